@@ -1,0 +1,75 @@
+"""What can go wrong, as one family; it never prints and never exits, the tasks do that.
+
+    NotosError              anything below: a message in one line, and a hint that says what to do
+    ├── ConfigError         config.yaml or one that it imports
+    ├── LockError           the packages asked for, and those that the archive or config.lock has
+    ├── FetchError          the network, the mirror, a download
+    │   └── SignatureError  an index that is not signed by a key we ship, or does not match its hash
+    ├── PackageError        a .deb that cannot be read, or must not be
+    ├── ClosureError        a library, module or path that something needs and nothing provides
+    ├── StoreError          a tree that cannot be a store object
+    ├── ArchiveError        an entry that a cpio archive cannot hold
+    ├── KernelError         a kernel or module that cannot do what the machine needs
+    ├── ScriptError         a script whose @markers@ and values do not match
+    └── ToolError           a program that could not be run, or failed
+"""
+
+
+class NotosError(Exception):
+    """A problem that the user can act on.
+
+    `message` says what is wrong and where, `hint` what to do next; both are plain text without
+    a trailing full stop or newline.
+    """
+
+    def __init__(self, message: str, *, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return f"{self.message}: {self.hint}" if self.hint else self.message
+
+
+class ConfigError(NotosError):
+    """config.yaml or one that it imports."""
+
+
+class LockError(NotosError):
+    """The packages asked for, and those that the archive or config.lock has."""
+
+
+class FetchError(NotosError):
+    """The network, the mirror, a download."""
+
+
+class SignatureError(FetchError):
+    """An index that is not signed by a key we ship, or does not match its hash."""
+
+
+class PackageError(NotosError):
+    """A .deb that cannot be read, or must not be."""
+
+
+class ClosureError(NotosError):
+    """A library, module or path that something needs and nothing provides."""
+
+
+class StoreError(NotosError):
+    """A tree that cannot be a store object."""
+
+
+class ArchiveError(NotosError):
+    """An entry that a cpio archive cannot hold."""
+
+
+class KernelError(NotosError):
+    """A kernel or module that cannot do what the machine needs."""
+
+
+class ScriptError(NotosError):
+    """A script whose @markers@ and values do not match."""
+
+
+class ToolError(NotosError):
+    """A program that could not be run, or failed."""

@@ -1,0 +1,182 @@
+"""The machine that a config.yaml describes: frozen structs, and nothing that reads or computes.
+
+Every field says what it is in its metadata; config.py loads YAML into these structs and schema.py
+turns them into a JSON Schema, both from the annotations, so a key is added in one place. The types
+of strings (Hostname, FileMode, …) are checked by config.py.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, NewType
+
+PackageName = NewType("PackageName", str)  # Debian policy 5.6.1
+SuiteName = NewType("SuiteName", str)
+ComponentName = NewType("ComponentName", str)
+Url = NewType("Url", str)  # http:// or https://
+Hostname = NewType("Hostname", str)  # RFC 1123, one label
+MachineName = NewType("MachineName", str)  # also the folder below build/, and QEMU's -name
+ModuleName = NewType("ModuleName", str)
+ServiceName = NewType("ServiceName", str)
+InterfaceName = NewType("InterfaceName", str)
+IPv4Address = NewType("IPv4Address", str)
+IPv4Interface = NewType("IPv4Interface", str)  # an address with its prefix length: 10.0.2.15/24
+NameOrAddress = NewType("NameOrAddress", str)
+PublicKey = NewType("PublicKey", str)  # a line as in authorized_keys
+RelativePath = NewType("RelativePath", str)  # below a root, without ".."
+SourcePath = NewType("SourcePath", str)  # relative to the config that says it; absolute once loaded
+FileMode = NewType("FileMode", str)  # octal digits in quotes, "0644"
+KernelParam = NewType("KernelParam", str)
+ShellText = NewType("ShellText", str)
+Glob = NewType("Glob", str)
+
+
+def setting(doc: str, default: Any = ..., **limits: int) -> Any:
+    """A field of a struct: `doc` for the reference, and `minimum`/`maximum` for numbers."""
+    metadata = {"doc": doc, **limits}
+    if default is ...:
+        return field(metadata=metadata)
+    if callable(default):
+        return field(default_factory=default, metadata=metadata)
+    return field(default=default, metadata=metadata)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Debian:
+    """Where packages come from."""
+
+    suite: SuiteName = setting("the release; its -updates and -security are always used too", "trixie")
+    mirror: Literal["auto"] | Url = setting(
+        "the archive's address; auto takes the one that this host's apt uses", "auto"
+    )
+    security_mirror: Literal["auto"] | Url = setting(
+        "the security archive's address; auto goes with `mirror`", "auto"
+    )
+    components: tuple[ComponentName, ...] = setting("parts of the archive", lambda: ("main",))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Package:
+    """A Debian package, and how much of it and of what it depends on is taken.
+
+    In YAML a bare name, or a map of one: `python3: {closure: depends}`.
+    """
+
+    name: PackageName = setting("the package's name")
+    closure: Literal["elf", "depends"] = setting(
+        "elf: the libraries that its programs need; depends: all that it depends on", "elf"
+    )
+    only: tuple[Glob, ...] = setting("take only files that match one of these (usr/bin/ssh-*)", ())
+    exclude: tuple[Glob, ...] = setting("leave out files that match one of these", ())
+
+
+@dataclass(frozen=True, kw_only=True)
+class Kernel:
+    """The kernel and its modules."""
+
+    package: PackageName = setting("Debian's kernel package", PackageName("linux-image-cloud-amd64"))
+    modules: tuple[ModuleName, ...] = setting("what stage-1 loads, in this order", ())
+    system_modules: tuple[ModuleName, ...] = setting(
+        "what modprobe finds in the running system besides", ()
+    )
+    firmware: tuple[PackageName, ...] = setting("packages with the firmware that modules ask for", ())
+
+
+@dataclass(frozen=True, kw_only=True)
+class Initrd:
+    """The initial RAM disk: stage-1, extra-utils and the modules."""
+
+    packages: tuple[Package, ...] = setting(
+        "what extra-utils is made of", lambda: (Package(name=PackageName("busybox")),)
+    )
+    compression_level: int = setting("zstd's level", 19, minimum=1, maximum=22)
+
+
+@dataclass(frozen=True, kw_only=True)
+class System:
+    """What stands in the machine's /usr."""
+
+    packages: tuple[Package, ...] = setting("Debian packages, besides those that features bring", ())
+    keep: tuple[Literal["doc", "man", "locales", "gconv"], ...] = setting(
+        "what is otherwise left out of packages", ()
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Network:
+    """The first network interface."""
+
+    interface: InterfaceName = setting("its name", InterfaceName("eth0"))
+    method: Literal["static", "dhcp", "none"] = setting("how it gets its address", "static")
+    address: IPv4Interface | None = setting("static: address and prefix length", None)
+    gateway: IPv4Address | None = setting("static: the default route", None)
+    dns: tuple[IPv4Address, ...] = setting("name servers", ())
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ssh:
+    """Logging in from outside, by key only."""
+
+    server: Literal["openssh", "dropbear", "none"] = setting("which server runs", "openssh")
+    authorized_keys: tuple[PublicKey, ...] = setting(
+        "keys baked into the image for root; runvm.sh hands over the user's own without this", ()
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Nix:
+    """Nix inside the machine, owning its /nix/store."""
+
+    enable: bool = setting("whether nix and its daemon are there", False)
+    build_users: int = setting("how many nixbld users", 4, minimum=1, maximum=64)
+    settings: Mapping[str, str | int | bool] = setting("lines of nix.conf", dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Service:
+    """A service that runit keeps running."""
+
+    run: ShellText | None = setting("its run script, a shell script that ends in exec", None)
+    source: SourcePath | None = setting("or a folder with run, and finish or others if need be", None)
+    packages: tuple[Package, ...] = setting("what it needs", ())
+    log: bool = setting("whether svlogd keeps what it prints, in /var/log/NAME", False)
+
+
+@dataclass(frozen=True, kw_only=True)
+class EtcFile:
+    """A file in /etc."""
+
+    text: str | None = setting("what it says", None)
+    source: SourcePath | None = setting("or the file that is copied", None)
+    mode: FileMode = setting('its mode, octal in quotes', FileMode("0644"))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Vm:
+    """The virtual machine that runvm.sh starts."""
+
+    memory: int = setting("MiB of memory", 512, minimum=64, maximum=1048576)
+    cpus: int = setting("processors", 1, minimum=1, maximum=255)
+    forward: Mapping[int, int] = setting("ports of this host's 127.0.0.1 to the machine's", dict)
+    accel: Literal["auto", "kvm", "tcg"] = setting("how QEMU executes; auto takes KVM where it works", "auto")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Machine:
+    """All that one config says."""
+
+    name: MachineName = setting("the machine's name, and its folder's below build/")
+    debian: Debian = setting("where packages come from", Debian)
+    kernel: Kernel = setting("the kernel and its modules", Kernel)
+    initrd: Initrd = setting("the initial RAM disk", Initrd)
+    system: System = setting("what stands in /usr", System)
+    hostname: Hostname = setting("the machine's name for itself", Hostname("notos"))
+    network: Network = setting("the first network interface; `dhcp` and `none` may stand alone", Network)
+    time_servers: tuple[NameOrAddress, ...] = setting("NTP servers asked once, at boot", ())
+    ssh: Ssh = setting("logging in from outside", Ssh)
+    nix: Nix = setting("Nix inside the machine", Nix)
+    services: Mapping[ServiceName, Service] = setting("services of your own", dict)
+    etc: Mapping[RelativePath, EtcFile] = setting("files in /etc", dict)
+    kernel_params: tuple[KernelParam, ...] = setting(
+        "more of the kernel's command line", lambda: (KernelParam("quiet"), KernelParam("panic=-1"))
+    )
+    vm: Vm = setting("the virtual machine that runvm.sh starts", Vm)

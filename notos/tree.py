@@ -1,0 +1,230 @@
+"""A tree of files as all our formats see it: .deb reads into it; NAR, cpio, the store write from it.
+
+It holds what a canonical store object can: directories, symbolic links, and files that are
+executable or not. Owners, times and other modes do not exist here. Device nodes are known for the
+initrd's sake and refused by the store.
+"""
+
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from notos.errors import PackageError
+
+CHUNK = 1 << 20  # bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Directory:
+    """A directory; its children are the paths below it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Symlink:
+    """A symbolic link; `target` is kept to the letter."""
+
+    target: str
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """A character ("c") or block ("b") device node with its mode, for the initrd only."""
+
+    kind: str
+    major: int
+    minor: int
+    mode: int = 0o600
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class File:
+    """A regular file: its bytes, or the path on this host where they are.
+
+    One File at two paths of a Tree is a hard link, as in the package it came from.
+    """
+
+    content: bytes | Path
+    executable: bool = False
+
+    @property
+    def size(self) -> int:
+        """The length in bytes."""
+        if isinstance(self.content, bytes):
+            return len(self.content)
+        return self.content.stat().st_size
+
+    def read(self) -> bytes:
+        """All the bytes at once."""
+        return self.content if isinstance(self.content, bytes) else self.content.read_bytes()
+
+    def chunks(self) -> Iterator[bytes]:
+        """The bytes in pieces of at most CHUNK, so that a big file need not fit in memory."""
+        if isinstance(self.content, bytes):
+            yield self.content
+            return
+        with self.content.open("rb") as stream:
+            while piece := stream.read(CHUNK):
+                yield piece
+
+
+Entry = Directory | Symlink | File | Device
+
+
+class Tree:
+    """Entries by path, relative to the root, without a leading slash ("usr/bin/env").
+
+    The root is a directory and stands implicitly at "". Parents are added with their children. A
+    second entry at a path raises, as does a child of what is not a directory.
+    """
+
+    def __init__(self) -> None:
+        self._entries: dict[str, Entry] = {}
+
+    def add(self, path: str, entry: Entry) -> None:
+        """Put `entry` at `path`. A directory may be added again; anything else raises PackageError."""
+        _check(path)
+        present = self._entries.get(path)
+        if present is not None:
+            if isinstance(present, Directory) and isinstance(entry, Directory):
+                return
+            raise PackageError(f"{path} is there twice")
+        self._add_parents(path)
+        self._entries[path] = entry
+
+    def file(self, path: str, content: bytes | Path, *, executable: bool = False) -> None:
+        """Put a regular file at `path`."""
+        self.add(path, File(content, executable))
+
+    def text(self, path: str, text: str, *, executable: bool = False) -> None:
+        """Put a file of UTF-8 text at `path`."""
+        self.add(path, File(text.encode(), executable))
+
+    def symlink(self, path: str, target: str) -> None:
+        """Put a symbolic link at `path`."""
+        self.add(path, Symlink(target))
+
+    def directory(self, path: str) -> None:
+        """Put a directory at `path`, if it is not there."""
+        self.add(path, Directory())
+
+    def device(self, path: str, kind: str, major: int, minor: int, mode: int = 0o600) -> None:
+        """Put a device node at `path`; needs no privilege, for it is only described."""
+        self.add(path, Device(kind, major, minor, mode))
+
+    def replace(self, path: str, entry: Entry) -> None:
+        """Put `entry` at `path`, where something else may be; never on a directory with children."""
+        self.remove(path)
+        self.add(path, entry)
+
+    def remove(self, path: str) -> None:
+        """Take away what is at `path`, if anything; a directory with all below it."""
+        entry = self._entries.pop(path, None)
+        if isinstance(entry, Directory):
+            prefix = path + "/"
+            for below in [each for each in self._entries if each.startswith(prefix)]:
+                del self._entries[below]
+
+    def graft(self, path: str, other: "Tree") -> None:
+        """Add all of `other` below `path` ("" for the root)."""
+        if path:
+            self.directory(path)
+        for below, entry in other.items():
+            self.add(f"{path}/{below}" if path else below, entry)
+
+    def get(self, path: str) -> Entry | None:
+        """What is at `path`, links not followed."""
+        return self._entries.get(path)
+
+    def resolve(self, path: str) -> str | None:
+        """The path that `path` leads to within this tree, all links followed; None if nowhere."""
+        pending = path.split("/")[::-1]
+        done: list[str] = []
+        hops = 0
+        while pending:
+            part = pending.pop()
+            if part in ("", "."):
+                continue
+            if part == "..":
+                if done:
+                    done.pop()
+                continue
+            here = "/".join([*done, part])
+            entry = self._entries.get(here)
+            if isinstance(entry, Symlink):
+                hops += 1
+                if hops > 40:
+                    return None
+                if entry.target.startswith("/"):
+                    done = []
+                pending.extend(entry.target.split("/")[::-1])
+            elif entry is None:
+                return None
+            else:
+                done.append(part)
+        return "/".join(done)
+
+    def items(self) -> Iterator[tuple[str, Entry]]:
+        """All entries, sorted by path bytes: a parent comes before its children."""
+        for path in sorted(self._entries, key=os.fsencode):
+            yield path, self._entries[path]
+
+    def children(self) -> Mapping[str, list[str]]:
+        """The sorted names in each directory, by the directory's path; the root is ""."""
+        names: dict[str, list[str]] = {"": []}
+        for path, entry in self.items():
+            parent, _, name = path.rpartition("/")
+            names[parent].append(name)
+            if isinstance(entry, Directory):
+                names[path] = []
+        for each in names.values():
+            each.sort(key=os.fsencode)
+        return names
+
+    def __contains__(self, path: str) -> bool:
+        return path in self._entries
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    @classmethod
+    def from_directory(cls, root: Path) -> "Tree":
+        """Describe what is in the folder `root`; contents stay on disk until they are read.
+
+        Raises PackageError for what is not a file, directory or symbolic link.
+        """
+        tree = cls()
+
+        def walk(folder: Path, prefix: str) -> None:
+            with os.scandir(folder) as entries:
+                for entry in entries:
+                    path = prefix + entry.name
+                    if entry.is_symlink():
+                        tree._entries[path] = Symlink(os.readlink(entry.path))
+                    elif entry.is_dir():
+                        tree._entries[path] = Directory()
+                        walk(Path(entry.path), path + "/")
+                    elif entry.is_file():
+                        executable = bool(entry.stat().st_mode & 0o100)
+                        tree._entries[path] = File(Path(entry.path), executable)
+                    else:
+                        raise PackageError(f"{entry.path} is not a file, directory or symbolic link")
+
+        walk(root, "")
+        return tree
+
+    def _add_parents(self, path: str) -> None:
+        parent = path.rpartition("/")[0]
+        if not parent or isinstance(self._entries.get(parent), Directory):
+            return
+        if parent in self._entries:
+            raise PackageError(f"{path} lies below {parent}, which is not a directory")
+        self._add_parents(parent)
+        self._entries[parent] = Directory()
+
+
+def _check(path: str) -> None:
+    if not path or path.startswith("/") or any(part in ("", ".", "..") for part in path.split("/")):
+        raise PackageError(f"{path!r} is not a path inside a tree")
+    if "\0" in path:
+        raise PackageError(f"{path!r} has a zero byte in it")
