@@ -1,17 +1,17 @@
 """What can go wrong, as one family; it never prints and never exits, the tasks do that.
 
-    NotosError              anything below: a message in one line, and a hint that says what to do
-    ├── ConfigError         config.yaml or one that it imports
-    ├── LockError           the packages asked for, and those that the archive or config.lock has
-    ├── FetchError          the network, the mirror, a download
-    │   └── SignatureError  an index that is not signed by a key we ship, or does not match its hash
-    ├── PackageError        a .deb that cannot be read, or must not be
-    ├── ClosureError        a library, module or path that something needs and nothing provides
-    ├── StoreError          a tree that cannot be a store object
-    ├── ArchiveError        an entry that a cpio archive cannot hold
-    ├── KernelError         a kernel or module that cannot do what the machine needs
-    ├── ScriptError         a script whose @markers@ and values do not match
-    └── ToolError           a program that could not be run, or failed
+NotosError              anything below: a message in one line, and a hint that says what to do
+├── ConfigError         config.yaml or one that it imports
+├── LockError           the packages asked for, and those that the archive or config.lock has
+├── FetchError          the network, the mirror, a download
+│   └── SignatureError  an index that is not signed by a key we ship, or does not match its hash
+├── PackageError        a .deb that cannot be read, or must not be
+├── ClosureError        a library, module or path that something needs and nothing provides
+├── StoreError          a tree that cannot be a store object
+├── ArchiveError        an entry that a cpio archive cannot hold
+├── KernelError         a kernel or module that cannot do what the machine needs
+├── ScriptError         a script whose @markers@ and values do not match
+└── ToolError           a program that could not be run, or failed
 """
 
 

@@ -1,13 +1,13 @@
 """The machine that a config.yaml describes: frozen structs, and nothing that reads or computes.
 
 Every field says what it is in its metadata; config.py loads YAML into these structs and schema.py
-turns them into a JSON Schema, both from the annotations, so a key is added in one place. The types
-of strings (Hostname, FileMode, …) are checked by config.py.
+turns them into a JSON Schema, both from the annotations, so a key is added in one place. What each
+type of text (Hostname, FileMode, …) looks like is told in kinds.py.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, NewType
+from typing import Any, ClassVar, Literal, NewType
 
 PackageName = NewType("PackageName", str)  # Debian policy 5.6.1
 SuiteName = NewType("SuiteName", str)
@@ -15,7 +15,7 @@ ComponentName = NewType("ComponentName", str)
 Url = NewType("Url", str)  # http:// or https://
 Hostname = NewType("Hostname", str)  # RFC 1123, one label
 MachineName = NewType("MachineName", str)  # also the folder below build/, and QEMU's -name
-ModuleName = NewType("ModuleName", str)
+ModuleName = NewType("ModuleName", str)  # with underscores, as the kernel has it
 ServiceName = NewType("ServiceName", str)
 InterfaceName = NewType("InterfaceName", str)
 IPv4Address = NewType("IPv4Address", str)
@@ -23,11 +23,15 @@ IPv4Interface = NewType("IPv4Interface", str)  # an address with its prefix leng
 NameOrAddress = NewType("NameOrAddress", str)
 PublicKey = NewType("PublicKey", str)  # a line as in authorized_keys
 RelativePath = NewType("RelativePath", str)  # below a root, without ".."
-SourcePath = NewType("SourcePath", str)  # relative to the config that says it; absolute once loaded
-FileMode = NewType("FileMode", str)  # octal digits in quotes, "0644"
+SourceFile = NewType("SourceFile", str)  # relative to the config that says it; absolute once loaded
+SourceFolder = NewType("SourceFolder", str)  # the same
+FileMode = NewType("FileMode", str)  # four octal digits, "0644"
 KernelParam = NewType("KernelParam", str)
 ShellText = NewType("ShellText", str)
 Glob = NewType("Glob", str)
+NixSetting = NewType("NixSetting", str)  # a key of nix.conf
+Line = NewType("Line", str)  # text without a line break
+Port = NewType("Port", int)
 
 
 def setting(doc: str, default: Any = ..., **limits: int) -> Any:
@@ -61,6 +65,9 @@ class Package:
     In YAML a bare name, or a map of one: `python3: {closure: depends}`.
     """
 
+    BARE: ClassVar = "name"  # the field that a bare word stands for
+    KEYED: ClassVar = True  # which is the only key of a map besides
+
     name: PackageName = setting("the package's name")
     closure: Literal["elf", "depends"] = setting(
         "elf: the libraries that its programs need; depends: all that it depends on", "elf"
@@ -75,9 +82,7 @@ class Kernel:
 
     package: PackageName = setting("Debian's kernel package", PackageName("linux-image-cloud-amd64"))
     modules: tuple[ModuleName, ...] = setting("what stage-1 loads, in this order", ())
-    system_modules: tuple[ModuleName, ...] = setting(
-        "what modprobe finds in the running system besides", ()
-    )
+    system_modules: tuple[ModuleName, ...] = setting("what modprobe finds in the running system besides", ())
     firmware: tuple[PackageName, ...] = setting("packages with the firmware that modules ask for", ())
 
 
@@ -105,6 +110,8 @@ class System:
 class Network:
     """The first network interface."""
 
+    BARE: ClassVar = "method"
+
     interface: InterfaceName = setting("its name", InterfaceName("eth0"))
     method: Literal["static", "dhcp", "none"] = setting("how it gets its address", "static")
     address: IPv4Interface | None = setting("static: address and prefix length", None)
@@ -128,7 +135,7 @@ class Nix:
 
     enable: bool = setting("whether nix and its daemon are there", False)
     build_users: int = setting("how many nixbld users", 4, minimum=1, maximum=64)
-    settings: Mapping[str, str | int | bool] = setting("lines of nix.conf", dict)
+    settings: Mapping[NixSetting, Line | int | bool] = setting("lines of nix.conf", dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -136,7 +143,7 @@ class Service:
     """A service that runit keeps running."""
 
     run: ShellText | None = setting("its run script, a shell script that ends in exec", None)
-    source: SourcePath | None = setting("or a folder with run, and finish or others if need be", None)
+    source: SourceFolder | None = setting("or a folder with run, and finish or others if need be", None)
     packages: tuple[Package, ...] = setting("what it needs", ())
     log: bool = setting("whether svlogd keeps what it prints, in /var/log/NAME", False)
 
@@ -146,8 +153,8 @@ class EtcFile:
     """A file in /etc."""
 
     text: str | None = setting("what it says", None)
-    source: SourcePath | None = setting("or the file that is copied", None)
-    mode: FileMode = setting('its mode, octal in quotes', FileMode("0644"))
+    source: SourceFile | None = setting("or the file that is copied", None)
+    mode: FileMode = setting("its mode, octal in quotes", FileMode("0644"))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -156,7 +163,7 @@ class Vm:
 
     memory: int = setting("MiB of memory", 512, minimum=64, maximum=1048576)
     cpus: int = setting("processors", 1, minimum=1, maximum=255)
-    forward: Mapping[int, int] = setting("ports of this host's 127.0.0.1 to the machine's", dict)
+    forward: Mapping[Port, Port] = setting("ports of this host's 127.0.0.1 to the machine's", dict)
     accel: Literal["auto", "kvm", "tcg"] = setting("how QEMU executes; auto takes KVM where it works", "auto")
 
 
@@ -170,7 +177,9 @@ class Machine:
     initrd: Initrd = setting("the initial RAM disk", Initrd)
     system: System = setting("what stands in /usr", System)
     hostname: Hostname = setting("the machine's name for itself", Hostname("notos"))
-    network: Network = setting("the first network interface; `dhcp` and `none` may stand alone", Network)
+    network: Network = setting(
+        "the first network interface; `dhcp` and `none` may stand alone", lambda: Network(method="dhcp")
+    )
     time_servers: tuple[NameOrAddress, ...] = setting("NTP servers asked once, at boot", ())
     ssh: Ssh = setting("logging in from outside", Ssh)
     nix: Nix = setting("Nix inside the machine", Nix)

@@ -6,7 +6,7 @@ initrd's sake and refused by the store.
 """
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -169,7 +169,7 @@ class Tree:
         for path in sorted(self._entries, key=os.fsencode):
             yield path, self._entries[path]
 
-    def children(self) -> Mapping[str, list[str]]:
+    def children(self) -> dict[str, list[str]]:
         """The sorted names in each directory, by the directory's path; the root is ""."""
         names: dict[str, list[str]] = {"": []}
         for path, entry in self.items():
@@ -212,6 +212,31 @@ class Tree:
 
         walk(root, "")
         return tree
+
+    def write_to(self, root: Path) -> None:
+        """Write all entries below the folder `root`, which exists: 0755 and 0644, hard links as such.
+
+        Raises PackageError for a device node.
+        """
+        written: dict[int, str] = {}
+        for path, entry in self.items():
+            place = f"{root}/{path}"
+            if isinstance(entry, Directory):
+                os.mkdir(place)
+            elif isinstance(entry, Symlink):
+                os.symlink(entry.target, place)
+            elif isinstance(entry, File):
+                twin = written.setdefault(id(entry), place)
+                if twin != place:
+                    os.link(twin, place)
+                    continue
+                handle = os.open(place, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+                with open(handle, "wb") as stream:
+                    for piece in entry.chunks():
+                        stream.write(piece)
+                    os.fchmod(handle, 0o755 if entry.executable else 0o644)
+            else:
+                raise PackageError(f"{path} is a device node, and cannot be written as a file")
 
     def _add_parents(self, path: str) -> None:
         parent = path.rpartition("/")[0]

@@ -1,0 +1,172 @@
+"""A signed Debian archive: one release with its updates and security fixes, seen as one.
+
+    InRelease (signature by a key we ship) ─► Packages.xz (sha256) ─► a stanza ─► a .deb (sha256)
+
+It finds packages; which ones are wanted is resolve.py's business.
+"""
+
+import gzip
+import lzma
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from notos import fetch, mirror, release
+from notos.cache import Cache
+from notos.errors import FetchError, LockError
+from notos.fetch import Download, Progress
+from notos.index import Index
+from notos.lock import LockedPackage
+from notos.machine import Debian
+from notos.mirror import Mirrors
+from notos.relation import parse, version_key
+from notos.release import Release
+
+ARCHITECTURE = "amd64"
+
+_ROLLING = ("sid", "unstable")  # the one release without updates and security fixes beside it
+
+
+@dataclass(frozen=True)
+class _Suite:
+    """One of the suites; `origin` says on which mirror it is, `url` where its Release is."""
+
+    origin: str
+    url: str
+    release: Release
+
+
+@dataclass(frozen=True)
+class Archive:
+    """The archive that `debian` means. Nothing is fetched before the first question.
+
+    All questions raise FetchError (SignatureError) when the archive cannot be reached or trusted.
+    `keys` is a folder of armored certificates.
+    """
+
+    debian: Debian
+    cache: Cache
+    keys: Path = release.KEYS
+    progress: Callable[[Progress], None] | None = None
+
+    @cached_property
+    def mirrors(self) -> Mirrors:
+        """Where it is."""
+        return mirror.mirrors(self.debian)
+
+    def newest(self, name: str) -> LockedPackage | None:
+        """The newest version of the package `name`; None when there is none."""
+        found = [(stanza, origin) for origin, index in self._indexes for stanza in index.stanzas(name)]
+        if not found:
+            return None
+        # Of the same version in two suites the first is taken: the main archive is kept longer.
+        return _package(*max(found, key=lambda each: version_key(each[0]["Version"])))
+
+    def providers(self, virtual: str) -> list[LockedPackage]:
+        """The packages whose newest version has `virtual` in its Provides, sorted by name."""
+        names = {name for _, index in self._indexes for name in index.providers(virtual)}
+        packages = filter(None, map(self.newest, sorted(names)))
+        return [each for each in packages if any(group[0].name == virtual for group in parse(each.provides))]
+
+    def names(self) -> set[str]:
+        """All packages there are."""
+        return {name for _, index in self._indexes for name in index.names()}
+
+    def packages_with(self, file_name: str) -> list[str]:
+        """Packages with a file called `file_name` in a library folder. Slow: reads all of Contents."""
+        found: set[str] = set()
+        listed = [each for each in self._listed(f"Contents-{ARCHITECTURE}.gz") if each[2].size > 1000]
+        wanted = f"/{file_name}".encode()
+        for path in self._fetch(listed):
+            with gzip.open(path) as stream:
+                for line in stream:
+                    if wanted in line:
+                        place, _, packages = line.decode(errors="replace").rpartition(" ")
+                        if place.rstrip().endswith(f"/{file_name}"):
+                            found.update(each.strip().rpartition("/")[2] for each in packages.split(","))
+        return sorted(found)
+
+    @cached_property
+    def _indexes(self) -> list[tuple[str, Index]]:
+        """Each suite's components, with the mirror ("main", "security") they are on."""
+        listed = self._listed(f"binary-{ARCHITECTURE}/Packages.xz")
+        return [
+            (suite.origin, Index(lzma.decompress(path.read_bytes())))
+            for (suite, _, _), path in zip(listed, self._fetch(listed), strict=True)
+        ]
+
+    @cached_property
+    def _suites(self) -> list[_Suite]:
+        suite: str = self.debian.suite
+        certs = release.keys(self.keys)
+        places = [(suite, "main", self.mirrors.main)]
+        if suite not in _ROLLING:
+            places += [
+                (f"{suite}-updates", "main", self.mirrors.main),
+                (f"{suite}-security", "security", self.mirrors.security),
+            ]
+
+        def read(name: str, origin: str, address: str) -> _Suite:
+            url = f"{address}/dists/{name}"
+            data = fetch.get(f"{url}/InRelease")
+            if data is None:
+                key = "mirror" if origin == "main" else "security_mirror"
+                raise FetchError(
+                    f"there is no suite {name} at {address}",
+                    hint=f"check debian.suite and debian.{key} in config.yaml",
+                )
+            return _Suite(origin, url, release.read(data, certs, asked=name, where=f"{url}/InRelease"))
+
+        with ThreadPoolExecutor(len(places)) as pool:
+            return list(pool.map(lambda place: read(*place), places))
+
+    def _listed(self, path: str) -> list[tuple[_Suite, str, release.Listed]]:
+        """The file at `path` below each component of each suite."""
+        found = []
+        for suite in self._suites:
+            for component in self.debian.components:
+                listed = suite.release.files.get(f"{component}/{path}")
+                if listed is None:
+                    raise LockError(
+                        f"{suite.release.codename} has no {component}/{path}",
+                        hint="check debian.components in config.yaml",
+                    )
+                found.append((suite, f"{component}/{path}", listed))
+        return found
+
+    def _fetch(self, listed: list[tuple[_Suite, str, release.Listed]]) -> list[Path]:
+        """Have these in the cache, verified; where each one is."""
+        downloads = []
+        for suite, path, file in listed:
+            folder, _, name = path.rpartition("/")
+            place = f"{folder}/by-hash/SHA256/{file.sha256}" if suite.release.by_hash else path
+            downloads.append(
+                Download(
+                    f"{name} of {suite.release.codename}",
+                    f"{suite.url}/{place}",
+                    file.size,
+                    file.sha256,
+                    gone="the mirror is being updated; try again in a few minutes",
+                )
+            )
+        fetch.fetch(downloads, self.cache, progress=self.progress)
+        return [self.cache.download(each.sha256) for each in downloads]
+
+
+def _package(stanza: Mapping[str, str], origin: str) -> LockedPackage:
+    try:
+        return LockedPackage(
+            name=stanza["Package"],
+            version=stanza["Version"],
+            architecture=stanza["Architecture"],
+            origin=origin,
+            filename=stanza["Filename"].removeprefix("./"),
+            size=int(stanza["Size"]),
+            sha256=stanza["SHA256"],
+            depends=", ".join(stanza[each] for each in ("Pre-Depends", "Depends") if stanza.get(each)),
+            provides=stanza.get("Provides", ""),
+        )
+    except (KeyError, ValueError) as error:
+        raise LockError(f"the index has a broken stanza of {stanza.get('Package')}: {error}") from error

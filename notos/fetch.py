@@ -1,0 +1,356 @@
+"""Downloads: what the cache lacks, from the mirror, verified; never which packages those are.
+
+A file grows as HASH.part beside its place, under a lock so that two builds may want it at once. A
+broken transfer is resumed where it stopped (RFC 9110, 14.2), and only bytes with the expected size and
+sha256 are renamed into place.
+"""
+
+import errno
+import fcntl
+import hashlib
+import os
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO, TypeVar
+from urllib.parse import urlsplit
+
+from notos.cache import Cache
+from notos.errors import FetchError
+
+if TYPE_CHECKING:
+    from requests import Response, Session
+
+PIECE = 1 << 18  # bytes read at a time
+TIMEOUT = (10.0, 30.0)  # seconds to connect, and between bytes
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Download:
+    """A file to have: `name` is for messages, `size` in bytes, `sha256` 64 hex digits.
+
+    `gone` is the hint for when the mirror has no such file.
+    """
+
+    name: str
+    url: str
+    size: int
+    sha256: str
+    gone: str = "run `doit lock`"
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a fetch is, in bytes and files; what the cache had already does not count."""
+
+    done: int
+    total: int
+    files_done: int
+    files_total: int
+
+
+@dataclass(frozen=True)
+class Retries:
+    """How often a transfer that failed is tried in all, and the first pause in seconds; it doubles."""
+
+    attempts: int = 4
+    pause: float = 0.5
+
+
+_BROKEN_MIRROR = "the mirror is broken or being updated; try again later, or set debian.mirror in config.yaml"
+
+
+class _PassingError(Exception):
+    """A failure that another attempt may not meet; what a FetchError says when no attempt helped."""
+
+    def __init__(self, message: str, *, hint: str) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+
+class _StoppedError(Exception):
+    """Another download failed or the user gave up, so this one need not go on."""
+
+
+def fetch(
+    downloads: Iterable[Download],
+    cache: Cache,
+    *,
+    jobs: int = 8,
+    progress: Callable[[Progress], None] | None = None,
+    retries: Retries = Retries(),
+) -> None:
+    """Have all `downloads` in `cache`, asking the network only for those it lacks.
+
+    `jobs` run at once. `progress` is called with every piece, from one thread at a time. Raises
+    FetchError for the first download that fails for good; the others stop, and resume next time.
+    """
+    missing = {each.sha256: each for each in downloads if not has(cache, each)}
+    if not missing:
+        return
+    work = _Work(cache, retries, _Counter(list(missing.values()), progress))
+    with ThreadPoolExecutor(max_workers=min(jobs, len(missing))) as pool:
+        # The biggest first, so that none of them is left over at the end.
+        todo = sorted(missing.values(), key=lambda each: (-each.size, each.name))
+        futures = [pool.submit(work.get, each) for each in todo]
+        try:
+            wait(futures, return_when=FIRST_EXCEPTION)
+        finally:
+            work.stop.set()
+            pool.shutdown(cancel_futures=True)
+            work.close()
+    if error := _first_error(futures):
+        raise error
+
+
+def has(cache: Cache, download: Download) -> bool:
+    """Whether the cache has it; one of another size was damaged after it was verified."""
+    try:
+        return cache.download(download.sha256).stat().st_size == download.size
+    except OSError:
+        return False
+
+
+def get(url: str, *, retries: Retries = Retries()) -> bytes | None:
+    """The bytes at `url`, for small files that nothing names the hash of; None when there is no such file.
+
+    Raises FetchError.
+    """
+    from requests import Session
+
+    def attempt() -> bytes | None:
+        with _network(url), session.get(url, timeout=TIMEOUT) as answer:
+            if answer.status_code == 404:
+                return None
+            _check_status(answer, url)
+            return answer.content
+
+    with Session() as session:
+        return _retry(attempt, retries, threading.Event())
+
+
+def _first_error(futures: list[Future[None]]) -> BaseException | None:
+    """What went wrong first, not what only stopped because of it."""
+    errors = [each.exception() for each in futures if not each.cancelled()]
+    return next((each for each in errors if each and not isinstance(each, _StoppedError)), None)
+
+
+class _Counter:
+    """Adds up the progress of all downloads."""
+
+    def __init__(self, downloads: list[Download], report: Callable[[Progress], None] | None) -> None:
+        self._report = report
+        self._guard = threading.Lock()
+        self._done = dict.fromkeys((each.sha256 for each in downloads), 0)
+        self._finished: set[str] = set()
+        self._total = sum(each.size for each in downloads)
+
+    def set(self, download: Download, done: int, *, finished: bool = False) -> None:
+        """`download` has `done` bytes now: fewer than before when it starts anew."""
+        if self._report is None:
+            return
+        with self._guard:
+            self._done[download.sha256] = done
+            if finished:
+                self._finished.add(download.sha256)
+            sums = sum(self._done.values()), self._total, len(self._finished), len(self._done)
+            self._report(Progress(*sums))
+
+
+class _Work:
+    """What the threads of one fetch share."""
+
+    def __init__(self, cache: Cache, retries: Retries, counter: _Counter) -> None:
+        self._cache = cache
+        self._retries = retries
+        self._counter = counter
+        self._local = threading.local()
+        self._sessions: list[Session] = []
+        self.stop = threading.Event()
+
+    def get(self, download: Download) -> None:
+        """Have one file, or raise FetchError."""
+        final = self._cache.download(download.sha256)
+        part = final.with_name(final.name + ".part")
+        with _disk(final.parent):
+            final.parent.mkdir(parents=True, exist_ok=True)
+            with _locked(part, self.stop) as stream:
+                if has(self._cache, download):  # another process was faster
+                    part.unlink()
+                else:
+                    _retry(lambda: self._transfer(download, stream), self._retries, self.stop)
+                    part.replace(final)
+        self._counter.set(download, download.size, finished=True)
+
+    def close(self) -> None:
+        for each in self._sessions:
+            each.close()
+
+    def _session(self) -> "Session":
+        """This thread's own session, with its open connections."""
+        if not hasattr(self._local, "session"):
+            from requests import Session
+
+            self._local.session = Session()
+            # The bytes as they are: a server must not compress what it thinks is text.
+            self._local.session.headers["Accept-Encoding"] = "identity"
+            self._sessions.append(self._local.session)
+        session: Session = self._local.session
+        return session
+
+    def _transfer(self, download: Download, stream: BinaryIO) -> None:
+        """One attempt: go on where the part file ends, then check the whole."""
+        url, size = download.url, download.size
+        digest = hashlib.sha256()
+        resumed = at = self._resume(download, stream, digest)
+        headers = {"Range": f"bytes={at}-"} if at else {}
+        if at < size:
+            with (
+                _network(url),
+                self._session().get(url, headers=headers, stream=True, timeout=TIMEOUT) as answer,
+            ):
+                if answer.status_code in (404, 410):
+                    raise FetchError(f"the mirror no longer has {download.name} ({url})", hint=download.gone)
+                if answer.status_code == 416:
+                    stream.truncate(0)
+                    raise _PassingError(f"{url} has no bytes past {at}", hint=_BROKEN_MIRROR)
+                _check_status(answer, url)
+                if at and not _continues(answer, at):
+                    digest, resumed, at = hashlib.sha256(), 0, 0
+                    stream.truncate(0)
+                for piece in answer.iter_content(PIECE):
+                    if self.stop.is_set():
+                        raise _StoppedError
+                    stream.write(piece)
+                    digest.update(piece)
+                    at += len(piece)
+                    self._counter.set(download, at)
+                    if at > size:
+                        break
+        stream.flush()
+        if at < size:
+            raise _PassingError(f"{url} ended after {at} of {size} bytes", hint=_BROKEN_MIRROR)
+        if at > size or digest.hexdigest() != download.sha256:
+            stream.truncate(0)
+            if resumed:  # the bytes that were there may be what is wrong
+                raise _PassingError(f"{url} does not go on with the bytes before", hint=_BROKEN_MIRROR)
+            problem = f"has more than {size} bytes" if at > size else "has a wrong sha256"
+            raise FetchError(f"{download.name}: {url} {problem}", hint=_BROKEN_MIRROR)
+
+    def _resume(self, download: Download, stream: BinaryIO, digest: "hashlib._Hash") -> int:
+        """Take in what the part file has already; how many bytes that is."""
+        if os.fstat(stream.fileno()).st_size > download.size:
+            stream.truncate(0)
+        stream.seek(0)
+        at = 0
+        while piece := stream.read(PIECE):
+            digest.update(piece)
+            at += len(piece)
+        if at:
+            self._counter.set(download, at)
+        return at
+
+
+@contextmanager
+def _locked(part: Path, stop: threading.Event) -> Iterator[BinaryIO]:
+    """Open the part file for this thread of this process alone."""
+    while True:
+        with part.open("ab+") as stream:
+            while not _lock(stream):
+                if stop.wait(0.1):  # asked for again and again, so that a Ctrl-C is heard
+                    raise _StoppedError
+            # While we waited, another process may have renamed or removed it.
+            if part.exists() and os.path.samestat(part.stat(), os.fstat(stream.fileno())):
+                yield stream
+                return
+
+
+def _lock(stream: BinaryIO) -> bool:
+    try:
+        fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _retry(attempt: Callable[[], T], retries: Retries, stop: threading.Event) -> T:
+    """Call `attempt` until it does not fail for a passing reason; the last such failure is a FetchError."""
+    for count in range(1, retries.attempts + 1):
+        try:
+            return attempt()
+        except _PassingError as error:
+            if count == retries.attempts:
+                raise FetchError(error.message, hint=error.hint) from error
+            if stop.wait(retries.pause * 2 ** (count - 1)):
+                raise _StoppedError from error
+    raise ValueError("no attempts")
+
+
+def _check_status(answer: "Response", url: str) -> None:
+    """Raise for an answer that is neither all (200) nor a part (206) of the file."""
+    if answer.status_code in (200, 206):
+        return
+    message = f"{url}: the server answers {answer.status_code} {answer.reason}"
+    if answer.status_code >= 500 or answer.status_code in (408, 429):
+        raise _PassingError(message, hint="try again later, or set debian.mirror in config.yaml")
+    raise FetchError(message, hint="check debian.mirror in config.yaml")
+
+
+def _continues(answer: "Response", at: int) -> bool:
+    """Whether the answer is the rest that was asked for; a server without ranges sends all (200)."""
+    return answer.status_code == 206 and answer.headers.get("Content-Range", "").startswith(f"bytes {at}-")
+
+
+@contextmanager
+def _network(url: str) -> Iterator[None]:
+    """Turn what requests raises into our kinds, in one line each."""
+    from requests import ConnectionError, RequestException, Timeout
+    from requests.exceptions import ChunkedEncodingError, SSLError
+
+    host = urlsplit(url).netloc
+    try:
+        yield
+    except SSLError as error:
+        raise FetchError(
+            f"no secure connection to {host}: {_reason(error)}", hint="check the clock and the CA bundle"
+        ) from error
+    except ChunkedEncodingError as error:
+        raise _PassingError(f"{url} broke off", hint="try again; it goes on where it stopped") from error
+    except (ConnectionError, Timeout) as error:
+        raise _PassingError(
+            f"cannot reach {host}: {_reason(error)}",
+            hint="check the network, or set debian.mirror in config.yaml",
+        ) from error
+    except RequestException as error:
+        raise FetchError(f"cannot fetch {url}: {error}", hint="check debian.mirror in config.yaml") from error
+
+
+def _reason(error: BaseException) -> str:
+    """The system's words at the bottom of a chain of exceptions ("Connection refused")."""
+    words = type(error).__name__
+    cause: BaseException | None = error
+    while cause is not None:
+        words = getattr(cause, "strerror", None) or words
+        cause = cause.__cause__ or cause.__context__
+    return words
+
+
+@contextmanager
+def _disk(folder: Path) -> Iterator[None]:
+    """Turn a failing write into a FetchError."""
+    try:
+        yield
+    except OSError as error:
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+        hint = (
+            "make room there, or set NOTOS_CACHE to another folder"
+            if full
+            else "set NOTOS_CACHE to a folder of yours"
+        )
+        raise FetchError(f"cannot write below {folder}: {error.strerror or error}", hint=hint) from error

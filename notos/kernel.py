@@ -1,0 +1,111 @@
+"""Debian's kernel package as a tree of vmlinuz, config and modules, and what a machine asks of it."""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from notos.errors import KernelError
+from notos.machine import Machine
+from notos.tree import File, Tree
+
+
+@dataclass(frozen=True)
+class Requirement:
+    """A symbol of the kernel's configuration that must be y, or m if its module is loaded."""
+
+    symbol: str
+    why: str
+    module: str = ""  # "" where only built in will do
+
+
+# Without these no machine of ours boots to its services.
+ALWAYS = (
+    Requirement("BLK_DEV_INITRD", "to unpack the initrd"),
+    Requirement("RD_ZSTD", "to unpack the initrd"),
+    Requirement("BINFMT_ELF", "to run programs"),
+    Requirement("BINFMT_SCRIPT", "to run scripts"),
+    Requirement("DEVTMPFS", "for /dev"),
+    Requirement("PROC_FS", "for /proc"),
+    Requirement("SYSFS", "for /sys"),
+    Requirement("TMPFS", "for the writable root"),
+    Requirement("UNIX", "for services' sockets"),
+    Requirement("INET", "for the network"),
+    Requirement("SERIAL_8250_CONSOLE", "for the console on ttyS0"),
+    Requirement("SQUASHFS", "to mount the root", "squashfs"),
+    Requirement("SQUASHFS_ZSTD", "to read the root"),
+    Requirement("OVERLAY_FS", "for the writable store", "overlay"),
+    Requirement("VIRTIO_PCI", "for the virtual machine's devices", "virtio_pci"),
+    Requirement("VIRTIO_BLK", "for the root's drive", "virtio_blk"),
+)
+NETWORK = (Requirement("VIRTIO_NET", "for `network`", "virtio_net"),)
+NIX = (
+    Requirement("NAMESPACES", "for Nix's sandbox"),
+    Requirement("USER_NS", "for Nix's sandbox"),
+    Requirement("PID_NS", "for Nix's sandbox"),
+    Requirement("NET_NS", "for Nix's sandbox"),
+    Requirement("SECCOMP_FILTER", "for Nix's sandbox"),
+)
+
+
+def shape(package: Tree) -> Tree:
+    """The tree of a kernel package, laid out as vmlinuz, config and lib/modules/RELEASE/….
+
+    Raises KernelError unless there is just one kernel in it.
+    """
+    tree = Tree()
+    for path, entry in package.items():
+        if path.startswith("boot/vmlinuz-"):
+            tree.add("vmlinuz", entry)
+        elif path.startswith("boot/config-"):
+            tree.add("config", entry)
+        elif path.startswith("usr/lib/modules/"):
+            tree.add(path.removeprefix("usr/"), entry)
+    for name in ("vmlinuz", "config", "lib/modules"):
+        if name not in tree:
+            raise KernelError(
+                f"kernel.package has no {name}", hint="name a package such as linux-image-amd64"
+            )
+    return tree
+
+
+def version(release: str) -> str:
+    """The kernel's own version in a release: 6.12.107 of 6.12.107+deb13-cloud-amd64."""
+    match = re.match(r"\d+(\.\d+)*", release)
+    return match[0] if match else release
+
+
+def config(tree: Tree) -> dict[str, str]:
+    """The kernel's configuration: y, m or a value by symbol, without CONFIG_."""
+    entry = tree.get("config")
+    assert isinstance(entry, File)
+    pattern = re.compile(r"^CONFIG_(\w+)=(.*)$", re.MULTILINE)
+    return dict(pattern.findall(entry.read().decode()))
+
+
+def requirements(machine: Machine) -> tuple[Requirement, ...]:
+    """What `machine` needs of its kernel."""
+    network = NETWORK if machine.network.method != "none" else ()
+    return ALWAYS + network + (NIX if machine.nix.enable else ())
+
+
+def check(symbols: dict[str, str], wanted: Iterable[Requirement]) -> None:
+    """Raise KernelError naming every requirement that a kernel configured as `symbols` cannot meet."""
+    problems = []
+    for each in wanted:
+        value = symbols.get(each.symbol, "n")
+        if value != "y" and not (value == "m" and each.module):
+            problems.append(f"the kernel has CONFIG_{each.symbol}={value}, but =y is needed {each.why}")
+    if problems:
+        raise KernelError("; ".join(problems), hint="change kernel.package in the config")
+
+
+def check_loaded(symbols: dict[str, str], wanted: Iterable[Requirement], loaded: Iterable[str]) -> None:
+    """Raise KernelError naming what is a module in this kernel and not among the `loaded` ones."""
+    names = {each.replace("-", "_") for each in loaded}
+    problems = [
+        f"kernel.modules lacks {each.module}, which is needed {each.why}"
+        for each in wanted
+        if symbols.get(each.symbol) == "m" and each.module not in names
+    ]
+    if problems:
+        raise KernelError("; ".join(problems), hint="add it to kernel.modules in the config")

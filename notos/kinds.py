@@ -1,0 +1,217 @@
+"""What each type of text and number in machine.py looks like: a name, a form, a pattern; nothing is read.
+
+The loader checks by it, the JSON Schema and the reference are made from it. Patterns match the whole
+text and mean the same in Python and in ECMA-262, which JSON Schema uses.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from notos import machine
+
+
+@dataclass(frozen=True, kw_only=True)
+class Text:
+    """A type of text: "wants `name` (`form`)" is what an error says."""
+
+    name: str
+    form: str = ""
+    pattern: str = ""
+    example: str = ""
+    convert: Callable[[str, Path], str] | None = None
+    """Takes the text and the folder of its config to the value; raises ValueError with what is wrong."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Number:
+    """A type of whole number, bounds included."""
+
+    name: str = "a whole number"
+    minimum: int | None = None
+    maximum: int | None = None
+
+    @property
+    def form(self) -> str:
+        """The bounds in words."""
+        match self.minimum, self.maximum:
+            case None, None:
+                return ""
+            case low, None:
+                return f"{low} or more"
+            case None, high:
+                return f"{high} or less"
+            case low, high:
+                return f"{low} to {high}"
+
+
+def _source_file(text: str, folder: Path) -> str:
+    path = _absolute(text, folder)
+    if not path.is_file():
+        raise ValueError(f"{folder / text} {'is not a file' if path.exists() else 'is not there'}")
+    return str(path)
+
+
+def _source_folder(text: str, folder: Path) -> str:
+    path = _absolute(text, folder)
+    if not path.is_dir():
+        raise ValueError(f"{folder / text} {'is not a folder' if path.exists() else 'is not there'}")
+    run = path / "run"
+    if not run.is_file():
+        raise ValueError(f"{folder / text} has no file named run")
+    if not run.stat().st_mode & 0o111:
+        raise ValueError(f"{folder / text / 'run'} is not executable; chmod +x it")
+    return str(path)
+
+
+def _absolute(text: str, folder: Path) -> Path:
+    return (folder / text).absolute()
+
+
+def _module_name(text: str, _folder: Path) -> str:
+    return text.replace("-", "_")  # as the kernel's own MODULE_NAME does; modprobe takes both
+
+
+def _file_mode(text: str, _folder: Path) -> str:
+    return text.zfill(4)
+
+
+_OCTET = "(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
+_ADDRESS = rf"{_OCTET}\.{_OCTET}\.{_OCTET}\.{_OCTET}"
+_LABEL = "[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+_PART = r"(?!\.\.?(?:/|$))[^/\x00-\x1f\x7f]{1,255}"
+_PRINTABLE = r"[^\x00-\x1f\x7f]"
+_KEY_TYPES = (
+    r"(?:ssh-ed25519|ssh-rsa|ecdsa-sha2-nistp(?:256|384|521)"
+    r"|sk-ssh-ed25519@openssh\.com|sk-ecdsa-sha2-nistp256@openssh\.com)"
+)
+
+TEXTS: Mapping[Any, Text] = {
+    str: Text(name="text"),
+    machine.Line: Text(name="text of one line", pattern=f"{_PRINTABLE}*"),
+    machine.PackageName: Text(
+        name="a package's name",
+        form="lower-case letters, digits and +-. and at least two of them",
+        pattern="[a-z0-9][a-z0-9+.-]+",
+        example="busybox",
+    ),
+    machine.SuiteName: Text(
+        name="a release's name",
+        form="lower-case letters, digits and hyphens",
+        pattern="[a-z][a-z0-9-]*",
+        example="trixie",
+    ),
+    machine.ComponentName: Text(
+        name="a part of the archive",
+        form="lower-case letters, digits and hyphens",
+        pattern="[a-z][a-z0-9-]*",
+        example="main",
+    ),
+    machine.Url: Text(
+        name="an address",
+        form="http:// or https://, without user, ? or #",
+        pattern=r"https?://[A-Za-z0-9._:\[\]-]+(?:/[!$-;=A-Z_a-z~]*)?",
+        example="http://mirror.example/debian",
+    ),
+    machine.Hostname: Text(
+        name="a host's name",
+        form="letters, digits and inner hyphens, at most 63",
+        pattern=_LABEL,
+        example="notos",
+    ),
+    machine.MachineName: Text(
+        name="a machine's name",
+        form="letters, digits and ._- after the first, at most 64",
+        pattern="[A-Za-z0-9][A-Za-z0-9._-]{0,63}",
+        example="notos",
+    ),
+    machine.ModuleName: Text(
+        name="a kernel module's name",
+        form="letters, digits, _ and -, without .ko",
+        pattern="[A-Za-z0-9_-]+",
+        example="virtio_net",
+        convert=_module_name,
+    ),
+    machine.ServiceName: Text(
+        name="a service's name",
+        form="letters, digits and ._- after the first",
+        pattern="[A-Za-z0-9][A-Za-z0-9._-]{0,63}",
+        example="web",
+    ),
+    machine.InterfaceName: Text(
+        name="a network interface's name",
+        form="letters, digits and ._- after the first, at most 15",
+        pattern="[A-Za-z0-9][A-Za-z0-9._-]{0,14}",
+        example="eth0",
+    ),
+    machine.IPv4Address: Text(name="an IPv4 address", pattern=_ADDRESS, example="10.0.2.2"),
+    machine.IPv4Interface: Text(
+        name="an IPv4 address with its prefix length",
+        pattern=f"{_ADDRESS}/(?:3[0-2]|[12]?[0-9])",
+        example="10.0.2.15/24",
+    ),
+    machine.NameOrAddress: Text(
+        name="a host's full name or an IPv4 address",
+        form="letters, digits, inner hyphens and dots",
+        pattern=rf"(?!.{{254}}){_LABEL}(?:\.{_LABEL})*",
+        example="pool.ntp.org",
+    ),
+    machine.PublicKey: Text(
+        name="a public key",
+        form="a line as in authorized_keys",
+        pattern=rf"(?:{_PRINTABLE}* )?{_KEY_TYPES} AAAA[A-Za-z0-9+/]+={{0,2}}(?: {_PRINTABLE}*)?",
+        example="ssh-ed25519 AAAAC3NzaC1lZDI1NTE5… you@host",
+    ),
+    machine.RelativePath: Text(
+        name="a path",
+        form="below /etc, without a slash at its ends, and without . and ..",
+        pattern=f"{_PART}(?:/{_PART})*",
+        example="ssh/sshd_config",
+    ),
+    machine.SourceFile: Text(
+        name="a file's path",
+        form="relative to the config that says it",
+        pattern=f"{_PRINTABLE}+",
+        example="etc/motd",
+        convert=_source_file,
+    ),
+    machine.SourceFolder: Text(
+        name="a folder's path",
+        form="relative to the config that says it",
+        pattern=f"{_PRINTABLE}+",
+        example="services/web",
+        convert=_source_folder,
+    ),
+    machine.FileMode: Text(
+        name="a file's mode",
+        form="three octal digits, or 0 and three, in quotes",
+        pattern="0?[0-7]{3}",
+        example="0644",
+        convert=_file_mode,
+    ),
+    machine.KernelParam: Text(
+        name="a kernel parameter",
+        form="printable ASCII without spaces and quotes",
+        pattern="[!#-&(-~]+",
+        example="panic=-1",
+    ),
+    machine.ShellText: Text(name="a shell script", form="not empty", pattern=r"[\s\S]*\S[\s\S]*"),
+    machine.Glob: Text(
+        name="a pattern for paths in a package",
+        form="without a slash at its start",
+        pattern=f"(?!/){_PRINTABLE}+",
+        example="usr/bin/ssh-*",
+    ),
+    machine.NixSetting: Text(
+        name="a setting of nix.conf",
+        form="lower-case letters, digits and hyphens",
+        pattern="[a-z][a-z0-9-]*",
+        example="max-jobs",
+    ),
+}
+
+NUMBERS: Mapping[Any, Number] = {
+    int: Number(),
+    machine.Port: Number(name="a port", minimum=1, maximum=65535),
+}

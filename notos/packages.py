@@ -1,0 +1,146 @@
+"""Packages laid out as one tree: usr-merged, without what no machine here reads.
+
+It reads .debs; which ones, and of what version, is the lock's business.
+"""
+
+import fnmatch
+import re
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from notos import deb
+from notos.errors import PackageError
+from notos.tree import Directory, Entry, File, Symlink, Tree
+
+# Folders that usr-merge turned into links (Debian policy 9.1.1.1): /bin/x and /usr/bin/x are one file.
+ALIASED = ("bin", "sbin", "lib", "lib32", "lib64", "libx32")
+
+# Left out unless `keep` names it.
+OPTIONAL = {
+    "doc": ("usr/share/doc/*", "usr/share/doc-base/*", "usr/share/info/*"),
+    "man": ("usr/share/man/*",),
+    "locales": ("usr/share/locale/*", "usr/share/i18n/*", "usr/lib/locale/*"),
+    "gconv": ("usr/lib/*/gconv/*",),
+}
+
+# Read by dpkg, debconf, lintian, other init systems and other package's hooks; by nothing that runs here.
+UNUSED = (
+    "etc/alternatives/*",
+    "etc/apparmor.d/*",
+    "etc/apport/*",
+    "etc/cron.*/*",
+    "etc/default/*",
+    "etc/dhcp/*",
+    "etc/dpkg/*",
+    "etc/init.d/*",
+    "etc/init/*",
+    "etc/kernel/*",
+    "etc/logcheck/*",
+    "etc/logrotate.d/*",
+    "etc/network/*",
+    "etc/ppp/*",
+    "etc/rc?.d/*",
+    "etc/runit/*",
+    "etc/skel/*",
+    "etc/sv/*",
+    "etc/systemd/*",
+    "etc/ufw/*",
+    "etc/update-motd.d/*",
+    "usr/lib/NetworkManager/*",
+    "usr/lib/networkd-dispatcher/*",
+    "usr/lib/runit-helper/*",
+    "usr/lib/systemd/system/*",
+    "usr/lib/systemd/user/*",
+    "usr/lib/systemd/system-preset/*",
+    "usr/lib/systemd/ssh_config.d/*",
+    "usr/share/apport/*",
+    "usr/share/bash-completion/*",
+    "usr/share/bug/*",
+    "usr/share/debconf/*",
+    "usr/share/dpkg/*",
+    "usr/share/fish/*",
+    "usr/share/initramfs-tools/*",
+    "usr/share/lintian/*",
+    "usr/share/menu/*",
+    "usr/share/reportbug/*",
+    "usr/share/runit/*",
+    "usr/share/zsh/*",
+)
+
+
+@dataclass(frozen=True)
+class Unpack:
+    """A .deb on this host, and which of its files are wanted; globs match usr-merged paths."""
+
+    path: Path
+    only: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+
+
+def unpack(debs: Sequence[Unpack], *, keep: Iterable[str] = (), jobs: int = 2) -> Tree:
+    """One tree of all `debs`: usr/…, etc/…, boot/… and so on as they would be on / after usr-merge.
+
+    The .debs are decompressed by `jobs` threads (the libraries release the GIL); the result does not
+    depend on their order. Raises PackageError where two packages have different things at a path.
+    """
+    unwanted = _matcher(tuple(UNUSED) + _left_out(frozenset(keep)))
+    result = Tree()
+    owners: dict[str, Path] = {}
+    with ThreadPoolExecutor(jobs) as pool:
+        trees = pool.map(lambda each: deb.read(each.path, wanted=_wanted(each, unwanted)), debs)
+        for each, tree in sorted(zip(debs, trees, strict=True), key=lambda pair: pair[0].path):
+            wanted = _wanted(each, unwanted)
+            for path, entry in tree.items():
+                if not isinstance(entry, Directory) and wanted(path):
+                    _put(result, owners, merged(path), entry, each.path)
+    return result
+
+
+def merged(path: str) -> str:
+    """`path` as it is after usr-merge: bin/sh becomes usr/bin/sh."""
+    top, slash, _ = path.partition("/")
+    return f"usr/{path}" if slash and top in ALIASED else path
+
+
+def _put(tree: Tree, owners: dict[str, Path], path: str, entry: Entry, owner: Path) -> None:
+    present = tree.get(path)
+    if present is None:
+        tree.add(path, entry)
+        owners[path] = owner
+    elif not _same(present, entry):
+        raise PackageError(
+            f"{path} is in both {owners[path].name} and {owner.name}, and not the same",
+            hint="leave one of the packages out, or the file by `exclude`",
+        )
+
+
+def _same(one: Entry, other: Entry) -> bool:
+    if isinstance(one, File) and isinstance(other, File):
+        return one.executable == other.executable and one.read() == other.read()
+    return isinstance(one, Symlink) and one == other
+
+
+def _wanted(each: Unpack, unwanted: Callable[[str], bool]) -> Callable[[str], bool]:
+    only = _matcher(each.only) if each.only else None
+    exclude = _matcher(each.exclude) if each.exclude else None
+
+    def wanted(path: str) -> bool:
+        place = merged(path)
+        if only is not None and not only(place):
+            return False
+        return not unwanted(place) and not (exclude is not None and exclude(place))
+
+    return wanted
+
+
+def _left_out(keep: frozenset[str]) -> tuple[str, ...]:
+    return tuple(glob for name, globs in OPTIONAL.items() if name not in keep for glob in globs)
+
+
+@cache
+def _matcher(globs: tuple[str, ...]) -> Callable[[str], bool]:
+    pattern = re.compile("|".join(fnmatch.translate(glob) for glob in globs))
+    return lambda path: pattern.match(path) is not None

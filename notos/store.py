@@ -1,0 +1,214 @@
+"""A store of objects on this host, laid out to become /nix/store: canonical, content-addressed.
+
+    <root>/<hash>-<name>/                 the object: 0444 and 0555, every time 1, as Nix has it
+    <root>/.objects/<hash>-<name>.json    its manifest: path, narHash, narSize, references
+    <root>/.new-…/                        one being written
+
+An object is written beside and renamed, after its manifest: what has a folder is whole and known.
+"""
+
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from notos import nar, store_path
+from notos.errors import StoreError
+from notos.store_path import STORE, placeholder
+from notos.tree import Directory, File, Symlink, Tree
+
+__all__ = ["STORE", "Store", "StoreObject", "placeholder", "registration"]
+
+
+@dataclass(frozen=True)
+class StoreObject:
+    """An object's manifest."""
+
+    path: str  # /nix/store/<hash>-<name>
+    nar_hash: str  # sha256:<64 hex digits>
+    nar_size: int  # bytes
+    references: tuple[str, ...]  # store paths, sorted; its own if it mentions itself
+
+    @property
+    def base(self) -> str:
+        """<hash>-<name>."""
+        return self.path.removeprefix(f"{STORE}/")
+
+    def to_json(self) -> bytes:
+        """The manifest's bytes: sorted JSON."""
+        fields = {
+            "narHash": self.nar_hash,
+            "narSize": self.nar_size,
+            "path": self.path,
+            "references": list(self.references),
+        }
+        return (json.dumps(fields, indent=1, sort_keys=True) + "\n").encode()
+
+    @classmethod
+    def from_json(cls, data: bytes) -> "StoreObject":
+        """Read a manifest. Raises StoreError if it is not one."""
+        try:
+            fields = json.loads(data)
+            references = tuple(fields["references"])
+            return cls(fields["path"], fields["narHash"], fields["narSize"], references)
+        except (ValueError, KeyError, TypeError) as error:
+            raise StoreError("a manifest cannot be read", hint="run `doit clean`") from error
+
+
+@dataclass(frozen=True)
+class Store:
+    """The store in the folder `root`."""
+
+    root: Path
+
+    def location(self, obj: StoreObject) -> Path:
+        """Where the object is on this host."""
+        return self.root / obj.base
+
+    def tree(self, obj: StoreObject) -> Tree:
+        """The object's tree; contents stay on disk until they are read."""
+        return Tree.from_directory(self.location(obj))
+
+    def intact(self, obj: StoreObject) -> bool:
+        """Whether the object is there, as far as a glance tells."""
+        return self.location(obj).is_dir() and self._manifest(obj.path).is_file()
+
+    def add(self, name: str, tree: Tree, references: Iterable[StoreObject] = ()) -> StoreObject:
+        """Put `tree` into the store as an object called `name`, unless it is there.
+
+        Of `references`, those that its bytes mention become its own; a tree that mentions
+        placeholder(name) gets its own path in that place. Raises StoreError.
+        """
+        own = placeholder(name)
+        scan = store_path.scan(tree, own, [each.path for each in references])
+        path = store_path.content_path(name, scan.sha256, scan.references, self_reference=scan.self_reference)
+        mentioned, sha256 = scan.references, scan.sha256
+        if scan.self_reference:
+            tree = store_path.rewritten(tree, own, path)
+            mentioned = tuple(sorted([*mentioned, path]))
+            sha256, _ = nar.digest(tree)
+        obj = StoreObject(path, f"sha256:{sha256}", scan.size, mentioned)
+        if not self.intact(obj):
+            self._write(obj, tree)
+        return obj
+
+    def find(self, path: str) -> StoreObject:
+        """The object at a store path. Raises StoreError if it is not in the store."""
+        try:
+            return StoreObject.from_json(self._manifest(path).read_bytes())
+        except FileNotFoundError as error:
+            raise StoreError(f"{path} is not in {self.root}", hint="run `doit clean`") from error
+
+    def closure(self, roots: Iterable[StoreObject]) -> list[StoreObject]:
+        """`roots` and all that they refer to, sorted by path. Raises StoreError if any is missing."""
+        found = {each.path: each for each in roots}
+        pending = list(found.values())
+        while pending:
+            for path in pending.pop().references:
+                if path not in found:
+                    found[path] = self.find(path)
+                    pending.append(found[path])
+        return [found[path] for path in sorted(found)]
+
+    def objects(self) -> list[StoreObject]:
+        """All objects, sorted by path."""
+        files = sorted((self.root / ".objects").glob("*.json"))
+        return [StoreObject.from_json(file.read_bytes()) for file in files]
+
+    def remove(self, obj: StoreObject) -> None:
+        """Take the object out of the store."""
+        if self.location(obj).exists():
+            beside = Path(tempfile.mkdtemp(prefix=".old-", dir=self.root))
+            make_writable(self.location(obj), below=False)
+            self.location(obj).rename(beside / "object")
+            remove_folder(beside)
+        self._manifest(obj.path).unlink(missing_ok=True)
+
+    def _manifest(self, path: str) -> Path:
+        return self.root / ".objects" / f"{path.removeprefix(f'{STORE}/')}.json"
+
+    def _write(self, obj: StoreObject, tree: Tree) -> None:
+        manifest = self._manifest(obj.path)
+        manifest.parent.mkdir(parents=True, exist_ok=True)
+        beside = Path(tempfile.mkdtemp(prefix=".new-", dir=self.root))
+        try:
+            write_canonical(tree, beside / "object")
+            (beside / "manifest").write_bytes(obj.to_json())
+            (beside / "manifest").replace(manifest)
+            make_writable(beside / "object", below=False)  # a folder is renamed only by who may write it
+            try:
+                (beside / "object").rename(self.location(obj))
+            except OSError:
+                if not self.location(obj).is_dir():
+                    raise
+                return  # another build wrote the same, in the same moment
+            seal(self.location(obj))
+        finally:
+            remove_folder(beside)
+
+
+def write_canonical(tree: Tree, root: Path) -> None:
+    """Write `tree` as the new folder `root`: modes 0444 and 0555, all times 1, hard links as such."""
+    root.mkdir(mode=0o755)
+    folders = [str(root)]
+    written: dict[int, str] = {}
+    for path, entry in tree.items():
+        place = f"{root}/{path}"
+        if isinstance(entry, Directory):
+            os.mkdir(place, 0o755)
+            folders.append(place)
+        elif isinstance(entry, Symlink):
+            os.symlink(entry.target, place)
+            os.utime(place, (1, 1), follow_symlinks=False)
+        elif isinstance(entry, File):
+            twin = written.setdefault(id(entry), place)
+            if twin != place:
+                os.link(twin, place)
+                continue
+            handle = os.open(place, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            with open(handle, "wb", buffering=0) as stream:
+                for piece in entry.chunks():
+                    stream.write(piece)
+                os.fchmod(handle, 0o555 if entry.executable else 0o444)
+                os.utime(handle, (1, 1))
+    for folder in reversed(folders):
+        seal(Path(folder))
+
+
+def seal(folder: Path) -> None:
+    """Give a folder, not what is below it, its canonical mode and time."""
+    folder.chmod(0o555)
+    os.utime(folder, (1, 1))
+
+
+def make_writable(folder: Path, *, below: bool = True) -> None:
+    """Let the owner change a sealed folder again, and those below it."""
+    folder.chmod(0o755)
+    if below:
+        for parent, names, _ in os.walk(folder):
+            for name in names:
+                path = Path(parent, name)
+                if not path.is_symlink():
+                    path.chmod(0o755)
+
+
+def remove_folder(folder: Path) -> None:
+    """Remove a folder with sealed ones in it; nothing happens if it is not there."""
+    if folder.exists():
+        make_writable(folder)
+        shutil.rmtree(folder)
+
+
+def registration(objects: Sequence[StoreObject]) -> bytes:
+    """What `nix-store --load-db` reads (Nix manual): per object, in the order of paths, its path,
+
+    the hash of its NAR in hex, its size, an empty deriver, and its references with their number.
+    """
+    lines = []
+    for each in sorted(objects, key=lambda obj: obj.path):
+        sha256 = each.nar_hash.removeprefix("sha256:")
+        lines += [each.path, sha256, str(each.nar_size), "", str(len(each.references)), *each.references]
+    return "".join(f"{line}\n" for line in lines).encode()

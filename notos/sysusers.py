@@ -1,0 +1,162 @@
+"""Accounts from sysusers.d(5) files, worked out while building, in place of maintainer scripts.
+
+Lines u, u!, g and m are understood, r is not needed; numbers that are not given are handed out
+downwards from 999 in the order of the lines, sorted, so the same files give the same accounts.
+"""
+
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from notos.errors import NotosError
+
+_HIGHEST = 999  # sysusers.d(5): system accounts are allocated from here downwards
+
+
+@dataclass(frozen=True)
+class Accounts:
+    """The texts of /etc/passwd, group, shadow and gshadow."""
+
+    passwd: str
+    group: str
+    shadow: str
+    gshadow: str
+
+
+@dataclass(frozen=True)
+class _Line:
+    kind: str
+    name: str
+    number: str
+    gecos: str
+    home: str
+    shell: str
+    where: str
+
+
+@dataclass
+class _Table:
+    """The accounts so far."""
+
+    users: dict[str, list[str]] = field(default_factory=dict)  # fields of passwd(5)
+    groups: dict[str, list[str]] = field(default_factory=dict)  # fields of group(5)
+
+    def gid(self, group: str, line: _Line) -> str:
+        if group not in self.groups:
+            raise _problem(line, f"there is no group {group}", "name one that a `g` line makes")
+        return self.groups[group][2]
+
+    def free(self, wanted: str, line: _Line) -> str:
+        """A number that no account has; `wanted` if given, which must be free in `line`'s kind."""
+        table = self.groups if line.kind == "g" else self.users
+        taken = {row[2]: name for name, row in table.items()}
+        if wanted != "-":
+            if not wanted.isdigit():
+                raise _problem(line, f"{wanted} is not a number", "only numbers, or -, are understood")
+            if wanted in taken:
+                raise _problem(line, f"number {wanted} is taken by {taken[wanted]}", "choose another")
+            return wanted
+        used = {row[2] for row in (*self.users.values(), *self.groups.values())}
+        for number in range(_HIGHEST, 0, -1):
+            if str(number) not in used:
+                return str(number)
+        raise _problem(line, "no number is left", "give one")
+
+    def add_group(self, name: str, number: str) -> None:
+        self.groups[name] = [name, "x", number, ""]
+
+    def add_member(self, user: str, group: str, line: _Line) -> None:
+        self.gid(group, line)
+        members = [each for each in self.groups[group][3].split(",") if each]
+        self.groups[group][3] = ",".join(sorted({*members, user}))
+
+
+def accounts(files: Mapping[str, str], *, passwd: str, group: str) -> Accounts:
+    """The accounts of `passwd` and `group` (files as in passwd(5)) and of the sysusers.d `files`.
+
+    `files` are texts by file name; a line for an account that is there changes nothing. Nobody has a
+    password: root's is "*", which sshd lets in by key, the others' "!*". Raises NotosError with file
+    and line for what is not understood.
+    """
+    table = _Table()
+    for row in _rows(group, 4):
+        table.groups[row[0]] = [row[0], "x", *row[2:]]
+    for row in _rows(passwd, 7):
+        table.users[row[0]] = [row[0], "x", *row[2:]]
+    lines = [line for name in sorted(files) for line in _parse(name, files[name])]
+    for line in sorted(lines, key=lambda each: (each.kind, each.number == "-", each.name)):
+        if line.kind == "g" and line.name not in table.groups:
+            table.add_group(line.name, table.free(line.number, line))
+    for line in sorted(lines, key=lambda each: (each.number == "-", each.name)):
+        if line.kind == "u" and line.name not in table.users:
+            _add_user(table, line)
+    for line in lines:
+        if line.kind == "m":
+            if line.name not in table.users:
+                raise _problem(line, f"there is no user {line.name}", "name one that a `u` line makes")
+            table.add_member(line.name, line.number, line)
+    return _texts(table)
+
+
+def _add_user(table: _Table, line: _Line) -> None:
+    number, colon, group = line.number.partition(":")
+    if colon:
+        gid = group if group.isdigit() else table.gid(group, line)
+        uid = table.free(number, line)
+    elif line.name in table.groups:
+        gid = table.groups[line.name][2]
+        uid = table.free(number if number != "-" else _if_free(table, gid), line)
+    else:
+        uid = gid = table.free(number, line)
+        table.add_group(line.name, gid)
+    home = line.home if line.home != "-" else "/"
+    shell = line.shell if line.shell != "-" else "/usr/sbin/nologin"
+    gecos = line.gecos if line.gecos != "-" else ""
+    table.users[line.name] = [line.name, "x", uid, gid, gecos, home, shell]
+
+
+def _if_free(table: _Table, gid: str) -> str:
+    """`gid` as a user's number too, if no user has it."""
+    return "-" if any(row[2] == gid for row in table.users.values()) else gid
+
+
+def _texts(table: _Table) -> Accounts:
+    # The date of the last change is left empty, which switches password ageing off (shadow(5)).
+    passwords = {"root": "*"}
+    return Accounts(
+        passwd="".join(":".join(row) + "\n" for row in table.users.values()),
+        group="".join(":".join(row) + "\n" for row in table.groups.values()),
+        shadow="".join(f"{name}:{passwords.get(name, '!*')}:::::::\n" for name in table.users),
+        gshadow="".join(f"{name}:!::{row[3]}\n" for name, row in table.groups.items()),
+    )
+
+
+def _parse(name: str, text: str) -> list[_Line]:
+    lines = []
+    for number, raw in enumerate(text.splitlines(), 1):
+        where = f"sysusers.d/{name}:{number}"
+        try:
+            words = shlex.split(raw, comments=raw.lstrip().startswith("#"))
+        except ValueError as error:
+            raise NotosError(f"{where}: {error}", hint="mend the line") from error
+        if not words:
+            continue
+        kind, account, *rest = [*words, *["-"] * (6 - len(words))]
+        line = _Line(kind.rstrip("!"), account, *rest[:4], where)  # type: ignore[call-arg]
+        if line.kind not in ("u", "g", "m", "r"):
+            raise _problem(line, f"a line of type {kind} is not understood", "use u, g or m")
+        if any("%" in word for word in words[1:]):
+            raise _problem(line, "specifiers are not understood", "write the value itself")
+        lines.append(line)
+    return lines
+
+
+def _rows(text: str, count: int) -> list[list[str]]:
+    rows = [line.split(":") for line in text.splitlines() if line]
+    if any(len(row) != count for row in rows):
+        raise NotosError("base-passwd's files are not as in passwd(5)", hint="run `doit lock`")
+    return rows
+
+
+def _problem(line: _Line, message: str, hint: str) -> NotosError:
+    return NotosError(f"{line.where}: {message}", hint=hint)

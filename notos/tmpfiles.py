@@ -1,0 +1,122 @@
+"""Run-time folders from tmpfiles.d(5) files, as a short shell fragment, in place of systemd-tmpfiles.
+
+What makes things at boot is turned into shell: d D q Q v (folders), f F (files), L L+ (links), z m
+(modes). What only cleans up later (x X r R e and ages) or needs ACLs, attributes and the like is
+passed over. Only what lies in /run, /var, /tmp, /root, /home and /srv can be made: the rest of the
+machine is read-only. Each command is a fork, which is dear under emulation, so they are grouped.
+"""
+
+import re
+import shlex
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from notos.errors import NotosError
+
+WRITABLE = ("/run/", "/var/", "/tmp/", "/root/", "/home/", "/srv/")
+_FOLDERS, _FILES, _LINKS, _MODES = set("dDqQv"), set("fF"), set("L"), set("mz")
+_PASSED_OVER = set("eCxXrRpbctThHaAwZ")
+_SPECIFIERS = {"%%": "%", "%t": "/run", "%S": "/var/lib", "%C": "/var/cache", "%L": "/var/log", "%T": "/tmp"}
+
+_LATE = re.compile("%[bmHlqv]")  # of the booted machine itself: its id, name, kernel; nothing here needs them
+
+
+@dataclass(frozen=True)
+class _Line:
+    kind: str
+    path: str
+    mode: str
+    user: str
+    group: str
+    argument: str
+
+
+def script(files: Mapping[str, str]) -> str:
+    """The fragment for the texts of tmpfiles.d files, by file name. Paths are below "$root".
+
+    Raises NotosError with file and line for what is not understood.
+    """
+    lines = [line for name in sorted(files) for line in _parse(name, files[name])]
+    lines = [line for line in lines if line.path.startswith(WRITABLE)]
+    folders = [line for line in lines if line.kind in _FOLDERS]
+    made = [line for line in lines if line.kind in _FILES]
+    shell = ["# Folders and files that packages want at run time; made from their tmpfiles.d."]
+    shell += _grouped("mkdir -p", (line.path for line in folders))
+    shell += [_file(line) for line in made]
+    shell += [_link(line) for line in lines if line.kind in _LINKS]
+    owned = [line for line in lines if line.kind not in _LINKS]
+    shell += _by_value("chmod", {line.path: line.mode for line in owned if line.mode != "-"})
+    owners = {line.path: _owner(line) for line in owned if _owner(line) not in ("root:root", "")}
+    shell += _by_value("chown", owners)
+    return "".join(f"{line}\n" for line in shell)
+
+
+def _by_value(command: str, values: Mapping[str, str]) -> list[str]:
+    return [
+        line
+        for value in sorted(set(values.values()))
+        for line in _grouped(f"{command} {value}", (path for path in values if values[path] == value))
+    ]
+
+
+def _grouped(command: str, paths: Iterable[str]) -> list[str]:
+    words = [_place(path) for path in sorted(set(paths))]
+    return [f"{command} {' '.join(words)}"] if words else []
+
+
+def _file(line: _Line) -> str:
+    place = _place(line.path)
+    text = shlex.quote("" if line.argument == "-" else line.argument)
+    return f"[ -e {place} ] || printf %s {text} >{place}"
+
+
+def _link(line: _Line) -> str:
+    return f"ln -sfn {shlex.quote(line.argument)} {_place(line.path)}"
+
+
+def _place(path: str) -> str:
+    return f'"$root"{shlex.quote(path)}'
+
+
+def _owner(line: _Line) -> str:
+    user = line.user if line.user != "-" else "root"
+    group = line.group if line.group != "-" else "root"
+    return f"{user}:{group}"
+
+
+def _parse(name: str, text: str) -> list[_Line]:
+    lines = []
+    for number, raw in enumerate(text.splitlines(), 1):
+        where = f"tmpfiles.d/{name}:{number}"
+        words = raw.split(None, 6)
+        if not words or words[0].startswith("#"):
+            continue
+        if len(words) < 2:
+            raise NotosError(f"{where}: a line of tmpfiles.d has a type and a path", hint="mend the line")
+        words += ["-"] * (7 - len(words))
+        kind = words[0].rstrip("!-+=~^$?")
+        if kind in _PASSED_OVER:
+            continue
+        if kind not in _FOLDERS | _FILES | _LINKS | _MODES:
+            raise NotosError(f"{where}: a line of type {words[0]} is not understood", hint="leave it out")
+        if kind in _LINKS and words[6] == "-":
+            continue  # a link to the factory's copy in /usr/share/factory, which Debian does not have
+        if not words[1].strip('"').startswith((*WRITABLE, "%")) or _LATE.search(words[1] + words[6]):
+            continue
+        path = _expanded(words[1].strip('"'), where)
+        mode = words[2].lstrip(":~")
+        lines.append(_Line(kind, path.rstrip("/"), mode, words[3], words[4], _expanded(words[6], where)))
+    return lines
+
+
+def _expanded(text: str, where: str) -> str:
+    out, rest = "", text
+    while rest:
+        plain, percent, rest = rest.partition("%")
+        out += plain
+        if percent:
+            specifier, rest = "%" + rest[:1], rest[1:]
+            if specifier not in _SPECIFIERS:
+                raise NotosError(f"{where}: {specifier} is not understood", hint="write the value itself")
+            out += _SPECIFIERS[specifier]
+    return out

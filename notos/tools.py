@@ -1,0 +1,80 @@
+"""Tools trees: the programs that a build runs, from locked packages, unpacked in the cache.
+
+    <cache>/tools/<key>/usr/bin/mksquashfs …     key: the packages' hashes, so a tree is by content
+
+A program of Debian's does not start under an older host's libc: it is run through its own tree's
+ld.so. Nothing is taken from the host's PATH.
+"""
+
+import hashlib
+import os
+import shutil
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from notos.cache import Cache
+from notos.errors import ToolError
+from notos.lock import LockedPackage
+from notos.packages import Unpack, unpack
+
+LAYOUT = 1  # counts up when a tree's contents change for the same packages
+LOADER = "usr/lib64/ld-linux-x86-64.so.2"
+LIBRARIES = "usr/lib/x86_64-linux-gnu"
+
+
+@dataclass(frozen=True)
+class ToolsTree:
+    """An unpacked tree; `root` is the folder that would be / on a machine that had it."""
+
+    root: Path
+
+    def command(self, program: str) -> list[str]:
+        """The words that run `program`, a bare name, from this tree on any host."""
+        for folder in ("usr/bin", "usr/sbin"):
+            path = self.root / folder / program
+            if path.exists():
+                loader = [str(self.root / LOADER), "--library-path", str(self.root / LIBRARIES)]
+                return [*loader, "--argv0", program, str(path)]
+        raise ToolError(
+            f"no {program} in the tools tree {self.root}", hint="remove that folder; it is made anew"
+        )
+
+
+def key(packages: Sequence[LockedPackage]) -> str:
+    """What names the tree of `packages`: 32 hex digits."""
+    words = [f"layout {LAYOUT}", *sorted(each.sha256 for each in packages)]
+    return hashlib.sha256("\n".join(words).encode()).hexdigest()[:32]
+
+
+def find(cache: Cache, packages: Sequence[LockedPackage]) -> ToolsTree:
+    """Where the tree of `packages` is, or will be once `ensure` has run."""
+    return ToolsTree(cache.tools(key(packages)))
+
+
+def ensure(cache: Cache, packages: Sequence[LockedPackage]) -> ToolsTree:
+    """Unpack the tree if it is not there yet; the .debs must be in the cache.
+
+    It is written beside and renamed, so that it is whole or absent; of two builds at once, one wins
+    and the other takes its tree.
+    """
+    tree = find(cache, packages)
+    if tree.root.is_dir():
+        return tree
+    tree.root.parent.mkdir(parents=True, exist_ok=True)
+    unpacked = unpack([Unpack(cache.download(each.sha256)) for each in packages], jobs=os.cpu_count() or 1)
+    beside = Path(tempfile.mkdtemp(prefix=".new-", dir=tree.root.parent))
+    try:
+        beside.chmod(0o755)
+        unpacked.write_to(beside)
+        for alias in ("bin", "sbin", "lib", "lib64"):
+            (beside / alias).symlink_to(f"usr/{alias}")
+        try:
+            beside.rename(tree.root)
+        except OSError:
+            if not tree.root.is_dir():
+                raise
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
+    return tree

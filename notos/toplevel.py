@@ -1,0 +1,31 @@
+"""The toplevel: one store object from which everything of the running system is reached.
+
+init            link to stage-2's init, which the kernel's systemConfig= leads stage-1 to
+activate        makes this toplevel the running system
+etc/            the machine's /etc; etc-modes says which files have modes of their own
+tmpfiles        a shell fragment that makes run-time folders
+sw              link to system-path, which is /usr
+kernel-modules  link to the modules of the running system
+"""
+
+from notos import tmpfiles
+from notos.etc import Etc, texts
+from notos.store import StoreObject
+from notos.tree import Tree
+
+NAME = "toplevel"
+
+
+def build(
+    etc: Etc, *, system: Tree, system_path: StoreObject, stage2: StoreObject, modules: StoreObject
+) -> Tree:
+    """The tree of the toplevel; `system` is system-path's own tree. Raises NotosError (tmpfiles.d)."""
+    tree = Tree()
+    tree.graft("etc", etc.tree)
+    tree.text("etc-modes", "".join(f"{mode} {path}\n" for path, mode in sorted(etc.modes.items())))
+    tree.text("tmpfiles", tmpfiles.script(texts(etc.tree, system, "tmpfiles.d")))
+    tree.symlink("init", f"{stage2.path}/init")
+    tree.symlink("activate", f"{stage2.path}/activate")
+    tree.symlink("sw", system_path.path)
+    tree.symlink("kernel-modules", modules.path)
+    return tree

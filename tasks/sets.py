@@ -1,0 +1,46 @@
+"""Sets of packages as the tasks see them: a small JSON file each, cut from config.lock.
+
+A set's file changes only when that set does, so what is made of it is not made again because
+another set moved.
+"""
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+
+from notos.cache import Cache
+from notos.lock import Lock
+from notos.machine import Package
+from notos.packages import Unpack
+from tasks.graph import build, write_if_changed
+
+
+def path(name: str) -> str:
+    """The file of the set `name` ("system", "tools/image")."""
+    return build("sets", name.replace("/", "-") + ".json")
+
+
+def write(lock: Lock, names: Iterable[str]) -> None:
+    """Write the files of the sets `names`, each only if it changes."""
+    for name in names:
+        rows = [
+            {"name": each.name, "version": each.version, "sha256": each.sha256} for each in lock.set(name)
+        ]
+        write_if_changed(path(name), (json.dumps(rows, indent=1) + "\n").encode())
+
+
+def hashes(name: str) -> dict[str, str]:
+    """The sha256 of each package's .deb in the set `name`, by package."""
+    rows = json.loads(Path(path(name)).read_bytes())
+    return {row["name"]: row["sha256"] for row in rows}
+
+
+def debs(name: str, cache: Cache, options: Iterable[Package] = ()) -> list[Unpack]:
+    """The set's .debs in the cache, each with what the config says of it."""
+    said = {each.name: each for each in options}
+    found = []
+    for package, sha256 in hashes(name).items():
+        option = said.get(package)  # type: ignore[call-overload]
+        only, exclude = (option.only, option.exclude) if option else ((), ())
+        found.append(Unpack(cache.download(sha256), only, exclude))
+    return found
