@@ -35,7 +35,7 @@ def applet_paths(packages: Tree) -> list[str]:
         root = Path(scratch)
         tree.write_to(root)
         loader = root / LOADER.rpartition("/")[2]
-        command = [loader, "--library-path", root] if loader.exists() else []
+        command = [str(loader), "--library-path", str(root)] if loader.exists() else []
         listed = run([*command, root / "busybox", "--list-full"]).decode().split()
     paths = {path.removeprefix("usr/") for path in listed}
     return sorted(path for path in paths if path.rpartition("/")[2] not in NOT_LINKED)

@@ -12,7 +12,8 @@ from notos import ca_bundle, sysusers
 from notos.machine import Machine
 from notos.tree import Directory, File, Tree
 
-RUNIT = "runit"  # /etc/runit, where Debian's runit looks for its stages
+PLAIN, EXECUTABLE = {"0444", "0644"}, {"0555", "0755"}  # what a store object can hold
+STATE = ("reboot", "stopit")  # in /etc/runit; runit-init sets their modes to tell runit how to end (runit(8))
 MODES = {"shadow": "0600", "gshadow": "0600"}
 
 # For `nix`: accounts for the builders (nix.conf(5), build-users-group), and what has no sysusers.d of its own.
@@ -27,32 +28,36 @@ class Etc:
     modes: Mapping[str, str]  # octal digits by path below /etc
 
 
-def build(machine: Machine, *, system: Tree, system_path: str, runit_path: str, own: Tree) -> Etc:
+def build(
+    machine: Machine, *, system: Tree, system_path: str, runit: Tree, runit_path: str, own: Tree
+) -> Etc:
     """/etc of `machine`.
 
-    `system` is system-path's tree and `system_path` its store path; `own` has the files of
-    scripts/stage2/etc. Later ones win: packages, Notos, the config. Raises NotosError where a
+    `system` is system-path's tree and `system_path` its store path, `runit` and `runit_path` those of
+    the runit object; `own` has the files of scripts/stage2/etc. Later ones win: packages, Notos, the config. Raises NotosError where a
     package's sysusers.d cannot be read.
     """
     tree = Tree()
     for path, entry in system.items():
         if path.startswith("etc/") and not isinstance(entry, Directory):
             tree.symlink(path.removeprefix("etc/"), f"{system_path}/{path}")
-    configured = {path: _content(file.text, file.source) for path, file in machine.etc.items()}
-    for path, content in [*_own(own), *_generated(machine, system), *configured.items()]:
-        tree.remove(path)
-        mode = machine.etc[path].mode if path in machine.etc else "0644"
-        tree.add(path, File(content, executable=mode == "0755"))
-    for path, content in _accounts(machine, system, tree).items():
-        tree.remove(path)
-        tree.text(path, content)
-    tree.remove(RUNIT)
-    tree.symlink(RUNIT, runit_path)
+    for path, content in [*_own(own, machine), *_generated(machine, system)]:
+        tree.replace(path, File(content))
+    modes = dict(MODES)
+    for name, file in machine.etc.items():
+        tree.replace(name, File(_content(file.text, file.source), executable=file.mode in EXECUTABLE))
+        if file.mode not in PLAIN | EXECUTABLE:
+            modes[name] = file.mode
+    for path, text in _accounts(machine, system, tree).items():
+        tree.replace(path, File(text.encode()))
+    for path, _ in runit.items():
+        if "/" not in path:
+            tree.symlink(f"runit/{path}", f"{runit_path}/{path}")
+    for name in STATE:
+        tree.text(f"runit/{name}", "")
     tree.symlink("service", "/run/service")
     tree.symlink("mtab", "/proc/self/mounts")
-    canonical = {"0444", "0555", "0644", "0755"}
-    modes = {path: file.mode for path, file in machine.etc.items() if file.mode not in canonical}
-    return Etc(tree, {**MODES, **modes})
+    return Etc(tree, modes)
 
 
 def texts(tree: Tree, system: Tree, folder: str) -> dict[str, str]:
@@ -96,9 +101,9 @@ def _nix_users(count: int) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _own(own: Tree) -> Iterator[tuple[str, bytes | Path]]:
+def _own(own: Tree, machine: Machine) -> Iterator[tuple[str, bytes | Path]]:
     for path, entry in own.items():
-        if isinstance(entry, File):
+        if isinstance(entry, File) and (machine.ssh.server == "openssh" or not path.startswith("ssh/")):
             yield path, entry.content
 
 

@@ -69,11 +69,11 @@ def prove(root: Path, prefix: str) -> None:
                 raise ClosureError(f"{path} of extra-utils needs {soname}, which is not in its lib/")
     if "bin/busybox" not in tree:
         return
-    loader = sorted((root / "lib").glob("ld-linux*"))[:1]  # none beside a static busybox
-    said = run([*loader, root / "bin/busybox", "ash", "-c", "echo hello world"])
+    loaders = sorted((root / "lib").glob("ld-linux*"))[:1]  # none beside a static busybox
+    said = run([*loaders, root / "bin/busybox", "ash", "-c", "echo hello world"])
     if said != b"hello world\n":
         raise NotosError(f"extra-utils' ash said {said!r} instead of hello world")
-    run([*loader, root / "bin/busybox", "mount", "--help"])
+    run([*loaders, root / "bin/busybox", "mount", "--help"])
 
 
 def _bytes(tree: Tree, path: str) -> bytes:

@@ -15,6 +15,8 @@ def tree(store: Store, closure: Sequence[StoreObject], stage1: StoreObject) -> T
     root = Tree()
     for each in closure:
         root.graft(each.path.lstrip("/"), Tree.from_directory(store.location(each)))
+    for folder in ("mnt", "proc", "sys"):
+        root.directory(folder)
     root.symlink("init", f"{stage1.path}/init")
     root.device("dev/console", "c", 5, 1)
     return root

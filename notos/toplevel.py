@@ -8,6 +8,8 @@ sw              link to system-path, which is /usr
 kernel-modules  link to the modules of the running system
 """
 
+import shlex
+
 from notos import tmpfiles
 from notos.etc import Etc, texts
 from notos.store import StoreObject
@@ -22,10 +24,19 @@ def build(
     """The tree of the toplevel; `system` is system-path's own tree. Raises NotosError (tmpfiles.d)."""
     tree = Tree()
     tree.graft("etc", etc.tree)
-    tree.text("etc-modes", "".join(f"{mode} {path}\n" for path, mode in sorted(etc.modes.items())))
+    tree.text("permissions", _permissions(etc))
     tree.text("tmpfiles", tmpfiles.script(texts(etc.tree, system, "tmpfiles.d")))
     tree.symlink("init", f"{stage2.path}/init")
     tree.symlink("activate", f"{stage2.path}/activate")
     tree.symlink("sw", system_path.path)
     tree.symlink("kernel-modules", modules.path)
     return tree
+
+
+def _permissions(etc: Etc) -> str:
+    """One chmod for each mode, for each is a fork."""
+    lines = []
+    for mode in sorted(set(etc.modes.values())):
+        paths = (shlex.quote(f"/etc/{path}") for path in sorted(etc.modes) if etc.modes[path] == mode)
+        lines.append(f"chmod {mode} {' '.join(paths)}\n")
+    return "".join(lines)

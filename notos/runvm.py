@@ -1,0 +1,27 @@
+"""runvm.sh: the script that boots a built machine in QEMU, rendered from scripts/runvm.sh."""
+
+from pathlib import Path
+
+from notos import scripts
+from notos.machine import Machine
+from notos.store import StoreObject
+from notos.tools import ToolsTree
+
+TEMPLATE = "scripts/runvm.sh"
+
+
+def render(machine: Machine, toplevel: StoreObject, qemu: ToolsTree, keys: Path) -> str:
+    """The script's text; `keys` is the file of public keys that may log in. Raises ScriptError."""
+    vm = machine.vm
+    values: dict[str, scripts.Value] = {
+        "name": machine.name,
+        "memory": vm.memory,
+        "cpus": vm.cpus,
+        "accel": vm.accel,
+        "forwards": [f"{host}:{guest}" for host, guest in vm.forward.items()],
+        "systemConfig": toplevel.path,
+        "kernelParams": " ".join(machine.kernel_params),
+        "qemuTree": str(qemu.root),
+        "keys": str(keys),
+    }
+    return scripts.render(Path(TEMPLATE).read_text(), values, name=TEMPLATE)
