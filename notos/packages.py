@@ -86,13 +86,13 @@ def unpack(debs: Sequence[Unpack], *, keep: Iterable[str] = (), jobs: int = 2) -
     The .debs are decompressed by `jobs` threads (the libraries release the GIL); the result does not
     depend on their order. Raises PackageError where two packages have different things at a path.
     """
-    unwanted = _matcher(tuple(UNUSED) + _left_out(frozenset(keep)))
+    left_out = unwanted(keep)
     result = Tree()
     owners: dict[str, Path] = {}
     with ThreadPoolExecutor(jobs) as pool:
-        trees = pool.map(lambda each: deb.read(each.path, wanted=_wanted(each, unwanted)), debs)
+        trees = pool.map(lambda each: deb.read(each.path, wanted=_wanted(each, left_out)), debs)
         for each, tree in sorted(zip(debs, trees, strict=True), key=lambda pair: pair[0].path):
-            wanted = _wanted(each, unwanted)
+            wanted = _wanted(each, left_out)
             for path, entry in tree.items():
                 if not isinstance(entry, Directory) and wanted(path):
                     _put(result, owners, merged(path), entry, each.path)
@@ -103,6 +103,13 @@ def merged(path: str) -> str:
     """`path` as it is after usr-merge: bin/sh becomes usr/bin/sh."""
     top, slash, _ = path.partition("/")
     return f"usr/{path}" if slash and top in ALIASED else path
+
+
+def unwanted(keep: Iterable[str]) -> Callable[[str], bool]:
+    """Whether a usr-merged path is of those that are left out, but for the kinds in `keep`."""
+    kept = frozenset(keep)
+    optional = (glob for name, globs in OPTIONAL.items() if name not in kept for glob in globs)
+    return _matcher((*UNUSED, *optional))
 
 
 def _put(tree: Tree, owners: dict[str, Path], path: str, entry: Entry, owner: Path) -> None:
@@ -123,7 +130,7 @@ def _same(one: Entry, other: Entry) -> bool:
     return isinstance(one, Symlink) and one == other
 
 
-def _wanted(each: Unpack, unwanted: Callable[[str], bool]) -> Callable[[str], bool]:
+def _wanted(each: Unpack, left_out: Callable[[str], bool]) -> Callable[[str], bool]:
     only = _matcher(each.only) if each.only else None
     exclude = _matcher(each.exclude) if each.exclude else None
 
@@ -131,13 +138,9 @@ def _wanted(each: Unpack, unwanted: Callable[[str], bool]) -> Callable[[str], bo
         place = merged(path)
         if only is not None and not only(place):
             return False
-        return not unwanted(place) and not (exclude is not None and exclude(place))
+        return not left_out(place) and not (exclude is not None and exclude(place))
 
     return wanted
-
-
-def _left_out(keep: frozenset[str]) -> tuple[str, ...]:
-    return tuple(glob for name, globs in OPTIONAL.items() if name not in keep for glob in globs)
 
 
 @cache
