@@ -45,16 +45,15 @@ def build(
         tree.replace(path, File(content))
     modes = dict(MODES)
     for name, file in machine.etc.items():
-        tree.replace(name, File(_content(file.text, file.source), executable=file.mode in EXECUTABLE))
+        tree.replace(str(name), File(_content(file.text, file.source), executable=file.mode in EXECUTABLE))
         if file.mode not in PLAIN | EXECUTABLE:
             modes[name] = file.mode
-    for path, text in _accounts(machine, system, tree).items():
-        tree.replace(path, File(text.encode()))
-    for path, _ in runit.items():
-        if "/" not in path:
-            tree.symlink(f"runit/{path}", f"{runit_path}/{path}")
-    for name in STATE:
-        tree.text(f"runit/{name}", "")
+    for account_file, text in _accounts(machine, system, tree).items():
+        tree.replace(account_file, File(text.encode()))
+    for part in runit.children()[""]:
+        tree.symlink(f"runit/{part}", f"{runit_path}/{part}")
+    for state in STATE:
+        tree.text(f"runit/{state}", "")
     tree.symlink("service", "/run/service")
     tree.symlink("mtab", "/proc/self/mounts")
     return Etc(tree, modes)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from notos.errors import KernelError
 from notos.machine import Machine
-from notos.tree import File, Tree
+from notos.tree import Tree
 
 
 @dataclass(frozen=True)
@@ -74,12 +74,10 @@ def version(release: str) -> str:
     return match[0] if match else release
 
 
-def config(tree: Tree) -> dict[str, str]:
-    """The kernel's configuration: y, m or a value by symbol, without CONFIG_."""
-    entry = tree.get("config")
-    assert isinstance(entry, File)
+def symbols(config: str) -> dict[str, str]:
+    """A kernel's configuration from its text: y, m or a value by symbol, without CONFIG_."""
     pattern = re.compile(r"^CONFIG_(\w+)=(.*)$", re.MULTILINE)
-    return dict(pattern.findall(entry.read().decode()))
+    return dict(pattern.findall(config))
 
 
 def requirements(machine: Machine) -> tuple[Requirement, ...]:
@@ -88,24 +86,24 @@ def requirements(machine: Machine) -> tuple[Requirement, ...]:
     return ALWAYS + network + (NIX if machine.nix.enable else ())
 
 
-def check(symbols: dict[str, str], wanted: Iterable[Requirement]) -> None:
-    """Raise KernelError naming every requirement that a kernel configured as `symbols` cannot meet."""
+def check(config: dict[str, str], wanted: Iterable[Requirement]) -> None:
+    """Raise KernelError naming every requirement that a kernel configured as `config` cannot meet."""
     problems = []
     for each in wanted:
-        value = symbols.get(each.symbol, "n")
+        value = config.get(each.symbol, "n")
         if value != "y" and not (value == "m" and each.module):
             problems.append(f"the kernel has CONFIG_{each.symbol}={value}, but =y is needed {each.why}")
     if problems:
         raise KernelError("; ".join(problems), hint="change kernel.package in the config")
 
 
-def check_loaded(symbols: dict[str, str], wanted: Iterable[Requirement], loaded: Iterable[str]) -> None:
+def check_loaded(config: dict[str, str], wanted: Iterable[Requirement], loaded: Iterable[str]) -> None:
     """Raise KernelError naming what is a module in this kernel and not among the `loaded` ones."""
     names = {each.replace("-", "_") for each in loaded}
     problems = [
         f"kernel.modules lacks {each.module}, which is needed {each.why}"
         for each in wanted
-        if symbols.get(each.symbol) == "m" and each.module not in names
+        if config.get(each.symbol) == "m" and each.module not in names
     ]
     if problems:
         raise KernelError("; ".join(problems), hint="add it to kernel.modules in the config")

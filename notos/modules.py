@@ -6,7 +6,7 @@ needed. Nothing here knows what a machine wants modules for.
 
 import lzma
 import tempfile
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -44,13 +44,7 @@ class Kernel:
     """The modules of one kernel: a tree with lib/modules/RELEASE/… as a kernel package has it."""
 
     def __init__(self, tree: Tree) -> None:
-        releases = sorted(
-            {
-                path.split("/")[2]
-                for path, _ in tree.items()
-                if path.startswith("lib/modules/") and path.count("/") == 2
-            }
-        )
+        releases = tree.children().get("lib/modules", [])
         if len(releases) != 1:
             raise KernelError(
                 f"one kernel release is wanted below lib/modules, there are {releases or 'none'}"
@@ -209,12 +203,12 @@ def shrink(
     closure: Closure,
     depmod: Sequence[str],
     *,
-    firmware: Callable[[str], File | None] = lambda name: None,
+    firmware: Tree,
 ) -> Tree:
     """lib/modules/RELEASE with the closure's modules, decompressed, and the index that depmod makes.
 
-    `firmware` gives the file for a name that modules ask for, or None: what no package has is left
-    out, for drivers name more than any one device needs. The load order is in lib/modules/load, a
+    `firmware` has packages' usr/lib/firmware; what none of them has is left out, for drivers name more
+    than any one device needs. The load order is in lib/modules/load, a
     line for each name: the name, and the files to load for it, below lib/modules/RELEASE.
     """
     tree = Tree()
@@ -226,8 +220,9 @@ def shrink(
         tree.text(f"{top}/{name}", kernel._text(name))
     tree.graft("", _index(tree, closure.release, depmod))
     for name in closure.firmware:
-        file = firmware(name)
-        if file is not None:
+        place = firmware.resolve(f"usr/lib/firmware/{name}")
+        file = firmware.get(place) if place is not None else None
+        if isinstance(file, File):
             tree.add(f"lib/firmware/{name}", file)
     lines = [" ".join([name, *map(_decompressed, files)]) for name, files in closure.order]
     tree.text("lib/modules/load", "".join(line + "\n" for line in lines))

@@ -88,7 +88,9 @@ class _Universe:
         package = self.find(name)
         if package is None:
             near = difflib.get_close_matches(name, self._archive.names(), 1)
-            hint = f"did you mean {near[0]}?" if near else "check its name and debian.components in the config"
+            hint = (
+                f"did you mean {near[0]}?" if near else "check its name and debian.components in the config"
+            )
             raise LockError(f"{where}: {self._archive.debian.suite} has no package {name}", hint=hint)
         return package
 
@@ -110,9 +112,9 @@ class _Universe:
                     f"{each} is needed, and config.lock has {each.name} {self._locked[each.name].version}",
                     hint="run `doit lock` to move to newer versions",
                 )
-            package = self.find(each.name)
-            if package is not None and each.accepts(package.version):
-                return package
+            found = self.find(each.name)
+            if found is not None and each.accepts(found.version):
+                return found
             for provider in self._archive.providers(each.name):
                 if _provides(provider, each):
                     return provider

@@ -22,7 +22,8 @@ SUPERVISE = "/run/runit"  # where runsv keeps its state, for the services themse
 def build(machine: Machine, source: Tree) -> Tree:
     """The object's tree from `source`, the tree of runit/. Raises ScriptError."""
     tree = Tree()
-    wanted = {name: {} for name in ALWAYS} | dict(_fragments(machine))
+    wanted: dict[str, Mapping[str, Value]] = {name: {} for name in ALWAYS}
+    wanted.update(_fragments(machine))
     if machine.network.method == "dhcp":
         wanted["udhcpc"] = {}
     for path, values in wanted.items():

@@ -10,14 +10,13 @@ import hashlib
 import os
 import shutil
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from notos.cache import Cache
 from notos.errors import ToolError
-from notos.lock import LockedPackage
-from notos.packages import Unpack, unpack
+from notos.packages import ALIASED, Unpack, unpack
 
 LAYOUT = 1  # counts up when a tree's contents change for the same packages
 LOADER = "usr/lib64/ld-linux-x86-64.so.2"
@@ -42,34 +41,30 @@ class ToolsTree:
         )
 
 
-def key(packages: Sequence[LockedPackage]) -> str:
-    """What names the tree of `packages`: 32 hex digits."""
-    words = [f"layout {LAYOUT}", *sorted(each.sha256 for each in packages)]
+def key(sha256s: Iterable[str]) -> str:
+    """What names the tree of the packages with these hashes: 32 hex digits."""
+    words = [f"layout {LAYOUT}", *sorted(sha256s)]
     return hashlib.sha256("\n".join(words).encode()).hexdigest()[:32]
 
 
-def find(cache: Cache, packages: Sequence[LockedPackage]) -> ToolsTree:
-    """Where the tree of `packages` is, or will be once `ensure` has run."""
-    return ToolsTree(cache.tools(key(packages)))
-
-
-def ensure(cache: Cache, packages: Sequence[LockedPackage]) -> ToolsTree:
-    """Unpack the tree if it is not there yet; the .debs must be in the cache.
+def ensure(cache: Cache, name: str, debs: Sequence[Unpack]) -> ToolsTree:
+    """The tree of `debs`, whose key is `name`, unpacked if it is not there yet.
 
     It is written beside and renamed, so that it is whole or absent; of two builds at once, one wins
     and the other takes its tree.
     """
-    tree = find(cache, packages)
+    tree = ToolsTree(cache.tools(name))
     if tree.root.is_dir():
         return tree
     tree.root.parent.mkdir(parents=True, exist_ok=True)
-    unpacked = unpack([Unpack(cache.download(each.sha256)) for each in packages], jobs=os.cpu_count() or 1)
+    unpacked = unpack(debs, jobs=os.cpu_count() or 1)
     beside = Path(tempfile.mkdtemp(prefix=".new-", dir=tree.root.parent))
     try:
         beside.chmod(0o755)
         unpacked.write_to(beside)
-        for alias in ("bin", "sbin", "lib", "lib64"):
-            (beside / alias).symlink_to(f"usr/{alias}")
+        for alias in ALIASED:
+            if (beside / "usr" / alias).is_dir():
+                (beside / alias).symlink_to(f"usr/{alias}")
         try:
             beside.rename(tree.root)
         except OSError:

@@ -30,17 +30,20 @@ def write(lock: Lock, names: Iterable[str]) -> None:
 
 
 def hashes(name: str) -> dict[str, str]:
-    """The sha256 of each package's .deb in the set `name`, by package."""
-    rows = json.loads(Path(path(name)).read_bytes())
+    """The sha256 of each package's .deb in the set `name`, by package; none before the lock is made."""
+    try:
+        rows = json.loads(Path(path(name)).read_bytes())
+    except FileNotFoundError:
+        return {}
     return {row["name"]: row["sha256"] for row in rows}
 
 
 def debs(name: str, cache: Cache, options: Iterable[Package] = ()) -> list[Unpack]:
     """The set's .debs in the cache, each with what the config says of it."""
-    said = {each.name: each for each in options}
+    said: dict[str, Package] = {each.name: each for each in options}
     found = []
     for package, sha256 in hashes(name).items():
-        option = said.get(package)  # type: ignore[call-overload]
+        option = said.get(package)
         only, exclude = (option.only, option.exclude) if option else ((), ())
         found.append(Unpack(cache.download(sha256), only, exclude))
     return found

@@ -16,7 +16,7 @@ def reasons(task: Any, tasks: Mapping[str, Any]) -> list[str]:
         return []
     if status.status == "error":
         return [str(status.error_reason)]
-    if not manager._in(task.name):
+    if not manager.backend.get(task.name, "checker:"):
         return ["it has not run yet"]
     said: list[str] = []
     for condition, _, _ in task.uptodate:

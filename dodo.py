@@ -1,0 +1,50 @@
+"""The graph of a machine, for doit: the way from config.yaml to runvm.sh, in the order it is gone."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from tasks import checks, graph, image, kernel, lock, session, stages, system, tools, upkeep, why
+from tasks.fingerprint import Checker
+from tasks.reporter import Reporter
+
+STORY = (
+    lock.task_lock,
+    lock.task_fetch,
+    tools.task_tools,
+    kernel.task_kernel,
+    kernel.task_modules,
+    stages.task_extra_utils,
+    stages.task_stage1,
+    stages.task_stage2,
+    stages.task_runit,
+    system.task_system_path,
+    system.task_toplevel,
+    image.task_initrd,
+    image.task_squashfs,
+    image.task_runvm,
+    image.task_ssh,
+    why.task_why,
+    upkeep.task_gc,
+    checks.task_check,
+    checks.task_test,
+)
+
+DOIT_CONFIG = {
+    "backend": "sqlite3",
+    "check_file_uptodate": Checker,
+    "default_tasks": ["runvm"],
+    "dep_file": graph.build(".doit.db"),
+    "reporter": Reporter,
+    "sort": "definition",
+    "verbosity": 2,
+}
+
+
+def task_story() -> Iterator[graph.Task]:
+    """All tasks. doit would sort creators by line number, which means nothing across modules."""
+    for creator in STORY:
+        yield from graph.named(creator)
+
+
+Path(graph.FOLDER).mkdir(parents=True, exist_ok=True)
+session.install(graph.FOLDER)

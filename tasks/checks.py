@@ -1,0 +1,86 @@
+"""What proves that all is well: linters and types, and the tests. Their tools are installed on first use."""
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from doit import get_var
+
+from notos.errors import ToolError
+from tasks.graph import MACHINE, Task, files, step
+
+REQUIREMENTS = "requirements-test.txt"
+PYTHON = ("notos", "tasks", "tests", "benchmarks", "dodo.py")
+SHELL = ("scripts/stage1", "scripts/stage2", "scripts/runvm.sh", "runit", "doit", ".ci/run")
+
+
+def task_check() -> Task:
+    """lint and type-check Python, shellcheck the scripts"""
+    return {"actions": [step(install), step(check)]}
+
+
+def task_test() -> Task:
+    """check, then run the tests: doit test [tests=PATH or pytest's words]"""
+    return {"actions": [step(test)], "task_dep": ["check"]}
+
+
+def install() -> None:
+    """Have the test tools in the environment that doit runs in. Raises ToolError."""
+    digest = hashlib.sha256(Path(REQUIREMENTS).read_bytes()).hexdigest()
+    stamp = Path(sys.prefix, ".notos-requirements-test")
+    if stamp.exists() and stamp.read_text() == digest:
+        return
+    print("installing the test tools into", sys.prefix, flush=True)
+    words = ["--quiet", "--require-hashes", "--no-deps", "-r", REQUIREMENTS]
+    uv = shutil.which("uv")
+    if (
+        uv is not None
+        and subprocess.run([sys.executable, "-m", "pip", "--version"], capture_output=True).returncode
+    ):
+        _run([uv, "pip", "install", "--python", sys.executable, *words])
+    else:
+        _run([sys.executable, "-m", "pip", "install", "--disable-pip-version-check", *words])
+    stamp.write_text(digest)
+
+
+def check() -> None:
+    """Run every linter, and name those that found something."""
+    shells = [
+        path for path in files(*SHELL) + [each for each in SHELL if Path(each).is_file()] if _is_shell(path)
+    ]
+    python = [each for each in PYTHON if Path(each).exists()]
+    commands = (
+        ["ruff", "check", "--quiet", *python],
+        ["ruff", "format", "--check", "--quiet", *python],
+        ["mypy", "--no-error-summary"],
+        ["shellcheck", "-x", *sorted(shells)],
+    )
+    failed = [each[0] for each in commands if _call([str(Path(sys.prefix, "bin", each[0])), *each[1:]])]
+    if failed:
+        raise ToolError(f"{', '.join(failed)} found something", hint="it is told above")
+
+
+def test() -> None:
+    """Run pytest, its output live. Raises ToolError."""
+    words = (get_var("tests") or "").split()
+    _run([sys.executable, "-m", "pytest", *words])
+
+
+def _is_shell(path: str) -> bool:
+    with Path(path).open("rb") as stream:
+        return stream.read(2) == b"#!"
+
+
+def _run(command: Sequence[str]) -> None:
+    if _call(command):
+        raise ToolError(f"{command[2] if command[1] == '-m' else command[0]} failed", hint="it is told above")
+
+
+def _call(command: Sequence[str]) -> int:
+    # For tests the environment is the user's: they find HOME, TERM and a proxy there.
+    environment = {**os.environ, "NOTOS_TEST_CONFIG": MACHINE.name}
+    return subprocess.run(command, env=environment, check=False).returncode

@@ -1,0 +1,119 @@
+"""The image: the initrd, the squashfs, and runvm.sh that boots them."""
+
+import os
+from pathlib import Path
+
+from tasks import project, tools
+from tasks.graph import (
+    CACHE,
+    MACHINE,
+    Task,
+    build,
+    intact,
+    manifest,
+    settings,
+    step,
+    write_if_changed,
+)
+
+INITRD = build("initrd")
+SQUASHFS = build("root.squashfs")
+RUNVM = build("runvm.sh")
+TEMPLATE = "scripts/runvm.sh"
+LINK = "result"
+
+
+def task_initrd() -> Task:
+    """pack the closure of stage 1"""
+    level = MACHINE.initrd.compression_level
+    return {
+        "actions": [step(pack_initrd)],
+        "file_dep": [manifest("stage1")],
+        "targets": [INITRD],
+        "uptodate": [settings(level, pack_initrd), intact()],
+        "clean": True,
+    }
+
+
+def pack_initrd() -> None:
+    """Write the initrd."""
+    from notos import cpio_writer, initrd
+
+    stage1 = project.get("stage1")
+    tree = initrd.tree(project.STORE, project.STORE.closure([stage1]), stage1)
+    cpio_writer.write_initrd(Path(INITRD), tree, level=MACHINE.initrd.compression_level)
+
+
+def task_squashfs() -> Task:
+    """pack the closure of the toplevel"""
+    return {
+        "actions": [step(pack_squashfs)],
+        "file_dep": [manifest("toplevel"), tools.target("image")],
+        "targets": [SQUASHFS],
+        "uptodate": [settings({}, pack_squashfs), intact()],
+        "clean": True,
+    }
+
+
+def pack_squashfs() -> None:
+    """Write root.squashfs."""
+    from notos import squashfs
+
+    closure = project.STORE.closure([project.get("toplevel")])
+    squashfs.pack(Path(SQUASHFS), project.STORE, closure, tools.command("image", "mksquashfs"))
+
+
+def task_runvm() -> Task:
+    """write runvm.sh, which boots the machine in QEMU"""
+    values = {"vm": vars(MACHINE.vm) | {"forward": list(MACHINE.vm.forward.items())}}
+    return {
+        "actions": [step(write_runvm)],
+        "file_dep": [TEMPLATE, manifest("toplevel"), tools.target("qemu")],
+        "task_dep": ["initrd", "squashfs", "kernel:build"],
+        "targets": [RUNVM, LINK],
+        "uptodate": [
+            settings([values, MACHINE.kernel_params, str(CACHE.root)], write_runvm),
+            intact(),
+        ],
+        "clean": True,
+    }
+
+
+def write_runvm() -> None:
+    """Write the script, and the link to it."""
+    from notos import runvm, ssh_key
+    from notos.tools import ToolsTree
+
+    tree = ToolsTree(tools.root("qemu"))
+    keys = ssh_key.ensure(CACHE, tree)
+    text = runvm.render(MACHINE, project.get("toplevel"), tree, keys)
+    write_if_changed(RUNVM, text.encode(), mode=0o755)
+    beside = Path(f".{LINK}.new")
+    beside.unlink(missing_ok=True)
+    beside.symlink_to(RUNVM)
+    beside.replace(LINK)
+
+
+def task_ssh() -> Task:
+    """log in to the running machine: doit ssh [COMMAND...]"""
+    return {
+        "actions": [step(log_in)],
+        "task_dep": ["tools:qemu"],
+        "pos_arg": "words",
+        "meta": {"quiet": True},
+        "verbosity": 2,
+    }
+
+
+def log_in(words: list[str]) -> None:
+    """Run ssh in place of doit, with the key that runvm.sh handed to the machine."""
+    from notos import ssh_key
+    from notos.errors import ToolError
+    from notos.tools import ToolsTree
+
+    ports = [host for host, guest in MACHINE.vm.forward.items() if guest == 22]
+    port = os.environ.get("SSH_PORT") or (str(ports[0]) if ports else "")
+    if not port:
+        raise ToolError("no port leads to the machine's ssh", hint="add 2222: 22 to vm.forward in the config")
+    command = ssh_key.login(CACHE, ToolsTree(tools.root("qemu")), port)
+    os.execv(command[0], [*command, *words])

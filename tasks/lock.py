@@ -1,0 +1,102 @@
+"""Packages: which versions (config.lock, from signed indexes), and their .debs in the cache."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from notos import features
+from tasks import reporter, sets
+from tasks.graph import (
+    CACHE,
+    LOCK,
+    MACHINE,
+    Task,
+    intact,
+    present,
+    reset,
+    settings,
+    step,
+    unless_asked,
+)
+from tasks.session import asked_for
+
+if TYPE_CHECKING:
+    from notos.fetch import Progress
+    from notos.lock import LockedPackage
+
+REQUESTS = features.requests(MACHINE)
+DEBIAN = {"suite": MACHINE.debian.suite, "components": list(MACHINE.debian.components)}
+
+
+def task_lock() -> Task:
+    """choose packages; asked for by name, move to newer versions"""
+    return {
+        "actions": [step(choose)],
+        "targets": [LOCK, *map(sets.path, REQUESTS)],
+        "uptodate": [unless_asked(), settings([REQUESTS, DEBIAN]), intact()],
+        "clean": [reset],
+    }
+
+
+def choose() -> None:
+    """Make config.lock, or complete it; when asked for, make it anew and say what changed."""
+    from notos import lock
+    from notos.archive import Archive
+    from notos.resolve import resolve
+
+    old = lock.read(Path(LOCK))
+    archive = Archive(MACHINE.debian, CACHE, progress=_show)
+    new = resolve(
+        REQUESTS,
+        suite=MACHINE.debian.suite,
+        base=None if asked_for("lock") else old,
+        archive=archive,
+        cache=CACHE,
+        fetch=download,
+    )
+    if new != old:
+        lock.write(Path(LOCK), new)
+        if asked_for("lock"):
+            print("\n".join(lock.changes(old, new)))
+    elif asked_for("lock"):
+        print(f"{LOCK} has the newest versions already")
+    sets.write(new, REQUESTS)
+
+
+def task_fetch() -> Task:
+    """download the packages, verified, into the cache"""
+    paths = [CACHE.download(sha256) for name in REQUESTS for sha256 in sets.hashes(name).values()]
+    return {
+        "actions": [step(fetch)],
+        "file_dep": [*map(sets.path, REQUESTS)],
+        "uptodate": [present(paths)],
+    }
+
+
+def fetch() -> None:
+    """Fetch what the cache lacks of config.lock."""
+    from notos import lock
+
+    locked = lock.read(Path(LOCK))
+    assert locked is not None, "the task lock has made it"
+    download([each for name in REQUESTS for each in locked.set(name)])
+
+
+def download(packages: "Sequence[LockedPackage]") -> None:
+    """Bring .debs into the cache; without the network, and without a mirror, if they are all there."""
+    from notos.fetch import Download, has
+    from notos.fetch import fetch as get
+    from notos.mirror import mirrors
+
+    missing = [each for each in packages if not has(CACHE, Download(each.name, "", each.size, each.sha256))]
+    if missing:
+        where = mirrors(MACHINE.debian)
+        get([each.download(where) for each in missing], CACHE, progress=_show)
+
+
+def _show(progress: "Progress") -> None:
+    mib = 1 << 20
+    reporter.show(
+        f"downloading {progress.files_done} of {progress.files_total} files, "
+        f"{progress.done // mib} of {progress.total // mib} MiB"
+    )

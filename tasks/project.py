@@ -1,0 +1,31 @@
+"""The store of this build, and the manifests by which its tasks hand objects to each other."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from notos.store import Store, StoreObject
+from notos.tree import Tree
+from tasks.graph import build, manifest, write_if_changed
+
+STORE = Store(Path(build("store")))
+
+
+def add(step: str, name: str, tree: Tree, references: Iterable[str] = ()) -> StoreObject:
+    """Put `tree` into the store as an object called `name`, and its manifest where `step`'s target is.
+
+    `references` are the steps whose objects it may mention.
+    """
+    STORE.root.mkdir(parents=True, exist_ok=True)
+    obj = STORE.add(name, tree, [get(each) for each in references])
+    write_if_changed(manifest(step), obj.to_json())
+    return obj
+
+
+def get(step: str) -> StoreObject:
+    """The object that `step` has made."""
+    return StoreObject.from_json(Path(manifest(step)).read_bytes())
+
+
+def tree(step: str) -> Tree:
+    """The tree of the object that `step` has made."""
+    return STORE.tree(get(step))

@@ -1,0 +1,96 @@
+"""What doit prints: a line for each task that ran, why it did and how long it took; failures in one line."""
+
+import sys
+import time
+from typing import Any
+
+from doit.exceptions import BaseFail
+
+_progress = ""
+
+
+def show(text: str) -> None:
+    """Show how far a long step is, on one line that the next one replaces; only on a terminal."""
+    global _progress  # noqa: PLW0603 — there is one terminal
+    if sys.stderr.isatty():
+        sys.stderr.write(f"\r\x1b[K{text}")
+        sys.stderr.flush()
+        _progress = text
+
+
+def _clear() -> None:
+    global _progress  # noqa: PLW0603
+    if _progress:
+        sys.stderr.write("\r\x1b[K")
+        _progress = ""
+
+
+class Reporter:
+    """doit's interface for reporters (doit documentation, "custom reporter")."""
+
+    desc = "a line for each task that ran"
+
+    def __init__(self, outstream: Any, options: Any) -> None:
+        self._out = outstream
+        self._started = 0.0
+        self._ran = 0
+        self._failed = 0
+        self._last = ""
+
+    def initialize(self, tasks: Any, selected_tasks: Any) -> None:
+        """Before all tasks."""
+        self._last = ", ".join(selected_tasks)
+
+    def get_status(self, task: Any) -> None:
+        """Before it is known whether a task must run."""
+
+    def execute_task(self, task: Any) -> None:
+        """Before a task runs."""
+        self._started = time.monotonic()
+        if task.actions and not task.meta:
+            show(f"{task.name}: {task.doc or ''} …")
+
+    def add_success(self, task: Any) -> None:
+        """After a task ran."""
+        _clear()
+        if not task.actions or (task.meta and task.meta.get("quiet")):
+            self._ran += bool(task.actions)
+            return
+        self._ran += 1
+        why = "; ".join(getattr(task, "why", [])[:3])
+        self._write(f"{time.monotonic() - self._started:5.1f} s  {task.name:<14} {task.doc or ''}  ({why})")
+
+    def add_failure(self, task: Any, fail: BaseFail) -> None:
+        """After a task failed."""
+        _clear()
+        self._failed += 1
+        if getattr(fail, "traceback", None):
+            self._write("".join(fail.traceback).rstrip())
+        self._write(f"FAILED   {task.name}: {fail.message}")
+
+    def skip_uptodate(self, task: Any) -> None:
+        """A task need not run."""
+
+    def skip_ignore(self, task: Any) -> None:
+        """A task is ignored, by the user's wish."""
+        self._write(f"ignored  {task.name}")
+
+    def cleanup_error(self, exception: Any) -> None:
+        """Something failed after a task."""
+        self._write(str(exception))
+
+    def runtime_error(self, message: str) -> None:
+        """Something failed that is no task."""
+        self._write(f"FAILED   {message}")
+
+    def teardown_task(self, task: Any) -> None:
+        """After all tasks, for one with something to take down."""
+
+    def complete_run(self) -> None:
+        """After all tasks."""
+        if not self._ran and not self._failed:
+            self._write(f"{self._last}: up to date")
+
+    def _write(self, line: str) -> None:
+        self._out.write(line + "\n")
+        self._out.flush()

@@ -1,0 +1,115 @@
+"""What runs in the machine: extra-utils, stage 1, stage 2, and runit with its services."""
+
+from pathlib import Path
+
+from notos import features
+from notos.tree import Tree
+from tasks import project, sets
+from tasks.graph import CACHE, MACHINE, Task, files, intact, manifest, settings, step
+
+STAGE1 = ["scripts/stage1/init"]
+STAGE2 = ["scripts/stage2/activate", "scripts/stage2/init"]
+SERVICE_FILES = files(*(each.source for each in MACHINE.services.values() if each.source is not None))
+
+
+def task_extra_utils() -> Task:
+    """relocate the initrd's programs, and prove that they run"""
+    return {
+        "actions": [step(relocate)],
+        "file_dep": [sets.path(features.INITRD)],
+        "task_dep": ["fetch"],
+        "targets": [manifest("extra-utils")],
+        "uptodate": [settings([vars(each) for each in MACHINE.initrd.packages], relocate), intact()],
+        "clean": True,
+    }
+
+
+def relocate() -> None:
+    """Make extra-utils and run it."""
+    from notos import extra_utils
+    from notos.packages import unpack
+    from notos.store import placeholder
+
+    packages = unpack(sets.debs(features.INITRD, CACHE, MACHINE.initrd.packages))
+    name = extra_utils.NAME
+    obj = project.add("extra-utils", name, extra_utils.relocate(packages, placeholder(name)))
+    extra_utils.prove(project.STORE.location(obj), obj.path)
+
+
+def task_stage1() -> Task:
+    """render stage 1, the initrd's init"""
+    return {
+        "actions": [step(render_stage1)],
+        "file_dep": [*STAGE1, manifest("extra-utils"), manifest("modules")],
+        "targets": [manifest("stage1")],
+        "uptodate": [settings({}, render_stage1), intact()],
+        "clean": True,
+    }
+
+
+def render_stage1() -> None:
+    """Make the stage-1 object."""
+    from notos.store import placeholder
+
+    values = {
+        "extraUtils": project.get("extra-utils").path,
+        "linuxModules": project.get("modules").path,
+        "self": placeholder("stage-1"),
+    }
+    project.add("stage1", "stage-1", _rendered(STAGE1, values), ["extra-utils", "modules"])
+
+
+def task_stage2() -> Task:
+    """render stage 2, the system's init"""
+    return {
+        "actions": [step(render_stage2)],
+        "file_dep": STAGE2,
+        "targets": [manifest("stage2")],
+        "uptodate": [settings({}, render_stage2), intact()],
+        "clean": True,
+    }
+
+
+def render_stage2() -> None:
+    """Make the stage-2 object."""
+    from notos.store import placeholder
+
+    project.add("stage2", "stage-2", _rendered(STAGE2, {"self": placeholder("stage-2")}))
+
+
+def task_runit() -> Task:
+    """render runit's stages, boot fragments and services"""
+    machine = {
+        "hostname": MACHINE.hostname,
+        "network": vars(MACHINE.network),
+        "time_servers": MACHINE.time_servers,
+        "ssh": MACHINE.ssh.server,
+        "nix": MACHINE.nix.enable,
+        "services": {name: [each.run, each.source, each.log] for name, each in MACHINE.services.items()},
+    }
+    return {
+        "actions": [step(render_runit)],
+        "file_dep": [*files("runit"), *SERVICE_FILES],
+        "targets": [manifest("runit")],
+        "uptodate": [settings(machine, render_runit), intact()],
+        "clean": True,
+    }
+
+
+def render_runit() -> None:
+    """Make the runit object."""
+    from notos import runit
+
+    project.add("runit", runit.NAME, runit.build(MACHINE, Tree.from_directory(Path("runit"))))
+
+
+def _rendered(paths: list[str], values: dict[str, str]) -> Tree:
+    """Scripts as executable files of one folder; a value goes to the scripts that have its marker."""
+    from notos import scripts
+
+    tree = Tree()
+    for path in paths:
+        text = Path(path).read_text()
+        used = {name: value for name, value in values.items() if f"@{name}@" in text}
+        tree.text(Path(path).name, scripts.render(text, used, name=path), executable=True)
+    return tree

@@ -1,0 +1,78 @@
+"""The system: all its packages as one /usr, and the toplevel from which everything is reached."""
+
+from dataclasses import asdict
+from pathlib import Path
+
+from notos import features
+from notos.tree import Tree
+from tasks import project, sets
+from tasks.graph import CACHE, MACHINE, Task, files, intact, manifest, settings, step
+
+ETC = "scripts/stage2/etc"
+PACKAGES = features.system_packages(MACHINE)
+OPTIONS = {each.name: [each.only, each.exclude] for each in PACKAGES}
+SOURCES = [file.source for file in MACHINE.etc.values() if file.source is not None]
+
+
+def task_system_path() -> Task:
+    """lay the system's packages out as one /usr"""
+    return {
+        "actions": [step(lay_out)],
+        "file_dep": [sets.path(features.SYSTEM)],
+        "task_dep": ["fetch"],
+        "targets": [manifest("system-path")],
+        "uptodate": [settings([OPTIONS, MACHINE.system.keep], lay_out), intact()],
+        "clean": True,
+    }
+
+
+def lay_out() -> None:
+    """Make system-path."""
+    from notos import system_path
+
+    debs = sets.debs(features.SYSTEM, CACHE, PACKAGES)
+    project.add("system-path", system_path.NAME, system_path.build(debs, keep=MACHINE.system.keep))
+
+
+def task_toplevel() -> Task:
+    """join everything of the running system: /etc, /usr, init"""
+    machine = {
+        "suite": MACHINE.debian.suite,
+        "hostname": MACHINE.hostname,
+        "dns": MACHINE.network.dns,
+        "time": bool(MACHINE.time_servers),
+        "ssh": asdict(MACHINE.ssh),
+        "nix": asdict(MACHINE.nix),
+        "etc": {path: asdict(file) for path, file in MACHINE.etc.items()},
+    }
+    parts = ("system-path", "stage2", "runit", "system-modules")
+    return {
+        "actions": [step(join)],
+        "file_dep": [*map(manifest, parts), *files(ETC), *SOURCES],
+        "targets": [manifest("toplevel")],
+        "uptodate": [settings(machine, join), intact()],
+        "clean": True,
+    }
+
+
+def join() -> None:
+    """Make the toplevel."""
+    from notos import etc, toplevel
+
+    system = project.tree("system-path")
+    made = etc.build(
+        MACHINE,
+        system=system,
+        system_path=project.get("system-path").path,
+        runit=project.tree("runit"),
+        runit_path=project.get("runit").path,
+        own=Tree.from_directory(Path(ETC)),
+    )
+    tree = toplevel.build(
+        made,
+        system=system,
+        system_path=project.get("system-path"),
+        stage2=project.get("stage2"),
+        modules=project.get("system-modules"),
+    )
+    project.add("toplevel", toplevel.NAME, tree, ["system-path", "stage2", "runit", "system-modules"])

@@ -1,0 +1,52 @@
+"""Tools trees: the programs that the build itself runs, unpacked in the cache."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+from notos import features
+from tasks import sets
+from tasks.graph import CACHE, Task, build, intact, present, step, write_if_changed
+
+SETS = {"image": features.TOOLS_IMAGE, "qemu": features.TOOLS_QEMU}
+
+
+def target(name: str) -> str:
+    """The file that says which tree the tools `name` are."""
+    return build("tools", f"{name}.json")
+
+
+def task_tools() -> Iterator[Task]:
+    """unpack the programs that the build runs"""
+    for name, set_name in SETS.items():
+        yield {
+            "name": name,
+            "doc": f"unpack the programs of {set_name}",
+            "actions": [(step(unpack), [name])],
+            "file_dep": [sets.path(set_name)],
+            "task_dep": ["fetch"],
+            "targets": [target(name)],
+            "uptodate": [present([root(name)] if Path(target(name)).exists() else []), intact()],
+            "clean": True,
+        }
+
+
+def unpack(name: str) -> None:
+    """Unpack a tree unless the cache has it."""
+    from notos import tools
+
+    key = tools.key(sets.hashes(SETS[name]).values())
+    tools.ensure(CACHE, key, sets.debs(SETS[name], CACHE))
+    write_if_changed(target(name), json.dumps({"key": key}).encode())
+
+
+def root(name: str) -> Path:
+    """The folder of the tools tree `name`, once its task has run."""
+    return CACHE.tools(json.loads(Path(target(name)).read_bytes())["key"])
+
+
+def command(name: str, program: str) -> list[str]:
+    """The words that run `program` of the tools `name`. Raises ToolError."""
+    from notos.tools import ToolsTree
+
+    return ToolsTree(root(name)).command(program)

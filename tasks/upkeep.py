@@ -1,0 +1,26 @@
+"""Keeping the build folder small: what no task uses any more."""
+
+from pathlib import Path
+
+from tasks import project
+from tasks.graph import FOLDER, Task, step
+
+
+def task_gc() -> Task:
+    """remove store objects that no task refers to any more"""
+    return {"actions": [step(collect)], "meta": {"quiet": True}}
+
+
+def collect() -> None:
+    """Remove the objects that are in no closure of a manifest, and say how many."""
+    from notos.store import StoreObject, remove_folder
+
+    roots = [StoreObject.from_json(path.read_bytes()) for path in Path(FOLDER, "manifests").glob("*.json")]
+    used = {each.path for each in project.STORE.closure(roots)}
+    unused = [each for each in project.STORE.objects() if each.path not in used]
+    for each in unused:
+        project.STORE.remove(each)
+    for left in project.STORE.root.glob(".new-*"):  # by a build that was killed; no other is at work
+        remove_folder(left)
+    size = sum(each.nar_size for each in unused)
+    print(f"removed {len(unused)} store objects, {size / 1e6:.1f} MB; {len(used)} are in use")
