@@ -1,7 +1,8 @@
 """extra-utils: the initrd's programs and their libraries, relocated so that they run from the store.
 
-Programs get the store's own ld.so as interpreter; they and the libraries find each other by
-$ORIGIN. The result is proven by running it, on this host, from where it lies.
+Programs get the store's own ld.so as interpreter, and they and the libraries its lib/ as run path.
+($ORIGIN would do without the path, but ld.so asks /proc for it, which init has yet to mount.) The
+result is proven by running it, on this host, from where it lies.
 """
 
 import tempfile
@@ -33,14 +34,14 @@ def relocate(packages: Tree, prefix: str) -> Tree:
     tree = Tree()
     tree.directory("bin")
     for soname, path in sorted(needed.items()):
-        tree.file(f"lib/{soname}", _patched(_bytes(packages, path), "$ORIGIN", None), executable=True)
+        tree.file(f"lib/{soname}", _patched(_bytes(packages, path), prefix, program=False), executable=True)
     for path in programs:
         entry = packages.get(path)
         name = "bin/" + path.rpartition("/")[2]
         if name in tree:
             raise ClosureError(f"two programs of the initrd are called {name}", hint="exclude one of them")
         if isinstance(entry, File):
-            tree.file(name, _patched(entry.read(), "$ORIGIN/../lib", prefix), executable=True)
+            tree.file(name, _patched(entry.read(), prefix, program=True), executable=True)
         elif isinstance(entry, Symlink):
             tree.symlink(name, entry.target.rpartition("/")[2])
     for path in applet_paths(packages):
@@ -53,8 +54,8 @@ def relocate(packages: Tree, prefix: str) -> Tree:
 def prove(root: Path, prefix: str) -> None:
     """Show that the tree written at `root`, whose interpreter is `prefix`/lib/…, works.
 
-    Every program names a loader that is there and every library is found by $ORIGIN alone; the
-    shell and mount run. Raises ClosureError or ToolError.
+    Every program names a loader that is there, whatever needs a library looks for it in lib/, where
+    it is; the shell and mount run. Raises ClosureError or ToolError.
     """
     tree = Tree.from_directory(root)
     for path, entry in tree.items():
@@ -65,15 +66,18 @@ def prove(root: Path, prefix: str) -> None:
         if path.startswith("bin/") and loader is not None and loader.removeprefix(f"{prefix}/") not in tree:
             raise ClosureError(f"{path} of extra-utils asks for the loader {loader}")
         for soname in parsed.needed:
-            if f"lib/{soname}" not in tree:
-                raise ClosureError(f"{path} of extra-utils needs {soname}, which is not in its lib/")
+            known = soname.startswith("ld-linux") or parsed.runpath == (f"{prefix}/lib",)
+            if not known or f"lib/{soname}" not in tree:
+                raise ClosureError(f"{path} of extra-utils needs {soname}, which it does not find in lib/")
     if "bin/busybox" not in tree:
         return
-    loaders = sorted((root / "lib").glob("ld-linux*"))[:1]  # none beside a static busybox
-    said = run([*loaders, root / "bin/busybox", "ash", "-c", "echo hello world"])
+    loader = next((root / "lib").glob("ld-linux*"), None)
+    # Here lib/ is not at its place in the store yet. A static busybox has no loader, and needs none.
+    via = [loader, "--library-path", root / "lib"] if loader is not None else []
+    said = run([*via, root / "bin/busybox", "ash", "-c", "echo hello world"])
     if said != b"hello world\n":
         raise NotosError(f"extra-utils' ash said {said!r} instead of hello world")
-    run([*loaders, root / "bin/busybox", "mount", "--help"])
+    run([*via, root / "bin/busybox", "mount", "--help"])
 
 
 def _bytes(tree: Tree, path: str) -> bytes:
@@ -82,8 +86,8 @@ def _bytes(tree: Tree, path: str) -> bytes:
     return entry.read()
 
 
-def _patched(data: bytes, runpath: str, prefix: str | None) -> bytes:
-    """The ELF file with its runpath set, and its interpreter moved below `prefix`, by patchelf.
+def _patched(data: bytes, prefix: str, *, program: bool) -> bytes:
+    """The ELF file with its run path, and a program's interpreter, moved below `prefix`, by patchelf.
 
     A script, a static program and libc itself, which needs nothing but the loader, stay as they are.
     """
@@ -92,8 +96,8 @@ def _patched(data: bytes, runpath: str, prefix: str | None) -> bytes:
         return data
     options = []
     if [each for each in parsed.needed if not each.startswith("ld-linux")]:
-        options += ["--set-rpath", runpath]
-    if prefix is not None and parsed.interpreter is not None:
+        options += ["--set-rpath", f"{prefix}/lib"]
+    if program and parsed.interpreter is not None:
         options += ["--set-interpreter", f"{prefix}/lib/{parsed.interpreter.rpartition('/')[2]}"]
     if not options:
         return data

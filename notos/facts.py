@@ -1,68 +1,99 @@
 """What the programs in a .deb need and which libraries it has, kept in the cache so as to be read once."""
 
 import json
-from collections.abc import Iterable
+import posixpath
+import tempfile
+from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 
 from notos import deb, elf
 from notos.cache import Cache
 from notos.errors import PackageError
+from notos.libraries import FOLDERS, X86_64, expand
 from notos.packages import merged, unwanted
 from notos.tree import File, Symlink
 
-FORMAT = 1
-X86_64 = 62  # e_machine, System V gABI
+FORMAT = 2
+
+
+@dataclass(frozen=True)
+class Need:
+    """A library that the file at `path` needs, and the folders where ld.so(8) looks before its own."""
+
+    path: str
+    soname: str
+    folders: tuple[str, ...]
 
 
 @dataclass(frozen=True)
 class Facts:
-    """`needs`: by file, the sonames of its DT_NEEDED; `libraries`: names of files that could be one."""
+    """What a package's ELF files need, and its libraries: the folders that have each file name."""
 
-    needs: dict[str, tuple[str, ...]]
-    libraries: frozenset[str]
+    needs: tuple[Need, ...] = ()
+    libraries: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    def offers(self, need: Need) -> bool:
+        """Whether ld.so finds the library here."""
+        folders = self.libraries.get(need.soname, ())
+        return any(each in FOLDERS or each in need.folders for each in folders)
 
 
-def read_all(sha256s: Iterable[str], cache: Cache, *, jobs: int = 2) -> dict[str, Facts]:
-    """The facts of the .debs with these hashes, which are in the cache. Raises PackageError."""
+def known(sha256: str, cache: Cache) -> Facts | None:
+    """The facts of the .deb with this hash if it has been read before."""
+    try:
+        kept = json.loads(cache.facts(sha256).read_bytes())
+        if kept["format"] != FORMAT:
+            return None
+        return Facts(
+            needs=tuple(
+                Need(path, soname, tuple(folders))
+                for path, sonames, folders in kept["needs"]
+                for soname in sonames
+            ),
+            libraries={name: tuple(folders) for name, folders in kept["libraries"].items()},
+        )
+    except (OSError, ValueError, KeyError, TypeError):
+        return None  # not there, or damaged: what is in the cache can be made again
+
+
+def read(sha256s: Iterable[str], cache: Cache, *, jobs: int = 2) -> dict[str, Facts]:
+    """Read the .debs with these hashes, which are in the cache. Raises PackageError."""
     wanted = sorted(set(sha256s))
     with ThreadPoolExecutor(jobs) as pool:
-        return dict(zip(wanted, pool.map(lambda each: read(each, cache), wanted), strict=True))
-
-
-def read(sha256: str, cache: Cache) -> Facts:
-    """The facts of one .deb. Raises PackageError."""
-    place = cache.facts(sha256)
-    try:
-        kept = json.loads(place.read_bytes())
-        if kept["format"] == FORMAT:
-            needs = {path: tuple(names) for path, names in kept["needs"].items()}
-            return Facts(needs, frozenset(kept["libraries"]))
-    except (FileNotFoundError, ValueError, KeyError):
-        pass
-    facts = _read(sha256, cache)
-    place.parent.mkdir(parents=True, exist_ok=True)
-    beside = place.with_suffix(".new")
-    said = {"format": FORMAT, "needs": facts.needs, "libraries": sorted(facts.libraries)}
-    beside.write_text(json.dumps(said))
-    beside.replace(place)
-    return facts
+        return dict(zip(wanted, pool.map(lambda each: _read(each, cache), wanted), strict=True))
 
 
 def _read(sha256: str, cache: Cache) -> Facts:
-    needs: dict[str, tuple[str, ...]] = {}
-    libraries: set[str] = set()
+    needs: list[tuple[str, tuple[str, ...], tuple[str, ...]]] = []
+    libraries: dict[str, list[str]] = {}
     out = unwanted(())
     tree = deb.read(cache.download(sha256), wanted=lambda path: not out(merged(path)))
-    for path, entry in tree.items():
-        name = path.rpartition("/")[2]
-        if isinstance(entry, (File, Symlink)) and ".so" in name:
-            libraries.add(name)
+    for place, entry in tree.items():
+        path = merged(place)
+        folder, _, name = path.rpartition("/")
+        ours = isinstance(entry, Symlink)
         if isinstance(entry, File):
             try:
                 parsed = elf.parse(entry.read())
             except PackageError:
                 continue  # test data, or firmware that only looks like ELF: nothing that ld.so would run
-            if parsed is not None and parsed.machine == X86_64 and parsed.needed:
-                needs[path] = parsed.needed
-    return Facts(needs, frozenset(libraries))
+            ours = parsed is not None and parsed.machine == X86_64
+            if ours and parsed is not None and parsed.needed:
+                folders = (posixpath.normpath(expand(each, folder)) for each in parsed.runpath)
+                needs.append((path, parsed.needed, tuple(folders)))
+        if ours and ".so" in name:
+            libraries.setdefault(name, []).append(folder)
+    _keep(cache.facts(sha256), {"format": FORMAT, "needs": needs, "libraries": libraries})
+    facts = known(sha256, cache)
+    assert facts is not None
+    return facts
+
+
+def _keep(path: Path, data: object) -> None:
+    """Write it beside, under a name of its own, and rename it: two builds may read the same .deb."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.NamedTemporaryFile("w", dir=path.parent, delete=False) as stream:
+        json.dump(data, stream)
+    Path(stream.name).replace(path)

@@ -88,7 +88,7 @@ def _needs(tree: Tree, path: str, anywhere: Mapping[str, str]) -> Iterator[tuple
     if parsed.interpreter is not None:
         yield parsed.interpreter.rpartition("/")[2], tree.resolve("usr" + parsed.interpreter)
     origin = path.rpartition("/")[0]
-    folders = [_expand(each, origin) for each in parsed.runpath]
+    folders = [expand(each, origin) for each in parsed.runpath]
     for soname in parsed.needed:
         place = _locate(tree, soname, [*folders, *FOLDERS])
         yield soname, place or tree.resolve(anywhere.get(soname, soname))
@@ -102,5 +102,6 @@ def _locate(tree: Tree, soname: str, folders: Iterable[str]) -> str | None:
     return None
 
 
-def _expand(folder: str, origin: str) -> str:
+def expand(folder: str, origin: str) -> str:
+    """A folder of DT_RUNPATH as a path in the tree, for a file in the folder `origin` (ld.so(8))."""
     return folder.replace("${ORIGIN}", "/" + origin).replace("$ORIGIN", "/" + origin).lstrip("/")
