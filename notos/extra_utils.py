@@ -71,9 +71,9 @@ def prove(root: Path, prefix: str) -> None:
                 raise ClosureError(f"{path} of extra-utils needs {soname}, which it does not find in lib/")
     if "bin/busybox" not in tree:
         return
-    loader = next((root / "lib").glob("ld-linux*"), None)
+    found = next((root / "lib").glob("ld-linux*"), None)
     # Here lib/ is not at its place in the store yet. A static busybox has no loader, and needs none.
-    via = [loader, "--library-path", root / "lib"] if loader is not None else []
+    via = [str(found), "--library-path", str(root / "lib")] if found is not None else []
     said = run([*via, root / "bin/busybox", "ash", "-c", "echo hello world"])
     if said != b"hello world\n":
         raise NotosError(f"extra-utils' ash said {said!r} instead of hello world")

@@ -6,30 +6,32 @@ kept; the archive is opened only for what that lacks.
 Closures (`requests` maps set -> package -> closure):
     elf      the package, and for each library that its programs need the package that has it
     depends  all that it depends on, and the libraries of these
-    package  the package alone; of one without files, what it depends on in exactly one version
+    package  the package alone, and what it depends on in exactly one version (a metapackage's kernel)
 """
 
-import difflib
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
-from notos import facts, relation
+from notos import facts
 from notos.archive import Archive
 from notos.cache import Cache
 from notos.errors import ClosureError, LockError
-from notos.facts import Facts
+from notos.facts import Facts, Need
 from notos.lock import Lock, LockedPackage
-from notos.relation import Relation
+from notos.pool import Pool, meets
+from notos.relation import Relation, parse
 
 Requests = Mapping[str, Mapping[str, str]]
 
-# What only installs, configures or starts other packages: nothing of it is used by a machine of ours.
+# What only serves to install, configure or start packages, which nothing does here. It is not followed
+# either, so perl-base, which most of it needs, comes only where something else depends on it. The
+# alternatives of one of these (systemd, for systemd-sysusers) are left out with it.
 MACHINERY = frozenset(
     (
-        *("adduser", "cdebconf", "debconf", "debconf-2.0", "debianutils", "dpkg", "init-system-helpers"),
-        *("initramfs-tools", "install-info", "kmod", "linux-initramfs-tool", "lsb-base", "opensysusers"),
-        *("passwd", "perl", "perl-base", "runit-helper", "systemd-standalone-sysusers", "systemd-sysusers"),
-        *("sysuser-helper", "sysvinit-utils", "ucf", "update-inetd", "usrmerge"),
+        *("adduser", "cdebconf", "debconf", "debconf-2.0", "dpkg", "init-system-helpers"),
+        *("initramfs-tools", "install-info", "linux-initramfs-tool", "lsb-base", "opensysusers"),
+        *("runit-helper", "sysuser-helper", "sysvinit-utils", "systemd-standalone-sysusers"),
+        *("systemd-sysusers", "ucf", "update-inetd", "update-notifier-common", "usrmerge"),
     )
 )
 
@@ -46,83 +48,56 @@ def resolve(
     """The lock for `requests`; `base` itself if it covers them, then without network or .debs.
 
     `archive` is asked only for what `base` lacks; `fetch` brings .debs into `cache`, for only they
-    tell which libraries they need. Raises LockError for a package or version that is not to be had,
-    ClosureError for a library that nothing provides, FetchError.
+    tell which libraries they need, and is called once for all that is to be read next. Raises
+    LockError for a package or version that is not to be had, ClosureError for a library that nothing
+    provides, FetchError.
     """
     wanted = {name: dict(sorted(packages.items())) for name, packages in sorted(requests.items())}
     if base is not None and base.suite != suite:
         base = None
     if base is not None and {name: dict(each) for name, each in base.requests.items()} == wanted:
         return base
-    universe = _Universe(base, archive)
-    sets = {}
-    for name, packages in wanted.items():
-        sets[name] = _Set(name, universe, cache, fetch).close(packages)
-    chosen = {each.name: each for members in sets.values() for each in members.values()}
+    pool = Pool(base, archive)
+    shelf = _Shelf(cache, fetch)
+    asked = pool.asked(wanted)
+    sets = {name: _Set(name, pool, shelf, packages, asked) for name, packages in wanted.items()}
+    while unread := [package for each in sets.values() for package in each.grow()]:
+        shelf.read(unread)
+    for each in sets.values():
+        each.check_versions()
+    chosen = {package.name: package for each in sets.values() for package in each.members.values()}
     return Lock(
         suite=suite,
         requests=wanted,
-        sets={name: tuple(sorted(members)) for name, members in sets.items()},
+        sets={name: tuple(sorted(each.members)) for name, each in sets.items()},
         packages=dict(sorted(chosen.items())),
     )
 
 
-class _Universe:
-    """All packages there are: those of the earlier lock first, at the versions it has."""
+class _Shelf:
+    """The facts of packages, as far as they are known."""
 
-    def __init__(self, base: Lock | None, archive: Archive) -> None:
-        self._locked = dict(base.packages) if base is not None else {}
-        self._found: dict[str, LockedPackage | None] = {}
-        self._archive = archive
+    def __init__(self, cache: Cache, fetch: Callable[[Sequence[LockedPackage]], None]) -> None:
+        self._cache = cache
+        self._fetch = fetch
+        self._facts: dict[str, Facts] = {}
 
-    def find(self, name: str) -> LockedPackage | None:
-        """The one version of the package `name` that there is here."""
-        if name in self._locked:
-            return self._locked[name]
-        if name not in self._found:
-            self._found[name] = self._archive.newest(name)
-        return self._found[name]
+    def get(self, package: LockedPackage) -> Facts | None:
+        """What is known of `package`; None when its .deb has not been read yet."""
+        if package.architecture == "all":  # programs in it, if any, are another machine's: data here
+            return Facts()
+        if package.sha256 not in self._facts:
+            kept = facts.known(package.sha256, self._cache)
+            if kept is None:
+                return None
+            self._facts[package.sha256] = kept
+        return self._facts[package.sha256]
 
-    def asked(self, name: str, where: str) -> LockedPackage:
-        """The package that a config asks for. Raises LockError, with the names that come near."""
-        package = self.find(name)
-        if package is None:
-            near = difflib.get_close_matches(name, self._archive.names(), 1)
-            hint = (
-                f"did you mean {near[0]}?" if near else "check its name and debian.components in the config"
-            )
-            raise LockError(f"{where}: {self._archive.debian.suite} has no package {name}", hint=hint)
-        return package
-
-    def pick(self, group: Sequence[Relation], members: Mapping[str, LockedPackage]) -> LockedPackage | None:
-        """The package that meets one of the alternatives: a member of the set, a locked one, the first.
-
-        None if there is none. Raises LockError where only another version of a locked one would do.
-        """
-        for pool in (members, self._locked):
-            for each in group:
-                if each.name in pool and each.accepts(pool[each.name].version):
-                    return pool[each.name]
-            for package in pool.values():
-                if any(_provides(package, each) for each in group):
-                    return package
-        for each in group:
-            if each.name in self._locked:
-                raise LockError(
-                    f"{each} is needed, and config.lock has {each.name} {self._locked[each.name].version}",
-                    hint="run `doit lock` to move to newer versions",
-                )
-            found = self.find(each.name)
-            if found is not None and each.accepts(found.version):
-                return found
-            for provider in self._archive.providers(each.name):
-                if _provides(provider, each):
-                    return provider
-        return None
-
-    def owners(self, soname: str) -> list[str]:
-        """Packages of the archive that have the library, by its list of all files: slow."""
-        return self._archive.packages_with(soname)
+    def read(self, packages: Sequence[LockedPackage]) -> None:
+        """Read the .debs of `packages`, fetching those that are not there."""
+        by_hash = {each.sha256: each for each in packages}
+        self._fetch(list(by_hash.values()))
+        self._facts.update(facts.read(by_hash, self._cache))
 
 
 class _Set:
@@ -131,136 +106,134 @@ class _Set:
     def __init__(
         self,
         name: str,
-        universe: _Universe,
-        cache: Cache,
-        fetch: Callable[[Sequence[LockedPackage]], None],
+        pool: Pool,
+        shelf: _Shelf,
+        closures: Mapping[str, str],
+        asked: Mapping[str, LockedPackage],
     ) -> None:
+        """Start with what is asked for and what follows from dependencies alone."""
+        self.members: dict[str, LockedPackage] = {each: asked[each] for each in closures}
         self._name = name
-        self._universe = universe
-        self._cache = cache
-        self._fetch = fetch
-        self._members: dict[str, LockedPackage] = {}
-        self._facts: dict[str, Facts] = {}
-        self._alone: set[str] = set()  # packages whose programs are not looked at
-
-    def close(self, packages: Mapping[str, str]) -> dict[str, LockedPackage]:
-        """The set for `packages` (closure by name). Raises LockError, ClosureError."""
-        asked = {name: self._universe.asked(name, self._name) for name in packages}
-        self._members.update(asked)
-        for name, closure in packages.items():
+        self._pool = pool
+        self._shelf = shelf
+        self._closed: set[str] = set()  # members whose libraries are all there, or not looked at
+        for each, closure in closures.items():
             if closure == "depends":
-                self._add_dependencies(asked[name])
+                self._add_dependencies(asked[each])
             elif closure == "package":
-                self._add_exact(asked[name])
-        while self._add_libraries():
-            pass
-        return self._members
+                self._add_exact(asked[each])
+
+    def grow(self) -> list[LockedPackage]:
+        """Add members for the libraries that members need; the packages to read before it can go on.
+
+        None are left to read when the set is complete. Raises ClosureError for a library that
+        nothing provides.
+        """
+        while True:
+            before = len(self.members)
+            unread: dict[str, LockedPackage] = {}
+            lost: list[tuple[LockedPackage, Need]] = []
+            for package in list(self.members.values()):
+                if package.name not in self._closed:
+                    known = self._shelf.get(package)
+                    if known is None:
+                        unread[package.name] = package
+                    elif not (unmet := [each for each in known.needs if not self._has(package, each)]):
+                        self._closed.add(package.name)
+                    else:
+                        unread.update(self._search(package, unmet, lost))
+            if len(self.members) == before:
+                if lost and not unread:
+                    raise self._lost(*lost[0])
+                return list(unread.values())
+
+    def check_versions(self) -> None:
+        """Raise LockError when members do not accept each other's versions."""
+        for package in self.members.values():
+            for group in parse(package.depends):
+                held = [self.members[each.name] for each in group if each.name in self.members]
+                if len(held) == len(group) and not any(
+                    meets(member, each) for each in group for member in self.members.values()
+                ):
+                    raise self._disagreement(package, group, held[0])
+
+    def _disagreement(
+        self, package: LockedPackage, group: Sequence[Relation], held: LockedPackage
+    ) -> LockError:
+        where = "config.lock" if held.name in self._pool.locked else "the archive"
+        return LockError(
+            f"set {self._name}: {package.name} {package.version} needs {_text(group)}, "
+            f"and {where} has {held.name} {held.version}",
+            hint="run `doit lock` to move to newer versions"
+            if self._pool.locked
+            else "the mirror is being updated; try again later",
+        )
 
     def _add_dependencies(self, package: LockedPackage) -> None:
         pending = [package]
         while pending:
             needing = pending.pop()
-            for each in self._dependencies(needing, strict=True):
-                if each.name not in self._members:
-                    self._members[each.name] = each
+            for group in _groups(needing):
+                each = self._pool.pick(group, self.members)
+                if each is None:
+                    raise LockError(
+                        f"set {self._name}: {needing.name} depends on {_text(group)}, which does not exist",
+                        hint="check debian.components in config.yaml",
+                    )
+                if each.name not in self.members:
+                    self.members[each.name] = each
                     pending.append(each)
 
     def _add_exact(self, package: LockedPackage) -> None:
-        self._alone.add(package.name)
-        for group in relation.parse(package.depends):
-            if len(group) == 1 and group[0].operator == "=" and group[0].name not in MACHINERY:
-                found = self._universe.pick(group, self._members)
-                if found is not None and found.name not in self._members:
-                    self._members[found.name] = found
+        self._closed.add(package.name)
+        for group in _groups(package):
+            if len(group) == 1 and group[0].operator == "=":
+                found = self._pool.pick(group, self.members)
+                if found is not None and found.name not in self.members:
+                    self.members[found.name] = found
                     self._add_exact(found)
 
-    def _dependencies(self, package: LockedPackage, *, strict: bool) -> list[LockedPackage]:
-        """What `package` depends on directly, without machinery. `strict`: LockError if unmet."""
-        found = []
-        for group in relation.parse(package.depends):
-            if any(each.name in MACHINERY for each in group):
-                continue
-            each = self._universe.pick(group, self._members)
-            if each is not None:
-                found.append(each)
-            elif strict:
-                said = " | ".join(map(str, group))
-                raise LockError(
-                    f"{self._name}: {package.name} needs {said}, which is not to be had",
-                    hint="run `doit lock`, or check debian.components in the config",
-                )
-        return found
-
-    def _add_libraries(self) -> bool:
-        """Add packages for the libraries that members need and no member has; whether there were any."""
-        self._learn(self._members.values())
-        provided = {name for each in self._members.values() for name in self._facts[each.sha256].libraries}
-        unmet: dict[str, tuple[LockedPackage, str]] = {}
-        for package in self._members.values():
-            if package.name in self._alone:
-                continue
-            for path, sonames in self._facts[package.sha256].needs.items():
-                for soname in sonames:
-                    if soname not in provided:
-                        unmet.setdefault(soname, (package, path))
-        if not unmet:
-            return False
-        for candidates in (self._likely, self._direct, self._indirect):
-            choices = {soname: candidates(soname, unmet[soname][0]) for soname in unmet}
-            self._learn(each for choice in choices.values() for each in choice)
-            found = [
-                next((each for each in choice if soname in self._facts[each.sha256].libraries), None)
-                for soname, choice in choices.items()
-            ]
-            self._members.update({each.name: each for each in found if each is not None})
-            if any(found):
-                return True
-        raise self._missing(*next((soname, *unmet[soname]) for soname in unmet))
-
-    def _likely(self, soname: str, package: LockedPackage) -> list[LockedPackage]:
-        """Of what `package` depends on, those whose names fit: libfoo.so.1 is mostly in libfoo1."""
-        stem = _letters(soname.partition(".so")[0])
-        return [each for each in self._direct(soname, package) if _letters(each.name).startswith(stem)]
-
-    def _direct(self, soname: str, package: LockedPackage) -> list[LockedPackage]:
-        """All that `package` depends on: dpkg-shlibdeps sees to it that the library is among it."""
-        return self._dependencies(package, strict=False)
-
-    def _indirect(self, soname: str, package: LockedPackage) -> list[LockedPackage]:
-        """All that `package` depends on, all the way down, where a maintainer has left one out."""
-        seen: dict[str, LockedPackage] = {}
-        pending = [package]
-        while pending:
-            for each in self._dependencies(pending.pop(), strict=False):
-                if each.name not in seen:
-                    seen[each.name] = each
-                    pending.append(each)
-        return [each for each in seen.values() if each.name.startswith("lib")]
-
-    def _learn(self, packages: Iterable[LockedPackage]) -> None:
-        """Have the facts of `packages`."""
-        new = {each.sha256: each for each in packages if each.sha256 not in self._facts}
-        unread = [each for sha256, each in new.items() if not self._cache.facts(sha256).exists()]
-        if unread:
-            self._fetch(unread)
-        if new:
-            self._facts.update(facts.read_all(new, self._cache))
-
-    def _missing(self, soname: str, package: LockedPackage, path: str) -> ClosureError:
-        owners = self._universe.owners(soname)
-        hint = f"add {' or '.join(owners)} to the packages" if owners else "no package of the suite has it"
-        return ClosureError(
-            f"{self._name}: {path} of {package.name} needs the library {soname}, which nothing provides",
-            hint=hint,
+    def _has(self, package: LockedPackage, need: Need) -> bool:
+        """Whether a member offers it to ld.so, or `package` has it itself, in a folder of its own."""
+        known = ((each, self._shelf.get(each)) for each in self.members.values())
+        return any(
+            offers.offers(need) or (each is package and need.soname in offers.libraries)
+            for each, offers in known
+            if offers is not None
         )
 
+    def _search(
+        self, package: LockedPackage, needs: Sequence[Need], lost: list[tuple[LockedPackage, Need]]
+    ) -> dict[str, LockedPackage]:
+        """Add members that offer what `package` needs; the packages to read in order to find more.
 
-def _provides(package: LockedPackage, wanted: Relation) -> bool:
-    return bool(package.provides) and any(
-        group[0].name == wanted.name and wanted.accepts(group[0].version)
-        for group in relation.parse(package.provides)
-    )
+        Of these only the most promising: often what they have besides settles the rest. What
+        cannot be found is added to `lost`.
+        """
+        waves: dict[int, dict[str, LockedPackage]] = {}
+        for need in needs:
+            for effort, candidates in enumerate(self._candidates(package, need)):
+                known = [(each, self._shelf.get(each)) for each in candidates]
+                found = next((each for each, offers in known if offers and offers.offers(need)), None)
+                if found is not None:
+                    self.members[found.name] = found
+                    break
+                if unread := {each.name: each for each, offers in known if offers is None}:
+                    waves.setdefault(effort, {}).update(unread)
+                    break
+            else:
+                lost.append((package, need))
+        return waves[min(waves)] if waves else {}
 
+    def _candidates(self, package: LockedPackage, need: Need) -> Iterator[list[LockedPackage]]:
+        """Where the library may be, likely places first.
 
-def _letters(name: str) -> str:
-    return re.sub(r"[^a-z0-9]", "", name.lower())
+        dpkg-shlibdeps sees to it that a package depends on the one that has it, mostly called like
+        it. Else a plugin may count on what its program has loaded; or a dependency is only implied.
+        """
+        for locked_only in (True, False) if self._pool.locked else (False,):
+            direct = self._direct(package, locked_only)
+            yield [each for each in direct if _fits(each.name, need.soname)]
+            yield [each for each in direct if each.name.startswith("lib")]
+            yield direct
+        ...

@@ -1,11 +1,15 @@
-"""The code that a task's work is done by, found by its imports, as one hash per file; it runs nothing."""
+"""The code that a task's work is done by, as one hash per function and file of ours; it runs nothing.
+
+A task's own function counts by itself, with the functions of its file that it calls and the modules
+of notos that it imports, and what these import in turn.
+"""
 
 import hashlib
 import re
 from collections.abc import Callable, Iterable, Mapping
 from functools import cache
 from pathlib import Path
-from types import ModuleType
+from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -24,12 +28,17 @@ _NAME = re.compile(rb"\w+")
 
 
 def hashes(code: Iterable[Code]) -> Mapping[str, str]:
-    """The hash of each file that `code` stands in or imports from notos, at any depth, by the file's path.
+    """The hash of all that does the work of `code`, by the name of the function or the file's path.
 
     `code` are functions, modules, or names of modules, which are not imported for this.
     """
-    pending = [_path(each) for each in code]
+    pending: list[Path] = []
     found: dict[str, str] = {}
+    for each in code:
+        if isinstance(each, str | ModuleType):
+            pending.append(_path(each))
+        else:
+            pending += _functions(each, found)
     while pending:
         path = pending.pop()
         name = path.relative_to(ROOT).as_posix() if path.is_relative_to(ROOT) else str(path)
@@ -37,6 +46,47 @@ def hashes(code: Iterable[Code]) -> Mapping[str, str]:
             found[name], imports = _scan(path)
             pending.extend(imports)
     return dict(sorted(found.items()))
+
+
+def _functions(function: Callable[..., Any], found: dict[str, str]) -> list[Path]:
+    """Add the hash of `function`, and of those of its module that it calls; the modules it imports."""
+    name = f"{function.__module__}.{function.__qualname__}"
+    if name in found:
+        return []
+    code = function.__code__
+    found[name] = hashlib.sha256(repr(_content(code)).encode()).hexdigest()[:16]
+    modules: list[Path] = []
+    for used in _names(code):
+        if used.startswith("notos") and used not in _NEUTRAL and (file := _module(used)):
+            modules.append(file)
+        value = function.__globals__.get(used)
+        if isinstance(value, FunctionType) and value.__module__ == function.__module__:
+            modules += _functions(value, found)
+        elif isinstance(value, ModuleType | FunctionType | type):
+            origin = value.__name__ if isinstance(value, ModuleType) else value.__module__
+            if origin.startswith("notos") and origin not in _NEUTRAL and (file := _module(origin)):
+                modules.append(file)
+    return modules
+
+
+def _content(code: CodeType) -> Any:
+    """What a function does, without the lines that it stands on and its documentation."""
+    constants = [_content(each) if isinstance(each, CodeType) else each for each in code.co_consts[1:]]
+    return code.co_code.hex(), code.co_names, constants
+
+
+def _names(code: CodeType) -> set[str]:
+    """Global names that a function uses, and modules that it imports."""
+    names = set(code.co_names)
+    members = {
+        name for each in code.co_consts if isinstance(each, tuple) for name in each if isinstance(name, str)
+    }
+    packages = {name for name in names if name.startswith("notos")}
+    names |= {f"{package}.{member}" for package in packages for member in members}
+    for each in code.co_consts:
+        if isinstance(each, CodeType):
+            names |= _names(each)
+    return names
 
 
 @cache
@@ -52,14 +102,12 @@ def _scan(path: Path) -> tuple[str, tuple[Path, ...]]:
     return hashlib.sha256(source).hexdigest()[:16], tuple(file for file in files if file)
 
 
-def _path(code: Code) -> Path:
-    if isinstance(code, str):
-        if file := _module(code):
-            return file
-        raise ValueError(f"there is no module {code}")
+def _path(code: ModuleType | str) -> Path:
     if isinstance(code, ModuleType):
         return Path(str(code.__file__))
-    return Path(code.__code__.co_filename)
+    if file := _module(code):
+        return file
+    raise ValueError(f"there is no module {code}")
 
 
 @cache
