@@ -39,6 +39,10 @@ class Facts:
         folders = self.libraries.get(need.soname, ())
         return any(each in FOLDERS or each in need.folders for each in folders)
 
+    def holds(self, need: Need) -> bool:
+        """Whether the library is here at all, be it in a folder where ld.so does not look."""
+        return need.soname in self.libraries
+
 
 def known(sha256: str, cache: Cache) -> Facts | None:
     """The facts of the .deb with this hash if it has been read before."""

@@ -73,8 +73,8 @@ class Pool:
         return self._archive.packages_with(soname)
 
     def _hint(self, name: str) -> str:
-        if providers := self._archive.providers(name):
-            return f"it is virtual; name a package that provides it: {', '.join(each.name for each in providers)}"
+        if providers := [each.name for each in self._archive.providers(name)]:
+            return f"it is virtual; name a package that provides it: {', '.join(providers)}"
         near = difflib.get_close_matches(name, self._archive.names(), 1)
         return f"did you mean {near[0]}?" if near else "check its name, and debian.components in config.yaml"
 

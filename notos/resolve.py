@@ -11,6 +11,7 @@ Closures (`requests` maps set -> package -> closure):
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 from notos import facts
 from notos.archive import Archive
@@ -100,6 +101,14 @@ class _Shelf:
         self._facts.update(facts.read(by_hash, self._cache))
 
 
+@dataclass(frozen=True)
+class _Place:
+    """Packages that may have a library, and what counts as having it."""
+
+    packages: Sequence[LockedPackage]
+    offers: Callable[[Facts, Need], bool] = Facts.offers
+
+
 class _Set:
     """One set while it grows."""
 
@@ -117,6 +126,7 @@ class _Set:
         self._pool = pool
         self._shelf = shelf
         self._closed: set[str] = set()  # members whose libraries are all there, or not looked at
+        self._excused: set[Need] = set()  # libraries that only stand in a folder of another package
         for each, closure in closures.items():
             if closure == "depends":
                 self._add_dependencies(asked[each])
@@ -196,10 +206,8 @@ class _Set:
     def _has(self, package: LockedPackage, need: Need) -> bool:
         """Whether a member offers it to ld.so, or `package` has it itself, in a folder of its own."""
         known = ((each, self._shelf.get(each)) for each in self.members.values())
-        return any(
-            offers.offers(need) or (each is package and need.soname in offers.libraries)
-            for each, offers in known
-            if offers is not None
+        return need in self._excused or any(
+            has.offers(need) or (each is package and has.holds(need)) for each, has in known if has
         )
 
     def _search(
@@ -212,28 +220,76 @@ class _Set:
         """
         waves: dict[int, dict[str, LockedPackage]] = {}
         for need in needs:
-            for effort, candidates in enumerate(self._candidates(package, need)):
-                known = [(each, self._shelf.get(each)) for each in candidates]
-                found = next((each for each, offers in known if offers and offers.offers(need)), None)
+            for effort, place in enumerate(self._places(package, need)):
+                known = [(each, self._shelf.get(each)) for each in place.packages]
+                found = next((each for each, has in known if has and place.offers(has, need)), None)
                 if found is not None:
                     self.members[found.name] = found
+                    if place.offers is Facts.holds:
+                        self._excused.add(need)
                     break
-                if unread := {each.name: each for each, offers in known if offers is None}:
+                if unread := {each.name: each for each, has in known if has is None}:
                     waves.setdefault(effort, {}).update(unread)
                     break
             else:
                 lost.append((package, need))
         return waves[min(waves)] if waves else {}
 
-    def _candidates(self, package: LockedPackage, need: Need) -> Iterator[list[LockedPackage]]:
+    def _places(self, package: LockedPackage, need: Need) -> Iterator[_Place]:
         """Where the library may be, likely places first.
 
-        dpkg-shlibdeps sees to it that a package depends on the one that has it, mostly called like
-        it. Else a plugin may count on what its program has loaded; or a dependency is only implied.
+        dpkg-shlibdeps sees to it that a package depends on the one that has it, which is mostly called
+        like it. Else a plugin counts on what its program has loaded, from whatever folder; or a
+        dependency has been forgotten, and only follows from others.
         """
         for locked_only in (True, False) if self._pool.locked else (False,):
             direct = self._direct(package, locked_only)
-            yield [each for each in direct if _fits(each.name, need.soname)]
-            yield [each for each in direct if each.name.startswith("lib")]
-            yield direct
-        ...
+            yield _Place([each for each in direct if _fits(each.name, need.soname)])
+            yield _Place([each for each in direct if each.name.startswith("lib")])
+            yield _Place(direct)
+        yield _Place(list(self.members.values()), Facts.holds)
+        below = [each for each in self._below(package) if each.name.startswith("lib")]
+        yield _Place([each for each in below if _fits(each.name, need.soname)])
+        yield _Place(below)
+
+    def _direct(self, package: LockedPackage, locked_only: bool) -> list[LockedPackage]:
+        """What `package` depends on directly, if it exists; `locked_only`: and is in the earlier lock."""
+        found = (self._pool.pick(each, self.members, locked_only=locked_only) for each in _groups(package))
+        return [each for each in found if each is not None]
+
+    def _below(self, package: LockedPackage) -> list[LockedPackage]:
+        """All that `package` depends on, all the way down, the nearest first."""
+        seen = {package.name: package}
+        pending = [package]
+        for each in pending:
+            new = {below.name: below for below in self._direct(each, False) if below.name not in seen}
+            seen.update(new)
+            pending.extend(new.values())
+        return pending[1:]
+
+    def _lost(self, package: LockedPackage, need: Need) -> ClosureError:
+        owners = self._pool.packages_with(need.soname)
+        hint = f"add {' or '.join(owners)} to the packages" if owners else "no package has it"
+        return ClosureError(
+            f"set {self._name}: {need.path} of {package.name} needs {need.soname}, "
+            "which nothing that it depends on has",
+            hint=hint,
+        )
+
+
+def _groups(package: LockedPackage) -> list[tuple[Relation, ...]]:
+    """What `package` depends on, without machinery."""
+    return [group for group in parse(package.depends) if not any(each.name in MACHINERY for each in group)]
+
+
+def _fits(package: str, soname: str) -> bool:
+    """Whether a package is called like the library: libfoo1t64 or libfoo-1 for libfoo.so.1."""
+    return _letters(package).startswith(_letters(soname.partition(".so")[0]))
+
+
+def _letters(name: str) -> str:
+    return re.sub(r"[^a-z0-9+]", "", name.lower())
+
+
+def _text(group: Sequence[Relation]) -> str:
+    return " | ".join(map(str, group))

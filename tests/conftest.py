@@ -1,29 +1,101 @@
-"""What all tests share."""
+"""What all tests share: peers from a tools tree, and copies of the project to build in."""
 
-from collections.abc import Callable
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-TOOLS = Path("/tmp/n/tools")
+from notos import config, fetch, lock, tools
+from notos.archive import Archive
+from notos.cache import Cache
+from notos.lock import LockedPackage
+from notos.packages import Unpack
+from notos.resolve import resolve
+
+ROOT = Path(__file__).resolve().parent.parent
+PEERS = (
+    *("busybox", "cpio", "dpkg", "kmod", "libarchive-tools", "nix-bin", "openssh-client"),
+    *("squashfs-tools", "tar", "xz-utils", "zstd"),
+)
+COPIED = ("notos", "tasks", "scripts", "runit", "examples", "config.yaml", "dodo.py", "doit")
+COPIED_TOO = ("requirements.txt", "requirements-test.txt", "pyproject.toml")
 
 
 @pytest.fixture(scope="session")
-def tool() -> Callable[[str], list[str]]:
-    """The command prefix that runs a peer: `tool("cpio")`. (Temporary: from a hand-made tree.)"""
+def tools_tree() -> tools.ToolsTree:
+    """Real programs of Debian's, to judge ours by; their lock is kept in build/."""
+    cache = Cache.default()
+    debian = config.load(ROOT / "config.yaml").machine.debian
+    archive = Archive(debian, cache)
 
-    def prefix(program: str) -> list[str]:
-        for folder in ("usr/bin", "usr/sbin"):
-            path = TOOLS / folder / program
-            if path.exists():
-                return [
-                    str(TOOLS / "usr/lib64/ld-linux-x86-64.so.2"),
-                    "--argv0",
-                    program,
-                    "--library-path",
-                    str(TOOLS / "usr/lib/x86_64-linux-gnu"),
-                    str(path),
-                ]
-        raise LookupError(program)
+    def bring(packages: Sequence[LockedPackage]) -> None:
+        fetch.fetch([each.download(archive.mirrors) for each in packages], cache)
 
-    return prefix
+    path = ROOT / "build/tests/tools.lock"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    base = lock.read(path)
+    requests = {"tools/test": dict.fromkeys(PEERS, "elf")}
+    locked = resolve(requests, suite=debian.suite, base=base, archive=archive, cache=cache, fetch=bring)
+    lock.write(path, locked)
+    packages = locked.set("tools/test")
+    key = tools.key(each.sha256 for each in packages)
+    if not cache.tools(key).exists():
+        bring(packages)
+    return tools.ensure(cache, key, [Unpack(cache.download(each.sha256)) for each in packages])
+
+
+@pytest.fixture(scope="session")
+def tool(tools_tree: tools.ToolsTree) -> Callable[[str], list[str]]:
+    """The words that run a peer: `tool("cpio")`."""
+    return tools_tree.command
+
+
+@dataclass(frozen=True)
+class Project:
+    """A copy of the project in a folder of its own, for tests that build."""
+
+    root: Path
+
+    def doit(self, *words: str, check: bool = True, **environment: str) -> subprocess.CompletedProcess[str]:
+        """Run doit in it, with this environment's Python."""
+        done = subprocess.run(
+            [sys.executable, "-m", "doit", *words],
+            cwd=self.root,
+            env={**os.environ, **environment},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if check and done.returncode:
+            raise AssertionError(f"doit {' '.join(words)}: {done.returncode}\n{done.stdout}\n{done.stderr}")
+        return done
+
+    def ran(self, *words: str, **environment: str) -> list[str]:
+        """The names of the tasks that `doit` ran, in order."""
+        lines = self.doit(*words, **environment).stdout.splitlines()
+        return [line.split()[2] for line in lines if line[5:8] == " s "]
+
+
+def copy_project(root: Path) -> Project:
+    """Copy what a clone would have to the new folder `root`."""
+    root.mkdir(parents=True)
+    for name in (*COPIED, *COPIED_TOO):
+        source = ROOT / name
+        if source.is_dir():
+            shutil.copytree(source, root / name, symlinks=True, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy2(source, root / name)
+    return Project(root)
+
+
+@pytest.fixture(scope="session")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """A copy with the default machine built; tests leave it as it is."""
+    project = copy_project(tmp_path_factory.mktemp("built") / "notos")
+    project.doit("runvm")
+    return project
