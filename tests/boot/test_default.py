@@ -121,7 +121,10 @@ def test_poweroff(machine: Console) -> None:
 @pytest.mark.parametrize(
     ("parameter", "message"),
     [
-        ("systemConfig=/nix/store/none", r"stage-1 failed: /nix/store/none \(systemConfig=\) is not in the store"),
+        (
+            "systemConfig=/nix/store/none",
+            r"stage-1 failed: /nix/store/none \(systemConfig=\) is not in the store",
+        ),
         ("root=/dev/vdz", r"stage-1 failed: there is no device /dev/vdz \(root=\)"),
     ],
 )

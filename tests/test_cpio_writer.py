@@ -1,0 +1,133 @@
+"""The cpio writer, judged by GNU cpio and bsdtar; the kernel judges it in the boot tests."""
+
+import io
+import os
+import tempfile
+from pathlib import Path
+
+import pytest
+import zstandard
+from hypothesis import HealthCheck, given, settings
+
+from notos import cpio_writer
+from notos.errors import ArchiveError
+from notos.run import run
+from notos.tree import File, Tree
+from tests.trees import described, inodes, trees, unpacked
+
+FEW = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+ENVIRONMENT = {"LC_ALL": "C.UTF-8", "PATH": "/nonexistent"}
+
+
+def archive(tree: Tree) -> bytes:
+    out = io.BytesIO()
+    cpio_writer.write(out, tree)
+    return out.getvalue()
+
+
+@FEW
+@given(trees())
+def test_gnu_cpio_unpacks_the_tree(tool, tree: Tree) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        root = Path(folder)
+        words = [*tool("cpio"), "-i", "--quiet", "--no-absolute-filenames", "--make-directories"]
+        run(words, input=archive(tree), cwd=root, env=ENVIRONMENT)
+        assert unpacked(root) == described(tree)
+        groups = {frozenset(paths) for paths in inodes(root, tree).values()}
+        wanted: dict[int, set[str]] = {}
+        for path, entry in tree.items():
+            # GNU cpio gives each empty file an inode of its own: there is no body to share.
+            key = id(entry) if isinstance(entry, File) and entry.size else path
+            if isinstance(entry, File):
+                wanted.setdefault(key, set()).add(path)
+        assert all(any(group >= paths for group in groups) for paths in wanted.values())
+
+
+@FEW
+@given(trees())
+def test_bsdtar_lists_the_tree(tool, tree: Tree) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        root = Path(folder)
+        run([*tool("bsdtar"), "-x", "-f", "-"], input=archive(tree), cwd=root, env=ENVIRONMENT)
+        assert set(unpacked(root)) == set(described(tree))
+
+
+@FEW
+@given(trees())
+def test_the_bytes_are_a_function_of_the_tree(tree: Tree) -> None:
+    again = Tree()
+    for path, entry in reversed(list(tree.items())):
+        again.add(path, entry)
+    data = archive(tree)
+    assert archive(again) == data
+    assert len(data) % 512 == 0
+
+
+def test_device_nodes_need_no_root(tool) -> None:
+    tree = Tree()
+    tree.device("dev/console", "c", 5, 1)
+    tree.device("dev/vda", "b", 254, 0, 0o660)
+    said = run([*tool("cpio"), "-tv", "--quiet"], input=archive(tree), env=ENVIRONMENT).decode()
+    lines = said.splitlines()
+    assert lines[0].startswith("dr-xr-xr-x")
+    assert lines[1].startswith("crw-------") and "5,   1" in lines[1]
+    assert lines[2].startswith("brw-rw----") and "254,   0" in lines[2]
+
+
+def test_a_file_of_4_gib_is_refused(tmp_path: Path) -> None:
+    big = tmp_path / "big"
+    with big.open("wb") as stream:
+        stream.truncate(1 << 32)
+    tree = Tree()
+    tree.file("etc/big", big)
+    with pytest.raises(ArchiveError, match="etc/big has 4294967296 bytes"):
+        cpio_writer.write(io.BytesIO(), tree)
+
+
+def test_names_that_newc_cannot_hold_are_refused() -> None:
+    tree = Tree()
+    tree.text("TRAILER!!!", "")
+    with pytest.raises(ArchiveError, match="TRAILER"):
+        archive(tree)
+    deep = Tree()
+    deep.text("/".join(["x" * 200] * 21), "")
+    with pytest.raises(ArchiveError, match="4220 bytes|4095 fit"):
+        archive(deep)
+
+
+@pytest.mark.parametrize("length", [3, 300])
+def test_a_file_that_changes_meanwhile_is_refused(tmp_path: Path, length: int) -> None:
+    class Growing(File):
+        @property
+        def size(self) -> int:
+            return 100
+
+    tree = Tree()
+    tree.add("log", Growing(b"x" * length))
+    with pytest.raises(ArchiveError, match="log changed while it was read"):
+        archive(tree)
+
+
+def test_the_initrd_is_one_zstd_frame_and_reproducible(tmp_path: Path) -> None:
+    tree = Tree()
+    tree.file("a", os.urandom(3 << 20))
+    tree.text("b", "b")
+    for name in ("one", "two"):
+        cpio_writer.write_initrd(tmp_path / name, tree, level=3)
+    data = (tmp_path / "one").read_bytes()
+    assert data == (tmp_path / "two").read_bytes()
+    assert zstandard.ZstdDecompressor().decompressobj().decompress(data) == archive(tree)
+    # The kernel takes windows of up to 128 MiB (lib/decompress_unzstd.c).
+    assert zstandard.get_frame_parameters(data).window_size <= 1 << 27
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["one", "two"]
+
+
+def test_a_failed_write_leaves_what_was_there(tmp_path: Path) -> None:
+    target = tmp_path / "initrd"
+    target.write_text("old")
+    tree = Tree()
+    tree.text("TRAILER!!!", "")
+    with pytest.raises(ArchiveError):
+        cpio_writer.write_initrd(target, tree, level=1)
+    assert [path.name for path in tmp_path.iterdir()] == ["initrd"]
+    assert target.read_text() == "old"
