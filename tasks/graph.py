@@ -94,7 +94,7 @@ def step(action: Callable[..., None]) -> Callable[..., TaskFailed | None]:
 
 
 def settings(values: Any, *code: Code) -> Settings:
-    """Up to date while `values` (plain JSON) and the files of `code`, with what they import, stay as they are."""
+    """Up to date while `values` (plain JSON) and `code`, with all that it imports, stay as they are."""
     return Settings(values, code)
 
 

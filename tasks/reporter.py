@@ -58,7 +58,7 @@ class Reporter:
             return
         self._ran += 1
         why = "; ".join(getattr(task, "why", [])[:3])
-        self._write(f"{time.monotonic() - self._started:5.1f} s  {task.name:<14} {task.doc or ''}  ({why})")
+        self._write(f"{time.monotonic() - self._started:5.1f} s  {task.name:<16} {task.doc or ''}  ({why})")
 
     def add_failure(self, task: Any, fail: BaseFail) -> None:
         """After a task failed."""

@@ -1,4 +1,4 @@
-"""One run of doit: what we change in how doit runs tasks, so that a killed build is just finished by the next.
+"""One run of doit: what we change in it, so that a killed build is just finished by the next one.
 
 doit keeps its database once, at the end, and forgets a killed run. Here a task's record is deleted
 before the task runs and kept as soon as it has succeeded; one build folder has one doit at a time.
