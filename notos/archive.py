@@ -16,7 +16,7 @@ from pathlib import Path
 from notos import fetch, mirror, release
 from notos.cache import Cache
 from notos.errors import FetchError, LockError
-from notos.fetch import Download, Progress
+from notos.fetch import Download, Progress, Retries
 from notos.index import Index
 from notos.lock import LockedPackage
 from notos.machine import Debian
@@ -50,6 +50,7 @@ class Archive:
     cache: Cache
     keys: Path = release.KEYS
     progress: Callable[[Progress], None] | None = None
+    retries: Retries = Retries()
 
     @cached_property
     def mirrors(self) -> Mirrors:
@@ -110,7 +111,7 @@ class Archive:
 
         def read(name: str, origin: str, address: str) -> _Suite:
             url = f"{address}/dists/{name}"
-            data = fetch.get(f"{url}/InRelease")
+            data = fetch.get(f"{url}/InRelease", retries=self.retries)
             if data is None:
                 key = "mirror" if origin == "main" else "security_mirror"
                 raise FetchError(
@@ -151,7 +152,7 @@ class Archive:
                     gone="the mirror is being updated; try again in a few minutes",
                 )
             )
-        fetch.fetch(downloads, self.cache, progress=self.progress)
+        fetch.fetch(downloads, self.cache, progress=self.progress, retries=self.retries)
         return [self.cache.download(each.sha256) for each in downloads]
 
 

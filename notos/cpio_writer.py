@@ -84,7 +84,7 @@ def _pieces(tree: Tree) -> Iterator[bytes]:
             yield _header(path, number, _mode(entry), 1, len(target))
             yield target + bytes(-len(target) % 4)
         elif isinstance(entry, Device):
-            yield _header(path, number, _mode(entry), 1, 0, (entry.major, entry.minor))
+            yield _header(path, number, _mode(entry), 1, 0, device=(entry.major, entry.minor))
         else:
             below = sum(isinstance(tree.get(f"{path}/{name}"), Directory) for name in children[path])
             yield _header(path, number, _mode(entry), 2 + below, 0)
@@ -102,7 +102,7 @@ def _mode(entry: Entry) -> int:
 
 
 def _header(
-    path: str, inode: int, mode: int, links: int, size: int, device: tuple[int, int] = (0, 0)
+    path: str, inode: int, mode: int, links: int, size: int, *, device: tuple[int, int] = (0, 0)
 ) -> bytes:
     """An entry's 110 bytes of header, and its name padded so that the body starts at a multiple of 4."""
     name = os.fsencode(path) + b"\0"

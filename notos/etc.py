@@ -16,7 +16,7 @@ PLAIN, EXECUTABLE = {"0444", "0644"}, {"0555", "0755"}  # what a store object ca
 STATE = ("reboot", "stopit")  # in /etc/runit; runit-init sets their modes to tell runit how to end (runit(8))
 MODES = {"shadow": "0600", "gshadow": "0600"}
 
-# For `nix`: accounts for the builders (nix.conf(5), build-users-group), and what has no sysusers.d of its own.
+# The builders' group (nix.conf(5), build-users-group), with the number that Nix's installer gives it.
 NIX_GROUP = ("nixbld", 30000)
 
 
@@ -34,8 +34,8 @@ def build(
     """/etc of `machine`.
 
     `system` is system-path's tree and `system_path` its store path, `runit` and `runit_path` those of
-    the runit object; `own` has the files of scripts/stage2/etc. Later ones win: packages, Notos, the config. Raises NotosError where a
-    package's sysusers.d cannot be read.
+    the runit object; `own` has the files of scripts/stage2/etc. Later ones win: packages, Notos, the
+    config. Raises NotosError where a package's sysusers.d cannot be read.
     """
     tree = Tree()
     for path, entry in system.items():

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, BinaryIO, TypeVar
 from urllib.parse import urlsplit
 
 from notos.cache import Cache
-from notos.errors import FetchError
+from notos.errors import FetchError, SignatureError
 
 if TYPE_CHECKING:
     from requests import Response, Session
@@ -241,7 +241,7 @@ class _Work:
             if resumed:  # the bytes that were there may be what is wrong
                 raise _PassingError(f"{url} does not go on with the bytes before", hint=_BROKEN_MIRROR)
             problem = f"has more than {size} bytes" if at > size else "has a wrong sha256"
-            raise FetchError(f"{download.name}: {url} {problem}", hint=_BROKEN_MIRROR)
+            raise SignatureError(f"{download.name}: {url} {problem}", hint=_BROKEN_MIRROR)
 
     def _resume(self, download: Download, stream: BinaryIO, digest: "hashlib._Hash") -> int:
         """Take in what the part file has already; how many bytes that is."""

@@ -41,17 +41,17 @@ class Pool:
         if lacking := [name for name, package in found.items() if package is None]:
             told = ", ".join(f"{name} (asked for by {', '.join(sets[name])})" for name in lacking)
             raise LockError(
-                f"{self._archive.debian.suite} has no package {told}", hint=self._hint(lacking[0])
+                f"{self._archive.debian.suite} has no package {told}",
+                hint="; ".join(map(self._hint, lacking)),
             )
         return {name: package for name, package in found.items() if package is not None}
 
     def pick(
         self, group: Sequence[Relation], members: Mapping[str, LockedPackage], *, locked_only: bool = False
     ) -> LockedPackage | None:
-        """The package for a group of alternatives: a member of the set, a locked one, the first there is.
+        """What meets one of a group of alternatives: a member of the set, a locked one, the first there is.
 
-        When all that exist have a version that the group does not accept, the first of them: whether
-        versions agree is seen when a set is complete. None when none exists.
+        None when there is none; with `locked_only` the archive is not asked.
         """
         for packages in (members, self.locked):
             if package := _meeting(group, packages):
@@ -66,6 +66,10 @@ class Pool:
                 package = self.find(provider.name)
                 if package is not None and meets(package, each):
                     return package
+        return None
+
+    def whatever_version(self, group: Sequence[Relation]) -> LockedPackage | None:
+        """The first package that an alternative names, though its version is not accepted."""
         return next(filter(None, (self.find(each.name) for each in group)), None)
 
     def packages_with(self, soname: str) -> list[str]:
@@ -74,8 +78,11 @@ class Pool:
 
     def _hint(self, name: str) -> str:
         if providers := [each.name for each in self._archive.providers(name)]:
-            return f"it is virtual; name a package that provides it: {', '.join(providers)}"
-        near = difflib.get_close_matches(name, self._archive.names(), 1)
+            return f"{name} is virtual, name one that provides it: {', '.join(providers)}"
+        names = self._archive.names()
+        near = difflib.get_close_matches(name, names, 1, 0.8) or sorted(
+            (each for each in names if name in each), key=lambda each: (len(each), each)
+        )
         return f"did you mean {near[0]}?" if near else "check its name, and debian.components in config.yaml"
 
 

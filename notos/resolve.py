@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from notos import facts
 from notos.archive import Archive
 from notos.cache import Cache
-from notos.errors import ClosureError, LockError
+from notos.errors import ClosureError, FetchError, LockError
 from notos.facts import Facts, Need
 from notos.lock import Lock, LockedPackage
 from notos.pool import Pool, meets
@@ -165,19 +165,22 @@ class _Set:
                 if len(held) == len(group) and not any(
                     meets(member, each) for each in group for member in self.members.values()
                 ):
-                    raise self._disagreement(package, group, held[0])
+                    raise self._unmet(package, group, held[0])
 
-    def _disagreement(
-        self, package: LockedPackage, group: Sequence[Relation], held: LockedPackage
+    def _unmet(
+        self, package: LockedPackage, group: Sequence[Relation], held: LockedPackage | None
     ) -> LockError:
+        """What to say when `held` is all that there is of a group; None: not even another version."""
+        told = f"set {self._name}: {package.name} {package.version} needs {_text(group)}"
+        if held is None:
+            return LockError(f"{told}, which does not exist", hint="check debian.components in config.yaml")
         where = "config.lock" if held.name in self._pool.locked else "the archive"
-        return LockError(
-            f"set {self._name}: {package.name} {package.version} needs {_text(group)}, "
-            f"and {where} has {held.name} {held.version}",
-            hint="run `doit lock` to move to newer versions"
+        hint = (
+            "run `doit lock` to move to newer versions"
             if self._pool.locked
-            else "the mirror is being updated; try again later",
+            else "the mirror is being updated; try again later"
         )
+        return LockError(f"{told}, and {where} has {held.name} {held.version}", hint=hint)
 
     def _add_dependencies(self, package: LockedPackage) -> None:
         pending = [package]
@@ -186,10 +189,7 @@ class _Set:
             for group in _groups(needing):
                 each = self._pool.pick(group, self.members)
                 if each is None:
-                    raise LockError(
-                        f"set {self._name}: {needing.name} depends on {_text(group)}, which does not exist",
-                        hint="check debian.components in config.yaml",
-                    )
+                    raise self._unmet(needing, group, self._pool.whatever_version(group))
                 if each.name not in self.members:
                     self.members[each.name] = each
                     pending.append(each)
@@ -199,7 +199,9 @@ class _Set:
         for group in _groups(package):
             if len(group) == 1 and group[0].operator == "=":
                 found = self._pool.pick(group, self.members)
-                if found is not None and found.name not in self.members:
+                if found is None:
+                    raise self._unmet(package, group, self._pool.whatever_version(group))
+                if found.name not in self.members:
                     self.members[found.name] = found
                     self._add_exact(found)
 
@@ -253,9 +255,19 @@ class _Set:
         yield _Place(below)
 
     def _direct(self, package: LockedPackage, locked_only: bool) -> list[LockedPackage]:
-        """What `package` depends on directly, if it exists; `locked_only`: and is in the earlier lock."""
-        found = (self._pool.pick(each, self.members, locked_only=locked_only) for each in _groups(package))
-        return [each for each in found if each is not None]
+        """What `package` depends on directly, if it exists; `locked_only`: and is in the earlier lock.
+
+        Of another version than it wants, too: `check_versions` then has more to say than that a library
+        is missing.
+        """
+        found = []
+        for group in _groups(package):
+            each = self._pool.pick(group, self.members, locked_only=locked_only)
+            if each is None and not locked_only:
+                each = self._pool.whatever_version(group)
+            if each is not None:
+                found.append(each)
+        return found
 
     def _below(self, package: LockedPackage) -> list[LockedPackage]:
         """All that `package` depends on, all the way down, the nearest first."""
@@ -268,8 +280,11 @@ class _Set:
         return pending[1:]
 
     def _lost(self, package: LockedPackage, need: Need) -> ClosureError:
-        owners = self._pool.packages_with(need.soname)
-        hint = f"add {' or '.join(owners)} to the packages" if owners else "no package has it"
+        try:
+            owners = self._pool.packages_with(need.soname)
+        except FetchError:  # this is not what is wrong
+            owners = []
+        hint = f"add {' or '.join(owners)} to the packages" if owners else "add the package that has it"
         return ClosureError(
             f"set {self._name}: {need.path} of {package.name} needs {need.soname}, "
             "which nothing that it depends on has",

@@ -31,7 +31,7 @@ def take(path: str, *, follow: bool = True) -> State:
 
 
 def same(path: str, state: State, now: os.stat_result) -> bool:
-    """Whether the file at `path`, whose stat is `now`, is as in `state`; a touch is taken over into `state`."""
+    """Whether the file at `path`, whose stat is `now`, is as in `state`, which takes over a mere touch."""
     if stat.S_ISLNK(now.st_mode):
         return state == ["link", os.readlink(path)]
     if len(state) != _QUICK + 1:

@@ -11,7 +11,7 @@ import yaml
 from notos import config, schema, shapes
 from notos.errors import ConfigError
 from notos.kinds import NUMBERS, TEXTS
-from notos.machine import Machine
+from notos.machine import Machine, MachineName
 
 ROOT = Path(__file__).parent.parent
 CONFIGS = [ROOT / "config.yaml", *sorted((ROOT / "examples").glob("*.yaml"))]
@@ -144,7 +144,7 @@ def test_defaults_of_the_schema_are_those_of_the_structs(tmp_path: Path) -> None
     text = yaml.safe_dump({"name": "x"} | fill(schema.schema()))
     assert "dhcp" in text and "busybox" in text
     (tmp_path / "c.yaml").write_text(text)
-    assert config.load(tmp_path / "c.yaml").machine == Machine(name="x")
+    assert config.load(tmp_path / "c.yaml").machine == Machine(name=MachineName("x"))
 
 
 @pytest.mark.parametrize("block", BLOCKS, ids=[block.split("\n")[0] for block in BLOCKS])
@@ -158,7 +158,7 @@ def test_examples_of_the_reference(tmp_path: Path, block: str) -> None:
     (tmp_path / "block.yaml").write_text(block)
     (tmp_path / "c.yaml").write_text("name: example\nimports: [block.yaml]\n")
     machine = config.load(tmp_path / "c.yaml").machine
-    assert machine != Machine(name="example") or "name: tiny" in block
+    assert machine != Machine(name=MachineName("example")) or "name: tiny" in block
     assert valid(block + ("" if re.search("^name:", block, re.MULTILINE) else "\nname: x\n"))
 
 

@@ -1,0 +1,253 @@
+"""A small signed Debian archive in a folder, served on loopback by a server that can misbehave."""
+
+import gzip
+import hashlib
+import io
+import lzma
+import tarfile
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any, Literal
+
+import pysequoia
+
+from notos.fetch import Download
+from notos.machine import Debian, SuiteName, Url
+
+SUITE = "trixie"
+
+Fault = Literal["500", "404", "cut", "no range", "wrong", "longer", "endless", "slow"]
+
+
+@dataclass(frozen=True)
+class Deb:
+    """A package; `files` are contents by path, a str for a symbolic link's target."""
+
+    name: str
+    version: str = "1"
+    depends: str = ""
+    provides: str = ""
+    architecture: str = "amd64"
+    files: Mapping[str, bytes | str] = field(default_factory=dict)
+
+    @property
+    def file_name(self) -> str:
+        return f"{self.name}_{self.version.replace(':', '%3a')}_{self.architecture}.deb"
+
+    def control(self) -> str:
+        fields = {
+            "Package": self.name,
+            "Version": self.version,
+            "Architecture": self.architecture,
+            "Depends": self.depends,
+            "Provides": self.provides,
+            "Description": "for a test\n Package: not-this-one\n .",
+        }
+        return "".join(f"{key}: {value}\n" for key, value in fields.items() if value)
+
+    def build(self) -> bytes:
+        """The .deb (deb(5)): an ar archive of three members."""
+        members = {
+            "debian-binary": b"2.0\n",
+            "control.tar.xz": _tar({"control": self.control().encode()}),
+            "data.tar.xz": _tar(self.files),
+        }
+        ar = b"!<arch>\n"
+        for name, data in members.items():
+            ar += f"{name:<16}{0:<12}{0:<6}{0:<6}{'100644':<8}{len(data):<10}`\n".encode()
+            ar += data + b"\n" * (len(data) % 2)
+        return ar
+
+
+class SignedArchive:
+    """Suites below `folder`, signed by a key whose certificate is in the folder `keys`."""
+
+    def __init__(self, folder: Path) -> None:
+        self.root = folder / "mirror"
+        self.keys = folder / "keys"
+        self.keys.mkdir(parents=True)
+        self.key = pysequoia.Tsk.generate(user_id="Test archive <test@mirror.example>")
+        armored = pysequoia.armor(bytes(self.key.extract_certificate()), pysequoia.ArmorKind.PublicKey)
+        (self.keys / "test.asc").write_text(armored if isinstance(armored, str) else armored.decode())
+        for suite in (SUITE, f"{SUITE}-updates", f"{SUITE}-security"):
+            self.publish([], suite=suite)
+
+    def publish(
+        self,
+        debs: list[Deb],
+        *,
+        suite: str = SUITE,
+        key: Any = None,
+        by_hash: bool = True,
+        fields: Mapping[str, str | None] = {},
+    ) -> None:
+        """Make `debs` all that `suite` has; `fields` of its Release replace those that it would have."""
+        mirror = self.root / ("debian-security" if suite.endswith("-security") else "debian")
+        dists = mirror / "dists" / suite
+        stanzas, contents = [], ["bin/none\tmisc/none"]
+        for each in debs:
+            data = each.build()
+            place = f"pool/main/{each.name}/{each.file_name}"
+            _write(mirror / place, data)
+            stanzas.append(
+                f"{each.control()}Filename: {place}\nSize: {len(data)}\n"
+                f"SHA256: {hashlib.sha256(data).hexdigest()}\n"
+            )
+            contents += [f"{path}    admin/{each.name}" for path in each.files]
+        files = {
+            "main/binary-amd64/Packages.xz": lzma.compress("\n".join(stanzas).encode()),
+            # Padded past 1000 bytes, for below that a Contents is taken for empty.
+            "main/Contents-amd64.gz": gzip.compress("\n".join(contents).encode(), 0).ljust(2000, b"\0"),
+        }
+        listed = ""
+        for path, data in files.items():
+            digest = hashlib.sha256(data).hexdigest()
+            place = Path(path).parent / "by-hash/SHA256" / digest if by_hash else Path(path)
+            _write(dists / place, data)
+            listed += f"\n {digest} {len(data):>16} {path}"
+        now = datetime.now(UTC)
+        release: dict[str, str | None] = {
+            "Origin": "Debian",
+            "Suite": suite.replace(SUITE, "stable"),
+            "Codename": suite,
+            "Date": stamp(now - timedelta(hours=1)),
+            "Valid-Until": stamp(now + timedelta(days=7)),
+            "Acquire-By-Hash": "yes" if by_hash else None,
+            **fields,
+            "SHA256": listed,
+        }
+        text = "".join(f"{name}: {value}\n" for name, value in release.items() if value is not None)
+        signed = pysequoia.sign(
+            (key or self.key).signer(), text.encode(), mode=pysequoia.SignatureMode.CLEAR
+        )
+        _write(dists / "InRelease", signed)
+
+    def in_release(self, suite: str = SUITE) -> Path:
+        mirror = self.root / ("debian-security" if suite.endswith("-security") else "debian")
+        return mirror / "dists" / suite / "InRelease"
+
+
+@dataclass
+class Server:
+    """A running server: what it was asked, and what it does wrong.
+
+    `faults` is by the end of a path: what happens to the first requests for it, one after the other.
+    """
+
+    url: str
+    requests: list[tuple[str, str | None]] = field(default_factory=list)  # path, Range
+    faults: dict[str, list[Fault]] = field(default_factory=dict)
+
+    def debian(self) -> Debian:
+        return Debian(suite=SuiteName(SUITE), mirror=Url(f"{self.url}/debian"))
+
+    def asked(self, end: str) -> list[str | None]:
+        """The Range of each request for a path with this end."""
+        return [ranges for path, ranges in self.requests if path.endswith(end)]
+
+    def download(self, path: str, data: bytes) -> Download:
+        return Download(path, f"{self.url}/{path}", len(data), hashlib.sha256(data).hexdigest())
+
+    def fault(self, path: str) -> Fault | None:
+        for end, faults in self.faults.items():
+            if path.endswith(end) and faults:
+                return faults.pop(0)
+        return None
+
+
+@contextmanager
+def serving(root: Path) -> Iterator[Server]:
+    """Serve the folder `root` until the block is left."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), _Handler) as http:
+        server = Server(f"http://127.0.0.1:{http.server_port}")
+        http.daemon_threads = True
+        http.block_on_close = False
+        http.root, http.server = root, server  # type: ignore[attr-defined]
+        thread = threading.Thread(target=http.serve_forever, args=[0.01])
+        thread.start()
+        try:
+            yield server
+        finally:
+            http.shutdown()
+            thread.join()
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def log_message(self, *_args: object) -> None:
+        """Nothing on the tests' output."""
+
+    def do_GET(self) -> None:  # noqa: N802 — http.server's name
+        server: Server = self.server.server  # type: ignore[attr-defined]
+        server.requests.append((self.path, self.headers["Range"]))
+        fault = server.fault(self.path)
+        path = self.server.root / self.path.lstrip("/")  # type: ignore[attr-defined]
+        if fault in ("500", "404") or not path.is_file():
+            self.send_response(int(fault) if fault in ("500", "404") else 404)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+            return
+        data = path.read_bytes()
+        if fault == "wrong":
+            data = bytes(255 - each for each in data)
+        elif fault == "longer":
+            data += b"x"
+        start = int((self.headers["Range"] or "bytes=0-")[6:].partition("-")[0])
+        if fault == "no range":
+            start = 0
+        if start >= len(data) > 0:
+            self.send_response(416)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+            return
+        self.send_response(206 if start else 200)
+        if start:
+            self.send_header("Content-Range", f"bytes {start}-{len(data) - 1}/{len(data)}")
+        rest = data[start:]
+        self.send_header("Content-Length", str(len(rest)))
+        self.end_headers()
+        if fault == "endless":
+            self._drip()
+        elif fault == "cut":
+            self.wfile.write(rest[: len(rest) // 2])
+            self.close_connection = True
+        else:
+            self.wfile.write(rest)
+
+    def _drip(self) -> None:
+        """Bytes until the client hangs up."""
+        try:
+            while True:
+                self.wfile.write(bytes(1 << 16))
+        except OSError:
+            self.close_connection = True
+
+
+def stamp(moment: datetime) -> str:
+    """A date as a Release has it."""
+    return moment.strftime("%a, %d %b %Y %H:%M:%S UTC")
+
+
+def _tar(files: Mapping[str, bytes | str]) -> bytes:
+    stream = io.BytesIO()
+    with tarfile.open(fileobj=stream, mode="w:xz", preset=0, format=tarfile.GNU_FORMAT) as tar:
+        for path, content in files.items():
+            info = tarfile.TarInfo(f"./{path}")
+            if isinstance(content, str):
+                info.type, info.linkname = tarfile.SYMTYPE, content
+                tar.addfile(info)
+            else:
+                info.size, info.mode = len(content), 0o755
+                tar.addfile(info, io.BytesIO(content))
+    return stream.getvalue()
+
+
+def _write(path: Path, data: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(data)

@@ -1,0 +1,268 @@
+"""The graph, through the command that a user types: what runs after which edit, and what is noticed."""
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Project, copy_project
+
+OUTPUTS = ("vmlinuz", "initrd", "root.squashfs", "runvm.sh")
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """A small machine, built; each test leaves it up to date."""
+    made = copy_project(tmp_path_factory.mktemp("graph") / "notos")
+    shutil.copy(made.root / "examples/minimal.yaml", made.root / "config.yaml")
+    with (made.root / "config.yaml").open("a") as stream:
+        stream.write("etc:\n  motd: {text: hello}\n")
+    made.doit("runvm")
+    return made
+
+
+@pytest.fixture(autouse=True)
+def restored(project: Project) -> Iterator[None]:
+    """Every file that a test edits comes back, and so do the outputs, byte for byte."""
+    before = contents(project)
+    sources = {path: path.read_bytes() for path in source_files(project)}
+    yield
+    for path in source_files(project) - sources.keys():
+        path.unlink()
+    for path, data in sources.items():
+        if not path.exists() or path.read_bytes() != data:
+            path.write_bytes(data)
+    project.doit("runvm")
+    assert contents(project) == before
+
+
+def source_files(project: Project) -> set[Path]:
+    folders = ("scripts", "runit", "notos", "config.yaml")
+    found = {project.root / "config.yaml"}
+    for folder in folders[:-1]:
+        found |= {
+            path for path in (project.root / folder).rglob("*") if path.is_file() and path.suffix != ".pyc"
+        }
+    return found
+
+
+def contents(project: Project) -> dict[str, bytes]:
+    return {name: (project.root / "build/minimal" / name).read_bytes() for name in OUTPUTS}
+
+
+def edit(project: Project, name: str, old: str, new: str) -> None:
+    path = project.root / name
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new, 1))
+
+
+def test_nothing_runs_when_nothing_changed(project: Project) -> None:
+    done = project.doit()
+    assert done.stdout == "runvm: up to date\n"
+
+
+def test_a_touch_runs_nothing(project: Project) -> None:
+    for path in source_files(project):
+        os.utime(path)
+    assert project.ran() == []
+    assert project.ran() == []
+
+
+# The rebuild table of docs/design.md. `lock` runs where the packages asked for change.
+TABLE = [
+    ("config.yaml", "memory: 256", "memory: 300", {"runvm"}),
+    ("config.yaml", "{2222: 22}", "{2223: 22}", {"runvm"}),
+    ("config.yaml", "text: hello", "text: hi", {"toplevel", "squashfs", "runvm"}),
+    (
+        "runit/2",
+        "echo 'Running runsvdir...'",
+        "echo 'Running...'",
+        {"runit", "toplevel", "squashfs", "runvm"},
+    ),
+    (
+        "runit/services/sshd-dropbear/run",
+        "exec 2>&1",
+        "exec 2>&1 </dev/null",
+        {"runit", "toplevel", "squashfs", "runvm"},
+    ),
+    (
+        "scripts/stage2/init",
+        "'Entering stage-2...'",
+        "'Entering'",
+        {"stage2", "toplevel", "squashfs", "runvm"},
+    ),
+    ("scripts/stage1/init", "'Entering stage-1...'", "'Entering'", {"stage1", "initrd"}),
+    ("config.yaml", "virtio_rng, ", "virtio_rng, tun, ", {"modules", "stage1", "initrd"}),
+    ("runit/services/sshd-openssh/run", "-D -e", "-D", {"runit"}),  # not in this machine: the same bytes
+    ("notos/cpio_writer.py", "BLOCK = 512", "BLOCK = 1024", {"initrd"}),
+    ("scripts/runvm.sh", "-nographic", "-display none -nographic", {"runvm"}),
+]
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new", "ran"), TABLE, ids=[f"{row[0]}:{row[1][:16]}" for row in TABLE]
+)
+def test_an_edit_runs_what_it_must(project: Project, name: str, old: str, new: str, ran: set[str]) -> None:
+    edit(project, name, old, new)
+    assert set(project.ran()) == ran
+    assert project.ran() == []
+    edit(project, name, new, old)
+    assert set(project.ran()) <= ran
+
+
+def test_a_package_added(project: Project) -> None:
+    edit(project, "config.yaml", "packages: [busybox]", "packages: [busybox, zstd]")
+    wanted = {"lock", "fetch", "system_path", "toplevel", "squashfs", "runvm"}
+    assert set(project.ran()) - {"fetch"} == wanted - {"fetch"}
+    assert project.ran() == []
+    # And taken out again: config.lock has all it takes, so no mirror is asked.
+    edit(project, "config.yaml", "packages: [busybox, zstd]", "packages: [busybox]")
+    edit(project, "config.yaml", "kernel:", "debian: {mirror: 'http://127.0.0.1:9/debian'}\nkernel:")
+    assert "lock" in project.ran()
+
+
+def owner_of(name: str) -> str:
+    return {"vmlinuz": "kernel:build", "root.squashfs": "squashfs", "runvm.sh": "runvm"}.get(name, name)
+
+
+@pytest.mark.parametrize("name", OUTPUTS)
+@pytest.mark.parametrize("how", ["deleted", "truncated", "edited", "swapped"])
+def test_a_spoilt_target_is_made_again_by_its_owner(project: Project, name: str, how: str) -> None:
+    path = project.root / "build/minimal" / name
+    data = path.read_bytes()
+    if how == "deleted":
+        path.unlink()
+    elif how == "truncated":
+        path.write_bytes(data[: len(data) // 2])
+    elif how == "edited":
+        state = path.stat()
+        path.write_bytes(data[:-1] + bytes([data[-1] ^ 1]))
+        os.utime(path, ns=(state.st_atime_ns, state.st_mtime_ns))
+    else:
+        other = path.with_name("other")
+        shutil.copy(project.root / "build/minimal/kernel.config", other)
+        other.replace(path)
+    assert set(project.ran()) == {owner_of(name)}
+    assert path.read_bytes() == data
+    assert project.ran() == []
+
+
+def test_a_store_object_that_is_gone_is_made_again(project: Project) -> None:
+    (object_path,) = (project.root / "build/minimal/store").glob("*-stage-2")
+    subprocess.run(["rm", "-rf", "--", object_path], check=False)
+    subprocess.run(["chmod", "-R", "u+w", object_path], check=False, capture_output=True)
+    subprocess.run(["rm", "-rf", "--", object_path], check=True)
+    assert project.ran() == ["stage2"]
+
+
+def test_a_killed_build_is_finished_by_the_next(project: Project) -> None:
+    """SIGKILL in the middle: what had succeeded is not done again, the rest is."""
+    shutil.rmtree(project.root / "build/minimal/manifests")
+    (project.root / "build/minimal/initrd").unlink()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "doit"], cwd=project.root, stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    first = process.stdout.readline().split()[2]
+    process.kill()
+    process.wait()
+    ran = project.ran()
+    assert ran
+    assert first not in ran
+    assert project.ran() == []
+
+
+def test_sigterm_is_an_orderly_end(project: Project) -> None:
+    (project.root / "build/minimal/initrd").unlink()
+    process = subprocess.Popen([sys.executable, "-m", "doit"], cwd=project.root, stderr=subprocess.PIPE)
+    time.sleep(0.5)
+    process.send_signal(signal.SIGTERM)
+    process.wait(20)
+    assert not list((project.root / "build/minimal").glob(".initrd-*"))
+    assert set(project.ran()) <= {"initrd"}
+
+
+def test_two_at_once(project: Project) -> None:
+    """The second is told in one line."""
+    import fcntl
+
+    with (project.root / "build/minimal/.lock").open("w") as stream:
+        fcntl.flock(stream, fcntl.LOCK_EX)
+        done = project.doit(check=False)
+    assert done.returncode == 3
+    assert "another doit is at work in build/minimal" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_list_tells_the_story_in_order(project: Project) -> None:
+    names = [line.split()[0] for line in project.doit("list").stdout.splitlines()]
+    story = ["lock", "fetch", "tools", "kernel", "modules", "extra_utils", "stage1", "stage2", "runit"]
+    assert names[:14] == [*story, "system_path", "toplevel", "initrd", "squashfs", "runvm"]
+
+
+def test_a_fresh_tree_lists_and_cleans_offline(tmp_path: Path) -> None:
+    project = copy_project(tmp_path / "fresh")
+    environment = {"http_proxy": "http://127.0.0.1:9", "NOTOS_CACHE": str(tmp_path / "cache")}
+    assert "runvm" in project.doit("list", **environment).stdout
+    project.doit("clean", **environment)
+    assert not (tmp_path / "cache").exists()
+
+
+def test_clean_resets_the_build_and_keeps_the_lock(tmp_path: Path, project: Project) -> None:
+    other = copy_project(tmp_path / "clean")
+    for name in ("config.yaml", "config.lock"):
+        shutil.copy(project.root / name, other.root / name)
+    other.doit("stage2", "runit")
+    folder = other.root / "build/minimal"
+    assert list(folder.glob("store/*-stage-2"))
+    shown = other.doit("clean", "-n").stdout
+    assert "store" in shown
+    assert list(folder.glob("store/*-stage-2"))
+    other.doit("clean")
+    assert [path.name for path in folder.iterdir() if not path.name.startswith(".")] == []
+    assert (other.root / "config.lock").read_bytes() == (project.root / "config.lock").read_bytes()
+
+
+def test_a_broken_config_is_told_without_a_traceback(project: Project) -> None:
+    edit(project, "config.yaml", "hostname: minimal", "hostnam: minimal")
+    done = project.doit("list", check=False)
+    assert done.returncode == 3
+    assert "Traceback" not in done.stderr
+    assert re.search(r"config\.yaml:\d+", done.stderr)
+    assert 'did you mean "hostname"' in done.stderr or "hostname" in done.stderr
+
+
+def test_a_failure_is_one_line(project: Project) -> None:
+    edit(project, "config.yaml", "virtio_rng, ", "virtio_rgn, ")
+    done = project.doit(check=False)
+    assert done.returncode == 1
+    (line,) = [line for line in done.stdout.splitlines() if line.startswith("FAILED")]
+    assert "modules: kernel" in line
+    assert "has no module virtio_rgn: did you mean virtio_rng" in line
+    assert "Traceback" not in done.stdout + done.stderr
+
+
+def test_why_tells_what_changed(project: Project) -> None:
+    edit(project, "config.yaml", "memory: 256", "memory: 300")
+    said = project.doit("why").stdout
+    assert said.startswith("runvm: ")
+    assert "memory was 256, is 300" in said
+
+
+def test_gc_removes_what_nothing_refers_to(project: Project) -> None:
+    edit(project, "scripts/stage2/init", "'Entering stage-2...'", "'Entering'")
+    project.doit()
+    before = len(list((project.root / "build/minimal/store").glob("*-stage-2")))
+    said = project.doit("gc").stdout
+    assert before >= 2
+    assert re.match(r"removed \d+ store objects", said)
+    assert len(list((project.root / "build/minimal/store").glob("*-stage-2"))) == 1
+    assert project.ran() == []

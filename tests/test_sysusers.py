@@ -1,0 +1,80 @@
+"""Accounts from sysusers.d."""
+
+import pytest
+
+from notos.errors import NotosError
+from notos.sysusers import Accounts, accounts
+
+PASSWD = "root:*:0:0:root:/root:/bin/bash\ndaemon:*:1:1:daemon:/usr/sbin:/usr/sbin/nologin\n"
+GROUP = "root:*:0:\ndaemon:*:1:\nnogroup:*:65534:\n"
+
+
+def made(*texts: str) -> Accounts:
+    return accounts({f"{at}.conf": text for at, text in enumerate(texts)}, passwd=PASSWD, group=GROUP)
+
+
+def rows(text: str) -> dict[str, list[str]]:
+    return {line.split(":")[0]: line.split(":") for line in text.splitlines()}
+
+
+def test_a_user_gets_a_group_and_a_number() -> None:
+    result = made('u web - "A web server" /srv\n')
+    assert rows(result.passwd)["web"] == [
+        "web",
+        "x",
+        "999",
+        "999",
+        "A web server",
+        "/srv",
+        "/usr/sbin/nologin",
+    ]
+    assert rows(result.group)["web"] == ["web", "x", "999", ""]
+    assert rows(result.shadow)["web"][1] == "!*"
+
+
+def test_debian_s_sshd() -> None:
+    result = made('u sshd -:nogroup "sshd user" /run/sshd\n')
+    assert rows(result.passwd)["sshd"][2:6] == ["999", "65534", "sshd user", "/run/sshd"]
+    assert "sshd" not in rows(result.group)
+
+
+def test_given_numbers_and_members() -> None:
+    result = made('g nixbld 30000\nu nixbld1 30001:nixbld "Builder" /var/empty\nm nixbld1 nixbld\n')
+    assert rows(result.passwd)["nixbld1"][2:4] == ["30001", "30000"]
+    assert rows(result.group)["nixbld"] == ["nixbld", "x", "30000", "nixbld1"]
+    assert rows(result.gshadow)["nixbld"] == ["nixbld", "!", "", "nixbld1"]
+
+
+def test_root_takes_keys_and_nobody_has_a_password() -> None:
+    result = made("u a -\n")
+    assert {name: row[1] for name, row in rows(result.shadow).items()} == {
+        "root": "*",
+        "daemon": "!*",
+        "a": "!*",
+    }
+    assert all(row[1] == "x" for row in rows(result.passwd).values())
+
+
+def test_the_order_of_files_and_lines_does_not_matter() -> None:
+    assert made("u b -\nu a -\n", "g c -\n") == made("g c -\n", "u a -\nu b -\n")
+
+
+def test_an_account_that_is_there_stays() -> None:
+    assert rows(made("u daemon 77\n").passwd)["daemon"][2] == "1"
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("u web /usr/bin/web", "not a number"),
+        ("x web -", "a line of type x is not understood"),
+        ("u web 1:nogroup", "number 1 is taken by daemon"),
+        ("u web -:nobody", "there is no group nobody"),
+        ("m web daemon", "there is no user web"),
+        ("u web - %H", "specifiers"),
+        ('u web - "open', "quotation"),
+    ],
+)
+def test_what_is_not_understood_is_told_with_its_line(line: str, message: str) -> None:
+    with pytest.raises(NotosError, match=rf"sysusers\.d/0\.conf:2: .*{message}"):
+        made(f"# a comment\n{line}\n")
