@@ -65,16 +65,17 @@ def pack_squashfs() -> None:
 
 def task_runvm() -> Task:
     """write runvm.sh, which boots the machine in QEMU"""
-    values = {"vm": vars(MACHINE.vm) | {"forward": list(MACHINE.vm.forward.items())}}
+    values = {
+        "vm": vars(MACHINE.vm) | {"forward": {str(host): to for host, to in MACHINE.vm.forward.items()}},
+        "kernel_params": MACHINE.kernel_params,
+        "cache": str(CACHE.root),
+    }
     return {
         "actions": [step(write_runvm)],
         "file_dep": [TEMPLATE, manifest("toplevel"), tools.target("qemu")],
         "task_dep": ["initrd", "squashfs", "kernel:build"],
         "targets": [RUNVM, LINK],
-        "uptodate": [
-            settings([values, MACHINE.kernel_params, str(CACHE.root)], write_runvm),
-            intact(),
-        ],
+        "uptodate": [settings(values, write_runvm), intact()],
         "clean": True,
     }
 

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from doit.dependency import Dependency
 from doit.exceptions import InvalidCommand
 from doit.runner import Runner
 
@@ -33,7 +34,8 @@ def tasks() -> Mapping[str, Any]:
 def install(folder: str) -> None:
     """Change doit so for this process; `folder` is where the build and its lock file are."""
     run_all = Runner.run_all
-    execute_task, process_task_result = Runner.execute_task, Runner.process_task_result
+    execute_task = Runner.execute_task
+    save_success = Dependency.save_success
 
     def locked(self: Any, dispatcher: Any) -> Any:
         signal.signal(signal.SIGTERM, _leave)
@@ -62,13 +64,13 @@ def install(folder: str) -> None:
         manager.checker.begin(task.file_dep)
         return execute_task(self, task)
 
-    def committing(self: Any, node: Any, base_fail: Any) -> None:
-        process_task_result(self, node, base_fail)
-        _commit(self.dep_manager.backend)
+    def committing(self: Any, *args: Any, **kwargs: Any) -> None:
+        save_success(self, *args, **kwargs)
+        _commit(self.backend)
 
     Runner.run_all = locked
     Runner.execute_task = forgetting
-    Runner.process_task_result = committing
+    Dependency.save_success = committing
 
 
 def _leave(number: int, _frame: Any) -> None:
