@@ -78,7 +78,7 @@ class Archive:
     def packages_with(self, file_name: str) -> list[str]:
         """Packages with a file called `file_name` in a library folder. Slow: reads all of Contents."""
         found: set[str] = set()
-        listed = [each for each in self._listed(f"Contents-{ARCHITECTURE}.gz") if each[2].size > 1000]
+        listed = self._listed(f"Contents-{ARCHITECTURE}.gz")
         wanted = f"/{file_name}".encode()
         for path in self._fetch(listed):
             with gzip.open(path) as stream:
@@ -101,7 +101,7 @@ class Archive:
     @cached_property
     def _suites(self) -> list[_Suite]:
         suite: str = self.debian.suite
-        certs = release.keys(self.keys)
+        certs = release.certificates(self.keys)
         places = [(suite, "main", self.mirrors.main)]
         if suite not in _ROLLING:
             places += [

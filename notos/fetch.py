@@ -24,7 +24,7 @@ from notos.errors import FetchError, SignatureError
 if TYPE_CHECKING:
     from requests import Response, Session
 
-PIECE = 1 << 18  # bytes read at a time
+PIECE = 1 << 16  # bytes read at a time: what a transfer that breaks off can lose
 TIMEOUT = (10.0, 30.0)  # seconds to connect, and between bytes
 
 T = TypeVar("T")
@@ -321,7 +321,9 @@ def _network(url: str) -> Iterator[None]:
             f"no secure connection to {host}: {_reason(error)}", hint="check the clock and the CA bundle"
         ) from error
     except ChunkedEncodingError as error:
-        raise _PassingError(f"{url} broke off", hint="try again; it goes on where it stopped") from error
+        raise _PassingError(
+            f"{url} broke off", hint="try again later, or set debian.mirror in config.yaml"
+        ) from error
     except (ConnectionError, Timeout) as error:
         raise _PassingError(
             f"cannot reach {host}: {_reason(error)}",

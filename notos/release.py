@@ -40,7 +40,7 @@ class Release:
     files: Mapping[str, Listed]
 
 
-def keys(folder: Path = KEYS) -> "list[Cert]":
+def certificates(folder: Path = KEYS) -> "list[Cert]":
     """The archive keys in `folder`, by default those that Notos ships (docs/keys.md)."""
     from pysequoia import Cert
 

@@ -40,6 +40,7 @@ def pack(image: Path, store: Store, closure: Sequence[StoreObject], mksquashfs: 
         else:
             shutil.copyfile(base, beside)
         listing.write_bytes(registration(closure))
+        listing.chmod(0o444)  # whatever the umask, which must not reach the image
         run([*mksquashfs, *_sources(store, small), listing, beside, *OPTIONS])
         beside.replace(image)
     finally:

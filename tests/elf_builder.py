@@ -1,4 +1,4 @@
-"""Smallest ELF files that say what they need: a header, two segments, a dynamic section, no code."""
+"""Smallest ELF files that say what they need: a header, three segments, a dynamic section, no code."""
 
 import struct
 from collections.abc import Sequence
@@ -6,12 +6,16 @@ from collections.abc import Sequence
 X86_64 = 62
 AARCH64 = 183
 
-_HEADER = 64 + 2 * 56
+_HEADER = 64 + 3 * 56
 _NULL, _NEEDED, _STRTAB, _STRSZ, _SONAME, _RUNPATH = 0, 1, 5, 10, 14, 29
 
 
 def elf(
-    *needed: str, soname: str | None = None, runpath: Sequence[str] = (), machine: int = X86_64
+    *needed: str,
+    soname: str | None = None,
+    runpath: Sequence[str] = (),
+    interpreter: str | None = None,
+    machine: int = X86_64,
 ) -> bytes:
     """A 64-bit little-endian shared object (gABI, chapters 4 and 5)."""
     strings = b"\0"
@@ -25,10 +29,13 @@ def elf(
     tags += [(_STRTAB, _HEADER), (_STRSZ, len(strings)), (_NULL, 0)]
     dynamic = b"".join(struct.pack("<qQ", *tag) for tag in tags)
     at = _HEADER + len(strings)
-    total = at + len(dynamic)
+    asked = interpreter.encode() + b"\0" if interpreter is not None else b""
+    total = at + len(dynamic) + len(asked)
     header = struct.pack(
-        "<4s5B7xHHIQQQIHHHHHH", b"\x7fELF", 2, 1, 1, 0, 0, 3, machine, 1, 0, 64, 0, 0, 64, 56, 2, 0, 0, 0
+        "<4s5B7xHHIQQQIHHHHHH", b"\x7fELF", 2, 1, 1, 0, 0, 3, machine, 1, 0, 64, 0, 0, 64, 56, 3, 0, 0, 0
     )
     load = struct.pack("<IIQQQQQQ", 1, 5, 0, 0, 0, total, total, 4096)
     segment = struct.pack("<IIQQQQQQ", 2, 6, at, at, at, len(dynamic), len(dynamic), 8)
-    return header + load + segment + strings + dynamic
+    kind = 3 if asked else 0  # PT_INTERP, or PT_NULL
+    loader = struct.pack("<IIQQQQQQ", kind, 4, total - len(asked), 0, 0, len(asked), len(asked), 1)
+    return header + load + segment + loader + strings + dynamic + asked

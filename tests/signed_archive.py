@@ -6,6 +6,7 @@ import io
 import lzma
 import tarfile
 import threading
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -101,8 +102,7 @@ class SignedArchive:
             contents += [f"{path}    admin/{each.name}" for path in each.files]
         files = {
             "main/binary-amd64/Packages.xz": lzma.compress("\n".join(stanzas).encode()),
-            # Padded past 1000 bytes, for below that a Contents is taken for empty.
-            "main/Contents-amd64.gz": gzip.compress("\n".join(contents).encode(), 0).ljust(2000, b"\0"),
+            "main/Contents-amd64.gz": gzip.compress("\n".join(contents).encode()),
         }
         listed = ""
         for path, data in files.items():
@@ -122,9 +122,7 @@ class SignedArchive:
             "SHA256": listed,
         }
         text = "".join(f"{name}: {value}\n" for name, value in release.items() if value is not None)
-        signed = pysequoia.sign(
-            (key or self.key).signer(), text.encode(), mode=pysequoia.SignatureMode.CLEAR
-        )
+        signed = pysequoia.sign((key or self.key).signer(), text.encode(), mode=pysequoia.SignatureMode.CLEAR)
         _write(dists / "InRelease", signed)
 
     def in_release(self, suite: str = SUITE) -> Path:
@@ -183,7 +181,7 @@ class _Handler(BaseHTTPRequestHandler):
     def log_message(self, *_args: object) -> None:
         """Nothing on the tests' output."""
 
-    def do_GET(self) -> None:  # noqa: N802 — http.server's name
+    def do_GET(self) -> None:
         server: Server = self.server.server  # type: ignore[attr-defined]
         server.requests.append((self.path, self.headers["Range"]))
         fault = server.fault(self.path)
@@ -210,21 +208,25 @@ class _Handler(BaseHTTPRequestHandler):
         if start:
             self.send_header("Content-Range", f"bytes {start}-{len(data) - 1}/{len(data)}")
         rest = data[start:]
-        self.send_header("Content-Length", str(len(rest)))
+        self.send_header("Content-Length", str(1 << 40 if fault == "endless" else len(rest)))
         self.end_headers()
         if fault == "endless":
-            self._drip()
+            self._drip([bytes(1 << 16)] * 1000)
+            self.close_connection = True
+        elif fault == "slow":
+            self._drip([rest[at : at + (1 << 16)] for at in range(0, len(rest), 1 << 16)])
         elif fault == "cut":
             self.wfile.write(rest[: len(rest) // 2])
             self.close_connection = True
         else:
             self.wfile.write(rest)
 
-    def _drip(self) -> None:
-        """Bytes until the client hangs up."""
+    def _drip(self, pieces: list[bytes]) -> None:
+        """Send these until the client hangs up."""
         try:
-            while True:
-                self.wfile.write(bytes(1 << 16))
+            for each in pieces:
+                self.wfile.write(each)
+                time.sleep(0.005)
         except OSError:
             self.close_connection = True
 

@@ -48,7 +48,7 @@ def test_gnu_cpio_unpacks_the_tree(tool, tree: Tree) -> None:
 def test_bsdtar_lists_the_tree(tool, tree: Tree) -> None:
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
-        run([*tool("bsdtar"), "-x", "-f", "-"], input=archive(tree), cwd=root, env=ENVIRONMENT)
+        run([*tool("bsdtar"), "-x", "-P", "-f", "-"], input=archive(tree), cwd=root, env=ENVIRONMENT)
         assert set(unpacked(root)) == set(described(tree))
 
 
