@@ -1,6 +1,6 @@
 """Sets of packages, from a small signed archive with real .debs and real, if empty, ELF files."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -14,7 +14,6 @@ from notos.cache import Cache
 from notos.errors import ClosureError, LockError
 from notos.fetch import Retries
 from notos.lock import Lock, LockedPackage
-from notos.machine import SuiteName
 from tests.elf_builder import AARCH64, elf
 from tests.signed_archive import SUITE, Deb, Server, SignedArchive, serving
 
@@ -54,10 +53,8 @@ class World:
     def archive(self) -> Archive:
         return Archive(self.server.debian(), self.cache, keys=self.signed.keys, retries=Retries(1, 0.0))
 
-    def resolve(
-        self, requests: resolve.Requests, base: Lock | None = None, archive: Archive | None = None
-    ) -> Lock:
-        archive = archive or self.archive()
+    def resolve(self, requests: resolve.Requests, base: Lock | None = None) -> Lock:
+        archive = self.archive()
 
         def bring(packages: Sequence[LockedPackage]) -> None:
             fetch.fetch([each.download(archive.mirrors) for each in packages], self.cache)
@@ -152,7 +149,12 @@ def test_sets_have_one_version_of_a_package(world: World) -> None:
 
 def test_a_library_in_a_package_called_otherwise(world: World) -> None:
     ssl = library("libssl3t64", "libssl.so.3", "libcrypto.so.3")
-    world.publish(program("prog", "libcrypto.so.3", depends="libabc1, libssl3t64, zzz"), ssl)
+    abc = library("libabc1", "libabc.so.1")
+    needs = ["libcrypto.so.3", "libssl.so.3"]
+    world.publish(program("prog", *needs, depends="libabc1, libssl3t64, zzz"), ssl, abc)
+    assert world.set(prog="elf") == "libssl3t64 prog"
+    assert world.read() == ["libssl3t64", "prog"]  # which libssl.so.3 has led to
+    world.publish(program("prog", "libcrypto.so.3", depends="libabc1, libssl3t64, zzz"), ssl, abc)
     assert world.set(prog="elf") == "libssl3t64 prog"
 
 
@@ -347,21 +349,15 @@ def test_all_that_do_not_exist_are_told_at_once(world: World) -> None:
 # --- an earlier lock
 
 
-@pytest.fixture
-def nowhere(world: World) -> Archive:
-    """An archive that cannot be asked anything."""
-    return replace(
-        world.archive(), debian=replace(world.server.debian(), suite=SuiteName(SUITE)), keys=Path("/none")
-    )
-
-
-def test_a_lock_that_covers_all_needs_nothing(world: World, nowhere: Archive) -> None:
+def test_a_lock_that_covers_all_needs_nothing(world: World) -> None:
     world.publish(PROG, FOO, BAR, DATA, COMMON)
     requests = {"system": {"prog": "elf"}}
     base = world.resolve(requests)
     world.server.requests.clear()
-    assert world.resolve(requests, base, nowhere) is base
+    nothing = Cache(world.cache.root / "empty")
+    assert replace(world, cache=nothing).resolve(requests, base) is base
     assert world.server.requests == []
+    assert not nothing.root.exists()
 
 
 SMALLER: list[tuple[resolve.Requests, str]] = [

@@ -1,0 +1,165 @@
+"""What a build makes, read by real programs; and that two builds make the same bytes."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import zstandard
+
+from notos import extra_utils, squashfs
+from notos.errors import ClosureError
+from notos.run import run
+from notos.store import Store, remove_folder
+from notos.tree import Tree
+from tests.conftest import Project, copy_project
+
+OUTPUTS = ("vmlinuz", "initrd", "root.squashfs")
+
+
+def manifest(project: Project, name: str, machine: str = "notos") -> dict[str, object]:
+    text = (project.root / "build" / machine / "manifests" / f"{name}.json").read_text()
+    return dict(json.loads(text))
+
+
+def location(project: Project, name: str) -> Path:
+    return project.root / "build/notos/store" / Path(str(manifest(project, name)["path"])).name
+
+
+def test_the_squashfs_is_the_closure_and_its_registration(built: Project, tool, tmp_path: Path) -> None:
+    image = built.root / "build/notos/root.squashfs"
+    out = tmp_path / "out"
+    run([*tool("unsquashfs"), "-quiet", "-no-progress", "-d", out, image])
+    store = Store(built.root / "build/notos/store")
+    closure = store.closure([store.find(str(manifest(built, "toplevel")["path"]))])
+    assert {path.name for path in out.iterdir()} == {each.base for each in closure} | {
+        "nix-path-registration"
+    }
+    environment = {"HOME": str(tmp_path), "NIX_CONFIG": "experimental-features = nix-command"}
+    for each in closure:
+        said = run([*tool("nix"), "hash", "path", "--base16", out / each.base], env=environment)
+        assert f"sha256:{said.decode().strip()}" == each.nar_hash
+    listed = run([*tool("unsquashfs"), "-lln", image]).decode()
+    owners = {line.split()[1] for line in listed.splitlines() if line[:1] in "-dl"}
+    assert owners == {"0/0"}
+    remove_folder(out)
+
+
+def test_the_initrd_is_the_closure_of_stage1(built: Project, tool) -> None:
+    data = (
+        zstandard.ZstdDecompressor()
+        .decompressobj()
+        .decompress((built.root / "build/notos/initrd").read_bytes())
+    )
+    names = set(run([*tool("cpio"), "-t", "--quiet"], input=data).decode().splitlines())
+    tops = {name.split("/")[2] for name in names if name.count("/") == 2 and name.startswith("nix/store/")}
+    wanted = {Path(str(manifest(built, name)["path"])).name for name in ("stage1", "extra-utils", "modules")}
+    assert tops == wanted
+    assert {"init", "dev/console", "proc", "sys", "mnt"} <= names
+
+
+def test_the_system_has_what_its_packages_ask_for(built: Project) -> None:
+    system = location(built, "system-path")
+    assert (system / "bin/bash").is_file()
+    assert os.readlink(system / "bin/sh") == "busybox"
+    assert os.readlink(system / "sbin/poweroff") == "/etc/runit/shutdown"
+    assert os.readlink(system / "lib/modules") == "/run/booted-system/kernel-modules/lib/modules"
+    assert not (system / "share/doc").exists()
+    assert not list(system.rglob("gconv"))
+    ip = os.readlink(system / "sbin/ip") if (system / "sbin/ip").is_symlink() else ""
+    assert "busybox" not in ip, "iproute2 has an ip of its own"
+
+
+def test_etc_has_accounts_certificates_and_modes(built: Project) -> None:
+    toplevel = location(built, "toplevel")
+    passwd = {line.split(":")[0] for line in (toplevel / "etc/passwd").read_text().splitlines()}
+    assert {"root", "sshd", "nobody", "nixbld1", "_chrony"} <= passwd
+    assert (toplevel / "permissions").read_text() == "chmod 0600 /etc/gshadow /etc/shadow\n"
+    bundle = (toplevel / "etc/ssl/certs/ca-certificates.crt").read_text()
+    assert bundle.count("BEGIN CERTIFICATE") > 100
+    import ssl
+
+    assert len(ssl.create_default_context(cadata=bundle).get_ca_certs()) > 100
+    assert "PasswordAuthentication no" in (toplevel / "etc/ssh/sshd_config").read_text()
+    assert "PRIVATE" not in "".join(str(path) for path in toplevel.rglob("*"))
+
+
+def test_extra_utils_proves_itself(built: Project, tmp_path: Path) -> None:
+    folder = location(built, "extra-utils")
+    prefix = str(manifest(built, "extra-utils")["path"])
+    extra_utils.prove(folder, prefix)
+    broken = tmp_path / "broken"
+    shutil.copytree(folder, broken, symlinks=True)
+    (broken / "lib").chmod(0o755)
+    (broken / "lib/libresolv.so.2").unlink()
+    with pytest.raises(ClosureError, match=r"bin/busybox of extra-utils needs libresolv\.so\.2"):
+        extra_utils.prove(broken, prefix)
+    with pytest.raises(ClosureError, match="asks for the loader"):
+        extra_utils.prove(folder, "/nix/store/other")
+    remove_folder(broken)
+
+
+def test_the_base_is_kept_checked_and_changes_nothing(tool, tmp_path: Path) -> None:
+    """The image is a function of the closure: with a base at hand, without one, with a spoilt one."""
+    store = Store(tmp_path / "store")
+    store.root.mkdir()
+    big, small = Tree(), Tree()
+    big.file("data", os.urandom(2 << 20))
+    small.text("text", "hello")
+    closure = store.closure([store.add("big", big), store.add("small", small)])
+    image = tmp_path / "image" / "root.squashfs"
+    image.parent.mkdir()
+    squashfs.pack(image, store, closure, tool("mksquashfs"))
+    first = image.read_bytes()
+    (base,) = image.parent.glob("base-*.squashfs")
+    inode = base.stat().st_ino
+    squashfs.pack(image, store, closure, tool("mksquashfs"))
+    assert (image.read_bytes(), base.stat().st_ino) == (first, inode)
+    base.write_bytes(base.read_bytes()[:-1000])
+    squashfs.pack(image, store, closure, tool("mksquashfs"))
+    assert image.read_bytes() == first
+    old = os.umask(0o077)
+    try:
+        squashfs.pack(image, store, closure, tool("mksquashfs"))
+    finally:
+        os.umask(old)
+    assert image.read_bytes() == first
+    squashfs.pack(image, store, [each for each in closure if each.base.endswith("small")], tool("mksquashfs"))
+    assert image.read_bytes() != first
+    assert {path.name for path in image.parent.iterdir() if not path.name.startswith("base-")} == {
+        "root.squashfs"
+    }
+    remove_folder(store.root)
+
+
+def test_two_builds_are_the_same_bytes(built: Project, tmp_path: Path) -> None:
+    """Another folder, umask, locale, time zone and number of cores, from the same lock."""
+    other = copy_project(tmp_path / "a/deeper/folder")
+    shutil.copy(built.root / "config.lock", other.root)
+    environment = {"LC_ALL": "C.UTF-8", "TZ": "Asia/Tokyo", "PYTHONHASHSEED": "1"}
+    words = ["taskset", "-c", "0"] if shutil.which("taskset") else []
+    subprocess.run(
+        ["sh", "-c", 'umask 077; exec "$@"', "sh", *words, sys.executable, "-m", "doit", "runvm"],
+        cwd=other.root,
+        env={**os.environ, **environment},
+        check=True,
+        capture_output=True,
+    )
+    for name in (*OUTPUTS, "manifests/toplevel.json"):
+        here, there = (each.root / "build/notos" / name for each in (built, other))
+        assert here.read_bytes() == there.read_bytes(), name
+
+
+@pytest.mark.parametrize("set_name", ["ssh-keygen", "qemu-system-x86_64"])
+def test_tools_run_from_their_own_tree(built: Project, set_name: str) -> None:
+    from notos.cache import Cache
+    from notos.tools import ToolsTree
+
+    key = json.loads((built.root / "build/notos/tools/qemu.json").read_text())["key"]
+    command = ToolsTree(Cache.default().tools(key)).command(set_name)
+    done = subprocess.run([*command, "--version"], capture_output=True, text=True, env={}, check=False)
+    assert "No such file" not in done.stderr
+    assert done.returncode in (0, 1)

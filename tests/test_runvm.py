@@ -1,0 +1,121 @@
+"""runvm.sh: what QEMU gets to see, by a stand-in that prints its arguments; what is told when it cannot."""
+
+import itertools
+import os
+import socket
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Project
+
+
+@pytest.fixture
+def show(tmp_path: Path) -> Path:
+    """A program in QEMU's place that prints its arguments, one on a line."""
+    path = tmp_path / "qemu"
+    path.write_text('#!/bin/sh\nprintf "%s\\n" "$@"\n')
+    path.chmod(0o755)
+    return path
+
+
+def start(
+    built: Project, show: Path | None, *words: str, **environment: str
+) -> subprocess.CompletedProcess[str]:
+    own = {key: value for key, value in os.environ.items() if key not in ("MEMORY", "ACCEL", "QEMU")}
+    extra = {"QEMU": str(show)} if show else {}
+    return subprocess.run(
+        [built.root / "result", *words],
+        env={**own, "SSH_PORT": free_port(), **extra, **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def free_port() -> str:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return str(probe.getsockname()[1])
+
+
+def test_what_the_design_says(built: Project, show: Path) -> None:
+    said = start(built, show, "-s").stdout.splitlines()
+    options = dict(itertools.pairwise(said))
+    folder = str(built.root / "build/notos")
+    assert options["-name"] == "notos"
+    assert options["-m"] == "512"
+    assert options["-kernel"] == f"{folder}/vmlinuz"
+    assert options["-initrd"] == f"{folder}/initrd"
+    assert options["-append"].startswith("console=ttyS0 systemConfig=/nix/store/")
+    assert options["-append"].endswith("-toplevel quiet panic=-1")
+    assert "index=0" in options["-drive"]
+    assert "media=cdrom" in options["-drive"]
+    assert "readonly=on" in options["-drive"]
+    assert "net=10.0.2.0/24,host=10.0.2.2,dns=10.0.2.3" in options["-netdev"]
+    assert "hostfwd=tcp:127.0.0.1:8000-:80" in options["-netdev"]
+    assert {"-nographic", "-no-reboot", "virtio-rng-pci"} <= set(said)
+    assert said[-1] == "-s"
+
+
+def test_the_environment(built: Project, show: Path) -> None:
+    said = start(
+        built, show, MEMORY="700", CPUS="2", ACCEL="tcg", KERNEL_PARAMS="debug x=1"
+    ).stdout.splitlines()
+    options = dict(itertools.pairwise(said))
+    assert options["-m"] == "700"
+    assert options["-smp"] == "2"
+    assert options["-machine"] == "q35,accel=tcg"
+    assert options["-cpu"] == "max"
+    assert options["-append"].endswith("quiet panic=-1 debug x=1")
+
+
+def test_the_key_is_handed_over_and_not_baked_in(built: Project, show: Path, tmp_path: Path) -> None:
+    own = tmp_path / "a, key.pub"
+    own.write_text("ssh-ed25519 AAAA me\n")
+    said = start(built, show, NOTOS_SSH_KEY=str(own)).stdout.splitlines()
+    options = dict(itertools.pairwise(said))
+    assert options["-fw_cfg"] == f"name=opt/notos/authorized_keys,file={tmp_path}/a,, key.pub"
+
+
+def test_a_taken_port_is_told_before_qemu_starts(built: Project, show: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = str(taken.getsockname()[1])
+        done = start(built, show, SSH_PORT=port)
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1] == (
+        f"runvm.sh: port {port} of 127.0.0.1 is taken (another machine?); set SSH_PORT to another"
+    )
+
+
+def test_what_is_missing_is_told(built: Project, tmp_path: Path) -> None:
+    alone = tmp_path / "runvm.sh"
+    alone.write_bytes((built.root / "build/notos/runvm.sh").read_bytes())
+    alone.chmod(0o755)
+    done = subprocess.run([alone], capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr == f"runvm.sh: {tmp_path}/vmlinuz is missing; run ./doit runvm\n"
+
+
+def test_an_unknown_accelerator(built: Project, show: Path) -> None:
+    done = start(built, show, ACCEL="xen")
+    assert done.returncode == 1
+    assert "ACCEL is xen" in done.stderr
+
+
+def test_the_build_folder_can_be_moved(built: Project, show: Path, tmp_path: Path) -> None:
+    moved = tmp_path / "else where"
+    moved.mkdir()
+    for name in ("runvm.sh", "vmlinuz", "initrd", "root.squashfs"):
+        (moved / name).hardlink_to(built.root / "build/notos" / name)
+    done = subprocess.run(
+        [moved / "runvm.sh"],
+        env={**os.environ, "QEMU": str(show), "SSH_PORT": free_port()},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert f"{moved}/vmlinuz" in done.stdout.splitlines()
