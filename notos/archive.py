@@ -94,7 +94,7 @@ class Archive:
         """Each suite's components, with the mirror ("main", "security") they are on."""
         listed = self._listed(f"binary-{ARCHITECTURE}/Packages.xz")
         return [
-            (suite.origin, Index(lzma.decompress(path.read_bytes())))
+            (suite.origin, Index(_unpacked(path)))
             for (suite, _, _), path in zip(listed, self._fetch(listed), strict=True)
         ]
 
@@ -154,6 +154,13 @@ class Archive:
             )
         fetch.fetch(downloads, self.cache, progress=self.progress, retries=self.retries)
         return [self.cache.download(each.sha256) for each in downloads]
+
+
+def _unpacked(path: Path) -> bytes:
+    try:
+        return lzma.decompress(path.read_bytes())
+    except lzma.LZMAError as error:  # it was right when it was downloaded
+        raise FetchError(f"{path} is damaged: {error}", hint="remove it; it is fetched again") from error
 
 
 def _package(stanza: Mapping[str, str], origin: str) -> LockedPackage:

@@ -18,7 +18,7 @@ from pathlib import Path
 from notos import nar, store_path
 from notos.errors import StoreError
 from notos.store_path import STORE, placeholder
-from notos.tree import Directory, File, Symlink, Tree
+from notos.tree import Tree
 
 __all__ = ["STORE", "Store", "StoreObject", "placeholder", "registration"]
 
@@ -135,7 +135,8 @@ class Store:
         manifest.parent.mkdir(parents=True, exist_ok=True)
         beside = Path(tempfile.mkdtemp(prefix=".new-", dir=self.root))
         try:
-            write_canonical(tree, beside / "object")
+            (beside / "object").mkdir()
+            tree.write_to(beside / "object", canonical=True)
             (beside / "manifest").write_bytes(obj.to_json())
             (beside / "manifest").replace(manifest)
             make_writable(beside / "object", below=False)  # a folder is renamed only by who may write it
@@ -148,34 +149,6 @@ class Store:
             seal(self.location(obj))
         finally:
             remove_folder(beside)
-
-
-def write_canonical(tree: Tree, root: Path) -> None:
-    """Write `tree` as the new folder `root`: modes 0444 and 0555, all times 1, hard links as such."""
-    root.mkdir(mode=0o755)
-    folders = [str(root)]
-    written: dict[int, str] = {}
-    for path, entry in tree.items():
-        place = f"{root}/{path}"
-        if isinstance(entry, Directory):
-            os.mkdir(place, 0o755)
-            folders.append(place)
-        elif isinstance(entry, Symlink):
-            os.symlink(entry.target, place)
-            os.utime(place, (1, 1), follow_symlinks=False)
-        elif isinstance(entry, File):
-            twin = written.setdefault(id(entry), place)
-            if twin != place:
-                os.link(twin, place)
-                continue
-            handle = os.open(place, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            with open(handle, "wb", buffering=0) as stream:
-                for piece in entry.chunks():
-                    stream.write(piece)
-                os.fchmod(handle, 0o555 if entry.executable else 0o444)
-                os.utime(handle, (1, 1))
-    for folder in reversed(folders):
-        seal(Path(folder))
 
 
 def seal(folder: Path) -> None:

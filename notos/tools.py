@@ -60,7 +60,6 @@ def ensure(cache: Cache, name: str, debs: Sequence[Unpack]) -> ToolsTree:
     unpacked = unpack(debs, jobs=os.cpu_count() or 1)
     beside = Path(tempfile.mkdtemp(prefix=".new-", dir=tree.root.parent))
     try:
-        beside.chmod(0o755)
         unpacked.write_to(beside)
         for alias in ALIASED:
             if (beside / "usr" / alias).is_dir():

@@ -213,30 +213,43 @@ class Tree:
         walk(root, "")
         return tree
 
-    def write_to(self, root: Path) -> None:
-        """Write all entries below the folder `root`, which exists: 0755 and 0644, hard links as such.
+    def write_to(self, root: Path, *, canonical: bool = False) -> None:
+        """Write all entries below the folder `root`, which exists; hard links as such.
 
-        Raises PackageError for a device node.
+        Modes are 0755 and 0644; `canonical` ones 0555 and 0444, and every time 1, those of `root`
+        included. Raises PackageError for a device node.
         """
+        plain, executable = (0o444, 0o555) if canonical else (0o644, 0o755)
+        folders = [str(root)]
         written: dict[int, str] = {}
         for path, entry in self.items():
             place = f"{root}/{path}"
             if isinstance(entry, Directory):
-                os.mkdir(place)
+                os.mkdir(place, 0o700)
+                folders.append(place)
             elif isinstance(entry, Symlink):
                 os.symlink(entry.target, place)
+                if canonical:
+                    os.utime(place, (1, 1), follow_symlinks=False)
             elif isinstance(entry, File):
                 twin = written.setdefault(id(entry), place)
                 if twin != place:
                     os.link(twin, place)
                     continue
                 handle = os.open(place, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-                with open(handle, "wb") as stream:
+                with open(handle, "wb", buffering=0) as stream:
                     for piece in entry.chunks():
                         stream.write(piece)
-                    os.fchmod(handle, 0o755 if entry.executable else 0o644)
+                    os.fchmod(handle, executable if entry.executable else plain)
+                    if canonical:
+                        os.utime(handle, (1, 1))
             else:
                 raise PackageError(f"{path} is a device node, and cannot be written as a file")
+        # Last, for a folder that is read-only takes nothing more; inner ones first, for their times.
+        for folder in reversed(folders):
+            os.chmod(folder, executable)
+            if canonical:
+                os.utime(folder, (1, 1))
 
     def _add_parents(self, path: str) -> None:
         parent = path.rpartition("/")[0]

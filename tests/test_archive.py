@@ -163,6 +163,17 @@ def test_a_changed_index(archive: Archive, server: Server) -> None:
     assert "Packages.xz of trixie" in refused(archive).message
 
 
+def test_an_index_that_was_damaged_in_the_cache(archive: Archive) -> None:
+    archive.newest("bash")
+    path = archive.cache.download(index_hash(archive))
+    path.write_bytes(bytes(path.stat().st_size))
+    with pytest.raises(FetchError, match="is damaged") as caught:
+        replace(archive).newest("bash")
+    assert str(path) in caught.value.message
+    path.unlink()
+    assert replace(archive).newest("bash")
+
+
 def index_hash(archive: Archive) -> str:
     [(_, _, listed)] = archive._listed("binary-amd64/Packages.xz")[:1]
     return listed.sha256
