@@ -17,8 +17,9 @@ def package(name: str, *, only: tuple[str, ...] = ()) -> Package:
     return Package(name=PackageName(name), only=only)  # type: ignore[arg-type]
 
 
-# What every machine has: accounts to start from, and runit.
+# What every machine has: accounts to start from, runit, and what its scripts run.
 BASE = (
+    package("busybox"),
     package("base-passwd", only=("usr/share/base-passwd/*",)),
     package("runit", only=("usr/bin/*", "usr/sbin/*", "usr/lib/sysusers.d/*")),
 )
@@ -28,7 +29,7 @@ SSH = {
         package("openssh-client", only=("usr/bin/ssh-keygen",)),
         package("openssh-sftp-server"),
     ),
-    "dropbear": (package("dropbear-bin", only=("usr/sbin/dropbear", "usr/bin/dropbearkey")),),
+    "dropbear": (package("dropbear-bin", only=("usr/sbin/dropbear", "usr/bin/dropbear*")),),
     "none": (),
 }
 NIX = (package("nix-bin"), package("ca-certificates"))

@@ -4,14 +4,15 @@ from pathlib import Path
 
 from notos import scripts
 from notos.machine import Machine
+from notos.ssh_key import Keys
 from notos.store import StoreObject
 from notos.tools import ToolsTree
 
 TEMPLATE = "scripts/runvm.sh"
 
 
-def render(machine: Machine, toplevel: StoreObject, qemu: ToolsTree, keys: Path) -> str:
-    """The script's text; `keys` is the file of public keys that may log in. Raises ScriptError."""
+def render(machine: Machine, toplevel: StoreObject, qemu: ToolsTree, keys: Keys) -> str:
+    """The script's text; `keys` are handed to it. Raises ScriptError."""
     vm = machine.vm
     values: dict[str, scripts.Value] = {
         "name": machine.name,
@@ -22,6 +23,7 @@ def render(machine: Machine, toplevel: StoreObject, qemu: ToolsTree, keys: Path)
         "systemConfig": toplevel.path,
         "kernelParams": " ".join(machine.kernel_params),
         "qemuTree": str(qemu.root),
-        "keys": str(keys),
+        "keys": str(keys.authorized),
+        "hostKey": str(keys.host),
     }
     return scripts.render(Path(TEMPLATE).read_text(), values, name=TEMPLATE)

@@ -13,6 +13,7 @@ systemConfig=@systemConfig@
 kernelParams=@kernelParams@
 qemuTree=@qemuTree@
 keys=@keys@
+hostKey=@hostKey@
 
 fail() {
 	echo "runvm.sh: $1" >&2
@@ -87,9 +88,14 @@ for forward in $forwards; do
 	network=$network,hostfwd=tcp:127.0.0.1:$port-:${forward#*:}
 done
 
+# Keys come to the machine as it boots, so that the image is the same for everyone.
 if [ -r "$keys" ]; then
 	escaped "$keys"
 	set -- -fw_cfg "name=opt/notos/authorized_keys,file=$out" "$@"
+fi
+if [ -r "$hostKey" ]; then
+	escaped "$hostKey"
+	set -- -fw_cfg "name=opt/notos/ssh_host_key,file=$out" "$@"
 fi
 
 set -- -name "$name" -machine "q35,accel=$accel" -cpu "$cpu" -m "$memory" -smp "$cpus" \

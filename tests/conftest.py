@@ -55,18 +55,28 @@ def tool(tools_tree: tools.ToolsTree) -> Callable[[str], list[str]]:
     return tools_tree.command
 
 
+def clean_environment() -> dict[str, str]:
+    """This environment without what a doit that runs the tests has told its children."""
+    return {name: value for name, value in os.environ.items() if name not in ("NOTOS_CALLER", "NOTOS_CONFIG")}
+
+
 @dataclass(frozen=True)
 class Project:
     """A copy of the project in a folder of its own, for tests that build."""
 
     root: Path
 
+    @property
+    def script(self) -> Path:
+        """The default machine's runvm.sh; `result` leads to that of the config built last."""
+        return self.root / "build/notos/runvm.sh"
+
     def doit(self, *words: str, check: bool = True, **environment: str) -> subprocess.CompletedProcess[str]:
         """Run doit in it, with this environment's Python."""
         done = subprocess.run(
             [sys.executable, "-m", "doit", *words],
             cwd=self.root,
-            env={**os.environ, **environment},
+            env={**clean_environment(), **environment},
             capture_output=True,
             text=True,
             check=False,

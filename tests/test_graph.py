@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import Project, copy_project
+from tests.conftest import Project, clean_environment, copy_project
 
 OUTPUTS = ("vmlinuz", "initrd", "root.squashfs", "runvm.sh")
 
@@ -168,7 +168,11 @@ def test_a_killed_build_is_finished_by_the_next(project: Project) -> None:
     shutil.rmtree(project.root / "build/minimal/manifests")
     (project.root / "build/minimal/initrd").unlink()
     process = subprocess.Popen(
-        [sys.executable, "-m", "doit"], cwd=project.root, stdout=subprocess.PIPE, text=True
+        [sys.executable, "-m", "doit"],
+        cwd=project.root,
+        env=clean_environment(),
+        stdout=subprocess.PIPE,
+        text=True,
     )
     assert process.stdout is not None
     first = process.stdout.readline().split()[2]
@@ -182,7 +186,7 @@ def test_a_killed_build_is_finished_by_the_next(project: Project) -> None:
 
 def test_sigterm_is_an_orderly_end(project: Project) -> None:
     (project.root / "build/minimal/initrd").unlink()
-    process = subprocess.Popen([sys.executable, "-m", "doit"], cwd=project.root, stderr=subprocess.PIPE)
+    process = subprocess.Popen([sys.executable, "-m", "doit"], cwd=project.root, env=clean_environment())
     time.sleep(0.5)
     process.send_signal(signal.SIGTERM)
     process.wait(20)

@@ -15,7 +15,7 @@ from notos.errors import ClosureError
 from notos.run import run
 from notos.store import Store, remove_folder
 from notos.tree import Tree
-from tests.conftest import Project, copy_project
+from tests.conftest import Project, clean_environment, copy_project
 
 OUTPUTS = ("vmlinuz", "initrd", "root.squashfs")
 
@@ -144,7 +144,7 @@ def test_two_builds_are_the_same_bytes(built: Project, tmp_path: Path) -> None:
     subprocess.run(
         ["sh", "-c", 'umask 077; exec "$@"', "sh", *words, sys.executable, "-m", "doit", "runvm"],
         cwd=other.root,
-        env={**os.environ, **environment},
+        env={**clean_environment(), **environment},
         check=True,
         capture_output=True,
     )

@@ -42,7 +42,7 @@ TRANSCRIPT = (
 @pytest.fixture(scope="module")
 def machine(built: Project) -> Iterator[Console]:
     """The default machine, up to its ssh server; the last test turns it off."""
-    with Console(built.root / "result", project=built) as console:
+    with Console(built.script, project=built) as console:
         console.wait_for_ssh()
         yield console
 
@@ -130,7 +130,7 @@ def test_poweroff(machine: Console) -> None:
 )
 def test_what_stage1_cannot_do_is_said(built: Project, parameter: str, message: str) -> None:
     """A message that says what is wrong, and a shell that answers."""
-    with Console(built.root / "result", project=built, KERNEL_PARAMS=parameter) as console:
+    with Console(built.script, project=built, KERNEL_PARAMS=parameter) as console:
         console.wait_for(message)
         console.wait_for("rescue shell")
         console.send("echo rescue=$((6 * 7))\n")
