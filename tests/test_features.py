@@ -1,0 +1,39 @@
+"""Features bring packages, and a config's word on one goes before theirs."""
+
+from dataclasses import replace
+from pathlib import Path
+
+from notos import config, features
+from notos.machine import Machine, Nix, Package, PackageName, Service, ShellText, Ssh, System
+
+DEFAULT = config.load(Path(__file__).resolve().parent.parent / "config.yaml").machine
+
+
+def names(machine: Machine) -> set[str]:
+    return {each.name for each in features.system_packages(machine)}
+
+
+def test_each_feature_brings_what_it_runs() -> None:
+    assert {"runit", "base-passwd", "busybox", "openssh-server", "nix-bin", "chrony"} <= names(DEFAULT)
+    bare = replace(DEFAULT, ssh=Ssh(server="none"), nix=Nix(), time_servers=())
+    assert names(bare) == {"runit", "base-passwd", "busybox", "bash", "iproute2"}
+    assert "dropbear-bin" in names(replace(bare, ssh=Ssh(server="dropbear")))
+
+
+def test_the_config_s_word_goes_first() -> None:
+    own = Package(name=PackageName("nix-bin"), closure="depends")
+    machine = replace(DEFAULT, system=System(packages=(own,)))
+    assert features.requests(machine)["system"]["nix-bin"] == "depends"
+    assert features.requests(machine)["system"]["runit"] == "elf"
+
+
+def test_services_bring_theirs() -> None:
+    service = Service(run=ShellText("exec x"), packages=(Package(name=PackageName("nginx")),))
+    machine = replace(DEFAULT, services={"web": service})  # type: ignore[dict-item]
+    assert "nginx" in names(machine)
+
+
+def test_the_sets() -> None:
+    sets = features.requests(DEFAULT)
+    assert set(sets) == {"system", "initrd", "kernel", "tools/image", "tools/qemu"}
+    assert sets["kernel"] == {"linux-image-cloud-amd64": "package"}
