@@ -7,7 +7,6 @@ device nodes are only described.
 
 import os
 import stat
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
@@ -46,16 +45,15 @@ def write_initrd(path: Path, tree: Tree, *, level: int) -> None:
 
     parameters = zstandard.ZstdCompressionParameters.from_level(level, threads=0, write_checksum=1)
     compressor = zstandard.ZstdCompressor(compression_params=parameters)
-    handle, beside = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
+    beside = path.with_name(f".{path.name}.new")
     try:
-        with os.fdopen(handle, "wb") as raw:
+        with beside.open("wb") as raw:
             with compressor.stream_writer(raw, closefd=False) as stream:
                 write(stream, tree)
             os.fchmod(raw.fileno(), 0o644)
-        Path(beside).replace(path)
-    except BaseException:
-        Path(beside).unlink(missing_ok=True)
-        raise
+        beside.replace(path)
+    finally:
+        beside.unlink(missing_ok=True)
 
 
 def _pieces(tree: Tree) -> Iterator[bytes]:

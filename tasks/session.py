@@ -50,6 +50,9 @@ def install(folder: str) -> None:
                 ) from None
             try:
                 return run_all(self, dispatcher)
+            except KeyboardInterrupt:
+                sys.stderr.write("\ninterrupted; the next run goes on where this one stopped\n")
+                sys.exit(128 + signal.SIGINT)
             finally:
                 if fingerprint.rehashed:
                     _keep_touched(self.dep_manager)

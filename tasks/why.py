@@ -17,7 +17,7 @@ def reasons(task: Any, tasks: Mapping[str, Any]) -> list[str]:
     if status.status == "error":
         return [str(status.error_reason)]
     if not manager.backend.get(task.name, "checker:"):
-        return ["it has not run yet"]
+        return ["not done yet"]
     said: list[str] = []
     for condition, _, _ in task.uptodate:
         if hasattr(condition, "reasons"):

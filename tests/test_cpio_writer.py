@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import zstandard
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 
 from notos import cpio_writer
 from notos.errors import ArchiveError
@@ -45,11 +45,14 @@ def test_gnu_cpio_unpacks_the_tree(tool, tree: Tree) -> None:
 
 @FEW
 @given(trees())
-def test_bsdtar_lists_the_tree(tool, tree: Tree) -> None:
+def test_bsdtar_unpacks_the_tree(tool, tree: Tree) -> None:
+    # It writes the body of hard links into the read-only file that it has made: only root may.
+    files = [id(entry) for _, entry in tree.items() if isinstance(entry, File)]
+    assume(os.geteuid() == 0 or len(set(files)) == len(files))
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
         run([*tool("bsdtar"), "-x", "-P", "-f", "-"], input=archive(tree), cwd=root, env=ENVIRONMENT)
-        assert set(unpacked(root)) == set(described(tree))
+        assert unpacked(root) == described(tree)
 
 
 @FEW

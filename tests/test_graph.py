@@ -184,13 +184,26 @@ def test_a_killed_build_is_finished_by_the_next(project: Project) -> None:
     assert project.ran() == []
 
 
-def test_sigterm_is_an_orderly_end(project: Project) -> None:
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_is_an_orderly_end(project: Project, number: signal.Signals) -> None:
+    """No traceback, nothing half-written, the status that a shell expects."""
     (project.root / "build/minimal/initrd").unlink()
-    process = subprocess.Popen([sys.executable, "-m", "doit"], cwd=project.root, env=clean_environment())
-    time.sleep(0.5)
-    process.send_signal(signal.SIGTERM)
-    process.wait(20)
-    assert not list((project.root / "build/minimal").glob(".initrd-*"))
+    process = subprocess.Popen(
+        [sys.executable, "-m", "doit"],
+        cwd=project.root,
+        env=clean_environment(),
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    deadline = time.monotonic() + 20
+    while not list((project.root / "build/minimal").glob(".initrd*")):
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    process.send_signal(number)
+    _, said = process.communicate(timeout=20)
+    assert process.returncode == 128 + number
+    assert "Traceback" not in said
+    assert not list((project.root / "build/minimal").glob(".initrd*"))
     assert set(project.ran()) <= {"initrd"}
 
 
