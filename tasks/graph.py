@@ -103,8 +103,8 @@ def intact() -> Intact:
     return Intact()
 
 
-def present(paths: Iterable[str | os.PathLike[str]]) -> Present:
-    """Up to date while these are there."""
+def present(paths: Callable[[], Iterable[str | os.PathLike[str]]]) -> Present:
+    """Up to date while the paths that this gives are there."""
     return Present(paths)
 
 

@@ -65,12 +65,16 @@ def choose() -> None:
 
 def task_fetch() -> Task:
     """download the packages, verified, into the cache"""
-    paths = [CACHE.download(sha256) for name in REQUESTS for sha256 in sets.hashes(name).values()]
     return {
         "actions": [step(fetch)],
         "file_dep": [*map(sets.path, REQUESTS)],
-        "uptodate": [present(paths)],
+        "uptodate": [present(debs)],
     }
+
+
+def debs() -> list[Path]:
+    """Where all the .debs are to be."""
+    return [CACHE.download(sha256) for name in REQUESTS for sha256 in sets.hashes(name).values()]
 
 
 def fetch() -> None:

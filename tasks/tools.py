@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 from notos import features
@@ -26,7 +27,7 @@ def task_tools() -> Iterator[Task]:
             "file_dep": [sets.path(set_name)],
             "task_dep": ["fetch"],
             "targets": [target(name)],
-            "uptodate": [present([root(name)] if Path(target(name)).exists() else []), intact()],
+            "uptodate": [present(partial(where, name)), intact()],
             "clean": True,
         }
 
@@ -38,6 +39,11 @@ def unpack(name: str) -> None:
     key = tools.key(sets.hashes(SETS[name]).values())
     tools.ensure(CACHE, key, sets.debs(SETS[name], CACHE))
     write_if_changed(target(name), json.dumps({"key": key}).encode())
+
+
+def where(name: str) -> list[Path]:
+    """The folder of the tools tree `name`; none before its task has run."""
+    return [root(name)] if Path(target(name)).exists() else []
 
 
 def root(name: str) -> Path:

@@ -7,7 +7,7 @@ value savers return after the next one.
 import json
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Protocol
 
 from tasks import fingerprint, session, sources
@@ -92,10 +92,13 @@ class Intact:
 
 
 class Present:
-    """Files or folders that a task has put outside of build/, in the cache."""
+    """Files or folders that a task has put outside of build/, in the cache.
 
-    def __init__(self, paths: Iterable[str | os.PathLike[str]]) -> None:
-        self._paths = [os.fspath(path) for path in paths]
+    Which ones is asked when the task's turn has come: an earlier one may only just have chosen them.
+    """
+
+    def __init__(self, paths: Callable[[], Iterable[str | os.PathLike[str]]]) -> None:
+        self._paths = paths
 
     def __call__(self, task: Task, values: Values) -> bool:
         """Whether all are there."""
@@ -103,7 +106,7 @@ class Present:
 
     def reasons(self, task: Task, values: Values) -> list[str]:
         """The first one that is not there."""
-        return [f"{path} is missing" for path in self._paths if not os.path.exists(path)][:1]
+        return [f"{path} is missing" for path in self._paths() if not os.path.exists(path)][:1]
 
 
 class UnlessAsked:

@@ -248,6 +248,23 @@ def test_clean_resets_the_build_and_keeps_the_lock(tmp_path: Path, project: Proj
     assert (other.root / "config.lock").read_bytes() == (project.root / "config.lock").read_bytes()
 
 
+def test_an_empty_cache_is_filled_again(tmp_path: Path, project: Project) -> None:
+    """After `doit clean`, and with a build that was whole."""
+    other = copy_project(tmp_path / "cache")
+    for name in ("config.yaml", "config.lock"):
+        shutil.copy(project.root / name, other.root / name)
+    other.doit("runvm", NOTOS_CACHE=str(tmp_path / "one"))
+    other.doit("clean", NOTOS_CACHE=str(tmp_path / "one"))
+    assert "fetch" in other.ran("runvm", NOTOS_CACHE=str(tmp_path / "two"))
+    assert set(other.ran(NOTOS_CACHE=str(tmp_path / "three"))) == {
+        "fetch",
+        "tools:image",
+        "tools:qemu",
+        "runvm",
+    }
+    assert other.ran(NOTOS_CACHE=str(tmp_path / "three")) == []
+
+
 def test_a_broken_config_is_told_without_a_traceback(project: Project) -> None:
     edit(project, "config.yaml", "hostname: minimal", "hostnam: minimal")
     done = project.doit("list", check=False)
