@@ -32,6 +32,7 @@ STORY = (
 DOIT_CONFIG = {
     "backend": "sqlite3",
     "check_file_uptodate": Checker,
+    "cleanforget": True,
     "default_tasks": ["runvm"],
     "dep_file": graph.build(".doit.db"),
     "reporter": Reporter,
@@ -47,4 +48,4 @@ def task_story() -> Iterator[graph.Task]:
 
 
 Path(graph.FOLDER).mkdir(parents=True, exist_ok=True)
-session.install(graph.FOLDER)
+session.install(graph.FOLDER, graph.sweep)

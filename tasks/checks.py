@@ -10,6 +10,7 @@ from pathlib import Path
 from doit import get_var
 
 from notos.errors import ToolError
+from tasks import reporter
 from tasks.graph import Task, files, step
 
 REQUIREMENTS = "requirements-test.txt"
@@ -33,6 +34,7 @@ def install() -> None:
     stamp = Path(sys.prefix, ".notos-requirements-test")
     if stamp.exists() and stamp.read_text() == digest:
         return
+    reporter.clear()
     print("installing the test tools into", sys.prefix, flush=True)
     words = ["--quiet", "--require-hashes", "--no-deps", "-r", REQUIREMENTS]
     # An environment that uv made has no pip in it.
@@ -79,4 +81,5 @@ def _run(command: Sequence[str]) -> None:
 
 
 def _call(command: Sequence[str]) -> int:
+    reporter.clear()
     return subprocess.run(command, check=False).returncode

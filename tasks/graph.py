@@ -1,5 +1,6 @@
 """What every task module uses: this run's config, paths, actions, and when a task is up to date."""
 
+import errno
 import functools
 import os
 import shutil
@@ -18,6 +19,13 @@ from tasks.sources import Code
 from tasks.uptodate import Intact, Present, Settings, UnlessAsked
 
 Task = dict[str, Any]
+
+
+# What the user can mend; any other OSError is a bug of ours.
+_HINTS = {
+    **dict.fromkeys((errno.ENOSPC, errno.EDQUOT), "make room there"),
+    **dict.fromkeys((errno.EACCES, errno.EPERM, errno.EROFS), "check who may write there"),
+}
 
 
 class _BrokenConfigError(InvalidDodoFile):  # type: ignore[misc]  # doit has no types
@@ -84,10 +92,10 @@ def step(action: Callable[..., None]) -> Callable[..., TaskFailed | None]:
         except NotosError as error:
             return TaskFailed(str(error))
         except OSError as error:
-            if error.filename is None and error.errno is None:
+            if error.errno not in _HINTS:
                 raise
             where = f"{error.filename}: " if error.filename else ""
-            return TaskFailed(f"{where}{error.strerror}: make room, or check who may write there")
+            return TaskFailed(f"{where}{error.strerror}: {_HINTS[error.errno]}")
         return None
 
     return run
@@ -127,15 +135,18 @@ def write_if_changed(path: str, data: bytes, *, mode: int = 0o644) -> None:
     beside.replace(target)
 
 
-def reset(dryrun: bool) -> None:
-    """Clean: all that this config's build has made. Downloads, tools and config.lock stay."""
+def sweep(dryrun: bool) -> None:
+    """Remove all that is left of this config's build: the store, and what killed builds have left.
+
+    Downloads, tools and config.lock stay.
+    """
     from notos.store import make_writable
 
     kept = {".lock", ".doit.db"}
     for path in sorted(Path(FOLDER).iterdir()):
         if path.name in kept:
             continue
-        print(f"removing {path}")
+        print(f"{'would remove' if dryrun else 'removing'} {path}")
         if dryrun:
             continue
         if path.is_dir() and not path.is_symlink():

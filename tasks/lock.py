@@ -13,7 +13,6 @@ from tasks.graph import (
     Task,
     intact,
     present,
-    reset,
     settings,
     step,
     unless_asked,
@@ -34,7 +33,6 @@ def task_lock() -> Task:
         "actions": [step(choose)],
         "targets": [LOCK, *map(sets.path, REQUESTS)],
         "uptodate": [unless_asked(), settings([REQUESTS, DEBIAN]), intact()],
-        "clean": [reset],
     }
 
 
@@ -57,8 +55,10 @@ def choose() -> None:
     if new != old:
         lock.write(Path(LOCK), new)
         if asked_for("lock"):
+            reporter.clear()
             print("\n".join(lock.changes(old, new)))
     elif asked_for("lock"):
+        reporter.clear()
         print(f"{LOCK} has the newest versions already")
     sets.write(new, REQUESTS)
 

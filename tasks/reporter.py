@@ -1,5 +1,6 @@
 """What doit prints: a line for each task that ran, why it did and how long it took; failures in one line."""
 
+import contextlib
 import sys
 import time
 from typing import Any
@@ -18,7 +19,8 @@ def show(text: str) -> None:
         _progress = text
 
 
-def _clear() -> None:
+def clear() -> None:
+    """Take away what `show` has shown, before something else is printed."""
     global _progress  # noqa: PLW0603
     if _progress:
         sys.stderr.write("\r\x1b[K")
@@ -35,6 +37,7 @@ class Reporter:
         self._started = 0.0
         self._ran = 0
         self._failed = 0
+        self._running = False
         self._last = ""
 
     def initialize(self, tasks: Any, selected_tasks: Any) -> None:
@@ -47,12 +50,14 @@ class Reporter:
     def execute_task(self, task: Any) -> None:
         """Before a task runs."""
         self._started = time.monotonic()
+        self._running = True
         if task.actions and not task.meta:
             show(f"{task.name}: {task.doc or ''} …")
 
     def add_success(self, task: Any) -> None:
         """After a task ran."""
-        _clear()
+        clear()
+        self._running = False
         if not task.actions or (task.meta and task.meta.get("quiet")):
             self._ran += bool(task.actions)
             return
@@ -62,7 +67,8 @@ class Reporter:
 
     def add_failure(self, task: Any, fail: BaseFail) -> None:
         """After a task failed."""
-        _clear()
+        clear()
+        self._running = False
         self._failed += 1
         if getattr(fail, "traceback", None):
             self._write("".join(fail.traceback).rstrip())
@@ -87,10 +93,14 @@ class Reporter:
         """After all tasks, for one with something to take down."""
 
     def complete_run(self) -> None:
-        """After all tasks."""
-        if not self._ran and not self._failed:
+        """After all tasks, or when doit is interrupted."""
+        clear()
+        if not self._ran and not self._failed and not self._running:
             self._write(f"{self._last}: up to date")
 
     def _write(self, line: str) -> None:
-        self._out.write(line + "\n")
-        self._out.flush()
+        # A reporter that raises would end the build: nobody reads on, or the terminal lacks a letter.
+        with contextlib.suppress(BrokenPipeError):
+            encoding = getattr(self._out, "encoding", None) or "utf-8"
+            self._out.write(line.encode(encoding, "replace").decode(encoding) + "\n")
+            self._out.flush()

@@ -1,18 +1,28 @@
 """One run of doit: what we change in it, so that a killed build is just finished by the next one.
 
 doit keeps its database once, at the end, and forgets a killed run. Here a task's record is deleted
-before the task runs and kept as soon as it has succeeded; one build folder has one doit at a time.
+before the task runs and kept as soon as it has succeeded; one build folder has one doit at a time, be it
+building, cleaning or forgetting.
 """
 
 import fcntl
+import functools
 import signal
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, nullcontext
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
+from doit.cmd_clean import Clean
+from doit.cmd_forget import Forget
+from doit.cmd_ignore import Ignore
+from doit.cmd_resetdep import ResetDep
+from doit.cmd_run import Run
 from doit.dependency import Dependency
-from doit.exceptions import InvalidCommand
+from doit.doit_cmd import DoitMain
+from doit.exceptions import InvalidDodoFile
 from doit.runner import Runner
 
 from tasks import fingerprint
@@ -21,8 +31,12 @@ _asked: set[str] = set()
 _tasks: dict[str, Any] = {}
 
 
+class _BusyError(InvalidDodoFile):  # type: ignore[misc]  # doit has no types
+    """doit prints it as one message, without a traceback."""
+
+
 def asked_for(name: str) -> bool:
-    """Whether the command line names this task, rather than one that depends on it."""
+    """Whether the command line names this task, rather than its target or one that depends on it."""
     return name in _asked
 
 
@@ -31,37 +45,64 @@ def tasks() -> Mapping[str, Any]:
     return _tasks
 
 
-def install(folder: str) -> None:
-    """Change doit so for this process; `folder` is where the build and its lock file are."""
-    run_all = Runner.run_all
-    execute_task = Runner.execute_task
-    save_success = Dependency.save_success
+def install(folder: str, sweep: Callable[[bool], None]) -> None:
+    """Change doit so for this process; `folder` is where the build and its lock file are.
 
-    def locked(self: Any, dispatcher: Any) -> Any:
-        signal.signal(signal.SIGTERM, _leave)
-        _asked.update(dispatcher.selected_tasks)
-        _tasks.update(dispatcher.tasks)
-        with (Path(folder) / ".lock").open("w") as stream:
+    `sweep(dryrun)` removes what is left in it when all tasks have been cleaned.
+    """
+    DoitMain.BIN_NAME = "doit"  # "-m" otherwise, in messages, when run by python -m doit
+    run, clean = Run._execute, Clean._execute
+
+    @functools.wraps(run)  # doit reads the signature
+    def running(self: Any, *args: Any, **kwargs: Any) -> Any:
+        words = [] if self.sel_default_tasks else self.sel_tasks
+        _tasks.update((each.name, each) for each in self.task_list)
+        _asked.update(name for name in _tasks if any(fnmatchcase(name, word) for word in words))
+        # A worker process that dies hangs doit for ever. What can run at once does so inside a task.
+        kwargs["num_process"] = 0
+        with _alone(folder):
             try:
-                fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError:
-                raise InvalidCommand(
-                    f"another doit is at work in {folder}; wait until it has ended"
-                ) from None
-            try:
-                return run_all(self, dispatcher)
+                return run(self, *args, **kwargs)
             except KeyboardInterrupt:
                 sys.stderr.write("\ninterrupted; the next run goes on where this one stopped\n")
-                sys.exit(128 + signal.SIGINT)
-            finally:
-                if fingerprint.rehashed:
-                    _keep_touched(self.dep_manager)
+                return 128 + signal.SIGINT
+
+    @functools.wraps(clean)
+    def cleaning(self: Any, *args: Any, **kwargs: Any) -> Any:
+        with nullcontext() if kwargs["dryrun"] else _alone(folder):
+            result = clean(self, *args, **kwargs)
+            if not kwargs["pos_args"]:
+                sweep(kwargs["dryrun"])
+        return result
+
+    Run._execute, Clean._execute = running, cleaning
+    for command in (Forget, Ignore, ResetDep):
+        command._execute = _wrapped(command._execute, folder)
+    _keep_records()
+
+
+def _wrapped(execute: Callable[..., Any], folder: str) -> Callable[..., Any]:
+    @functools.wraps(execute)
+    def run(*args: Any, **kwargs: Any) -> Any:
+        with _alone(folder):
+            return execute(*args, **kwargs)
+
+    return run
+
+
+def _keep_records() -> None:
+    """Have each task's record deleted before it runs, and committed when it has succeeded."""
+    execute_task, save_success, get_status = (
+        Runner.execute_task,
+        Dependency.save_success,
+        Dependency.get_status,
+    )
 
     def forgetting(self: Any, task: Any) -> Any:
         from tasks import why
 
-        task.why = why.reasons(task, _tasks)
         manager = self.dep_manager
+        task.why = why.reasons(task, _tasks)
         manager.remove(task.name)
         manager.backend._conn.commit()
         manager.checker.begin(task.file_dep)
@@ -71,12 +112,39 @@ def install(folder: str) -> None:
         save_success(self, *args, **kwargs)
         _commit(self.backend)
 
-    Runner.run_all = locked
+    @functools.wraps(get_status)
+    def noting(self: Any, task: Any, *args: Any, **kwargs: Any) -> Any:
+        status = get_status(self, task, *args, **kwargs)
+        if fingerprint.rehashed:  # only touched: have the new times saved, so that they are hashed just once
+            fingerprint.rehashed.clear()
+            self.backend._dirty.add(task.name)
+        return status
+
     Runner.execute_task = forgetting
     Dependency.save_success = committing
+    Dependency.get_status = noting
+
+
+@contextmanager
+def _alone(folder: str) -> Iterator[None]:
+    """Hold the build folder's lock, and end in order when told to. Raises what doit prints in one line."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is not signal.SIG_IGN:  # nohup
+            signal.signal(number, _leave)
+    try:
+        stream = (Path(folder) / ".lock").open("w")
+    except OSError as error:
+        raise _BusyError(f"cannot write in {folder}: {error.strerror}") from None
+    with stream:
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise _BusyError(f"another doit is at work in {folder}; wait until it has ended") from None
+        yield
 
 
 def _leave(number: int, _frame: Any) -> None:
+    signal.signal(number, signal.SIG_IGN)
     sys.exit(128 + number)
 
 
@@ -87,9 +155,3 @@ def _commit(backend: Any) -> None:
         backend._conn.execute("insert or replace into doit values (?,?)", (name, data))
     backend._conn.commit()
     backend._dirty = set()
-
-
-def _keep_touched(manager: Any) -> None:
-    """Have the new times of files that were only touched saved, so that they are hashed just once."""
-    backend = manager.backend
-    backend._dirty.update(name for name, data in backend._cache.items() if data)

@@ -7,12 +7,15 @@ another set moved.
 import json
 from collections.abc import Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from notos.cache import Cache
-from notos.lock import Lock
-from notos.machine import Package
-from notos.packages import Unpack
 from tasks.graph import build, write_if_changed
+
+if TYPE_CHECKING:
+    from notos.cache import Cache
+    from notos.lock import Lock
+    from notos.machine import Package
+    from notos.packages import Unpack
 
 
 def path(name: str) -> str:
@@ -20,7 +23,7 @@ def path(name: str) -> str:
     return build("sets", name.replace("/", "-") + ".json")
 
 
-def write(lock: Lock, names: Iterable[str]) -> None:
+def write(lock: "Lock", names: Iterable[str]) -> None:
     """Write the files of the sets `names`, each only if it changes."""
     for name in names:
         rows = [
@@ -38,8 +41,10 @@ def hashes(name: str) -> dict[str, str]:
     return {row["name"]: row["sha256"] for row in rows}
 
 
-def debs(name: str, cache: Cache, options: Iterable[Package] = ()) -> list[Unpack]:
+def debs(name: str, cache: "Cache", options: "Iterable[Package]" = ()) -> "list[Unpack]":
     """The set's .debs in the cache, each with what the config says of it."""
+    from notos.packages import Unpack
+
     said: dict[str, Package] = {each.name: each for each in options}
     found = []
     for package, sha256 in hashes(name).items():

@@ -20,6 +20,9 @@ Code = Callable[..., Any] | ModuleType | str
 # names the values it reads), how a process is started.
 _NEUTRAL = {"notos", "notos.errors", "notos.machine", "notos.run"}
 
+# Globals of a task's module that count by value.
+_PLAIN = (str, bytes, int, float, tuple, frozenset)
+
 _IMPORT = re.compile(
     rb"^[ \t]*(?:from[ ]+(notos[\w.]*)[ ]+import[ ]+(\([^)]*\)|[^\n#]*)|import[ ]+(notos[\w.]*))",
     re.MULTILINE,
@@ -54,12 +57,20 @@ def _functions(function: Callable[..., Any], found: dict[str, str]) -> list[Path
     if name in found:
         return []
     code = function.__code__
-    found[name] = hashlib.sha256(repr(_content(code)).encode()).hexdigest()[:16]
+    names = _names(code)
+    constants = {
+        used: _stable(value)
+        for used, value in function.__globals__.items()
+        if used in names and isinstance(value, _PLAIN)
+    }
+    content = repr((_content(code, function.__doc__), sorted(constants.items())))
+    found[name] = hashlib.sha256(content.encode()).hexdigest()[:16]
     modules: list[Path] = []
-    for used in _names(code):
+    for used in names:
         if used.startswith("notos") and used not in _NEUTRAL and (file := _module(used)):
             modules.append(file)
         value = function.__globals__.get(used)
+        value = getattr(value, "__wrapped__", value)  # of @cache
         if isinstance(value, FunctionType) and value.__module__ == function.__module__:
             modules += _functions(value, found)
         elif isinstance(value, ModuleType | FunctionType | type):
@@ -69,10 +80,21 @@ def _functions(function: Callable[..., Any], found: dict[str, str]) -> list[Path
     return modules
 
 
-def _content(code: CodeType) -> Any:
+def _content(code: CodeType, documentation: str | None = None) -> Any:
     """What a function does, without the lines that it stands on and its documentation."""
-    constants = [_content(each) if isinstance(each, CodeType) else each for each in code.co_consts[1:]]
+    constants = [_stable(each) for each in code.co_consts if documentation is None or each != documentation]
     return code.co_code.hex(), code.co_names, constants
+
+
+def _stable(value: Any) -> Any:
+    """A value whose repr is the same in every run: the order of a set is not."""
+    if isinstance(value, CodeType):
+        return _content(value)
+    if isinstance(value, tuple | list):
+        return [_stable(each) for each in value]
+    if isinstance(value, frozenset | set):
+        return sorted(repr(_stable(each)) for each in value)
+    return value
 
 
 def _names(code: CodeType) -> set[str]:

@@ -2,12 +2,12 @@
 
 from pathlib import Path
 
-from tasks import project
+from tasks import project, session
 from tasks.graph import FOLDER, Task, step
 
 
 def task_gc() -> Task:
-    """remove store objects that no task refers to any more"""
+    """remove what no task refers to any more: manifests, store objects, half-written files"""
     return {"actions": [step(collect)], "meta": {"quiet": True}}
 
 
@@ -15,6 +15,13 @@ def collect() -> None:
     """Remove the objects that are in no closure of a manifest, and say how many."""
     from notos.store import StoreObject, remove_folder
 
+    targets = {target for task in session.tasks().values() for target in task.targets}
+    for path in Path(FOLDER, "manifests").glob("*"):  # of tasks that were renamed, or are not in this config
+        if str(path) not in targets:
+            path.unlink()
+    for path in Path(FOLDER).glob(".*"):  # by a build that was killed; no other is at work
+        if path.name not in (".lock", ".doit.db", ".doit.db-journal"):
+            remove_folder(path) if path.is_dir() else path.unlink()
     roots = [StoreObject.from_json(path.read_bytes()) for path in Path(FOLDER, "manifests").glob("*.json")]
     used = {each.path for each in project.STORE.closure(roots)}
     unused = [each for each in project.STORE.objects() if each.path not in used]

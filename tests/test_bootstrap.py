@@ -40,7 +40,11 @@ def test_the_environment_is_made_once_and_again_when_requirements_change(fresh: 
     assert "making" in call(fresh, "list").stderr
     (fresh.root / ".venv/requirements.txt").unlink()  # as an interrupted one leaves it
     assert "making" in call(fresh, "list").stderr
-    assert not (fresh.root / ".venv.making").exists()
+    python = fresh.root / ".venv/bin/python"
+    python.unlink()
+    python.symlink_to("/nonexistent/python3")  # as an upgrade of the host's Python leaves it
+    assert "making" in call(fresh, "list").stderr
+    assert not list(fresh.root.glob(".venv.*"))
 
 
 def test_it_works_from_anywhere_and_configs_are_the_caller_s(tmp_path: Path) -> None:
@@ -71,7 +75,7 @@ def test_without_python_it_says_what_to_install(fresh: Project, tmp_path: Path) 
     assert done.returncode == 1
     assert done.stderr.splitlines()[-1].startswith("doit: no Python of 3.11 or newer here; install it")
     assert not (fresh.root / ".venv").exists()
-    assert not (fresh.root / ".venv.making").exists()
+    assert not list(fresh.root.glob(".venv.*"))
 
 
 def test_the_requirements_are_pinned_with_hashes() -> None:

@@ -69,6 +69,37 @@ def test_nothing_runs_when_nothing_changed(project: Project) -> None:
     assert done.stdout == "runvm: up to date\n"
 
 
+COUNTED = """
+import hashlib, sys
+digest = hashlib.file_digest
+def counted(stream, name):
+    print("hashed", stream.name)
+    return digest(stream, name)
+hashlib.file_digest = counted
+from doit.__main__ import main
+sys.exit(main())
+"""
+
+
+def test_a_touched_file_is_hashed_once(project: Project) -> None:
+    def hashed() -> list[str]:
+        done = subprocess.run(
+            [sys.executable, "-c", COUNTED],
+            cwd=project.root,
+            env=clean_environment(),
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        return [line for line in done.stdout.splitlines() if line.startswith("hashed")]
+
+    project.doit()
+    os.utime(project.root / "scripts/stage2/init")
+    os.utime(project.root / "build/minimal/initrd")
+    assert sorted(hashed()) == ["hashed build/minimal/initrd", "hashed scripts/stage2/init"]
+    assert hashed() == []
+
+
 def test_a_touch_runs_nothing(project: Project) -> None:
     for path in source_files(project):
         os.utime(path)
@@ -184,27 +215,35 @@ def test_a_killed_build_is_finished_by_the_next(project: Project) -> None:
     assert project.ran() == []
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_is_an_orderly_end(project: Project, number: signal.Signals) -> None:
-    """No traceback, nothing half-written, the status that a shell expects."""
-    (project.root / "build/minimal/initrd").unlink()
+@pytest.mark.parametrize(
+    ("number", "said"),
+    [
+        (signal.SIGINT, "\ninterrupted; the next run goes on where this one stopped\n"),
+        (signal.SIGTERM, ""),
+        (signal.SIGHUP, ""),
+    ],
+)
+def test_a_signal_is_an_orderly_end(project: Project, number: signal.Signals, said: str) -> None:
+    """In the middle of a task: no traceback, nothing half-written, and nobody says that all is well."""
+    folder = project.root / "build/minimal"
+    (folder / "initrd").unlink()
     process = subprocess.Popen(
         [sys.executable, "-m", "doit"],
         cwd=project.root,
         env=clean_environment(),
+        stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
     )
     deadline = time.monotonic() + 20
-    while not list((project.root / "build/minimal").glob(".initrd*")):
+    while process.poll() is None and not list(folder.glob(".initrd*")):
         assert time.monotonic() < deadline
         time.sleep(0.01)
     process.send_signal(number)
-    _, said = process.communicate(timeout=20)
-    assert process.returncode == 128 + number
-    assert "Traceback" not in said
-    assert not list((project.root / "build/minimal").glob(".initrd*"))
-    assert set(project.ran()) <= {"initrd"}
+    out, err = process.communicate(timeout=20)
+    assert (process.returncode, out, err) == (128 + number, "", said)
+    assert not list(folder.glob(".initrd*"))
+    assert project.ran() == ["initrd"]
 
 
 def test_two_at_once(project: Project) -> None:
@@ -214,9 +253,28 @@ def test_two_at_once(project: Project) -> None:
     with (project.root / "build/minimal/.lock").open("w") as stream:
         fcntl.flock(stream, fcntl.LOCK_EX)
         done = project.doit(check=False)
-    assert done.returncode == 3
-    assert "another doit is at work in build/minimal" in done.stderr
-    assert "Traceback" not in done.stderr
+        others = [project.doit(word, check=False) for word in ("clean", "gc")]
+        assert project.doit("list").returncode == 0
+        assert project.doit("clean", "-n").returncode == 0
+    for each in (done, *others):
+        assert each.returncode == 3
+        assert each.stderr.strip() == (
+            "ERROR: another doit is at work in build/minimal; wait until it has ended"
+        )
+    assert project.ran() == []
+
+
+def test_the_target_of_lock_is_not_lock_itself(project: Project) -> None:
+    """Only its name asks for newer versions."""
+    assert project.doit("config.lock").stdout == "lock: up to date\n"
+
+
+def test_a_bug_keeps_its_traceback(project: Project) -> None:
+    edit(project, "notos/cpio_writer.py", "BLOCK = 512", "BLOCK = 512\nopen('/no/such/file')")
+    done = project.doit(check=False)
+    assert done.returncode == 2
+    assert "Traceback" in done.stdout
+    assert "/no/such/file" in done.stdout
 
 
 def test_list_tells_the_story_in_order(project: Project) -> None:
@@ -294,9 +352,14 @@ def test_why_tells_what_changed(project: Project) -> None:
 def test_gc_removes_what_nothing_refers_to(project: Project) -> None:
     edit(project, "scripts/stage2/init", "'Entering stage-2...'", "'Entering'")
     project.doit()
-    before = len(list((project.root / "build/minimal/store").glob("*-stage-2")))
+    folder = project.root / "build/minimal"
+    before = len(list((folder / "store").glob("*-stage-2")))
+    shutil.copy(folder / "manifests/stage2.json", folder / "manifests/of-a-task-that-was-renamed.json")
+    (folder / ".initrd-of-a-killed-build").mkdir()
     said = project.doit("gc").stdout
     assert before >= 2
     assert re.match(r"removed \d+ store objects", said)
-    assert len(list((project.root / "build/minimal/store").glob("*-stage-2"))) == 1
+    assert len(list((folder / "store").glob("*-stage-2"))) == 1
+    assert not (folder / "manifests/of-a-task-that-was-renamed.json").exists()
+    assert not (folder / ".initrd-of-a-killed-build").exists()
     assert project.ran() == []
