@@ -96,7 +96,7 @@ def write_runvm() -> None:
 
 
 def task_ssh() -> Task:
-    """log in to the running machine: doit ssh [COMMAND...]"""
+    """log in to the running machine: doit ssh ['COMMAND']"""
     return {
         "actions": [step(log_in)],
         "task_dep": ["tools:qemu"],
