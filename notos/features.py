@@ -1,6 +1,6 @@
 """Which packages a machine is made of: those that its config names, and those that features bring."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
 from notos.machine import Machine, Package, PackageName
 
@@ -69,8 +69,3 @@ def requests(machine: Machine) -> dict[str, dict[str, str]]:
 
 def _closures(packages: Iterable[Package]) -> dict[str, str]:
     return {each.name: each.closure for each in packages}
-
-
-def by_name(packages: Iterable[Package]) -> Mapping[str, Package]:
-    """Packages by name, for what the config says of each."""
-    return {each.name: each for each in packages}

@@ -107,7 +107,7 @@ def rewritten(tree: Tree, old: str, new: str) -> Tree:
 
 
 def _in_memory(tree: Tree) -> Tree:
-    """`tree` with small files' contents at hand; one File stays one File."""
+    """`tree` with all contents at hand, each a single piece of the NAR; one File stays one File."""
     loaded: dict[int, File] = {}
     result = Tree()
     for path, entry in tree.items():

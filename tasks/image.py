@@ -83,11 +83,9 @@ def task_runvm() -> Task:
 def write_runvm() -> None:
     """Write the script, and the link to it."""
     from notos import runvm, ssh_key
-    from notos.tools import ToolsTree
 
-    tree = ToolsTree(tools.root("qemu"))
-    keys = ssh_key.ensure(CACHE, tree)
-    text = runvm.render(MACHINE, project.get("toplevel"), tree, keys)
+    qemu = tools.tree("qemu")
+    text = runvm.render(MACHINE, project.get("toplevel"), qemu, ssh_key.ensure(CACHE, qemu))
     write_if_changed(RUNVM, text.encode(), mode=0o755)
     beside = Path(f".{LINK}.new")
     beside.unlink(missing_ok=True)
@@ -110,11 +108,10 @@ def log_in(words: list[str]) -> None:
     """Run ssh in place of doit, with the key that runvm.sh handed to the machine."""
     from notos import ssh_key
     from notos.errors import ToolError
-    from notos.tools import ToolsTree
 
     ports = [host for host, guest in MACHINE.vm.forward.items() if guest == 22]
     port = os.environ.get("SSH_PORT") or (str(ports[0]) if ports else "")
     if not port:
         raise ToolError("no port leads to the machine's ssh", hint="add 2222: 22 to vm.forward in the config")
-    command = ssh_key.login(CACHE, ToolsTree(tools.root("qemu")), port)
+    command = ssh_key.login(CACHE, tools.tree("qemu"), port)
     os.execv(command[0], [*command, *words])

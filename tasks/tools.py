@@ -4,10 +4,14 @@ import json
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from notos import features
 from tasks import sets
 from tasks.graph import CACHE, Task, build, intact, present, step, write_if_changed
+
+if TYPE_CHECKING:
+    from notos.tools import ToolsTree
 
 SETS = {"image": features.TOOLS_IMAGE, "qemu": features.TOOLS_QEMU}
 
@@ -51,8 +55,13 @@ def root(name: str) -> Path:
     return CACHE.tools(json.loads(Path(target(name)).read_bytes())["key"])
 
 
-def command(name: str, program: str) -> list[str]:
-    """The words that run `program` of the tools `name`. Raises ToolError."""
+def tree(name: str) -> "ToolsTree":
+    """The tools `name`, once their task has run."""
     from notos.tools import ToolsTree
 
-    return ToolsTree(root(name)).command(program)
+    return ToolsTree(root(name))
+
+
+def command(name: str, program: str) -> list[str]:
+    """The words that run `program` of the tools `name`. Raises ToolError."""
+    return tree(name).command(program)
