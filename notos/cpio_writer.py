@@ -5,13 +5,16 @@ function of the tree alone: sorted, owner 0, time 0, inode numbers counted. Noth
 device nodes are only described.
 """
 
+import io
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import BinaryIO
 
 from notos.errors import ArchiveError
+from notos.reuse import Piece, Reuse
 from notos.tree import Device, Directory, Entry, File, Symlink, Tree
 
 MAGIC = b"070701"
@@ -36,22 +39,35 @@ def write(out: BinaryIO, tree: Tree) -> None:
     out.write(bytes(-size % BLOCK))
 
 
-def write_initrd(path: Path, tree: Tree, *, level: int) -> None:
-    """Write `tree` to `path` as an archive compressed by zstd at `level`, beside and renamed.
+def write_initrd(path: Path, trees: Sequence[Tree], *, level: int) -> None:
+    """Write `trees` to `path` as archives, each compressed by zstd at `level`, beside and renamed.
 
-    One thread, for the frame's bytes depend on their number. Raises ArchiveError.
+    The kernel unpacks one after the other. Archives that the initrd there has already are not compressed
+    again, the others at the same time. Raises ArchiveError.
     """
     import zstandard
 
+    # One thread for each, for the bytes depend on their number.
     parameters = zstandard.ZstdCompressionParameters.from_level(level, threads=0, write_checksum=1)
-    compressor = zstandard.ZstdCompressor(compression_params=parameters)
+
+    def compress(data: bytes) -> bytes:
+        return zstandard.ZstdCompressor(compression_params=parameters).compress(data)
+
+    def frame(tree: Tree) -> Piece:
+        out = io.BytesIO()
+        write(out, tree)
+        return reuse.compressed(out.getvalue(), compress)
+
     beside = path.with_name(f".{path.name}.new")
     try:
-        with beside.open("wb") as raw:
-            with compressor.stream_writer(raw, closefd=False) as stream:
-                write(stream, tree)
-            os.fchmod(raw.fileno(), 0o644)
-        beside.replace(path)
+        with Reuse(path, f"zstandard {zstandard.__version__} {level}") as reuse:
+            with beside.open("wb") as out, ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
+                for piece in pool.map(frame, trees):
+                    reuse.placed(piece, out.tell())
+                    out.write(piece.data)
+                os.fchmod(out.fileno(), 0o644)
+            beside.replace(path)
+            reuse.save(path)
     finally:
         beside.unlink(missing_ok=True)
 

@@ -19,7 +19,8 @@ _SECTION = {1: "II8xIIII8x", 2: "II16xQQII16x"}  # name type offset size link in
 _DYNAMIC = {1: "iI", 2: "qQ"}  # tag value
 _BYTE_ORDER = {1: "<", 2: ">"}  # EI_DATA
 
-_PT_LOAD, _PT_DYNAMIC, _PT_INTERP = 1, 2, 3
+_PT_LOAD, _PT_DYNAMIC, _PT_INTERP, _PT_NOTE = 1, 2, 3, 4
+_NOTE = struct.Struct("<III")  # name's size, description's size, type
 _DT_NULL, _DT_NEEDED, _DT_STRTAB, _DT_STRSZ, _DT_SONAME, _DT_RPATH, _DT_RUNPATH = 0, 1, 5, 10, 14, 15, 29
 _SHT_NOBITS, _SHN_XINDEX = 8, 0xFFFF
 
@@ -76,6 +77,25 @@ def parse(data: bytes) -> Elf | None:
         runpath=tuple(part for path in (runpath or rpath)[-1:] for part in path.split(":") if part),
         interpreter=interpreter,
     )
+
+
+def has_note(data: bytes, name: str, kind: int) -> bool:
+    """Whether an ELF file of 64 bits has a note of this name and type in a segment (gABI, "Note Section").
+
+    Raises PackageError when the file is broken.
+    """
+    if data[:5] != b"\x7fELF\x02":
+        return False
+    reader = _Reader(data)
+    wanted = name.encode() + b"\0"
+    for type_, at, _, size in reader.table(_PROGRAM, reader.phoff, reader.phentsize, reader.phnum):
+        notes = reader.bytes(at, size) if type_ == _PT_NOTE else b""
+        while len(notes) >= _NOTE.size:
+            namesz, descsz, found = _NOTE.unpack_from(notes)
+            if found == kind and notes[_NOTE.size :].startswith(wanted) and namesz == len(wanted):
+                return True
+            notes = notes[_NOTE.size + namesz + -namesz % 4 + descsz + -descsz % 4 :]
+    return False
 
 
 def section(data: bytes, name: str) -> bytes | None:

@@ -3,7 +3,7 @@
 import json
 import posixpath
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -38,6 +38,17 @@ class Facts:
         """Whether ld.so finds the library here."""
         folders = self.libraries.get(need.soname, ())
         return any(each in FOLDERS or each in need.folders for each in folders)
+
+    def narrowed(self, wanted: Callable[[str], bool]) -> "Facts":
+        """The facts of those files whose (usr-merged) paths are `wanted`."""
+        libraries = {
+            name: tuple(folder for folder in folders if wanted(f"{folder}/{name}"))
+            for name, folders in self.libraries.items()
+        }
+        return Facts(
+            tuple(each for each in self.needs if wanted(each.path)),
+            {name: folders for name, folders in libraries.items() if folders},
+        )
 
     def holds(self, need: Need) -> bool:
         """Whether the library is here at all, be it in a folder where ld.so does not look."""

@@ -3,18 +3,32 @@
 from collections.abc import Iterable
 
 from notos.machine import Machine, Package, PackageName
+from notos.request import Request
 
 # Sets of packages, each with a closure of its own, resolved together.
 SYSTEM, INITRD, KERNEL, FIRMWARE = "system", "initrd", "kernel", "firmware"
 TOOLS_IMAGE, TOOLS_QEMU = "tools/image", "tools/qemu"
 
-IMAGE_TOOLS = ("kmod", "squashfs-tools")
-QEMU_TOOLS = ("openssh-client", "qemu-system-data", "qemu-system-x86", "seabios")
 
-
-def package(name: str, *, only: tuple[str, ...] = ()) -> Package:
+def package(name: str, *, only: tuple[str, ...] = (), exclude: tuple[str, ...] = ()) -> Package:
     """A package that a feature brings."""
-    return Package(name=PackageName(name), only=only)  # type: ignore[arg-type]
+    return Package(name=PackageName(name), only=only, exclude=exclude)  # type: ignore[arg-type]
+
+
+# Programs that the build runs on this host, without what only serves other processors and displays.
+TOOLS = {
+    TOOLS_IMAGE: (package("kmod", only=("usr/bin/kmod", "usr/sbin/depmod")),),
+    TOOLS_QEMU: (
+        package("openssh-client", only=("usr/bin/ssh", "usr/bin/ssh-keygen")),
+        package(
+            "qemu-system-data",
+            only=("usr/share/qemu/*.bin", "usr/share/qemu/*.rom", "usr/share/qemu/keymaps/*"),
+            exclude=("usr/share/qemu/slof.bin", "usr/share/qemu/u-boot*"),
+        ),
+        package("qemu-system-x86", only=("usr/bin/qemu-system-x86_64",)),
+        package("seabios"),
+    ),
+}
 
 
 # What every machine has: accounts to start from, runit, and what its scripts run.
@@ -25,9 +39,9 @@ BASE = (
 )
 SSH = {
     "openssh": (
-        package("openssh-server"),
+        # sshd has an sftp server in itself, and offers no key exchange that would read moduli.
+        package("openssh-server", exclude=("etc/ssh/moduli",)),
         package("openssh-client", only=("usr/bin/ssh-keygen",)),
-        package("openssh-sftp-server"),
     ),
     "dropbear": (package("dropbear-bin", only=("usr/sbin/dropbear", "usr/bin/dropbear*")),),
     "none": (),
@@ -53,19 +67,18 @@ def system_packages(machine: Machine) -> tuple[Package, ...]:
     return tuple(by_name[name] for name in sorted(by_name))
 
 
-def requests(machine: Machine) -> dict[str, dict[str, str]]:
-    """What config.lock must cover: by set, the closure wanted of each package."""
-    sets: dict[str, dict[str, str]] = {
-        SYSTEM: _closures(system_packages(machine)),
-        INITRD: _closures(machine.initrd.packages),
-        KERNEL: {machine.kernel.package: "package"},
-        TOOLS_IMAGE: dict.fromkeys(IMAGE_TOOLS, "elf"),
-        TOOLS_QEMU: dict.fromkeys(QEMU_TOOLS, "elf"),
+def requests(machine: Machine) -> dict[str, dict[str, Request]]:
+    """What config.lock must cover: by set, how much is wanted of each package."""
+    sets: dict[str, dict[str, Request]] = {
+        SYSTEM: _requests(system_packages(machine)),
+        INITRD: _requests(machine.initrd.packages),
+        KERNEL: {machine.kernel.package: Request("package")},
+        **{name: _requests(packages) for name, packages in TOOLS.items()},
     }
     if machine.kernel.firmware:
-        sets[FIRMWARE] = dict.fromkeys(machine.kernel.firmware, "package")
+        sets[FIRMWARE] = dict.fromkeys(machine.kernel.firmware, Request("package"))
     return sets
 
 
-def _closures(packages: Iterable[Package]) -> dict[str, str]:
-    return {each.name: each.closure for each in packages}
+def _requests(packages: Iterable[Package]) -> dict[str, Request]:
+    return {each.name: Request(each.closure, each.only, each.exclude) for each in packages}

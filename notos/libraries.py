@@ -63,6 +63,18 @@ def missing(tree: Tree) -> list[Missing]:
     return problems
 
 
+def needed(tree: Tree) -> dict[str, str]:
+    """The libraries that any ELF file of `tree` needs and that are there: their paths by soname."""
+    anywhere = _by_name(tree)
+    return {
+        soname: place
+        for path, entry in tree.items()
+        if isinstance(entry, File) and _may_be_elf(path, entry)
+        for soname, place in _needs(tree, path, anywhere)
+        if place is not None
+    }
+
+
 def _may_be_elf(path: str, entry: File) -> bool:
     return entry.executable or ".so" in path.rpartition("/")[2]
 

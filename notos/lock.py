@@ -16,6 +16,7 @@ from notos.errors import LockError
 from notos.fetch import Download
 from notos.mirror import Mirrors
 from notos.relation import compare
+from notos.request import Request, Requests
 
 FORMAT = 1
 
@@ -66,11 +67,11 @@ class LockedPackage:
 class Lock:
     """All packages by name, and which of them make up each set.
 
-    `requests` is what it was made for: set, package asked for, closure; `suite` the release.
+    `requests` is what it was made for; `suite` the release.
     """
 
     suite: str
-    requests: Mapping[str, Mapping[str, str]]
+    requests: Requests
     sets: Mapping[str, tuple[str, ...]]
     packages: Mapping[str, LockedPackage]
 
@@ -120,7 +121,7 @@ def encode(lock: Lock) -> str:
     parts = [
         f'"format": {FORMAT}',
         f'"suite": {json.dumps(lock.suite)}',
-        '"requests": ' + _block(lock.requests, lambda each: _block(each, json.dumps, 2), 1),
+        '"requests": ' + _block(lock.requests, lambda each: _block(each, _request, 2), 1),
         '"sets": ' + _block(lock.sets, _names, 1),
         '"packages": ' + _block(packages, lambda each: json.dumps(each, sort_keys=True), 1),
     ]
@@ -163,6 +164,19 @@ def _block(mapping: Mapping[str, Any], text: Callable[[Any], str], depth: int) -
     return "{\n" + ",\n".join(lines) + f"\n{indent}}}"
 
 
+def _request(request: Request) -> str:
+    """Just the closure's name where all files are wanted."""
+    globs = {name: value for name, value in asdict(request).items() if value and name != "closure"}
+    return json.dumps({"closure": request.closure, **globs} if globs else request.closure)
+
+
+def _asked(value: Any) -> Request:
+    if isinstance(value, str):
+        return Request(value)
+    globs = {name: tuple(value[name]) for name in ("only", "exclude") if name in value}
+    return Request(value["closure"], **globs)
+
+
 def _names(names: Sequence[str]) -> str:
     """A JSON list with a name a line."""
     return "[" + ",".join(f"\n      {json.dumps(name)}" for name in names) + "\n    ]" if names else "[]"
@@ -178,7 +192,10 @@ def _decode(data: Any) -> Lock:
             raise LockError(f"package {name} has an unknown {sorted(unknown)[0]}")
         packages[name] = LockedPackage(name=name, **values)
     sets = {name: tuple(members) for name, members in data["sets"].items()}
-    requests = {name: dict(asked) for name, asked in data["requests"].items()}
+    requests = {
+        name: {package: _asked(each) for package, each in asked.items()}
+        for name, asked in data["requests"].items()
+    }
     for name, members in sets.items():
         if lacking := [each for each in members if each not in packages]:
             raise LockError(f"set {name} has {lacking[0]}, which is not among the packages")

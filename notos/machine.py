@@ -91,7 +91,7 @@ class Initrd:
     """The initial RAM disk: stage-1, extra-utils and the modules."""
 
     packages: tuple[Package, ...] = setting(
-        "what extra-utils is made of", lambda: (Package(name=PackageName("busybox")),)
+        "what extra-utils is made of", lambda: (Package(name=PackageName("busybox-static")),)
     )
     compression_level: int = setting("zstd's level", 19, minimum=1, maximum=22)
 

@@ -49,6 +49,7 @@ UNUSED = (
     "etc/systemd/*",
     "etc/ufw/*",
     "etc/update-motd.d/*",
+    "usr/include/*",
     "usr/lib/NetworkManager/*",
     "usr/lib/networkd-dispatcher/*",
     "usr/lib/runit-helper/*",
@@ -62,6 +63,8 @@ UNUSED = (
     "usr/share/debconf/*",
     "usr/share/dpkg/*",
     "usr/share/fish/*",
+    "usr/share/gcc/*",
+    "usr/share/gdb/*",
     "usr/share/initramfs-tools/*",
     "usr/share/lintian/*",
     "usr/share/menu/*",
@@ -130,15 +133,23 @@ def _same(one: Entry, other: Entry) -> bool:
     return isinstance(one, Symlink) and one == other
 
 
+def chosen(only: tuple[str, ...], exclude: tuple[str, ...]) -> Callable[[str], bool]:
+    """Whether a usr-merged path matches one of the globs `only`, if there are any, and none of `exclude`."""
+    taken = _matcher(only) if only else None
+    left = _matcher(exclude) if exclude else None
+
+    def wanted(path: str) -> bool:
+        return not (taken is not None and not taken(path)) and not (left is not None and left(path))
+
+    return wanted
+
+
 def _wanted(each: Unpack, left_out: Callable[[str], bool]) -> Callable[[str], bool]:
-    only = _matcher(each.only) if each.only else None
-    exclude = _matcher(each.exclude) if each.exclude else None
+    taken = chosen(each.only, each.exclude)
 
     def wanted(path: str) -> bool:
         place = merged(path)
-        if only is not None and not only(place):
-            return False
-        return not left_out(place) and not (exclude is not None and exclude(place))
+        return taken(place) and not left_out(place)
 
     return wanted
 

@@ -3,7 +3,7 @@
 All sets are resolved together, one version of a package for all of them. What an earlier lock has is
 kept; the archive is opened only for what that lacks.
 
-Closures (`requests` maps set -> package -> closure):
+Closures of a request:
     elf      the package, and for each library that its programs need the package that has it
     depends  all that it depends on, and the libraries of these
     package  the package alone, and what it depends on in exactly one version (a metapackage's kernel)
@@ -19,10 +19,10 @@ from notos.cache import Cache
 from notos.errors import ClosureError, FetchError, LockError
 from notos.facts import Facts, Need
 from notos.lock import Lock, LockedPackage
+from notos.packages import chosen
 from notos.pool import Pool, meets
 from notos.relation import Relation, parse
-
-Requests = Mapping[str, Mapping[str, str]]
+from notos.request import Request, Requests
 
 # What only serves to install, configure or start packages, which nothing does here. It is not followed
 # either, so perl-base, which most of it needs, comes only where something else depends on it. The
@@ -117,20 +117,22 @@ class _Set:
         name: str,
         pool: Pool,
         shelf: _Shelf,
-        closures: Mapping[str, str],
+        requests: Mapping[str, Request],
         asked: Mapping[str, LockedPackage],
     ) -> None:
         """Start with what is asked for and what follows from dependencies alone."""
-        self.members: dict[str, LockedPackage] = {each: asked[each] for each in closures}
+        self.members: dict[str, LockedPackage] = {each: asked[each] for each in requests}
         self._name = name
         self._pool = pool
         self._shelf = shelf
+        self._requests = requests
+        self._narrowed: dict[str, Facts] = {}
         self._closed: set[str] = set()  # members whose libraries are all there, or not looked at
         self._excused: set[Need] = set()  # libraries that only stand in a folder of another package
-        for each, closure in closures.items():
-            if closure == "depends":
+        for each, request in requests.items():
+            if request.closure == "depends":
                 self._add_dependencies(asked[each])
-            elif closure == "package":
+            elif request.closure == "package":
                 self._add_exact(asked[each])
 
     def grow(self) -> list[LockedPackage]:
@@ -145,7 +147,7 @@ class _Set:
             lost: list[tuple[LockedPackage, Need]] = []
             for package in list(self.members.values()):
                 if package.name not in self._closed:
-                    known = self._shelf.get(package)
+                    known = self._facts(package)
                     if known is None:
                         unread[package.name] = package
                     elif not (unmet := [each for each in known.needs if not self._has(package, each)]):
@@ -205,9 +207,21 @@ class _Set:
                     self.members[found.name] = found
                     self._add_exact(found)
 
+    def _facts(self, package: LockedPackage) -> Facts | None:
+        """What is known of those files of `package` that are wanted; None when it has not been read yet."""
+        request = self._requests.get(package.name)
+        if request is None or not (request.only or request.exclude):
+            return self._shelf.get(package)
+        if package.name not in self._narrowed:
+            known = self._shelf.get(package)
+            if known is None:
+                return None
+            self._narrowed[package.name] = known.narrowed(chosen(request.only, request.exclude))
+        return self._narrowed[package.name]
+
     def _has(self, package: LockedPackage, need: Need) -> bool:
         """Whether a member offers it to ld.so, or `package` has it itself, in a folder of its own."""
-        known = ((each, self._shelf.get(each)) for each in self.members.values())
+        known = ((each, self._facts(each)) for each in self.members.values())
         return need in self._excused or any(
             has.offers(need) or (each is package and has.holds(need)) for each, has in known if has
         )
@@ -223,7 +237,7 @@ class _Set:
         waves: dict[int, dict[str, LockedPackage]] = {}
         for need in needs:
             for effort, place in enumerate(self._places(package, need)):
-                known = [(each, self._shelf.get(each)) for each in place.packages]
+                known = [(each, self._facts(each)) for each in place.packages]
                 found = next((each for each, has in known if has and place.offers(has, need)), None)
                 if found is not None:
                     self.members[found.name] = found

@@ -1,6 +1,6 @@
 """Tools trees: the programs that a build runs, from locked packages, unpacked in the cache.
 
-    <cache>/tools/<key>/usr/bin/mksquashfs …     key: the packages' hashes, so a tree is by content
+    <cache>/tools/<key>/usr/sbin/depmod …     key: the packages' hashes, so a tree is by content
 
 A program of Debian's does not start under an older host's libc: it is run through its own tree's
 ld.so. Nothing is taken from the host's PATH.
@@ -16,6 +16,7 @@ from pathlib import Path
 
 from notos.cache import Cache
 from notos.errors import ToolError
+from notos.machine import Package
 from notos.packages import ALIASED, Unpack, unpack
 
 LAYOUT = 1  # counts up when a tree's contents change for the same packages
@@ -41,9 +42,10 @@ class ToolsTree:
         )
 
 
-def key(sha256s: Iterable[str]) -> str:
-    """What names the tree of the packages with these hashes: 32 hex digits."""
-    words = [f"layout {LAYOUT}", *sorted(sha256s)]
+def key(sha256s: Iterable[str], packages: Iterable[Package] = ()) -> str:
+    """What names the tree of the packages with these hashes, taken as `packages` say: 32 hex digits."""
+    narrowed = [f"{each.name} {each.only} {each.exclude}" for each in packages if each.only or each.exclude]
+    words = [f"layout {LAYOUT}", *sorted(sha256s), *sorted(narrowed)]
     return hashlib.sha256("\n".join(words).encode()).hexdigest()[:32]
 
 

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Boot the machine that lies beside this script in QEMU, on this terminal: ctrl-a x quits, ctrl-a c is
 # QEMU's monitor. Arguments go to QEMU. From the environment: MEMORY (MiB), CPUS, ACCEL (kvm or tcg),
-# QEMU (another program), SSH_PORT (of 127.0.0.1, leads to ssh), KERNEL_PARAMS (more of the kernel's
+# CPU (QEMU's -cpu), QEMU (another program), SSH_PORT (of 127.0.0.1, leads to ssh), KERNEL_PARAMS (more of the kernel's
 # command line), NOTOS_SSH_KEY (the public key file that may log in).
 
 name=@name@
@@ -44,8 +44,6 @@ folder=${script%/*}
 for part in vmlinuz initrd root.squashfs; do
 	[ -r "$folder/$part" ] || fail "$folder/$part is missing; run ./doit runvm"
 done
-escaped "$folder"
-folder=$out
 
 if [ "$accel" = auto ]; then
 	accel=tcg
@@ -60,11 +58,19 @@ if [ "$accel" = auto ]; then
 	fi
 	[ "$accel" = kvm ] || echo "runvm.sh: emulating the processor, which is slow: $why" >&2
 fi
+kernel=$folder/vmlinuz
 case $accel in
 kvm) cpu=host ;;
-tcg) cpu=max ;;
+tcg)
+	# What takes longest to emulate: copying byte by byte, page tables of five levels, saving registers of
+	# 256 bits, the kernel's tests of its own ciphers, and the kernel unpacking itself.
+	cpu=max,-erms,-fsrm,-la57,-xsave
+	kernelParams="$kernelParams cryptomgr.notests"
+	[ ! -s "$folder/vmlinux" ] || kernel=$folder/vmlinux
+	;;
 *) fail "ACCEL is $accel; kvm, tcg and auto are known" ;;
 esac
+cpu=${CPU:-$cpu}
 
 # Whether something listens on a port of this host (proc_net(5): state 0A, ports in hex).
 taken() {
@@ -98,10 +104,11 @@ if [ -r "$hostKey" ]; then
 	set -- -fw_cfg "name=opt/notos/ssh_host_key,file=$out" "$@"
 fi
 
+escaped "$folder/root.squashfs"
 set -- -name "$name" -machine "q35,accel=$accel" -cpu "$cpu" -m "$memory" -smp "$cpus" \
-	-kernel "$folder/vmlinuz" -initrd "$folder/initrd" \
+	-kernel "$kernel" -initrd "$folder/initrd" \
 	-append "console=ttyS0 systemConfig=$systemConfig $kernelParams${KERNEL_PARAMS:+ $KERNEL_PARAMS}" \
-	-drive "index=0,file=$folder/root.squashfs,format=raw,if=virtio,media=cdrom,readonly=on" \
+	-drive "index=0,file=$out,format=raw,if=virtio,media=cdrom,readonly=on" \
 	-netdev "$network" -device virtio-net-pci,netdev=net0,romfile= \
 	-device virtio-rng-pci -nographic -no-reboot "$@"
 

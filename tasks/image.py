@@ -40,15 +40,15 @@ def pack_initrd() -> None:
     from notos import cpio_writer, initrd
 
     stage1 = project.get("stage1")
-    tree = initrd.tree(project.STORE, project.STORE.closure([stage1]), stage1)
-    cpio_writer.write_initrd(Path(INITRD), tree, level=MACHINE.initrd.compression_level)
+    trees = initrd.trees(project.STORE, project.STORE.closure([stage1]), stage1)
+    cpio_writer.write_initrd(Path(INITRD), trees, level=MACHINE.initrd.compression_level)
 
 
 def task_squashfs() -> Task:
     """pack the closure of the toplevel"""
     return {
         "actions": [step(pack_squashfs)],
-        "file_dep": [manifest("toplevel"), tools.target("image")],
+        "file_dep": [manifest("toplevel")],
         "targets": [SQUASHFS],
         "uptodate": [settings({}, pack_squashfs), intact()],
         "clean": True,
@@ -57,10 +57,10 @@ def task_squashfs() -> Task:
 
 def pack_squashfs() -> None:
     """Write root.squashfs."""
-    from notos import squashfs
+    from notos import squashfs, squashfs_writer
 
     closure = project.STORE.closure([project.get("toplevel")])
-    squashfs.pack(Path(SQUASHFS), project.STORE, closure, tools.command("image", "mksquashfs"))
+    squashfs_writer.write_image(Path(SQUASHFS), squashfs.tree(project.STORE, closure))
 
 
 def task_runvm() -> Task:

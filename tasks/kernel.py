@@ -19,6 +19,7 @@ from tasks.graph import (
 
 CONFIG = build("kernel.config")
 VMLINUZ = build("vmlinuz")
+VMLINUX = build("vmlinux")
 FEATURES = {"network": MACHINE.network.method != "none", "nix": MACHINE.nix.enable}
 MODULES = list(MACHINE.kernel.modules)
 FIRMWARE = [features.FIRMWARE] if MACHINE.kernel.firmware else []
@@ -49,10 +50,10 @@ def task_kernel() -> Iterator[Task]:
     }
     yield {
         "name": "build",
-        "doc": "put vmlinuz in its place",
+        "doc": "put vmlinuz in its place, and vmlinux for emulation",
         "actions": [step(put)],
         "file_dep": [manifest("kernel"), CONFIG],
-        "targets": [VMLINUZ],
+        "targets": [VMLINUZ, VMLINUX],
         "uptodate": [settings({}, put), intact()],
         "clean": True,
     }
@@ -89,8 +90,12 @@ def configure() -> None:
 
 
 def put() -> None:
-    """Copy vmlinuz out of the store."""
-    write_if_changed(VMLINUZ, (project.STORE.location(project.get("kernel")) / "vmlinuz").read_bytes())
+    """Copy vmlinuz out of the store; beside it the kernel unpacked, or nothing if it cannot be started so."""
+    from notos import kernel
+
+    packed = (project.STORE.location(project.get("kernel")) / "vmlinuz").read_bytes()
+    write_if_changed(VMLINUZ, packed)
+    write_if_changed(VMLINUX, kernel.uncompressed(packed) or b"")
 
 
 def pick() -> None:

@@ -32,7 +32,19 @@ def task_lock() -> Task:
     return {
         "actions": [step(choose)],
         "targets": [LOCK, *map(sets.path, REQUESTS)],
-        "uptodate": [unless_asked(), settings([REQUESTS, DEBIAN]), intact()],
+        "uptodate": [
+            unless_asked(),
+            settings(
+                [
+                    {
+                        name: {each: vars(how) for each, how in asked.items()}
+                        for name, asked in REQUESTS.items()
+                    },
+                    DEBIAN,
+                ]
+            ),
+            intact(),
+        ],
     }
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from notos import features
 from tasks import sets
-from tasks.graph import CACHE, Task, build, intact, present, step, write_if_changed
+from tasks.graph import CACHE, Task, build, intact, present, settings, step, write_if_changed
 
 if TYPE_CHECKING:
     from notos.tools import ToolsTree
@@ -31,7 +31,11 @@ def task_tools() -> Iterator[Task]:
             "file_dep": [sets.path(set_name)],
             "task_dep": ["fetch"],
             "targets": [target(name)],
-            "uptodate": [present(partial(where, name)), intact()],
+            "uptodate": [
+                settings([[each.only, each.exclude] for each in features.TOOLS[set_name]]),
+                present(partial(where, name)),
+                intact(),
+            ],
             "clean": True,
         }
 
@@ -40,8 +44,9 @@ def unpack(name: str) -> None:
     """Unpack a tree unless the cache has it."""
     from notos import tools
 
-    key = tools.key(sets.hashes(SETS[name]).values())
-    tools.ensure(CACHE, key, sets.debs(SETS[name], CACHE))
+    packages = features.TOOLS[SETS[name]]
+    key = tools.key(sets.hashes(SETS[name]).values(), packages)
+    tools.ensure(CACHE, key, sets.debs(SETS[name], CACHE, packages))
     write_if_changed(target(name), json.dumps({"key": key}).encode())
 
 

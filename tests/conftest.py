@@ -15,6 +15,7 @@ from notos.archive import Archive
 from notos.cache import Cache
 from notos.lock import LockedPackage
 from notos.packages import Unpack
+from notos.request import Request
 from notos.resolve import resolve
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -39,7 +40,7 @@ def tools_tree() -> tools.ToolsTree:
     path = ROOT / "build/tests/tools.lock"
     path.parent.mkdir(parents=True, exist_ok=True)
     base = lock.read(path)
-    requests = {"tools/test": dict.fromkeys(PEERS, "elf")}
+    requests = {"tools/test": dict.fromkeys(PEERS, Request("elf"))}
     locked = resolve(requests, suite=debian.suite, base=base, archive=archive, cache=cache, fetch=bring)
     lock.write(path, locked)
     packages = locked.set("tools/test")

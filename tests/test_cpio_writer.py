@@ -111,18 +111,20 @@ def test_a_file_that_changes_meanwhile_is_refused(tmp_path: Path, length: int) -
         archive(tree)
 
 
-def test_the_initrd_is_one_zstd_frame_and_reproducible(tmp_path: Path) -> None:
-    tree = Tree()
-    tree.file("a", os.urandom(3 << 20))
-    tree.text("b", "b")
-    for name in ("one", "two"):
-        cpio_writer.write_initrd(tmp_path / name, tree, level=3)
+def test_the_initrd_is_a_zstd_frame_for_each_tree_and_reproducible(tmp_path: Path) -> None:
+    big, small = Tree(), Tree()
+    big.file("a", os.urandom(3 << 20))
+    small.text("b", "b")
+    for name in ("one", "two", "two"):  # the last one takes over what the one before has
+        cpio_writer.write_initrd(tmp_path / name, [big, small], level=3)
     data = (tmp_path / "one").read_bytes()
     assert data == (tmp_path / "two").read_bytes()
-    assert zstandard.ZstdDecompressor().decompressobj().decompress(data) == archive(tree)
+    first = zstandard.ZstdDecompressor().decompressobj()
+    assert first.decompress(data) == archive(big)
+    assert zstandard.ZstdDecompressor().decompress(first.unused_data) == archive(small)
     # The kernel takes windows of up to 128 MiB (lib/decompress_unzstd.c).
     assert zstandard.get_frame_parameters(data).window_size <= 1 << 27
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["one", "two"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["one", "reuse", "two"]
 
 
 def test_a_failed_write_leaves_what_was_there(tmp_path: Path) -> None:
@@ -131,6 +133,6 @@ def test_a_failed_write_leaves_what_was_there(tmp_path: Path) -> None:
     tree = Tree()
     tree.text("TRAILER!!!", "")
     with pytest.raises(ArchiveError):
-        cpio_writer.write_initrd(target, tree, level=1)
+        cpio_writer.write_initrd(target, [tree], level=1)
     assert [path.name for path in tmp_path.iterdir()] == ["initrd"]
     assert target.read_text() == "old"

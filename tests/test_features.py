@@ -5,6 +5,7 @@ from pathlib import Path
 
 from notos import config, features
 from notos.machine import Machine, Nix, Package, PackageName, Service, ShellText, Ssh, System
+from notos.request import Request
 
 DEFAULT = config.load(Path(__file__).resolve().parent.parent / "config.yaml").machine
 
@@ -23,8 +24,8 @@ def test_each_feature_brings_what_it_runs() -> None:
 def test_the_config_s_word_goes_first() -> None:
     own = Package(name=PackageName("nix-bin"), closure="depends")
     machine = replace(DEFAULT, system=System(packages=(own,)))
-    assert features.requests(machine)["system"]["nix-bin"] == "depends"
-    assert features.requests(machine)["system"]["runit"] == "elf"
+    assert features.requests(machine)["system"]["nix-bin"].closure == "depends"
+    assert features.requests(machine)["system"]["runit"].closure == "elf"
 
 
 def test_services_bring_theirs() -> None:
@@ -36,4 +37,5 @@ def test_services_bring_theirs() -> None:
 def test_the_sets() -> None:
     sets = features.requests(DEFAULT)
     assert set(sets) == {"system", "initrd", "kernel", "tools/image", "tools/qemu"}
-    assert sets["kernel"] == {"linux-image-cloud-amd64": "package"}
+    assert sets["kernel"] == {"linux-image-cloud-amd64": Request("package")}
+    assert sets["tools/qemu"]["qemu-system-x86"].only == ("usr/bin/qemu-system-x86_64",)

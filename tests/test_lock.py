@@ -14,9 +14,14 @@ from notos import lock
 from notos.errors import LockError
 from notos.lock import Lock, LockedPackage
 from notos.mirror import Mirrors
+from notos.request import Request
 
 names = st.from_regex(r"[a-z0-9][a-z0-9+.-]{1,12}", fullmatch=True)
 versions = st.from_regex(r"[0-9][A-Za-z0-9.+:~-]{0,8}", fullmatch=True)
+
+
+GLOBS = st.lists(st.text(max_size=8), max_size=2).map(tuple)
+REQUESTS = st.builds(Request, st.sampled_from(["elf", "depends", "package"]), GLOBS, GLOBS)
 
 
 @st.composite
@@ -37,7 +42,7 @@ def locks(draw: st.DrawFn) -> Lock:
     }
     members = st.sets(st.sampled_from(sorted(packages))).map(lambda each: tuple(sorted(each)))
     sets = draw(st.dictionaries(st.sampled_from(["system", "tools/qemu", "initrd"]), members))
-    requests = {name: dict.fromkeys(each, "elf") for name, each in sets.items()}
+    requests = {name: dict.fromkeys(each, draw(REQUESTS)) for name, each in sets.items()}
     return Lock(draw(names), requests, sets, packages)
 
 
@@ -48,7 +53,7 @@ def package(name: str, version: str = "1", **values: Any) -> LockedPackage:
 
 def make(*packages: LockedPackage) -> Lock:
     members = tuple(each.name for each in packages)
-    requests = {"system": dict.fromkeys(members, "elf")}
+    requests = {"system": dict.fromkeys(members, Request("elf"))}
     return Lock("trixie", requests, {"system": members}, {each.name: each for each in packages})
 
 

@@ -14,6 +14,7 @@ from notos.cache import Cache
 from notos.errors import ClosureError, LockError
 from notos.fetch import Retries
 from notos.lock import Lock, LockedPackage
+from notos.request import Request, Requests
 from tests.elf_builder import AARCH64, elf
 from tests.signed_archive import SUITE, Deb, Server, SignedArchive, serving
 
@@ -39,6 +40,17 @@ DEBCONF = Deb("debconf", depends="perl-base", provides="debconf-2.0", architectu
 BASICS = [LIBC, DEBCONF, Deb("perl-base"), Deb("adduser", depends="perl-base", architecture="all")]
 
 
+Closures = Mapping[str, Mapping[str, str | Request]]  # a bare word is a closure
+
+
+def asked(requests: Closures) -> Requests:
+    """What is written in short, as resolve wants it."""
+    return {
+        name: {package: Request(how) if isinstance(how, str) else how for package, how in packages.items()}
+        for name, packages in requests.items()
+    }
+
+
 @dataclass
 class World:
     """An archive, and a cache of its own."""
@@ -53,14 +65,14 @@ class World:
     def archive(self) -> Archive:
         return Archive(self.server.debian(), self.cache, keys=self.signed.keys, retries=Retries(1, 0.0))
 
-    def resolve(self, requests: resolve.Requests, base: Lock | None = None) -> Lock:
+    def resolve(self, requests: Closures, base: Lock | None = None) -> Lock:
         archive = self.archive()
 
         def bring(packages: Sequence[LockedPackage]) -> None:
             fetch.fetch([each.download(archive.mirrors) for each in packages], self.cache)
 
         return resolve.resolve(
-            requests,
+            asked(requests),
             suite=archive.debian.suite,
             base=base,
             archive=archive,
@@ -68,9 +80,9 @@ class World:
             fetch=bring,
         )
 
-    def set(self, **packages: str) -> str:
+    def set(self, **packages: str | Request) -> str:
         """The names in the set for `packages` (closure by name; - is written _)."""
-        requests = {name.replace("_", "-"): closure for name, closure in packages.items()}
+        requests = {name.replace("_", "-"): how for name, how in packages.items()}
         return " ".join(self.resolve({"system": requests}).sets["system"])
 
     def read(self) -> list[str]:
@@ -140,7 +152,7 @@ def test_sets_have_one_version_of_a_package(world: World) -> None:
     }
     assert sorted(locked.packages) == ["bar-data", "libbar2", "libc6", "libfoo1", "prog"]
     assert [each.name for each in locked.set("initrd")] == ["bar-data", "libbar2", "libc6"]
-    assert locked.requests == {"system": {"prog": "elf"}, "initrd": {"libbar2": "depends"}}
+    assert locked.requests == asked({"system": {"prog": "elf"}, "initrd": {"libbar2": "depends"}})
     assert locked.suite == SUITE
 
 
@@ -231,6 +243,25 @@ def test_a_library_that_nothing_provides(world: World, closure: str) -> None:
     )
     assert caught.value.hint == "add libfoo1 to the packages"
     assert world.set(prog=closure, libfoo1="elf") == "libbar2 libc6 libfoo1 prog"
+
+
+def test_only_wanted_files_bring_their_libraries(world: World) -> None:
+    files = {
+        "usr/bin/small": elf("libbar.so.2"),
+        "usr/bin/large": elf("libfoo.so.1"),
+        "usr/lib/large/plugin.so": elf("libfoo.so.1"),
+    }
+    world.publish(Deb("prog", depends="libbar2, libfoo1", files=files), FOO, BAR, DATA)
+    assert world.set(prog="elf") == "libbar2 libc6 libfoo1 prog"
+    assert world.set(prog=Request("elf", only=("usr/bin/small",))) == "libbar2 libc6 prog"
+    assert world.set(prog=Request("elf", exclude=("usr/bin/large", "usr/lib/*"))) == "libbar2 libc6 prog"
+    assert world.set(prog=Request("elf", only=("usr/share/*",))) == "prog"
+
+
+def test_a_library_that_is_left_out_is_not_there(world: World) -> None:
+    world.publish(program("prog", "libfoo.so.1", depends="libfoo1"), FOO, BAR, DATA)
+    with pytest.raises(ClosureError, match=r"usr/bin/prog of prog needs libfoo\.so\.1"):
+        world.set(prog="elf", libfoo1=Request("elf", exclude=("usr/lib/*",)))
 
 
 def test_a_library_that_no_package_at_all_has(world: World) -> None:
@@ -360,7 +391,7 @@ def test_a_lock_that_covers_all_needs_nothing(world: World) -> None:
     assert not nothing.root.exists()
 
 
-SMALLER: list[tuple[resolve.Requests, str]] = [
+SMALLER: list[tuple[Closures, str]] = [
     ({"system": {"prog": "depends"}}, "bar-data libbar2 libc6 libfoo1 perl-base prog prog-common"),
     ({"system": {"prog": "elf"}}, "libbar2 libc6 libfoo1 prog"),
     ({"system": {"libfoo1": "elf"}}, "libbar2 libc6 libfoo1"),
@@ -370,9 +401,7 @@ SMALLER: list[tuple[resolve.Requests, str]] = [
 
 
 @pytest.mark.parametrize(("requests", "expected"), SMALLER)
-def test_what_the_lock_suffices_for_needs_no_network(
-    world: World, requests: resolve.Requests, expected: str
-) -> None:
+def test_what_the_lock_suffices_for_needs_no_network(world: World, requests: Closures, expected: str) -> None:
     world.publish(PROG, FOO, BAR, DATA, COMMON, *ALTERNATIVES)
     base = world.resolve({"system": {"prog": "depends"}, "other": {"second": "elf"}})
     world.server.requests.clear()
@@ -482,5 +511,5 @@ def test_what_is_read_next_is_fetched_together(world: World) -> None:
         fetch.fetch([each.download(archive.mirrors) for each in packages], world.cache)
 
     requests = {"a": {"prog": "elf"}, "b": {"prog": "elf", "libbar2": "elf"}, "c": {"perl-base": "elf"}}
-    resolve.resolve(requests, suite=SUITE, base=None, archive=archive, cache=world.cache, fetch=bring)
+    resolve.resolve(asked(requests), suite=SUITE, base=None, archive=archive, cache=world.cache, fetch=bring)
     assert waves == [["libbar2", "perl-base", "prog"], ["libc6", "libfoo1"]]
