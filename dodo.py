@@ -3,7 +3,20 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from tasks import checks, graph, image, kernel, lock, session, stages, system, tools, upkeep, why
+from tasks import (
+    checks,
+    graph,
+    image,
+    kernel,
+    lock,
+    reproducible,
+    session,
+    stages,
+    system,
+    tools,
+    upkeep,
+    why,
+)
 from tasks.fingerprint import Checker
 from tasks.reporter import Reporter
 
@@ -25,6 +38,7 @@ STORY = (
     image.task_ssh,
     why.task_why,
     upkeep.task_gc,
+    reproducible.task_check_reproducible,
     checks.task_check,
     checks.task_test,
 )

@@ -4,7 +4,6 @@ import json
 import os
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -15,7 +14,7 @@ from notos.errors import ClosureError
 from notos.run import run
 from notos.store import Store, placeholder, remove_folder
 from notos.tree import Tree
-from tests.conftest import Project, clean_environment, copy_project
+from tests.conftest import Project
 
 OUTPUTS = ("vmlinuz", "initrd", "root.squashfs")
 
@@ -119,24 +118,6 @@ def test_a_static_busybox_is_all_there_is(built: Project) -> None:
     extra_utils.prove(folder, str(manifest(built, "extra-utils")["path"]))
     assert [path.name for path in folder.iterdir()] == ["bin"]
     assert os.readlink(folder / "bin/ash") == "busybox"
-
-
-def test_two_builds_are_the_same_bytes(built: Project, tmp_path: Path) -> None:
-    """Another folder, umask, locale, time zone and number of cores, from the same lock."""
-    other = copy_project(tmp_path / "a/deeper/folder")
-    shutil.copy(built.root / "config.lock", other.root)
-    environment = {"LC_ALL": "C.UTF-8", "TZ": "Asia/Tokyo", "PYTHONHASHSEED": "1"}
-    words = ["taskset", "-c", "0"] if shutil.which("taskset") else []
-    subprocess.run(
-        ["sh", "-c", 'umask 077; exec "$@"', "sh", *words, sys.executable, "-m", "doit", "runvm"],
-        cwd=other.root,
-        env={**clean_environment(), **environment},
-        check=True,
-        capture_output=True,
-    )
-    for name in (*OUTPUTS, "manifests/toplevel.json"):
-        here, there = (each.root / "build/notos" / name for each in (built, other))
-        assert here.read_bytes() == there.read_bytes(), name
 
 
 @pytest.mark.parametrize("set_name", ["ssh-keygen", "qemu-system-x86_64"])

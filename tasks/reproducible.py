@@ -1,0 +1,70 @@
+"""Proof that a build is a function of its lock: the same machine built elsewhere, from nothing."""
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from tasks import reporter, session
+from tasks.graph import CACHE, CONFIG, FOLDER, LOCK, Task, step
+
+LEFT_BEHIND = ("build", ".venv", ".git", "result", "__pycache__", ".*_cache")
+ELSEWHERE = {"LC_ALL": "tr_TR.UTF-8", "TZ": "Pacific/Kiritimati", "PYTHONHASHSEED": "1"}
+
+
+def task_check_reproducible() -> Task:
+    """build once more, elsewhere and as somebody else, and compare every byte"""
+    return {
+        "basename": "check-reproducible",
+        "actions": [step(check)],
+        "task_dep": ["runvm"],
+        "meta": {"quiet": True},
+    }
+
+
+def check() -> None:
+    """Build in a copy of the project, and name the first difference. Raises ToolError."""
+    from notos import difference
+    from notos.errors import ToolError
+    from notos.store import remove_folder
+
+    scratch = Path(tempfile.mkdtemp(prefix="notos-elsewhere-"))
+    copy = scratch / "a/much/deeper/folder"
+    _copy(copy)
+    reporter.show(f"building once more, in {copy} …")
+    done = subprocess.run(
+        [sys.executable, "-m", "tasks.elsewhere", f"config={CONFIG}", "runvm"],
+        cwd=copy,
+        env={**_environment(), **ELSEWHERE, "NOTOS_CACHE": str(CACHE.root)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    reporter.clear()
+    if done.returncode:
+        said = "\n".join((done.stdout + done.stderr).strip().splitlines()[-12:])
+        raise ToolError(f"the build in {copy} failed:\n{said}", hint="what it left is there")
+    sys.stderr.write(done.stderr)
+    targets = [str(LOCK), *_targets()]
+    told = difference.first(Path.cwd(), copy, targets)
+    if told:
+        raise ToolError(f"not reproducible: {told}", hint=f"the other build is in {copy}")
+    remove_folder(scratch)
+    print(f"reproducible: {len(targets)} files are the same bytes, {FOLDER}/root.squashfs among them")
+
+
+def _copy(copy: Path) -> None:
+    """Copy the project; what was built stays here."""
+    shutil.copytree(Path.cwd(), copy, symlinks=True, ignore=shutil.ignore_patterns(*LEFT_BEHIND))
+
+
+def _targets() -> list[str]:
+    """What the tasks of this build have made, in the order in which one needs the other."""
+    made = [target for task in session.tasks().values() for target in task.targets]
+    return [target for target in made if target != LOCK and os.path.lexists(target)]
+
+
+def _environment() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if name not in ("NOTOS_CALLER", "NOTOS_CONFIG")}

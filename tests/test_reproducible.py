@@ -1,0 +1,36 @@
+"""doit check-reproducible: that it finds our builds reproducible, and one that is not, not."""
+
+import shutil
+from pathlib import Path
+
+from tests.conftest import Project, copy_project
+
+
+def test_the_default_machine_is_the_same_anywhere(built: Project) -> None:
+    """Another folder, user, host name, umask, locale, time zone, clock, number of cores, order of files."""
+    done = built.doit("check-reproducible")
+    assert done.stdout.startswith("reproducible: ")
+    assert "build/notos/root.squashfs among them" in done.stdout
+    assert int(done.stdout.split()[1]) > 20
+
+
+def test_the_first_difference_is_named(built: Project, tmp_path: Path) -> None:
+    project = copy_project(tmp_path / "notos")
+    shutil.copy(project.root / "examples/minimal.yaml", project.root / "config.yaml")
+    path = project.root / "tasks/stages.py"
+    path.write_text(
+        path.read_text().replace(
+            'project.add("stage2", "stage-2", _rendered(STAGE2, {"self": placeholder("stage-2")}))',
+            "import os\n"
+            '    tree = _rendered(STAGE2, {"self": placeholder("stage-2")})\n'
+            '    tree.text("built", f"in {os.getcwd()}")\n'
+            '    project.add("stage2", "stage-2", tree)',
+        )
+    )
+    done = project.doit("check-reproducible", check=False)
+    assert done.returncode == 1
+    (line,) = [line for line in done.stdout.splitlines() if line.startswith("FAILED")]
+    assert "not reproducible: build/minimal/manifests/stage2.json: built differs from byte" in line
+    other = Path(line.rpartition(" is in ")[2])
+    assert (other / "build/minimal/manifests/stage2.json").exists()
+    shutil.rmtree(other.parents[3], ignore_errors=True)
