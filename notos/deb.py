@@ -16,7 +16,6 @@ from notos.errors import PackageError
 from notos.tree import CHUNK, Directory, File, Symlink, Tree
 
 _BLOCK = 512  # bytes: tar's unit
-_XZ_MEMORY = 1 << 28  # bytes; xz -9 needs a quarter of it
 _ZSTD_WINDOW = 1 << 27  # bytes; what zstd --ultra -22 makes
 
 
@@ -25,8 +24,18 @@ def everything(_path: str) -> bool:
     return True
 
 
-def read(path: Path, *, wanted: Callable[[str], bool] = everything) -> Tree:
-    """The files that the .deb at `path` installs, contents in memory.
+def as_it_is(data: bytes) -> bytes:
+    """The default for `kept`."""
+    return data
+
+
+def read(
+    path: Path,
+    *,
+    wanted: Callable[[str], bool] = everything,
+    kept: Callable[[bytes], bytes] = as_it_is,
+) -> Tree:
+    """The files that the .deb at `path` installs, contents in memory: of each what `kept` makes of it.
 
     Paths for which `wanted` is false are left out (a directory still comes as the parent of something
     wanted), and their contents are not kept. Hard links are one File at several paths. Owners and modes
@@ -37,10 +46,10 @@ def read(path: Path, *, wanted: Callable[[str], bool] = everything) -> Tree:
     cannot: paths outside the root or below a link, duplicates, links to nothing, device nodes.
     """
     with _named(path):
-        tree, links = _read_tar(path, "data.tar", wanted)
+        tree, links = _read_tar(path, "data.tar", wanted, kept)
         lacking = {first for link, first in links.items() if wanted(link) and not wanted(first)}
         if lacking:  # a wanted link to a file that was passed over: read again, with the file
-            tree, _ = _read_tar(path, "data.tar", lambda each: each in lacking or wanted(each))
+            tree, _ = _read_tar(path, "data.tar", lambda each: each in lacking or wanted(each), kept)
         if wanted is everything:
             return tree
         chosen = Tree()
@@ -131,7 +140,7 @@ def _pieces(stream: BinaryIO, size: int) -> Iterator[bytes]:
 
 
 class _Decompressor(Protocol):
-    """What lzma, zlib and zstandard have in common."""
+    """What zlib and zstandard have in common."""
 
     @property
     def eof(self) -> bool: ...
@@ -148,13 +157,20 @@ def _decompress(pieces: Iterator[bytes], suffix: str) -> Iterator[bytes]:
 
     import zstandard
 
+    from notos import xz
+
     makers: dict[str, Callable[[], _Decompressor]] = {
-        ".xz": lambda: lzma.LZMADecompressor(lzma.FORMAT_XZ, _XZ_MEMORY),
         ".zst": lambda: zstandard.ZstdDecompressor(max_window_size=_ZSTD_WINDOW).decompressobj(),
         ".gz": lambda: zlib.decompressobj(16 + zlib.MAX_WBITS),
     }
     if suffix == "":
         yield from pieces
+        return
+    if suffix == ".xz":
+        try:
+            yield from xz.decompress(b"".join(pieces))
+        except (lzma.LZMAError, MemoryError) as error:
+            raise PackageError(f"broken xz data: {error}") from error
         return
     if suffix not in makers:
         raise PackageError(f"compressed in a way that deb(5) does not list: {suffix}")
@@ -167,7 +183,7 @@ def _decompress(pieces: Iterator[bytes], suffix: str) -> Iterator[bytes]:
                     decompressor = makers[suffix]()
                 yield decompressor.decompress(rest)
                 rest = decompressor.unused_data if decompressor.eof else b""
-    except (lzma.LZMAError, zstandard.ZstdError, zlib.error, MemoryError) as error:
+    except (zstandard.ZstdError, zlib.error, MemoryError) as error:
         raise PackageError(f"broken {suffix[1:]} data: {error}") from error
     if not decompressor.eof:
         raise PackageError(f"{suffix[1:]} data that is cut off")
@@ -231,7 +247,9 @@ class _Header:
     link: str
 
 
-def _read_tar(path: Path, stem: str, wanted: Callable[[str], bool]) -> tuple[Tree, dict[str, str]]:
+def _read_tar(
+    path: Path, stem: str, wanted: Callable[[str], bool], kept: Callable[[bytes], bytes] = as_it_is
+) -> tuple[Tree, dict[str, str]]:
     """All entries of a tar member, and which file each hard link is; unwanted files are left empty."""
     tree = Tree()
     links: dict[str, str] = {}
@@ -244,7 +262,7 @@ def _read_tar(path: Path, stem: str, wanted: Callable[[str], bool]) -> tuple[Tre
                 if header.kind == b"0":
                     padding = -header.size % _BLOCK
                     if wanted(name):
-                        content = stream.read(header.size)
+                        content = kept(stream.read(header.size))
                         stream.skip(padding)
                     else:
                         content = b""

@@ -84,26 +84,38 @@ def _read(sha256: str, cache: Cache) -> Facts:
     needs: list[tuple[str, tuple[str, ...], tuple[str, ...]]] = []
     libraries: dict[str, list[str]] = {}
     out = unwanted(())
-    tree = deb.read(cache.download(sha256), wanted=lambda path: not out(merged(path)))
+    tree = deb.read(cache.download(sha256), wanted=lambda path: not out(merged(path)), kept=_summary)
     for place, entry in tree.items():
         path = merged(place)
         folder, _, name = path.rpartition("/")
         ours = isinstance(entry, Symlink)
-        if isinstance(entry, File):
-            try:
-                parsed = elf.parse(entry.read())
-            except PackageError:
-                continue  # test data, or firmware that only looks like ELF: nothing that ld.so would run
-            ours = parsed is not None and parsed.machine == X86_64
-            if ours and parsed is not None and parsed.needed:
-                folders = (posixpath.normpath(expand(each, folder)) for each in parsed.runpath)
-                needs.append((path, parsed.needed, tuple(folders)))
+        if isinstance(entry, File) and (summary := entry.read()):
+            ours = True
+            needed, runpath = json.loads(summary)
+            if needed:
+                folders = (posixpath.normpath(expand(each, folder)) for each in runpath)
+                needs.append((path, tuple(needed), tuple(folders)))
         if ours and ".so" in name:
             libraries.setdefault(name, []).append(folder)
     _keep(cache.facts(sha256), {"format": FORMAT, "needs": needs, "libraries": libraries})
     facts = known(sha256, cache)
     assert facts is not None
     return facts
+
+
+def _summary(data: bytes) -> bytes:
+    """What a file needs and where it looks for it; nothing for what ld.so would not run.
+
+    Test data, and firmware that only looks like ELF, can be broken: that is not our business. Kept in
+    place of the file, so that a large package does not have to fit into memory.
+    """
+    try:
+        parsed = elf.parse(data)
+    except PackageError:
+        return b""
+    if parsed is None or parsed.machine != X86_64:
+        return b""
+    return json.dumps([parsed.needed, parsed.runpath]).encode()
 
 
 def _keep(path: Path, data: object) -> None:
