@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from notos import fetch, mirror, release
+from notos import fetch, mirror, release, xz
 from notos.cache import Cache
 from notos.errors import FetchError, LockError
 from notos.fetch import Download, Progress, Retries
@@ -43,7 +43,7 @@ class Archive:
     """The archive that `debian` means. Nothing is fetched before the first question.
 
     All questions raise FetchError (SignatureError) when the archive cannot be reached or trusted.
-    `keys` is a folder of armored certificates.
+    `keys` is a folder of armored certificates; `where` says which mirrors a Debian means.
     """
 
     debian: Debian
@@ -51,11 +51,12 @@ class Archive:
     keys: Path = release.KEYS
     progress: Callable[[Progress], None] | None = None
     retries: Retries = Retries()
+    where: Callable[[Debian], Mirrors] = mirror.mirrors
 
     @cached_property
     def mirrors(self) -> Mirrors:
         """Where it is."""
-        return mirror.mirrors(self.debian)
+        return self.where(self.debian)
 
     def newest(self, name: str) -> LockedPackage | None:
         """The newest version of the package `name`; None when there is none."""
@@ -156,9 +157,9 @@ class Archive:
         return [self.cache.download(each.sha256) for each in downloads]
 
 
-def _unpacked(path: Path) -> bytes:
+def _unpacked(path: Path) -> list[bytes]:
     try:
-        return lzma.decompress(path.read_bytes())
+        return list(xz.decompress(path.read_bytes()))
     except lzma.LZMAError as error:  # it was right when it was downloaded
         raise FetchError(f"{path} is damaged: {error}", hint="remove it; it is fetched again") from error
 

@@ -4,17 +4,18 @@ Parsing all 69,000 stanzas of Debian's takes 7 s; finding where each begins, 0.1
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 _NAME = re.compile(rb"\nPackage: ([^\n]+)")
 _PROVIDES = re.compile(rb"\nProvides: ([^\n]+)")
 
 
 class Index:
-    """The text of a Packages file."""
+    """The text of a Packages file, which comes in pieces of any size."""
 
-    def __init__(self, data: bytes) -> None:
-        self._data = data = b"\n" + data  # so that the first stanza begins as all others do
+    def __init__(self, pieces: Iterable[bytes]) -> None:
+        # A newline first, so that the first stanza begins as all others do.
+        self._data = data = b"".join((b"\n", *pieces))
         self._starts: dict[bytes, list[int]] = {}
         for match in _NAME.finditer(data):
             self._starts.setdefault(match[1], []).append(match.start())

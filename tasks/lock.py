@@ -1,6 +1,7 @@
 """Packages: which versions (config.lock, from signed indexes), and their .debs in the cache."""
 
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,6 +23,8 @@ from tasks.session import asked_for
 if TYPE_CHECKING:
     from notos.fetch import Progress
     from notos.lock import LockedPackage
+    from notos.machine import Debian
+    from notos.mirror import Mirrors
 
 REQUESTS = features.requests(MACHINE)
 DEBIAN = {"suite": MACHINE.debian.suite, "components": list(MACHINE.debian.components)}
@@ -55,7 +58,7 @@ def choose() -> None:
     from notos.resolve import resolve
 
     old = lock.read(Path(LOCK))
-    archive = Archive(MACHINE.debian, CACHE, progress=_show)
+    archive = Archive(MACHINE.debian, CACHE, progress=_show, where=_mirrors)
     new = resolve(
         REQUESTS,
         suite=MACHINE.debian.suite,
@@ -102,12 +105,19 @@ def download(packages: "Sequence[LockedPackage]") -> None:
     """Bring .debs into the cache; without the network, and without a mirror, if they are all there."""
     from notos.fetch import Download, has
     from notos.fetch import fetch as get
-    from notos.mirror import mirrors
 
     missing = [each for each in packages if not has(CACHE, Download(each.name, "", each.size, each.sha256))]
     if missing:
-        where = mirrors(MACHINE.debian)
+        where = _mirrors(MACHINE.debian)
         get([each.download(where) for each in missing], CACHE, progress=_show)
+
+
+@cache
+def _mirrors(debian: "Debian") -> "Mirrors":
+    """Asking the host's apt takes half a second: it is done once."""
+    from notos.mirror import mirrors
+
+    return mirrors(debian)
 
 
 def _show(progress: "Progress") -> None:

@@ -243,7 +243,7 @@ def test_a_mirror_that_recovers(archive: Archive, server: Server) -> None:
 def test_index() -> None:
     first = b"Package: a\nDepends: b,\n c\nProvides: v\n"
     second = b"Package: aa\nDescription: x\n Package: a\n"
-    index = Index(b"\n".join([first, second, b"Package: a\nVersion: 2"]))
+    index = Index([first, b"\n", second, b"\nPackage: a\nVer", b"sion: 2"])
     assert list(index.names()) == ["a", "aa"]
     assert [dict(each) for each in index.stanzas("a")] == [
         {"Package": "a", "Depends": "b, c", "Provides": "v"},
@@ -251,7 +251,7 @@ def test_index() -> None:
     ]
     assert list(index.providers("v")) == ["a"]
     assert list(index.stanzas("b")) == []
-    assert list(Index(b"").names()) == []
+    assert list(Index([]).names()) == []
 
 
 def test_the_shipped_keys_are_those_of_the_docs() -> None:
