@@ -41,6 +41,7 @@ STORY = (
     reproducible.task_check_reproducible,
     checks.task_check,
     checks.task_test,
+    checks.task_bench,
 )
 
 DOIT_CONFIG = {

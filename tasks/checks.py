@@ -28,6 +28,31 @@ def task_test() -> Task:
     return {"actions": [step(test)], "task_dep": ["check"]}
 
 
+def task_bench() -> Task:
+    """measure what docs/performance.md quotes: doit bench [--only NAME] [--runs N] [--against FILE]"""
+    options = {
+        "runs": (5, "how often each is measured"),
+        "only": ("*", "which of them, a glob"),
+        "against": ("", "JSON of an earlier run to compare with"),
+        "json": ("build/bench.json", "where to write"),
+    }
+    return {
+        "actions": [step(bench)],
+        "params": [
+            {"name": name, "long": name, "default": default, "type": type(default), "help": text}
+            for name, (default, text) in options.items()
+        ],
+        "meta": {"quiet": True},
+    }
+
+
+def bench(runs: int, only: str, against: str, json: str) -> None:
+    """Run the benchmarks, their output live. Raises ToolError."""
+    compared = ["--against", against] if against else []
+    words = ["--runs", str(runs), "--only", only, "--json", json, *compared]
+    _run([sys.executable, "-m", "benchmarks", *words])
+
+
 def install() -> None:
     """Have the test tools in the environment that doit runs in. Raises ToolError."""
     digest = hashlib.sha256(Path(REQUIREMENTS).read_bytes()).hexdigest()

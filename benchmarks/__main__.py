@@ -1,0 +1,68 @@
+"""python -m benchmarks: measure, print a table, write JSON. `./doit bench` runs it."""
+
+import argparse
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from fnmatch import fnmatch
+from pathlib import Path
+
+from benchmarks import boots, builds, figures, formats
+from benchmarks.figures import Figure
+from benchmarks.scene import Scene
+from notos.errors import NotosError
+
+ALL: tuple[Callable[[Scene, int], Iterator[Figure]], ...] = (
+    *(builds.cold, builds.clean, builds.nothing, builds.edits, builds.package, builds.sizes),
+    *(boots.ssh, formats.cpio, formats.squashfs, formats.initrd, builds.tenfold),
+)
+
+
+def main() -> int:
+    """Run what was asked for; 1 when something could not be measured."""
+    parser = argparse.ArgumentParser(prog="doit bench", description=__doc__)
+    parser.add_argument("--runs", type=int, default=5, help="how often each is measured")
+    parser.add_argument("--only", default="*", help="which: " + ", ".join(each.__name__ for each in ALL))
+    parser.add_argument("--against", type=Path, help="the JSON of an earlier run, to compare with")
+    parser.add_argument("--json", type=Path, default=Path("build/bench.json"), help="where to write")
+    asked = parser.parse_args()
+    try:
+        before = figures.load(asked.against) if asked.against else {}
+    except (OSError, ValueError) as error:
+        print(f"cannot compare with {asked.against}: {error}", file=sys.stderr)
+        return 1
+    chosen = [each for each in ALL if fnmatch(each.__name__, asked.only)]
+    if not chosen:
+        print(
+            f"nothing is called {asked.only}; there are {', '.join(each.__name__ for each in ALL)}",
+            file=sys.stderr,
+        )
+        return 1
+    found: list[Figure] = []
+    failed = 0
+    folder = Path(tempfile.mkdtemp(prefix="notos-bench-"))
+    try:
+        scene = Scene(folder)
+        for each in chosen:
+            title = (each.__doc__ or "").partition("\n")[0]
+            print(f"{each.__name__}: {title}", file=sys.stderr, flush=True)
+            try:
+                for figure in each(scene, asked.runs):
+                    print("  " + figures.table([figure], before).splitlines()[1], file=sys.stderr, flush=True)
+                    found.append(figure)
+            except (RuntimeError, NotosError) as error:
+                print(f"  not measured: {error}", file=sys.stderr)
+                failed = 1
+    finally:
+        Scene.remove(folder)
+        shutil.rmtree(folder, ignore_errors=True)
+    figures.dump(found, asked.json)
+    host = figures.host()
+    print(f"\n{host['processor']}, {host['cores']} cores, Python {host['python']}; written to {asked.json}\n")
+    print(figures.table(found, before))
+    return failed
+
+
+if __name__ == "__main__":
+    sys.exit(main())

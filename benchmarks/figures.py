@@ -1,0 +1,97 @@
+"""Figures: what was measured, of us and of peers, as JSON and as a table."""
+
+import json
+import os
+import platform
+import statistics
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One figure: the value of each run, what it is to reach, and what peers did in the same runs.
+
+    `unit` is s, MB (10^6 bytes) or x (a ratio). Less is better in all of them.
+    """
+
+    name: str
+    unit: str
+    values: Sequence[float]
+    reach: float | None = None
+    peers: Mapping[str, Sequence[float]] = field(default_factory=dict)
+    note: str = ""
+
+    @property
+    def median(self) -> float:
+        """The figure."""
+        return statistics.median(self.values)
+
+    def ratio(self, peer: str) -> float:
+        """Ours to a peer's, pair by pair, so that what slows the machine down counts in both."""
+        return statistics.median(a / b for a, b in zip(self.values, self.peers[peer], strict=False))
+
+
+def dump(figures: Iterable[Figure], path: Path) -> None:
+    """Write them as JSON, with what they were measured on."""
+    data = {
+        "host": host(),
+        "figures": {each.name: asdict(each) | {"median": each.median} for each in figures},
+    }
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(data, indent=1) + "\n")
+
+
+def load(path: Path) -> dict[str, Figure]:
+    """Figures of an earlier run. Raises OSError, ValueError."""
+    data = json.loads(path.read_text())
+    known = Figure.__dataclass_fields__
+    try:
+        return {
+            name: Figure(**{key: value for key, value in each.items() if key in known})
+            for name, each in data["figures"].items()
+        }
+    except (KeyError, TypeError, AttributeError) as error:
+        raise ValueError(f"no figures in {path}: {error}") from None
+
+
+def host() -> dict[str, Any]:
+    """What counts of this host."""
+    model = ""
+    for line in Path("/proc/cpuinfo").read_text().splitlines():
+        if line.startswith("model name"):
+            model = line.partition(":")[2].strip()
+            break
+    return {"processor": model, "cores": len(os.sched_getaffinity(0)), "python": platform.python_version()}
+
+
+def table(figures: Iterable[Figure], before: Mapping[str, Figure]) -> str:
+    """A line for each: median, spread, what is to be reached, peers, and the change against `before`."""
+    rows = [("", "median", "least … most", "reach", "against", "peers, and our ratio to them")]
+    for each in figures:
+        old = before.get(each.name)
+        rows.append(
+            (
+                each.name,
+                _text(each.median, each.unit),
+                f"{min(each.values):.3g} … {max(each.values):.3g}" if len(each.values) > 1 else "",
+                "" if each.reach is None else f"{'✓' if each.median <= each.reach else '✗'} {each.reach:g}",
+                "" if old is None or not old.median else f"{100 * (each.median / old.median - 1):+.0f} %",
+                "; ".join([*(_peer(each, name) for name in each.peers), *([each.note] if each.note else [])]),
+            )
+        )
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
+    )
+
+
+def _peer(figure: Figure, name: str) -> str:
+    median = statistics.median(figure.peers[name])
+    return f"{name} {_text(median, figure.unit)} ({figure.ratio(name):.2f})"
+
+
+def _text(value: float, unit: str) -> str:
+    return f"{value:.3g} {unit}" if value < 100 else f"{value:.0f} {unit}"
