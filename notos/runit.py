@@ -48,11 +48,11 @@ def _fragments(machine: Machine) -> Iterator[tuple[str, Mapping[str, Value]]]:
         yield "boot/20-network-dhcp", {"interface": network.interface}
     else:
         yield "boot/20-network-none", {}
-    if machine.time_servers:
-        yield "boot/30-time", {"servers": machine.time_servers}
     if machine.ssh.server != "none":
         yield "boot/40-ssh-keys", {}
         yield f"boot/50-ssh-host-key-{machine.ssh.server}", {}
+    if machine.time_servers:
+        yield "boot/60-time", {"servers": machine.time_servers}
 
 
 def _built_in(machine: Machine) -> Iterator[tuple[str, str]]:

@@ -114,4 +114,18 @@ def log_in(words: list[str]) -> None:
     if not port:
         raise ToolError("no port leads to the machine's ssh", hint="add 2222: 22 to vm.forward in the config")
     command = ssh_key.login(CACHE, tools.tree("qemu"), port)
-    os.execv(command[0], [*command, *words])
+    os.execv(command[0], [*command, *words, *_taken(words)])
+
+
+def _taken(words: list[str]) -> list[str]:
+    """A command with = in it, which doit takes for a variable. Raises ToolError unless it was one word."""
+    from doit import doit_cmd
+
+    from notos.errors import ToolError
+
+    taken = [f"{name}={value}" for name, value in doit_cmd._CMDLINE_VARS.items() if name != "config"]
+    if len(taken) > 1 or (taken and words):
+        raise ToolError(
+            "doit takes words with = in them for itself", hint="put the command in quotes, as one word"
+        )
+    return taken

@@ -30,9 +30,9 @@ def test_the_default_machine() -> None:
     assert tree.children()["boot"] == [
         "10-hostname",
         "20-network-static",
-        "30-time",
         "40-ssh-keys",
         "50-ssh-host-key-openssh",
+        "60-time",
     ]
     assert tree.children()["services"] == ["nix-daemon", "sshd"]
     assert "address=10.0.2.15/24\n" in text(tree, "boot/20-network-static")
