@@ -14,7 +14,7 @@ import pytest
 
 from tests.conftest import Project, clean_environment, copy_project
 
-OUTPUTS = ("vmlinuz", "initrd", "root.squashfs", "runvm.sh")
+OUTPUTS = ("vmlinuz", "vmlinux", "initrd", "root.squashfs", "runvm.sh")
 
 
 @pytest.fixture(scope="module")
@@ -161,7 +161,8 @@ def test_a_package_added(project: Project) -> None:
 
 
 def owner_of(name: str) -> str:
-    return {"vmlinuz": "kernel:build", "root.squashfs": "squashfs", "runvm.sh": "runvm"}.get(name, name)
+    owners = {"vmlinuz": "kernel:build", "vmlinux": "kernel:build", "root.squashfs": "squashfs"}
+    return owners.get(name, name.removesuffix(".sh"))
 
 
 @pytest.mark.parametrize("name", OUTPUTS)
@@ -244,6 +245,46 @@ def test_a_signal_is_an_orderly_end(project: Project, number: signal.Signals, sa
     assert (process.returncode, out, err) == (128 + number, "", said)
     assert not list(folder.glob(".initrd*"))
     assert project.ran() == ["initrd"]
+
+
+IMAGE = {"toplevel", "squashfs", "runvm"}
+# Somebody edits a file while a task is at work, just when it has read a certain script.
+HOOK = """
+import os as _os
+from pathlib import Path as _Path
+_render = render
+def render(text, values, *, name):
+    if name == _os.environ.get("AT"):
+        path = _Path(_os.environ["EDITED"])
+        path.write_text(path.read_text().replace(_os.environ["OLD"], _os.environ["NEW"]))
+    return _render(text, values, name=name)
+"""
+
+
+@pytest.mark.parametrize(
+    ("at", "name", "old", "new", "again"),
+    [
+        ("scripts/stage2/init", "scripts/stage2/init", "Entering stage-2...", "Entered", {"stage2", *IMAGE}),
+        ("runit/2", "runit/2", "Running runsvdir...", "Running", {"runit", *IMAGE}),
+        ("runit/2", "config.yaml", "memory: 256", "memory: 300", {"runvm"}),
+        ("scripts/runvm.sh", "scripts/stage1/init", "Entering stage-1...", "Entered", {"stage1", "initrd"}),
+    ],
+)
+def test_an_edit_while_a_build_runs_is_noticed(  # noqa: PLR0917
+    project: Project, at: str, name: str, old: str, new: str, again: set[str]
+) -> None:
+    """By the task that reads it, or by one that has run already: the next run makes it right."""
+    hooked = project.root / "notos/scripts.py"
+    hooked.write_text(hooked.read_text() + HOOK)
+    project.ran(AT=at, EDITED=name, OLD=old, NEW=new)
+    assert new in (project.root / name).read_text()
+    assert set(project.ran()) == again
+    assert project.ran() == []
+    fresh = copy_project(project.root.parent / f"fresh-{len(list(project.root.parent.iterdir()))}")
+    for each in ("config.yaml", "config.lock", name, "notos/scripts.py"):
+        shutil.copy(project.root / each, fresh.root / each)
+    fresh.doit()
+    assert contents(fresh) == contents(project)
 
 
 def test_two_at_once(project: Project) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import zstandard
 
-from notos import extra_utils, libraries
+from notos import elf, extra_utils, kernel, libraries
 from notos.errors import ClosureError
 from notos.run import run
 from notos.store import Store, placeholder, remove_folder
@@ -62,6 +62,19 @@ def test_the_initrd_is_the_closure_of_stage1(built: Project, tool) -> None:
     assert {"init", "dev/console", "proc", "sys", "mnt"} <= names
 
 
+def test_the_kernel_unpacked_is_what_qemu_enters(built: Project, tool) -> None:
+    folder = built.root / "build/notos"
+    packed = (folder / "vmlinuz").read_bytes()
+    plain = (folder / "vmlinux").read_bytes()
+    assert kernel.uncompressed(packed) == plain
+    assert elf.has_note(plain, "Xen", 18)
+    assert not elf.has_note(plain, "Xen", 99)
+    assert b"Linux version 6." in plain
+    assert kernel.uncompressed(plain) is None
+    assert kernel.uncompressed(packed[: len(packed) // 2]) is None
+    assert kernel.uncompressed(b"") is None
+
+
 def test_the_system_has_what_its_packages_ask_for(built: Project) -> None:
     system = location(built, "system-path")
     assert (system / "bin/bash").is_file()
@@ -70,6 +83,9 @@ def test_the_system_has_what_its_packages_ask_for(built: Project) -> None:
     assert os.readlink(system / "lib/modules") == "/run/booted-system/kernel-modules/lib/modules"
     assert not (system / "share/doc").exists()
     assert not list(system.rglob("gconv"))
+    assert not list(system.rglob("libmvec.so*")), "no program here needs it"
+    assert not list(system.rglob("libdb-5*")), "only iproute2's arpd needs it, which is left out"
+    assert not (system / "lib/openssh/sftp-server").exists()
     ip = os.readlink(system / "sbin/ip") if (system / "sbin/ip").is_symlink() else ""
     assert "busybox" not in ip, "iproute2 has an ip of its own"
 
