@@ -7,7 +7,7 @@ It finds packages; which ones are wanted is resolve.py's business.
 
 import gzip
 import lzma
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
@@ -157,9 +157,9 @@ class Archive:
         return [self.cache.download(each.sha256) for each in downloads]
 
 
-def _unpacked(path: Path) -> list[bytes]:
+def _unpacked(path: Path) -> Iterator[bytes]:
     try:
-        return list(xz.decompress(path.read_bytes()))
+        yield from xz.decompress(path.read_bytes())
     except lzma.LZMAError as error:  # it was right when it was downloaded
         raise FetchError(f"{path} is damaged: {error}", hint="remove it; it is fetched again") from error
 

@@ -14,8 +14,9 @@ class Index:
     """The text of a Packages file, which comes in pieces of any size."""
 
     def __init__(self, pieces: Iterable[bytes]) -> None:
-        # A newline first, so that the first stanza begins as all others do.
-        self._data = data = b"".join((b"\n", *pieces))
+        self._data = data = bytearray(b"\n")  # so that the first stanza begins as all others do
+        for piece in pieces:
+            data += piece
         self._starts: dict[bytes, list[int]] = {}
         for match in _NAME.finditer(data):
             self._starts.setdefault(match[1], []).append(match.start())

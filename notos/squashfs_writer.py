@@ -121,7 +121,7 @@ def _made() -> str:
 
 def _parameters(log: int) -> tuple[int, ...]:
     """window, chain, hash and search log, minimal match, target length, strategy (zstd.h)."""
-    return log, log, log, 2, 3, 64, zstandard.STRATEGY_BTULTRA
+    return log, log - 1, log - 2, 2, 3, 32, zstandard.STRATEGY_BTULTRA
 
 
 class _Compressor(threading.local):
