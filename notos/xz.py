@@ -42,7 +42,7 @@ def decompress(data: bytes) -> Iterator[bytes]:
         ahead: deque[Future[bytes]] = deque()
         for each in blocks:
             ahead.append(pool.submit(block, *each))
-            if len(ahead) > cores:
+            if len(ahead) >= cores:
                 yield ahead.popleft().result()
         while ahead:
             yield ahead.popleft().result()
