@@ -16,6 +16,7 @@ from notos.packages import merged, unwanted
 from notos.tree import File, Symlink
 
 FORMAT = 2
+LARGE = 4 << 20  # bytes of a .deb; from some such size on they have several blocks
 
 
 @dataclass(frozen=True)
@@ -76,8 +77,13 @@ def known(sha256: str, cache: Cache) -> Facts | None:
 def read(sha256s: Iterable[str], cache: Cache, *, jobs: int = 2) -> dict[str, Facts]:
     """Read the .debs with these hashes, which are in the cache. Raises PackageError."""
     wanted = sorted(set(sha256s))
+    # A large one keeps all cores busy by itself; two at a time would take more memory than all the rest.
+    large = [each for each in wanted if cache.download(each).stat().st_size >= LARGE]
+    found = {each: _read(each, cache) for each in large}
+    small = [each for each in wanted if each not in found]
     with ThreadPoolExecutor(jobs) as pool:
-        return dict(zip(wanted, pool.map(lambda each: _read(each, cache), wanted), strict=True))
+        found.update(zip(small, pool.map(lambda each: _read(each, cache), small), strict=True))
+    return found
 
 
 def _read(sha256: str, cache: Cache) -> Facts:
