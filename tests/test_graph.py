@@ -235,6 +235,8 @@ def test_a_signal_is_an_orderly_end(project: Project, number: signal.Signals, sa
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        # In the background of a shell, or under nohup, a signal would be ignored from the start.
+        preexec_fn=lambda: signal.signal(number, signal.SIG_DFL),  # noqa: PLW1509
     )
     deadline = time.monotonic() + 20
     while process.poll() is None and not list(folder.glob(".initrd*")):
