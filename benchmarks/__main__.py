@@ -1,7 +1,6 @@
 """python -m benchmarks: measure, print a table, write JSON. `./doit bench` runs it."""
 
 import argparse
-import shutil
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
@@ -12,6 +11,7 @@ from benchmarks import boots, builds, figures, formats
 from benchmarks.figures import Figure
 from benchmarks.scene import Scene
 from notos.errors import NotosError
+from notos.store import remove_folder
 
 ALL: tuple[Callable[[Scene, int], Iterator[Figure]], ...] = (
     *(builds.cold, builds.clean, builds.nothing, builds.edits, builds.package, builds.sizes),
@@ -55,8 +55,7 @@ def main() -> int:
                 print(f"  not measured: {error}", file=sys.stderr)
                 failed = 1
     finally:
-        Scene.remove(folder)
-        shutil.rmtree(folder, ignore_errors=True)
+        remove_folder(folder)
     figures.dump(found, asked.json)
     host = figures.host()
     print(f"\n{host['processor']}, {host['cores']} cores, Python {host['python']}; written to {asked.json}\n")

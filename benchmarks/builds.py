@@ -10,6 +10,7 @@ from benchmarks import measure
 from benchmarks.figures import Figure
 from benchmarks.measure import interleaved
 from benchmarks.scene import Scene
+from notos.store import remove_folder
 
 INCLUDED = "bash,busybox,ca-certificates,chrony,iproute2,linux-image-cloud-amd64,nix-bin,openssh-server,runit"
 
@@ -44,7 +45,7 @@ def cold(scene: Scene, runs: int) -> Iterator[Figure]:
 def _bootstrap(scene: Scene, mmdebstrap: str) -> float:
     root, image = scene.scratch / "mmdebstrap", scene.scratch / "mmdebstrap.squashfs"
     words = [mmdebstrap, "--quiet", "--variant=essential", f"--include={INCLUDED}"]
-    made = measure.run([*words, scene.machine.debian.suite, root, scene.mirror]).seconds
+    made = measure.run([*words, scene.machine.debian.suite, root, scene.archive.mirrors.main]).seconds
     words = [
         *scene.tools.command("mksquashfs"),
         str(root),
@@ -143,7 +144,7 @@ def tenfold(scene: Scene, runs: int) -> Iterator[Figure]:
             f"name: packages{len(names)}\nsystem:\n  packages: [{', '.join(names)}]\nssh: {{server: none}}\n"
         )
         config.write_text(text + "kernel: {modules: [virtio_net, virtio_blk, squashfs, overlay]}\n")
-        scene.remove(scene.root / f"build/packages{len(names)}")
+        remove_folder(scene.root / f"build/packages{len(names)}")
         done = scene.doit(f"config={config.name}", "system_path", "squashfs")
         memory[len(names)].append(done.memory)
         return done.seconds

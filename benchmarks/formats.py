@@ -10,6 +10,7 @@ from benchmarks import measure
 from benchmarks.figures import Figure
 from benchmarks.measure import interleaved
 from benchmarks.scene import ROOT, Scene
+from notos.store import remove_folder
 
 FILES, BYTES = 5000, 200_000_000
 
@@ -90,7 +91,7 @@ def squashfs(scene: Scene, runs: int) -> Iterator[Figure]:
     peers = {"mksquashfs -15": middle, "mksquashfs -19": high}
     yield Figure("squashfs of the default machine", "s", seconds, None, peers)
     yield Figure("its size", "MB", found.pop("ours"), None, found)
-    scene.remove(folder)
+    remove_folder(folder)
 
 
 def initrd(scene: Scene, runs: int) -> Iterator[Figure]:

@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 
 from benchmarks.measure import Run, run
-from notos import config, fetch, mirror, tools
+from notos import config, fetch, tools
 from notos.archive import Archive
 from notos.cache import Cache
 from notos.lock import LockedPackage
@@ -16,7 +16,7 @@ from notos.machine import Machine
 from notos.packages import Unpack
 from notos.request import Request
 from notos.resolve import resolve
-from notos.store import make_writable
+from notos.store import remove_folder
 from notos.tools import ToolsTree
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -71,16 +71,9 @@ class Scene:
 
     def forget(self) -> None:
         """Be as a fresh clone, with an empty cache."""
-        self.remove(self.root / "build")
-        self.remove(self.cache)
+        remove_folder(self.root / "build")
+        remove_folder(self.cache)
         (self.root / "config.lock").unlink(missing_ok=True)
-
-    @staticmethod
-    def remove(folder: Path) -> None:
-        """Remove a folder with sealed ones in it."""
-        if folder.exists():
-            make_writable(folder)
-            shutil.rmtree(folder)
 
     @cached_property
     def machine(self) -> Machine:
@@ -91,11 +84,6 @@ class Scene:
     def archive(self) -> Archive:
         """Debian, with the user's own cache: peers are not what is measured."""
         return Archive(self.machine.debian, Cache.default())
-
-    @cached_property
-    def mirror(self) -> str:
-        """The main mirror's address."""
-        return mirror.mirrors(self.machine.debian).main
 
     @cached_property
     def tools(self) -> ToolsTree:

@@ -54,25 +54,22 @@ def missing(tree: Tree) -> list[Missing]:
 
     Files for another processor than the loader's are passed over: they are data here.
     """
+    return survey(tree)[0]
+
+
+def survey(tree: Tree) -> tuple[list[Missing], set[str]]:
+    """What `missing` tells, and the paths of the libraries that are needed and there: read once for both."""
     anywhere = _by_name(tree)
-    problems = []
+    problems: list[Missing] = []
+    found: set[str] = set()
     for path, entry in tree.items():
         if isinstance(entry, File) and _may_be_elf(path, entry):
-            needs = _needs(tree, path, anywhere)
-            problems += [Missing(path, soname) for soname, place in needs if place is None]
-    return problems
-
-
-def needed(tree: Tree) -> dict[str, str]:
-    """The libraries that any ELF file of `tree` needs and that are there: their paths by soname."""
-    anywhere = _by_name(tree)
-    return {
-        soname: place
-        for path, entry in tree.items()
-        if isinstance(entry, File) and _may_be_elf(path, entry)
-        for soname, place in _needs(tree, path, anywhere)
-        if place is not None
-    }
+            for soname, place in _needs(tree, path, anywhere):
+                if place is None:
+                    problems.append(Missing(path, soname))
+                else:
+                    found.add(place)
+    return problems, found
 
 
 def _may_be_elf(path: str, entry: File) -> bool:

@@ -119,9 +119,17 @@ def _made() -> str:
     return f"zstandard {zstandard.__version__} {_parameters(BLOCK_LOG)}"
 
 
-def _parameters(log: int) -> tuple[int, ...]:
-    """window, chain, hash and search log, minimal match, target length, strategy (zstd.h)."""
-    return log, log - 1, log - 2, 2, 3, 32, zstandard.STRATEGY_BTULTRA
+def _parameters(log: int) -> dict[str, int]:
+    """How zstd compresses blocks of 2^log bytes (zstd.h); the tables are small enough for a core's cache."""
+    return {
+        "window_log": log,
+        "chain_log": log - 1,
+        "hash_log": log - 2,
+        "search_log": 2,
+        "min_match": 3,
+        "target_length": 32,
+        "strategy": zstandard.STRATEGY_BTULTRA,
+    }
 
 
 class _Compressor(threading.local):
@@ -129,22 +137,11 @@ class _Compressor(threading.local):
 
     def __init__(self) -> None:
         self.data, self.metadata = (
-            zstandard.ZstdCompressor(compression_params=_as_parameters(_parameters(log)))
+            zstandard.ZstdCompressor(
+                compression_params=zstandard.ZstdCompressionParameters(**_parameters(log))
+            )
             for log in (BLOCK_LOG, METADATA.bit_length() - 1)
         )
-
-
-def _as_parameters(values: tuple[int, ...]) -> zstandard.ZstdCompressionParameters:
-    window, chain, hashed, search, match, length, strategy = values
-    return zstandard.ZstdCompressionParameters(
-        window_log=window,
-        chain_log=chain,
-        hash_log=hashed,
-        search_log=search,
-        min_match=match,
-        target_length=length,
-        strategy=strategy,
-    )
 
 
 _compressor = _Compressor()

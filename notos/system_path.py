@@ -35,8 +35,11 @@ SHUTDOWN_SCRIPT = "/etc/runit/shutdown"
 def build(debs: Sequence[Unpack], *, keep: Iterable[str] = ()) -> Tree:
     """The tree of system-path. Raises ClosureError if a library is missing, PackageError."""
     packages = unpack(debs, keep=keep)
-    _check_libraries(packages)
-    _drop_seldom(packages)
+    problems, needed = libraries.survey(packages)
+    _check_libraries(problems)
+    for path in [each for each, _ in packages.items() if each.rpartition("/")[2] in SELDOM]:
+        if path not in needed:
+            packages.remove(path)
     tree = Tree()
     for path, entry in packages.items():
         if isinstance(entry, Directory):
@@ -58,15 +61,8 @@ def build(debs: Sequence[Unpack], *, keep: Iterable[str] = ()) -> Tree:
     return tree
 
 
-def _drop_seldom(packages: Tree) -> None:
-    found = {path for path, _ in packages.items() if path.rpartition("/")[2] in SELDOM}
-    for path in found - set(libraries.needed(packages).values()):
-        packages.remove(path)
-
-
-def _check_libraries(packages: Tree) -> None:
+def _check_libraries(problems: Sequence[libraries.Missing]) -> None:
     """A package's libraries were resolved for config.lock; an `exclude` or `only` can lose them again."""
-    problems = libraries.missing(packages)
     if problems:
         said = "; ".join(f"{each.path} needs {each.soname}" for each in problems[:5])
         more = f"; and {len(problems) - 5} more" if len(problems) > 5 else ""

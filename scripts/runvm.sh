@@ -1,8 +1,8 @@
 #!/bin/sh
 # Boot the machine that lies beside this script in QEMU, on this terminal: ctrl-a x quits, ctrl-a c is
 # QEMU's monitor. Arguments go to QEMU. From the environment: MEMORY (MiB), CPUS, ACCEL (kvm or tcg),
-# CPU (QEMU's -cpu), QEMU (another program), SSH_PORT (of 127.0.0.1, leads to ssh), KERNEL_PARAMS (more of the kernel's
-# command line), NOTOS_SSH_KEY (the public key file that may log in).
+# CPU (QEMU's -cpu), QEMU (another program), SSH_PORT (of 127.0.0.1, leads to ssh), KERNEL_PARAMS (more of
+# the kernel's command line), NOTOS_SSH_KEY (the public key file that may log in).
 
 name=@name@
 memory=@memory@

@@ -13,7 +13,7 @@ from notos.errors import ArchiveError
 from notos.run import run
 from notos.store import remove_folder
 from notos.tree import File, Tree
-from tests.trees import described, inodes, modes, trees, unpacked
+from tests.trees import backwards, described, inodes, modes, trees, unpacked
 
 FEW = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 BLOCK = squashfs_writer.BLOCK
@@ -51,11 +51,8 @@ def test_unsquashfs_unpacks_the_tree(tool, tree: Tree) -> None:
 @FEW
 @given(trees())
 def test_the_bytes_are_a_function_of_the_tree(tree: Tree) -> None:
-    again = Tree()
-    for path, entry in reversed(list(tree.items())):
-        again.add(path, entry)
     data = image(tree, jobs=1)
-    assert image(again, jobs=5) == data
+    assert image(backwards(tree), jobs=5) == data
     assert len(data) % 4096 == 0
 
 

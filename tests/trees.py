@@ -43,6 +43,14 @@ def trees(draw: st.DrawFn) -> Tree:
     return tree
 
 
+def backwards(tree: Tree) -> Tree:
+    """The same tree, put together from its end."""
+    again = Tree()
+    for path, entry in reversed(list(tree.items())):
+        again.add(path, entry)
+    return again
+
+
 def described(tree: Tree) -> dict[str, tuple[object, ...]]:
     """What a tree holds, comparable."""
     return {path: _described(entry) for path, entry in tree.items()}
