@@ -3,19 +3,15 @@
 import os
 import shutil
 import sys
-from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 
+from benchmarks import peers
 from benchmarks.measure import Run, run
-from notos import config, fetch, tools
+from notos import config
 from notos.archive import Archive
 from notos.cache import Cache
-from notos.lock import LockedPackage
 from notos.machine import Machine
-from notos.packages import Unpack
-from notos.request import Request
-from notos.resolve import resolve
 from notos.store import remove_folder
 from notos.tools import ToolsTree
 
@@ -88,20 +84,4 @@ class Scene:
     @cached_property
     def tools(self) -> ToolsTree:
         """Debian's own programs, of the same release as what we are measured by."""
-        cache = self.archive.cache
-
-        def bring(packages: Sequence[LockedPackage]) -> None:
-            fetch.fetch([each.download(self.archive.mirrors) for each in packages], cache)
-
-        locked = resolve(
-            {"peers": dict.fromkeys(PEERS, Request("elf"))},
-            suite=self.machine.debian.suite,
-            base=None,
-            archive=self.archive,
-            cache=cache,
-            fetch=bring,
-        )
-        packages = locked.set("peers")
-        bring(packages)
-        key = tools.key(each.sha256 for each in packages)
-        return tools.ensure(cache, key, [Unpack(cache.download(each.sha256)) for each in packages])
+        return peers.tree(PEERS, self.archive, self.scratch / "peers.lock")

@@ -4,19 +4,16 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from notos import config, fetch, lock, tools
+from benchmarks import peers
+from notos import config, tools
 from notos.archive import Archive
 from notos.cache import Cache
-from notos.lock import LockedPackage
-from notos.packages import Unpack
-from notos.request import Request
-from notos.resolve import resolve
 
 ROOT = Path(__file__).resolve().parent.parent
 PEERS = (
@@ -30,24 +27,8 @@ COPIED_TOO = ("requirements.txt", "requirements-test.txt", "pyproject.toml")
 @pytest.fixture(scope="session")
 def tools_tree() -> tools.ToolsTree:
     """Real programs of Debian's, to judge ours by; their lock is kept in build/."""
-    cache = Cache.default()
     debian = config.load(ROOT / "config.yaml").machine.debian
-    archive = Archive(debian, cache)
-
-    def bring(packages: Sequence[LockedPackage]) -> None:
-        fetch.fetch([each.download(archive.mirrors) for each in packages], cache)
-
-    path = ROOT / "build/tests/tools.lock"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    base = lock.read(path)
-    requests = {"tools/test": dict.fromkeys(PEERS, Request("elf"))}
-    locked = resolve(requests, suite=debian.suite, base=base, archive=archive, cache=cache, fetch=bring)
-    lock.write(path, locked)
-    packages = locked.set("tools/test")
-    key = tools.key(each.sha256 for each in packages)
-    if not cache.tools(key).exists():
-        bring(packages)
-    return tools.ensure(cache, key, [Unpack(cache.download(each.sha256)) for each in packages])
+    return peers.tree(PEERS, Archive(debian, Cache.default()), ROOT / "build/tests/tools.lock")
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,38 @@
+"""Real programs of Debian's, to judge and to measure ours by: a tools tree beside those of the build."""
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from notos import fetch, lock, tools
+from notos.archive import Archive
+from notos.lock import LockedPackage
+from notos.packages import Unpack
+from notos.request import Request
+from notos.resolve import resolve
+from notos.tools import ToolsTree
+
+SET = "tools/test"
+
+
+def tree(names: Iterable[str], archive: Archive, kept: Path) -> ToolsTree:
+    """The packages `names` with their libraries, unpacked in the archive's cache; `kept` keeps their lock."""
+    cache = archive.cache
+
+    def bring(packages: Sequence[LockedPackage]) -> None:
+        fetch.fetch([each.download(archive.mirrors) for each in packages], cache)
+
+    kept.parent.mkdir(parents=True, exist_ok=True)
+    locked = resolve(
+        {SET: dict.fromkeys(names, Request("elf"))},
+        suite=archive.debian.suite,
+        base=lock.read(kept),
+        archive=archive,
+        cache=cache,
+        fetch=bring,
+    )
+    lock.write(kept, locked)
+    packages = locked.set(SET)
+    key = tools.key(each.sha256 for each in packages)
+    if not cache.tools(key).exists():
+        bring(packages)
+    return tools.ensure(cache, key, [Unpack(cache.download(each.sha256)) for each in packages])
