@@ -4,7 +4,9 @@
     ├── sha256/ab/abcdef…        downloads, each verified before it got this name
     │             abcdef….part   one that is under way, or will be resumed
     ├── facts/ab/abcdef….json    what a .deb's programs need, by the .deb's sha256
-    └── tools/KEY/               tools trees
+    ├── tools/KEY/               tools trees
+    ├── source/KEY/              sources of kernels, patched
+    └── ccache/                  what compilers made
 
 Everything here can be had again, so a user may remove it at any time when no build runs.
 """
@@ -41,3 +43,12 @@ class Cache:
     def tools(self, key: str) -> Path:
         """The folder of the tools tree `key`."""
         return self.root / "tools" / key
+
+    def source(self, key: str) -> Path:
+        """The folder of the source `key`."""
+        return self.root / "source" / key
+
+    @property
+    def ccache(self) -> Path:
+        """The folder that is ccache's own."""
+        return self.root / "ccache"

@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator, Mapping
 
-from notos.machine import EtcFile, Machine, Network, Service
+from notos.machine import EtcFile, Kernel, KernelSource, Machine, Network, Service
 from notos.structs import Check
-from notos.yaml_source import Node, Problem, key_place, place_of
+from notos.yaml_source import MappingNode, Node, Problem, key_place, place_of
 
 _ACCOUNTS = "declare accounts in sysusers.d/NAME.conf"
 _MADE_IN_ETC = {
@@ -42,6 +42,30 @@ def _network(network: Network, node: Node) -> Iterator[Problem]:
     elif gateway >> host_bits != own >> host_bits:
         message = f"network.gateway {network.gateway} is not in the subnet of {network.address}"
         yield Problem(message, place_of(node, "gateway"))
+
+
+def _kernel(kernel: Kernel, node: Node) -> Iterator[Problem]:
+    if not isinstance(node, MappingNode):
+        return
+    if kernel.source is None:
+        for key in ("base", "fragments", "options", "patches", "signing_key"):
+            if key in node.items:
+                message = f"kernel.{key} is for a kernel of your own; say kernel.source too"
+                yield Problem(message, key_place(node, key))
+    elif "package" in node.items:
+        place = key_place(node, "package")
+        first = key_place(node, "source").seen_from(place)
+        yield Problem(f"kernel wants either package or source, not both; source is {first}", place)
+
+
+def _source(source: KernelSource, node: Node) -> Iterator[Problem]:
+    yield from _one_of(node, "kernel.source", package=source.package, url=source.url)
+    if source.url is not None and source.sha256 is None:
+        yield Problem("kernel.source.sha256 is missing: a tarball is verified before it is used", node.place)
+    elif source.url is None and source.sha256 is not None:
+        yield Problem(
+            "kernel.source.sha256 is for a url; packages are in config.lock", place_of(node, "sha256")
+        )
 
 
 def _bits(address: str) -> int:
@@ -113,6 +137,8 @@ def _built_in_services(machine: Machine) -> Mapping[str, str]:
 
 CHECKS: Mapping[type, Check] = {
     Network: _network,
+    Kernel: _kernel,
+    KernelSource: _source,
     Service: _service,
     EtcFile: _etc_file,
     Machine: _machine,

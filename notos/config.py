@@ -10,7 +10,7 @@ from notos.errors import ConfigError
 from notos.kinds import TEXTS
 from notos.machine import Machine
 from notos.structs import Reader, scalar
-from notos.yaml_source import MappingNode, Node, Place, Problem, SequenceNode
+from notos.yaml_source import MappingNode, Node, Place, Problem, SequenceNode, key_place
 
 IMPORTS = "imports"  # the one key that is not the machine's
 _IMPORT = shapes.Scalar(text=TEXTS[str])
@@ -24,6 +24,11 @@ class Loaded:
 
     machine: Machine
     files: tuple[Path, ...]
+    node: Node
+
+    def place(self, *keys: str) -> str:
+        """The file and line where the last of `keys` stands ("config.yaml:12")."""
+        return str(key_place(self.node, *keys))
 
 
 def load(path: Path) -> Loaded:
@@ -41,9 +46,9 @@ def load(path: Path) -> Loaded:
         # what a file that could not be read would have said is not missed
         reader = Reader(CHECKS, layers.problems, complete=layers.complete)
         machine = reader.read(node, shapes.struct(Machine))
-    if layers.problems or machine is None:
+    if layers.problems or machine is None or node is None:
         raise ConfigError(_render(layers.problems, layers.files))
-    return Loaded(machine, tuple(layers.files))
+    return Loaded(machine, tuple(layers.files), node)
 
 
 class _Layers:

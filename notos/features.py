@@ -1,23 +1,71 @@
 """Which packages a machine is made of: those that its config names, and those that features bring."""
 
 from collections.abc import Iterable
+from typing import Literal
 
 from notos.machine import Machine, Package, PackageName
 from notos.request import Request
 
 # Sets of packages, each with a closure of its own, resolved together.
-SYSTEM, INITRD, KERNEL, FIRMWARE = "system", "initrd", "kernel", "firmware"
-TOOLS_IMAGE, TOOLS_QEMU = "tools/image", "tools/qemu"
+SYSTEM, INITRD, KERNEL, SOURCE, FIRMWARE = "system", "initrd", "kernel", "source", "firmware"
+TOOLS_IMAGE, TOOLS_KERNEL, TOOLS_QEMU = "tools/image", "tools/kernel", "tools/qemu"
 
 
-def package(name: str, *, only: tuple[str, ...] = (), exclude: tuple[str, ...] = ()) -> Package:
+def package(
+    name: str,
+    *,
+    closure: Literal["elf", "depends"] = "elf",
+    only: tuple[str, ...] = (),
+    exclude: tuple[str, ...] = (),
+) -> Package:
     """A package that a feature brings."""
-    return Package(name=PackageName(name), only=only, exclude=exclude)  # type: ignore[arg-type]
+    return Package(name=PackageName(name), closure=closure, only=only, exclude=exclude)  # type: ignore[arg-type]
 
 
 # Programs that the build runs on this host, without what only serves other processors and displays.
 TOOLS = {
     TOOLS_IMAGE: (package("kmod", only=("usr/bin/kmod", "usr/sbin/depmod")),),
+    # What compiles a kernel: compilers with what they depend on, and what makefiles call.
+    TOOLS_KERNEL: (
+        *(
+            package(name, closure="depends")
+            for name in (
+                *("binutils", "bison", "flex", "gcc", "libc6-dev", "libelf-dev", "libncurses-dev"),
+                *("libssl-dev", "make", "perl-base"),
+            )
+        ),
+        *(
+            package(name)
+            for name in (
+                *(
+                    "bash",
+                    "bc",
+                    "bubblewrap",
+                    "bzip2",
+                    "ccache",
+                    "coreutils",
+                    "cpio",
+                    "dash",
+                    "diffutils",
+                    "distcc",
+                ),
+                *(
+                    "dwarves",
+                    "findutils",
+                    "grep",
+                    "gzip",
+                    "icecc",
+                    "lz4",
+                    "mawk",
+                    "patch",
+                    "sed",
+                    "tar",
+                    "xz-utils",
+                ),
+                "zstd",
+            )
+        ),
+    ),
     TOOLS_QEMU: (
         package("openssh-client", only=("usr/bin/ssh", "usr/bin/ssh-keygen")),
         package(
@@ -29,6 +77,9 @@ TOOLS = {
         package("seabios"),
     ),
 }
+
+# What of a tools tree is otherwise left out of packages (packages.OPTIONAL).
+KEEP = {TOOLS_KERNEL: ("headers",)}
 
 
 # What every machine has: accounts to start from, runit, and what its scripts run.
@@ -67,14 +118,23 @@ def system_packages(machine: Machine) -> tuple[Package, ...]:
     return tuple(by_name[name] for name in sorted(by_name))
 
 
+def tools(machine: Machine) -> tuple[str, ...]:
+    """The sets of programs that building `machine` takes."""
+    return tuple(name for name in TOOLS if name != TOOLS_KERNEL or machine.kernel.source is not None)
+
+
 def requests(machine: Machine) -> dict[str, dict[str, Request]]:
     """What config.lock must cover: by set, how much is wanted of each package."""
     sets: dict[str, dict[str, Request]] = {
         SYSTEM: _requests(system_packages(machine)),
         INITRD: _requests(machine.initrd.packages),
-        KERNEL: {machine.kernel.package: Request("package")},
-        **{name: _requests(packages) for name, packages in TOOLS.items()},
+        **{name: _requests(TOOLS[name]) for name in tools(machine)},
     }
+    source = machine.kernel.source
+    if source is None:
+        sets[KERNEL] = {machine.kernel.package: Request("package")}
+    elif source.package is not None:
+        sets[SOURCE] = {source.package: Request("package")}
     if machine.kernel.firmware:
         sets[FIRMWARE] = dict.fromkeys(machine.kernel.firmware, Request("package"))
     return sets

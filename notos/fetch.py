@@ -29,24 +29,30 @@ TIMEOUT = (10.0, 30.0)  # seconds to connect, and between bytes
 
 T = TypeVar("T")
 
+_BROKEN_MIRROR = "the mirror is broken or being updated; try again later, or set debian.mirror in config.yaml"
+
 
 @dataclass(frozen=True)
 class Download:
-    """A file to have: `name` is for messages, `size` in bytes, `sha256` 64 hex digits.
+    """A file to have: `name` is for messages, `size` in bytes if it is known, `sha256` 64 hex digits.
 
-    `gone` is the hint for when the mirror has no such file.
+    `gone` and `wrong` are the hints for when the server has no such file, and for when it has other bytes.
     """
 
     name: str
     url: str
-    size: int
+    size: int | None
     sha256: str
     gone: str = "run `doit lock`"
+    wrong: str = _BROKEN_MIRROR
 
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a fetch is, in bytes and files; what the cache had already does not count."""
+    """How far a fetch is, in bytes and files; what the cache had already does not count.
+
+    A file whose size is not known counts with what has come of it.
+    """
 
     done: int
     total: int
@@ -60,9 +66,6 @@ class Retries:
 
     attempts: int = 4
     pause: float = 0.5
-
-
-_BROKEN_MIRROR = "the mirror is broken or being updated; try again later, or set debian.mirror in config.yaml"
 
 
 class _PassingError(Exception):
@@ -97,7 +100,7 @@ def fetch(
     work = _Work(cache, retries, _Counter(list(missing.values()), progress))
     with ThreadPoolExecutor(max_workers=min(jobs, len(missing))) as pool:
         # The biggest first, so that none of them is left over at the end.
-        todo = sorted(missing.values(), key=lambda each: (-each.size, each.name))
+        todo = sorted(missing.values(), key=lambda each: (-(each.size or 0), each.name))
         futures = [pool.submit(work.get, each) for each in todo]
         try:
             wait(futures, return_when=FIRST_EXCEPTION)
@@ -112,7 +115,7 @@ def fetch(
 def has(cache: Cache, download: Download) -> bool:
     """Whether the cache has it; one of another size was damaged after it was verified."""
     try:
-        return cache.download(download.sha256).stat().st_size == download.size
+        return cache.download(download.sha256).stat().st_size == download.size or download.size is None
     except OSError:
         return False
 
@@ -149,7 +152,7 @@ class _Counter:
         self._guard = threading.Lock()
         self._done = dict.fromkeys((each.sha256 for each in downloads), 0)
         self._finished: set[str] = set()
-        self._total = sum(each.size for each in downloads)
+        self._total = sum(each.size for each in downloads if each.size is not None)
 
     def set(self, download: Download, done: int, *, finished: bool = False) -> None:
         """`download` has `done` bytes now: fewer than before when it starts anew."""
@@ -159,7 +162,8 @@ class _Counter:
             self._done[download.sha256] = done
             if finished:
                 self._finished.add(download.sha256)
-            sums = sum(self._done.values()), self._total, len(self._finished), len(self._done)
+            come = sum(self._done.values())
+            sums = come, max(come, self._total), len(self._finished), len(self._done)
             self._report(Progress(*sums))
 
 
@@ -186,7 +190,7 @@ class _Work:
                 else:
                     _retry(lambda: self._transfer(download, stream), self._retries, self.stop)
                     part.replace(final)
-        self._counter.set(download, download.size, finished=True)
+        self._counter.set(download, final.stat().st_size, finished=True)
 
     def close(self) -> None:
         for each in self._sessions:
@@ -210,7 +214,7 @@ class _Work:
         digest = hashlib.sha256()
         resumed = at = self._resume(download, stream, digest)
         headers = {"Range": f"bytes={at}-"} if at else {}
-        if at < size:
+        if size is None or at < size:
             with (
                 _network(url),
                 self._session().get(url, headers=headers, stream=True, timeout=TIMEOUT) as answer,
@@ -231,21 +235,22 @@ class _Work:
                     digest.update(piece)
                     at += len(piece)
                     self._counter.set(download, at)
-                    if at > size:
+                    if size is not None and at > size:
                         break
         stream.flush()
-        if at < size:
+        if size is not None and at < size:
             raise _PassingError(f"{url} ended after {at} of {size} bytes", hint=_BROKEN_MIRROR)
-        if at > size or digest.hexdigest() != download.sha256:
+        more = size is not None and at > size
+        if more or digest.hexdigest() != download.sha256:
             stream.truncate(0)
             if resumed:  # the bytes that were there may be what is wrong
                 raise _PassingError(f"{url} does not go on with the bytes before", hint=_BROKEN_MIRROR)
-            problem = f"has more than {size} bytes" if at > size else "has a wrong sha256"
-            raise SignatureError(f"{download.name}: {url} {problem}", hint=_BROKEN_MIRROR)
+            problem = f"has more than {size} bytes" if more else f"has a wrong sha256, {digest.hexdigest()}"
+            raise SignatureError(f"{download.name}: {url} {problem}", hint=download.wrong)
 
     def _resume(self, download: Download, stream: BinaryIO, digest: "hashlib._Hash") -> int:
         """Take in what the part file has already; how many bytes that is."""
-        if os.fstat(stream.fileno()).st_size > download.size:
+        if download.size is not None and os.fstat(stream.fileno()).st_size > download.size:
             stream.truncate(0)
         stream.seek(0)
         at = 0

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from notos import elf
 from notos.errors import KernelError, PackageError
+from notos.kconfig import Config
 from notos.machine import Machine
 from notos.tree import Tree
 
@@ -20,28 +21,50 @@ class Requirement:
     symbol: str
     why: str
     module: str = ""  # "" where only built in will do
+    early: bool = True  # whether stage-1 is to load it, and not the running system
 
 
 # Without these no machine of ours boots to its services.
 ALWAYS = (
     Requirement("BLK_DEV_INITRD", "to unpack the initrd"),
     Requirement("RD_ZSTD", "to unpack the initrd"),
+    Requirement("MULTIUSER", "for services with users of their own"),
     Requirement("BINFMT_ELF", "to run programs"),
     Requirement("BINFMT_SCRIPT", "to run scripts"),
     Requirement("DEVTMPFS", "for /dev"),
     Requirement("PROC_FS", "for /proc"),
     Requirement("SYSFS", "for /sys"),
     Requirement("TMPFS", "for the writable root"),
+    Requirement("SHMEM", "for /dev/shm"),
+    Requirement("FUTEX", "for libc"),
+    Requirement("POSIX_TIMERS", "for libc"),
+    Requirement("EPOLL", "for services"),
+    Requirement("FILE_LOCKING", "for services"),
     Requirement("UNIX", "for services' sockets"),
     Requirement("INET", "for the network"),
+    Requirement("UNIX98_PTYS", "for terminals"),
     Requirement("SERIAL_8250_CONSOLE", "for the console on ttyS0"),
+    Requirement("MAGIC_SYSRQ", "to leave file systems in order at the end"),
     Requirement("SQUASHFS", "to mount the root", "squashfs"),
     Requirement("SQUASHFS_ZSTD", "to read the root"),
     Requirement("OVERLAY_FS", "for the writable store", "overlay"),
-    Requirement("VIRTIO_PCI", "for the virtual machine's devices", "virtio_pci"),
     Requirement("VIRTIO_BLK", "for the root's drive", "virtio_blk"),
 )
+MACHINE = {
+    "q35": (
+        Requirement("ACPI", "to find the devices of `vm.machine: q35`, and to switch it off"),
+        Requirement("VIRTIO_PCI", "for the devices of `vm.machine: q35`", "virtio_pci"),
+    ),
+    "microvm": (
+        Requirement("VIRTIO_MMIO", "for the devices of `vm.machine: microvm`", "virtio_mmio"),
+        Requirement("VIRTIO_MMIO_CMDLINE_DEVICES", "to find the devices of `vm.machine: microvm`"),
+    ),
+}
+SMP = (Requirement("SMP", "for `vm.cpus`"),)
 NETWORK = (Requirement("VIRTIO_NET", "for `network`", "virtio_net"),)
+DHCP = (Requirement("PACKET", "for `network.method: dhcp`"),)
+SSH = (Requirement("FW_CFG_SYSFS", "for the keys that runvm.sh hands over", "qemu_fw_cfg", early=False),)
+SSH_MICROVM = (Requirement("FW_CFG_SYSFS_CMDLINE", "for the keys that runvm.sh hands over to a microvm"),)
 NIX = (
     Requirement("NAMESPACES", "for Nix's sandbox"),
     Requirement("USER_NS", "for Nix's sandbox"),
@@ -120,36 +143,58 @@ def version(release: str) -> str:
     return match[0] if match else release
 
 
-def symbols(config: str) -> dict[str, str]:
-    """A kernel's configuration from its text: y, m or a value by symbol, without CONFIG_."""
-    pattern = re.compile(r"^CONFIG_(\w+)=(.*)$", re.MULTILINE)
-    return dict(pattern.findall(config))
-
-
 def requirements(machine: Machine) -> tuple[Requirement, ...]:
     """What `machine` needs of its kernel."""
-    network = NETWORK if machine.network.method != "none" else ()
-    return ALWAYS + network + (NIX if machine.nix.enable else ())
+    needs: tuple[Requirement, ...] = (*ALWAYS, *MACHINE[machine.vm.machine])
+    if machine.vm.cpus > 1:
+        needs += SMP
+    if machine.network.method != "none":
+        needs += NETWORK
+    if machine.network.method == "dhcp":
+        needs += DHCP
+    if machine.ssh.server != "none":
+        needs += SSH
+        if machine.vm.machine == "microvm":
+            needs += SSH_MICROVM
+    return needs + (NIX if machine.nix.enable else ())
 
 
-def check(config: dict[str, str], wanted: Iterable[Requirement]) -> None:
-    """Raise KernelError naming every requirement that a kernel configured as `config` cannot meet."""
-    problems = []
-    for each in wanted:
+def lacking(config: Config, wanted: Iterable[Requirement]) -> list[Requirement]:
+    """Those that a kernel configured as `config` cannot meet."""
+
+    def met(each: Requirement) -> bool:
         value = config.get(each.symbol, "n")
-        if value != "y" and not (value == "m" and each.module):
-            problems.append(f"the kernel has CONFIG_{each.symbol}={value}, but =y is needed {each.why}")
+        return value == "y" or (value == "m" and bool(each.module))
+
+    return [each for each in wanted if not met(each)]
+
+
+def check(config: Config, wanted: Iterable[Requirement]) -> None:
+    """Raise KernelError naming every requirement that a kernel configured as `config` cannot meet."""
+    problems = [
+        f"the kernel has CONFIG_{each.symbol}={config.get(each.symbol, 'n')}, but =y is needed {each.why}"
+        for each in lacking(config, wanted)
+    ]
     if problems:
         raise KernelError("; ".join(problems), hint="change kernel.package in the config")
 
 
-def check_loaded(config: dict[str, str], wanted: Iterable[Requirement], loaded: Iterable[str]) -> None:
-    """Raise KernelError naming what is a module in this kernel and not among the `loaded` ones."""
+def check_signed(config: Config) -> None:
+    """Raise KernelError where modules would be signed by a key that each build makes up anew."""
+    if config.get("MODULE_SIG") == "y" and config.get("MODULE_SIG_KEY") == '"certs/signing_key.pem"':
+        raise KernelError(
+            "MODULE_SIG=y signs modules by a key that each build makes anew, so no two builds are the same",
+            hint="give one as kernel.signing_key, or turn MODULE_SIG off",
+        )
+
+
+def check_loaded(config: Config, wanted: Iterable[Requirement], loaded: Iterable[str]) -> None:
+    """Raise KernelError naming what is a module in this kernel and not among those that stage-1 loads."""
     names = {each.replace("-", "_") for each in loaded}
     problems = [
         f"kernel.modules lacks {each.module}, which is needed {each.why}"
         for each in wanted
-        if config.get(each.symbol) == "m" and each.module not in names
+        if config.get(each.symbol) == "m" and each.early and each.module not in names
     ]
     if problems:
         raise KernelError("; ".join(problems), hint="add it to kernel.modules in the config")

@@ -133,6 +133,30 @@ TEXTS: Mapping[Any, Text] = {
         example="virtio_net",
         convert=_module_name,
     ),
+    machine.KernelSymbol: Text(
+        name="a symbol of the kernel's configuration",
+        form="letters, digits and _, without CONFIG_",
+        pattern="(?!CONFIG_)[A-Za-z0-9_]+",
+        example="EXT4_FS",
+    ),
+    machine.Sha256: Text(
+        name="a sha256",
+        form="64 hexadecimal digits, in lower case",
+        pattern="[0-9a-f]{64}",
+        example="9141325315c7f1eca682113d185a8c77c82814aa6e32f7e127e61d6106403835",
+    ),
+    machine.EnvironmentName: Text(
+        name="an environment variable's name",
+        form="letters, digits and _",
+        pattern="[A-Za-z_][A-Za-z0-9_]*",
+        example="DISTCC_HOSTS",
+    ),
+    machine.CacheSize: Text(
+        name="a size",
+        form="a number and M, G or T",
+        pattern="[1-9][0-9]*[MGT]",
+        example="5G",
+    ),
     machine.ServiceName: Text(
         name="a service's name",
         form="letters, digits and ._- after the first",

@@ -16,6 +16,10 @@ Url = NewType("Url", str)  # http:// or https://
 Hostname = NewType("Hostname", str)  # RFC 1123, one label
 MachineName = NewType("MachineName", str)  # also the folder below build/, and QEMU's -name
 ModuleName = NewType("ModuleName", str)  # with underscores, as the kernel has it
+KernelSymbol = NewType("KernelSymbol", str)  # of Kconfig, without CONFIG_
+Sha256 = NewType("Sha256", str)
+EnvironmentName = NewType("EnvironmentName", str)
+CacheSize = NewType("CacheSize", str)  # as ccache's max_size: 5G
 ServiceName = NewType("ServiceName", str)
 InterfaceName = NewType("InterfaceName", str)
 IPv4Address = NewType("IPv4Address", str)
@@ -77,10 +81,33 @@ class Package:
 
 
 @dataclass(frozen=True, kw_only=True)
+class KernelSource:
+    """The source that a kernel is built from: a Debian package, or a tarball."""
+
+    BARE: ClassVar = "package"
+
+    package: PackageName | None = setting("a Debian package with a tarball in usr/src", None)
+    url: Url | None = setting("or where a tarball is: .tar, .tar.xz, .tar.gz or .tar.zst", None)
+    sha256: Sha256 | None = setting("the tarball's hash", None)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Kernel:
-    """The kernel and its modules."""
+    """The kernel and its modules: Debian's, or one built from source."""
 
     package: PackageName = setting("Debian's kernel package", PackageName("linux-image-cloud-amd64"))
+    source: KernelSource | None = setting("or what a kernel of your own is built from", None)
+    base: Literal["tinyconfig", "defconfig", "x86_64_defconfig"] | SourceFile = setting(
+        "source: the configuration to start from", "tinyconfig"
+    )
+    fragments: tuple[SourceFile, ...] = setting("source: files of CONFIG_ lines, laid on in this order", ())
+    options: Mapping[KernelSymbol, Literal["y", "m", "n"] | int | Line] = setting(
+        "source: symbols laid on last", dict
+    )
+    patches: tuple[SourceFile, ...] = setting("source: patches, applied in this order by `patch -p1`", ())
+    signing_key: SourceFile | None = setting(
+        "source: the key and certificate (PEM) that sign modules, with `options: {MODULE_SIG: y}`", None
+    )
     modules: tuple[ModuleName, ...] = setting("what stage-1 loads, in this order", ())
     system_modules: tuple[ModuleName, ...] = setting("what modprobe finds in the running system besides", ())
     firmware: tuple[PackageName, ...] = setting("packages with the firmware that modules ask for", ())
@@ -158,8 +185,36 @@ class EtcFile:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Ccache:
+    """The compiler's cache, below the cache that all checkouts share."""
+
+    enable: bool = setting("whether it is used", True)
+    size: CacheSize = setting("how large it may become", CacheSize("5G"))
+    remote_storage: Line | None = setting("a cache that several hosts share, as ccache names it", None)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Build:
+    """How this host compiles; nothing here changes what is built."""
+
+    jobs: int | None = setting(
+        "how many compilers run at once; as many as cores", None, minimum=1, maximum=1024
+    )
+    ccache: Ccache = setting("the compiler's cache", Ccache)
+    compiler_prefix: Literal["none", "distcc", "icecc"] = setting(
+        "what hands compilers' work to other hosts", "none"
+    )
+    environment: Mapping[EnvironmentName, Line] = setting("what it is told: DISTCC_HOSTS and the like", dict)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Vm:
     """The virtual machine that runvm.sh starts."""
+
+    machine: Literal["q35", "microvm"] = setting(
+        "QEMU's machine type: q35 has PCI and ACPI; microvm boots faster without, by a kernel made for it",
+        "q35",
+    )
 
     memory: int = setting("MiB of memory", 512, minimum=64, maximum=1048576)
     cpus: int = setting("processors", 1, minimum=1, maximum=255)
@@ -189,3 +244,4 @@ class Machine:
         "more of the kernel's command line", lambda: (KernelParam("quiet"), KernelParam("panic=-1"))
     )
     vm: Vm = setting("the virtual machine that runvm.sh starts", Vm)
+    build: Build = setting("how this host compiles", Build)

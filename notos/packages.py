@@ -24,6 +24,7 @@ OPTIONAL = {
     "man": ("usr/share/man/*",),
     "locales": ("usr/share/locale/*", "usr/share/i18n/*", "usr/lib/locale/*"),
     "gconv": ("usr/lib/*/gconv/*",),
+    "headers": ("usr/include/*",),
 }
 
 # Read by dpkg, debconf, lintian, other init systems and other package's hooks; by nothing that runs here.
@@ -49,7 +50,6 @@ UNUSED = (
     "etc/systemd/*",
     "etc/ufw/*",
     "etc/update-motd.d/*",
-    "usr/include/*",
     "usr/lib/NetworkManager/*",
     "usr/lib/networkd-dispatcher/*",
     "usr/lib/runit-helper/*",

@@ -5,8 +5,10 @@ import os
 import shlex
 import signal
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from notos.errors import ToolError
 
@@ -29,31 +31,63 @@ def run(
     depend on the host's). Raises ToolError with the command to paste and its last lines of output.
     """
     words = [os.fspath(word) for word in command]
-    environment = {"PATH": "/nonexistent", "LC_ALL": "C"} if env is None else dict(env)
-    try:
-        process = subprocess.Popen(
-            words,
-            cwd=cwd,
-            env=environment,
-            stdin=subprocess.PIPE if input is not None else subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            start_new_session=True,
-            preexec_fn=_die_with_parent,  # noqa: PLW1509 — it only calls prctl
-        )
-    except OSError as error:
-        raise ToolError(f"cannot run {words[0]}: {error.strerror}", hint=hint) from error
-    try:
+    stdin = subprocess.PIPE if input is not None else subprocess.DEVNULL
+    how = {"cwd": cwd, "stdin": stdin, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with _started(words, env, hint, **how) as process:
         out, err = process.communicate(input)
-    except BaseException:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-        raise
     if process.returncode != 0:
         lines = (out + err).decode(errors="replace").strip().splitlines()[-_LAST_LINES:]
         said = "\n".join(["", *("  | " + line for line in lines)]) if lines else ""
         raise ToolError(f"{_status(process.returncode)} from: {shlex.join(words)}{said}", hint=hint)
     return out
+
+
+def follow(
+    command: Sequence[str | os.PathLike[str]],
+    log: Path,
+    heard: Callable[[str], None],
+    *,
+    env: Mapping[str, str] | None = None,
+) -> int:
+    """Run `command` to its end, what it prints going to `log` and, line by line, to `heard`; its status.
+
+    Otherwise as run(). Raises ToolError only when it cannot be started.
+    """
+    with (
+        log.open("wb") as stream,
+        _started(command, env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process,
+    ):
+        assert process.stdout is not None
+        for line in process.stdout:
+            stream.write(line)
+            heard(line.decode(errors="replace").rstrip("\n"))
+        return process.wait()
+
+
+@contextmanager
+def _started(
+    command: Sequence[str | os.PathLike[str]], env: Mapping[str, str] | None, hint: str = "", **how: Any
+) -> Iterator[subprocess.Popen[bytes]]:
+    """The process, killed with all its children if what is done meanwhile does not come to its end."""
+    words = [os.fspath(word) for word in command]
+    environment = {"PATH": "/nonexistent", "LC_ALL": "C"} if env is None else dict(env)
+    how.setdefault("stdin", subprocess.DEVNULL)
+    try:
+        process = subprocess.Popen(
+            words,
+            env=environment,
+            start_new_session=True,
+            preexec_fn=_die_with_parent,  # noqa: PLW1509 — it only calls prctl
+            **how,
+        )
+    except OSError as error:
+        raise ToolError(f"cannot run {words[0]}: {error.strerror}", hint=hint) from error
+    try:
+        yield process
+    except BaseException:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        raise
 
 
 def _status(code: int) -> str:

@@ -16,6 +16,7 @@ def render(machine: Machine, toplevel: StoreObject, qemu: ToolsTree, keys: Keys)
     vm = machine.vm
     values: dict[str, scripts.Value] = {
         "name": machine.name,
+        "machine": vm.machine,
         "memory": vm.memory,
         "cpus": vm.cpus,
         "accel": vm.accel,

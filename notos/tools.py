@@ -22,6 +22,7 @@ from notos.packages import ALIASED, Unpack, unpack
 LAYOUT = 1  # counts up when a tree's contents change for the same packages
 LOADER = "usr/lib64/ld-linux-x86-64.so.2"
 LIBRARIES = "usr/lib/x86_64-linux-gnu"
+ALTERNATIVES = {"usr/bin/awk": "mawk"}  # links that a package makes when it is installed
 
 
 @dataclass(frozen=True)
@@ -42,14 +43,17 @@ class ToolsTree:
         )
 
 
-def key(sha256s: Iterable[str], packages: Iterable[Package] = ()) -> str:
-    """What names the tree of the packages with these hashes, taken as `packages` say: 32 hex digits."""
+def key(sha256s: Iterable[str], packages: Iterable[Package] = (), keep: Sequence[str] = ()) -> str:
+    """What names the tree of the packages with these hashes, taken as `packages` say: 32 hex digits.
+
+    `keep` is what is otherwise left out of packages (packages.OPTIONAL).
+    """
     narrowed = [f"{each.name} {each.only} {each.exclude}" for each in packages if each.only or each.exclude]
-    words = [f"layout {LAYOUT}", *sorted(sha256s), *sorted(narrowed)]
+    words = [f"layout {LAYOUT}", *sorted(sha256s), *sorted(narrowed), *(f"keep {each}" for each in keep)]
     return hashlib.sha256("\n".join(words).encode()).hexdigest()[:32]
 
 
-def ensure(cache: Cache, name: str, debs: Sequence[Unpack]) -> ToolsTree:
+def ensure(cache: Cache, name: str, debs: Sequence[Unpack], keep: Sequence[str] = ()) -> ToolsTree:
     """The tree of `debs`, whose key is `name`, unpacked if it is not there yet.
 
     It is written beside and renamed, so that it is whole or absent; of two builds at once, one wins
@@ -59,7 +63,10 @@ def ensure(cache: Cache, name: str, debs: Sequence[Unpack]) -> ToolsTree:
     if tree.root.is_dir():
         return tree
     tree.root.parent.mkdir(parents=True, exist_ok=True)
-    unpacked = unpack(debs, jobs=os.cpu_count() or 1)
+    unpacked = unpack(debs, keep=keep, jobs=os.cpu_count() or 1)
+    for link, target in ALTERNATIVES.items():
+        if link not in unpacked and f"{link.rpartition('/')[0]}/{target}" in unpacked:
+            unpacked.symlink(link, target)
     beside = Path(tempfile.mkdtemp(prefix=".new-", dir=tree.root.parent))
     try:
         unpacked.write_to(beside)

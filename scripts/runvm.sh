@@ -5,6 +5,7 @@
 # the kernel's command line), NOTOS_SSH_KEY (the public key file that may log in).
 
 name=@name@
+machine=@machine@
 memory=@memory@
 cpus=@cpus@
 accel=@accel@
@@ -105,12 +106,25 @@ if [ -r "$hostKey" ]; then
 fi
 
 escaped "$folder/root.squashfs"
-set -- -name "$name" -machine "q35,accel=$accel" -cpu "$cpu" -m "$memory" -smp "$cpus" \
+root="file=$out,format=raw,readonly=on"
+case $machine in
+microvm)
+	# No ACPI, which costs time: QEMU tells the kernel by its command line where devices are, and what
+	# restarts the machine is a triple fault.
+	machine=microvm,acpi=off,rtc=on
+	kernelParams="$kernelParams qemu_fw_cfg.ioport=12@0x510:0:1:4 reboot=t"
+	set -- -drive "id=root,if=none,$root" -device virtio-blk-device,drive=root \
+		-netdev "$network" -device virtio-net-device,netdev=net0 -device virtio-rng-device "$@"
+	;;
+*)
+	set -- -drive "index=0,if=virtio,media=cdrom,$root" \
+		-netdev "$network" -device virtio-net-pci,netdev=net0,romfile= -device virtio-rng-pci "$@"
+	;;
+esac
+set -- -name "$name" -machine "$machine,accel=$accel" -cpu "$cpu" -m "$memory" -smp "$cpus" \
 	-kernel "$kernel" -initrd "$folder/initrd" \
 	-append "console=ttyS0 systemConfig=$systemConfig $kernelParams${KERNEL_PARAMS:+ $KERNEL_PARAMS}" \
-	-drive "index=0,file=$out,format=raw,if=virtio,media=cdrom,readonly=on" \
-	-netdev "$network" -device virtio-net-pci,netdev=net0,romfile= \
-	-device virtio-rng-pci -nographic -no-reboot "$@"
+	-nographic -no-reboot "$@"
 
 [ -z "$QEMU" ] || exec "$QEMU" "$@"
 qemu="$qemuTree/usr/bin/qemu-system-x86_64"

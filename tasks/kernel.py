@@ -1,62 +1,47 @@
-"""The kernel: its package opened, its configuration checked, vmlinuz and the modules that are wanted."""
+"""The kernel: fetched, configured and built, Debian's or our own; and the modules of it that are wanted.
+
+Which of the two it is changes what the steps do, and not what they are called or what they make.
+"""
 
 from collections.abc import Iterator
 from pathlib import Path
 
 from notos import features
-from tasks import project, sets, tools
-from tasks.graph import (
-    CACHE,
-    MACHINE,
-    Task,
-    build,
-    intact,
-    manifest,
-    settings,
-    step,
-    write_if_changed,
-)
+from tasks import kernel_package, kernel_source, project, sets, tools
+from tasks.graph import CACHE, MACHINE, Task, build, intact, manifest, settings, step
 
 CONFIG = build("kernel.config")
 VMLINUZ = build("vmlinuz")
 VMLINUX = build("vmlinux")
-FEATURES = {"network": MACHINE.network.method != "none", "nix": MACHINE.nix.enable}
+MADE = kernel_package if MACHINE.kernel.source is None else kernel_source
 MODULES = list(MACHINE.kernel.modules)
 FIRMWARE = [features.FIRMWARE] if MACHINE.kernel.firmware else []
-# The key that runvm.sh hands over comes by fw_cfg.
-SYSTEM_MODULES = [*MACHINE.kernel.system_modules, *(["qemu_fw_cfg"] if MACHINE.ssh.server != "none" else [])]
 
 
 def task_kernel() -> Iterator[Task]:
     """the kernel: fetch, configure, build"""
+    yield from MADE.tasks(CONFIG, VMLINUZ, VMLINUX)
     yield {
-        "name": "fetch",
-        "doc": "open the kernel's package",
-        "actions": [step(open_package)],
-        "file_dep": [sets.path(features.KERNEL)],
-        "task_dep": ["fetch"],
-        "targets": [manifest("kernel")],
-        "uptodate": [settings({}, open_package), intact()],
-        "clean": True,
+        "name": "menuconfig",
+        "doc": "edit the configuration in the kernel's own menu; what changed becomes a fragment",
+        "actions": [(step(MADE.menuconfig), [CONFIG])],
+        "task_dep": MADE.EDITED,
+        "meta": {"quiet": True},
     }
     yield {
-        "name": "configure",
-        "doc": "check that the kernel can do what the machine needs",
-        "actions": [step(configure)],
-        "file_dep": [manifest("kernel")],
-        "targets": [CONFIG],
-        "uptodate": [settings(FEATURES, configure), intact()],
-        "clean": True,
+        "name": "diffconfig",
+        "doc": "show what is asked of the configuration, and what came out",
+        "actions": [(step(MADE.diffconfig), [CONFIG])],
+        "task_dep": MADE.EDITED,
+        "meta": {"quiet": True},
     }
-    yield {
-        "name": "build",
-        "doc": "put vmlinuz in its place, and vmlinux for emulation",
-        "actions": [step(put)],
-        "file_dep": [manifest("kernel"), CONFIG],
-        "targets": [VMLINUZ, VMLINUX],
-        "uptodate": [settings({}, put), intact()],
-        "clean": True,
-    }
+
+
+def system_modules() -> list[str]:
+    """What modprobe finds in the running system: what the config names, and what the boot asks for."""
+    # The key that runvm.sh hands over comes by fw_cfg.
+    handed = ["qemu_fw_cfg"] if MACHINE.ssh.server != "none" else []
+    return list(dict.fromkeys([*MACHINE.kernel.system_modules, *handed]))
 
 
 def task_modules() -> Task:
@@ -65,45 +50,17 @@ def task_modules() -> Task:
         "actions": [step(pick)],
         "file_dep": [manifest("kernel"), CONFIG, tools.target("image"), *map(sets.path, FIRMWARE)],
         "targets": [manifest("modules"), manifest("system-modules")],
-        "uptodate": [settings([FEATURES, MODULES, SYSTEM_MODULES], pick), intact()],
+        "uptodate": [settings([kernel_package.NEEDS, MODULES, system_modules()], pick), intact()],
         "clean": True,
     }
 
 
-def open_package() -> None:
-    """Put the kernel's package into the store: vmlinuz, config and all modules."""
-    from notos import kernel
-    from notos.modules import Kernel
-    from notos.packages import unpack
-
-    tree = kernel.shape(unpack(sets.debs(features.KERNEL, CACHE)))
-    project.add("kernel", f"linux-{kernel.version(Kernel(tree).release)}", tree)
-
-
-def configure() -> None:
-    """Check the configuration, and put it where one can read it."""
-    from notos import kernel
-
-    text = (project.STORE.location(project.get("kernel")) / "config").read_bytes()
-    kernel.check(kernel.symbols(text.decode()), kernel.requirements(MACHINE))
-    write_if_changed(CONFIG, text)
-
-
-def put() -> None:
-    """Copy vmlinuz out of the store; beside it the kernel unpacked, or nothing if it cannot be started so."""
-    from notos import kernel
-
-    packed = (project.STORE.location(project.get("kernel")) / "vmlinuz").read_bytes()
-    write_if_changed(VMLINUZ, packed)
-    write_if_changed(VMLINUX, kernel.uncompressed(packed) or b"")
-
-
 def pick() -> None:
     """Make the trees of stage-1's modules and of the running system's."""
-    from notos import kernel, modules
+    from notos import kconfig, kernel, modules
     from notos.packages import unpack
 
-    symbols = kernel.symbols(Path(CONFIG).read_text())
+    symbols = kconfig.symbols(Path(CONFIG).read_text())
     kernel.check_loaded(symbols, kernel.requirements(MACHINE), MODULES)
     opened = modules.Kernel(project.tree("kernel"))
     version = kernel.version(opened.release)
@@ -111,7 +68,7 @@ def pick() -> None:
     depmod = tools.command("image", "depmod")
     for target, names, name in (
         ("modules", MODULES, f"linux-{version}-shrunk"),
-        ("system-modules", SYSTEM_MODULES, f"linux-{version}-modules"),
+        ("system-modules", system_modules(), f"linux-{version}-modules"),
     ):
         closure = opened.closure(names)
         project.add(target, name, modules.shrink(opened, closure, depmod, firmware=firmware))

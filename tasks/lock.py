@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from notos.machine import Debian
     from notos.mirror import Mirrors
 
+
 REQUESTS = features.requests(MACHINE)
 DEBIAN = {"suite": MACHINE.debian.suite, "components": list(MACHINE.debian.components)}
 
@@ -89,16 +90,25 @@ def task_fetch() -> Task:
 
 def debs() -> list[Path]:
     """Where all the .debs are to be."""
-    return [CACHE.download(sha256) for name in REQUESTS for sha256 in sets.hashes(name).values()]
+    found = [CACHE.download(sha256) for name in REQUESTS for sha256 in sets.hashes(name).values()]
+    tarball = MACHINE.kernel.source.sha256 if MACHINE.kernel.source else None
+    return [*found, *([CACHE.download(tarball)] if tarball else [])]
 
 
 def fetch() -> None:
     """Fetch what the cache lacks of config.lock."""
     from notos import lock
+    from notos.fetch import Download
+    from notos.fetch import fetch as get
 
     locked = lock.read(Path(LOCK))
     assert locked is not None, "the task lock has made it"
     download([each for name in REQUESTS for each in locked.set(name)])
+    source = MACHINE.kernel.source
+    if source is not None and source.url is not None and source.sha256 is not None:
+        hint = "check kernel.source in the config"
+        tarball = Download("kernel.source", source.url, None, source.sha256, gone=hint, wrong=hint)
+        get([tarball], CACHE, progress=_show)
 
 
 def download(packages: "Sequence[LockedPackage]") -> None:

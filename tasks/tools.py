@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 
 from notos import features
 from tasks import sets
-from tasks.graph import CACHE, Task, build, intact, present, settings, step, write_if_changed
+from tasks.graph import CACHE, MACHINE, Task, build, intact, present, settings, step, write_if_changed
 
 if TYPE_CHECKING:
     from notos.tools import ToolsTree
 
-SETS = {"image": features.TOOLS_IMAGE, "qemu": features.TOOLS_QEMU}
+SETS = {name.rpartition("/")[2]: name for name in features.tools(MACHINE)}
 
 
 def target(name: str) -> str:
@@ -32,7 +32,12 @@ def task_tools() -> Iterator[Task]:
             "task_dep": ["fetch"],
             "targets": [target(name)],
             "uptodate": [
-                settings([[each.only, each.exclude] for each in features.TOOLS[set_name]]),
+                settings(
+                    [
+                        features.KEEP.get(set_name),
+                        *([each.only, each.exclude] for each in features.TOOLS[set_name]),
+                    ]
+                ),
                 present(partial(where, name)),
                 intact(),
             ],
@@ -45,8 +50,9 @@ def unpack(name: str) -> None:
     from notos import tools
 
     packages = features.TOOLS[SETS[name]]
-    key = tools.key(sets.hashes(SETS[name]).values(), packages)
-    tools.ensure(CACHE, key, sets.debs(SETS[name], CACHE, packages))
+    keep = features.KEEP.get(SETS[name], ())
+    key = tools.key(sets.hashes(SETS[name]).values(), packages, keep)
+    tools.ensure(CACHE, key, sets.debs(SETS[name], CACHE, packages), keep)
     write_if_changed(target(name), json.dumps({"key": key}).encode())
 
 

@@ -1,5 +1,6 @@
 """What all tests share: peers from a tools tree, and copies of the project to build in."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -20,7 +21,7 @@ PEERS = (
     *("busybox", "cpio", "dpkg", "kmod", "libarchive-tools", "nix-bin", "openssh-client"),
     *("squashfs-tools", "tar", "xz-utils", "zstd"),
 )
-COPIED = ("notos", "tasks", "scripts", "runit", "examples", "config.yaml", "dodo.py", "doit")
+COPIED = ("notos", "tasks", "scripts", "runit", "kernel", "examples", "config.yaml", "dodo.py", "doit")
 COPIED_TOO = ("requirements.txt", "requirements-test.txt", "pyproject.toml")
 
 
@@ -91,3 +92,11 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Project:
     project = copy_project(tmp_path_factory.mktemp("built") / "notos")
     project.doit("runvm")
     return project
+
+
+@pytest.fixture(scope="session")
+def kernel_tools(built: Project) -> tools.ToolsTree:
+    """What compiles kernels."""
+    built.doit("config=examples/fast.yaml", "tools:kernel")
+    key = json.loads((built.root / "build/fast/tools/kernel.json").read_bytes())["key"]
+    return tools.ToolsTree(Cache.default().tools(key))

@@ -1,0 +1,97 @@
+"""Debian's kernel: its package opened, its configuration checked, its files put where they belong."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from notos import features
+from tasks import project, sets
+from tasks.graph import CACHE, MACHINE, Task, intact, manifest, settings, step, write_if_changed
+
+# What of the config says what the machine needs of any kernel.
+NEEDS = {
+    "network": MACHINE.network.method,
+    "nix": MACHINE.nix.enable,
+    "ssh": MACHINE.ssh.server != "none",
+    "vm.machine": MACHINE.vm.machine,
+    "vm.cpus": MACHINE.vm.cpus > 1,
+}
+EDITED = ["kernel:configure"]
+
+
+def tasks(config: str, vmlinuz: str, vmlinux: str) -> Iterator[Task]:
+    """The three steps; `config`, `vmlinuz` and `vmlinux` are what the last two make."""
+    yield {
+        "name": "fetch",
+        "doc": "open the kernel's package",
+        "actions": [step(fetch)],
+        "file_dep": [sets.path(features.KERNEL)],
+        "task_dep": ["fetch"],
+        "targets": [manifest("kernel")],
+        "uptodate": [settings({}, fetch), intact()],
+        "clean": True,
+    }
+    yield {
+        "name": "configure",
+        "doc": "check that the kernel can do what the machine needs",
+        "actions": [(step(configure), [config])],
+        "file_dep": [manifest("kernel")],
+        "targets": [config],
+        "uptodate": [settings(NEEDS, configure), intact()],
+        "clean": True,
+    }
+    yield {
+        "name": "build",
+        "doc": "put vmlinuz in its place, and vmlinux for emulation",
+        "actions": [(step(put), [vmlinuz, vmlinux])],
+        "file_dep": [manifest("kernel"), config],
+        "targets": [vmlinuz, vmlinux],
+        "uptodate": [settings({}, put), intact()],
+        "clean": True,
+    }
+
+
+def fetch() -> None:
+    """Put the kernel's package into the store: vmlinuz, config and all modules."""
+    from notos import kernel
+    from notos.modules import Kernel
+    from notos.packages import unpack
+
+    tree = kernel.shape(unpack(sets.debs(features.KERNEL, CACHE)))
+    project.add("kernel", f"linux-{kernel.version(Kernel(tree).release)}", tree)
+
+
+def configure(config: str) -> None:
+    """Check the configuration, and put it where one can read it."""
+    from notos import kconfig, kernel
+
+    text = (project.STORE.location(project.get("kernel")) / "config").read_bytes()
+    kernel.check(kconfig.symbols(text.decode()), kernel.requirements(MACHINE))
+    write_if_changed(config, text)
+
+
+def put(vmlinuz: str, vmlinux: str) -> None:
+    """Copy vmlinuz out of the store; beside it the kernel unpacked, or nothing if it cannot be started so."""
+    from notos import kernel
+
+    packed = (project.STORE.location(project.get("kernel")) / "vmlinuz").read_bytes()
+    write_if_changed(vmlinuz, packed)
+    write_if_changed(vmlinux, kernel.uncompressed(packed) or b"")
+
+
+def menuconfig(_config: str) -> None:
+    """Debian's kernel is as it is. Raises KernelError."""
+    from notos.errors import KernelError
+
+    raise KernelError(
+        f"{MACHINE.kernel.package} is Debian's own kernel, whose configuration is made",
+        hint="say kernel.source in the config to build one, as examples/tiny-kernel.yaml does",
+    )
+
+
+def diffconfig(config: str) -> None:
+    """Print what the machine needs, and what the kernel has."""
+    from notos import kconfig, kernel
+
+    symbols = kconfig.symbols(Path(config).read_text())
+    for each in kernel.requirements(MACHINE):
+        print(f"  {each.symbol:<28} {symbols.get(each.symbol, 'n'):<4} needed {each.why}")

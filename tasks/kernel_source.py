@@ -1,0 +1,254 @@
+"""A kernel of our own: its source unpacked, configured from fragments, compiled in a sandbox."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from doit import get_var
+
+from notos import features
+from tasks import project, reporter, sets, tools
+from tasks.graph import (
+    CACHE,
+    FOLDER,
+    LOADED,
+    MACHINE,
+    Task,
+    build,
+    intact,
+    manifest,
+    present,
+    settings,
+    step,
+    write_if_changed,
+)
+from tasks.kernel_package import NEEDS, put
+
+if TYPE_CHECKING:
+    from notos.kbuild import Kbuild
+    from notos.kconfig import Asked
+
+KERNEL = MACHINE.kernel
+BASES = ("tinyconfig", "defconfig", "x86_64_defconfig")  # of the kernel's own; else it is a file
+SOURCE = build("kernel-source.json")
+OUTPUT = build("kernel")
+LOG = build("kernel.log")
+EDITED = ["kernel:fetch"]
+
+
+def tasks(config: str, vmlinuz: str, vmlinux: str) -> Iterator[Task]:
+    """The three steps; `config`, `vmlinuz` and `vmlinux` are what the last two make."""
+    archive = [sets.path(features.SOURCE)] if KERNEL.source and KERNEL.source.package else []
+    base = [] if KERNEL.base in BASES else [KERNEL.base]
+    yield {
+        "name": "fetch",
+        "doc": "unpack the kernel's source, and patch it",
+        "actions": [step(fetch)],
+        "file_dep": [*archive, *KERNEL.patches, tools.target("kernel")],
+        "task_dep": ["fetch"],
+        "targets": [SOURCE],
+        "uptodate": [settings([vars(KERNEL.source), KERNEL.patches], fetch), present(where), intact()],
+        "clean": True,
+    }
+    yield {
+        "name": "configure",
+        "doc": "configure the kernel, and check that it is as asked and as the machine needs",
+        "actions": [(step(configure), [config])],
+        "file_dep": [SOURCE, tools.target("kernel"), *base, *KERNEL.fragments],
+        "targets": [config],
+        "uptodate": [
+            settings(
+                [
+                    NEEDS,
+                    KERNEL.base,
+                    KERNEL.fragments,
+                    dict(KERNEL.options),
+                    KERNEL.modules,
+                    bool(KERNEL.signing_key),
+                ],
+                configure,
+            ),
+            intact(),
+        ],
+        "clean": True,
+    }
+    yield {
+        "name": "build",
+        "doc": "compile the kernel and its modules; vmlinuz, and vmlinux for emulation",
+        "actions": [(step(compile_), [config, vmlinuz, vmlinux])],
+        "file_dep": [
+            SOURCE,
+            tools.target("kernel"),
+            config,
+            *([KERNEL.signing_key] if KERNEL.signing_key else []),
+        ],
+        "targets": [manifest("kernel"), vmlinuz, vmlinux],
+        "uptodate": [settings({}, compile_), intact()],
+        "clean": True,
+    }
+
+
+def fetch() -> None:
+    """Have the source in the cache, and say which it is."""
+    from notos import kernel_source
+
+    assert KERNEL.source is not None
+    sha256 = KERNEL.source.sha256 or sets.hashes(features.SOURCE)[str(KERNEL.source.package)]
+    reporter.show("unpacking the kernel's source …")
+    patches = [Path(each) for each in KERNEL.patches]
+    key = kernel_source.ensure(CACHE, CACHE.download(sha256), sha256, patches, tools.tree("kernel"))
+    write_if_changed(SOURCE, json.dumps({"key": key}).encode())
+
+
+def where() -> list[Path]:
+    """The source's folder; none before its task has run."""
+    return [CACHE.source(_key())] if Path(SOURCE).exists() else []
+
+
+def _key() -> str:
+    key: str = json.loads(Path(SOURCE).read_bytes())["key"]
+    return key
+
+
+def _kbuild() -> "Kbuild":
+    from notos.kbuild import Kbuild
+
+    return Kbuild(
+        identity=f"{_key()} {Path(tools.target('kernel')).read_text()}",
+        tools=tools.tree("kernel"),
+        source=CACHE.source(_key()),
+        output=Path(OUTPUT).absolute(),
+        ccache=CACHE.ccache,
+        build=MACHINE.build,
+        signing_key=Path(KERNEL.signing_key) if KERNEL.signing_key else None,
+    )
+
+
+def _asked() -> "list[Asked]":
+    """What fragments and options ask for, in their order. Raises KernelError."""
+    from notos import kbuild, kconfig
+    from notos.errors import KernelError
+
+    asked, problems = [], []
+    for each in KERNEL.fragments:
+        try:
+            asked += kconfig.fragment(_read(each), _shown(each))
+        except KernelError as error:
+            problems.append(error.message)
+    if problems:
+        raise KernelError("\n".join(problems))
+    for symbol, value in KERNEL.options.items():
+        asked.append(kconfig.option(symbol, value, LOADED.place("kernel", "options", symbol)))
+    if KERNEL.signing_key:
+        place = LOADED.place("kernel", "signing_key")
+        asked.append(kconfig.option("MODULE_SIG_KEY", kbuild.KEY, place))
+    return asked
+
+
+def _shown(path: str) -> str:
+    """A path as the user would write it."""
+    own = Path(path)
+    return str(own.relative_to(Path.cwd())) if own.is_relative_to(Path.cwd()) else path
+
+
+def _read(path: str) -> str:
+    """The text of a fragment. Raises KernelError."""
+    from notos.errors import KernelError
+
+    try:
+        return Path(path).read_text()
+    except UnicodeDecodeError:
+        raise KernelError(
+            f"{_shown(path)} is no text in UTF-8", hint="a fragment has lines of CONFIG_X=y"
+        ) from None
+
+
+def _resolved(asked: "list[Asked]") -> str:
+    base = KERNEL.base if KERNEL.base in BASES else Path(KERNEL.base).read_bytes()
+    return _kbuild().resolve(base, [str(each) for each in asked])
+
+
+def configure(config: str) -> None:
+    """Make the configuration. Raises KernelError for what is asked for, or needed, and is not so."""
+    from notos import kconfig, kernel
+    from notos.kconfig import Asked
+
+    asked = _asked()
+    text = _resolved(asked)
+    symbols = kconfig.symbols(text)
+    source = CACHE.source(_key())
+    if problems := kconfig.unmet(asked, symbols):
+        raise kconfig.explained(problems, source, symbols, hint="change kernel.options or the fragments")
+    needs = kernel.requirements(MACHINE)
+    if lacking := kernel.lacking(symbols, needs):
+        problems = [Asked(each.symbol, "y", "", each.why) for each in lacking]
+        raise kconfig.explained(
+            problems,
+            source,
+            symbols,
+            hint="kernel/*.config have what machines need; add them to kernel.fragments",
+        )
+    kernel.check_signed(symbols)
+    kernel.check_loaded(symbols, needs, KERNEL.modules)
+    write_if_changed(config, text.encode())
+
+
+def compile_(config: str, vmlinuz: str, vmlinux: str) -> None:
+    """Compile, and put what came of it into the store."""
+    from notos import kernel
+    from notos.modules import Kernel
+
+    tree = _kbuild().compile(Path(config).read_text(), Path(LOG), _progress)
+    project.add("kernel", f"linux-{kernel.version(Kernel(tree).release)}", tree)
+    put(vmlinuz, vmlinux)
+
+
+def _progress(done: int, total: int, name: str) -> None:
+    reporter.show(f"kernel:build: compiling {done} of {total}: {name}")
+
+
+def menuconfig(_config: str) -> None:
+    """Edit the configuration, and write what changed to a fragment. Raises KernelError."""
+    from notos import kconfig
+
+    before, after, whole = _kbuild().edit(_resolved(_asked()))
+    lines = kconfig.changes(before, after, kconfig.symbols(whole))
+    if not lines:
+        print("nothing was changed")
+        return
+    target = Path(get_var("to") or f"{FOLDER}/menuconfig.config")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    had = target.read_text() if target.exists() and get_var("to") else ""
+    beside = target.with_name(f".{target.name}.new")
+    beside.write_text(kconfig.replaced(had, lines))
+    beside.replace(target)
+    print("\n".join(lines))
+    named = any(Path(each).samefile(target) for each in KERNEL.fragments)
+    print(f"written to {target}" + ("" if named else "; add it to kernel.fragments to keep it"))
+
+
+def diffconfig(_config: str) -> None:
+    """Print what was asked for and what came out, differences first; then what that brought along."""
+    from notos import kconfig
+
+    asked = _asked()
+    symbols = kconfig.symbols(_resolved(asked))
+    last = kconfig.last(asked)
+    differ = kconfig.unmet(asked, symbols)
+    for each in [*differ, *(each for each in last if each not in differ)]:
+        mark = "!" if each in differ else " "
+        got = symbols.get(each.symbol, "n")
+        print(f"{mark} {each.symbol:<34} asked {each.value:<8} got {got:<8} {_shown(each.where)}")
+    base = kconfig.symbols(_resolved([]))
+    names = {each.symbol for each in asked}
+    others = sorted(
+        name
+        for name in symbols.keys() | base.keys()
+        if symbols.get(name) != base.get(name) and name not in names
+    )
+    print(
+        f"{len(last)} symbols asked for, {len(differ)} came out otherwise; {len(others)} changed with them:"
+    )
+    for name in others:
+        print(f"  {name:<34} {base.get(name, 'n')} -> {symbols.get(name, 'n')}")
