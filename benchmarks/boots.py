@@ -24,12 +24,12 @@ def ssh(scene: Scene, runs: int) -> Iterator[Figure]:
     plain_firsts: list[float] = []
 
     def ours() -> float:
-        first, banner = _boot(script)
+        first, banner = boot(script)
         firsts.append(first)
         return banner
 
     def plain() -> float:
-        first, banner = _boot(script, "-kernel", str(script.parent / "vmlinuz"), CPU="max")
+        first, banner = boot(script, "-kernel", str(script.parent / "vmlinuz"), CPU="max")
         plain_firsts.append(first)
         return banner
 
@@ -39,7 +39,7 @@ def ssh(scene: Scene, runs: int) -> Iterator[Figure]:
     yield Figure("QEMU's start to /init", "s", firsts, None, {name: plain_firsts}, "the kernel's part")
 
 
-def _boot(script: Path, *words: str, **environment: str) -> tuple[float, float]:
+def boot(script: Path, *words: str, **environment: str) -> tuple[float, float]:
     """Seconds to the first line of /init, and to the ssh banner. Raises RuntimeError without one."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))

@@ -22,6 +22,7 @@ COPIED = (
     "tasks",
     "scripts",
     "runit",
+    "kernel",
     "examples",
     "config.yaml",
     "dodo.py",

@@ -40,7 +40,7 @@ def write(out: BinaryIO, tree: Tree) -> None:
 
 
 def write_initrd(path: Path, trees: Sequence[Tree], *, level: int) -> None:
-    """Write `trees` to `path` as archives, each compressed by zstd at `level`, beside and renamed.
+    """Write `trees` to `path` as archives, each compressed by zstd at `level` (0: not), beside and renamed.
 
     The kernel unpacks one after the other. Archives that the initrd there has already are not compressed
     again, the others at the same time. Raises ArchiveError.
@@ -48,9 +48,11 @@ def write_initrd(path: Path, trees: Sequence[Tree], *, level: int) -> None:
     import zstandard
 
     # One thread for each, for the bytes depend on their number.
-    parameters = zstandard.ZstdCompressionParameters.from_level(level, threads=0, write_checksum=1)
+    parameters = zstandard.ZstdCompressionParameters.from_level(level or 1, threads=0, write_checksum=1)
 
     def compress(data: bytes) -> bytes:
+        if not level:
+            return data
         return zstandard.ZstdCompressor(compression_params=parameters).compress(data)
 
     def frame(tree: Tree) -> Piece:

@@ -220,7 +220,7 @@ class _Work:
                 self._session().get(url, headers=headers, stream=True, timeout=TIMEOUT) as answer,
             ):
                 if answer.status_code in (404, 410):
-                    raise FetchError(f"the mirror no longer has {download.name} ({url})", hint=download.gone)
+                    raise FetchError(f"the server no longer has {download.name} ({url})", hint=download.gone)
                 if answer.status_code == 416:
                     stream.truncate(0)
                     raise _PassingError(f"{url} has no bytes past {at}", hint=_BROKEN_MIRROR)

@@ -116,6 +116,9 @@ class Kbuild:
             "CCACHE_DIR": "/ccache",
             "CCACHE_MAXSIZE": self.build.ccache.size,
             "CCACHE_COMPILERCHECK": f"string:{hashlib.sha256(said).hexdigest()}",
+            # What a file includes is read from what the compiler writes anyway, and not asked of a
+            # preprocessor first: that takes half as long again as compiling alone.
+            "CCACHE_DEPEND": "true",
             "CCACHE_SLOPPINESS": "include_file_ctime,include_file_mtime,time_macros",
             "CCACHE_TEMPDIR": "/ccache/tmp",
         }

@@ -28,7 +28,10 @@ _NO_REASON = "Kconfig does not say why"
 
 @dataclass(frozen=True)
 class Asked:
-    """A symbol that is to have a value ("n" for none); `where` is a file and line, `why` a need's reason."""
+    """A symbol that is to have a value ("n" for none); `where` is a file and line.
+
+    Of what a machine needs, `why` says for what, and `where` what turns it off.
+    """
 
     symbol: str
     value: str
@@ -129,7 +132,8 @@ class Explainer:
         got = self._config.get(asked.symbol, "n")
         reasons = "; ".join(self._reasons(asked, got))
         if asked.why:
-            because = f": {reasons}" if reasons != _NO_REASON else ", for nothing asks for it"
+            off = f", for {asked.where} turns it off" if asked.where else ", for nothing asks for it"
+            because = f": {reasons}" if reasons != _NO_REASON else off
             return f"CONFIG_{asked.symbol}={asked.value} is needed {asked.why}, and it is {got}{because}"
         return f"{asked.where}: CONFIG_{asked.symbol}={asked.value} was asked for, and it is {got}: {reasons}"
 

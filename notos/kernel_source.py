@@ -186,6 +186,7 @@ def apply(patch: Path, folder: Path, tools: ToolsTree) -> None:
         "-i",
         "/patch",
     ]
+    sandbox.prove()
     try:
         run(sandbox.command(words))
     except ToolError as error:

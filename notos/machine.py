@@ -120,7 +120,7 @@ class Initrd:
     packages: tuple[Package, ...] = setting(
         "what extra-utils is made of", lambda: (Package(name=PackageName("busybox-static")),)
     )
-    compression_level: int = setting("zstd's level", 19, minimum=1, maximum=22)
+    compression_level: int = setting("zstd's level; 0 leaves it as it is", 19, minimum=0, maximum=22)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -128,6 +128,9 @@ class System:
     """What stands in the machine's /usr."""
 
     packages: tuple[Package, ...] = setting("Debian packages, besides those that features bring", ())
+    compression: Literal["zstd", "none"] = setting(
+        "of root.squashfs; none is larger, and starts faster where the processor is emulated", "zstd"
+    )
     keep: tuple[Literal["doc", "man", "locales", "gconv"], ...] = setting(
         "what is otherwise left out of packages", ()
     )

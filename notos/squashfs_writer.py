@@ -13,7 +13,7 @@ import os
 import struct
 import threading
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -62,16 +62,17 @@ class _Data:
     offset: int = 0
 
 
-def write_image(image: Path, tree: Tree, *, jobs: int | None = None) -> None:
+def write_image(image: Path, tree: Tree, *, jobs: int | None = None, stored: bool = False) -> None:
     """Write `tree` to `image`, beside and renamed; what the image there has already is not compressed again.
 
-    `jobs` threads compress, as many as there are cores by default. Raises ArchiveError.
+    `jobs` threads compress, as many as there are cores by default; with `stored`, files' bytes stand there as
+    they are. Raises ArchiveError.
     """
     beside = image.with_name(f".{image.name}.new")
     try:
-        with Reuse(image, _made()) as reuse:
+        with Reuse(image, "stored" if stored else _made()) as reuse:
             with beside.open("wb") as out:
-                write(out, tree, jobs=jobs, reuse=reuse)
+                write(out, tree, jobs=jobs, reuse=reuse, stored=stored)
                 os.fchmod(out.fileno(), 0o644)
             beside.replace(image)
             reuse.save(image)
@@ -79,7 +80,9 @@ def write_image(image: Path, tree: Tree, *, jobs: int | None = None) -> None:
         beside.unlink(missing_ok=True)
 
 
-def write(out: BinaryIO, tree: Tree, *, jobs: int | None = None, reuse: Reuse | None = None) -> None:
+def write(
+    out: BinaryIO, tree: Tree, *, jobs: int | None = None, reuse: Reuse | None = None, stored: bool = False
+) -> None:
     """Write `tree` to the seekable `out` as one image; memory does not grow with the files' sizes.
 
     Raises ArchiveError for what squashfs cannot hold and for a file that changes while it is read.
@@ -87,7 +90,7 @@ def write(out: BinaryIO, tree: Tree, *, jobs: int | None = None, reuse: Reuse | 
     out.write(bytes(_SUPERBLOCK.size))
     jobs = jobs or len(os.sched_getaffinity(0))
     with ThreadPoolExecutor(jobs) as pool:
-        area = _Area(out, pool, 4 * jobs, reuse or Reuse())
+        area = _Area(out, pool, 4 * jobs, reuse or Reuse(), _as_it_is if stored else _smaller)
         data = _place(tree, area)
         area.finish()
     inodes = _Inodes(tree, data)
@@ -153,20 +156,28 @@ _compressor = _Compressor()
 class _Area:
     """The part of the image that has the files' bytes, written in order by threads that run ahead."""
 
-    def __init__(self, out: BinaryIO, pool: ThreadPoolExecutor, ahead: int, reuse: Reuse) -> None:
+    def __init__(
+        self,
+        out: BinaryIO,
+        pool: ThreadPoolExecutor,
+        ahead: int,
+        reuse: Reuse,
+        pack: Callable[[bytes], bytes],
+    ) -> None:
         self.end = out.tell()
         self.fragments: list[_Block] = []
         self._out = out
         self._pool = pool
         self._ahead = ahead
         self._reuse = reuse
+        self._pack = pack
         self._pending: deque[tuple[_Block, int, Future[Piece]]] = deque()
         self._open = bytearray()  # the fragment that is being filled
 
     def block(self, data: bytes) -> _Block:
         """Add a block; its place is known when all is finished."""
         block = _Block()
-        self._pending.append((block, len(data), self._pool.submit(self._reuse.compressed, data, _smaller)))
+        self._pending.append((block, len(data), self._pool.submit(self._reuse.compressed, data, self._pack)))
         if len(self._pending) > self._ahead:
             self._write()
         return block
@@ -209,6 +220,10 @@ def _smaller(data: bytes) -> bytes:
     """`data` compressed, or itself where that is not smaller."""
     small = _compressor.data.compress(data)
     return small if len(small) < len(data) else data
+
+
+def _as_it_is(data: bytes) -> bytes:
+    return data
 
 
 def _place(tree: Tree, area: _Area) -> dict[int, _Data]:

@@ -50,7 +50,7 @@ def task_squashfs() -> Task:
         "actions": [step(pack_squashfs)],
         "file_dep": [manifest("toplevel")],
         "targets": [SQUASHFS],
-        "uptodate": [settings({}, pack_squashfs), intact()],
+        "uptodate": [settings({"system.compression": MACHINE.system.compression}, pack_squashfs), intact()],
         "clean": True,
     }
 
@@ -60,7 +60,8 @@ def pack_squashfs() -> None:
     from notos import squashfs, squashfs_writer
 
     closure = project.STORE.closure([project.get("toplevel")])
-    squashfs_writer.write_image(Path(SQUASHFS), squashfs.tree(project.STORE, closure))
+    stored = MACHINE.system.compression == "none"
+    squashfs_writer.write_image(Path(SQUASHFS), squashfs.tree(project.STORE, closure), stored=stored)
 
 
 def task_runvm() -> Task:

@@ -115,7 +115,7 @@ def _kbuild() -> "Kbuild":
     from notos.kbuild import Kbuild
 
     return Kbuild(
-        identity=f"{_key()} {Path(tools.target('kernel')).read_text()}",
+        identity=" ".join([_key(), Path(tools.target("kernel")).read_text(), _signed_by()]),
         tools=tools.tree("kernel"),
         source=CACHE.source(_key()),
         output=Path(OUTPUT).absolute(),
@@ -123,6 +123,13 @@ def _kbuild() -> "Kbuild":
         build=MACHINE.build,
         signing_key=Path(KERNEL.signing_key) if KERNEL.signing_key else None,
     )
+
+
+def _signed_by() -> str:
+    """The hash of the key that signs modules: make would go by its time."""
+    import hashlib
+
+    return hashlib.sha256(Path(KERNEL.signing_key).read_bytes()).hexdigest() if KERNEL.signing_key else ""
 
 
 def _asked() -> "list[Asked]":
@@ -182,7 +189,8 @@ def configure(config: str) -> None:
         raise kconfig.explained(problems, source, symbols, hint="change kernel.options or the fragments")
     needs = kernel.requirements(MACHINE)
     if lacking := kernel.lacking(symbols, needs):
-        problems = [Asked(each.symbol, "y", "", each.why) for each in lacking]
+        said = {each.symbol: each.where for each in asked}
+        problems = [Asked(each.symbol, "y", said.get(each.symbol, ""), each.why) for each in lacking]
         raise kconfig.explained(
             problems,
             source,

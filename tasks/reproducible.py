@@ -11,7 +11,11 @@ from tasks import reporter, session
 from tasks.graph import CACHE, CONFIG, FOLDER, LOCK, Task, step
 
 LEFT_BEHIND = ("build", ".venv", ".git", "result", "__pycache__", ".*_cache")
-ELSEWHERE = {"LC_ALL": "tr_TR.UTF-8", "TZ": "Pacific/Kiritimati", "PYTHONHASHSEED": "1"}
+# Nor may it be what a compiler has made here.
+ELSEWHERE = {
+    **{"LC_ALL": "tr_TR.UTF-8", "TZ": "Pacific/Kiritimati", "PYTHONHASHSEED": "1"},
+    "CCACHE_DISABLE": "1",
+}
 
 
 def task_check_reproducible() -> Task:

@@ -12,17 +12,17 @@ from pathlib import Path
 import pytest
 
 from benchmarks import peers
+from benchmarks.scene import COPIED
 from notos import config, tools
 from notos.archive import Archive
 from notos.cache import Cache
 
 ROOT = Path(__file__).resolve().parent.parent
 PEERS = (
-    *("busybox", "cpio", "dpkg", "kmod", "libarchive-tools", "nix-bin", "openssh-client"),
+    *("busybox", "cpio", "dpkg", "kmod", "libarchive-tools", "nginx", "nix-bin", "openssh-client"),
     *("squashfs-tools", "tar", "xz-utils", "zstd"),
 )
-COPIED = ("notos", "tasks", "scripts", "runit", "kernel", "examples", "config.yaml", "dodo.py", "doit")
-COPIED_TOO = ("requirements.txt", "requirements-test.txt", "pyproject.toml")
+COPIED_TOO = ("requirements-test.txt", "pyproject.toml")
 
 
 @pytest.fixture(scope="session")
@@ -48,11 +48,12 @@ class Project:
     """A copy of the project in a folder of its own, for tests that build."""
 
     root: Path
+    name: str = "notos"  # the machine's
 
     @property
     def script(self) -> Path:
-        """The default machine's runvm.sh; `result` leads to that of the config built last."""
-        return self.root / "build/notos/runvm.sh"
+        """The machine's runvm.sh; `result` leads to that of the config built last."""
+        return self.root / "build" / self.name / "runvm.sh"
 
     def doit(self, *words: str, check: bool = True, **environment: str) -> subprocess.CompletedProcess[str]:
         """Run doit in it, with this environment's Python."""

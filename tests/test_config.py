@@ -96,7 +96,7 @@ WRONG = [
     # keys
     ("vm: {memmory: 1}", 'unknown key "memmory" in vm; did you mean "memory"?', "memmory"),
     ("memory: 1", 'unknown key "memory"; did you mean "vm.memory"?', "memory"),
-    ("vm: {zzz: 1}", 'unknown key "zzz" in vm; it has memory, cpus, forward, accel', "zzz"),
+    ("vm: {zzz: 1}", 'unknown key "zzz" in vm; it has machine, memory, cpus, forward, accel', "zzz"),
     ("? [a]\n: b", "a key is a word, not a list or a map", "["),
     ("hostname: a\nhostname: b", 'duplicate key "hostname"; the first is on line 2', "hostname"),
     # kinds
@@ -108,6 +108,21 @@ WRONG = [
     ("hostname: [a]", "hostname wants a host's name", "["),
     ("hostname: {a: b}", "got a map", "{"),
     ("kernel: {modules: [[a]]}", "kernel.modules wants a kernel module's name", "["),
+    # kernels
+    ("kernel: {options: {EXT4_FS: y}}", "kernel.options is for a kernel of your own; say kernel.source too", "options"),
+    ("kernel: {source: linux-source-6.12, package: x1}", "kernel wants either package or source, not both; source is on line 2", "package"),
+    ("kernel: {source: {url: 'http://x.example/l.tar'}}", "kernel.source.sha256 is missing: a tarball is verified", "{"),
+    ("kernel: {source: {package: l1, sha256: " + "0" * 64 + "}}", "kernel.source.sha256 is for a url", "0" * 64),
+    ("kernel: {source: {sha256: " + "a" * 64 + "}}", "kernel.source wants either package or url", "{"),
+    ("kernel: {source: {url: 'http://x.example/l.tar', sha256: abc}}", "kernel.source.sha256 wants a sha256 (64 hex", "abc"),
+    ("kernel: {source: l1, base: tinycfg}", "tinycfg is not there", "tinycfg"),
+    ("kernel: {source: l1, fragments: [none.config]}", "none.config is not there", "none.config"),
+    ("kernel: {source: l1, options: {CONFIG_X: y}}", "a key of kernel.options wants a symbol", "CONFIG_X"),
+    ("kernel: {source: l1, options: {X: yes}}", 'yes without quotes is a boolean in YAML; write "yes"', "yes"),
+    ("kernel: {source: l1, options: {X: 0x10}}", 'write "0x10"', "0x10"),
+    ("build: {jobs: 0}", "build.jobs wants a whole number, 1 to 1024; got 0", "0"),
+    ("build: {ccache: {size: big}}", "build.ccache.size wants a size (a number and M, G or T)", "big"),
+    ("build: {compiler_prefix: dist}", 'did you mean "distcc"?', "dist"),
     # words
     ("vm: {accel: kmv}", 'vm.accel wants auto, kvm or tcg; got "kmv"; did you mean "kvm"?', "kmv"),
     ("vm: {accel: no}", 'vm.accel wants auto, kvm or tcg; got "no"', "no"),

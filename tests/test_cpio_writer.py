@@ -124,6 +124,16 @@ def test_the_initrd_is_a_zstd_frame_for_each_tree_and_reproducible(tmp_path: Pat
     assert sorted(path.name for path in tmp_path.iterdir()) == ["one", "reuse", "two"]
 
 
+def test_an_initrd_that_is_not_compressed(tmp_path: Path) -> None:
+    one, two = Tree(), Tree()
+    one.text("a", "a" * 5)
+    two.text("b", "b")
+    cpio_writer.write_initrd(tmp_path / "initrd", [one, two], level=0)
+    data = (tmp_path / "initrd").read_bytes()
+    assert data == archive(one) + archive(two)
+    assert len(archive(one)) % 4 == 0  # the kernel looks for the next one there (init/initramfs.c)
+
+
 def test_a_failed_write_leaves_what_was_there(tmp_path: Path) -> None:
     target = tmp_path / "initrd"
     target.write_text("old")

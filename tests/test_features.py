@@ -4,7 +4,20 @@ from dataclasses import replace
 from pathlib import Path
 
 from notos import config, features
-from notos.machine import Machine, Nix, Package, PackageName, Service, ShellText, Ssh, System
+from notos.machine import (
+    Kernel,
+    KernelSource,
+    Machine,
+    Nix,
+    Package,
+    PackageName,
+    Service,
+    Sha256,
+    ShellText,
+    Ssh,
+    System,
+    Url,
+)
 from notos.request import Request
 
 DEFAULT = config.load(Path(__file__).resolve().parent.parent / "config.yaml").machine
@@ -32,6 +45,16 @@ def test_services_bring_theirs() -> None:
     service = Service(run=ShellText("exec x"), packages=(Package(name=PackageName("nginx")),))
     machine = replace(DEFAULT, services={"web": service})  # type: ignore[dict-item]
     assert "nginx" in names(machine)
+
+
+def test_a_kernel_of_one_s_own_brings_what_compiles_it() -> None:
+    kernel = Kernel(source=KernelSource(package=PackageName("linux-source-6.12")))
+    sets = features.requests(replace(DEFAULT, kernel=kernel))
+    assert sets["source"] == {"linux-source-6.12": Request("package")}
+    assert sets["tools/kernel"]["gcc"].closure == "depends"
+    assert "kernel" not in sets
+    tarball = Kernel(source=KernelSource(url=Url("http://x.example/l.tar"), sha256=Sha256("0" * 64)))
+    assert {"source", "kernel"}.isdisjoint(features.requests(replace(DEFAULT, kernel=tarball)))
 
 
 def test_the_sets() -> None:

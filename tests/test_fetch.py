@@ -125,7 +125,7 @@ def test_goes_on_after_failures(
     [
         ("500", "the server answers 500", 4),
         ("cut", "broke off", 4),
-        ("404", "the mirror no longer has data", 1),
+        ("404", "the server no longer has data", 1),
         ("wrong", "has a wrong sha256", 1),
         ("longer", f"has more than {len(DATA)} bytes", 1),
     ],

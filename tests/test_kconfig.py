@@ -186,7 +186,7 @@ def test_the_environment_is_left_as_it_was(source: Path, monkeypatch: pytest.Mon
 
 
 def test_kconfig_files_that_cannot_be_read(tmp_path: Path) -> None:
-    with pytest.raises(KernelError, match="the Kconfig files of .* cannot be read"):
+    with pytest.raises(KernelError, match=r"the Kconfig files of .* cannot be read"):
         kconfig.Explainer(tmp_path, {})
 
 

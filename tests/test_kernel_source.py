@@ -1,7 +1,6 @@
 """A kernel's source: unpacked once, inside its folder, patched or refused."""
 
 import io
-import os
 import tarfile
 from pathlib import Path
 
@@ -134,7 +133,7 @@ def test_patches(tmp_path: Path, cache: Cache, kernel_tools: ToolsTree) -> None:
     assert (cache.source(patched) / "init/new.c").read_text() == "new\n"
     # What is not patched is one file with two names; the other source is as it was.
     assert (cache.source(plain) / "init/main.c").read_bytes() == FILES["init/main.c"]
-    assert os.path.samefile(cache.source(plain) / "Makefile", cache.source(patched) / "Makefile")
+    assert (cache.source(plain) / "Makefile").samefile(cache.source(patched) / "Makefile")
 
 
 @pytest.mark.parametrize(

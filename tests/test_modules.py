@@ -3,14 +3,16 @@
 import json
 import lzma
 import struct
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from notos import kconfig
 from notos import kernel as kernels
 from notos.errors import KernelError
 from notos.machine import Kernel as KernelConfig
-from notos.machine import Machine, ModuleName
+from notos.machine import Machine, ModuleName, Vm
 from notos.modules import Kernel, shrink
 from notos.tree import File, Tree
 
@@ -112,7 +114,7 @@ def test_debian_s_own_dependencies_agree_with_depmod(built, tool) -> None:
 
 
 def test_what_the_kernel_lacks_is_told_at_once() -> None:
-    config = kernels.symbols("CONFIG_SQUASHFS=m\nCONFIG_PROC_FS=y\n# CONFIG_X is not set\n")
+    config = kconfig.symbols("CONFIG_SQUASHFS=m\nCONFIG_PROC_FS=y\n# CONFIG_X is not set\n")
     assert config == {"SQUASHFS": "m", "PROC_FS": "y"}
     with pytest.raises(KernelError) as caught:
         kernels.check(config, kernels.ALWAYS)
@@ -128,6 +130,26 @@ def test_requirements_follow_the_features() -> None:
     symbols = {each.symbol for each in kernels.requirements(plain)}
     assert "SQUASHFS_ZSTD" in symbols
     assert "USER_NS" not in symbols
+    assert "VIRTIO_PCI" in symbols
+    assert not {"VIRTIO_MMIO", "SMP"} & symbols
+    micro = replace(plain, vm=Vm(machine="microvm", cpus=2))
+    symbols = {each.symbol for each in kernels.requirements(micro)}
+    assert {"VIRTIO_MMIO", "FW_CFG_SYSFS_CMDLINE", "SMP"} <= symbols
+    assert "VIRTIO_PCI" not in symbols
+
+
+def test_what_the_running_system_loads_need_not_be_in_stage_1() -> None:
+    kernels.check_loaded({"FW_CFG_SYSFS": "m"}, kernels.SSH, [])
+    with pytest.raises(KernelError, match=r"kernel\.modules lacks virtio_mmio"):
+        kernels.check_loaded({"VIRTIO_MMIO": "m"}, kernels.MACHINE["microvm"], ["virtio"])
+
+
+def test_a_key_that_a_build_makes_up_is_refused() -> None:
+    made = {"MODULE_SIG": "y", "MODULE_SIG_KEY": '"certs/signing_key.pem"'}
+    with pytest.raises(KernelError, match="no two builds are the same"):
+        kernels.check_signed(made)
+    kernels.check_signed(made | {"MODULE_SIG_KEY": '"/key.pem"'})
+    kernels.check_signed({})
 
 
 def test_versions() -> None:

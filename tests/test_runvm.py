@@ -8,6 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from notos import config, runvm
+from notos.ssh_key import Keys
+from notos.store import StoreObject
+from notos.tools import ToolsTree
 from tests.conftest import Project
 
 
@@ -21,12 +25,12 @@ def show(tmp_path: Path) -> Path:
 
 
 def start(
-    built: Project, show: Path | None, *words: str, **environment: str
+    machine: Project | Path, show: Path | None, *words: str, **environment: str
 ) -> subprocess.CompletedProcess[str]:
     own = {key: value for key, value in os.environ.items() if key not in ("MEMORY", "ACCEL", "QEMU")}
     extra = {"QEMU": str(show)} if show else {}
     return subprocess.run(
-        [built.script, *words],
+        [machine if isinstance(machine, Path) else machine.script, *words],
         env={**own, "SSH_PORT": free_port(), **extra, **environment},
         capture_output=True,
         text=True,
@@ -71,6 +75,45 @@ def test_the_environment(built: Project, show: Path) -> None:
     assert options["-append"].endswith("quiet panic=-1 cryptomgr.notests debug x=1")
     options = dict(itertools.pairwise(start(built, show, ACCEL="tcg", CPU="max").stdout.splitlines()))
     assert options["-cpu"] == "max"
+
+
+MICROVM = """
+name: micro
+imports: [examples/minimal.yaml]
+vm: {machine: microvm, cpus: 1}
+"""
+
+
+@pytest.fixture
+def micro(built: Project, tmp_path: Path) -> Path:
+    """The script of a microvm; nothing that it boots is built."""
+    (built.root / "micro.yaml").write_text(MICROVM)
+    machine = config.load(built.root / "micro.yaml").machine
+    toplevel = StoreObject.from_json((built.root / "build/notos/manifests/toplevel.json").read_bytes())
+    keys = Keys(tmp_path / "none", tmp_path / "none")
+    script = tmp_path / "micro/runvm.sh"
+    script.parent.mkdir()
+    script.write_text(runvm.render(machine, toplevel, ToolsTree(tmp_path), keys))
+    script.chmod(0o755)
+    for name in ("vmlinuz", "vmlinux", "initrd", "root.squashfs"):
+        (script.parent / name).touch()
+    return script
+
+
+def test_a_microvm_has_its_devices_without_pci(built: Project, micro: Path, show: Path) -> None:
+    said = start(micro, show, ACCEL="tcg").stdout.splitlines()
+    options = dict(itertools.pairwise(said))
+    assert options["-machine"] == "microvm,acpi=off,rtc=on,accel=tcg"
+    assert f"id=root,if=none,file={micro.parent}/root.squashfs,format=raw,readonly=on" in said
+    assert {"virtio-blk-device,drive=root", "virtio-net-device,netdev=net0", "virtio-rng-device"} <= set(said)
+    assert not any("pci" in word for word in said)
+    # Where the keys are, and how it restarts; and no timer to be measured where there is one processor.
+    assert "qemu_fw_cfg.ioport=12@0x510:0:1:4 reboot=t" in options["-append"]
+    assert "nolapic_timer" in options["-append"]
+    options = dict(itertools.pairwise(start(micro, show, CPUS="2", ACCEL="tcg").stdout.splitlines()))
+    assert "nolapic_timer" not in options["-append"]
+    options = dict(itertools.pairwise(start(micro, show, ACCEL="kvm").stdout.splitlines()))
+    assert "nolapic_timer" not in options["-append"]
 
 
 def test_where_kvm_works_the_kernel_unpacks_itself(built: Project, show: Path) -> None:

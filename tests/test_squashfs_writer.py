@@ -50,6 +50,22 @@ def test_unsquashfs_unpacks_the_tree(tool, tree: Tree) -> None:
 
 @FEW
 @given(trees())
+def test_what_is_stored_is_not_compressed(tool, tree: Tree) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        root = Path(folder)
+        squashfs_writer.write_image(root / "stored", tree, stored=True)
+        data = (root / "stored").read_bytes()
+        unpack(tool, data, root)
+        assert unpacked(root / "out") == described(tree)
+        remove_folder(root / "out")
+        # Files of a block or less stand there in one piece, for any of them may be mapped.
+        for _, entry in tree.items():
+            if isinstance(entry, File) and 0 < entry.size <= BLOCK:
+                assert entry.read() in data
+
+
+@FEW
+@given(trees())
 def test_the_bytes_are_a_function_of_the_tree(tree: Tree) -> None:
     data = image(tree, jobs=1)
     assert image(backwards(tree), jobs=5) == data

@@ -1,0 +1,291 @@
+"""Kernels of our own, built by a team's shared cache and by several hosts; the machines they boot."""
+
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from notos import kconfig
+from notos.cache import Cache
+from tests.boot.console import Console
+from tests.conftest import Project, copy_project
+from tests.servers import Compilers, HttpCache, distccd, http_cache
+
+FAST, TINY = "fast-here.yaml", "tiny-here.yaml"
+
+
+def own_cache(folder: Path) -> str:
+    """A cache with all that the user's has but what compilers made."""
+    folder.mkdir(parents=True)
+    for name in ("sha256", "facts", "tools", "source", "ssh"):
+        (Cache.default().root / name).mkdir(parents=True, exist_ok=True)
+        (folder / name).symlink_to(Cache.default().root / name)
+    return str(folder)
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory, tool) -> Iterator[HttpCache]:
+    with http_cache(tmp_path_factory.mktemp("http") / "cache", tool) as cache:
+        yield cache
+
+
+def fast_config(project: Project, shared: HttpCache) -> None:
+    storage = f"ccache: {{remote_storage: '{shared.url}'}}, environment: {{CCACHE_RESHARE: 'true'}}"
+    (project.root / FAST).write_text(f"name: fast\nimports: [examples/fast.yaml]\nbuild: {{{storage}}}\n")
+
+
+@pytest.fixture(scope="module")
+def fast(tmp_path_factory: pytest.TempPathFactory, built: Project, shared: HttpCache) -> Project:
+    """examples/fast.yaml, built by a user whose cache a team shares."""
+    project = copy_project(tmp_path_factory.mktemp("fast") / "notos")
+    fast_config(project, shared)
+    project.doit(f"config={FAST}", "runvm")
+    return replace(project, name="fast")
+
+
+def test_a_team_shares_what_compilers_made(
+    fast: Project, shared: HttpCache, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    assert shared.count("PUT", "201") > 1000
+    got = shared.count("GET", "200")
+    folder = tmp_path_factory.mktemp("other/place")
+    other = copy_project(folder / "checkout")
+    fast_config(other, shared)
+    (other.root / "fast-here.lock").write_bytes((fast.root / "fast-here.lock").read_bytes())
+    cache = own_cache(folder / "cache")
+    other.doit(f"config={FAST}", "kernel:build", NOTOS_CACHE=cache, TZ="Asia/Tokyo")
+    # Two requests for each file: one for what it was made of, one for what came of it.
+    assert shared.count("GET", "200") - got > 1000
+    for name in ("vmlinuz", "vmlinux", "kernel.config", "manifests/kernel.json"):
+        one, two = (each.root / "build/fast" / name for each in (fast, other))
+        assert one.read_bytes() == two.read_bytes(), name
+
+
+def test_fast(fast: Project) -> None:
+    with Console(fast.script, project=fast, config=FAST) as console:
+        console.wait_for("Entering stage-1")
+        console.wait_for_ssh()
+        assert not any("Loading kernel module" in line for line in console.lines)
+        assert console.ssh("uname -r").strip().endswith("-fast")
+        assert console.ssh("ls /proc/modules 2>/dev/null || echo none") == "none\n"
+        assert console.ssh("sv status sshd").startswith("run: sshd: ")
+        assert "notos" in console.ssh("uname -v; cat /proc/version")  # KBUILD_BUILD_USER, not ours
+        assert console.ssh("cat /proc/sys/kernel/random/entropy_avail").strip() == "256"
+        assert "virtio" in console.ssh("cat /sys/class/misc/hw_random/rng_current")
+        console.ssh("poweroff", check=False)
+        assert console.end() == 0
+        assert any("cannot switch itself off; it restarts" in line for line in console.lines)
+
+
+def test_one_option_turned(fast: Project) -> None:
+    """What is rebuilt, and that it is what a build from nothing would be when it is turned back."""
+    config = fast.root / FAST
+    before, text = (fast.root / "build/fast/vmlinuz").read_bytes(), config.read_text()
+    config.write_text(text + "kernel: {options: {TMPFS_POSIX_ACL: y}}\n")
+    ran = fast.ran(f"config={FAST}", "runvm")
+    assert ran[:3] == ["kernel:configure", "kernel:build", "modules"]
+    assert not {"lock", "fetch", "kernel:fetch", "stage2", "runit", "squashfs"} & set(ran)
+    assert (fast.root / "build/fast/vmlinuz").read_bytes() != before
+    compiled = (fast.root / "build/fast/kernel.log").read_text().count("\n  CC ")
+    assert 0 < compiled < 200
+    config.write_text(text)
+    fast.doit(f"config={FAST}", "runvm")
+    assert (fast.root / "build/fast/vmlinuz").read_bytes() == before
+    assert fast.ran(f"config={FAST}", "runvm") == []
+
+
+@pytest.fixture(scope="module")
+def hosts(tmp_path_factory: pytest.TempPathFactory, fast: Project) -> Iterator[tuple[Compilers, Compilers]]:
+    from notos.tools import ToolsTree
+
+    key = json.loads((fast.root / "build/fast/tools/kernel.json").read_bytes())["key"]
+    tools = ToolsTree(Cache.default().tools(key))
+    folder = tmp_path_factory.mktemp("distccd")
+    with distccd(folder / "one", tools) as one, distccd(folder / "two", tools) as two:
+        yield one, two
+
+
+@pytest.fixture(scope="module")
+def tiny(
+    fast: Project, hosts: tuple[Compilers, Compilers], tmp_path_factory: pytest.TempPathFactory
+) -> Project:
+    """examples/tiny-kernel.yaml, compiled by two hosts."""
+    addresses = " ".join(f"127.0.0.1:{each.port}/2" for each in hosts)
+    (fast.root / TINY).write_text(
+        "name: tiny-kernel\nimports: [examples/tiny-kernel.yaml]\n"
+        "build: {jobs: 4, compiler_prefix: distcc, ccache: {enable: false},\n"
+        f"  environment: {{DISTCC_HOSTS: '{addresses}', DISTCC_FALLBACK: '0'}}}}\n"
+    )
+    fast.doit(f"config={TINY}", "runvm")
+    return replace(fast, name="tiny-kernel")
+
+
+def test_two_hosts_compile(tiny: Project, hosts: tuple[Compilers, Compilers]) -> None:
+    assert all(each.compiled > 300 for each in hosts)
+
+
+def test_tiny(tiny: Project) -> None:
+    named = tiny.root / "config.yaml"
+    assert "virtio_blk" in named.read_text()
+    with Console(tiny.script, project=tiny, config=TINY) as console:
+        console.wait_for("Creating writable Nix store")
+        loaded = [line.split()[-1] for line in console.lines if line.startswith("Loading kernel module")]
+        assert loaded == [
+            *(
+                "virtio...",
+                "virtio_pci...",
+                "virtio_net...",
+                "virtio_rng...",
+                "virtio_blk...",
+                "virtio_console...",
+            ),
+            *("dm_mod...", "tun...", "loop...", "squashfs...", "overlay..."),
+        ]
+        console.wait_for_ssh()
+        assert console.ssh("uname -r").strip().endswith("-tiny")
+        modules = {line.split()[0] for line in console.ssh("cat /proc/modules").splitlines()}
+        assert {each.removesuffix("...") for each in loaded} - {"virtio_rng"} <= modules
+        assert {"virtio_rng", "qemu_fw_cfg"} <= modules
+        expression = (
+            'derivation { name = "x"; system = builtins.currentSystem; '
+            'builder = "/bin/sh"; args = ["-c" "echo hi > $out"]; }'
+        )
+        made = console.ssh(
+            f"echo '{expression}' >/tmp/x.nix; cat $(nix-build --no-out-link /tmp/x.nix 2>/tmp/log) || "
+            "cat /tmp/log"
+        )
+        assert made == "hi\n"
+        console.ssh("poweroff", check=False)
+        assert console.end() == 0
+
+
+def test_diffconfig_tells_what_was_asked_and_what_came(tiny: Project) -> None:
+    said = tiny.doit(f"config={TINY}", "kernel:diffconfig").stdout.splitlines()
+    row = next(line.split() for line in said if line.split()[:1] == ["SQUASHFS"])
+    assert row[:5] == ["SQUASHFS", "asked", "m", "got", "m"]
+    assert row[5].startswith("kernel/modules.config:")
+    assert any(line.endswith("changed with them:") for line in said)
+    assert not any(line.startswith("!") for line in said)
+
+
+def test_the_menu_writes_a_fragment(fast: Project) -> None:
+    """The kernel's own menu, at a terminal: search for a symbol, turn it, leave and save."""
+    import pty
+    import select
+    import sys
+    import time
+
+    words = [sys.executable, "-m", "doit", f"config={FAST}", "to=mine.config", "kernel:menuconfig"]
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.chdir(fast.root)
+        os.execve(words[0], words, {**os.environ, "TERM": "linux"})
+    said = b""
+
+    def until(text: bytes, seconds: float = 120) -> None:
+        nonlocal said
+        end = time.monotonic() + seconds
+        while text not in said:
+            assert time.monotonic() < end, said[-2000:]
+            if select.select([terminal], [], [], 0.2)[0]:
+                try:
+                    said += os.read(terminal, 65536)
+                except OSError:
+                    break
+        said = said.partition(text)[2]
+
+    def send(text: bytes) -> None:
+        time.sleep(0.5)
+        os.write(terminal, text)
+
+    until(b"Arrow keys navigate")
+    send(b"/")
+    until(b"Enter (sub)string or regexp")
+    send(b"TMPFS_POSIX_ACL\r")
+    until(b"Symbol: TMPFS_POSIX_ACL")
+    send(b"1")
+    until(b"Tmpfs POSIX Access Control Lists")
+    send(b"y")
+    for _ in range(4):  # out of the menus
+        send(b"\x1b\x1b")
+    until(b"save your new configuration")
+    send(b"\r")
+    until(b"written to mine.config")
+    os.waitpid(pid, 0)
+    asked = kconfig.fragment((fast.root / "mine.config").read_text(), "mine.config")
+    assert [(each.symbol, each.value) for each in asked] == [("TMPFS_POSIX_ACL", "y")]
+
+
+BAD = [
+    (
+        "options: {EXT4_FSS: y}",
+        "bad.yaml:4: CONFIG_EXT4_FSS=y was asked for, and it is n: this kernel has no such symbol; "
+        "did you mean EXT4_FS",
+    ),
+    (
+        "options: {NFS_FS: y}",
+        "bad.yaml:4: CONFIG_NFS_FS=y was asked for, and it is n: "
+        "it depends on NETWORK_FILESYSTEMS, which is n",
+    ),
+    (
+        "fragments: [bad.config]",
+        "bad.config:2: 'CONFIG_X = y' is no line of a configuration; leave out the blanks",
+    ),
+    (
+        "options: {SQUASHFS: n}",
+        "CONFIG_SQUASHFS=y is needed to mount the root, and it is n, for bad.yaml:4 turns it off",
+    ),
+    (
+        "options: {MODULES: y, SQUASHFS: m}",
+        "kernel.modules lacks squashfs, which is needed to mount the root",
+    ),
+    (
+        "options: {MODULES: y, MODULE_SIG: y}",
+        "MODULE_SIG=y signs modules by a key that each build makes anew, so no two builds are the same: "
+        "give one",
+    ),
+    ("patches: [bad.patch]", "bad.patch does not apply: Hunk #1 FAILED at 1."),
+    (
+        "patches: [broken.patch]",
+        "the kernel does not compile (make: status 2)",
+    ),
+]
+
+
+@pytest.mark.parametrize(("line", "said"), BAD, ids=[each[0] for each in BAD])
+def test_what_cannot_be_is_told_in_one_message(fast: Project, line: str, said: str) -> None:
+    root = fast.root
+    (root / "bad.config").write_text("# mine\nCONFIG_X = y\n")
+    (root / "bad.patch").write_text("--- a/Makefile\n+++ b/Makefile\n@@ -1,1 +1,1 @@\n-nothing\n+else\n")
+    (root / "broken.patch").write_text(
+        "--- a/init/main.c\n+++ b/init/main.c\n@@ -1,1 +1,2 @@\n"
+        " // SPDX-License-Identifier: GPL-2.0-only\n+broken\n"
+    )
+    (root / "bad.yaml").write_text(f"name: bad\nimports: [{FAST}]\nkernel:\n  {line}\n")
+    (root / "bad.lock").write_bytes((root / "fast-here.lock").read_bytes())
+    done = fast.doit("config=bad.yaml", "kernel:build", check=False)
+    assert done.returncode
+    assert said in done.stdout
+    assert "Traceback" not in done.stdout + done.stderr
+    assert len(done.stdout.splitlines()) < 25
+    if "broken" in line:
+        assert "init/main.c:2:1: error: unknown type name 'broken'" in done.stdout
+        assert done.stdout.rstrip().endswith("all of it is in build/bad/kernel.log")
+
+
+def test_a_tarball_is_verified(fast: Project, shared: HttpCache) -> None:
+    (shared.folder / "kept/linux.tar").write_bytes(b"hello")
+    source = f"{{url: '{shared.url}/linux.tar', sha256: {'0' * 64}}}"
+    text = f"name: bad\nimports: [examples/minimal.yaml]\nkernel: {{source: {source}}}\n"
+    (fast.root / "bad.yaml").write_text(text)
+    (fast.root / "bad.lock").unlink(missing_ok=True)
+    done = fast.doit("config=bad.yaml", "kernel:fetch", check=False)
+    assert "kernel.source: " in done.stdout
+    assert "has a wrong sha256, 2cf24dba5fb0a30e" in done.stdout
+    assert "check kernel.source in the config" in done.stdout
+    (fast.root / "bad.yaml").write_text(text.replace("/linux.tar", "/nowhere.tar"))
+    done = fast.doit("config=bad.yaml", "kernel:fetch", check=False)
+    assert "no longer has kernel.source" in done.stdout

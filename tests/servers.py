@@ -1,0 +1,130 @@
+"""What a team's machines share: a cache over HTTP, and hosts that compile. Real ones, on loopback."""
+
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from notos.sandbox import Sandbox
+from notos.tools import ToolsTree
+
+NGINX = """\
+daemon off;
+pid {folder}/pid;
+error_log {folder}/error.log;
+user {user};
+events {{}}
+http {{
+	access_log {folder}/access.log;
+	client_body_temp_path {folder}/body;
+	proxy_temp_path {folder}/proxy;
+	fastcgi_temp_path {folder}/fastcgi;
+	uwsgi_temp_path {folder}/uwsgi;
+	scgi_temp_path {folder}/scgi;
+	server {{
+		listen 127.0.0.1:{port};
+		root {folder}/kept;
+		location / {{
+			dav_methods PUT DELETE;
+			create_full_put_path on;
+			client_max_body_size 100m;
+		}}
+	}}
+}}
+"""
+
+
+@dataclass(frozen=True)
+class HttpCache:
+    """nginx with DAV: what was put and what was got."""
+
+    folder: Path
+    port: int
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def count(self, method: str, status: str) -> int:
+        """How many requests were answered so."""
+        lines = (self.folder / "access.log").read_text().splitlines()
+        return sum(1 for line in lines if f'"{method} ' in line and f'" {status} ' in line)
+
+
+@contextmanager
+def http_cache(folder: Path, tool: Callable[[str], list[str]]) -> Iterator[HttpCache]:
+    """A cache server that keeps what it gets in `folder`."""
+    import getpass
+
+    (folder / "kept").mkdir(parents=True)
+    cache = HttpCache(folder, _free_port())
+    config = folder / "nginx.conf"
+    config.write_text(NGINX.format(folder=folder, port=cache.port, user=getpass.getuser()))
+    words = [*tool("nginx"), "-c", str(config), "-p", str(folder), "-e", str(folder / "error.log")]
+    with _server(words, cache.port):
+        yield cache
+
+
+@dataclass(frozen=True)
+class Compilers:
+    """A distccd, and what it has compiled."""
+
+    port: int
+    log: Path
+
+    @property
+    def compiled(self) -> int:
+        return self.log.read_text(errors="replace").count("COMPILE_OK")
+
+
+@contextmanager
+def distccd(folder: Path, tools: ToolsTree) -> Iterator[Compilers]:
+    """A host that compiles, with the compiler of the tools tree `tools`."""
+    folder.mkdir(parents=True)
+    host = Compilers(_free_port(), folder / "log")
+    sandbox = Sandbox(tools, writable={"/log": folder}, network=True)
+    options = [
+        "--no-detach",
+        "--daemon",
+        "--port",
+        str(host.port),
+        "--listen",
+        "127.0.0.1",
+        "--allow",
+        "127.0.0.1",
+    ]
+    options += ["--jobs", "2", "--log-file", "/log/log", "--log-level", "info", "--enable-tcp-insecure"]
+    words = sandbox.command(["distccd", *options])
+    # distccd as root wants another user to be; in here it is none.
+    words[words.index("--unshare-all") : words.index("--unshare-all") + 1] = [
+        *("--unshare-all", "--unshare-user", "--uid", "1000", "--gid", "1000")
+    ]
+    with _server(words, host.port):
+        yield host
+
+
+@contextmanager
+def _server(words: list[str], port: int) -> Iterator[None]:
+    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process:
+        try:
+            for _ in range(200):
+                if process.poll() is not None:
+                    assert process.stdout is not None
+                    raise AssertionError(process.stdout.read().decode(errors="replace"))
+                with socket.socket() as probe:
+                    if probe.connect_ex(("127.0.0.1", port)) == 0:
+                        break
+                time.sleep(0.05)
+            yield
+        finally:
+            process.terminate()
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
