@@ -22,49 +22,19 @@ def package(
     return Package(name=PackageName(name), closure=closure, only=only, exclude=exclude)  # type: ignore[arg-type]
 
 
+COMPILERS = "binutils bison flex gcc libc6-dev libelf-dev libncurses-dev libssl-dev make perl-base"
+CALLED = """
+bash bc bubblewrap bzip2 ccache coreutils cpio dash diffutils distcc dwarves findutils grep gzip icecc lz4
+mawk ncurses-base patch sed tar xz-utils zstd
+"""
+
 # Programs that the build runs on this host, without what only serves other processors and displays.
 TOOLS = {
     TOOLS_IMAGE: (package("kmod", only=("usr/bin/kmod", "usr/sbin/depmod")),),
-    # What compiles a kernel: compilers with what they depend on, and what makefiles call.
+    # What compiles a kernel: with all that it depends on, and what makefiles call besides.
     TOOLS_KERNEL: (
-        *(
-            package(name, closure="depends")
-            for name in (
-                *("binutils", "bison", "flex", "gcc", "libc6-dev", "libelf-dev", "libncurses-dev"),
-                *("libssl-dev", "make", "perl-base"),
-            )
-        ),
-        *(
-            package(name)
-            for name in (
-                *(
-                    "bash",
-                    "bc",
-                    "bubblewrap",
-                    "bzip2",
-                    "ccache",
-                    "coreutils",
-                    "cpio",
-                    "dash",
-                    "diffutils",
-                    "distcc",
-                ),
-                *(
-                    "dwarves",
-                    "findutils",
-                    "grep",
-                    "gzip",
-                    "icecc",
-                    "lz4",
-                    "mawk",
-                    "patch",
-                    "sed",
-                    "tar",
-                    "xz-utils",
-                ),
-                "zstd",
-            )
-        ),
+        *(package(name, closure="depends") for name in COMPILERS.split()),
+        *(package(name) for name in CALLED.split()),
     ),
     TOOLS_QEMU: (
         package("openssh-client", only=("usr/bin/ssh", "usr/bin/ssh-keygen")),

@@ -154,7 +154,7 @@ class Kbuild:
 
     def _configure(self, words: Sequence[str]) -> None:
         sandbox = self._sandbox()
-        run(sandbox.command([*self._make, "KCONFIG_CONFIG=/build/.notos/config", *words]))
+        run(sandbox.command([*self._make, "-s", "KCONFIG_CONFIG=/build/.notos/config", *words]))
 
     def edit(self, config: str) -> tuple[str, str, str]:
         """Have the kernel's own menu edit `config` on this terminal.
@@ -172,8 +172,14 @@ class Kbuild:
             "TERM": os.environ.get("TERM", "linux"),
             "MENUCONFIG_COLOR": os.environ.get("MENUCONFIG_COLOR", ""),
         }
-        words = ["env", *(f"{name}={value}" for name, value in environment.items() if value), *self._make]
-        command = sandbox.command([*words, "KCONFIG_CONFIG=/build/.notos/config", "menuconfig"])
+        words = [
+            "env",
+            *(f"{name}={value}" for name, value in environment.items() if value),
+            *self._make,
+            "-s",
+        ]
+        # Of jobs that run at once make gives the terminal to one, which need not be the menu.
+        command = sandbox.command([*words, "-j1", "KCONFIG_CONFIG=/build/.notos/config", "menuconfig"])
         status = subprocess.run(command, check=False).returncode
         if status:
             raise KernelError(f"menuconfig ended with status {status}", hint="it is told above")
@@ -189,7 +195,10 @@ class Kbuild:
 
     @property
     def _make(self) -> list[str]:
-        return ["make", "--no-print-directory", "-s", f"-j{self._jobs}", "-C", "/source", "O=/build"]
+        # What runs on this host is not handed on: it is little, and distcc takes away the remarks by which
+        # its sources tell the compiler that they mean what they do.
+        own = "HOSTCC=/usr/bin/gcc"
+        return ["make", "--no-print-directory", f"-j{self._jobs}", "-C", "/source", "O=/build", own]
 
     def compile(self, config: str, log: Path, progress: Progress) -> Tree:
         """The kernel configured as `config`: a tree of vmlinuz, config and lib/modules/RELEASE.
@@ -213,8 +222,7 @@ class Kbuild:
         mark = self.output / ".notos" / "at-work"
         mark.write_text(_BOOT.read_text())
         sandbox = self._sandbox(compiler=compiler)
-        words = ["make", "--no-print-directory", f"-j{self._jobs}", "-C", "/source", "O=/build", "all"]
-        status = follow(sandbox.command(words), log, heard)
+        status = follow(sandbox.command([*self._make, "all"]), log, heard)
         if status:
             raise KernelError(_failure(log, status), hint=f"all of it is in {log}")
         tree = self._installed(log)
@@ -250,6 +258,7 @@ class Kbuild:
         if "CONFIG_MODULES=y\n" in (self.output / ".config").read_text():
             words = [
                 *self._make,
+                "-s",
                 "INSTALL_MOD_PATH=/build/.notos/modules",
                 "INSTALL_MOD_STRIP=1",
                 "DEPMOD=true",

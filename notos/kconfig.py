@@ -337,15 +337,16 @@ def explained(problems: Sequence[Asked], source: Path, config: Config, *, hint: 
     return KernelError("\n".join(lines), hint=hint)
 
 
-def changes(before: str, after: str, config: Config) -> list[str]:
+def changes(before: str, after: str, had: Config, has: Config) -> list[str]:
     """The lines of a fragment that makes the minimal configuration `after` of `before` (savedefconfig).
 
-    `config` is the whole one after: it has what came to its default again, which no minimal one says.
+    `had` and `has` are the whole ones: a minimal one does not say what came to its default, nor what is
+    selected now and was asked for before.
     """
     old = {each.symbol: each.value for each in fragment(before, "before")}
     new = {each.symbol: each.value for each in fragment(after, "after")}
     names = sorted(name for name in old.keys() | new.keys() if old.get(name) != new.get(name))
-    return [str(Asked(name, new.get(name) or config.get(name, "n"), "")) for name in names]
+    return [str(Asked(name, has.get(name, "n"), "")) for name in names if had.get(name) != has.get(name)]
 
 
 def replaced(text: str, lines: Iterable[str]) -> str:

@@ -220,8 +220,9 @@ def menuconfig(_config: str) -> None:
     """Edit the configuration, and write what changed to a fragment. Raises KernelError."""
     from notos import kconfig
 
-    before, after, whole = _kbuild().edit(_resolved(_asked()))
-    lines = kconfig.changes(before, after, kconfig.symbols(whole))
+    had = _resolved(_asked())
+    before, after, has = _kbuild().edit(had)
+    lines = kconfig.changes(before, after, kconfig.symbols(had), kconfig.symbols(has))
     if not lines:
         print("nothing was changed")
         return

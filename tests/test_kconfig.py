@@ -191,9 +191,11 @@ def test_kconfig_files_that_cannot_be_read(tmp_path: Path) -> None:
 
 
 def test_what_a_menu_changed_is_a_fragment() -> None:
-    before = 'CONFIG_A=y\nCONFIG_B=m\n# CONFIG_C is not set\nCONFIG_N="x"\n'
+    before = 'CONFIG_A=y\nCONFIG_B=m\n# CONFIG_C is not set\nCONFIG_N="x"\nCONFIG_S=y\n'
+    had = {"A": "y", "B": "m", "N": '"x"', "S": "y"}
     after = "CONFIG_A=y\nCONFIG_B=y\nCONFIG_D=y\n"
-    lines = kconfig.changes(before, after, {"A": "y", "B": "y", "C": "y", "D": "y", "N": '"y"'})
+    has = {"A": "y", "B": "y", "C": "y", "D": "y", "N": '"y"', "S": "y"}  # S is selected by D
+    lines = kconfig.changes(before, after, had, has)
     assert lines == ["CONFIG_B=y", "CONFIG_C=y", "CONFIG_D=y", 'CONFIG_N="y"']
-    had = "# mine\nCONFIG_A=y\n# CONFIG_B is not set\n"
-    assert kconfig.replaced(had, lines) == "# mine\nCONFIG_A=y\n" + "".join(f"{each}\n" for each in lines)
+    mine = "# mine\nCONFIG_A=y\n# CONFIG_B is not set\n"
+    assert kconfig.replaced(mine, lines) == "# mine\nCONFIG_A=y\n" + "".join(f"{each}\n" for each in lines)
