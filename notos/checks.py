@@ -49,7 +49,7 @@ def _kernel(kernel: Kernel, node: Node) -> Iterator[Problem]:
         return
     if kernel.source is None:
         for key in ("base", "fragments", "options", "patches", "signing_key"):
-            if key in node.items:
+            if getattr(kernel, key) != getattr(Kernel(), key):
                 message = f"kernel.{key} is for a kernel of your own; say kernel.source too"
                 yield Problem(message, key_place(node, key))
     elif "package" in node.items:
@@ -62,7 +62,7 @@ def _source(source: KernelSource, node: Node) -> Iterator[Problem]:
     yield from _one_of(node, "kernel.source", package=source.package, url=source.url)
     if source.url is not None and source.sha256 is None:
         yield Problem("kernel.source.sha256 is missing: a tarball is verified before it is used", node.place)
-    elif source.url is None and source.sha256 is not None:
+    elif source.package is not None and source.sha256 is not None:
         yield Problem(
             "kernel.source.sha256 is for a url; packages are in config.lock", place_of(node, "sha256")
         )

@@ -20,7 +20,7 @@ from pathlib import Path
 from notos import objects
 from notos.errors import KernelError
 from notos.machine import Build
-from notos.run import follow, run
+from notos.run import at_terminal, follow, run
 from notos.sandbox import PATH, Sandbox
 from notos.tools import ToolsTree
 from notos.tree import Tree
@@ -161,26 +161,15 @@ class Kbuild:
 
         The minimal configuration (savedefconfig) before and after, and the whole one after. Raises ToolError.
         """
-        import subprocess
-
         target = self.output / ".notos" / "config"
         self._prepare()
         target.write_text(config)
         before = self._minimal()
         sandbox = self._sandbox(terminal=True)
-        environment = {
-            "TERM": os.environ.get("TERM", "linux"),
-            "MENUCONFIG_COLOR": os.environ.get("MENUCONFIG_COLOR", ""),
-        }
-        words = [
-            "env",
-            *(f"{name}={value}" for name, value in environment.items() if value),
-            *self._make,
-            "-s",
-        ]
+        taken = [f"{name}={os.environ[name]}" for name in ("TERM", "MENUCONFIG_COLOR") if name in os.environ]
         # Of jobs that run at once make gives the terminal to one, which need not be the menu.
-        command = sandbox.command([*words, "-j1", "KCONFIG_CONFIG=/build/.notos/config", "menuconfig"])
-        status = subprocess.run(command, check=False).returncode
+        words = ["env", *taken, *self._make, "-s", "-j1", "KCONFIG_CONFIG=/build/.notos/config", "menuconfig"]
+        status = at_terminal(sandbox.command(words))
         if status:
             raise KernelError(f"menuconfig ended with status {status}", hint="it is told above")
         return before, self._minimal(), target.read_text()

@@ -64,6 +64,11 @@ def follow(
         return process.wait()
 
 
+def at_terminal(command: Sequence[str]) -> int:
+    """Run `command` with our terminal and environment, for somebody to use; its status."""
+    return subprocess.run(command, check=False).returncode
+
+
 @contextmanager
 def _started(
     command: Sequence[str | os.PathLike[str]], env: Mapping[str, str] | None, hint: str = "", **how: Any

@@ -1,6 +1,7 @@
 """A kernel of our own: its source unpacked, configured from fragments, compiled in a sandbox."""
 
 import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -155,8 +156,8 @@ def _asked() -> "list[Asked]":
 
 def _shown(path: str) -> str:
     """A path as the user would write it."""
-    own = Path(path)
-    return str(own.relative_to(Path.cwd())) if own.is_relative_to(Path.cwd()) else path
+    own = Path(os.path.normpath(path))
+    return str(own.relative_to(Path.cwd())) if own.is_relative_to(Path.cwd()) else str(own)
 
 
 def _read(path: str) -> str:
@@ -248,7 +249,7 @@ def diffconfig(_config: str) -> None:
     for each in [*differ, *(each for each in last if each not in differ)]:
         mark = "!" if each in differ else " "
         got = symbols.get(each.symbol, "n")
-        print(f"{mark} {each.symbol:<34} asked {each.value:<8} got {got:<8} {_shown(each.where)}")
+        print(f"{mark} {each.symbol:<34} asked {each.value:<8} got {got:<8} {each.where}")
     base = kconfig.symbols(_resolved([]))
     names = {each.symbol for each in asked}
     others = sorted(

@@ -112,7 +112,7 @@ WRONG = [
     ("kernel: {options: {EXT4_FS: y}}", "kernel.options is for a kernel of your own; say kernel.source too", "options"),
     ("kernel: {source: linux-source-6.12, package: x1}", "kernel wants either package or source, not both; source is on line 2", "package"),
     ("kernel: {source: {url: 'http://x.example/l.tar'}}", "kernel.source.sha256 is missing: a tarball is verified", "{"),
-    ("kernel: {source: {package: l1, sha256: " + "0" * 64 + "}}", "kernel.source.sha256 is for a url", "0" * 64),
+    ("kernel: {source: {package: l1, sha256: " + "a" * 64 + "}}", "kernel.source.sha256 is for a url", "^"),
     ("kernel: {source: {sha256: " + "a" * 64 + "}}", "kernel.source wants either package or url", "{"),
     ("kernel: {source: {url: 'http://x.example/l.tar', sha256: abc}}", "kernel.source.sha256 wants a sha256 (64 hex", "abc"),
     ("kernel: {source: l1, base: tinycfg}", "tinycfg is not there", "tinycfg"),
