@@ -8,6 +8,7 @@ Nothing of this host is in what comes out: user, host, time and paths are the sa
 (Documentation/kbuild/reproducible-builds.rst of the kernel).
 """
 
+import ctypes
 import hashlib
 import os
 import re
@@ -214,9 +215,9 @@ class Kbuild:
         status = follow(sandbox.command([*self._make, "all"]), log, heard)
         if status:
             raise KernelError(_failure(log, status), hint=f"all of it is in {log}")
-        tree = self._installed(log)
+        tree = self._installed()
         plan.note()
-        os.sync()
+        _sync(self.output)
         mark.unlink()
         return tree
 
@@ -234,7 +235,7 @@ class Kbuild:
         kept.parent.mkdir(parents=True, exist_ok=True)
         kept.write_text(self.identity)
 
-    def _installed(self, log: Path) -> Tree:
+    def _installed(self) -> Tree:
         """The tree that the rest of a build takes, of what make has made."""
         tree = Tree()
         tree.file("vmlinuz", (self.output / "arch/x86/boot/bzImage").read_bytes())
@@ -261,6 +262,15 @@ class Kbuild:
                 tree.file(f"{top}/{name}", (self.output / name).read_bytes())
             tree.file(f"{top}/modules.order", b"")
         return tree
+
+
+def _sync(folder: Path) -> None:
+    """Have all of the file system that `folder` is on written to the disk (syncfs(2))."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        ctypes.CDLL(None).syncfs(handle)
+    finally:
+        os.close(handle)
 
 
 def _failure(log: Path, status: int) -> str:

@@ -146,9 +146,9 @@ TEXTS: Mapping[Any, Text] = {
         example="9141325315c7f1eca682113d185a8c77c82814aa6e32f7e127e61d6106403835",
     ),
     machine.EnvironmentName: Text(
-        name="an environment variable's name",
-        form="letters, digits and _",
-        pattern="[A-Za-z_][A-Za-z0-9_]*",
+        name="an environment variable of ccache, distcc or icecc",
+        form="CCACHE_, DISTCC_ or ICECC_ and capitals",
+        pattern="(?:CCACHE|DISTCC|ICECC)_[A-Z0-9_]+",
         example="DISTCC_HOSTS",
     ),
     machine.CacheSize: Text(

@@ -207,7 +207,9 @@ class Build:
     compiler_prefix: Literal["none", "distcc", "icecc"] = setting(
         "what hands compilers' work to other hosts", "none"
     )
-    environment: Mapping[EnvironmentName, Line] = setting("what it is told: DISTCC_HOSTS and the like", dict)
+    environment: Mapping[EnvironmentName, Line] = setting(
+        "what these are told: DISTCC_HOSTS and the like", dict
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

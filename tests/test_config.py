@@ -122,6 +122,7 @@ WRONG = [
     ("kernel: {source: l1, options: {X: 0x10}}", 'write "0x10"', "0x10"),
     ("build: {jobs: 0}", "build.jobs wants a whole number, 1 to 1024; got 0", "0"),
     ("build: {ccache: {size: big}}", "build.ccache.size wants a size (a number and M, G or T)", "big"),
+    ("build: {environment: {KCFLAGS: -O3}}", "a key of build.environment wants an environment variable of ccache", "KCFLAGS"),
     ("build: {compiler_prefix: dist}", 'did you mean "distcc"?', "dist"),
     # words
     ("vm: {accel: kmv}", 'vm.accel wants auto, kvm or tcg; got "kmv"; did you mean "kvm"?', "kmv"),
