@@ -11,7 +11,7 @@ import pytest
 from notos import kconfig
 from notos.cache import Cache
 from tests.boot.console import Console
-from tests.conftest import Project, copy_project
+from tests.conftest import Project, clean_environment, copy_project
 from tests.servers import Compilers, HttpCache, distccd, http_cache
 
 FAST, TINY = "fast-here.yaml", "tiny-here.yaml"
@@ -176,7 +176,7 @@ def test_the_menu_writes_a_fragment(fast: Project) -> None:
     pid, terminal = pty.fork()
     if pid == 0:
         os.chdir(fast.root)
-        os.execve(words[0], words, {**os.environ, "TERM": "linux"})
+        os.execve(words[0], words, {**clean_environment(), "TERM": "linux"})
     said = b""
 
     def listen(until: bytes = b"", quiet: float = 2.0, seconds: float = 90) -> None:
