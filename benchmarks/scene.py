@@ -16,7 +16,7 @@ from notos.store import remove_folder
 from notos.tools import ToolsTree
 
 ROOT = Path(__file__).resolve().parent.parent
-PEERS = ("busybox", "cpio", "squashfs-tools", "zstd")
+PEERS = ("busybox", "cpio", "nix-bin", "squashfs-tools", "zstd")
 COPIED = (
     "notos",
     "tasks",

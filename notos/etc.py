@@ -8,16 +8,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from notos import ca_bundle, sysusers
+from notos import ca_bundle, nix, sysusers
 from notos.machine import Machine
 from notos.tree import Directory, File, Tree
 
 PLAIN, EXECUTABLE = {"0444", "0644"}, {"0555", "0755"}  # what a store object can hold
 STATE = ("reboot", "stopit")  # in /etc/runit; runit-init sets their modes to tell runit how to end (runit(8))
 MODES = {"shadow": "0600", "gshadow": "0600"}
-
-# The builders' group (nix.conf(5), build-users-group), with the number that Nix's installer gives it.
-NIX_GROUP = ("nixbld", 30000)
 
 
 @dataclass(frozen=True)
@@ -73,7 +70,7 @@ def texts(tree: Tree, system: Tree, folder: str) -> dict[str, str]:
 def _accounts(machine: Machine, system: Tree, tree: Tree) -> dict[str, str]:
     lines = texts(tree, system, "sysusers.d")
     if machine.nix.enable:
-        lines["nixbld.conf"] = _nix_users(machine.nix.build_users)
+        lines["nixbld.conf"] = nix.users(machine.nix.build_users)
     if machine.time_servers:
         lines.setdefault("chrony.conf", 'u _chrony - "Chrony daemon" /var/lib/chrony\n')
     shell = "/bin/bash" if "bin/bash" in system else "/bin/sh"
@@ -88,21 +85,12 @@ def _base(system: Tree, name: str) -> str:
     return entry.read().decode()
 
 
-def _nix_users(count: int) -> str:
-    name, gid = NIX_GROUP
-    lines = [f"g {name} {gid}"]
-    for number in range(1, count + 1):
-        user = f"{name}{number}"
-        lines += [
-            f'u {user} {gid + number}:{name} "Nix build user {number}" /var/empty /usr/sbin/nologin',
-            f"m {user} {name}",
-        ]
-    return "\n".join(lines) + "\n"
-
-
 def _own(own: Tree, machine: Machine) -> Iterator[tuple[str, bytes | Path]]:
     for path, entry in own.items():
-        if isinstance(entry, File) and (machine.ssh.server == "openssh" or not path.startswith("ssh/")):
+        wanted = (not path.startswith("ssh/") or machine.ssh.server == "openssh") and (
+            path not in nix.OWN or machine.nix.enable
+        )
+        if isinstance(entry, File) and wanted:
             yield path, entry.content
 
 
@@ -120,24 +108,10 @@ def _generated(machine: Machine, system: Tree) -> Iterator[tuple[str, bytes | Pa
             "".join(f"{each}\n" for each in machine.ssh.authorized_keys).encode(),
         )
     if machine.nix.enable:
-        yield "nix/nix.conf", nix_conf(machine).encode()
+        yield "nix/nix.conf", nix.conf(machine, system).encode()
     bundle = ca_bundle.bundle(system)
     if bundle:
         yield "ssl/certs/ca-certificates.crt", bundle.encode()
-
-
-def nix_conf(machine: Machine) -> str:
-    """nix.conf: defaults for a machine without a network to wait for, then the config's settings."""
-    settings: dict[str, str] = {
-        "build-users-group": NIX_GROUP[0],
-        "experimental-features": "nix-command flakes",
-        "sandbox-paths": "/bin/sh=/usr/bin/busybox /lib64=/usr/lib64 /usr/lib/x86_64-linux-gnu",
-        "substituters": "",
-        "trusted-users": "root",
-    }
-    for key, value in machine.nix.settings.items():
-        settings[key] = str(value).lower() if isinstance(value, bool) else str(value)
-    return "".join(f"{key} = {value}".rstrip() + "\n" for key, value in sorted(settings.items()))
 
 
 def _os_release(machine: Machine) -> str:

@@ -2,8 +2,8 @@
 
 What makes things at boot is turned into shell: d D q Q v (folders), f F (files), L L+ (links), z m
 (modes). What only cleans up later (x X r R e and ages) or needs ACLs, attributes and the like is
-passed over. Only what lies in /run, /var, /tmp, /root, /home and /srv can be made: the rest of the
-machine is read-only. Each command is a fork, which is dear under emulation, so they are grouped.
+passed over. Only what lies in /run, /var, /tmp, /root, /home, /srv and /nix/var can be made: the
+rest of the machine is read-only. Each command is a fork, which is dear under emulation, so they are grouped.
 """
 
 import re
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from notos.errors import NotosError
 
-WRITABLE = ("/run/", "/var/", "/tmp/", "/root/", "/home/", "/srv/")
+WRITABLE = ("/run/", "/var/", "/tmp/", "/root/", "/home/", "/srv/", "/nix/var/")
 _FOLDERS, _FILES, _LINKS, _MODES = set("dDqQv"), set("fF"), set("L"), set("mz")
 _PASSED_OVER = set("eCxXrRpbctThHaAwZ")
 _SPECIFIERS = {"%%": "%", "%t": "/run", "%S": "/var/lib", "%C": "/var/cache", "%L": "/var/log", "%T": "/tmp"}

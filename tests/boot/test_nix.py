@@ -1,0 +1,155 @@
+"""The machine's own Nix, judging and using the store that we made: as root and as somebody else."""
+
+import base64
+import json
+from collections.abc import Iterator
+
+import pytest
+
+from notos.store import Store, StoreObject
+from tests.boot.console import Console
+from tests.conftest import Project
+
+# Through the daemon, whoever asks.
+AS = {
+    "root": "export NIX_REMOTE=daemon; cd /tmp; {}",
+    "nobody": "mkdir -p /tmp/nobody; chown nobody /tmp/nobody; cd /tmp/nobody;"
+    " su nobody -s /bin/sh -c 'HOME=/tmp/nobody; {}'",
+}
+SYSTEM = "/run/current-system"
+
+# What a build can reach, written down by the build itself.
+DERIVATION = """
+derivation {
+  name = "reached";
+  system = builtins.currentSystem;
+  builder = "/bin/sh";
+  salt = builtins.getEnv "SALT";
+  args = [ "-c" ''
+    {
+      echo folder $PWD
+      for each in /* /bin/* /usr/lib/*/* /lib64/*; do echo path $each; done
+      while read -r line; do echo net $line; done </proc/net/dev
+    } >$out
+  '' ];
+}
+"""
+UNTIL = "for i in $(seq 300); do [ {} ] && exit; sleep 0.1; done; exit 1"
+
+
+@pytest.fixture(scope="module")
+def machine(built: Project) -> Iterator[Console]:
+    """The default machine, with Nix's daemon up and the registration in its database."""
+    with Console(built.script, project=built) as console:
+        console.wait_for_ssh()
+        console.ssh(UNTIL.format("-S /nix/var/nix/daemon-socket/socket"))
+        console.ssh(f"cat >/tmp/reached.nix <<'E'\n{DERIVATION}E\n")
+        yield console
+
+
+@pytest.fixture(scope="module")
+def closure(built: Project) -> dict[str, StoreObject]:
+    """What our manifests say of the system."""
+    store = Store(built.root / "build/notos/store")
+    manifest = (built.root / "build/notos/manifests/toplevel.json").read_bytes()
+    return {each.path: each for each in store.closure([StoreObject.from_json(manifest)])}
+
+
+@pytest.mark.parametrize("who", AS)
+def test_it_finds_no_fault(machine: Console, who: str) -> None:
+    machine.ssh(AS[who].format("nix-store --verify --check-contents"))
+
+
+@pytest.mark.parametrize("who", AS)
+def test_it_knows_what_our_manifests_say(machine: Console, closure: dict[str, StoreObject], who: str) -> None:
+    told = json.loads(machine.ssh(AS[who].format(f"nix path-info -rS --json {SYSTEM}")))
+    assert told.keys() == closure.keys()
+    for path, info in told.items():
+        obj = closure[path]
+        sha256 = base64.b64decode(info["narHash"].removeprefix("sha256-")).hex()
+        assert (f"sha256:{sha256}", info["narSize"]) == (obj.nar_hash, obj.nar_size), path
+        assert sorted(info["references"]) == list(obj.references), path
+    sizes = sum(each.nar_size for each in closure.values())
+    assert max(each["closureSize"] for each in told.values()) == sizes
+
+
+def test_references_referrers_and_tree(machine: Console, closure: dict[str, StoreObject]) -> None:
+    for path, obj in closure.items():
+        asked = f"nix-store -q --references {path}; echo and; nix-store -q --referrers {path}"
+        references, referrers = machine.ssh(AS["root"].format(asked)).split("and\n")
+        assert sorted(references.split()) == list(obj.references)
+        assert sorted(referrers.split()) == sorted(
+            each for each in closure if path in closure[each].references
+        )
+    tree = machine.ssh(AS["root"].format(f"nix-store -q --tree {SYSTEM}"))
+    assert {line.split("/nix/store/")[1].split()[0] for line in tree.splitlines()} == {
+        path.removeprefix("/nix/store/") for path in closure
+    }
+
+
+@pytest.mark.parametrize("who", AS)
+def test_it_builds_in_its_sandbox(machine: Console, closure: dict[str, StoreObject], who: str) -> None:
+    build = f"SALT={who} nix-build --no-out-link /tmp/reached.nix"
+    out = machine.ssh(AS[who].format(build)).strip()
+    lines = machine.ssh(f"cat {out}").splitlines()
+    assert "folder /build" in lines
+    assert "path /bin/sh" in lines
+    reached = {line.removeprefix("path ") for line in lines if line.startswith("path ")}
+    assert reached & {f"/{each}" for each in ("etc", "root", "run", "home", "sys", "var")} <= {"/etc"}
+    assert {each for each in reached if each.startswith(("/usr/lib/", "/lib64/"))} == {
+        "/lib64/ld-linux-x86-64.so.2",
+        "/usr/lib/x86_64-linux-gnu/libc.so.6",
+        "/usr/lib/x86_64-linux-gnu/libresolv.so.2",
+    }
+    assert [line.split()[1] for line in lines if line.startswith("net ") and ":" in line.split()[1]] == [
+        "lo:"
+    ]
+    # It depends on nothing of the system, and the system on nothing of it.
+    assert machine.ssh(f"nix-store -q --references {out}") == ""
+    assert out not in closure
+
+
+def test_collecting_garbage_leaves_the_system(machine: Console, closure: dict[str, StoreObject]) -> None:
+    roots = machine.ssh("nix-store --gc --print-roots")
+    for name in ("current-system", "booted-system"):
+        assert f"\n/run/{name} -> " in roots
+    build = "cd /tmp; SALT={} nix-build {} /tmp/reached.nix"
+    unused = machine.ssh(build.format("unused", "--no-out-link")).strip()
+    used = machine.ssh(build.format("used", "-o /root/used")).strip()
+    machine.ssh("nix-store --gc")
+    assert machine.ssh(f"ls -d {unused} 2>/dev/null || echo gone") == "gone\n"
+    assert machine.ssh(f"ls -d {used}").strip() == used
+    machine.ssh("nix-store --verify --check-contents")
+    left = machine.ssh(f"nix-store -q --requisites {SYSTEM}").split()
+    assert sorted(left) == sorted(closure)
+    assert machine.ssh("sv status sshd nix-daemon").count("run: ") == 2
+    machine.ssh(AS["nobody"].format("SALT=after nix-build --no-out-link /tmp/reached.nix"))
+
+
+def test_a_user_has_what_he_installs(machine: Console) -> None:
+    """A profile, on the PATH of a login shell."""
+    said = machine.ssh(
+        "mkdir -p /tmp/hello/bin; cd /tmp/hello/bin; printf '#!/bin/sh\\necho hello\\n' >greet; chmod +x *\n"
+        "cd /root && nix-env -i $(nix-store --add /tmp/hello) 2>&1 && sh -lc 'greet; echo $NIX_PATH'"
+    )
+    assert said.endswith("hello\n\n")
+
+
+def test_nothing_waits_for_a_network(machine: Console) -> None:
+    """No substituter, no registry of flakes: what is not here is not looked for elsewhere."""
+    said = machine.ssh(
+        "nix flake metadata nixpkgs 2>&1; nix-store -r /nix/store/" + "0" * 32 + "-x 2>&1", check=False
+    )
+    assert "cannot find flake" in said
+    assert "download" not in said
+    assert "don't know how to build these paths" in said
+
+
+def test_a_database_that_somebody_made_first_learns_all_the_same(machine: Console) -> None:
+    """The daemon's start loads the registration, also where another nix command came before it."""
+    machine.ssh(
+        "sv force-stop nix-daemon; rm -r /nix/var/nix/db; nix-store --gc --print-roots;"
+        " [ -e /nix/var/nix/db/db.sqlite ] && sv start nix-daemon"
+    )
+    machine.ssh(UNTIL.format("-L /nix/var/nix/db/registered"))
+    machine.ssh(f"nix-store --verify --check-contents && nix path-info -r {SYSTEM}")
