@@ -50,8 +50,12 @@ class HttpCache:
 
     def count(self, method: str, status: str) -> int:
         """How many requests were answered so."""
+        return len(self.requests(method, status))
+
+    def requests(self, method: str, status: str) -> list[str]:
+        """The lines of the log that tell of them."""
         lines = (self.folder / "access.log").read_text().splitlines()
-        return sum(1 for line in lines if f'"{method} ' in line and f'" {status} ' in line)
+        return [line for line in lines if f'"{method} ' in line and f'" {status} ' in line]
 
 
 @contextmanager

@@ -9,6 +9,7 @@ import pytest
 from notos.store import Store, StoreObject
 from tests.boot.console import Console
 from tests.conftest import Project
+from tests.servers import http_cache
 
 # Through the daemon, whoever asks.
 AS = {
@@ -143,6 +144,36 @@ def test_nothing_waits_for_a_network(machine: Console) -> None:
     assert "cannot find flake" in said
     assert "download" not in said
     assert "don't know how to build these paths" in said
+
+
+def test_it_takes_another_system_from_a_published_cache(
+    machine: Console, built: Project, tool, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """`doit publish`, a web server, and the machine's Nix, which asks for signatures."""
+    (built.root / "other.yaml").write_text(
+        "name: other\nimports: [config.yaml]\netc: {motd: {text: other}}\n"
+    )
+    (built.root / "other.lock").write_bytes((built.root / "config.lock").read_bytes())
+    with http_cache(tmp_path_factory.mktemp("http") / "cache", tool) as server:
+        own = {"XDG_CONFIG_HOME": str(server.folder)}
+        said = built.doit("config=other.yaml", f"to={server.folder}/kept", "publish", **own).stdout
+        public = said.strip().rpartition("trusted-public-keys = ")[2]
+        manifest = (built.root / "build/other/manifests/toplevel.json").read_bytes()
+        toplevel = StoreObject.from_json(manifest).path
+        realise = (
+            f"nix-store -r {toplevel} --option substituters http://10.0.2.2:{server.port}"
+            " --option narinfo-cache-positive-ttl 0 --option trusted-public-keys '{}' 2>&1"
+        )
+        name, key = public.split(":")
+        stranger = f"{name}:{'A' if key[0] != 'A' else 'B'}{key[1:]}"
+        refused = machine.ssh(realise.format(stranger), check=False)
+        assert "not signed by any of the keys in 'trusted-public-keys'" in refused
+        assert machine.ssh(f"cat {toplevel}/etc/motd 2>/dev/null || echo none") == "none\n"
+        machine.ssh(realise.format(public))
+        assert machine.ssh(f"cat {toplevel}/etc/motd") == "other"
+        # Only what the machine had not was fetched: the toplevel itself.
+        assert sum(1 for line in server.requests("GET", "200") if "/nar/" in line) == 1
+    machine.ssh("nix-store --verify --check-contents")
 
 
 def test_a_database_that_somebody_made_first_learns_all_the_same(machine: Console) -> None:
