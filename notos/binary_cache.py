@@ -43,10 +43,10 @@ def publish(folder: Path, store: Store, objects: Sequence[StoreObject], key: Sig
     An object's narinfo comes last, and after those of what it refers to, so that a cache that is
     served meanwhile never promises what it has not. Raises StoreError, OSError.
     """
-    (folder / "nar").mkdir(parents=True, exist_ok=True)
-    for left in [*folder.glob(".new-*"), *folder.glob("nar/.new-*")]:
-        left.unlink()
     _check(folder)
+    (folder / "nar").mkdir(parents=True, exist_ok=True)
+    for left in [*folder.glob(".new-*"), *folder.glob("nar/.new-*")]:  # by one that was killed
+        left.unlink()
     _write(folder / "nix-cache-info", INFO)
     written = size = 0
     for each in _references_first(objects):
@@ -86,14 +86,13 @@ def _narinfo(obj: StoreObject, file_hash: str, file_size: int, key: SigningKey) 
 def _has(folder: Path, narinfo: Path, obj: StoreObject, key: SigningKey) -> bool:
     """Whether the cache has the object, as we would write it, and its NAR in full length."""
     try:
-        lines = narinfo.read_text().splitlines()
-        said = dict(line.partition(": ")[::2] for line in lines)
+        text = narinfo.read_text()
+        said = dict(line.partition(": ")[::2] for line in text.splitlines())
         file_hash, file_size = said["FileHash"].removeprefix("sha256:"), int(said["FileSize"])
         there = (folder / "nar" / f"{file_hash}.nar.zst").stat().st_size
     except (OSError, KeyError, ValueError):
         return False
-    whole = narinfo.read_text() == _narinfo(obj, file_hash, file_size, key)
-    return whole and there == file_size
+    return text == _narinfo(obj, file_hash, file_size, key) and there == file_size
 
 
 def _pack(folder: Path, store: Store, obj: StoreObject) -> tuple[str, int]:
@@ -104,7 +103,7 @@ def _pack(folder: Path, store: Store, obj: StoreObject) -> tuple[str, int]:
     try:
         with os.fdopen(handle, "wb") as out:
             # One worker or many write the same bytes; none at all would write others.
-            packer = zstandard.ZstdCompressor(level=LEVEL, threads=max(1, os.cpu_count() or 1)).compressobj()
+            packer = zstandard.ZstdCompressor(level=LEVEL, threads=os.cpu_count() or 1).compressobj()
             for piece in nar.pieces(store.tree(obj)):
                 inner.update(piece)
                 packed = packer.compress(piece)
@@ -145,7 +144,7 @@ def _check(folder: Path) -> None:
     if info.exists():
         if f"StoreDir: {STORE}\n" not in info.read_text():
             raise StoreError(f"{folder} is a cache of another store than {STORE}", hint="name another folder")
-    elif {path.name for path in folder.iterdir()} - {"nar"}:
+    elif folder.exists() and {path.name for path in folder.iterdir()} - {"nar", ".new-nix-cache-info"}:
         raise StoreError(f"{folder} is not empty, and no binary cache", hint="name another folder")
 
 

@@ -32,12 +32,16 @@ class _BrokenConfigError(InvalidDodoFile):  # type: ignore[misc]  # doit has no 
     """doit prints it as one message, without a traceback."""
 
 
+def from_caller(named: str) -> Path:
+    """A path that the user named, from where he is: ./doit tells, for it changes to the project's folder."""
+    return Path(os.environ.get("NOTOS_CALLER", ""), named)
+
+
 def _config() -> Path:
     named = get_var("config") or os.environ.get("NOTOS_CONFIG")
     if named is None:
         return Path("config.yaml")
-    # ./doit says where it was called from, for it changes to the project's folder.
-    path = Path(os.environ.get("NOTOS_CALLER", ""), named)
+    path = from_caller(named)
     return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
 
 

@@ -1,20 +1,18 @@
 """Publishing: the machine's closure as a binary cache that any Nix can fetch from."""
 
-import os
 from pathlib import Path
 
 from doit import get_var
 
 from tasks import project, reporter
-from tasks.graph import Task, manifest, step
+from tasks.graph import Task, from_caller, step
 
 
 def task_publish() -> Task:
     """write the closure of the toplevel as a signed Nix binary cache: doit publish to=DIR [key=FILE]"""
     return {
         "actions": [step(publish)],
-        "file_dep": [manifest("toplevel")],
-        "uptodate": [False],
+        "task_dep": ["toplevel"],
         "meta": {"quiet": True},
     }
 
@@ -41,6 +39,6 @@ def publish() -> None:
 
 
 def _given(name: str) -> Path | None:
-    """A path from the command line, relative to where the user is."""
+    """A path from the command line."""
     said = get_var(name)
-    return Path(os.environ.get("NOTOS_CALLER", ""), said) if said else None
+    return from_caller(said) if said else None

@@ -144,6 +144,7 @@ def test_it_writes_into_no_folder_of_something_else(store: Store, tmp_path: Path
     (tmp_path / "thesis.txt").touch()
     with pytest.raises(StoreError, match="is not empty, and no binary cache"):
         binary_cache.publish(tmp_path, store, objects, KEY)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["store", "thesis.txt"]
     other = tmp_path / "other"
     other.mkdir()
     (other / "nix-cache-info").write_text("StoreDir: /gnu/store\n")
