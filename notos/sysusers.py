@@ -1,16 +1,17 @@
 """Accounts from sysusers.d(5) files, worked out while building, in place of maintainer scripts.
 
-Lines u, u!, g and m are understood, r is not needed; numbers that are not given are handed out
-downwards from 999 in the order of the lines, sorted, so the same files give the same accounts.
+Lines u, u!, g and m are understood, r is not needed. A number that is not given follows from the
+account's name: where another account comes or goes, files of the others still belong to them.
 """
 
+import hashlib
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from notos.errors import NotosError
 
-_HIGHEST = 999  # sysusers.d(5): system accounts are allocated from here downwards
+_LOWEST, _HIGHEST = 100, 999  # Debian policy 9.2.2: system accounts that are allocated dynamically
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,9 @@ class _Table:
                 raise _problem(line, f"number {wanted} is taken by {taken[wanted]}", "choose another")
             return wanted
         used = {row[2] for row in (*self.users.values(), *self.groups.values())}
-        for number in range(_HIGHEST, 0, -1):
+        count = _HIGHEST - _LOWEST + 1
+        first = int.from_bytes(hashlib.sha256(line.name.encode()).digest()[:8])
+        for number in (_LOWEST + (first + step) % count for step in range(count)):
             if str(number) not in used:
                 return str(number)
         raise _problem(line, "no number is left", "give one")

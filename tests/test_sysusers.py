@@ -19,22 +19,17 @@ def rows(text: str) -> dict[str, list[str]]:
 
 def test_a_user_gets_a_group_and_a_number() -> None:
     result = made('u web - "A web server" /srv\n')
-    assert rows(result.passwd)["web"] == [
-        "web",
-        "x",
-        "999",
-        "999",
-        "A web server",
-        "/srv",
-        "/usr/sbin/nologin",
-    ]
-    assert rows(result.group)["web"] == ["web", "x", "999", ""]
+    row = rows(result.passwd)["web"]
+    number = row[2]
+    assert row == ["web", "x", number, number, "A web server", "/srv", "/usr/sbin/nologin"]
+    assert 100 <= int(number) <= 999
+    assert rows(result.group)["web"] == ["web", "x", number, ""]
     assert rows(result.shadow)["web"][1] == "!*"
 
 
 def test_debian_s_sshd() -> None:
     result = made('u sshd -:nogroup "sshd user" /run/sshd\n')
-    assert rows(result.passwd)["sshd"][2:6] == ["999", "65534", "sshd user", "/run/sshd"]
+    assert rows(result.passwd)["sshd"][3:6] == ["65534", "sshd user", "/run/sshd"]
     assert "sshd" not in rows(result.group)
 
 
@@ -57,6 +52,21 @@ def test_root_takes_keys_and_nobody_has_a_password() -> None:
 
 def test_the_order_of_files_and_lines_does_not_matter() -> None:
     assert made("u b -\nu a -\n", "g c -\n") == made("g c -\n", "u a -\nu b -\n")
+
+
+def test_a_number_stays_when_others_come() -> None:
+    alone = rows(made("u web -\n").passwd)["web"][2]
+    among = rows(made("u aaa -\nu web -\n", "g ghi -\nu zzz -\n").passwd)
+    assert among["web"][2] == alone
+    assert len({row[2] for row in among.values()}) == len(among)
+
+
+def test_there_is_a_number_for_each_of_many() -> None:
+    lines = "".join(f"u user{number} -\n" for number in range(900))
+    found = rows(made(lines).passwd)
+    assert {int(found[f"user{number}"][2]) for number in range(900)} == set(range(100, 1000))
+    with pytest.raises(NotosError, match="no number is left"):
+        made(lines + "u more -\n")
 
 
 def test_an_account_that_is_there_stays() -> None:
