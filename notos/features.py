@@ -68,6 +68,8 @@ SSH = {
     "none": (),
 }
 NIX = (package("nix-bin"), package("ca-certificates"))
+# Of the initrd: what makes, checks and enlarges the file system of `disk`.
+DISK = (package("e2fsprogs", only=("usr/sbin/mke2fs", "usr/sbin/e2fsck", "usr/sbin/resize2fs")),)
 TIME = (package("chrony", only=("usr/sbin/chronyd", "usr/lib/sysusers.d/*")),)
 
 
@@ -88,6 +90,13 @@ def system_packages(machine: Machine) -> tuple[Package, ...]:
     return tuple(by_name[name] for name in sorted(by_name))
 
 
+def initrd_packages(machine: Machine) -> tuple[Package, ...]:
+    """All packages of the initrd; one that the config names overrides how a feature takes it."""
+    named = {each.name for each in machine.initrd.packages}
+    brought = DISK if machine.disk else ()
+    return (*machine.initrd.packages, *(each for each in brought if each.name not in named))
+
+
 def tools(machine: Machine) -> tuple[str, ...]:
     """The sets of programs that building `machine` takes."""
     return tuple(name for name in TOOLS if name != TOOLS_KERNEL or machine.kernel.source is not None)
@@ -97,7 +106,7 @@ def requests(machine: Machine) -> dict[str, dict[str, Request]]:
     """What config.lock must cover: by set, how much is wanted of each package."""
     sets: dict[str, dict[str, Request]] = {
         SYSTEM: _requests(system_packages(machine)),
-        INITRD: _requests(machine.initrd.packages),
+        INITRD: _requests(initrd_packages(machine)),
         **{name: _requests(TOOLS[name]) for name in tools(machine)},
     }
     source = machine.kernel.source

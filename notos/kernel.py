@@ -72,6 +72,8 @@ NIX = (
     Requirement("NET_NS", "for Nix's sandbox"),
     Requirement("SECCOMP_FILTER", "for Nix's sandbox"),
 )
+DISK = (Requirement("EXT4_FS", "for `disk`", "ext4"),)
+DISK_NIX = (Requirement("BLK_DEV_LOOP", "to keep what Nix needs of earlier images on `disk`", "loop"),)
 
 
 def shape(package: Tree) -> Tree:
@@ -156,7 +158,18 @@ def requirements(machine: Machine) -> tuple[Requirement, ...]:
         needs += SSH
         if machine.vm.machine == "microvm":
             needs += SSH_MICROVM
-    return needs + (NIX if machine.nix.enable else ())
+    return needs + (NIX if machine.nix.enable else ()) + _disk(machine)
+
+
+def brought(config: Config, machine: Machine) -> list[str]:
+    """Modules that stage-1 loads for a feature of `machine`, besides those that its config names."""
+    return [each.module for each in _disk(machine) if config.get(each.symbol) == "m"]
+
+
+def _disk(machine: Machine) -> tuple[Requirement, ...]:
+    if machine.disk is None:
+        return ()
+    return DISK + (DISK_NIX if machine.nix.enable else ())
 
 
 def lacking(config: Config, wanted: Iterable[Requirement]) -> list[Requirement]:

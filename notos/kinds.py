@@ -157,6 +157,12 @@ TEXTS: Mapping[Any, Text] = {
         pattern="[1-9][0-9]*[MGT]",
         example="5G",
     ),
+    machine.DiskSize: Text(
+        name="a disk's size",
+        form="a number and M, G or T, in powers of 1024; at least 64M",
+        pattern="(?:6[4-9]|[7-9][0-9]|[1-9][0-9]{2,})M|[1-9][0-9]*[GT]",
+        example="10G",
+    ),
     machine.ServiceName: Text(
         name="a service's name",
         form="letters, digits and ._- after the first",

@@ -20,6 +20,7 @@ KernelSymbol = NewType("KernelSymbol", str)  # of Kconfig, without CONFIG_
 Sha256 = NewType("Sha256", str)
 EnvironmentName = NewType("EnvironmentName", str)
 CacheSize = NewType("CacheSize", str)  # as ccache's max_size: 5G
+DiskSize = NewType("DiskSize", str)  # in powers of 1024: 10G
 ServiceName = NewType("ServiceName", str)
 InterfaceName = NewType("InterfaceName", str)
 IPv4Address = NewType("IPv4Address", str)
@@ -169,6 +170,15 @@ class Nix:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Disk:
+    """A drive for what is to outlive a boot."""
+
+    BARE: ClassVar = "size"
+
+    size: DiskSize = setting("its size; it can be raised later, and not lowered")
+
+
+@dataclass(frozen=True, kw_only=True)
 class Service:
     """A service that runit keeps running."""
 
@@ -243,6 +253,9 @@ class Machine:
     time_servers: tuple[NameOrAddress, ...] = setting("NTP servers asked once, at boot", ())
     ssh: Ssh = setting("logging in from outside", Ssh)
     nix: Nix = setting("Nix inside the machine", Nix)
+    disk: Disk | None = setting(
+        "a second drive, which keeps what is written: what Nix builds, /var, /root, the ssh host key", None
+    )
     services: Mapping[ServiceName, Service] = setting("services of your own", dict)
     etc: Mapping[RelativePath, EtcFile] = setting("files in /etc", dict)
     kernel_params: tuple[KernelParam, ...] = setting(

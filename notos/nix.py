@@ -45,6 +45,10 @@ def conf(machine: Machine, system: Tree) -> str:
         "substituters": "",
         "trusted-users": "root",
     }
+    if machine.disk is not None:
+        # What the database calls valid has reached the drive, also where the machine is cut off;
+        # fsync-store-paths would leave out what is built (Nix 2.26).
+        settings["sync-before-registering"] = "true"
     for key, value in machine.nix.settings.items():
         settings[key] = str(value).lower() if isinstance(value, bool) else str(value)
     return "".join(f"{key} = {value}".rstrip() + "\n" for key, value in sorted(settings.items()))

@@ -26,5 +26,11 @@ def render(machine: Machine, toplevel: StoreObject, qemu: ToolsTree, keys: Keys)
         "qemuTree": str(qemu.root),
         "keys": str(keys.authorized),
         "hostKey": str(keys.host),
+        "diskSize": disk_size(machine.disk.size) if machine.disk else 0,
     }
     return scripts.render(Path(TEMPLATE).read_text(), values, name=TEMPLATE)
+
+
+def disk_size(text: str) -> int:
+    """Bytes of a disk's size as the config writes it ("10G")."""
+    return int(text[:-1]) << {"M": 20, "G": 30, "T": 40}[text[-1]]

@@ -2,7 +2,8 @@
 # Boot the machine that lies beside this script in QEMU, on this terminal: ctrl-a x quits, ctrl-a c is
 # QEMU's monitor. Arguments go to QEMU. From the environment: MEMORY (MiB), CPUS, ACCEL (kvm or tcg),
 # CPU (QEMU's -cpu), QEMU (another program), SSH_PORT (of 127.0.0.1, leads to ssh), KERNEL_PARAMS (more of
-# the kernel's command line), NOTOS_SSH_KEY (the public key file that may log in).
+# the kernel's command line), NOTOS_SSH_KEY (the public key file that may log in), DISK (where the machine's
+# own drive is, if its config asks for one; disk.img beside this script).
 
 name=@name@
 machine=@machine@
@@ -15,6 +16,8 @@ kernelParams=@kernelParams@
 qemuTree=@qemuTree@
 keys=@keys@
 hostKey=@hostKey@
+# Bytes of the machine's own drive, 0 where it has none.
+diskSize=@diskSize@
 
 fail() {
 	echo "runvm.sh: $1" >&2
@@ -34,6 +37,44 @@ escaped() {
 	out=$out$rest
 }
 
+# The machine's own drive, a sparse file: made once and never written over. Where the config asks for more it
+# grows at its end; it is never made smaller.
+prepareDisk() {
+	where=$(dirname "$disk")
+	# Blocks of 1 KiB that are free (df(1), -P), and bytes: of the file, and of it on the disk.
+	# shellcheck disable=SC2046
+	set -- $(df -Pk "$where" 2>/dev/null | tail -n 1)
+	[ $# -ge 6 ] || fail "there is no folder $where for the machine's drive"
+	room=$(($4 * 1024)) size=0 used=0
+	if [ -e "$disk" ]; then
+		size=$(stat -Lc %s "$disk")
+		used=$(($(stat -Lc '%b * %B' "$disk")))
+		if [ ! -f "$disk" ] || [ ! -r "$disk" ] || [ ! -w "$disk" ]; then fail "$disk is no file that is yours to write"; fi
+	fi
+	if [ "$size" -gt "$diskSize" ]; then
+		fail "$disk has $((size >> 20)) MiB and the config says $((diskSize >> 20)); a drive is never made smaller"
+	elif [ "$room" -ge $((diskSize - used)) ]; then
+		:
+	elif [ "$size" = "$diskSize" ]; then
+		echo "runvm.sh: $where has room for $((room >> 20)) MiB more, and the machine's drive may grow by" \
+			"$(((diskSize - used) >> 20)); when it is full, the machine stops until there is room" >&2
+	else
+		fail "$where has no room for a drive of $((diskSize >> 20)) MiB, only for $(((room + used) >> 20)); lower disk.size in the config, or set DISK to another place"
+	fi
+	[ "$size" != "$diskSize" ] || return 0
+	# A byte at its end makes a file longer, and never shorter.
+	if [ -e "$disk" ]; then
+		dd if=/dev/zero of="$disk" bs=1 count=1 seek=$((diskSize - 1)) conv=notrunc 2>/dev/null ||
+			fail "cannot enlarge $disk"
+		return
+	fi
+	new=$disk.new-$$
+	dd if=/dev/zero of="$new" bs=1 count=1 seek=$((diskSize - 1)) 2>/dev/null || fail "cannot write $new"
+	# A link is never made over a file that is there.
+	ln "$new" "$disk" || fail "cannot make $disk"
+	rm -f "$new"
+}
+
 memory=${MEMORY:-$memory}
 cpus=${CPUS:-$cpus}
 accel=${ACCEL:-$accel}
@@ -42,6 +83,7 @@ keys=${NOTOS_SSH_KEY:-$keys}
 # `result` is a link to this script; kernel, initrd and root lie beside the script itself.
 script=$(readlink -f "$0") || fail "cannot find where $0 is"
 folder=${script%/*}
+disk=${DISK:-$folder/disk.img}
 for part in vmlinuz initrd root.squashfs; do
 	[ -r "$folder/$part" ] || fail "$folder/$part is missing; run ./doit runvm"
 done
@@ -107,6 +149,14 @@ fi
 
 escaped "$folder/root.squashfs"
 root="file=$out,format=raw,readonly=on"
+drive=
+if [ "$diskSize" != 0 ]; then
+	prepareDisk
+	escaped "$disk"
+	# What the machine frees is freed here too.
+	drive="file=$out,format=raw,discard=unmap,detect-zeroes=unmap"
+	kernelParams="realroot=/dev/vdb $kernelParams"
+fi
 case $machine in
 microvm)
 	# No ACPI, which costs time: QEMU tells the kernel by its command line where devices are, and what
@@ -115,10 +165,12 @@ microvm)
 	kernelParams="$kernelParams qemu_fw_cfg.ioport=12@0x510:0:1:4 reboot=t"
 	# Emulated, one processor alone: measuring the local timer takes 0.2 s, the PIT needs no measuring.
 	[ "$accel$cpus" != tcg1 ] || kernelParams="$kernelParams nolapic_timer"
+	[ -z "$drive" ] || set -- -drive "id=disk,if=none,$drive" -device virtio-blk-device,drive=disk "$@"
 	set -- -drive "id=root,if=none,$root" -device virtio-blk-device,drive=root \
 		-netdev "$network" -device virtio-net-device,netdev=net0 -device virtio-rng-device "$@"
 	;;
 *)
+	[ -z "$drive" ] || set -- -drive "index=1,if=virtio,$drive" "$@"
 	set -- -drive "index=0,if=virtio,media=cdrom,$root" \
 		-netdev "$network" -device virtio-net-pci,netdev=net0,romfile= -device virtio-rng-pci "$@"
 	;;

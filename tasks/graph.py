@@ -55,6 +55,7 @@ MACHINE: Machine = LOADED.machine
 LOCK = str(CONFIG.with_suffix(".lock"))
 FOLDER = f"build/{MACHINE.name}"
 CACHE = Cache.default()
+DRIVE = "disk.img"  # made by runvm.sh
 
 
 def named(creator: Callable[[], Task | Iterator[Task]]) -> Iterator[Task]:
@@ -142,13 +143,16 @@ def write_if_changed(path: str, data: bytes, *, mode: int = 0o644) -> None:
 def sweep(dryrun: bool) -> None:
     """Remove all that is left of this config's build: the store, and what killed builds have left.
 
-    Downloads, tools and config.lock stay.
+    Downloads, tools and config.lock stay; so does the machine's drive, which no build can make again.
     """
     from notos.store import make_writable
 
     kept = {".lock", ".doit.db"}
     for path in sorted(Path(FOLDER).iterdir()):
         if path.name in kept:
+            continue
+        if path.name == DRIVE:
+            print(f"keeping {path}, which has what the machine wrote; remove it by hand")
             continue
         print(f"{'would remove' if dryrun else 'removing'} {path}")
         if dryrun:

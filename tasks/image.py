@@ -69,6 +69,7 @@ def task_runvm() -> Task:
     values = {
         "vm": vars(MACHINE.vm) | {"forward": {str(host): to for host, to in MACHINE.vm.forward.items()}},
         "kernel_params": MACHINE.kernel_params,
+        "disk": MACHINE.disk and MACHINE.disk.size,
         "cache": str(CACHE.root),
     }
     return {

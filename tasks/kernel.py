@@ -61,13 +61,14 @@ def pick() -> None:
     from notos.packages import unpack
 
     symbols = kconfig.symbols(Path(CONFIG).read_text())
-    kernel.check_loaded(symbols, kernel.requirements(MACHINE), MODULES)
+    loaded = list(dict.fromkeys([*MODULES, *kernel.brought(symbols, MACHINE)]))
+    kernel.check_loaded(symbols, kernel.requirements(MACHINE), loaded)
     opened = modules.Kernel(project.tree("kernel"))
     version = kernel.version(opened.release)
     firmware = unpack([deb for name in FIRMWARE for deb in sets.debs(name, CACHE)])
     depmod = tools.command("image", "depmod")
     for target, names, name in (
-        ("modules", MODULES, f"linux-{version}-shrunk"),
+        ("modules", loaded, f"linux-{version}-shrunk"),
         ("system-modules", system_modules(), f"linux-{version}-modules"),
     ):
         closure = opened.closure(names)

@@ -11,6 +11,7 @@ from tasks.graph import CACHE, MACHINE, Task, intact, manifest, settings, step, 
 NEEDS = {
     "network": MACHINE.network.method,
     "nix": MACHINE.nix.enable,
+    "disk": MACHINE.disk is not None,
     "ssh": MACHINE.ssh.server != "none",
     "vm.machine": MACHINE.vm.machine,
     "vm.cpus": MACHINE.vm.cpus > 1,

@@ -7,7 +7,8 @@ from notos.tree import Tree
 from tasks import project, sets
 from tasks.graph import CACHE, MACHINE, Task, files, intact, manifest, settings, step
 
-STAGE1 = ["scripts/stage1/init"]
+STAGE1 = ["scripts/stage1/init", *(["scripts/stage1/disk"] if MACHINE.disk else [])]
+INITRD = features.initrd_packages(MACHINE)
 STAGE2 = ["scripts/stage2/activate", "scripts/stage2/init"]
 SERVICE_FILES = files(*(each.source for each in MACHINE.services.values() if each.source is not None))
 
@@ -19,7 +20,7 @@ def task_extra_utils() -> Task:
         "file_dep": [sets.path(features.INITRD)],
         "task_dep": ["fetch"],
         "targets": [manifest("extra-utils")],
-        "uptodate": [settings([vars(each) for each in MACHINE.initrd.packages], relocate), intact()],
+        "uptodate": [settings([vars(each) for each in INITRD], relocate), intact()],
         "clean": True,
     }
 
@@ -30,7 +31,7 @@ def relocate() -> None:
     from notos.packages import unpack
     from notos.store import placeholder
 
-    packages = unpack(sets.debs(features.INITRD, CACHE, MACHINE.initrd.packages))
+    packages = unpack(sets.debs(features.INITRD, CACHE, INITRD))
     name = extra_utils.NAME
     obj = project.add("extra-utils", name, extra_utils.relocate(packages, placeholder(name)))
     extra_utils.prove(project.STORE.location(obj), obj.path)

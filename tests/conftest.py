@@ -19,7 +19,17 @@ from notos.cache import Cache
 
 ROOT = Path(__file__).resolve().parent.parent
 PEERS = (
-    *("busybox", "cpio", "dpkg", "kmod", "libarchive-tools", "nginx", "nix-bin", "openssh-client"),
+    *(
+        "busybox",
+        "cpio",
+        "dpkg",
+        "e2fsprogs",
+        "kmod",
+        "libarchive-tools",
+        "nginx",
+        "nix-bin",
+        "openssh-client",
+    ),
     *("squashfs-tools", "tar", "xz-utils", "zstd"),
 )
 COPIED_TOO = ("requirements-test.txt", "pyproject.toml")

@@ -340,12 +340,13 @@ def test_clean_resets_the_build_and_keeps_the_lock(tmp_path: Path, project: Proj
         shutil.copy(project.root / name, other.root / name)
     other.doit("stage2", "runit")
     folder = other.root / "build/minimal"
+    (folder / "disk.img").write_text("what the machine wrote")
     assert list(folder.glob("store/*-stage-2"))
     shown = other.doit("clean", "-n").stdout
     assert "store" in shown
     assert list(folder.glob("store/*-stage-2"))
-    other.doit("clean")
-    assert [path.name for path in folder.iterdir() if not path.name.startswith(".")] == []
+    assert "keeping build/minimal/disk.img" in other.doit("clean").stdout
+    assert [path.name for path in folder.iterdir() if not path.name.startswith(".")] == ["disk.img"]
     assert (other.root / "config.lock").read_bytes() == (project.root / "config.lock").read_bytes()
 
 

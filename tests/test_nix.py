@@ -7,7 +7,7 @@ import pytest
 
 from notos import config, nix, sysusers
 from notos.errors import ClosureError
-from notos.machine import Machine
+from notos.machine import Disk, DiskSize, Machine
 from notos.run import run
 from notos.tree import Tree
 from tests.conftest import ROOT, Project
@@ -37,7 +37,8 @@ def without(tree: Tree, left_out: str) -> Tree:
 
 def test_real_nix_reads_it(machine: Machine, system: Tree, tool, tmp_path: Path) -> None:
     """And it is all as we said: no setting that it does not know, none that it understands otherwise."""
-    text = nix.conf(machine, system)
+    text = nix.conf(replace(machine, disk=Disk(size=DiskSize("1G"))), system)
+    assert "sync-before-registering = true" in text.splitlines()
     (tmp_path / "nix.conf").write_text(text)
     environment = {"NIX_CONF_DIR": str(tmp_path), "HOME": str(tmp_path)}
     said = run([*tool("nix"), "config", "show"], env=environment).decode()

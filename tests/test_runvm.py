@@ -2,6 +2,7 @@
 
 import itertools
 import os
+import re
 import socket
 import subprocess
 from pathlib import Path
@@ -84,20 +85,25 @@ vm: {machine: microvm, cpus: 1}
 """
 
 
+def rendered(built: Project, folder: Path, text: str) -> Path:
+    """The script of the machine that `text` describes, in `folder`."""
+    (built.root / "rendered.yaml").write_text(text)
+    machine = config.load(built.root / "rendered.yaml").machine
+    toplevel = StoreObject.from_json((built.root / "build/notos/manifests/toplevel.json").read_bytes())
+    keys = Keys(folder / "none", folder / "none")
+    script = folder / "runvm.sh"
+    folder.mkdir(exist_ok=True)
+    script.write_text(runvm.render(machine, toplevel, ToolsTree(folder), keys))
+    script.chmod(0o755)
+    for name in ("vmlinuz", "vmlinux", "initrd", "root.squashfs"):
+        (folder / name).touch()
+    return script
+
+
 @pytest.fixture
 def micro(built: Project, tmp_path: Path) -> Path:
     """The script of a microvm; nothing that it boots is built."""
-    (built.root / "micro.yaml").write_text(MICROVM)
-    machine = config.load(built.root / "micro.yaml").machine
-    toplevel = StoreObject.from_json((built.root / "build/notos/manifests/toplevel.json").read_bytes())
-    keys = Keys(tmp_path / "none", tmp_path / "none")
-    script = tmp_path / "micro/runvm.sh"
-    script.parent.mkdir()
-    script.write_text(runvm.render(machine, toplevel, ToolsTree(tmp_path), keys))
-    script.chmod(0o755)
-    for name in ("vmlinuz", "vmlinux", "initrd", "root.squashfs"):
-        (script.parent / name).touch()
-    return script
+    return rendered(built, tmp_path / "micro", MICROVM)
 
 
 def test_a_microvm_has_its_devices_without_pci(built: Project, micro: Path, show: Path) -> None:
@@ -114,6 +120,66 @@ def test_a_microvm_has_its_devices_without_pci(built: Project, micro: Path, show
     assert "nolapic_timer" not in options["-append"]
     options = dict(itertools.pairwise(start(micro, show, ACCEL="kvm").stdout.splitlines()))
     assert "nolapic_timer" not in options["-append"]
+
+
+DRIVE = "name: drive\nimports: [examples/minimal.yaml]\ndisk: {size: 64M}\n"
+
+
+@pytest.fixture
+def with_drive(built: Project, tmp_path: Path) -> Path:
+    """The script of a machine with a drive; nothing that it boots is built."""
+    return rendered(built, tmp_path / "drive", DRIVE)
+
+
+def test_a_drive_is_made_once_and_never_written_over(with_drive: Path, show: Path) -> None:
+    said = start(with_drive, show).stdout.splitlines()
+    drive = with_drive.parent / "disk.img"
+    assert f"index=1,if=virtio,file={drive},format=raw,discard=unmap,detect-zeroes=unmap" in said
+    # The root's drive comes first.
+    assert [word[:7] for word in said if word.startswith("index=")] == ["index=0", "index=1"]
+    assert "realroot=/dev/vdb" in dict(itertools.pairwise(said))["-append"]
+    assert drive.stat().st_size == 64 << 20
+    assert drive.stat().st_blocks * 512 < 1 << 20
+    drive.write_bytes(b"mine" + bytes((64 << 20) - 4))
+    inode = drive.stat().st_ino
+    start(with_drive, show)
+    assert drive.read_bytes()[:4] == b"mine"
+    assert drive.stat().st_ino == inode
+    assert [path.name for path in with_drive.parent.glob("disk*")] == ["disk.img"]
+
+
+def test_a_drive_grows_and_never_shrinks(
+    built: Project, with_drive: Path, show: Path, tmp_path: Path
+) -> None:
+    drive = tmp_path / "elsewhere, drive"
+    start(with_drive, show, DISK=str(drive))
+    with drive.open("r+b") as stream:
+        stream.write(b"mine")
+    larger = rendered(built, tmp_path / "larger", DRIVE.replace("64M", "2G"))
+    said = start(larger, show, DISK=str(drive)).stdout
+    assert f"file={tmp_path}/elsewhere,, drive," in said
+    assert drive.stat().st_size == 2 << 30
+    assert drive.open("rb").read(4) == b"mine"
+    done = start(with_drive, show, DISK=str(drive))
+    assert (done.returncode, done.stdout) == (1, "")
+    assert f"{drive} has 2048 MiB and the config says 64; a drive is never made smaller" in done.stderr
+    assert drive.stat().st_size == 2 << 30
+
+
+def test_a_drive_without_room_is_told(built: Project, show: Path, tmp_path: Path) -> None:
+    huge = rendered(built, tmp_path / "huge", DRIVE.replace("64M", "900T"))
+    done = start(huge, show)
+    assert done.returncode == 1
+    assert re.search(r"has no room for a drive of 943718400 MiB, only for \d+; lower disk.size", done.stderr)
+    assert not list(huge.parent.glob("disk*"))
+    # One that is there is used as long as it may be.
+    with (huge.parent / "disk.img").open("wb") as stream:
+        stream.truncate(8 << 40)
+    eight = rendered(built, tmp_path / "huge", DRIVE.replace("64M", "8T"))
+    done = start(eight, show)
+    assert done.returncode == 0
+    assert "has room for" in done.stderr
+    assert start(huge, show, DISK=str(tmp_path / "none/disk")).stderr.endswith("for the machine's drive\n")
 
 
 def test_where_kvm_works_the_kernel_unpacks_itself(built: Project, show: Path) -> None:

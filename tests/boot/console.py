@@ -91,6 +91,11 @@ class Console:
             raise ConsoleError(f"{command}: {done.returncode}\n{done.stdout}\n{done.stderr}")
         return done.stdout
 
+    def pull_the_plug(self) -> None:
+        """Kill QEMU, whatever the machine is at."""
+        self._process.kill()
+        self._process.wait()
+
     def end(self, seconds: float = QUIET_END) -> int:
         """Wait for QEMU to end by itself; its status."""
         try:
