@@ -12,7 +12,7 @@ ValidPathInfo::fingerprint in Nix's libstore.
 import hashlib
 import os
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,7 +21,7 @@ import zstandard
 from notos import nar
 from notos.errors import StoreError
 from notos.signing_key import SigningKey
-from notos.store import STORE, Store, StoreObject
+from notos.store import STORE, Store, StoreObject, references_first
 from notos.store_path import base32, hash_part
 
 INFO = f"StoreDir: {STORE}\nWantMassQuery: 1\nPriority: 40\n"
@@ -49,7 +49,7 @@ def publish(folder: Path, store: Store, objects: Sequence[StoreObject], key: Sig
         left.unlink()
     _write(folder / "nix-cache-info", INFO)
     written = size = 0
-    for each in _references_first(objects):
+    for each in references_first(objects):
         path = folder / f"{hash_part(each.path)}.narinfo"
         if _has(folder, path, each, key):
             continue
@@ -120,22 +120,6 @@ def _pack(folder: Path, store: Store, obj: StoreObject) -> tuple[str, int]:
     finally:
         beside.unlink(missing_ok=True)
     return file_hash, size
-
-
-def _references_first(objects: Sequence[StoreObject]) -> Iterator[StoreObject]:
-    by_path = {each.path: each for each in objects}
-    done: set[str] = set()
-
-    def visit(obj: StoreObject) -> Iterator[StoreObject]:
-        done.add(obj.path)
-        for path in obj.references:
-            if path not in done:
-                yield from visit(by_path[path])
-        yield obj
-
-    for each in objects:
-        if each.path not in done:
-            yield from visit(each)
 
 
 def _check(folder: Path) -> None:

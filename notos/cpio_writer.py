@@ -32,11 +32,17 @@ def write(out: BinaryIO, tree: Tree) -> None:
     kernel have it. Raises ArchiveError for what newc cannot hold and for a file that changes while it
     is read.
     """
-    size = 0
-    for piece in _pieces(tree):
+    for piece in pieces(tree):
         out.write(piece)
+
+
+def pieces(tree: Tree) -> Iterator[bytes]:
+    """What write() writes, in order."""
+    size = 0
+    for piece in _entries(tree):
+        yield piece
         size += len(piece)
-    out.write(bytes(-size % BLOCK))
+    yield bytes(-size % BLOCK)
 
 
 def write_initrd(path: Path, trees: Sequence[Tree], *, level: int) -> None:
@@ -74,7 +80,7 @@ def write_initrd(path: Path, trees: Sequence[Tree], *, level: int) -> None:
         beside.unlink(missing_ok=True)
 
 
-def _pieces(tree: Tree) -> Iterator[bytes]:
+def _entries(tree: Tree) -> Iterator[bytes]:
     links: dict[int, int] = {}
     for _, entry in tree.items():
         if isinstance(entry, File):

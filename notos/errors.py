@@ -11,6 +11,7 @@ NotosError              anything below: a message in one line, and a hint that s
 ├── ArchiveError        an entry that a cpio archive cannot hold
 ├── KernelError         a kernel or module that cannot do what the machine needs
 ├── ScriptError         a script whose @markers@ and values do not match
+├── MachineError        a running machine that does not answer, or cannot do what it is asked
 └── ToolError           a program that could not be run, or failed
 """
 
@@ -69,6 +70,10 @@ class KernelError(NotosError):
 
 class ScriptError(NotosError):
     """A script whose @markers@ and values do not match."""
+
+
+class MachineError(NotosError):
+    """A running machine that does not answer, or cannot do what it is asked."""
 
 
 class ToolError(NotosError):

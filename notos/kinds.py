@@ -228,7 +228,7 @@ TEXTS: Mapping[Any, Text] = {
     ),
     machine.ShellText: Text(name="a shell script", form="not empty", pattern=r"[\s\S]*\S[\s\S]*"),
     machine.Glob: Text(
-        name="a pattern for paths in a package",
+        name="a pattern for paths",
         form="without a slash at its start",
         pattern=f"(?!/){_PRINTABLE}+",
         example="usr/bin/ssh-*",

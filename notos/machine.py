@@ -185,6 +185,10 @@ class Service:
     run: ShellText | None = setting("its run script, a shell script that ends in exec", None)
     source: SourceFolder | None = setting("or a folder with run, and finish or others if need be", None)
     packages: tuple[Package, ...] = setting("what it needs", ())
+    reads: tuple[Glob, ...] = setting(
+        "files below /etc (nginx/*) that it reads as it starts: `doit switch` restarts it where they change",
+        (),
+    )
     log: bool = setting("whether svlogd keeps what it prints, in /var/log/NAME", False)
 
 

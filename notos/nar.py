@@ -13,7 +13,7 @@ def pieces(tree: Tree) -> Iterator[bytes]:
     Raises StoreError for a device node, which a NAR cannot hold.
     """
     children = tree.children()
-    yield _words("nix-archive-1")
+    yield words("nix-archive-1")
     yield from _directory(tree, children, "")
 
 
@@ -28,40 +28,40 @@ def digest(tree: Tree) -> tuple[str, int]:
 
 
 def _directory(tree: Tree, children: dict[str, list[str]], path: str) -> Iterator[bytes]:
-    yield _words("(", "type", "directory")
+    yield words("(", "type", "directory")
     for name in children[path]:
         below = f"{path}/{name}" if path else name
-        yield _words("entry", "(", "name", name, "node")
+        yield words("entry", "(", "name", name, "node")
         entry = tree.get(below)
         if isinstance(entry, Directory):
             yield from _directory(tree, children, below)
         elif isinstance(entry, Symlink):
-            yield _words("(", "type", "symlink", "target", entry.target, ")")
+            yield words("(", "type", "symlink", "target", entry.target, ")")
         elif isinstance(entry, File):
             yield from _file(entry, below)
         elif isinstance(entry, Device):
             raise StoreError(f"{below} is a device node, which the store cannot hold")
-        yield _words(")")
-    yield _words(")")
+        yield words(")")
+    yield words(")")
 
 
 def _file(entry: File, path: str) -> Iterator[bytes]:
     size = entry.size
     kind = ("executable", "") if entry.executable else ()
-    yield _words("(", "type", "regular", *kind, "contents") + size.to_bytes(8, "little")
+    yield words("(", "type", "regular", *kind, "contents") + size.to_bytes(8, "little")
     seen = 0
     for piece in entry.chunks():
         seen += len(piece)
         yield piece
     if seen != size:
         raise StoreError(f"{path} changed while it was read", hint="run it again")
-    yield bytes(-size % 8) + _words(")")
+    yield bytes(-size % 8) + words(")")
 
 
-def _words(*words: str) -> bytes:
+def words(*texts: str) -> bytes:
     """Each word as NAR has strings: its length as 8 little-endian bytes, itself, zeros up to 8."""
     out = b""
-    for word in words:
+    for word in texts:
         data = word.encode(errors="surrogateescape")
         out += len(data).to_bytes(8, "little") + data + bytes(-len(data) % 8)
     return out

@@ -5,8 +5,10 @@ import os
 import shlex
 import signal
 import subprocess
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,8 @@ from notos.errors import ToolError
 
 _PR_SET_PDEATHSIG = 1  # prctl(2)
 _LAST_LINES = 12
+
+Running = subprocess.Popen[bytes]
 
 
 def run(
@@ -64,6 +68,53 @@ def follow(
         return process.wait()
 
 
+@dataclass(frozen=True)
+class Ended:
+    """What became of a command."""
+
+    status: int
+    out: bytes
+    err: str
+
+
+def pour(
+    command: Sequence[str], pieces: Iterable[bytes] = (), *, env: Mapping[str, str] | None = None
+) -> Ended:
+    """Run `command` to its end with `pieces`, made one after the other, as its standard input.
+
+    A command that stops reading is left to say why. Otherwise as run(). Raises ToolError only when it
+    cannot be started, and whatever making a piece raises.
+    """
+    pipes: dict[str, Any] = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
+    with _started(command, env, **pipes) as process, ThreadPoolExecutor(2) as pool:
+        assert process.stdin and process.stdout and process.stderr
+        out, err = pool.submit(process.stdout.read), pool.submit(process.stderr.read)
+        try:
+            for piece in pieces:
+                process.stdin.write(piece)
+            process.stdin.close()
+        except BrokenPipeError:
+            with suppress(BrokenPipeError):
+                process.stdin.close()
+        except BaseException:  # the pool waits for what reads its output
+            os.killpg(process.pid, signal.SIGKILL)
+            raise
+        said = err.result().decode(errors="replace")
+        return Ended(process.wait(), out.result(), said)
+
+
+@contextmanager
+def meanwhile(
+    command: Sequence[str], log: Path, *, env: Mapping[str, str] | None = None
+) -> Iterator[Running]:
+    """Have `command` run while the block does, what it prints going to `log`; kill it then."""
+    with log.open("wb") as stream, _started(command, env, stdout=stream, stderr=stream) as process:
+        try:
+            yield process
+        finally:
+            process.terminate()
+
+
 def at_terminal(command: Sequence[str]) -> int:
     """Run `command` with our terminal and environment, for somebody to use; its status."""
     return subprocess.run(command, check=False).returncode
@@ -90,7 +141,8 @@ def _started(
     try:
         yield process
     except BaseException:
-        os.killpg(process.pid, signal.SIGKILL)
+        with suppress(ProcessLookupError):  # it has ended by itself
+            os.killpg(process.pid, signal.SIGKILL)
         process.wait()
         raise
 

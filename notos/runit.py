@@ -2,7 +2,8 @@
 
 1 2 3 ctrlaltdel …       as in runit/
 boot/NN-name             those that the machine's features ask for
-services/NAME/           run, finish (waits longer and longer where it keeps failing), log/run
+services/NAME/           run, finish (waits longer and longer where it keeps failing), log/run; reads
+                         (patterns of files below /etc whose change is to restart it, for switch.py)
 """
 
 from collections.abc import Iterator, Mapping
@@ -32,7 +33,10 @@ def build(machine: Machine, source: Tree) -> Tree:
     for name, folder in _built_in(machine):
         _add_service(tree, source, name, _folder(source, f"services/{folder}"), log=False)
     for name, service in machine.services.items():
-        _add_service(tree, source, name, _own(service), log=service.log)
+        files = _own(service)
+        if service.reads and "reads" not in files:
+            files.text("reads", "".join(f"{each}\n" for each in service.reads))
+        _add_service(tree, source, name, files, log=service.log)
     return tree
 
 

@@ -16,6 +16,7 @@ from notos.run import run
 from notos.tools import ToolsTree
 
 HOST = "notos"  # what machines are called in known_hosts, whatever port they are behind
+LOCAL = "127.0.0.1"
 
 
 @dataclass(frozen=True)
@@ -37,19 +38,43 @@ def ensure(cache: Cache, tools: ToolsTree) -> Keys:
     own = sorted((Path.home() / ".ssh").glob("id_*.pub"))
     readable = [path for path in (_public(login_key), *own) if os.access(path, os.R_OK)]
     _write(folder / "authorized_keys", "".join(f"{path.read_text().strip()}\n" for path in readable))
-    _write(folder / "known_hosts", f"{HOST} {_public(host).read_text()}")
+    _write(folder / "known_hosts", "".join(f"{name} {_public(host).read_text()}" for name in (HOST, "*")))
     return Keys(folder / "authorized_keys", host)
 
 
-def login(cache: Cache, tools: ToolsTree, port: str) -> list[str]:
-    """The words that log in as root to the machine behind `port` of this host."""
+@dataclass(frozen=True)
+class Address:
+    """Where a machine's ssh server is: behind a port of this host (`host` is empty), or on another."""
+
+    host: str
+    port: str
+
+    def __str__(self) -> str:
+        return f"{self.host or LOCAL}:{self.port}"
+
+
+def login(cache: Cache, tools: ToolsTree, address: Address, *options: str) -> list[str]:
+    """The words that log in as root to the machine at `address`, the host's name last.
+
+    A machine behind a port of this host has the key that runvm.sh hands it, and no other. One elsewhere may
+    have been started by somebody else: it has to be in the user's own known_hosts, or have that key too.
+    """
     folder = cache.root / "ssh"
+    known = [str(folder / "known_hosts")]
+    who: list[str] = ["-o", f"HostKeyAlias={HOST}"]
+    if address.host:
+        known.append(str(Path.home() / ".ssh/known_hosts"))
+        who = [
+            word
+            for path in sorted((Path.home() / ".ssh").glob("id_*.pub"))
+            for word in ("-i", str(path.with_suffix("")))
+        ]
     return [
         *tools.command("ssh"),
-        *("-F", "none", "-i", str(folder / "id_ed25519"), "-p", port),
-        *("-o", f"HostKeyAlias={HOST}", "-o", f"UserKnownHostsFile={folder / 'known_hosts'}"),
-        *("-o", "StrictHostKeyChecking=yes", "-o", "LogLevel=ERROR"),
-        "root@127.0.0.1",
+        *("-F", "none", "-i", str(folder / "id_ed25519"), *who, "-p", address.port),
+        *("-o", "UserKnownHostsFile=" + " ".join(f'"{path}"' for path in known)),
+        *("-o", "StrictHostKeyChecking=yes", "-o", "LogLevel=ERROR", *options),
+        f"root@{address.host or LOCAL}",
     ]
 
 

@@ -11,7 +11,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,7 +20,7 @@ from notos.errors import StoreError
 from notos.store_path import STORE, placeholder
 from notos.tree import Tree
 
-__all__ = ["STORE", "Store", "StoreObject", "placeholder", "registration"]
+__all__ = ["STORE", "Store", "StoreObject", "placeholder", "references_first", "registration"]
 
 
 @dataclass(frozen=True)
@@ -149,6 +149,23 @@ class Store:
             seal(self.location(obj))
         finally:
             remove_folder(beside)
+
+
+def references_first(objects: Sequence[StoreObject]) -> Iterator[StoreObject]:
+    """`objects`, each after those of them that it refers to."""
+    by_path = {each.path: each for each in objects}
+    done: set[str] = set()
+
+    def visit(obj: StoreObject) -> Iterator[StoreObject]:
+        done.add(obj.path)
+        for path in obj.references:
+            if path in by_path and path not in done:
+                yield from visit(by_path[path])
+        yield obj
+
+    for each in objects:
+        if each.path not in done:
+            yield from visit(each)
 
 
 def seal(folder: Path) -> None:

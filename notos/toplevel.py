@@ -4,11 +4,13 @@ init            link to stage-2's init, which the kernel's systemConfig= leads s
 activate        makes this toplevel the running system
 etc/            the machine's /etc; etc-modes says which files have modes of their own
 tmpfiles        a shell fragment that makes run-time folders
+packages        the names and versions of what sw is made of
 sw              link to system-path, which is /usr
 kernel-modules  link to the modules of the running system
 """
 
 import shlex
+from collections.abc import Mapping
 
 from notos import tmpfiles
 from notos.etc import Etc, texts
@@ -19,13 +21,23 @@ NAME = "toplevel"
 
 
 def build(
-    etc: Etc, *, system: Tree, system_path: StoreObject, stage2: StoreObject, modules: StoreObject
+    etc: Etc,
+    *,
+    system: Tree,
+    system_path: StoreObject,
+    stage2: StoreObject,
+    modules: StoreObject,
+    packages: Mapping[str, str],
 ) -> Tree:
-    """The tree of the toplevel; `system` is system-path's own tree. Raises NotosError (tmpfiles.d)."""
+    """The tree of the toplevel; `system` is system-path's own tree, `packages` their versions by name.
+
+    Raises NotosError (tmpfiles.d).
+    """
     tree = Tree()
     tree.graft("etc", etc.tree)
     tree.text("permissions", _permissions(etc))
     tree.text("tmpfiles", tmpfiles.script(texts(etc.tree, system, "tmpfiles.d")))
+    tree.text("packages", "".join(f"{name} {packages[name]}\n" for name in sorted(packages)))
     tree.symlink("init", f"{stage2.path}/init")
     tree.symlink("activate", f"{stage2.path}/activate")
     tree.symlink("sw", system_path.path)
@@ -34,9 +46,9 @@ def build(
 
 
 def _permissions(etc: Etc) -> str:
-    """One chmod for each mode, for each is a fork."""
+    """One chmod for each mode, for each is a fork; paths are below "$etc"."""
     lines = []
     for mode in sorted(set(etc.modes.values())):
-        paths = (shlex.quote(f"/etc/{path}") for path in sorted(etc.modes) if etc.modes[path] == mode)
+        paths = (f'"$etc"/{shlex.quote(path)}' for path in sorted(etc.modes) if etc.modes[path] == mode)
         lines.append(f"chmod {mode} {' '.join(paths)}\n")
     return "".join(lines)

@@ -1,6 +1,5 @@
 """The image: the initrd, the squashfs, and runvm.sh that boots them."""
 
-import os
 from pathlib import Path
 
 from tasks import project, tools
@@ -93,41 +92,3 @@ def write_runvm() -> None:
     beside.unlink(missing_ok=True)
     beside.symlink_to(RUNVM)
     beside.replace(LINK)
-
-
-def task_ssh() -> Task:
-    """log in to the running machine: doit ssh ['COMMAND']"""
-    return {
-        "actions": [step(log_in)],
-        "task_dep": ["tools:qemu"],
-        "pos_arg": "words",
-        "meta": {"quiet": True},
-        "verbosity": 2,
-    }
-
-
-def log_in(words: list[str]) -> None:
-    """Run ssh in place of doit, with the key that runvm.sh handed to the machine."""
-    from notos import ssh_key
-    from notos.errors import ToolError
-
-    ports = [host for host, guest in MACHINE.vm.forward.items() if guest == 22]
-    port = os.environ.get("SSH_PORT") or (str(ports[0]) if ports else "")
-    if not port:
-        raise ToolError("no port leads to the machine's ssh", hint="add 2222: 22 to vm.forward in the config")
-    command = ssh_key.login(CACHE, tools.tree("qemu"), port)
-    os.execv(command[0], [*command, *words, *_taken(words)])
-
-
-def _taken(words: list[str]) -> list[str]:
-    """A command with = in it, which doit takes for a variable. Raises ToolError unless it was one word."""
-    from doit import doit_cmd
-
-    from notos.errors import ToolError
-
-    taken = [f"{name}={value}" for name, value in doit_cmd._CMDLINE_VARS.items() if name != "config"]
-    if len(taken) > 1 or (taken and words):
-        raise ToolError(
-            "doit takes words with = in them for itself", hint="put the command in quotes, as one word"
-        )
-    return taken

@@ -34,11 +34,20 @@ def write(lock: "Lock", names: Iterable[str]) -> None:
 
 def hashes(name: str) -> dict[str, str]:
     """The sha256 of each package's .deb in the set `name`, by package; none before the lock is made."""
+    return {row["name"]: row["sha256"] for row in _rows(name)}
+
+
+def versions(name: str) -> dict[str, str]:
+    """The version of each package in the set `name`; none before the lock is made."""
+    return {row["name"]: row["version"] for row in _rows(name)}
+
+
+def _rows(name: str) -> list[dict[str, str]]:
     try:
-        rows = json.loads(Path(path(name)).read_bytes())
+        rows: list[dict[str, str]] = json.loads(Path(path(name)).read_bytes())
     except FileNotFoundError:
-        return {}
-    return {row["name"]: row["sha256"] for row in rows}
+        return []
+    return rows
 
 
 def debs(name: str, cache: "Cache", options: "Iterable[Package]" = ()) -> "list[Unpack]":

@@ -86,7 +86,9 @@ def task_runit() -> Task:
         "time_servers": MACHINE.time_servers,
         "ssh": MACHINE.ssh.server,
         "nix": MACHINE.nix.enable,
-        "services": {name: [each.run, each.source, each.log] for name, each in MACHINE.services.items()},
+        "services": {
+            name: [each.run, each.source, each.log, each.reads] for name, each in MACHINE.services.items()
+        },
     }
     return {
         "actions": [step(render_runit)],

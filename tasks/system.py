@@ -48,7 +48,7 @@ def task_toplevel() -> Task:
     parts = ("system-path", "stage2", "runit", "system-modules")
     return {
         "actions": [step(join)],
-        "file_dep": [*map(manifest, parts), *files(ETC), *SOURCES],
+        "file_dep": [*map(manifest, parts), sets.path(features.SYSTEM), *files(ETC), *SOURCES],
         "targets": [manifest("toplevel")],
         "uptodate": [settings(machine, join), intact()],
         "clean": True,
@@ -74,5 +74,6 @@ def join() -> None:
         system_path=project.get("system-path"),
         stage2=project.get("stage2"),
         modules=project.get("system-modules"),
+        packages=sets.versions(features.SYSTEM),
     )
     project.add("toplevel", toplevel.NAME, tree, ["system-path", "stage2", "runit", "system-modules"])

@@ -1,0 +1,36 @@
+"""What `nix-store --import` reads: store objects one after the other, each with what Nix is to know of it.
+
+Source: exportPaths and importPaths in Nix's libstore (export-import.cc).
+"""
+
+import hashlib
+from collections.abc import Iterator, Sequence
+
+from notos import nar
+from notos.errors import StoreError
+from notos.store import Store, StoreObject, references_first
+
+_MAGIC = 0x4558494E  # "NIXE"
+
+
+def pieces(store: Store, objects: Sequence[StoreObject]) -> Iterator[bytes]:
+    """The export of `objects`, each after those that it refers to.
+
+    An object that is not as its manifest says is not sent to its end. Raises StoreError for it.
+    """
+    for obj in references_first(objects):
+        yield _number(1)
+        hasher = hashlib.sha256()
+        for piece in nar.pieces(store.tree(obj)):
+            hasher.update(piece)
+            yield piece
+        if f"sha256:{hasher.hexdigest()}" != obj.nar_hash:
+            raise StoreError(f"{store.location(obj)} was changed", hint="run `doit clean` and build again")
+        yield _number(_MAGIC) + nar.words(obj.path)
+        yield _number(len(obj.references)) + nar.words(*obj.references)
+        yield nar.words("") + _number(0)  # no deriver, no signature
+    yield _number(0)
+
+
+def _number(value: int) -> bytes:
+    return value.to_bytes(8, "little")

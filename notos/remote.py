@@ -1,0 +1,95 @@
+"""A running machine, reached by ssh: scripts are run in it, and bytes sent to it, over one connection.
+
+What is to be run is a shell file of ours, rendered; what becomes of it is the caller's matter.
+"""
+
+import os
+import shlex
+import tempfile
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from notos.cache import Cache
+from notos.errors import MachineError
+from notos.run import Ended, meanwhile, pour
+from notos.ssh_key import Address, login
+from notos.tools import ToolsTree
+
+LOST = 255  # ssh's own status: there is no connection, or there is none any more
+# A machine that hangs is given up after 15 s; nobody is there to be asked for a password.
+_OPTIONS = (*("-o", "BatchMode=yes", "-o", "ServerAliveInterval=5", "-o", "ServerAliveCountMax=2"),)
+
+
+@dataclass(frozen=True)
+class Remote:
+    """A machine, and how to reach it: `words` and then a command run it there."""
+
+    address: Address
+    words: tuple[str, ...]
+
+    def call(self, script: str, pieces: Iterable[bytes] = ()) -> Ended:
+        """Run a script there, with `pieces` as its standard input. Status LOST: there is no connection."""
+        command = f"exec sh -c {shlex.quote(script)}"
+        return pour([*self.words, command], pieces, env=_environment())
+
+    def run(self, script: str, pieces: Iterable[bytes] = ()) -> str:
+        """What a script prints there. Raises MachineError when it fails."""
+        done = self.call(script, pieces)
+        if done.status:
+            raise problem(self.address, done)
+        return done.out.decode(errors="replace")
+
+
+def apart(cache: Cache, tools: ToolsTree, address: Address, *, seconds: int = 10) -> Remote:
+    """The machine by a new connection for each script, which takes `seconds` at the most."""
+    return Remote(address, tuple(login(cache, tools, address, *_OPTIONS, "-o", f"ConnectTimeout={seconds}")))
+
+
+@contextmanager
+def connected(cache: Cache, tools: ToolsTree, address: Address) -> Iterator[Remote]:
+    """The machine by one connection for all scripts. Raises MachineError when there is none."""
+    with tempfile.TemporaryDirectory(
+        prefix="notos-", dir="/tmp"
+    ) as folder:  # a socket's name is short (unix(7))
+        control = Path(folder, "control")
+        said = Path(folder, "said")
+        *master, host = login(
+            cache, tools, address, *_OPTIONS, "-o", "ConnectTimeout=10", "-M", "-N", "-S", str(control)
+        )
+        with meanwhile([*master, host], said, env=_environment()) as process:
+            while not control.exists():
+                if process.poll() is not None:
+                    raise problem(address, Ended(LOST, b"", said.read_text(errors="replace")))
+                time.sleep(0.01)
+            yield Remote(address, tuple(login(cache, tools, address, "-S", str(control))))
+
+
+def problem(address: Address, done: Ended) -> MachineError:
+    """What went wrong, in words: of the connection, or of what was run."""
+    lines = [line for line in done.err.strip().splitlines() if line and not line.startswith("@@@")]
+    last = lines[-1] if lines else ""
+    if done.status != LOST:
+        return MachineError(f"{address}: {last or f'exit status {done.status}'}")
+    if "Host key verification failed" in done.err:
+        return MachineError(
+            f"{address} is not the machine it should be: its host key is another one",
+            hint="stop what answers there; somebody else's machine has to be in ~/.ssh/known_hosts",
+        )
+    if "Permission denied" in done.err:
+        return MachineError(
+            f"{address} does not let root in by a key of yours",
+            hint="start it by its runvm.sh, which hands yours over, or put one in ssh.authorized_keys",
+        )
+    return MachineError(
+        f"{address} does not answer{f' ({last})' if last else ''}",
+        hint="start the machine with ./result, or say which it is: host=NAME port=NUMBER",
+    )
+
+
+def _environment() -> dict[str, str]:
+    """A user's agent may have his keys."""
+    agent = os.environ.get("SSH_AUTH_SOCK")
+    return {"PATH": "/nonexistent", "LC_ALL": "C", **({"SSH_AUTH_SOCK": agent} if agent else {})}

@@ -1,0 +1,160 @@
+"""Making another system the one that a running machine runs: what that changes, sending it, turning over.
+
+The machine turns over apart from our connection, and goes back by itself unless it is told, over a new
+connection, that it can be reached: scripts/switch/turn.
+"""
+
+import hashlib
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from notos import cpio_writer, export
+from notos.changes import Changes, System, between
+from notos.errors import MachineError
+from notos.remote import LOST, Remote, problem
+from notos.run import Ended
+from notos.running import Running, script, system
+from notos.store import STORE, Store, StoreObject
+from notos.tree import File, Tree
+
+IMPORT = "export PATH=/usr/sbin:/usr/bin; exec nix-store --import >/dev/null"
+_UNKNOWN_FILE = "?"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a switch will do."""
+
+    old: System
+    new: System
+    changes: Changes
+    send: Sequence[StoreObject]
+    generation: int = 0  # its number, of one that is there; 0 for a new one
+
+    @property
+    def size(self) -> int:
+        """Bytes to be sent."""
+        return sum(each.nar_size for each in self.send)
+
+
+def plan(
+    remote: Remote,
+    store: Store,
+    now: Running,
+    target: str,
+    closure: Sequence[StoreObject] = (),
+    *,
+    generation: int = 0,
+) -> Plan:
+    """What makes `target`, a toplevel with all that is in `closure`, the machine's system.
+
+    Raises MachineError where it cannot be.
+    """
+    old, new = system(remote, store, now.system), system(remote, store, target)
+    send = [each for each in closure if each.path in now.lacks]
+    size = sum(each.nar_size for each in send)
+    if size > now.room:
+        raise MachineError(
+            f"{remote.address} has room for {now.room / 1e6:.1f} MB, and {size / 1e6:.1f} MB are to be sent",
+            hint="give it more vm.memory or a disk, or have it forget: nix-collect-garbage -d",
+        )
+    return Plan(old, new, between(old, new, _replaced(store, now, old, new)), send, generation)
+
+
+def transfer(remote: Remote, store: Store, now: Running, objects: Sequence[StoreObject]) -> None:
+    """Send `objects` to the machine's store. Raises MachineError, StoreError."""
+    if not objects:
+        return
+    if now.nix:
+        done = remote.call(IMPORT, export.pieces(store, objects))
+    else:
+        tree = Tree()
+        for each in objects:
+            tree.graft(each.base, store.tree(each))
+        done = remote.call(script("receive"), cpio_writer.pieces(tree))
+    if not done.status:
+        return
+    size = sum(each.nar_size for each in objects) / 1e6
+    if "No space left" in done.err:
+        raise MachineError(
+            f"{remote.address} ran out of room while {size:.1f} MB were sent; it runs what it ran",
+            hint="give it more vm.memory or a disk, or have it forget: nix-collect-garbage -d",
+        )
+    if done.status == LOST:
+        raise MachineError(
+            f"{remote.address} went away while {size:.1f} MB were sent; it runs what it ran",
+            hint="start it, and switch again",
+        )
+    raise problem(remote.address, done)
+
+
+def turn(remote: Remote, todo: Plan, *, limit: int) -> list[str]:
+    """Have the machine turn over; what it says. It goes back unless confirmed within `limit` seconds.
+
+    Raises MachineError when it could not, and runs what it ran.
+    """
+    said = script(
+        "turn",
+        old=todo.old.path,
+        new=todo.new.path,
+        stop=todo.changes.stop,
+        start=todo.changes.start,
+        again=todo.changes.again,
+        limit=limit,
+        generation=todo.generation,
+    )
+    done = remote.call(script("apart"), [said.encode()])
+    lines = [line for line in done.out.decode(errors="replace").splitlines() if line != "setting up /etc..."]
+    if done.status == LOST:
+        raise MachineError(
+            f"{remote.address} went away in the middle of the switch",
+            hint=f"if it still runs, it goes back by itself within {limit} s",
+        )
+    if done.status == 3:
+        raise problem(remote.address, done)
+    if done.status:
+        why = "; ".join(lines[-3:]) or done.err.strip() or "it does not say why"
+        raise MachineError(f"{remote.address} could not take the new system, and runs the old one: {why}")
+    return lines
+
+
+def confirm(anew: Remote, todo: Plan, *, limit: int, wait: Callable[[float], None] = time.sleep) -> int:
+    """Tell the machine, by new connections, that it can be reached; the generation that it has now.
+
+    Raises MachineError when that was not so within `limit` seconds: then it has gone back by itself.
+    """
+    until = time.monotonic() + limit
+    done = Ended(LOST, b"", "")
+    while time.monotonic() < until:
+        done = anew.call(script("confirm"))
+        if done.status != LOST:
+            break
+        wait(0.5)
+    if not done.status:
+        return int(done.out)
+    error = problem(anew.address, done)
+    why = error.message if done.status == LOST else "it was told too late"
+    raise MachineError(
+        f"the switch was not confirmed within {limit} s, so the machine goes back by itself: {why}"
+    )
+
+
+def _replaced(store: Store, now: Running, old: System, new: System) -> dict[str, list[str]]:
+    """The files of /usr that services have in use and that the new system has otherwise, below /usr."""
+    found: dict[str, list[str]] = {}
+    if old.usr == new.usr:
+        return found
+    folder = store.root / new.usr.removeprefix(f"{STORE}/")
+    tree = Tree.from_directory(folder) if folder.is_dir() else Tree()
+    for service, paths in now.uses.items():
+        for path in paths:
+            # Of the store's path, STORE/<hash>-system-path/…, what stands behind the object.
+            below = path.removeprefix(f"{STORE}/").partition("/")[2]
+            entry = tree.get(tree.resolve(below) or "")
+            after = now.hashes.get(f"{new.usr}/{below}", _UNKNOWN_FILE)
+            if isinstance(entry, File):
+                after = hashlib.sha256(entry.read()).hexdigest()
+            if after != now.hashes.get(path):
+                found.setdefault(service, []).append(below)
+    return found

@@ -1,0 +1,238 @@
+"""The running machine: logging in, switching it to what is built, going back."""
+
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from doit import get_var
+
+from tasks import project, reporter, tools
+from tasks.graph import CACHE, MACHINE, Task, step
+
+if TYPE_CHECKING:
+    from notos.changes import Changes
+    from notos.remote import Remote
+    from notos.running import Running
+    from notos.ssh_key import Address
+    from notos.switch import Plan
+
+DRY_RUN = {
+    "name": "dry_run",
+    "long": "dry-run",
+    "type": bool,
+    "default": False,
+    "help": "only say what it would do",
+}
+SECONDS = 30  # within which the machine has to answer after a switch
+
+
+def task_ssh() -> Task:
+    """log in to the running machine: doit ssh ['COMMAND']"""
+    return {
+        "actions": [step(log_in)],
+        "task_dep": ["tools:qemu"],
+        "pos_arg": "words",
+        "meta": {"quiet": True},
+        "verbosity": 2,
+    }
+
+
+def task_switch() -> Task:
+    """have the running machine run what is built: doit switch [host= port= within=] [--dry-run]"""
+    return {
+        "actions": [step(switch)],
+        "task_dep": ["toplevel", "tools:qemu"],
+        "params": [DRY_RUN],
+        "meta": {"quiet": True},
+    }
+
+
+def task_rollback() -> Task:
+    """have it run an earlier generation again: doit rollback [to=N host= port= within=] [--dry-run]"""
+    return {
+        "actions": [step(roll_back)],
+        "task_dep": ["tools:qemu"],
+        "params": [DRY_RUN],
+        "meta": {"quiet": True},
+    }
+
+
+def task_generations() -> Task:
+    """list the systems that it had, or tell what changed between two: doit generations [A B]"""
+    return {
+        "actions": [step(generations)],
+        "task_dep": ["tools:qemu"],
+        "pos_arg": "numbers",
+        "meta": {"quiet": True},
+    }
+
+
+def address() -> "Address":
+    """Where the machine is: as host= and port= say, else behind a port of this host. Raises MachineError."""
+    from notos.errors import MachineError
+    from notos.ssh_key import Address
+
+    host, port = get_var("host") or "", get_var("port") or ""
+    if host:
+        port = port or "22"
+    else:
+        ports = [host for host, guest in MACHINE.vm.forward.items() if guest == 22]
+        port = port or os.environ.get("SSH_PORT") or (str(ports[0]) if ports else "")
+    if not port:
+        raise MachineError(
+            "no port leads to the machine's ssh", hint="add 2222: 22 to vm.forward in the config"
+        )
+    if not port.isdigit() or not 0 < int(port) < 65536:
+        raise MachineError(f"port={port} is no port", hint="a port is a number from 1 to 65535")
+    return Address(host, port)
+
+
+def log_in(words: list[str]) -> None:
+    """Run ssh in place of doit, with the key that runvm.sh handed to the machine."""
+    from notos import ssh_key
+
+    command = ssh_key.login(CACHE, tools.tree("qemu"), address())
+    os.execv(command[0], [*command, *words, *_taken(words)])
+
+
+def switch(dry_run: bool) -> None:
+    """Switch, and say what that did. Raises MachineError."""
+    from notos import running
+    from notos import switch as switching
+
+    toplevel = project.get("toplevel")
+    closure = project.STORE.closure([toplevel])
+    with _connected() as remote:
+        now = running.look(remote, [each.path for each in closure], project.get("system-path").path)
+        if now.system == toplevel.path:
+            print(f"{remote.address} runs {toplevel.path} already")
+            return
+        todo = switching.plan(remote, project.STORE, now, toplevel.path, closure)
+        number = _turn(remote, now, todo, dry_run=dry_run)
+    if number:
+        print("a boot has its image's system again: ./doit runvm makes an image of this one")
+
+
+def roll_back(dry_run: bool) -> None:
+    """Go back, and say what that did. Raises MachineError."""
+    from notos import running
+    from notos import switch as switching
+    from notos.errors import MachineError
+
+    wanted = get_var("to")
+    with _connected() as remote:
+        now = running.look(remote)
+        current = now.number(now.system)
+        if wanted is None:
+            before = [each for each in now.generations if each.number < current and each.path != now.system]
+            if not before:
+                raise MachineError(
+                    f"{remote.address} has no generation before the present one", hint="doit generations"
+                )
+            target = before[-1]
+        else:
+            target = now.generation(_number(wanted))
+        if target.path == now.system:
+            print(f"{remote.address} runs generation {target.number} already")
+            return
+        new = running.system(remote, project.STORE, target.path)
+        now = running.look(remote, [target.path], new.usr)
+        todo = switching.plan(remote, project.STORE, now, target.path, generation=target.number)
+        _turn(remote, now, todo, dry_run=dry_run)
+
+
+def generations(numbers: list[str]) -> None:
+    """Print the list, or what changed. Raises MachineError."""
+    from notos import changes, running
+    from notos.errors import MachineError
+
+    if len(numbers) not in (0, 2):
+        raise MachineError("generations wants two numbers, or none", hint="doit generations 1 2")
+    with _connected() as remote:
+        now = running.look(remote)
+        if numbers:
+            old, new = (
+                running.system(remote, project.STORE, now.generation(_number(each)).path) for each in numbers
+            )
+            _print_changes(changes.between(old, new, {}))
+            return
+        for each in now.generations:
+            marks = [
+                word for word, path in (("runs", now.system), ("booted", now.booted)) if path == each.path
+            ]
+            print(f"{each.number:>4}  {each.date}  {each.path}  {', '.join(marks)}".rstrip())
+        if not now.generations:
+            print(f"there are none yet but what was booted, {now.booted}")
+
+
+def _turn(remote: "Remote", now: "Running", todo: "Plan", *, dry_run: bool) -> int:
+    """Do what is to be done, or only say so; the generation's number."""
+    from notos import remote as remotes
+    from notos import switch as switching
+
+    started = time.monotonic()
+    limit = _number(get_var("within") or str(SECONDS))
+    print(f"{remote.address}: {todo.old.path}\n{' ' * len(str(remote.address))}  {todo.new.path}")
+    _print_changes(todo.changes)
+    if todo.send:
+        print(f"  {'send':<10} {len(todo.send)} objects, {todo.size / 1e6:.1f} MB")
+    if dry_run:
+        print("nothing was done")
+        return 0
+    reporter.show(f"sending {todo.size / 1e6:.1f} MB …")
+    switching.transfer(remote, project.STORE, now, todo.send)
+    reporter.show("turning over …")
+    said = switching.turn(remote, todo, limit=limit)
+    reporter.show("connecting anew …")
+    anew = remotes.apart(CACHE, tools.tree("qemu"), remote.address, seconds=min(10, limit))
+    number = switching.confirm(anew, todo, limit=limit)
+    reporter.clear()
+    for line in said:
+        print(f"  {line}")
+    seconds = time.monotonic() - started
+    print(f"switched in {seconds:.1f} s; this is generation {number}, and ./doit rollback goes back")
+    return number
+
+
+def _print_changes(changes: "Changes") -> None:
+    lines = list(changes.lines())
+    for heading, text in lines:
+        print(f"  {heading:<10} {text}")
+    if not lines:
+        print("  nothing differs that a running machine has")
+
+
+@contextmanager
+def _connected() -> Iterator["Remote"]:
+    from notos import remote as remotes
+
+    where = address()
+    reporter.show(f"connecting to {where} …")
+    with remotes.connected(CACHE, tools.tree("qemu"), where) as remote:
+        reporter.clear()
+        yield remote
+
+
+def _number(text: str) -> int:
+    from notos.errors import MachineError
+
+    if not text.isdigit():
+        raise MachineError(f"{text} is no number", hint="doit generations lists them")
+    return int(text)
+
+
+def _taken(words: list[str]) -> list[str]:
+    """A command with = in it, which doit takes for a variable. Raises ToolError unless it was one word."""
+    from doit import doit_cmd
+
+    from notos.errors import ToolError
+
+    ours = ("config", "host", "port")
+    taken = [f"{name}={value}" for name, value in doit_cmd._CMDLINE_VARS.items() if name not in ours]
+    if len(taken) > 1 or (taken and words):
+        raise ToolError(
+            "doit takes words with = in them for itself", hint="put the command in quotes, as one word"
+        )
+    return taken
