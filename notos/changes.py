@@ -87,14 +87,17 @@ class Changes:
             yield "packages", str(self.packages)
         elif self.usr:
             yield "/usr", "other files of the same packages"
-        if self.services.added or self.services.removed:
-            yield "services", str(Delta(self.services.added, self.services.removed))
+        if self.services:
+            yield "services", str(self.services)
+        if self.at_boot:
+            yield "next boot", ", ".join(self.at_boot)
+
+    def steps(self) -> Iterator[tuple[str, str]]:
+        """What a switch does about it, besides: a heading and a text each."""
         if self.restarted:
             yield "restart", ", ".join(f"{name} ({why})" for name, why in sorted(self.restarted.items()))
         if self.again:
             yield "run again", ", ".join(self.again)
-        if self.at_boot:
-            yield "next boot", ", ".join(self.at_boot)
 
 
 def link(tree: Tree, path: str) -> str:
@@ -107,12 +110,14 @@ def between(old: System, new: System, replaced: Mapping[str, Iterable[str]]) -> 
     """What differs; `replaced` has the files of /usr that change, by the service that has them in use."""
     etc = _delta(_etc(old.toplevel), _etc(new.toplevel))
     touched = [*etc.added, *etc.removed, *etc.changed]
+    both = [name for name in new.services if name in old.services]
     services = Delta(
         [name for name in new.services if name not in old.services],
         [name for name in old.services if name not in new.services],
+        [name for name in both if _service(old, name) != _service(new, name)],
     )
     restarted = {}
-    for name in sorted(set(old.services) & set(new.services)):
+    for name in both:
         if why := _reason(name, old, new, touched, sorted(replaced.get(name, ()))):
             restarted[name] = why
     fragments = _delta(_below(old.runit, "boot/"), _below(new.runit, "boot/"))
@@ -158,12 +163,16 @@ def shortened(names: Sequence[str]) -> str:
 
 def _reason(name: str, old: System, new: System, touched: Iterable[str], replaced: Sequence[str]) -> str:
     """Why the service has to begin anew; empty if it has not."""
-    if _below(old.runit, f"services/{name}/") != _below(new.runit, f"services/{name}/"):
+    if _service(old, name) != _service(new, name):
         return "its files"
     entry = new.runit.get(f"services/{name}/reads")
     reads = entry.read().decode().split("\n") if isinstance(entry, File) else []
     read = [f"/etc/{path}" for path in touched if _matches(path, reads)]
     return shortened(read or [f"/usr/{path}" for path in replaced])
+
+
+def _service(system: System, name: str) -> dict[str, str]:
+    return _below(system.runit, f"services/{name}/")
 
 
 def _etc(toplevel: Tree) -> dict[str, str]:

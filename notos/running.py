@@ -44,7 +44,6 @@ class Running:
     profile: str  # the name of the generation that it leads to
     generations: Sequence[Generation]
     uses: Mapping[str, Sequence[str]] = field(default_factory=dict)  # files of /usr by service
-    hashes: Mapping[str, str] = field(default_factory=dict)  # of these files, by store path
 
     def generation(self, number: int) -> Generation:
         """The one with this number. Raises MachineError."""
@@ -87,7 +86,6 @@ def look(remote: Remote, paths: Iterable[str] = (), usr: str = "") -> Running:
         if name == "uses":
             service, _, path = text.partition(" ")
             uses.setdefault(service, []).append(path)
-    hashes = (text.split("  ", 1) for name, text in rows if name == "hash")
     try:
         return Running(
             system=said["system"],
@@ -101,7 +99,6 @@ def look(remote: Remote, paths: Iterable[str] = (), usr: str = "") -> Running:
                 key=lambda each: each.number,
             ),
             uses=uses,
-            hashes={path: sha256 for sha256, path in hashes},
         )
     except (KeyError, ValueError, IndexError) as error:
         raise MachineError(f"{remote.address} is no machine of Notos: it does not say its {error}") from error

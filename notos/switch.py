@@ -5,8 +5,9 @@ connection, that it can be reached: scripts/switch/turn.
 """
 
 import hashlib
+import shlex
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from notos import cpio_writer, export
@@ -19,7 +20,6 @@ from notos.store import STORE, Store, StoreObject
 from notos.tree import File, Tree
 
 IMPORT = "export PATH=/usr/sbin:/usr/bin; exec nix-store --import >/dev/null"
-_UNKNOWN_FILE = "?"
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ def plan(
             f"{remote.address} has room for {now.room / 1e6:.1f} MB, and {size / 1e6:.1f} MB are to be sent",
             hint="give it more vm.memory or a disk, or have it forget: nix-collect-garbage -d",
         )
-    return Plan(old, new, between(old, new, _replaced(store, now, old, new)), send, generation)
+    return Plan(old, new, between(old, new, _replaced(remote, store, now, old, new)), send, generation)
 
 
 def transfer(remote: Remote, store: Store, now: Running, objects: Sequence[StoreObject]) -> None:
@@ -114,7 +114,7 @@ def turn(remote: Remote, todo: Plan, *, limit: int) -> list[str]:
     if done.status == 3:
         raise problem(remote.address, done)
     if done.status:
-        why = "; ".join(lines[-3:]) or done.err.strip() or "it does not say why"
+        why = "".join(lines[-1:]) or done.err.strip() or "it does not say why"
         raise MachineError(f"{remote.address} could not take the new system, and runs the old one: {why}")
     return lines
 
@@ -140,21 +140,45 @@ def confirm(anew: Remote, todo: Plan, *, limit: int, wait: Callable[[float], Non
     )
 
 
-def _replaced(store: Store, now: Running, old: System, new: System) -> dict[str, list[str]]:
+def _replaced(remote: Remote, store: Store, now: Running, old: System, new: System) -> dict[str, list[str]]:
     """The files of /usr that services have in use and that the new system has otherwise, below /usr."""
-    found: dict[str, list[str]] = {}
     if old.usr == new.usr:
-        return found
-    folder = store.root / new.usr.removeprefix(f"{STORE}/")
-    tree = Tree.from_directory(folder) if folder.is_dir() else Tree()
-    for service, paths in now.uses.items():
-        for path in paths:
-            # Of the store's path, STORE/<hash>-system-path/…, what stands behind the object.
-            below = path.removeprefix(f"{STORE}/").partition("/")[2]
-            entry = tree.get(tree.resolve(below) or "")
-            after = now.hashes.get(f"{new.usr}/{below}", _UNKNOWN_FILE)
-            if isinstance(entry, File):
-                after = hashlib.sha256(entry.read()).hexdigest()
-            if after != now.hashes.get(path):
-                found.setdefault(service, []).append(below)
+        return {}
+    uses = {
+        service: {path: f"{new.usr}/{_below(path)}" for path in paths} for service, paths in now.uses.items()
+    }
+    hashes = _hashes(
+        remote, store, {each for pairs in uses.values() for pair in pairs.items() for each in pair}
+    )
+    return {
+        service: [_below(path) for path, after in pairs.items() if hashes.get(path) != hashes.get(after)]
+        for service, pairs in uses.items()
+    }
+
+
+def _below(path: str) -> str:
+    """Of a path in the store, /nix/store/<hash>-<name>/…, what stands behind the object."""
+    return path.removeprefix(f"{STORE}/").partition("/")[2]
+
+
+def _hashes(remote: Remote, store: Store, paths: Iterable[str]) -> dict[str, str]:
+    """The sha256 of each file that there is: of ours where we have the object, else of the machine's."""
+    found, elsewhere = {}, []
+    trees: dict[str, Tree] = {}
+    for path in sorted(paths):
+        base = path.removeprefix(f"{STORE}/").partition("/")[0]
+        if not (store.root / base).is_dir():
+            elsewhere.append(path)
+            continue
+        if base not in trees:
+            trees[base] = Tree.from_directory(store.root / base)
+        entry = trees[base].get(trees[base].resolve(_below(path)) or "")
+        if isinstance(entry, File):
+            found[path] = hashlib.sha256(entry.read()).hexdigest()
+    if elsewhere:
+        # What is not there it says on standard error, and by its status.
+        said = remote.call(f"exec sha256sum {shlex.join(elsewhere)}").out.decode(errors="replace")
+        found.update(
+            (path, sha256) for sha256, _, path in (line.partition("  ") for line in said.splitlines())
+        )
     return found

@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -12,7 +12,6 @@ from tasks import project, reporter, tools
 from tasks.graph import CACHE, MACHINE, Task, step
 
 if TYPE_CHECKING:
-    from notos.changes import Changes
     from notos.remote import Remote
     from notos.running import Running
     from notos.ssh_key import Address
@@ -156,7 +155,7 @@ def generations(numbers: list[str]) -> None:
             old, new = (
                 running.system(remote, project.STORE, now.generation(_number(each)).path) for each in numbers
             )
-            _print_changes(changes.between(old, new, {}))
+            _print(changes.between(old, new, {}).lines())
             return
         for each in now.generations:
             marks = [
@@ -175,7 +174,7 @@ def _turn(remote: "Remote", now: "Running", todo: "Plan", *, dry_run: bool) -> i
     started = time.monotonic()
     limit = _number(get_var("within") or str(SECONDS))
     print(f"{remote.address}: {todo.old.path}\n{' ' * len(str(remote.address))}  {todo.new.path}")
-    _print_changes(todo.changes)
+    _print([*todo.changes.lines(), *todo.changes.steps()])
     if todo.send:
         print(f"  {'send':<10} {len(todo.send)} objects, {todo.size / 1e6:.1f} MB")
     if dry_run:
@@ -196,8 +195,8 @@ def _turn(remote: "Remote", now: "Running", todo: "Plan", *, dry_run: bool) -> i
     return number
 
 
-def _print_changes(changes: "Changes") -> None:
-    lines = list(changes.lines())
+def _print(told: Iterable[tuple[str, str]]) -> None:
+    lines = list(told)
     for heading, text in lines:
         print(f"  {heading:<10} {text}")
     if not lines:

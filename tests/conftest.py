@@ -16,6 +16,7 @@ from benchmarks.scene import COPIED
 from notos import config, tools
 from notos.archive import Archive
 from notos.cache import Cache
+from notos.run import run
 
 ROOT = Path(__file__).resolve().parent.parent
 PEERS = (
@@ -46,6 +47,23 @@ def tools_tree() -> tools.ToolsTree:
 def tool(tools_tree: tools.ToolsTree) -> Callable[[str], list[str]]:
     """The words that run a peer: `tool("cpio")`."""
     return tools_tree.command
+
+
+@pytest.fixture
+def nix(tool: Callable[[str], list[str]], tmp_path: Path) -> Callable[..., bytes]:
+    """Nix with a store of its own below tmp_path/nix, whose paths are those of /nix/store."""
+    environment = {
+        "HOME": str(tmp_path / "home"),
+        "NIX_CONF_DIR": str(tmp_path),
+        "NIX_CONFIG": "build-users-group =\nexperimental-features = nix-command\nsandbox = false",
+        "PATH": "/nonexistent",
+        "LC_ALL": "C.UTF-8",
+    }
+
+    def call(program: str, *words: str | Path, input: bytes | None = None) -> bytes:
+        return run([*tool(program), "--store", tmp_path / "nix", *words], env=environment, input=input)
+
+    return call
 
 
 def clean_environment() -> dict[str, str]:

@@ -11,10 +11,10 @@ import pytest
 from notos import binary_cache
 from notos.errors import StoreError
 from notos.signing_key import SigningKey
-from notos.store import Store, StoreObject, placeholder
-from notos.tree import Tree
+from notos.store import Store, StoreObject
 from tests.conftest import Project
 from tests.servers import http_cache
+from tests.trees import family
 
 KEY = SigningKey("test-1", bytes(range(32)))
 REFUSED = "not signed by any of the keys in 'trusted-public-keys'"
@@ -67,19 +67,6 @@ def served(tmp_path_factory: pytest.TempPathFactory, tool: Tool) -> Iterator[tup
 def store(tmp_path: Path) -> Store:
     (tmp_path / "store").mkdir()
     return Store(tmp_path / "store")
-
-
-def family(store: Store) -> list[StoreObject]:
-    """Three objects: one for itself, one that mentions it and itself, one that mentions both."""
-    one, two, three = Tree(), Tree(), Tree()
-    one.text("bin/hello", "#!/bin/sh\necho hello\n", executable=True)
-    first = store.add("one", one)
-    two.text("self", f"{placeholder('two')} {first.path}")
-    second = store.add("two", two, [first])
-    three.symlink("a", first.path)
-    three.symlink("b", second.path)
-    third = store.add("three", three, [first, second])
-    return [third, first, second]
 
 
 def test_nix_takes_it_and_refuses_what_was_changed(

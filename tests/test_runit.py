@@ -37,7 +37,9 @@ def test_the_default_machine() -> None:
     assert tree.children()["services"] == ["nix-daemon", "sshd"]
     assert "address=10.0.2.15/24\n" in text(tree, "boot/20-network-static")
     assert tree.get("services/sshd/supervise") == Symlink("/run/runit/sshd")
-    assert all(entry.executable for _, entry in tree.items() if isinstance(entry, File))
+    plain = {path for path, entry in tree.items() if isinstance(entry, File) and not entry.executable}
+    assert plain == {"services/nix-daemon/reads", "services/sshd/reads"}
+    assert text(tree, "services/nix-daemon/reads") == "nix/*\n"
 
 
 def test_features_are_files_taken_or_left() -> None:

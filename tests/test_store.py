@@ -22,23 +22,6 @@ FEW = settings(max_examples=20, deadline=None, suppress_health_check=[HealthChec
 Nix = Callable[..., bytes]
 
 
-@pytest.fixture
-def nix(tool, tmp_path: Path) -> Nix:
-    """Nix with a store of its own below tmp_path/nix, whose paths are those of /nix/store."""
-    environment = {
-        "HOME": str(tmp_path / "home"),
-        "NIX_CONF_DIR": str(tmp_path),
-        "NIX_CONFIG": "build-users-group =\nexperimental-features = nix-command\nsandbox = false",
-        "PATH": "/nonexistent",
-        "LC_ALL": "C.UTF-8",
-    }
-
-    def call(program: str, *words: str | Path, input: bytes | None = None) -> bytes:
-        return run([*tool(program), "--store", tmp_path / "nix", *words], env=environment, input=input)
-
-    return call
-
-
 def put(store: Store, objects: list[StoreObject], nix: Nix, root: Path) -> None:
     """Bring objects into Nix's store by hand, and register them."""
     for each in objects:

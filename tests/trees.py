@@ -6,6 +6,7 @@ from pathlib import Path
 
 from hypothesis import strategies as st
 
+from notos.store import Store, StoreObject, placeholder
 from notos.tree import Directory, Entry, File, Symlink, Tree
 
 NAME = st.text(
@@ -81,3 +82,16 @@ def _described(entry: Entry) -> tuple[object, ...]:
     if isinstance(entry, Symlink):
         return ("symlink", entry.target)
     return (type(entry).__name__.lower(),)
+
+
+def family(store: Store) -> list[StoreObject]:
+    """Three objects: one for itself, one that mentions it and itself, one that mentions both."""
+    one, two, three = Tree(), Tree(), Tree()
+    one.text("bin/hello", "#!/bin/sh\necho hello\n", executable=True)
+    first = store.add("one", one)
+    two.text("self", f"{placeholder('two')} {first.path}")
+    second = store.add("two", two, [first])
+    three.symlink("a", first.path)
+    three.symlink("b", second.path)
+    third = store.add("three", three, [first, second])
+    return [third, first, second]

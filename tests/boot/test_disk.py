@@ -23,6 +23,7 @@ disk: {size: 600M}
 etc: {motd: {text: another image}}
 system: {packages: [zstd]}
 """
+SWITCHED = KEPT.replace("512M", "600M") + "etc: {motd: {text: switched}}\n"
 # Something built that needs the /usr it was built with; and something that takes a while.
 WANTS_SYSTEM = """
 derivation {
@@ -142,6 +143,23 @@ def test_what_is_written_is_kept(built: Project, boot: Callable[..., Console]) -
         assert console.ssh("readlink /run/current-system").strip() == old_system
         assert console.ssh(VERIFY).endswith("whole\n")
         assert old_path in console.ssh("nix path-info -r /run/current-system")
+        # Switched to what the next image brings itself; and back, to what only this one has.
+        (built.root / "kept.yaml").write_text(SWITCHED)
+        built.doit("config=kept.yaml", "switch", SSH_PORT=console.port)
+        console.pull_the_plug()
+
+    machine_of(built, SWITCHED)
+    with boot() as console:
+        up(console)
+        assert console.ssh("cat /etc/motd") == "switched"
+        assert console.ssh(VERIFY).endswith("whole\n")
+        assert (
+            len(built.doit("config=kept.yaml", "generations", SSH_PORT=console.port).stdout.splitlines()) == 2
+        )
+        said = built.doit("config=kept.yaml", "rollback", SSH_PORT=console.port).stdout
+        assert "this is generation 1," in said
+        assert console.ssh("readlink /run/current-system").strip() == old_system
+        assert console.ssh(VERIFY).endswith("whole\n")
 
 
 SMALL = "name: small\nimports: [examples/minimal.yaml]\ndisk: 600M\n"
