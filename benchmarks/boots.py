@@ -6,6 +6,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from benchmarks.figures import Figure
@@ -41,10 +42,24 @@ def ssh(scene: Scene, runs: int) -> Iterator[Figure]:
 
 def boot(script: Path, *words: str, **environment: str) -> tuple[float, float]:
     """Seconds to the first line of /init, and to the ssh banner. Raises RuntimeError without one."""
+    started = time.perf_counter()
+    with _started(script, *words, **environment) as (process, port):
+        return _wait(process, port, started)
+
+
+@contextmanager
+def booted(script: Path) -> Iterator[int]:
+    """A machine that answers by ssh, behind this port of the host. Raises RuntimeError when it does not."""
+    with _started(script) as (process, port):
+        _wait(process, port, time.perf_counter())
+        yield port
+
+
+@contextmanager
+def _started(script: Path, *words: str, **environment: str) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    started = time.perf_counter()
     process = subprocess.Popen(
         [script, *words],
         stdin=subprocess.DEVNULL,
@@ -53,34 +68,39 @@ def boot(script: Path, *words: str, **environment: str) -> tuple[float, float]:
         env={**os.environ, "ACCEL": "tcg", "SSH_PORT": str(port), **environment},
     )
     try:
-        assert process.stdout is not None
-        os.set_blocking(process.stdout.fileno(), False)
-        said = b""
-        first: float | None = None
-        asked = 0.0
-        knocks: list[socket.socket] = []
-        while time.perf_counter() - started < LIMIT and process.poll() is None:
-            # QEMU's network takes a connection at once and passes it on when the machine answers, at last
-            # after seconds: so a new one is made every so often, and the first that is answered counts.
-            if first is not None and time.perf_counter() - asked > 0.2:
-                asked = time.perf_counter()
-                knock = socket.socket()
-                knock.setblocking(False)
-                knock.connect_ex(("127.0.0.1", port))
-                knocks = [*knocks[-5:], knock]
-            if select.select([process.stdout], [], [], 0 if knocks else 0.02)[0]:
-                said = (said + (process.stdout.read(65536) or b""))[-65536:]
-                if first is None and FIRST_LINE in said:
-                    first = time.perf_counter() - started
-            for each in select.select(knocks, [], [], 0.02)[0] if knocks else ():
-                if _answered(each):
-                    assert first is not None
-                    return first, time.perf_counter() - started
-                knocks.remove(each)
-        raise RuntimeError(f"no ssh banner: {said[-500:].decode(errors='replace')}")
+        yield process, port
     finally:
         process.kill()
         process.wait()
+
+
+def _wait(process: subprocess.Popen[bytes], port: int, started: float) -> tuple[float, float]:
+    """Read the console until the ssh server answers; what boot() returns."""
+    assert process.stdout is not None
+    os.set_blocking(process.stdout.fileno(), False)
+    said = b""
+    first: float | None = None
+    asked = 0.0
+    knocks: list[socket.socket] = []
+    while time.perf_counter() - started < LIMIT and process.poll() is None:
+        # QEMU's network takes a connection at once and passes it on when the machine answers, at last
+        # after seconds: so a new one is made every so often, and the first that is answered counts.
+        if first is not None and time.perf_counter() - asked > 0.2:
+            asked = time.perf_counter()
+            knock = socket.socket()
+            knock.setblocking(False)
+            knock.connect_ex(("127.0.0.1", port))
+            knocks = [*knocks[-5:], knock]
+        if select.select([process.stdout], [], [], 0 if knocks else 0.02)[0]:
+            said = (said + (process.stdout.read(65536) or b""))[-65536:]
+            if first is None and FIRST_LINE in said:
+                first = time.perf_counter() - started
+        for each in select.select(knocks, [], [], 0.02)[0] if knocks else ():
+            if _answered(each):
+                assert first is not None
+                return first, time.perf_counter() - started
+            knocks.remove(each)
+    raise RuntimeError(f"no ssh banner: {said[-500:].decode(errors='replace')}")
 
 
 def _answered(knock: socket.socket) -> bool:
@@ -88,3 +108,23 @@ def _answered(knock: socket.socket) -> bool:
         return knock.recv(64).startswith(b"SSH-")
     except OSError:
         return False
+
+
+def switch(scene: Scene, runs: int) -> Iterator[Figure]:
+    """From `doit switch`, its start included, to an edit in /etc that is in force in the running machine."""
+    scene.doit("runvm")
+    script = scene.root / "build/notos/runvm.sh"
+    config = scene.root / "config.yaml"
+    before = config.read_text()
+    with booted(script) as port:
+
+        def edit() -> float:
+            config.write_text(f"{before}\netc: {{motd: {{text: '{time.perf_counter()}'}}}}\n")
+            return scene.doit("switch", f"port={port}").seconds
+
+        try:
+            edit()  # what the first one has to wait for: the registration of the image
+            seconds = [edit() for _ in range(runs)]
+        finally:
+            config.write_text(before)
+    yield Figure("an edit in /etc, switched to", "s", seconds, 4.0)
