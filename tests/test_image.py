@@ -94,7 +94,9 @@ def test_etc_has_accounts_certificates_and_modes(built: Project) -> None:
     toplevel = location(built, "toplevel")
     passwd = {line.split(":")[0] for line in (toplevel / "etc/passwd").read_text().splitlines()}
     assert {"root", "sshd", "nobody", "nixbld1", "_chrony"} <= passwd
-    assert (toplevel / "permissions").read_text() == "chmod 0600 /etc/gshadow /etc/shadow\n"
+    assert (toplevel / "permissions").read_text() == 'chmod 0600 "$etc"/gshadow "$etc"/shadow\n'
+    versions = dict(line.split(" ") for line in (toplevel / "packages").read_text().splitlines())
+    assert {"busybox", "nix-bin", "openssh-server", "libc6"} <= versions.keys()
     bundle = (toplevel / "etc/ssl/certs/ca-certificates.crt").read_text()
     assert bundle.count("BEGIN CERTIFICATE") > 100
     import ssl
