@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from notos.cache import Cache
+from notos.errors import ToolError
 from notos.run import run
 from notos.tools import ToolsTree
 
@@ -40,6 +41,15 @@ def ensure(cache: Cache, tools: ToolsTree) -> Keys:
     _write(folder / "authorized_keys", "".join(f"{path.read_text().strip()}\n" for path in readable))
     _write(folder / "known_hosts", "".join(f"{name} {_public(host).read_text()}" for name in (HOST, "*")))
     return Keys(folder / "authorized_keys", host)
+
+
+def pair(cache: Cache) -> tuple[Path, str]:
+    """Where the key to log in by is, and the public key that machines are known by. Raises ToolError."""
+    folder = cache.root / "ssh"
+    try:
+        return folder / "id_ed25519", _public(folder / "host_ed25519").read_text()
+    except FileNotFoundError:
+        raise ToolError(f"there are no keys in {folder} yet", hint="doit runvm makes them") from None
 
 
 @dataclass(frozen=True)
