@@ -42,6 +42,9 @@ class Reporter:
 
     def initialize(self, tasks: Any, selected_tasks: Any) -> None:
         """Before all tasks."""
+        metas = [tasks[name].meta or {} for name in selected_tasks if name in tasks]
+        if any(meta.get("piped") for meta in metas):  # what the task prints may go to a program or a file
+            self._out = sys.stderr
         self._last = ", ".join(selected_tasks)
 
     def get_status(self, task: Any) -> None:

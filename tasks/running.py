@@ -33,7 +33,7 @@ def task_ssh() -> Task:
         "actions": [step(log_in)],
         "task_dep": ["tools:qemu"],
         "pos_arg": "words",
-        "meta": {"quiet": True},
+        "meta": {"quiet": True, "piped": True},
         "verbosity": 2,
     }
 
