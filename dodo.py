@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tasks import (
+    builder,
     checks,
     graph,
     image,
@@ -42,6 +43,7 @@ STORY = (
     running.task_rollback,
     running.task_generations,
     publish.task_publish,
+    builder.task_builder,
     why.task_why,
     upkeep.task_gc,
     reproducible.task_check_reproducible,
