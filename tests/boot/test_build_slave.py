@@ -1,0 +1,164 @@
+"""Nix on this host builds in the machine of examples/build-slave.yaml, as `doit builder` has it do."""
+
+import base64
+import subprocess
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from notos.store import StoreObject
+from tests.boot.console import Console
+from tests.conftest import Project
+
+NAME = "slave"
+CONFIG = f"""
+name: {NAME}
+imports: [examples/build-slave.yaml]
+disk: {{size: 2G}}
+vm: {{memory: 1024, cpus: 1}}
+"""
+EXPRESSION = r"""
+let
+  source = builtins.toFile "source" "from the host for ${builtins.getEnv "SALT"}\n";
+  make = name: text: derivation {
+    name = "${builtins.getEnv "SALT"}-${name}";
+    system = "x86_64-linux"; builder = "/bin/sh"; args = [ "-c" text ];
+  };
+in rec {
+  # The kernel's command line is the machine's own, also in the sandbox.
+  first = make "first" ''
+    for each in ${source} /proc/cmdline; do read -r line <$each; echo $line; done >$out
+  '';
+  second = make "second" "while read -r line; do echo second: $line; done <${first} >$out";
+  fails = make "fails" "echo this is why; echo and this >&2; exit 3";
+}
+"""
+UP = "for i in $(seq 300); do [ -S /nix/var/nix/daemon-socket/socket ] && exit; sleep 0.1; done; exit 1"
+REMOTE = "on 'ssh-ng://root@build-slave"
+
+
+@dataclass(frozen=True)
+class Host:
+    """Real Nix with a store of its own, and nothing but ssh on its PATH, in a shell that evaluated `told`."""
+
+    root: Path
+    told: str
+
+    def run(self, *words: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        own = {
+            "HOME": str(self.root / "home"),
+            "NIX_CONF_DIR": str(self.root / "etc"),
+            "NIX_BIN_DIR": str(self.root / "bin"),  # it is run by a loader, and would take that for itself
+            "PATH": str(self.root / "bin"),
+        }
+        return subprocess.run(
+            ["/bin/sh", "-euc", 'eval "$1"; shift; exec "$@"', "sh", self.told, *words],
+            cwd=self.root,
+            env={**own, **environment},
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=120,
+        )
+
+    def build(self, attribute: str, salt: str) -> subprocess.CompletedProcess[str]:
+        words = ("nix-build", "-j", "0", "--no-out-link", "default.nix", "-A", attribute)
+        return self.run(*words, SALT=salt)
+
+    def read(self, path: str) -> str:
+        """What a file in its store says; Nix has to call it valid."""
+        valid = self.run("nix-store", "--check-validity", path)
+        assert valid.returncode == 0, valid.stderr
+        return Path(f"{self.root}/{path}").read_text()
+
+
+@pytest.fixture(scope="module")
+def slave(built: Project) -> Project:
+    (built.root / "slave.yaml").write_text(CONFIG)
+    built.doit("config=slave.yaml", "runvm")
+    return Project(built.root, NAME)
+
+
+@pytest.fixture(scope="module")
+def machine(slave: Project) -> Iterator[Console]:
+    with Console(slave.script, project=slave, config="slave.yaml") as console:
+        console.wait_for_ssh()
+        console.ssh(UP)
+        yield console
+
+
+@pytest.fixture(scope="module")
+def host(
+    slave: Project,
+    machine: Console,
+    tool: Callable[[str], list[str]],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Host:
+    root = tmp_path_factory.mktemp("host")
+    (root / "bin").mkdir()
+    for name in ("nix", "nix-build", "nix-store", "ssh"):
+        script = root / "bin" / name
+        script.write_text(f'#!/bin/sh\nexec {" ".join(tool(name))} "$@"\n')
+        script.chmod(0o755)
+    (root / "etc").mkdir()
+    (root / "etc/nix.conf").write_text(f"store = local?root={root}\nbuild-users-group =\nsubstituters =\n")
+    (root / "default.nix").write_text(EXPRESSION)
+    return Host(root, slave.doit("config=slave.yaml", "builder", SSH_PORT=machine.port).stdout)
+
+
+def test_a_chain_is_built_there_and_brought_back(host: Host, machine: Console, slave: Project) -> None:
+    done = host.build("second", "chain")
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.count(REMOTE) == 2
+    second = done.stdout.strip()
+    moved = [line.split("'")[1] for line in done.stderr.splitlines() if line.startswith("copying path '")]
+    source, first, brought = moved
+    assert brought == second
+    assert source.endswith("-source")
+    toplevel = StoreObject.from_json((slave.root / f"build/{NAME}/manifests/toplevel.json").read_bytes())
+    text, cmdline = host.read(first).splitlines()
+    assert text == "from the host for chain"
+    assert f"systemConfig={toplevel.path} realroot=/dev/vdb" in cmdline
+    assert host.read(second) == f"second: from the host for chain\nsecond: {cmdline}\n"
+    # The machine's own Nix knows what it built, and what was sent to it.
+    assert sorted(machine.ssh(f"nix path-info {' '.join(moved)}").split()) == sorted(moved)
+    # Nothing is built twice.
+    assert REMOTE not in host.build("second", "chain").stderr
+
+
+def test_a_failing_build_is_told_with_its_log(host: Host) -> None:
+    done = host.build("fails", "failing")
+    assert done.returncode == 1
+    assert REMOTE in done.stderr
+    assert "> this is why\n" in done.stderr
+    assert "> and this\n" in done.stderr
+    assert "failed with exit code 3" in done.stderr
+
+
+def test_another_machine_is_refused(host: Host, tool: Callable[[str], list[str]]) -> None:
+    """One that is known by another key than the one that was handed over."""
+    right = host.told.split("'")[1].split()[-1]
+    other = host.root / "other"
+    subprocess.run([*tool("ssh-keygen"), "-q", "-t", "ed25519", "-N", "", "-f", other], check=True)
+    wrong = base64.b64encode(other.with_suffix(".pub").read_bytes()).decode()
+    stranger = Host(host.root, host.told.replace(right, wrong))
+    assert stranger != host
+    done = stranger.build("first", "stranger")
+    assert done.returncode
+    assert "Host key verification failed" in done.stderr
+    assert not list(host.root.glob("nix/store/*-stranger-first"))
+    assert host.build("first", "stranger").returncode == 0
+
+
+def test_it_makes_room_by_itself(host: Host, machine: Console) -> None:
+    """Less than min-free: what an earlier build left goes, and nothing of the system."""
+    earlier = host.build("first", "earlier").stdout.strip()
+    system = machine.ssh("nix-store -q --requisites /run/current-system")
+    machine.ssh(f"ls {earlier} && fallocate -l 1300M /root/filling")
+    assert host.build("first", "later").returncode == 0
+    assert machine.ssh(f"ls {earlier} 2>/dev/null || echo gone") == "gone\n"
+    assert machine.ssh("nix-store -q --requisites /run/current-system") == system
+    machine.ssh("rm /root/filling; nix-store --verify --check-contents")
+    assert "for earlier" in host.read(earlier)
