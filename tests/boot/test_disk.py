@@ -162,6 +162,36 @@ def test_what_is_written_is_kept(built: Project, boot: Callable[..., Console]) -
         assert console.ssh(VERIFY).endswith("whole\n")
 
 
+def test_a_drive_without_room_for_the_image(built: Project) -> None:
+    """Nix works, and its collector makes room; below the next image the database is whole again."""
+
+    def image(motd: str) -> Console:
+        text = f"name: narrow\nimports: [config.yaml]\ndisk: 64M\netc: {{motd: {{text: {motd}}}}}\n"
+        (built.root / "narrow.yaml").write_text(text)
+        built.doit("config=narrow.yaml", "runvm")
+        return Console(Project(built.root, "narrow").script, project=built, config="narrow.yaml")
+
+    with image("one") as console:
+        up(console)
+        zeros = "dd if=/dev/zero bs=1M 2>/dev/null"
+        console.ssh(f"{zeros} of=/root/last count=4; {zeros} of=/root/filler; sync")
+        console.ssh("poweroff", check=False)
+        assert console.end() == 0
+    with image("two") as console:
+        console.wait_for("drive has no room for a copy of its image, so what is built from it may be lost")
+        console.ssh("rm /root/last; sync")
+        up(console)
+        assert console.ssh(VERIFY).endswith("whole\n")
+        console.ssh("nix-store --gc && cat /etc/motd && nix path-info -r /run/current-system")
+        console.pull_the_plug()
+    with image("three") as console:
+        console.wait_for(
+            "The image before this one could not be kept; the database forgets what only that one had"
+        )
+        up(console)
+        assert console.ssh(VERIFY).endswith("whole\n")
+
+
 SMALL = "name: small\nimports: [examples/minimal.yaml]\ndisk: 600M\n"
 
 

@@ -127,6 +127,14 @@ def test_collecting_garbage_leaves_the_system(machine: Console, closure: dict[st
     machine.ssh(AS["nobody"].format("SALT=after nix-build --no-out-link /tmp/reached.nix"))
 
 
+def test_a_collector_waits_while_the_system_is_registered(machine: Console) -> None:
+    """By the lock that the daemon's service holds meanwhile: to it the system would be garbage."""
+    said = machine.ssh("chpst -l /nix/var/nix/gc.lock sleep 2 & sleep 0.5; nix-store --gc 2>&1")
+    assert "waiting for the big garbage collector lock" in said
+    run = machine.ssh("cat /run/service/nix-daemon/run")
+    assert "chpst -l /nix/var/nix/gc.lock nix-store --load-db" in run
+
+
 def test_a_user_has_what_he_installs(machine: Console) -> None:
     """A profile, on the PATH of a login shell."""
     said = machine.ssh(
