@@ -191,7 +191,8 @@ def _turn(remote: "Remote", now: "Running", todo: "Plan", *, dry_run: bool) -> i
     for line in said:
         print(f"  {line}")
     seconds = time.monotonic() - started
-    print(f"switched in {seconds:.1f} s; this is generation {number}, and ./doit rollback goes back")
+    then = "./doit generations lists them" if todo.generation else "./doit rollback goes back"
+    print(f"switched in {seconds:.1f} s; this is generation {number}, and {then}")
     return number
 
 
@@ -218,7 +219,7 @@ def _number(text: str) -> int:
     from notos.errors import MachineError
 
     if not text.isdigit():
-        raise MachineError(f"{text} is no number", hint="doit generations lists them")
+        raise MachineError(f"{text} is no number", hint="./doit generations lists them")
     return int(text)
 
 
