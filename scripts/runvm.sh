@@ -70,8 +70,8 @@ prepareDisk() {
 	fi
 	new=$disk.new-$$
 	dd if=/dev/zero of="$new" bs=1 count=1 seek=$((diskSize - 1)) 2>/dev/null || fail "cannot write $new"
-	# A link is never made over a file that is there.
-	ln "$new" "$disk" || fail "cannot make $disk"
+	# Neither is done over a file that is there; not every file system has links.
+	ln "$new" "$disk" 2>/dev/null || mv -n "$new" "$disk" || fail "cannot make $disk"
 	rm -f "$new"
 }
 
