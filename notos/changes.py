@@ -13,7 +13,12 @@ from fnmatch import fnmatchcase
 from notos.tree import Directory, Entry, File, Symlink, Tree
 
 # Boot fragments that may run again at any time, and the files below /etc that they read.
-REPEATABLE = {"10-hostname": (), "40-ssh-keys": ("ssh/authorized_keys.d/*",)}
+REPEATABLE: Mapping[str, Sequence[str]] = {
+    "10-hostname": (),
+    "40-ssh-keys": ("ssh/authorized_keys.d/*",),
+    "50-ssh-host-key-dropbear": (),
+    "50-ssh-host-key-openssh": (),
+}
 _ACCOUNTS = ("passwd", "group", "shadow", "gshadow")
 _STORE = re.compile(r"/nix/store/[0-9a-z]{32}-")
 _MOST_SHOWN = 8

@@ -99,8 +99,13 @@ def pour(
         except BaseException:  # the pool waits for what reads its output
             os.killpg(process.pid, signal.SIGKILL)
             raise
-        said = err.result().decode(errors="replace")
-        return Ended(process.wait(), out.result(), said)
+        try:
+            said = err.result().decode(errors="replace")
+            return Ended(process.wait(), out.result(), said)
+        except BaseException:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            raise
 
 
 @contextmanager

@@ -55,7 +55,9 @@ class Running:
 
     def number(self, path: str) -> int:
         """The newest generation that is this system; 0 if none is."""
-        return max((each.number for each in self.generations if each.path == path), default=0)
+        found = [each.number for each in self.generations if each.path == path]
+        led_to = [number for number in found if self.profile == f"system-{number}-link"]
+        return max(led_to or found, default=0)
 
 
 def script(name: str, **values: scripts.Value) -> str:
@@ -76,6 +78,10 @@ def look(remote: Remote, paths: Iterable[str] = (), usr: str = "") -> Running:
     said = dict(rows)
     if "trouble" in said:
         raise MachineError(f"{remote.address}: its Nix cannot say what it has: {said['trouble']}")
+    if "pending" in said:
+        raise MachineError(
+            f"{remote.address}: another switch is under way there", hint="wait until it has ended"
+        )
     if said.get("store") == "unknown":
         raise MachineError(
             f"{remote.address}: its Nix does not know the system that runs",
@@ -95,7 +101,7 @@ def look(remote: Remote, paths: Iterable[str] = (), usr: str = "") -> Running:
             lacks=[text for name, text in rows if name == "lacks"],
             profile=said["profile"],
             generations=sorted(
-                (_generation(text) for name, text in rows if name == "generation"),
+                filter(None, (_generation(text) for name, text in rows if name == "generation")),
                 key=lambda each: each.number,
             ),
             uses=uses,
@@ -113,11 +119,13 @@ def system(remote: Remote, store: Store, path: str) -> System:
     return System(path, toplevel, _tree(remote, store, runit))
 
 
-def _generation(text: str) -> Generation:
-    """A line of stat: seconds, 'LINK' -> 'TARGET'."""
+def _generation(text: str) -> Generation | None:
+    """A line of stat: seconds, 'LINK' -> 'TARGET'; None for another profile's."""
     seconds, _, rest = text.partition(" ")
     name, _, target = rest.partition(" -> ")
     number = name.strip("'").rpartition("/")[2].split("-")[1]
+    if not number.isdigit():
+        return None
     return Generation(int(number), int(seconds), target.strip("'"))
 
 

@@ -52,6 +52,11 @@ def plan(
     Raises MachineError where it cannot be.
     """
     old, new = system(remote, store, now.system), system(remote, store, target)
+    if not now.nix and "nix-daemon" in new.services:
+        raise MachineError(
+            f"{remote.address} has no Nix, whose database would not know the system",
+            hint="boot the image instead: doit runvm",
+        )
     send = [each for each in closure if each.path in now.lacks]
     size = sum(each.nar_size for each in send)
     if size > now.room:
@@ -134,7 +139,7 @@ def confirm(anew: Remote, todo: Plan, *, limit: int, wait: Callable[[float], Non
     if not done.status:
         return int(done.out)
     error = problem(anew.address, done)
-    why = error.message if done.status == LOST else "it was told too late"
+    why = error.message if done.status == LOST else "it was told too late, or has no room for a generation"
     raise MachineError(
         f"the switch was not confirmed within {limit} s, so the machine goes back by itself: {why}"
     )

@@ -138,6 +138,8 @@ def roll_back(dry_run: bool) -> None:
             return
         new = running.system(remote, project.STORE, target.path)
         now = running.look(remote, [target.path], new.usr)
+        if now.lacks:
+            raise MachineError(f"generation {target.number} is not in the machine's store any more")
         todo = switching.plan(remote, project.STORE, now, target.path, generation=target.number)
         _turn(remote, now, todo, dry_run=dry_run)
 
