@@ -18,7 +18,6 @@ from pathlib import Path
 
 import zstandard
 
-from notos import nar
 from notos.errors import StoreError
 from notos.signing_key import SigningKey
 from notos.store import STORE, Store, StoreObject, references_first
@@ -97,23 +96,20 @@ def _has(folder: Path, narinfo: Path, obj: StoreObject, key: SigningKey) -> bool
 
 def _pack(folder: Path, store: Store, obj: StoreObject) -> tuple[str, int]:
     """Write the object's NAR; the hash of the file, in Nix's base 32, and its size."""
-    hasher, inner, size = hashlib.sha256(), hashlib.sha256(), 0
+    hasher, size = hashlib.sha256(), 0
     handle, name = tempfile.mkstemp(prefix=".new-", dir=folder)
     beside = Path(name)
     try:
         with os.fdopen(handle, "wb") as out:
             # One worker or many write the same bytes; none at all would write others.
             packer = zstandard.ZstdCompressor(level=LEVEL, threads=os.cpu_count() or 1).compressobj()
-            for piece in nar.pieces(store.tree(obj)):
-                inner.update(piece)
+            for piece in store.nar(obj):
                 packed = packer.compress(piece)
                 hasher.update(packed)
                 size += out.write(packed)
             packed = packer.flush()
             hasher.update(packed)
             size += out.write(packed)
-        if f"sha256:{inner.hexdigest()}" != obj.nar_hash:
-            raise StoreError(f"{store.location(obj)} was changed", hint="run `doit clean` and build again")
         beside.chmod(0o644)
         file_hash = base32(hasher.digest())
         beside.replace(folder / f"{file_hash}.nar.zst")

@@ -115,15 +115,10 @@ def between(old: System, new: System, replaced: Mapping[str, Iterable[str]]) -> 
     """What differs; `replaced` has the files of /usr that change, by the service that has them in use."""
     etc = _delta(_etc(old.toplevel), _etc(new.toplevel))
     touched = [*etc.added, *etc.removed, *etc.changed]
-    both = [name for name in new.services if name in old.services]
-    services = Delta(
-        [name for name in new.services if name not in old.services],
-        [name for name in old.services if name not in new.services],
-        [name for name in both if _service(old, name) != _service(new, name)],
-    )
-    restarted = {}
-    for name in both:
-        if why := _reason(name, old, new, touched, sorted(replaced.get(name, ()))):
+    services = _delta(_services(old), _services(new))
+    restarted = dict.fromkeys(services.changed, "its files")
+    for name in sorted({*old.services} & {*new.services} - restarted.keys()):
+        if why := _reason(name, new, touched, sorted(replaced.get(name, ()))):
             restarted[name] = why
     fragments = _delta(_below(old.runit, "boot/"), _below(new.runit, "boot/"))
     stages = [name for name in ("1", "2", "3", "ctrlaltdel") if _differs(old.runit, new.runit, name)]
@@ -166,18 +161,16 @@ def shortened(names: Sequence[str]) -> str:
     return f"{shown} and {len(names) - _MOST_SHOWN} more" if len(names) > _MOST_SHOWN else shown
 
 
-def _reason(name: str, old: System, new: System, touched: Iterable[str], replaced: Sequence[str]) -> str:
-    """Why the service has to begin anew; empty if it has not."""
-    if _service(old, name) != _service(new, name):
-        return "its files"
+def _reason(name: str, new: System, touched: Iterable[str], replaced: Sequence[str]) -> str:
+    """Why a service whose files are the same has to begin anew; empty if it has not."""
     entry = new.runit.get(f"services/{name}/reads")
     reads = entry.read().decode().split("\n") if isinstance(entry, File) else []
     read = [f"/etc/{path}" for path in touched if _matches(path, reads)]
     return shortened(read or [f"/usr/{path}" for path in replaced])
 
 
-def _service(system: System, name: str) -> dict[str, str]:
-    return _below(system.runit, f"services/{name}/")
+def _services(system: System) -> dict[str, dict[str, str]]:
+    return {name: _below(system.runit, f"services/{name}/") for name in system.services}
 
 
 def _etc(toplevel: Tree) -> dict[str, str]:
@@ -232,11 +225,11 @@ def _packages(old: Tree, new: Tree) -> Delta:
     before, after = (_versions(tree) for tree in (old, new))
     if not before or not after:  # made before toplevels told them
         return Delta()
-    both = [name for name in after if name in before and before[name] != after[name]]
+    names = _delta(before, after)
     return Delta(
-        [f"{name} {after[name]}" for name in after if name not in before],
-        [name for name in before if name not in after],
-        [f"{name} {before[name]} to {after[name]}" for name in both],
+        [f"{name} {after[name]}" for name in names.added],
+        names.removed,
+        [f"{name} {before[name]} to {after[name]}" for name in names.changed],
     )
 
 
@@ -246,7 +239,7 @@ def _versions(toplevel: Tree) -> dict[str, str]:
     return dict(line.split(" ", 1) for line in text.splitlines())
 
 
-def _delta(before: Mapping[str, str], after: Mapping[str, str]) -> Delta:
+def _delta(before: Mapping[str, object], after: Mapping[str, object]) -> Delta:
     return Delta(
         [name for name in sorted(after) if name not in before],
         [name for name in sorted(before) if name not in after],

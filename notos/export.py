@@ -3,11 +3,9 @@
 Source: exportPaths and importPaths in Nix's libstore (export-import.cc).
 """
 
-import hashlib
 from collections.abc import Iterator, Sequence
 
 from notos import nar
-from notos.errors import StoreError
 from notos.store import Store, StoreObject, references_first
 
 _MAGIC = 0x4558494E  # "NIXE"
@@ -20,12 +18,7 @@ def pieces(store: Store, objects: Sequence[StoreObject]) -> Iterator[bytes]:
     """
     for obj in references_first(objects):
         yield _number(1)
-        hasher = hashlib.sha256()
-        for piece in nar.pieces(store.tree(obj)):
-            hasher.update(piece)
-            yield piece
-        if f"sha256:{hasher.hexdigest()}" != obj.nar_hash:
-            raise StoreError(f"{store.location(obj)} was changed", hint="run `doit clean` and build again")
+        yield from store.nar(obj)
         yield _number(_MAGIC) + nar.words(obj.path)
         yield _number(len(obj.references)) + nar.words(*obj.references)
         yield nar.words("") + _number(0)  # no deriver, no signature

@@ -20,7 +20,7 @@ from notos.tools import ToolsTree
 
 LOST = 255  # ssh's own status: there is no connection, or there is none any more
 # A machine that hangs is given up after 15 s; nobody is there to be asked for a password.
-_OPTIONS = (*("-o", "BatchMode=yes", "-o", "ServerAliveInterval=5", "-o", "ServerAliveCountMax=2"),)
+_OPTIONS = ("-o", "BatchMode=yes", "-o", "ServerAliveInterval=5", "-o", "ServerAliveCountMax=2")
 
 
 @dataclass(frozen=True)
@@ -51,9 +51,8 @@ def apart(cache: Cache, tools: ToolsTree, address: Address, *, seconds: int = 10
 @contextmanager
 def connected(cache: Cache, tools: ToolsTree, address: Address) -> Iterator[Remote]:
     """The machine by one connection for all scripts. Raises MachineError when there is none."""
-    with tempfile.TemporaryDirectory(
-        prefix="notos-", dir="/tmp"
-    ) as folder:  # a socket's name is short (unix(7))
+    # In /tmp, for a socket's name is short (unix(7)).
+    with tempfile.TemporaryDirectory(prefix="notos-", dir="/tmp") as folder:
         control = Path(folder, "control")
         said = Path(folder, "said")
         *master, host = login(

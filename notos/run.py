@@ -86,26 +86,17 @@ def pour(
     cannot be started, and whatever making a piece raises.
     """
     pipes: dict[str, Any] = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
-    with _started(command, env, **pipes) as process, ThreadPoolExecutor(2) as pool:
+    # The pool waits for what reads the output, which ends with the process: so it is left last.
+    with ThreadPoolExecutor(2) as pool, _started(command, env, **pipes) as process:
         assert process.stdin and process.stdout and process.stderr
         out, err = pool.submit(process.stdout.read), pool.submit(process.stderr.read)
-        try:
+        with suppress(BrokenPipeError):
             for piece in pieces:
                 process.stdin.write(piece)
+        with suppress(BrokenPipeError):
             process.stdin.close()
-        except BrokenPipeError:
-            with suppress(BrokenPipeError):
-                process.stdin.close()
-        except BaseException:  # the pool waits for what reads its output
-            os.killpg(process.pid, signal.SIGKILL)
-            raise
-        try:
-            said = err.result().decode(errors="replace")
-            return Ended(process.wait(), out.result(), said)
-        except BaseException:
-            with suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-            raise
+        said = err.result().decode(errors="replace")
+        return Ended(process.wait(), out.result(), said)
 
 
 @contextmanager

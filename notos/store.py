@@ -7,6 +7,7 @@
 An object is written beside and renamed, after its manifest: what has a folder is whole and known.
 """
 
+import hashlib
 import json
 import os
 import shutil
@@ -71,6 +72,15 @@ class Store:
     def tree(self, obj: StoreObject) -> Tree:
         """The object's tree; contents stay on disk until they are read."""
         return Tree.from_directory(self.location(obj))
+
+    def nar(self, obj: StoreObject) -> Iterator[bytes]:
+        """The object's NAR in pieces. Raises StoreError at its end if it is not as the manifest says."""
+        hasher = hashlib.sha256()
+        for piece in nar.pieces(self.tree(obj)):
+            hasher.update(piece)
+            yield piece
+        if f"sha256:{hasher.hexdigest()}" != obj.nar_hash:
+            raise StoreError(f"{self.location(obj)} was changed", hint="run `doit clean` and build again")
 
     def intact(self, obj: StoreObject) -> bool:
         """Whether the object is there, as far as a glance tells."""

@@ -20,6 +20,7 @@ from notos.store import STORE, Store, StoreObject
 from notos.tree import File, Tree
 
 IMPORT = "export PATH=/usr/sbin:/usr/bin; exec nix-store --import >/dev/null"
+_MAKE_ROOM = "give it more vm.memory or a disk, or have it forget: nix-collect-garbage -d"
 
 
 @dataclass(frozen=True)
@@ -62,7 +63,7 @@ def plan(
     if size > now.room:
         raise MachineError(
             f"{remote.address} has room for {now.room / 1e6:.1f} MB, and {size / 1e6:.1f} MB are to be sent",
-            hint="give it more vm.memory or a disk, or have it forget: nix-collect-garbage -d",
+            hint=_MAKE_ROOM,
         )
     return Plan(old, new, between(old, new, _replaced(remote, store, now, old, new)), send, generation)
 
@@ -84,7 +85,7 @@ def transfer(remote: Remote, store: Store, now: Running, objects: Sequence[Store
     if "No space left" in done.err:
         raise MachineError(
             f"{remote.address} ran out of room while {size:.1f} MB were sent; it runs what it ran",
-            hint="give it more vm.memory or a disk, or have it forget: nix-collect-garbage -d",
+            hint=_MAKE_ROOM,
         )
     if done.status == LOST:
         raise MachineError(
