@@ -268,6 +268,20 @@ def test_a_file_system_half_made_is_made_again(small: Callable[[Path], Console],
         assert stream.read(512) == bytes(512)
 
 
+def test_a_file_with_the_marker_s_words_is_only_a_file(small: Callable[[Path], Console], drive: Path) -> None:
+    """Where a file system that was in use has them at the marker's place, it is not made again."""
+    with small(drive) as console:
+        console.wait_for("Making a file system on /dev/vdb")
+        console.wait_for_ssh()
+        console.ssh("echo precious >/root/precious; poweroff", check=False)
+        assert console.end() == 0
+    place = (600 << 20) - 384 * 512
+    marks(drive, **{f"_{place}": b"notos is making a file system here\n"})
+    with small(drive) as console:
+        console.wait_for_ssh()
+        assert console.ssh("cat /root/precious") == "precious\n"
+
+
 def test_a_machine_without_nix_keeps_its_key(small: Callable[[Path], Console], drive: Path) -> None:
     """Dropbear's; /var is there, and no images."""
     key = "dropbearkey -y -f /var/lib/ssh/dropbear_ed25519_host_key | grep Fingerprint"

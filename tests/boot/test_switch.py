@@ -323,6 +323,15 @@ def test_a_machine_without_nix(small: Switched) -> None:
     assert "switched in" in small.switch("etc: {motd: {text: more}}\n")
 
 
+def test_nix_is_not_turned_on_by_a_switch(small: Switched) -> None:
+    """Its database would not know the system that runs, and its collector would delete it."""
+    before = small.ssh("readlink /run/current-system")
+    assert "has no Nix, whose database would not know the system: boot the image instead" in small.refused(
+        "nix: {enable: true}\n"
+    )
+    assert small.ssh("readlink /run/current-system") == before
+
+
 def test_a_key_that_is_added_lets_in(small: Switched) -> None:
     """What the image would have handed to its ssh server at boot."""
     key = (Cache.default().root / "ssh/id_ed25519.pub").read_text().strip().replace("notos", "another")
