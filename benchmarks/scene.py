@@ -6,9 +6,8 @@ import sys
 from functools import cached_property
 from pathlib import Path
 
-from benchmarks import peers
 from benchmarks.measure import Run, run
-from notos import config
+from notos import config, peers
 from notos.archive import Archive
 from notos.cache import Cache
 from notos.machine import Machine

@@ -12,6 +12,9 @@ NotosError              anything below: a message in one line, and a hint that s
 ├── KernelError         a kernel or module that cannot do what the machine needs
 ├── ScriptError         a script whose @markers@ and values do not match
 ├── MachineError        a running machine that does not answer, or cannot do what it is asked
+│   ├── MachineLostError     one that panicked, ended, stands in a rescue shell, … while it was waited for
+│   ├── MachineTimeoutError  what was waited for did not come in time
+│   └── CommandError         a command in it ended otherwise than it should
 └── ToolError           a program that could not be run, or failed
 """
 
@@ -74,6 +77,18 @@ class ScriptError(NotosError):
 
 class MachineError(NotosError):
     """A running machine that does not answer, or cannot do what it is asked."""
+
+
+class MachineLostError(MachineError):
+    """A machine that panicked, ended, stands in a rescue shell, … while it was waited for."""
+
+
+class MachineTimeoutError(MachineError):
+    """What was waited for did not come in time."""
+
+
+class CommandError(MachineError):
+    """A command in a machine ended otherwise than it should."""
 
 
 class ToolError(NotosError):

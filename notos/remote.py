@@ -7,7 +7,7 @@ import os
 import shlex
 import tempfile
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,10 +30,15 @@ class Remote:
     address: Address
     words: tuple[str, ...]
 
-    def call(self, script: str, pieces: Iterable[bytes] = ()) -> Ended:
-        """Run a script there, with `pieces` as its standard input. Status LOST: there is no connection."""
+    def call(
+        self, script: str, pieces: Iterable[bytes] = (), *, watch: Callable[[], None] | None = None
+    ) -> Ended:
+        """Run a script there, with `pieces` as its standard input. Status LOST: there is no connection.
+
+        `watch` is called meanwhile, and what it raises ends the script's connection.
+        """
         command = f"exec sh -c {shlex.quote(script)}"
-        return pour([*self.words, command], pieces, env=_environment())
+        return pour([*self.words, command], pieces, env=_environment(), watch=watch)
 
     def run(self, script: str, pieces: Iterable[bytes] = ()) -> str:
         """What a script prints there. Raises MachineError when it fails."""
@@ -49,8 +54,13 @@ def apart(cache: Cache, tools: ToolsTree, address: Address, *, seconds: int = 10
 
 
 @contextmanager
-def connected(cache: Cache, tools: ToolsTree, address: Address) -> Iterator[Remote]:
-    """The machine by one connection for all scripts. Raises MachineError when there is none."""
+def connected(
+    cache: Cache, tools: ToolsTree, address: Address, *, watch: Callable[[], None] = lambda: None
+) -> Iterator[Remote]:
+    """The machine by one connection for all scripts. Raises MachineError when there is none.
+
+    `watch` is called while it is made.
+    """
     # In /tmp, for a socket's name is short (unix(7)).
     with tempfile.TemporaryDirectory(prefix="notos-", dir="/tmp") as folder:
         control = Path(folder, "control")
@@ -62,6 +72,7 @@ def connected(cache: Cache, tools: ToolsTree, address: Address) -> Iterator[Remo
             while not control.exists():
                 if process.poll() is not None:
                     raise problem(address, Ended(LOST, b"", said.read_text(errors="replace")))
+                watch()
                 time.sleep(0.01)
             yield Remote(address, tuple(login(cache, tools, address, "-S", str(control))))
 

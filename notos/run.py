@@ -6,16 +6,17 @@ import shlex
 import signal
 import subprocess
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from notos.errors import ToolError
 
 _PR_SET_PDEATHSIG = 1  # prctl(2)
 _LAST_LINES = 12
+_TICK = 0.05  # seconds between two looks of who watches a command
 
 Running = subprocess.Popen[bytes]
 
@@ -78,25 +79,41 @@ class Ended:
 
 
 def pour(
-    command: Sequence[str], pieces: Iterable[bytes] = (), *, env: Mapping[str, str] | None = None
+    command: Sequence[str],
+    pieces: Iterable[bytes] = (),
+    *,
+    env: Mapping[str, str] | None = None,
+    watch: Callable[[], None] | None = None,
 ) -> Ended:
     """Run `command` to its end with `pieces`, made one after the other, as its standard input.
 
-    A command that stops reading is left to say why. Otherwise as run(). Raises ToolError only when it
-    cannot be started, and whatever making a piece raises.
+    A command that stops reading is left to say why. `watch` is called every so often; what it raises ends
+    the command. Otherwise as run(). Raises ToolError only when it cannot be started, and whatever making a
+    piece raises.
     """
     pipes: dict[str, Any] = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
     # The pool waits for what reads the output, which ends with the process: so it is left last.
-    with ThreadPoolExecutor(2) as pool, _started(command, env, **pipes) as process:
+    with ThreadPoolExecutor(3) as pool, _started(command, env, **pipes) as process:
         assert process.stdin and process.stdout and process.stderr
         out, err = pool.submit(process.stdout.read), pool.submit(process.stderr.read)
-        with suppress(BrokenPipeError):
-            for piece in pieces:
-                process.stdin.write(piece)
-        with suppress(BrokenPipeError):
-            process.stdin.close()
-        said = err.result().decode(errors="replace")
-        return Ended(process.wait(), out.result(), said)
+        pending = {out, err, pool.submit(_feed, process.stdin, pieces)}
+        while pending:
+            done, pending = wait(pending, _TICK if watch else None, FIRST_COMPLETED)
+            for each in done:
+                each.result()
+            if watch and pending:
+                watch()
+        return Ended(process.wait(), out.result(), err.result().decode(errors="replace"))
+
+
+def _feed(stdin: IO[bytes], pieces: Iterable[bytes]) -> bytes:
+    """Write `pieces` until nobody reads on."""
+    with suppress(BrokenPipeError):
+        for piece in pieces:
+            stdin.write(piece)
+    with suppress(BrokenPipeError):
+        stdin.close()
+    return b""
 
 
 @contextmanager
@@ -121,26 +138,46 @@ def _started(
     command: Sequence[str | os.PathLike[str]], env: Mapping[str, str] | None, hint: str = "", **how: Any
 ) -> Iterator[subprocess.Popen[bytes]]:
     """The process, killed with all its children if what is done meanwhile does not come to its end."""
+    process = start(command, env, hint, **how)
+    try:
+        yield process
+    except BaseException:
+        kill(process)
+        raise
+
+
+def start(
+    command: Sequence[str | os.PathLike[str]],
+    env: Mapping[str, str] | None = None,
+    hint: str = "",
+    *,
+    outlive: bool = False,
+    **how: Any,
+) -> Running:
+    """Start `command`, for a caller who ends it by kill(); `how` goes to Popen. Raises ToolError.
+
+    Unless it may `outlive` us it is killed when the thread that started it ends (prctl(2)).
+    """
     words = [os.fspath(word) for word in command]
     environment = {"PATH": "/nonexistent", "LC_ALL": "C"} if env is None else dict(env)
     how.setdefault("stdin", subprocess.DEVNULL)
     try:
-        process = subprocess.Popen(
+        return subprocess.Popen(
             words,
             env=environment,
             start_new_session=True,
-            preexec_fn=_die_with_parent,  # noqa: PLW1509 — it only calls prctl
+            preexec_fn=None if outlive else _die_with_parent,  # noqa: PLW1509 — it only calls prctl
             **how,
         )
     except OSError as error:
         raise ToolError(f"cannot run {words[0]}: {error.strerror}", hint=hint) from error
-    try:
-        yield process
-    except BaseException:
-        with suppress(ProcessLookupError):  # it has ended by itself
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-        raise
+
+
+def kill(process: Running) -> None:
+    """End a process that start() has started, with all its children, and wait for it."""
+    with suppress(ProcessLookupError):  # it has ended by itself
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
 
 
 def _status(code: int) -> str:

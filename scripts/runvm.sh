@@ -1,9 +1,10 @@
 #!/bin/sh
 # Boot the machine that lies beside this script in QEMU, on this terminal: ctrl-a x quits, ctrl-a c is
 # QEMU's monitor. Arguments go to QEMU. From the environment: MEMORY (MiB), CPUS, ACCEL (kvm or tcg),
-# CPU (QEMU's -cpu), QEMU (another program), SSH_PORT (of 127.0.0.1, leads to ssh), KERNEL_PARAMS (more of
-# the kernel's command line), NOTOS_SSH_KEY (the public key file that may log in), DISK (where the machine's
-# own drive is, if its config asks for one; disk.img beside this script).
+# CPU (QEMU's -cpu), QEMU (another program), SSH_PORT (of 127.0.0.1, leads to ssh), FORWARD (ports in place of
+# the config's, "8080:80 2222:22"; it may be empty), KERNEL_PARAMS (more of the kernel's command line),
+# NOTOS_SSH_KEY (the public key file that may log in), DISK (where the machine's own drive is, if its config
+# asks for one; disk.img beside this script).
 
 name=@name@
 machine=@machine@
@@ -79,6 +80,7 @@ memory=${MEMORY:-$memory}
 cpus=${CPUS:-$cpus}
 accel=${ACCEL:-$accel}
 keys=${NOTOS_SSH_KEY:-$keys}
+forwards=${FORWARD-$forwards}
 
 # `result` is a link to this script; kernel, initrd and root lie beside the script itself.
 script=$(readlink -f "$0") || fail "cannot find where $0 is"
@@ -109,7 +111,11 @@ tcg)
 	# 256 bits, the kernel's tests of its own ciphers, and the kernel unpacking itself.
 	cpu=max,-erms,-fsrm,-la57,-xsave
 	kernelParams="$kernelParams cryptomgr.notests"
-	[ ! -s "$folder/vmlinux" ] || kernel=$folder/vmlinux
+	# Entered directly a kernel knows of no screen: its real-mode code would have set one up.
+	case " $kernelParams ${KERNEL_PARAMS-}" in
+	*' console=tty'[0-9]*) ;;
+	*) [ ! -s "$folder/vmlinux" ] || kernel=$folder/vmlinux ;;
+	esac
 	;;
 *) fail "ACCEL is $accel; kvm, tcg and auto are known" ;;
 esac

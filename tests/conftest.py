@@ -11,9 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import peers
 from benchmarks.scene import COPIED
-from notos import config, tools
+from notos import config, peers, tools
 from notos.archive import Archive
 from notos.cache import Cache
 from notos.run import run

@@ -1,0 +1,57 @@
+"""A built machine's folder, build/NAME, as far as a test wants to know it, without its config."""
+
+import json
+import re
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from notos.cache import Cache
+from notos.errors import MachineError
+from notos.store import Store, StoreObject
+from notos.tools import ToolsTree
+
+BACKDOOR = "backdoor"  # the service of instrumented.yaml
+
+
+@dataclass(frozen=True)
+class Built:
+    """The machine that the script `script` (runvm.sh) boots."""
+
+    script: Path
+
+    @classmethod
+    def at(cls, path: Path) -> "Built":
+        """By its script, a link to that (`result`), or its folder. Raises MachineError."""
+        script = path.resolve()
+        if script.is_dir():
+            script = script / "runvm.sh"
+        if not script.is_file():
+            raise MachineError(f"there is no machine at {path}", hint="run ./doit runvm")
+        return cls(script)
+
+    @property
+    def folder(self) -> Path:
+        """Where it was built."""
+        return self.script.parent
+
+    @cached_property
+    def services(self) -> frozenset[str]:
+        """The names of its services."""
+        manifest = self.folder / "manifests/runit.json"
+        if not manifest.is_file():
+            return frozenset()
+        runit = StoreObject.from_json(manifest.read_bytes())
+        services = Store(self.folder / "store").location(runit) / "services"
+        return frozenset(each.name for each in services.iterdir())
+
+    @cached_property
+    def microvm(self) -> bool:
+        """Whether it is QEMU's machine without PCI."""
+        return re.search(r"^machine='?microvm'?$", self.script.read_text(), re.MULTILINE) is not None
+
+    @property
+    def tools(self) -> ToolsTree:
+        """The tree that has QEMU and ssh."""
+        key = json.loads((self.folder / "tools/qemu.json").read_bytes())["key"]
+        return ToolsTree(Cache.default().tools(key))

@@ -1,0 +1,101 @@
+"""A machine's console: its lines with their times as they come, a place to wait for them, and its log."""
+
+import os
+import re
+import threading
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+# What a terminal would not show: its own escapes, which firmware sends, and a return before a new line.
+_ESCAPE = re.compile(r"\x1b(?:\[[0-9;?=]*[A-Za-z]|c)|\r|\x00")
+
+
+@dataclass(frozen=True)
+class Line:
+    """A line, and when its end came, by time.monotonic()."""
+
+    at: float
+    text: str
+
+
+class Console:
+    """Reads `stream` by a thread of its own, until it ends.
+
+    `log` gets each line with the seconds since `started`.
+    """
+
+    def __init__(self, stream: IO[bytes], log: Path | None, started: float) -> None:
+        self.lines: list[Line] = []
+        self.partial = ""  # of a line whose end has not come: a prompt, or the last words
+        self.ended = False
+        self._news = threading.Condition()
+        self._stream = stream
+        self._started = started
+        self._log = log.open("w", encoding="utf-8", errors="replace") if log else None
+        self._reader = threading.Thread(target=self._read, name="console", daemon=True)
+        self._reader.start()
+
+    def wait(self, seconds: float) -> None:
+        """Wait until something comes, or the console ends; no longer than `seconds`."""
+        with self._news:
+            if not self.ended:
+                self._news.wait(seconds)
+
+    def find(self, what: str | re.Pattern[str], first: int = 0) -> tuple[int, re.Match[str]] | None:
+        """The first line from number `first` that has a text, or matches, and the match."""
+        pattern = re.compile(re.escape(what)) if isinstance(what, str) else what
+        with self._news:
+            texts = [each.text for each in self.lines[first:]] + ([self.partial] if self.partial else [])
+        for number, text in enumerate(texts, first):
+            if match := pattern.search(text):
+                return number, match
+        return None
+
+    def tail(self, count: int = 20) -> list[str]:
+        """The last lines that say something."""
+        with self._news:
+            texts = [*(each.text for each in self.lines[-3 * count :]), self.partial]
+        return [text for text in texts if text.strip()][-count:]
+
+    def note(self, text: str) -> None:
+        """Put a line of the driver's own into the log."""
+        with self._news:
+            self._write(time.monotonic(), f"» {text}")
+
+    def close(self) -> None:
+        """Wait for what is still to be read of a stream that has ended, and close the log."""
+        self._reader.join(5)
+        with self._news:
+            if self._log:
+                self._log.close()
+                self._log = None
+
+    def _read(self) -> None:
+        descriptor = self._stream.fileno()
+        try:
+            while data := os.read(descriptor, 65536):
+                self._take(data.decode(errors="replace"))
+        except OSError:  # closed under our hands
+            pass
+        if self.partial:
+            self._take("\n")
+        with self._news:
+            self.ended = True
+            self._news.notify_all()
+
+    def _take(self, text: str) -> None:
+        now = time.monotonic()
+        *whole, rest = (self.partial + _ESCAPE.sub("", text)).split("\n")
+        with self._news:
+            self.lines += [Line(now, each) for each in whole]
+            self.partial = rest
+            for each in whole:
+                self._write(now, each)
+            self._news.notify_all()
+
+    def _write(self, at: float, text: str) -> None:
+        if self._log:
+            self._log.write(f"{at - self._started:9.3f}  {text}\n")
+            self._log.flush()

@@ -1,0 +1,323 @@
+"""A machine in QEMU under a test's hand: commands, services, ports and files. Its life is in body.py."""
+
+import io
+import os
+import re
+import shlex
+import socket
+import tarfile
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Literal, NamedTuple, overload
+
+from notos.errors import CommandError, MachineError, MachineLostError, MachineTimeoutError
+from notos.remote import LOST
+from notos.run import Ended
+from notos.vm import knock
+from notos.vm.body import BOOT, END, WAIT, Body, quoted
+from notos.vm.built import BACKDOOR
+from notos.vm.channel import Backdoor, Channel, Ssh
+
+__tracebackhide__ = True  # a failed test shows the test's line (pytest)
+
+COMMAND = 60.0
+_SSH = 22
+_LEAVE = 2.0  # for the connection to break when the machine goes down
+
+
+class Result(NamedTuple):
+    """What a command did: exit status, and what it printed on standard output."""
+
+    status: int
+    output: str
+
+
+class Machine(Body):
+    """The machine of a runvm.sh: `path` is that, a link to it (`result`), or its folder build/NAME.
+
+    words        more of QEMU's command line
+    environment  for runvm.sh: MEMORY, ACCEL, KERNEL_PARAMS, …
+    artefacts    the folder for its console's log, screenshots; none are kept without one
+    patience     by what all limits are multiplied
+    tolerated    kinds of trouble (trouble.KINDS) that do not matter
+    outlive      whether it may outlive this process
+    debian       where the program comes from that reads text on its screen
+
+    Use it as a context manager, or call start() and close(). Raises MachineError when nothing is built.
+    """
+
+    _ssh: Ssh | None = None
+    _backdoor: Backdoor | None = None
+    _up = False
+
+    def _devices(self) -> tuple[Sequence[str], Mapping[str, socket.socket]]:
+        self._up = False
+        services = self.built.services
+        self._ssh = Ssh(self.built.tools, lambda: self.forward(_SSH)) if "sshd" in services else None
+        self._backdoor = Backdoor() if BACKDOOR in services else None
+        if self._backdoor is None:
+            return (), {}
+        return Backdoor.devices(self.built.microvm), self._backdoor.streams
+
+    def _prepare(self) -> None:
+        if self._ssh:
+            self.forward(_SSH)
+
+    def _restarted(self) -> None:
+        self._up = False
+        if self._backdoor:
+            self._backdoor.restarted()
+
+    def _disconnect(self) -> None:
+        if self._ssh:
+            self._ssh.close()
+        if self._backdoor:
+            self._backdoor.end()
+        self._ssh = self._backdoor = None
+
+    # Its life, from within
+
+    def shutdown(self, seconds: float = END) -> None:
+        """Have it switch itself off, and wait for that. Raises MachineTimeoutError, MachineLostError."""
+        self._ending = True
+        self._leave("poweroff")
+        self.wait_for_end(seconds)
+
+    def reboot(self, seconds: float = BOOT) -> None:
+        """Have it restart, and wait until commands can be run again.
+
+        Raises MachineTimeoutError, MachineLostError.
+        """
+        before = self._resets
+        self.qmp("set-action", reboot="reset")
+        try:
+            self._leave("reboot")
+            self._until(lambda: self._resets > before, END, "it has not restarted")
+        finally:
+            if self.running:
+                self.qmp("set-action", reboot="shutdown")
+        self.wait_for_boot(seconds)
+
+    def _leave(self, command: str) -> None:
+        """Run what ends all connections."""
+        with suppress(MachineTimeoutError):
+            self._call(command, b"", _LEAVE)
+        if self._ssh:
+            self._ssh.close()
+
+    # Commands
+
+    def wait_for_boot(self, seconds: float = BOOT) -> None:
+        """Wait until commands can be run. Raises MachineTimeoutError, MachineLostError."""
+        if self._ssh and not self._blocked:
+            self.wait_for_banner(seconds)
+        elif self._backdoor:
+            self._call("true", b"", seconds)
+        else:
+            raise MachineError(
+                f"{self.name} has neither ssh nor the backdoor, so nothing can be run in it",
+                hint="set ssh.server, or import notos/vm/instrumented/config.yaml in its config",
+            )
+        self._up = True
+
+    def wait_for_banner(self, seconds: float = BOOT) -> float:
+        """Wait until the ssh server says its name; when that was, by time.monotonic()."""
+        with knock.Door(self.forward(_SSH)) as door:
+
+            def look() -> float:
+                # Before its network is up, each knock would be one more that the server has to answer.
+                late = time.monotonic() > self.resumed + self._limit(BOOT) / 6
+                return door.opened(b"SSH-") if self._linked or late else 0.0
+
+            return self._until(look, seconds, "no ssh server answers", tick=0.01)
+
+    def run(self, command: str, *, input: bytes = b"", seconds: float = COMMAND) -> Ended:
+        """Run a shell's command as root: its exit status, output (bytes) and errors (text).
+
+        Raises MachineTimeoutError, MachineLostError, and MachineError when nothing can be run.
+        """
+        if not self._up:
+            self.wait_for_boot()
+        return self._call(command, input, seconds)
+
+    @overload
+    def execute(self, command: str, *, input: bytes = ..., seconds: float = ...) -> Result: ...
+    @overload
+    def execute(
+        self, command: str, *, input: bytes = ..., seconds: float = ..., text: Literal[False]
+    ) -> tuple[int, bytes]: ...
+
+    def execute(
+        self, command: str, *, input: bytes = b"", seconds: float = COMMAND, text: bool = True
+    ) -> Result | tuple[int, bytes]:
+        """Run a shell's command as root: exit status, and what it printed. Otherwise as run().
+
+        Text is UTF-8; bytes that are none stay what they are by surrogates (PEP 383).
+        """
+        done = self.run(command, input=input, seconds=seconds)
+        return Result(done.status, _text(done.out)) if text else (done.status, done.out)
+
+    def succeed(self, *commands: str, seconds: float = COMMAND) -> str:
+        """What commands print, each of which must succeed. Raises CommandError."""
+        said = []
+        for command in commands:
+            done = self.run(command, seconds=seconds)
+            if done.status:
+                raise CommandError(f"{self.name}: {command}: exit status {done.status}{_outcome(done)}")
+            said.append(_text(done.out))
+        return "".join(said)
+
+    def fail(self, *commands: str, seconds: float = COMMAND) -> str:
+        """What commands print, each of which must fail; their errors too. Raises CommandError."""
+        said = []
+        for command in commands:
+            done = self.run(command, seconds=seconds)
+            if not done.status:
+                raise CommandError(f"{self.name}: {command}: succeeded, and should not{_outcome(done)}")
+            said.append(_text(done.out) + done.err)
+        return "".join(said)
+
+    def wait_until_succeeds(self, command: str, seconds: float = WAIT) -> str:
+        """Run a command until it succeeds; what it prints. Raises MachineTimeoutError, MachineLostError."""
+        return self._repeat(command, seconds, wanted=True)
+
+    def wait_until_fails(self, command: str, seconds: float = WAIT) -> str:
+        """The same until it fails."""
+        return self._repeat(command, seconds, wanted=False)
+
+    def wait_for_unit(self, name: str, seconds: float = WAIT, *, steady: float = 1.0) -> None:
+        """Wait until runit's service `name` has been running for `steady` seconds, and its log if it has one.
+
+        Raises MachineTimeoutError with its state, MachineLostError, MachineError when there is none.
+        """
+        look = f"sv status {shlex.quote(name)} 2>&1"
+        last = ""
+
+        def up() -> bool:
+            nonlocal last
+            last = _text(self.run(look).out).strip()
+            if "unable to change to service directory" in last:
+                there = ", ".join(self.succeed("ls /run/service").split())
+                raise MachineError(f"{self.name} has no service {name}; there are {there}")
+            states = re.findall(r"(\w+): [^:]*: \(pid \d+\) (\d+)s", last.partition("\n")[0])
+            return bool(states) and all(each == "run" and int(age) >= steady for each, age in states)
+
+        self._until(up, seconds, lambda: f"service {name} does not run: {last}")
+
+    def wait_for_open_port(self, port: int, seconds: float = WAIT) -> None:
+        """Wait until something listens on a TCP port in the machine.
+
+        Raises MachineTimeoutError, MachineLostError.
+        """
+        pattern = re.compile(rf"^ *\d+: [0-9A-F]+:{port:04X} [0-9A-F]+:0000 0A ", re.MULTILINE)
+        look = "cat /proc/net/tcp; cat /proc/net/tcp6 2>/dev/null || :"
+        self._until(
+            lambda: pattern.search(_text(self.run(look).out)), seconds, f"nothing listens on port {port}"
+        )
+
+    def wait_for_port(self, port: int, seconds: float = WAIT) -> int:
+        """Wait until a TCP port takes a connection from outside; the port here that leads to it.
+
+        Raises MachineTimeoutError, MachineLostError.
+        """
+        here = self.forward(port)
+        with knock.Door(here) as door:
+            self._until(
+                lambda: door.passed(self.monitor("info usernet")),
+                seconds,
+                f"port {port} takes no connection from outside",
+            )
+        return here
+
+    # Files
+
+    def copy_to(self, source: str | os.PathLike[str], target: str) -> None:
+        """Copy a file or folder of this host's to the path `target` in it. Raises CommandError."""
+        folder, _, name = target.rpartition("/")
+        packed = io.BytesIO()
+        with tarfile.open(fileobj=packed, mode="w", format=tarfile.GNU_FORMAT) as archive:
+            archive.add(source, arcname=name, filter=_root)
+        where = shlex.quote(folder or "/")
+        done = self.run(f"mkdir -p {where} && busybox tar -xf - -C {where}", input=packed.getvalue())
+        if done.status:
+            raise CommandError(f"{self.name}: cannot copy to {target}{_outcome(done)}")
+
+    def copy_from(self, source: str, target: str | os.PathLike[str]) -> None:
+        """Copy a file or folder of the machine's to the path `target` here. Raises CommandError."""
+        folder, _, name = source.rstrip("/").rpartition("/")
+        done = self.run(f"busybox tar -cf - -C {shlex.quote(folder or '/')} -- {shlex.quote(name)}")
+        if done.status:
+            raise CommandError(f"{self.name}: cannot copy {source}{_outcome(done)}")
+        with tarfile.open(fileobj=io.BytesIO(done.out)) as archive:
+            for member in archive.getmembers():
+                rest = member.name.removeprefix(name).lstrip("/")
+                where = Path(target, rest) if rest else Path(target)
+                archive.extract(member.replace(name=where.name), where.parent, filter="data")
+
+    def _repeat(self, command: str, seconds: float, *, wanted: bool) -> str:
+        done = Ended(0, b"", "")
+
+        def ended_so() -> bool:
+            nonlocal done
+            done = self.run(command)
+            return (done.status == 0) == wanted
+
+        state = "does not fail" if not wanted else "does not succeed"
+        self._until(
+            ended_so, seconds, lambda: f"{command}: {state}, status {done.status}{_outcome(done)}", tick=0.25
+        )
+        return _text(done.out)
+
+    def _call(self, command: str, input: bytes, seconds: float) -> Ended:
+        limit = self._limit(seconds)
+        begun = time.monotonic()
+
+        def watch() -> None:
+            self._check()
+            if time.monotonic() - begun > limit:
+                raise MachineTimeoutError(self._told(f"{command}: not done within {limit:.0f} s"))
+
+        pieces = (input[at : at + 65536] for at in range(0, len(input), 65536))
+        done = self._channel().run(command, pieces, limit, watch)
+        self.console.note(f"{command}: status {done.status}, {time.monotonic() - begun:.3f} s")
+        if done.status == LOST and not self._ending:
+            self._lost(command, done)
+        return done
+
+    def _lost(self, command: str, done: Ended) -> None:
+        """Tell why there is no connection any more, which may show a little later."""
+        end = time.monotonic() + _LEAVE
+        while time.monotonic() < end and not self.console.ended:
+            self._check()
+            self.console.wait(end - time.monotonic())
+        self._check()
+        raise MachineLostError(self._told(f"{command}: the connection broke{_outcome(done)}"))
+
+    def _channel(self) -> Channel:
+        if self._ssh and not self._blocked:
+            return self._ssh
+        if self._backdoor:
+            return self._backdoor
+        raise MachineError(
+            f"{self.name}: its network is blocked, and it has no backdoor",
+            hint="import notos/vm/instrumented/config.yaml in its config",
+        )
+
+
+def _text(data: bytes) -> str:
+    return data.decode(errors="surrogateescape")
+
+
+def _outcome(done: Ended) -> str:
+    """The last of what a command printed, to stand below a message."""
+    lines = [*_text(done.out).splitlines()[-20:], *done.err.splitlines()[-20:]]
+    return f"\n{quoted(lines)}" if lines else ""
+
+
+def _root(member: tarfile.TarInfo) -> tarfile.TarInfo:
+    """As a file of root's."""
+    member.uid = member.gid = 0
+    member.uname = member.gname = "root"
+    return member
