@@ -52,6 +52,7 @@ def follow(
     log: Path,
     heard: Callable[[str], None],
     *,
+    cwd: Path | None = None,
     env: Mapping[str, str] | None = None,
 ) -> int:
     """Run `command` to its end, what it prints going to `log` and, line by line, to `heard`; its status.
@@ -60,7 +61,7 @@ def follow(
     """
     with (
         log.open("wb") as stream,
-        _started(command, env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process,
+        _started(command, env, cwd=cwd, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process,
     ):
         assert process.stdout is not None
         for line in process.stdout:

@@ -12,7 +12,10 @@ from pathlib import Path
 from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
-ROOT = Path(__file__).resolve().parent.parent
+import notos
+
+# Where the package notos is: in a checkout, or among what is installed.
+ROOT = Path(notos.__file__).resolve().parent.parent
 
 Code = Callable[..., Any] | ModuleType | str
 

@@ -135,8 +135,8 @@ class Body:
             raise
 
     def close(self) -> None:
-        """End it whatever it is at, unless it may outlive us; nothing is left of it."""
-        if self._qemu and not self._outlive:
+        """End it whatever it is at; nothing is left of it."""
+        if self._qemu:
             self._qemu.kill()
         self._let_go()
 
@@ -163,6 +163,11 @@ class Body:
     def running(self) -> bool:
         """Whether QEMU runs."""
         return self._qemu is not None and self._qemu.status is None
+
+    @property
+    def has_started(self) -> bool:
+        """Whether there is a console to look at."""
+        return self._console is not None
 
     @property
     def started(self) -> float:

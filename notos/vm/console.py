@@ -30,6 +30,7 @@ class Console:
         self.lines: list[Line] = []
         self.partial = ""  # of a line whose end has not come: a prompt, or the last words
         self.ended = False
+        self._rest = ""  # the same with its escapes, of which the end may not have come
         self._news = threading.Condition()
         self._stream = stream
         self._started = started
@@ -79,7 +80,7 @@ class Console:
                 self._take(data.decode(errors="replace"))
         except OSError:  # closed under our hands
             pass
-        if self.partial:
+        if self._rest:
             self._take("\n")
         with self._news:
             self.ended = True
@@ -87,10 +88,11 @@ class Console:
 
     def _take(self, text: str) -> None:
         now = time.monotonic()
-        *whole, rest = (self.partial + _ESCAPE.sub("", text)).split("\n")
+        *ended, self._rest = (self._rest + text).split("\n")
+        whole = [_ESCAPE.sub("", each) for each in ended]
         with self._news:
             self.lines += [Line(now, each) for each in whole]
-            self.partial = rest
+            self.partial = _ESCAPE.sub("", self._rest)
             for each in whole:
                 self._write(now, each)
             self._news.notify_all()

@@ -12,9 +12,11 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Literal, NamedTuple, overload
 
+from notos.cache import Cache
 from notos.errors import CommandError, MachineError, MachineLostError, MachineTimeoutError
 from notos.remote import LOST
 from notos.run import Ended
+from notos.ssh_key import Address, login
 from notos.vm import knock
 from notos.vm.body import BOOT, END, WAIT, Body, quoted
 from notos.vm.built import BACKDOOR
@@ -95,10 +97,11 @@ class Machine(Body):
         try:
             self._leave("reboot")
             self._until(lambda: self._resets > before, END, "it has not restarted")
+            # Firmware that finds itself running once more restarts the machine again.
+            self.wait_for_boot(seconds)
         finally:
             if self.running:
-                self.qmp("set-action", reboot="shutdown")
-        self.wait_for_boot(seconds)
+                self._running().monitor.command("set-action", reboot="shutdown")
 
     def _leave(self, command: str) -> None:
         """Run what ends all connections."""
@@ -106,6 +109,16 @@ class Machine(Body):
             self._call(command, b"", _LEAVE)
         if self._ssh:
             self._ssh.close()
+
+    def keep(self) -> str:
+        """Let go of it, so that it runs on, with `outlive` even after us; how to reach and to end it."""
+        told = [f"{self.name} runs on, as process {self.pid}"]
+        if self._ssh:
+            where = Address("", str(self.forward(_SSH)))
+            told.append(f"  log in:  {shlex.join(login(Cache.default(), self.built.tools, where))}")
+        told.append(f"  end it:  kill {self.pid}")
+        self._let_go()
+        return "\n".join(told)
 
     # Commands
 

@@ -145,7 +145,9 @@ class Monitor:
         return str(self.command("human-monitor-command", **{"command-line": line})).replace("\r\n", "\n")
 
     def close(self) -> None:
-        """End the connection and the thread."""
+        """End the connection and the thread, if that has not been done."""
+        if self._loop.is_closed():
+            return
         with suppress(MachineError):
             self._call(self._disconnect())
         self._loop.call_soon_threadsafe(self._loop.stop)
