@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tasks import (
+    booting,
     builder,
     checks,
     graph,
@@ -38,6 +39,8 @@ STORY = (
     image.task_initrd,
     image.task_squashfs,
     image.task_runvm,
+    booting.task_boot,
+    booting.task_repl,
     running.task_ssh,
     running.task_switch,
     running.task_rollback,

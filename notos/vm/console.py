@@ -1,5 +1,6 @@
 """A machine's console: its lines with their times as they come, a place to wait for them, and its log."""
 
+import codecs
 import os
 import re
 import threading
@@ -75,9 +76,10 @@ class Console:
 
     def _read(self) -> None:
         descriptor = self._stream.fileno()
+        decode = codecs.getincrementaldecoder("utf-8")("replace").decode
         try:
             while data := os.read(descriptor, 65536):
-                self._take(data.decode(errors="replace"))
+                self._take(decode(data))
         except OSError:  # closed under our hands
             pass
         if self._rest:
