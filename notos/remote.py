@@ -40,6 +40,11 @@ class Remote:
         command = f"exec sh -c {shlex.quote(script)}"
         return pour([*self.words, command], pieces, env=_environment(), watch=watch)
 
+    def alive(self) -> bool:
+        """Whether the connection that connected() has made is still there: its status, too, may be LOST."""
+        *words, host = self.words
+        return pour([*words, "-O", "check", host], env=_environment()).status == 0
+
     def run(self, script: str, pieces: Iterable[bytes] = ()) -> str:
         """What a script prints there. Raises MachineError when it fails."""
         done = self.call(script, pieces)

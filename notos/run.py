@@ -2,20 +2,21 @@
 
 import ctypes
 import os
+import selectors
 import shlex
 import signal
 import subprocess
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from notos.errors import ToolError
 
 _PR_SET_PDEATHSIG = 1  # prctl(2)
 _LAST_LINES = 12
+_PIECE = 1 << 16  # bytes that a pipe takes at once
 _TICK = 0.05  # seconds between two looks of who watches a command
 
 Running = subprocess.Popen[bytes]
@@ -93,28 +94,48 @@ def pour(
     piece raises.
     """
     pipes: dict[str, Any] = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
-    # The pool waits for what reads the output, which ends with the process: so it is left last.
-    with ThreadPoolExecutor(3) as pool, _started(command, env, **pipes) as process:
-        assert process.stdin and process.stdout and process.stderr
-        out, err = pool.submit(process.stdout.read), pool.submit(process.stderr.read)
-        pending = {out, err, pool.submit(_feed, process.stdin, pieces)}
-        while pending:
-            done, pending = wait(pending, _TICK if watch else None, FIRST_COMPLETED)
-            for each in done:
-                each.result()
-            if watch and pending:
+    with _started(command, env, **pipes) as process:
+        out, err = _converse(process, iter(pieces), watch)
+        while True:
+            try:
+                return Ended(process.wait(_TICK if watch else None), out, err.decode(errors="replace"))
+            except subprocess.TimeoutExpired:
+                assert watch
                 watch()
-        return Ended(process.wait(), out.result(), err.result().decode(errors="replace"))
 
 
-def _feed(stdin: IO[bytes], pieces: Iterable[bytes]) -> bytes:
-    """Write `pieces` until nobody reads on."""
-    with suppress(BrokenPipeError):
-        for piece in pieces:
-            stdin.write(piece)
-    with suppress(BrokenPipeError):
-        stdin.close()
-    return b""
+def _converse(
+    process: Running, pieces: Iterator[bytes], watch: Callable[[], None] | None
+) -> tuple[bytes, bytes]:
+    """Feed a process and read what it says, until it has closed both its outputs.
+
+    No thread waits for their ends: others, such as ssh's master, may hold them open when `watch` has had enough.
+    """
+    assert process.stdin and process.stdout and process.stderr
+    heard = {process.stdout: bytearray(), process.stderr: bytearray()}
+    piece = memoryview(b"")
+    os.set_blocking(process.stdin.fileno(), False)
+    with selectors.DefaultSelector() as ready:
+        for each in heard:
+            ready.register(each, selectors.EVENT_READ)
+        ready.register(process.stdin, selectors.EVENT_WRITE)
+        while any(each in ready.get_map() for each in heard):
+            for key, _ in ready.select(_TICK if watch else None):
+                if key.fileobj is process.stdin:
+                    try:
+                        while not piece:
+                            piece = memoryview(next(pieces))
+                        piece = piece[os.write(key.fd, piece[:_PIECE]) :]
+                    except (StopIteration, BrokenPipeError):
+                        ready.unregister(process.stdin)
+                        process.stdin.close()
+                elif data := os.read(key.fd, _PIECE):
+                    heard[key.fileobj] += data  # type: ignore[index]
+                else:
+                    ready.unregister(key.fileobj)
+            if watch:
+                watch()
+    return bytes(heard[process.stdout]), bytes(heard[process.stderr])
 
 
 @contextmanager

@@ -7,6 +7,7 @@ raises when it is to be given up.
 import base64
 import math
 import select
+import shlex
 import socket
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack
@@ -25,11 +26,15 @@ _TICK = 0.05  # seconds
 READY = b"ready\n"
 
 
+class BrokenError(MachineError):
+    """The connection broke while a command ran."""
+
+
 class Channel(Protocol):
     """What both can do."""
 
     def run(self, command: str, pieces: Iterable[bytes], seconds: float, watch: Watch) -> Ended:
-        """Run a shell's command, for `seconds` at the most. Status LOST: there is no connection any more."""
+        """Run a shell's command, for `seconds` at the most. Raises BrokenError, MachineError."""
 
     def close(self) -> None:
         """Let go of it; the next command connects anew."""
@@ -51,9 +56,15 @@ class Ssh:
             self._remote = self._stack.enter_context(
                 connected(Cache.default(), self._tools, address, watch=watch)
             )
-        done = self._remote.call(command, pieces, watch=watch)
-        if done.status == LOST:
+        # A shell around it has a status for a command that was killed, for which ssh itself has only LOST.
+        try:
+            done = self._remote.call(f"sh -c {shlex.quote(command)}; exit $?", pieces, watch=watch)
+        except BaseException:
+            self.close()  # and with it what the command goes on to say
+            raise
+        if done.status == LOST and not self._remote.alive():
             self.close()
+            raise BrokenError(done.err.strip() or "the connection broke")
         return done
 
     def close(self) -> None:
@@ -103,7 +114,7 @@ class Backdoor:
         out, err = self._exchange(request, _answered, watch)
         self._busy = ""
         if out.endswith(READY):
-            return Ended(LOST, b"", "the backdoor has begun anew")
+            raise BrokenError("the backdoor has begun anew")
         printed, _, status = out.rpartition(b"!")
         complaints = base64.b64decode(err.removesuffix(b"!\n"))
         return Ended(int(status), base64.b64decode(printed), complaints.decode(errors="replace"))
@@ -135,7 +146,7 @@ class Backdoor:
             for each in reads:
                 data = each.recv(1 << 20)
                 if not data:
-                    return b"!%d\n" % LOST, b"!\n"
+                    raise BrokenError("QEMU has hung up")
                 got[each] += data
             watch()
         return bytes(got[self._commands]), bytes(got[self._errors])

@@ -14,13 +14,12 @@ from typing import Literal, NamedTuple, overload
 
 from notos.cache import Cache
 from notos.errors import CommandError, MachineError, MachineLostError, MachineTimeoutError
-from notos.remote import LOST
 from notos.run import Ended
 from notos.ssh_key import Address, login
 from notos.vm import knock
 from notos.vm.body import BOOT, END, WAIT, Body, quoted
 from notos.vm.built import BACKDOOR
-from notos.vm.channel import Backdoor, Channel, Ssh
+from notos.vm.channel import Backdoor, BrokenError, Channel, Ssh
 
 __tracebackhide__ = True  # a failed test shows the test's line (pytest)
 
@@ -105,8 +104,18 @@ class Machine(Body):
 
     def _leave(self, command: str) -> None:
         """Run what ends all connections."""
-        with suppress(MachineTimeoutError):
-            self._call(command, b"", _LEAVE)
+        if not self._up:
+            self.wait_for_boot()
+        limit = self._limit(_LEAVE)
+        end = time.monotonic() + limit
+
+        def watch() -> None:
+            self._check()
+            if time.monotonic() > end:
+                raise BrokenError("it has had its time")
+
+        with suppress(BrokenError):
+            self._channel().run(command, (), limit, watch)
         if self._ssh:
             self._ssh.close()
 
@@ -151,6 +160,9 @@ class Machine(Body):
 
         Raises MachineTimeoutError, MachineLostError, and MachineError when nothing can be run.
         """
+        if not self.running:
+            self._check()
+            raise MachineError(f"{self.name} is not running", hint="call start()")
         if not self._up:
             self.wait_for_boot()
         return self._call(command, input, seconds)
@@ -293,20 +305,21 @@ class Machine(Body):
                 raise MachineTimeoutError(self._told(f"{command}: not done within {limit:.0f} s"))
 
         pieces = (input[at : at + 65536] for at in range(0, len(input), 65536))
-        done = self._channel().run(command, pieces, limit, watch)
+        try:
+            done = self._channel().run(command, pieces, limit, watch)
+        except BrokenError as error:
+            self._tell_why()
+            raise MachineLostError(self._told(f"{command}: {error.message}")) from None
         self.console.note(f"{command}: status {done.status}, {time.monotonic() - begun:.3f} s")
-        if done.status == LOST and not self._ending:
-            self._lost(command, done)
         return done
 
-    def _lost(self, command: str, done: Ended) -> None:
-        """Tell why there is no connection any more, which may show a little later."""
+    def _tell_why(self) -> None:
+        """Raise MachineLostError with why a connection broke, which may show a little later."""
         end = time.monotonic() + _LEAVE
         while time.monotonic() < end and not self.console.ended:
             self._check()
             self.console.wait(end - time.monotonic())
         self._check()
-        raise MachineLostError(self._told(f"{command}: the connection broke{_outcome(done)}"))
 
     def _channel(self) -> Channel:
         if self._ssh and not self._blocked:

@@ -1,0 +1,89 @@
+"""The console: lines as a terminal would show them, however the bytes come; waiting; the log."""
+
+import os
+import re
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from notos.vm.console import Console
+
+TEXT = st.text(st.characters(exclude_characters="\r\n\x00\x1b", exclude_categories=["Cs"]), max_size=20)
+
+
+class Pipe:
+    """A console that reads what is written here."""
+
+    def __init__(self, log: Path | None = None) -> None:
+        reader, writer = os.pipe()
+        self.stream: IO[bytes] = os.fdopen(writer, "wb", buffering=0)
+        self.console = Console(os.fdopen(reader, "rb", buffering=0), log, time.monotonic())
+
+    def end(self) -> Console:
+        self.stream.close()
+        self.console.close()
+        return self.console
+
+
+@pytest.fixture
+def pipe() -> Iterator[Pipe]:
+    made = Pipe()
+    yield made
+    made.end()
+
+
+@given(st.lists(TEXT), TEXT, st.integers(1, 7))
+def test_lines_are_the_same_however_they_come(lines: list[str], last: str, size: int) -> None:
+    pipe = Pipe()
+    data = ("\r\n".join([*(f"\x1b[0m{line}" for line in lines), last])).encode()
+    for at in range(0, len(data), size):
+        pipe.stream.write(data[at : at + size])
+    texts = [each.text for each in pipe.end().lines]
+    assert texts == ([*lines, last] if last else lines)
+
+
+def test_a_prompt_is_found_before_its_line_ends(pipe: Pipe) -> None:
+    pipe.stream.write(b"one\ntwo\nlogin: ")
+    while not pipe.console.partial:
+        pipe.console.wait(1)
+    found = pipe.console.find("login: ")
+    assert found is not None and found[0] == 2
+    assert pipe.console.find(re.compile("^t.o$"))[0] == 1  # type: ignore[index]
+    assert pipe.console.find("one", first=1) is None
+    assert pipe.console.find("t.o") is None
+    assert pipe.console.tail(2) == ["two", "login: "]
+
+
+def test_who_waits_is_woken_at_once(pipe: Pipe) -> None:
+    threading.Timer(0.05, lambda: pipe.stream.write(b"here\n")).start()
+    begun = time.monotonic()
+    pipe.console.wait(20)
+    assert time.monotonic() - begun < 10
+    assert pipe.console.find("here")
+
+
+def test_nobody_waits_for_one_that_has_ended(pipe: Pipe) -> None:
+    pipe.stream.write(b"last words")
+    console = pipe.end()
+    assert [each.text for each in console.lines] == ["last words"]
+    begun = time.monotonic()
+    console.wait(20)
+    assert time.monotonic() - begun < 10
+
+
+def test_the_log_has_times_and_what_was_done(tmp_path: Path) -> None:
+    pipe = Pipe(tmp_path / "console.log")
+    pipe.stream.write("grüße \ud83d\n".encode(errors="surrogatepass"))
+    while not pipe.console.lines:
+        pipe.console.wait(1)
+    pipe.console.note("true: status 0")
+    pipe.end()
+    lines = (tmp_path / "console.log").read_text().splitlines()
+    assert re.fullmatch(r" {4}0\.\d{3}  grüße \ufffd+", lines[0])
+    assert re.fullmatch(r" {4}0\.\d{3}  » true: status 0", lines[1])
