@@ -109,7 +109,7 @@ def _converse(
 ) -> tuple[bytes, bytes]:
     """Feed a process and read what it says, until it has closed both its outputs.
 
-    No thread waits for their ends: others, such as ssh's master, may hold them open when `watch` has had enough.
+    No thread waits for their ends: others, as ssh's master, may hold them open when `watch` has had enough.
     """
     assert process.stdin and process.stdout and process.stderr
     heard = {process.stdout: bytearray(), process.stderr: bytearray()}

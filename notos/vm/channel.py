@@ -14,7 +14,7 @@ from contextlib import ExitStack
 from typing import Protocol
 
 from notos.cache import Cache
-from notos.errors import MachineError
+from notos.errors import MachineError, MachineTimeoutError
 from notos.remote import LOST, Remote, connected
 from notos.run import Ended
 from notos.ssh_key import Address
@@ -87,6 +87,7 @@ class Backdoor:
         pairs = [socket.socketpair() for _ in self.PORTS]
         self._commands, self._errors = (ours for ours, _ in pairs)
         self.streams = {name: theirs for name, (_, theirs) in zip(self.PORTS, pairs, strict=True)}
+        self._got = {self._commands: bytearray(), self._errors: bytearray()}
         self._busy = ""
         self._ready = False
 
@@ -99,12 +100,15 @@ class Backdoor:
         return words
 
     def run(self, command: str, pieces: Iterable[bytes], seconds: float, watch: Watch) -> Ended:
-        """As Channel says. Raises MachineError while an earlier command is not done."""
+        """As Channel says. One that was given up is waited for first, as its limit is the machine's too."""
         if self._busy:
-            raise MachineError(
-                f"the backdoor is still at an earlier command: {self._busy}",
-                hint="one that leaves something behind has to send its output elsewhere",
-            )
+            try:
+                self._exchange(b"", _answered, watch)
+            except MachineTimeoutError as error:
+                raise MachineTimeoutError(
+                    f"{error.message}\nthe backdoor is still at an earlier command, {self._busy}",
+                    hint="one that leaves a process behind has to send its output elsewhere",
+                ) from None
         self._busy = command
         if not self._ready:
             self._exchange(b"", lambda out, _: out.endswith(READY), watch)
@@ -121,6 +125,7 @@ class Backdoor:
 
     def restarted(self) -> None:
         """The machine has begun again, and its service with it."""
+        self._got = {self._commands: bytearray(), self._errors: bytearray()}
         self._busy = ""
         self._ready = False
 
@@ -136,7 +141,7 @@ class Backdoor:
         self, request: bytes, complete: Callable[[bytearray, bytearray], bool], watch: Watch
     ) -> tuple[bytes, bytes]:
         """Send `request`, and read both ports until what came is `complete`."""
-        got = {self._commands: bytearray(), self._errors: bytearray()}
+        got = self._got
         left = memoryview(request)
         while not complete(got[self._commands], got[self._errors]):
             writable = [self._commands] if left else []
@@ -149,6 +154,7 @@ class Backdoor:
                     raise BrokenError("QEMU has hung up")
                 got[each] += data
             watch()
+        self._got = {each: bytearray() for each in got}
         return bytes(got[self._commands]), bytes(got[self._errors])
 
 

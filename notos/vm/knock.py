@@ -12,6 +12,8 @@ from typing import Self
 
 _EVERY = 0.2  # seconds
 _KEPT = 6
+# States of a connection that the machine has taken, and perhaps ended again.
+_ANSWERED = "ESTABLISHED|CLOSE_WAIT|FIN_WAIT_1|FIN_WAIT_2|CLOSING|LAST_ACK|TIME_WAIT"
 
 
 class Door:
@@ -21,7 +23,7 @@ class Door:
         self._port = port
         self._knocks: list[socket.socket] = []
         self._knocked = 0.0
-        self._others: int | None = None  # connections that are not ours
+        self._others: set[str] | None = None  # connections that are not ours
 
     def __enter__(self) -> Self:
         return self
@@ -46,12 +48,12 @@ class Door:
 
     def passed(self, connections: str) -> bool:
         """Whether a knock has come through to the machine, by what QEMU's "info usernet" tells."""
-        pattern = rf"TCP\[ESTABLISHED\] +\d+ +\S+ +{self._port} "
-        count = len(re.findall(pattern, connections))
+        pattern = rf"TCP\[(?:{_ANSWERED})\] +(\d+) +\S+ +{self._port} "
+        found = set(re.findall(pattern, connections))
         if self._others is None:
-            self._others = count
+            self._others = found
         self._knock()
-        return count > self._others
+        return bool(found - self._others)
 
     def _knock(self) -> None:
         if time.monotonic() - self._knocked < _EVERY:
