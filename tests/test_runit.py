@@ -12,6 +12,7 @@ from notos.tree import File, Symlink, Tree
 
 ROOT = Path(__file__).resolve().parent.parent
 SOURCE = Tree.from_directory(ROOT / "runit")
+SOURCE.text("step", (ROOT / "scripts/step").read_text(), executable=True)
 DEFAULT = config.load(ROOT / "config.yaml").machine
 
 
