@@ -20,6 +20,7 @@ SHELL = (
     "scripts/stage1",
     "scripts/stage2",
     "scripts/switch",
+    "scripts/timeline",
     "scripts/runvm.sh",
     "runit",
     "doit",
