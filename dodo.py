@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tasks import (
+    boot_report,
     booting,
     builder,
     checks,
@@ -45,6 +46,7 @@ STORY = (
     running.task_switch,
     running.task_rollback,
     running.task_generations,
+    boot_report.task_boot_report,
     publish.task_publish,
     builder.task_builder,
     why.task_why,

@@ -15,7 +15,7 @@ from notos.store import remove_folder
 
 ALL: tuple[Callable[[Scene, int], Iterator[Figure]], ...] = (
     *(builds.cold, builds.clean, builds.nothing, builds.edits, builds.package, builds.sizes),
-    *(boots.ssh, boots.switch, formats.cpio, formats.squashfs, formats.initrd, builds.tenfold),
+    *(boots.ssh, boots.marks, boots.switch, formats.cpio, formats.squashfs, formats.initrd, builds.tenfold),
     *(nix.nix, nix.nar),
     *(kernels.compiling, kernels.booting),
 )

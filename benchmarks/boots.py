@@ -15,6 +15,8 @@ from benchmarks.scene import Scene
 
 LIMIT = 120.0  # seconds
 FIRST_LINE = b"Entering stage-1"
+STEP = "scripts/step"
+UNMARKED = 'step() { echo "$1"; }\nmark() { :; }\n'
 
 
 def ssh(scene: Scene, runs: int) -> Iterator[Figure]:
@@ -38,6 +40,22 @@ def ssh(scene: Scene, runs: int) -> Iterator[Figure]:
     name = "-cpu max, bzImage"
     yield Figure("QEMU's start to the ssh banner", "s", seconds, 4.5, {name: plainly})
     yield Figure("QEMU's start to /init", "s", firsts, None, {name: plain_firsts}, "the kernel's part")
+
+
+def marks(scene: Scene, runs: int) -> Iterator[Figure]:
+    """What the marks of a boot's steps cost it: the default machine with them and without."""
+    scene.doit("runvm")
+    (scene.root / "unmarked.yaml").write_text("name: unmarked\nimports: [config.yaml]\n")
+    before = (scene.root / STEP).read_text()
+    (scene.root / STEP).write_text(UNMARKED)
+    try:
+        scene.doit("config=unmarked.yaml", "runvm")
+    finally:
+        (scene.root / STEP).write_text(before)
+    script, other = (scene.root / "build" / name / "runvm.sh" for name in ("notos", "unmarked"))
+    seconds, plainly = interleaved(runs, lambda: boot(script)[1], lambda: boot(other)[1])
+    ratios = [a / b for a, b in zip(seconds, plainly, strict=True)]
+    yield Figure("QEMU's start to the ssh banner, of without marks", "x", ratios, 1.02)
 
 
 def boot(script: Path, *words: str, **environment: str) -> tuple[float, float]:

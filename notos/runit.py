@@ -1,6 +1,7 @@
 """The runit object: stages, boot fragments and services, chosen and rendered for a machine.
 
 1 2 3 ctrlaltdel …       as in runit/
+step                     scripts/step, which the stages source
 boot/NN-name             those that the machine's features ask for
 services/NAME/           run, finish (waits longer and longer where it keeps failing), log/run; reads
                          (patterns of files below /etc whose change is to restart it, for switch.py)
@@ -16,12 +17,12 @@ from notos.scripts import Value
 from notos.tree import File, Tree
 
 NAME = "runit"
-ALWAYS = ("1", "2", "3", "ctrlaltdel", "shutdown")
+ALWAYS = ("1", "2", "3", "ctrlaltdel", "shutdown", "step")
 SUPERVISE = "/run/runit"  # where runsv keeps its state, for the services themselves are read-only
 
 
 def build(machine: Machine, source: Tree) -> Tree:
-    """The object's tree from `source`, the tree of runit/. Raises ScriptError."""
+    """The object's tree from `source`, the tree of runit/ with step. Raises ScriptError."""
     tree = Tree()
     wanted: dict[str, Mapping[str, Value]] = {name: {} for name in ALWAYS}
     wanted.update(_fragments(machine))

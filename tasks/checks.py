@@ -15,7 +15,17 @@ from tasks.graph import Task, files, step
 
 REQUIREMENTS = "requirements-test.txt"
 PYTHON = ("notos", "tasks", "tests", "benchmarks", "dodo.py")
-SHELL = ("scripts/stage1", "scripts/stage2", "scripts/switch", "scripts/runvm.sh", "runit", "doit", ".ci/run")
+SHELL = (
+    "scripts/step",
+    "scripts/stage1",
+    "scripts/stage2",
+    "scripts/switch",
+    "scripts/timeline",
+    "scripts/runvm.sh",
+    "runit",
+    "doit",
+    ".ci/run",
+)
 
 
 def task_check() -> Task:

@@ -7,9 +7,10 @@ from notos.tree import Tree
 from tasks import project, sets
 from tasks.graph import CACHE, MACHINE, Task, files, intact, manifest, settings, step
 
-STAGE1 = ["scripts/stage1/init", *(["scripts/stage1/disk"] if MACHINE.disk else [])]
+STEP = "scripts/step"
+STAGE1 = ["scripts/stage1/init", STEP, *(["scripts/stage1/disk"] if MACHINE.disk else [])]
 INITRD = features.initrd_packages(MACHINE)
-STAGE2 = ["scripts/stage2/activate", "scripts/stage2/init"]
+STAGE2 = ["scripts/stage2/activate", "scripts/stage2/init", STEP]
 SERVICE_FILES = files(*(each.source for each in MACHINE.services.values() if each.source is not None))
 
 
@@ -92,7 +93,7 @@ def task_runit() -> Task:
     }
     return {
         "actions": [step(render_runit)],
-        "file_dep": [*files("runit"), *SERVICE_FILES],
+        "file_dep": [*files("runit"), STEP, *SERVICE_FILES],
         "targets": [manifest("runit")],
         "uptodate": [settings(machine, render_runit), intact()],
         "clean": True,
@@ -103,7 +104,9 @@ def render_runit() -> None:
     """Make the runit object."""
     from notos import runit
 
-    project.add("runit", runit.NAME, runit.build(MACHINE, Tree.from_directory(Path("runit"))))
+    source = Tree.from_directory(Path("runit"))
+    source.text("step", Path(STEP).read_text(), executable=True)
+    project.add("runit", runit.NAME, runit.build(MACHINE, source))
 
 
 def _rendered(paths: list[str], values: dict[str, str]) -> Tree:

@@ -114,8 +114,8 @@ TABLE = [
     ("config.yaml", "text: hello", "text: hi", {"toplevel", "squashfs", "runvm"}),
     (
         "runit/2",
-        "echo 'Running runsvdir...'",
-        "echo 'Running...'",
+        "step 'Running runsvdir...'",
+        "step 'Running...'",
         {"runit", "toplevel", "squashfs", "runvm"},
     ),
     (

@@ -11,7 +11,9 @@ from notos.machine import Machine, Network, Service, ShellText, Ssh
 from notos.tree import File, Symlink, Tree
 
 ROOT = Path(__file__).resolve().parent.parent
+STEP = (ROOT / "scripts/step").read_text()
 SOURCE = Tree.from_directory(ROOT / "runit")
+SOURCE.text("step", STEP, executable=True)
 DEFAULT = config.load(ROOT / "config.yaml").machine
 
 
@@ -67,6 +69,7 @@ def test_services_of_the_config(tmp_path: Path) -> None:
 
 def test_a_missing_file_is_told() -> None:
     source = Tree.from_directory(ROOT / "runit")
+    source.text("step", STEP, executable=True)
     source.remove("boot/10-hostname")
     with pytest.raises(ScriptError, match="runit/boot/10-hostname is missing"):
         runit.build(DEFAULT, source)

@@ -74,6 +74,7 @@ class Body:
         self._ending = False  # its end is no trouble
         self._first = 0  # the line that this boot begins with
         self._scanned = 0  # lines that were looked through for trouble
+        self._met = -1  # the last line that was waited for: what it tells of was expected
         self._troubles: list[tuple[int, Trouble]] = []
         self._forwards = {}
 
@@ -212,8 +213,8 @@ class Body:
             found = self.console.find(what, self._first)
             if found is None:
                 return None
-            self._scan()
-            self._troubles = [each for each in self._troubles if each[0] > found[0]]
+            self._met = max(self._met, found[0])
+            self._troubles = [each for each in self._troubles if each[0] > self._met]
             return found[1]
 
         return self._until(look, seconds, f"no line of the console's has {shown!r}")
@@ -362,7 +363,8 @@ class Body:
     def _scan(self) -> None:
         lines = self.console.lines
         for number in range(self._scanned, len(lines)):
-            if found := trouble.of_line(lines[number].text, self._tolerated):
+            found = trouble.of_line(lines[number].text, self._tolerated)
+            if found and number > self._met:
                 self._troubles.append((number, found))
             self._scanned = number + 1
 

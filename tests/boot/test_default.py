@@ -1,5 +1,6 @@
 """The default machine, booted: what it prints, who may log in, what runs, how it ends."""
 
+import os
 import re
 import subprocess
 from collections.abc import Iterator
@@ -62,6 +63,14 @@ def test_services_are_up(machine: Console) -> None:
     said = machine.ssh("sv status sshd nix-daemon")
     assert re.search(r"^run: sshd: ", said, re.MULTILINE)
     assert re.search(r"^run: nix-daemon: ", said, re.MULTILINE)
+
+
+def test_the_console_waits(machine: Console) -> None:
+    """Services share a description of it that does, so that of two who write at once none loses its line."""
+    said = machine.ssh("for fd in 1 2; do cat /proc/$(pidof runsvdir)/fdinfo/$fd; done")
+    flags = [int(line.split()[1], 8) for line in said.splitlines() if line.startswith("flags:")]
+    assert len(flags) == 2
+    assert not any(each & os.O_NONBLOCK for each in flags)
 
 
 def test_no_password_is_accepted(machine: Console, tool) -> None:

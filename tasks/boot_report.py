@@ -1,0 +1,86 @@
+"""Where a boot's time goes: the built machine booted several times, its steps by the clock."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tasks import reporter
+from tasks.graph import MACHINE, Task, build, from_caller, step
+from tasks.image import RUNVM
+
+if TYPE_CHECKING:
+    from notos.timeline import Told
+
+NAME = "boot-report"
+LOOK = "scripts/timeline/look"
+
+
+def task_boot_report() -> Task:
+    """boot several times, and tell where the time goes: doit boot-report [--runs N] [--against FILE]"""
+    options = {
+        "runs": (5, "how many boots count; one more is made first"),
+        "against": ("", "JSON of an earlier report to compare with"),
+        "json": ("", f"where to write; {build(f'{NAME}.json')}"),
+        "svg": ("", "where to draw; beside the JSON"),
+    }
+    return {
+        "basename": NAME,
+        "actions": [step(tell)],
+        "task_dep": ["runvm"],
+        "params": [
+            {"name": name, "long": name, "default": default, "type": type(default), "help": text}
+            for name, (default, text) in options.items()
+        ],
+        "meta": {"quiet": True},
+    }
+
+
+def tell(runs: int, against: str, json: str, svg: str) -> None:
+    """Boot, print the table, write JSON and the picture. Raises MachineError."""
+    from notos import boot_report, timeline, waterfall
+    from notos.errors import MachineError
+
+    if runs < 1:
+        raise MachineError(f"--runs {runs} is no number of boots", hint="5 are usual")
+    if MACHINE.ssh.server == "none":
+        raise MachineError(
+            "the machine has no ssh server whose banner could be waited for", hint="set ssh.server"
+        )
+    before = boot_report.load(from_caller(against)) if against else None
+    written = from_caller(json) if json else Path(build(f"{NAME}.json"))
+    drawn = from_caller(svg) if svg else written.with_suffix(".svg")
+    boots = []
+    for number in range(runs + 1):
+        reporter.show(f"boot {number} of {runs} …" if number else "a boot that does not count …")
+        accelerator, told = boot(Path(RUNVM))
+        # The first one reads all files from the host's disk.
+        if number:
+            boots.append(timeline.read(told))
+    reporter.clear()
+    report = boot_report.Report(MACHINE.name, accelerator, processor(), boots)
+    boot_report.dump(report, written)
+    drawn.parent.mkdir(parents=True, exist_ok=True)
+    drawn.write_text(waterfall.render(report))
+    print(f"{boot_report.heading(report)}\n\n{boot_report.table(report, before)}\n")
+    for remark in boot_report.remarks(report, before):
+        print(remark)
+    print(f"written to {written}, drawn in {drawn}")
+
+
+def boot(script: Path) -> tuple[str, "Told"]:
+    """Boot once: by which accelerator, and what it told. Raises MachineError."""
+    from notos.timeline import Told
+    from notos.vm import Machine
+
+    with Machine(script) as machine:
+        banner = machine.wait_for_banner()
+        said = machine.succeed(Path(LOOK).read_text())
+        lines = [(line.at, line.text) for line in machine.console.lines]
+        return machine.accelerator, Told(machine.started, machine.resumed, banner, lines, said)
+
+
+def processor() -> str:
+    """This host's."""
+    for line in Path("/proc/cpuinfo").read_text().splitlines():
+        if line.startswith("model name"):
+            return line.partition(":")[2].strip()
+    return "an unknown processor"
