@@ -131,6 +131,12 @@ TABLE = [
         {"stage2", "toplevel", "squashfs", "runvm"},
     ),
     ("scripts/stage1/init", "'Entering stage-1...'", "'Entering'", {"stage1", "initrd"}),
+    (
+        "scripts/step",
+        "unsaid=\n",
+        "unsaid=''\n",
+        {"stage1", "initrd", "stage2", "runit", "toplevel", "squashfs", "runvm"},
+    ),
     ("config.yaml", "virtio_rng, ", "virtio_rng, tun, ", {"modules", "stage1", "initrd"}),
     ("runit/services/sshd-openssh/run", "-D -e", "-D", {"runit"}),  # not in this machine: the same bytes
     ("notos/cpio_writer.py", "BLOCK = 512", "BLOCK = 1024", {"initrd"}),
