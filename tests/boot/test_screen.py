@@ -1,0 +1,54 @@
+"""not-os's own boot test, done right: what stands on the screen of a machine that has booted is the boot."""
+
+import itertools
+import re
+import struct
+import zlib
+from pathlib import Path
+
+from notos.vm.plugin import MachineFactory
+from tests.conftest import Project
+
+PARAMS = "console=tty0 console=ttyS0"
+TEXT_MODE = (720, 400)  # of VGA: 80 by 25 letters of 9 by 16 pixels
+
+
+def colours(picture: Path) -> tuple[tuple[int, int], list[int]]:
+    """A PNG's width and height, and how often its filtered bytes have each value (PNG specification, 5, 9)."""
+    data = picture.read_bytes()
+    assert data[:8] == b"\x89PNG\r\n\x1a\n"
+    size = struct.unpack(">II", data[16:24])
+    at, packed = 8, b""
+    while at < len(data):
+        length, kind = struct.unpack(">I4s", data[at : at + 8])
+        body = data[at + 8 : at + 8 + length]
+        assert struct.unpack(">I", data[at + 8 + length : at + 12 + length])[0] == zlib.crc32(kind + body)
+        packed += body if kind == b"IDAT" else b""
+        at += 12 + length
+    pixels = zlib.decompress(packed)
+    return (size[0], size[1]), [pixels.count(value) for value in range(256)]
+
+
+def test_the_screen_shows_the_boot(built: Project, machine_factory: MachineFactory) -> None:
+    machine = machine_factory.at(built.script, environment={"KERNEL_PARAMS": PARAMS})
+    machine.wait_for_console("Running runsvdir...")
+    read = machine.wait_for_text("Entering stage-2...")
+    order = [
+        read.index(line)
+        for line in ("Loading kernel module virtio_blk", "Switching root filesystem", "Entering stage-2")
+    ]
+    assert all(before < after for before, after in itertools.pairwise(order))
+    assert re.search(r"Running runsvdir\.\.\.\s*$", read)
+    size, counts = colours(machine.screenshot("booted"))
+    assert size == TEXT_MODE
+    # Letters are some of it, and most of it is not.
+    assert 0.005 < 1 - counts[0] / sum(counts) < 0.5
+
+
+def test_firmware_alone_is_no_boot(built: Project, machine_factory: MachineFactory) -> None:
+    """What a machine without a screen of its own shows; so the test above can fail."""
+    machine = machine_factory.at(built.script)
+    machine.wait_for_console("Entering stage-2...")
+    read = machine.screen_text()
+    assert "Booting from ROM" in read
+    assert "stage-2" not in read
