@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from fnmatch import fnmatch
 from pathlib import Path
 
-from benchmarks import boots, builds, figures, formats, kernels, nix
+from benchmarks import boots, builds, figures, formats, kernels, machines, nix
 from benchmarks.figures import Figure
 from benchmarks.scene import Scene
 from notos.errors import NotosError
@@ -16,8 +16,8 @@ from notos.store import remove_folder
 ALL: tuple[Callable[[Scene, int], Iterator[Figure]], ...] = (
     *(builds.cold, builds.clean, builds.nothing, builds.edits, builds.package, builds.sizes),
     *(boots.ssh, boots.marks, boots.switch, formats.cpio, formats.squashfs, formats.initrd, builds.tenfold),
-    *(nix.nix, nix.nar),
-    *(kernels.compiling, kernels.booting),
+    *(nix.nix, nix.nar, machines.driver),
+    *(kernels.compiling, kernels.booting, machines.soak),
 )
 
 

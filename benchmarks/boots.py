@@ -66,11 +66,14 @@ def boot(script: Path, *words: str, **environment: str) -> tuple[float, float]:
 
 
 @contextmanager
-def booted(script: Path) -> Iterator[int]:
-    """A machine that answers by ssh, behind this port of the host. Raises RuntimeError when it does not."""
+def booted(script: Path) -> Iterator[tuple[int, subprocess.Popen[bytes]]]:
+    """A machine that answers by ssh: behind which port of the host, and its QEMU.
+
+    Raises RuntimeError when it does not.
+    """
     with _started(script) as (process, port):
         _wait(process, port, time.perf_counter())
-        yield port
+        yield port, process
 
 
 @contextmanager
@@ -134,7 +137,7 @@ def switch(scene: Scene, runs: int) -> Iterator[Figure]:
     script = scene.root / "build/notos/runvm.sh"
     config = scene.root / "config.yaml"
     before = config.read_text()
-    with booted(script) as port:
+    with booted(script) as (port, _):
 
         def edit() -> float:
             config.write_text(f"{before}\netc: {{motd: {{text: '{time.perf_counter()}'}}}}\n")

@@ -1,7 +1,9 @@
 """Knocking at a port of this host that leads into a machine, until somebody answers behind it.
 
-QEMU's user network takes a connection at once, and passes it on when the machine answers, at last after
-seconds: so a new one is made every so often, and the first that is answered counts.
+QEMU's user network takes a connection at once, and hangs up when the machine refuses it: then it is time
+for another. One that the machine has not seen is tried again by QEMU itself, at last after seconds: so
+others are made besides, ever more seldom, for an ssh server shuts out who comes often and says nothing
+(sshd_config(5), PerSourcePenalties). The first that is answered counts.
 """
 
 import re
@@ -10,8 +12,8 @@ import socket
 import time
 from typing import Self
 
-_EVERY = 0.2  # seconds
-_KEPT = 6
+_AGAIN = 0.05  # seconds after one that was refused
+_BESIDES = 0.5  # seconds until there is a second one, a third after twice as many, …
 # States of a connection that the machine has taken, and perhaps ended again.
 _ANSWERED = "ESTABLISHED|CLOSE_WAIT|FIN_WAIT_1|FIN_WAIT_2|CLOSING|LAST_ACK|TIME_WAIT"
 
@@ -23,6 +25,7 @@ class Door:
         self._port = port
         self._knocks: list[socket.socket] = []
         self._knocked = 0.0
+        self._patience = _BESIDES
         self._others: set[str] | None = None  # connections that are not ours
 
     def __enter__(self) -> Self:
@@ -42,8 +45,7 @@ class Door:
                 said = b""
             if said.startswith(greeting):
                 return time.monotonic()
-            self._knocks.remove(each)
-            each.close()
+            self._ended(each)
         return 0.0
 
     def passed(self, connections: str) -> bool:
@@ -52,16 +54,32 @@ class Door:
         found = set(re.findall(pattern, connections))
         if self._others is None:
             self._others = found
+        for each in select.select(self._knocks, [], [], 0)[0]:
+            if _refused(each):
+                self._ended(each)
         self._knock()
         return bool(found - self._others)
 
     def _knock(self) -> None:
-        if time.monotonic() - self._knocked < _EVERY:
+        quiet = time.monotonic() - self._knocked
+        if self._knocks and quiet >= self._patience:
+            self._patience *= 2
+        elif self._knocks or quiet < _AGAIN:
             return
         self._knocked = time.monotonic()
         knock = socket.socket()
         knock.setblocking(False)
         knock.connect_ex(("127.0.0.1", self._port))
-        for old in self._knocks[: 1 - _KEPT]:
-            old.close()
-        self._knocks = [*self._knocks[1 - _KEPT :], knock]
+        self._knocks.append(knock)
+
+    def _ended(self, knock: socket.socket) -> None:
+        knock.close()
+        self._knocks.remove(knock)
+
+
+def _refused(knock: socket.socket) -> bool:
+    """Whether it has been hung up on."""
+    try:
+        return not knock.recv(1, socket.MSG_PEEK)
+    except OSError:
+        return True
