@@ -1,6 +1,5 @@
 """The test driver: what it costs over QEMU and ssh by hand, how soon it tells, how steady a boot is."""
 
-import os
 import subprocess
 import time
 from collections.abc import Iterator
@@ -11,7 +10,6 @@ from benchmarks.boots import booted
 from benchmarks.figures import Figure
 from benchmarks.measure import interleaved
 from benchmarks.scene import Scene
-from notos.cache import Cache
 from notos.errors import MachineError, MachineLostError
 from notos.run import run
 from notos.ssh_key import Address, login
@@ -69,7 +67,8 @@ def _cycle_by_hand(script: Path) -> float:
     """The same by runvm.sh and two calls of ssh, as a user's shell would."""
     started = time.perf_counter()
     with booted(script) as (port, process):
-        words = login(Cache.default(), Built.at(script).tools, Address("", str(port)))
+        built = Built.at(script)
+        words = login(built.cache, built.tools, Address("", str(port)))
         environment = {"PATH": "/nonexistent"}
         run([*words, "true"], env=environment)
         subprocess.run([*words, "poweroff"], env=environment, check=False, stderr=subprocess.DEVNULL)

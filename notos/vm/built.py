@@ -1,7 +1,8 @@
 """A built machine's folder, build/NAME, as far as a test wants to know it, without its config."""
 
-import json
 import re
+import shlex
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -45,13 +46,23 @@ class Built:
         services = Store(self.folder / "store").location(runit) / "services"
         return frozenset(each.name for each in services.iterdir())
 
-    @cached_property
+    @property
     def microvm(self) -> bool:
         """Whether it is QEMU's machine without PCI."""
-        return re.search(r"^machine='?microvm'?$", self.script.read_text(), re.MULTILINE) is not None
+        return self._assigned["machine"] == "microvm"
 
     @property
     def tools(self) -> ToolsTree:
         """The tree that has QEMU and ssh."""
-        key = json.loads((self.folder / "tools/qemu.json").read_bytes())["key"]
-        return ToolsTree(Cache.default().tools(key))
+        return ToolsTree(Path(self._assigned["qemuTree"]))
+
+    @property
+    def cache(self) -> Cache:
+        """The cache that it was built with, which has the keys that it knows."""
+        return Cache(Path(self._assigned["keys"]).parent.parent)
+
+    @cached_property
+    def _assigned(self) -> Mapping[str, str]:
+        """What runvm.sh's first lines assign."""
+        found = re.findall(r"^(\w+)=([^$`\n]*)$", self.script.read_text(), re.MULTILINE)
+        return {name: " ".join(shlex.split(value)) for name, value in reversed(found)}

@@ -13,12 +13,11 @@ from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from typing import Protocol
 
-from notos.cache import Cache
 from notos.errors import MachineError, MachineTimeoutError
 from notos.remote import LOST, Remote, connected
 from notos.run import Ended
 from notos.ssh_key import Address
-from notos.tools import ToolsTree
+from notos.vm.built import Built
 
 Watch = Callable[[], None]
 
@@ -43,8 +42,8 @@ class Channel(Protocol):
 class Ssh:
     """By one connection for all commands. `port` is asked for when it is made."""
 
-    def __init__(self, tools: ToolsTree, port: Callable[[], int]) -> None:
-        self._tools = tools
+    def __init__(self, built: Built, port: Callable[[], int]) -> None:
+        self._built = built
         self._port = port
         self._stack = ExitStack()
         self._remote: Remote | None = None
@@ -54,7 +53,7 @@ class Ssh:
         if self._remote is None:
             address = Address("", str(self._port()))
             self._remote = self._stack.enter_context(
-                connected(Cache.default(), self._tools, address, watch=watch)
+                connected(self._built.cache, self._built.tools, address, watch=watch)
             )
         # A shell around it has a status for a command that was killed, for which ssh itself has only LOST.
         try:

@@ -12,7 +12,6 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Literal, NamedTuple, overload
 
-from notos.cache import Cache
 from notos.errors import CommandError, MachineError, MachineLostError, MachineTimeoutError
 from notos.run import Ended
 from notos.ssh_key import Address, login
@@ -56,7 +55,7 @@ class Machine(Body):
     def _devices(self) -> tuple[Sequence[str], Mapping[str, socket.socket]]:
         self._up = False
         services = self.built.services
-        self._ssh = Ssh(self.built.tools, lambda: self.forward(_SSH)) if "sshd" in services else None
+        self._ssh = Ssh(self.built, lambda: self.forward(_SSH)) if "sshd" in services else None
         self._backdoor = Backdoor() if BACKDOOR in services else None
         if self._backdoor is None:
             return (), {}
@@ -124,7 +123,7 @@ class Machine(Body):
         told = [f"{self.name} runs on, as process {self.pid}"]
         if self._ssh:
             where = Address("", str(self.forward(_SSH)))
-            told.append(f"  log in:  {shlex.join(login(Cache.default(), self.built.tools, where))}")
+            told.append(f"  log in:  {shlex.join(login(self.built.cache, self.built.tools, where))}")
         told.append(f"  end it:  kill {self.pid}")
         self._let_go()
         return "\n".join(told)
