@@ -14,7 +14,7 @@ from tasks import reporter
 from tasks.graph import Task, files, step
 
 REQUIREMENTS = "requirements-test.txt"
-PYTHON = ("notos", "tasks", "tests", "benchmarks", "dodo.py")
+PYTHON = ("notos", "tasks", "tests", "examples", "benchmarks", "dodo.py")
 SHELL = (
     "scripts/step",
     "scripts/stage1",
@@ -23,6 +23,7 @@ SHELL = (
     "scripts/timeline",
     "scripts/runvm.sh",
     "runit",
+    "notos/vm/instrumented",
     "doit",
     ".ci/run",
 )

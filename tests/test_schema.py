@@ -14,7 +14,11 @@ from notos.kinds import NUMBERS, TEXTS
 from notos.machine import Machine, MachineName
 
 ROOT = Path(__file__).parent.parent
-CONFIGS = [ROOT / "config.yaml", *sorted((ROOT / "examples").glob("*.yaml"))]
+CONFIGS = [
+    ROOT / "config.yaml",
+    *sorted((ROOT / "examples").glob("*.yaml")),
+    ROOT / "examples/project/config.yaml",
+]
 BLOCKS = re.findall(r"```yaml\n(.*?)```", schema.REFERENCE.read_text(), re.DOTALL)
 VALIDATOR = jsonschema.Draft202012Validator(schema.schema())
 

@@ -149,7 +149,7 @@ class MachineFactory:
         finally:
             for _, _, machine in over:
                 if failed and self._config.getoption("notos_keep") and machine.running:
-                    self._tell(machine.keep())
+                    print(machine.keep())  # shown with the failure, by xdist too
                 else:
                     machine.close()
 
@@ -171,7 +171,7 @@ class MachineFactory:
         return scope == "test"
 
     def _owner(self, scope: Scope) -> str:
-        return str(self._test.path) if scope == "module" and self._test else ""
+        return self._test.nodeid.partition("::")[0] if scope == "module" and self._test else ""
 
     def _free(self, name: str) -> str:
         """`name`, with a number where a machine has it already."""
@@ -181,7 +181,12 @@ class MachineFactory:
         )
 
     def _artefacts(self, scope: Scope) -> Path:
-        test = self._test.nodeid if self._test and scope == "test" else self._owner(scope) or "session"
+        if self._test and scope == "test":
+            test = self._test.nodeid
+        else:
+            # Each worker of xdist's has its own.
+            worker = os.environ.get("PYTEST_XDIST_WORKER", "")
+            test = "-".join(filter(None, (self._owner(scope) or "session", worker)))
         safe = "".join(each if each.isalnum() or each in "._-[]" else "-" for each in test)
         return self._path("notos_artefacts") / safe[-120:]
 
@@ -191,11 +196,6 @@ class MachineFactory:
     def _option(self, name: str) -> str:
         given = self._config.getoption(name, None)
         return str(given if given is not None else self._config.getini(name))
-
-    def _tell(self, text: str) -> None:
-        reporter = self._config.pluginmanager.get_plugin("terminalreporter")
-        if reporter is not None:
-            reporter.write_line(f"\n{text}")
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -214,10 +214,18 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
     if factory and report.failed:
         for machine in factory.machines():
             if machine.has_started:
-                report.sections.append((f"console of {machine.name}", "\n".join(machine.console.tail(40))))
+                _add(report, f"console of {machine.name}", "\n".join(machine.console.tail(40)))
             if machine.artefacts:
                 item.user_properties.append((f"artefacts of {machine.name}", str(machine.artefacts)))
     return report
+
+
+def _add(report: Any, title: str, text: str) -> None:
+    """Put a section below the failure itself, for JUnit's files have nothing else of a report."""
+    if hasattr(report.longrepr, "addsection"):
+        report.longrepr.addsection(title, text)
+    else:
+        report.sections.append((title, text))
 
 
 @pytest.hookimpl(wrapper=True)

@@ -1,8 +1,8 @@
 """Builds machines for tests, through the graph, in a folder of its own: the user's build/ and result stay.
 
-<folder>/dodo.py tasks/ scripts/ runit/    links to Notos'
-<folder>/configs/NAME.yaml, .lock          what a test asks for, laid on the user's config
-<folder>/build/NAME/                       the machines
+<folder>/dodo.py tasks/ scripts/ runit/ kernel/    links to Notos'
+<folder>/configs/NAME.yaml, .lock                  what a test asks for, laid on the user's config
+<folder>/build/NAME/                               the machines
 """
 
 import fcntl
@@ -27,12 +27,13 @@ __tracebackhide__ = True  # a failed test shows the test's line (pytest)
 
 PACKAGE = Path(__file__).resolve().parent.parent
 INSTRUMENTED = PACKAGE / "vm/instrumented/config.yaml"
-_GRAPH = ("dodo.py", "tasks", "scripts", "runit")
+_GRAPH = ("dodo.py", "tasks", "scripts", "runit", "kernel")
 
 
 def home() -> Path:
-    """Where the graph is: the checkout that this is part of, else what a wheel brings."""
-    return PACKAGE.parent if (PACKAGE.parent / "dodo.py").is_file() else PACKAGE / "graph"
+    """Where the graph is: what a wheel brings, else the checkout that this is part of."""
+    brought = PACKAGE / "graph"
+    return brought if brought.is_dir() else PACKAGE.parent
 
 
 class Workshop:
