@@ -14,7 +14,7 @@ TEXT_MODE = (720, 400)  # of VGA: 80 by 25 letters of 9 by 16 pixels
 
 
 def colours(picture: Path) -> tuple[tuple[int, int], list[int]]:
-    """A PNG's width and height, and how often its filtered bytes have each value (PNG specification, 5, 9)."""
+    """A PNG's size, and how often its filtered bytes have each value (PNG specification, 5 and 9)."""
     data = picture.read_bytes()
     assert data[:8] == b"\x89PNG\r\n\x1a\n"
     size = struct.unpack(">II", data[16:24])
