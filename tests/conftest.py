@@ -6,7 +6,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -82,12 +82,15 @@ class Project:
         """The machine's runvm.sh; `result` leads to that of the config built last."""
         return self.root / "build" / self.name / "runvm.sh"
 
-    def doit(self, *words: str, check: bool = True, **environment: str) -> subprocess.CompletedProcess[str]:
+    def doit(
+        self, *words: str, check: bool = True, input: str | None = None, **environment: str
+    ) -> subprocess.CompletedProcess[str]:
         """Run doit in it, with this environment's Python."""
         done = subprocess.run(
             [sys.executable, "-m", "doit", *words],
             cwd=self.root,
             env={**clean_environment(), **environment},
+            input=input,
             capture_output=True,
             text=True,
             check=False,
@@ -95,6 +98,12 @@ class Project:
         if check and done.returncode:
             raise AssertionError(f"doit {' '.join(words)}: {done.returncode}\n{done.stdout}\n{done.stderr}")
         return done
+
+    def build(self, name: str, text: str) -> "Project":
+        """Build the machine `name`, whose config is `text`; the project as that machine's."""
+        (self.root / f"{name}.yaml").write_text(text)
+        self.doit(f"config={name}.yaml", "runvm")
+        return replace(self, name=name)
 
     def ran(self, *words: str, **environment: str) -> list[str]:
         """The names of the tasks that `doit` ran, in order."""

@@ -79,11 +79,14 @@ class Machine(Body):
 
     # Its life, from within
 
-    def shutdown(self, seconds: float = END) -> None:
-        """Have it switch itself off, and wait for that. Raises MachineTimeoutError, MachineLostError."""
+    def shutdown(self, seconds: float = END) -> int:
+        """Have it switch itself off, and wait for that; QEMU's exit status.
+
+        Raises MachineTimeoutError, MachineLostError.
+        """
         self._ending = True
         self._leave("poweroff")
-        self.wait_for_end(seconds)
+        return self.wait_for_end(seconds)
 
     def reboot(self, seconds: float = BOOT) -> None:
         """Have it restart, and wait until commands can be run again.

@@ -2,14 +2,15 @@
 
 import base64
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from notos.store import StoreObject
-from tests.boot.console import Console
+from notos.vm import Machine
+from notos.vm.plugin import MachineFactory
 from tests.conftest import Project
 
 NAME = "slave"
@@ -35,7 +36,6 @@ in rec {
   fails = make "fails" "echo this is why; echo and this >&2; exit 3";
 }
 """
-UP = "for i in $(seq 300); do [ -S /nix/var/nix/daemon-socket/socket ] && exit; sleep 0.1; done; exit 1"
 REMOTE = "on 'ssh-ng://root@build-slave"
 
 
@@ -76,23 +76,20 @@ class Host:
 
 @pytest.fixture(scope="module")
 def slave(built: Project) -> Project:
-    (built.root / "slave.yaml").write_text(CONFIG)
-    built.doit("config=slave.yaml", "runvm")
-    return Project(built.root, NAME)
+    return built.build(NAME, CONFIG)
 
 
 @pytest.fixture(scope="module")
-def machine(slave: Project) -> Iterator[Console]:
-    with Console(slave.script, project=slave, config="slave.yaml") as console:
-        console.wait_for_ssh()
-        console.ssh(UP)
-        yield console
+def machine(slave: Project, machine_factory: MachineFactory) -> Machine:
+    machine = machine_factory.at(slave.script, scope="module")
+    machine.wait_until_succeeds("[ -S /nix/var/nix/daemon-socket/socket ]")
+    return machine
 
 
 @pytest.fixture(scope="module")
 def host(
     slave: Project,
-    machine: Console,
+    machine: Machine,
     tool: Callable[[str], list[str]],
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Host:
@@ -105,10 +102,10 @@ def host(
     (root / "etc").mkdir()
     (root / "etc/nix.conf").write_text(f"store = local?root={root}\nbuild-users-group =\nsubstituters =\n")
     (root / "default.nix").write_text(EXPRESSION)
-    return Host(root, slave.doit("config=slave.yaml", "builder", SSH_PORT=machine.port).stdout)
+    return Host(root, slave.doit("config=slave.yaml", "builder", SSH_PORT=str(machine.forward(22))).stdout)
 
 
-def test_a_chain_is_built_there_and_brought_back(host: Host, machine: Console, slave: Project) -> None:
+def test_a_chain_is_built_there_and_brought_back(host: Host, machine: Machine, slave: Project) -> None:
     done = host.build("second", "chain")
     assert done.returncode == 0, done.stderr
     assert done.stderr.count(REMOTE) == 2
@@ -123,7 +120,7 @@ def test_a_chain_is_built_there_and_brought_back(host: Host, machine: Console, s
     assert f"systemConfig={toplevel.path} realroot=/dev/vdb" in cmdline
     assert host.read(second) == f"second: from the host for chain\nsecond: {cmdline}\n"
     # The machine's own Nix knows what it built, and what was sent to it.
-    assert sorted(machine.ssh(f"nix path-info {' '.join(moved)}").split()) == sorted(moved)
+    assert sorted(machine.succeed(f"nix path-info {' '.join(moved)}").split()) == sorted(moved)
     # Nothing is built twice.
     assert REMOTE not in host.build("second", "chain").stderr
 
@@ -152,13 +149,13 @@ def test_another_machine_is_refused(host: Host, tool: Callable[[str], list[str]]
     assert host.build("first", "stranger").returncode == 0
 
 
-def test_it_makes_room_by_itself(host: Host, machine: Console) -> None:
+def test_it_makes_room_by_itself(host: Host, machine: Machine) -> None:
     """Less than min-free: what an earlier build left goes, and nothing of the system."""
     earlier = host.build("first", "earlier").stdout.strip()
-    system = machine.ssh("nix-store -q --requisites /run/current-system")
-    machine.ssh(f"ls {earlier} && fallocate -l 1300M /root/filling")
+    system = machine.succeed("nix-store -q --requisites /run/current-system")
+    machine.succeed(f"ls {earlier} && fallocate -l 1300M /root/filling")
     assert host.build("first", "later").returncode == 0
-    assert machine.ssh(f"ls {earlier} 2>/dev/null || echo gone") == "gone\n"
-    assert machine.ssh("nix-store -q --requisites /run/current-system") == system
-    machine.ssh("rm /root/filling; nix-store --verify --check-contents")
+    assert machine.succeed(f"ls {earlier} 2>/dev/null || echo gone") == "gone\n"
+    assert machine.succeed("nix-store -q --requisites /run/current-system") == system
+    machine.succeed("rm /root/filling; nix-store --verify --check-contents")
     assert "for earlier" in host.read(earlier)

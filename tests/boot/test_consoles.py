@@ -2,7 +2,7 @@
 
 import re
 
-from tests.boot.console import Console
+from notos.vm.plugin import MachineFactory
 from tests.boot.test_default import TRANSCRIPT
 from tests.conftest import Project
 
@@ -17,27 +17,28 @@ def rows(screen: str) -> list[str]:
     return [row for row in found if row and not row.startswith("[")]
 
 
-def test_a_boot_is_on_the_screen(built: Project) -> None:
+def test_a_boot_is_on_the_screen(built: Project, machine_factory: MachineFactory) -> None:
     """Its last lines at least; those of stage-2 and of runit's stages are among them."""
-    with Console(built.script, project=built, KERNEL_PARAMS=PARAMS) as console:
-        console.wait_for_ssh()
-        assert console.ssh("cat /sys/class/tty/console/active") == "tty0 ttyS0\n"
-        screen = rows(console.ssh("cat /dev/vcs1").rstrip("\n"))
-        # Nobody's terminal: a hang-up of it would end the services.
-        assert console.ssh("cut -d' ' -f7 /proc/$(pidof runsvdir)/stat") == "0\n"
+    machine = machine_factory.at(built.script, environment={"KERNEL_PARAMS": PARAMS})
+    assert machine.succeed("cat /sys/class/tty/console/active") == "tty0 ttyS0\n"
+    screen = rows(machine.succeed("cat /dev/vcs1").rstrip("\n"))
+    # Nobody's terminal: a hang-up of it would end the services.
+    assert machine.succeed("cut -d' ' -f7 /proc/$(pidof runsvdir)/stat") == "0\n"
     first = next(at for at, pattern in enumerate(OURS) if re.fullmatch(pattern, screen[0]))
     assert first <= OURS.index(r"Switching root filesystem\.\.\.")
     for row, pattern in zip(screen, OURS[first:], strict=True):
         assert re.fullmatch(pattern, row), (pattern, row)
 
 
-def test_what_stage1_cannot_do_is_on_the_screen(built: Project) -> None:
+def test_what_stage1_cannot_do_is_on_the_screen(built: Project, machine_factory: MachineFactory) -> None:
     """And its first lines, which are said before there is a /dev."""
-    with Console(built.script, project=built, KERNEL_PARAMS=f"root=/dev/vdz {PARAMS}") as console:
-        console.wait_for("rescue shell")
-        console.send("echo; cat /dev/vcs1; echo\n")
-        said = rows(console.wait_for(".{1000,}", 20).string)
-    assert said[0] == "Entering stage-1..."
-    assert re.fullmatch(OURS[1], said[1])
-    assert said[2:3] == ["Creating base file systems..."]
+    machine = machine_factory.at(built.script, environment={"KERNEL_PARAMS": f"root=/dev/vdz {PARAMS}"})
+    machine.wait_for_console("stage-1 failed: there is no device /dev/vdz (root=)")
+    machine.wait_for_console("rescue shell")
+    machine.send_console("echo; cat /dev/vcs1; echo\n")
+    said = rows(machine.wait_for_console(re.compile(".{1000,}"), 5).string)
+    first = said.index("Entering stage-1...")  # what the firmware said may still stand above it
+    assert first <= 2
+    assert re.fullmatch(OURS[1], said[first + 1])
+    assert said[first + 2] == "Creating base file systems..."
     assert "stage-1 failed: there is no device /dev/vdz (root=)" in said

@@ -3,11 +3,11 @@
 import os
 import re
 import subprocess
-from collections.abc import Iterator
 
 import pytest
 
-from tests.boot.console import Console
+from notos.vm import Machine
+from notos.vm.plugin import MachineFactory
 from tests.conftest import Project
 
 STORE = r"/nix/store/[0-9a-z]{32}-"
@@ -41,41 +41,52 @@ TRANSCRIPT = (
 
 
 @pytest.fixture(scope="module")
-def machine(built: Project) -> Iterator[Console]:
+def machine(built: Project, machine_factory: MachineFactory) -> Machine:
     """The default machine, up to its ssh server; the last test turns it off."""
-    with Console(built.script, project=built) as console:
-        console.wait_for_ssh()
-        yield console
+    machine = machine_factory.at(built.script, scope="module")
+    machine.wait_for_boot()
+    return machine
 
 
-def test_transcript(machine: Console) -> None:
+def test_transcript(machine: Machine) -> None:
     """The console reads as the design says, line for line up to runsvdir; then both services."""
-    machine.wait_for("Running nix-daemon")
-    start = next(at for at, line in enumerate(machine.lines) if line.endswith("Entering stage-1..."))
-    lines = [re.sub(r".*(?=Entering stage-1)", "", machine.lines[start]), *machine.lines[start + 1 :]]
+    machine.wait_for_console("Running nix-daemon")
+    said = [line.text for line in machine.console.lines]
+    start = next(at for at, line in enumerate(said) if line.endswith("Entering stage-1..."))
+    lines = [re.sub(r".*(?=Entering stage-1)", "", said[start]), *said[start + 1 :]]
     for line, pattern in zip(lines, TRANSCRIPT, strict=False):
         assert re.fullmatch(pattern, line), (pattern, line)
     rest = lines[len(TRANSCRIPT) :]
     assert {"Running nix-daemon...", "Running sshd..."} <= set(rest)
 
 
-def test_services_are_up(machine: Console) -> None:
-    said = machine.ssh("sv status sshd nix-daemon")
+def test_services_are_up(machine: Machine) -> None:
+    said = machine.succeed("sv status sshd nix-daemon")
     assert re.search(r"^run: sshd: ", said, re.MULTILINE)
     assert re.search(r"^run: nix-daemon: ", said, re.MULTILINE)
 
 
-def test_the_console_waits(machine: Console) -> None:
+def test_the_console_waits(machine: Machine) -> None:
     """Services share a description of it that does, so that of two who write at once none loses its line."""
-    said = machine.ssh("for fd in 1 2; do cat /proc/$(pidof runsvdir)/fdinfo/$fd; done")
+    said = machine.succeed("for fd in 1 2; do cat /proc/$(pidof runsvdir)/fdinfo/$fd; done")
     flags = [int(line.split()[1], 8) for line in said.splitlines() if line.startswith("flags:")]
     assert len(flags) == 2
     assert not any(each & os.O_NONBLOCK for each in flags)
 
 
-def test_no_password_is_accepted(machine: Console, tool) -> None:
+def test_doit_ssh(machine: Machine, built: Project) -> None:
+    """What goes in and out is the command's, and so is the status; words are one command, as ssh has it."""
+    there = {"SSH_PORT": str(machine.forward(22))}
+    command = "cat; echo out; echo err >&2; exit 3"
+    done = built.doit("ssh", command, check=False, input="piped\n", **there)
+    assert (done.returncode, done.stdout, done.stderr) == (3, "piped\nout\n", "err\n")
+    assert built.doit("ssh", "echo", "'two  words'", "$((6 * 7))", **there).stdout == "two  words 42\n"
+    assert built.doit(f"port={machine.forward(22)}", "ssh", "who=me; echo $who").stdout == "me\n"
+
+
+def test_no_password_is_accepted(machine: Machine, tool) -> None:
     options = (
-        *("-F", "none", "-p", machine.port, "-o", "StrictHostKeyChecking=no"),
+        *("-F", "none", "-p", str(machine.forward(22)), "-o", "StrictHostKeyChecking=no"),
         *("-o", "UserKnownHostsFile=/dev/null", "-o", "PubkeyAuthentication=no"),
         *("-o", "NumberOfPasswordPrompts=0"),
     )
@@ -86,41 +97,40 @@ def test_no_password_is_accepted(machine: Console, tool) -> None:
     assert "Permission denied (publickey)" in done.stderr
 
 
-def test_the_system(machine: Console) -> None:
+def test_the_system(machine: Machine) -> None:
     """Accounts, layout, modules and the network are as configured."""
-    assert machine.ssh("id -u; hostname; cat /etc/hostname").split() == ["0", "notos", "notos"]
-    assert machine.ssh("readlink -f /bin/sh").endswith("/bin/busybox\n")
-    assert machine.ssh("stat -c %a /etc/shadow /tmp /root").split() == ["600", "1777", "700"]
-    assert "inet 10.0.2.15/24" in machine.ssh("ip address show eth0")
-    assert "default via 10.0.2.2" in machine.ssh("ip route")
-    assert machine.ssh("modprobe qemu_fw_cfg && lsmod").count("qemu_fw_cfg") == 1
-    assert machine.ssh("readlink /run/current-system") == machine.ssh("readlink /run/booted-system")
-    assert machine.ssh("echo x >/etc/made && cat /etc/made") == "x\n"
+    assert machine.succeed("id -u; hostname; cat /etc/hostname").split() == ["0", "notos", "notos"]
+    assert machine.succeed("readlink -f /bin/sh").endswith("/bin/busybox\n")
+    assert machine.succeed("stat -c %a /etc/shadow /tmp /root").split() == ["600", "1777", "700"]
+    assert "inet 10.0.2.15/24" in machine.succeed("ip address show eth0")
+    assert "default via 10.0.2.2" in machine.succeed("ip route")
+    assert machine.succeed("modprobe qemu_fw_cfg && lsmod").count("qemu_fw_cfg") == 1
+    assert machine.succeed("readlink /run/current-system") == machine.succeed("readlink /run/booted-system")
+    assert machine.succeed("echo x >/etc/made && cat /etc/made") == "x\n"
 
 
-def test_nix_owns_the_store(machine: Console) -> None:
-    machine.ssh("nix-store --verify --check-contents")
-    paths = machine.ssh("nix path-info -r /run/current-system").split()
+def test_nix_owns_the_store(machine: Machine) -> None:
+    machine.succeed("nix-store --verify --check-contents")
+    paths = machine.succeed("nix path-info -r /run/current-system").split()
     assert {re.sub(r"^.{44}", "", path) for path in paths} >= {"toplevel", "system-path", "runit", "stage-2"}
 
 
-def test_a_failing_service_waits_longer_and_longer(machine: Console) -> None:
+def test_a_failing_service_waits_longer_and_longer(machine: Machine) -> None:
     """One that ends at once is started again after 1 s, then 2 s, …, not in a loop."""
-    machine.ssh(
+    machine.succeed(
         "cp -r /etc/runit/services/sshd /run/flaky && rm /run/flaky/supervise /run/flaky/run"
         " && printf '#!/bin/sh\\necho x >>/run/flaky.ran\\nexit 1\\n' >/run/flaky/run"
         " && chmod +x /run/flaky/run && ln -s /run/flaky /run/service/flaky"
     )
-    machine.wait_for("flaky ended with status 1; it starts again in 4 s", 40)
-    assert int(machine.ssh("wc -l </run/flaky.ran")) == 3
-    machine.ssh("rm /run/service/flaky")
+    machine.wait_for_console("flaky ended with status 1; it starts again in 4 s", 10)
+    assert int(machine.succeed("wc -l </run/flaky.ran")) == 3
+    machine.succeed("rm /run/service/flaky")
 
 
-def test_poweroff(machine: Console) -> None:
+def test_poweroff(machine: Machine) -> None:
     """The machine ends in order, and QEMU with status 0. (The last test of this machine.)"""
-    machine.ssh("poweroff", check=False)
-    assert machine.end() == 0
-    said = "\n".join(machine.lines)
+    assert machine.shutdown() == 0
+    said = "\n".join(line.text for line in machine.console.lines)
     assert "- runit: enter stage: /etc/runit/3" in said
     assert "power off" in said
     assert "not found" not in said
@@ -132,15 +142,17 @@ def test_poweroff(machine: Console) -> None:
     [
         (
             "systemConfig=/nix/store/none",
-            r"stage-1 failed: /nix/store/none \(systemConfig=\) is not in the store",
+            "stage-1 failed: /nix/store/none (systemConfig=) is not in the store",
         ),
-        ("root=/dev/vdz", r"stage-1 failed: there is no device /dev/vdz \(root=\)"),
+        ("root=/dev/vdz", "stage-1 failed: there is no device /dev/vdz (root=)"),
     ],
 )
-def test_what_stage1_cannot_do_is_said(built: Project, parameter: str, message: str) -> None:
+def test_what_stage1_cannot_do_is_said(
+    built: Project, machine_factory: MachineFactory, parameter: str, message: str
+) -> None:
     """A message that says what is wrong, and a shell that answers."""
-    with Console(built.script, project=built, KERNEL_PARAMS=parameter) as console:
-        console.wait_for(message)
-        console.wait_for("rescue shell")
-        console.send("echo rescue=$((6 * 7))\n")
-        console.wait_for("rescue=42", 20)
+    machine = machine_factory.at(built.script, environment={"KERNEL_PARAMS": parameter})
+    machine.wait_for_console(message)
+    machine.wait_for_console("rescue shell")
+    machine.send_console("echo rescue=$((6 * 7))\n")
+    machine.wait_for_console("rescue=42", 5)

@@ -10,7 +10,7 @@ import pytest
 
 from notos import kconfig
 from notos.cache import Cache
-from tests.boot.console import Console
+from notos.vm.plugin import MachineFactory
 from tests.conftest import Project, clean_environment, copy_project
 from tests.servers import Compilers, HttpCache, distccd, http_cache
 
@@ -64,20 +64,19 @@ def test_a_team_shares_what_compilers_made(
         assert one.read_bytes() == two.read_bytes(), name
 
 
-def test_fast(fast: Project) -> None:
-    with Console(fast.script, project=fast, config=FAST) as console:
-        console.wait_for("Entering stage-1")
-        console.wait_for_ssh()
-        assert not any("Loading kernel module" in line for line in console.lines)
-        assert console.ssh("uname -r").strip().endswith("-fast")
-        assert console.ssh("ls /proc/modules 2>/dev/null || echo none") == "none\n"
-        assert console.ssh("sv status sshd").startswith("run: sshd: ")
-        assert "notos" in console.ssh("uname -v; cat /proc/version")  # KBUILD_BUILD_USER, not ours
-        assert console.ssh("cat /proc/sys/kernel/random/entropy_avail").strip() == "256"
-        assert "virtio" in console.ssh("cat /sys/class/misc/hw_random/rng_current")
-        console.ssh("poweroff", check=False)
-        assert console.end() == 0
-        assert any("cannot switch itself off; it restarts" in line for line in console.lines)
+def test_fast(fast: Project, machine_factory: MachineFactory) -> None:
+    machine = machine_factory.at(fast.script)
+    machine.wait_for_console("Entering stage-1")
+    machine.wait_for_boot()
+    assert not machine.console.find("Loading kernel module")
+    assert machine.succeed("uname -r").strip().endswith("-fast")
+    assert machine.succeed("ls /proc/modules 2>/dev/null || echo none") == "none\n"
+    assert machine.succeed("sv status sshd").startswith("run: sshd: ")
+    assert "notos" in machine.succeed("uname -v; cat /proc/version")  # KBUILD_BUILD_USER, not ours
+    assert machine.succeed("cat /proc/sys/kernel/random/entropy_avail").strip() == "256"
+    assert "virtio" in machine.succeed("cat /sys/class/misc/hw_random/rng_current")
+    assert machine.shutdown() == 0
+    assert machine.console.find("cannot switch itself off; it restarts")
 
 
 def test_one_option_turned(fast: Project) -> None:
@@ -127,33 +126,32 @@ def test_two_hosts_compile(tiny: Project, hosts: tuple[Compilers, Compilers]) ->
     assert all(each.compiled > 300 for each in hosts)
 
 
-def test_tiny(tiny: Project) -> None:
+def test_tiny(tiny: Project, machine_factory: MachineFactory) -> None:
     named = tiny.root / "config.yaml"
     assert "virtio_blk" in named.read_text()
-    with Console(tiny.script, project=tiny, config=TINY) as console:
-        console.wait_for("Creating writable Nix store")
-        loaded = [line.split()[-1] for line in console.lines if line.startswith("Loading kernel module")]
-        assert loaded == [
-            *(
-                "virtio...",
-                "virtio_pci...",
-                "virtio_net...",
-                "virtio_rng...",
-                "virtio_blk...",
-                "virtio_console...",
-            ),
-            *("dm_mod...", "tun...", "loop...", "squashfs...", "overlay..."),
-        ]
-        console.wait_for_ssh()
-        assert console.ssh("uname -r").strip().endswith("-tiny")
-        modules = {line.split()[0] for line in console.ssh("cat /proc/modules").splitlines()}
-        assert {each.removesuffix("...") for each in loaded} - {"virtio_rng"} <= modules
-        assert {"virtio_rng", "qemu_fw_cfg"} <= modules
-        # What Nix's sandbox is made of, and Nix's own word on its store.
-        assert console.ssh("unshare -U -r -m -n -i -u -p -f true && echo made") == "made\n"
-        console.ssh("nix-store --verify --check-contents")
-        console.ssh("poweroff", check=False)
-        assert console.end() == 0
+    machine = machine_factory.at(tiny.script)
+    machine.wait_for_console("Creating writable Nix store")
+    said = [line.text for line in machine.console.lines]
+    loaded = [line.split()[-1] for line in said if line.startswith("Loading kernel module")]
+    assert loaded == [
+        *(
+            "virtio...",
+            "virtio_pci...",
+            "virtio_net...",
+            "virtio_rng...",
+            "virtio_blk...",
+            "virtio_console...",
+        ),
+        *("dm_mod...", "tun...", "loop...", "squashfs...", "overlay..."),
+    ]
+    assert machine.succeed("uname -r").strip().endswith("-tiny")
+    modules = {line.split()[0] for line in machine.succeed("cat /proc/modules").splitlines()}
+    assert {each.removesuffix("...") for each in loaded} - {"virtio_rng"} <= modules
+    assert {"virtio_rng", "qemu_fw_cfg"} <= modules
+    # What Nix's sandbox is made of, and Nix's own word on its store.
+    assert machine.succeed("unshare -U -r -m -n -i -u -p -f true && echo made") == "made\n"
+    machine.succeed("nix-store --verify --check-contents")
+    assert machine.shutdown() == 0
 
 
 def test_diffconfig_tells_what_was_asked_and_what_came(tiny: Project) -> None:

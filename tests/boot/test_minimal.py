@@ -1,19 +1,17 @@
 """A machine without Nix and with dropbear boots, takes a key and ends."""
 
-from tests.boot.console import Console
+from dataclasses import replace
+
+from notos.vm.plugin import MachineFactory
 from tests.conftest import Project
 
-CONFIG = "examples/minimal.yaml"
 
-
-def test_minimal(built: Project) -> None:
-    built.doit(f"config={CONFIG}", "runvm")
-    script = built.root / "build/minimal/runvm.sh"
-    with Console(script, project=built, config=CONFIG) as console:
-        console.wait_for("Running sshd")
-        console.wait_for_ssh()
-        assert console.ssh("hostname; sv status sshd").startswith("minimal\nrun: sshd: ")
-        assert console.ssh("ls /nix/var 2>/dev/null || echo none") == "none\n"
-        console.ssh("reboot", check=False)
-        assert console.end() == 0  # QEMU runs with -no-reboot
-        assert any("reboot" in line for line in console.lines)
+def test_minimal(built: Project, machine_factory: MachineFactory) -> None:
+    built.doit("config=examples/minimal.yaml", "runvm")
+    machine = machine_factory.at(replace(built, name="minimal").script)
+    machine.wait_for_console("Running sshd")
+    assert machine.succeed("hostname; sv status sshd").startswith("minimal\nrun: sshd: ")
+    assert machine.succeed("ls /nix/var 2>/dev/null || echo none") == "none\n"
+    machine.succeed("(sleep 1; reboot) >/dev/null 2>&1 &")
+    assert machine.wait_for_end() == 0  # QEMU runs with -no-reboot
+    assert any("reboot" in line.text for line in machine.console.lines)

@@ -2,12 +2,12 @@
 
 import base64
 import json
-from collections.abc import Iterator
 
 import pytest
 
 from notos.store import Store, StoreObject
-from tests.boot.console import Console
+from notos.vm import Machine
+from notos.vm.plugin import MachineFactory
 from tests.conftest import Project
 from tests.servers import http_cache
 
@@ -35,17 +35,15 @@ derivation {
   '' ];
 }
 """
-UNTIL = "for i in $(seq 300); do [ {} ] && exit; sleep 0.1; done; exit 1"
 
 
 @pytest.fixture(scope="module")
-def machine(built: Project) -> Iterator[Console]:
+def machine(built: Project, machine_factory: MachineFactory) -> Machine:
     """The default machine, with Nix's daemon up and the registration in its database."""
-    with Console(built.script, project=built) as console:
-        console.wait_for_ssh()
-        console.ssh(UNTIL.format("-S /nix/var/nix/daemon-socket/socket"))
-        console.ssh(f"cat >/tmp/reached.nix <<'E'\n{DERIVATION}E\n")
-        yield console
+    machine = machine_factory.at(built.script, scope="module")
+    machine.wait_until_succeeds("[ -S /nix/var/nix/daemon-socket/socket ]")
+    machine.succeed(f"cat >/tmp/reached.nix <<'E'\n{DERIVATION}E\n")
+    return machine
 
 
 @pytest.fixture(scope="module")
@@ -57,13 +55,13 @@ def closure(built: Project) -> dict[str, StoreObject]:
 
 
 @pytest.mark.parametrize("who", AS)
-def test_it_finds_no_fault(machine: Console, who: str) -> None:
-    machine.ssh(AS[who].format("nix-store --verify --check-contents"))
+def test_it_finds_no_fault(machine: Machine, who: str) -> None:
+    machine.succeed(AS[who].format("nix-store --verify --check-contents"))
 
 
 @pytest.mark.parametrize("who", AS)
-def test_it_knows_what_our_manifests_say(machine: Console, closure: dict[str, StoreObject], who: str) -> None:
-    told = json.loads(machine.ssh(AS[who].format(f"nix path-info -rS --json {SYSTEM}")))
+def test_it_knows_what_our_manifests_say(machine: Machine, closure: dict[str, StoreObject], who: str) -> None:
+    told = json.loads(machine.succeed(AS[who].format(f"nix path-info -rS --json {SYSTEM}")))
     assert told.keys() == closure.keys()
     for path, info in told.items():
         obj = closure[path]
@@ -74,25 +72,25 @@ def test_it_knows_what_our_manifests_say(machine: Console, closure: dict[str, St
     assert max(each["closureSize"] for each in told.values()) == sizes
 
 
-def test_references_referrers_and_tree(machine: Console, closure: dict[str, StoreObject]) -> None:
+def test_references_referrers_and_tree(machine: Machine, closure: dict[str, StoreObject]) -> None:
     for path, obj in closure.items():
         asked = f"nix-store -q --references {path}; echo and; nix-store -q --referrers {path}"
-        references, referrers = machine.ssh(AS["root"].format(asked)).split("and\n")
+        references, referrers = machine.succeed(AS["root"].format(asked)).split("and\n")
         assert sorted(references.split()) == list(obj.references)
         assert sorted(referrers.split()) == sorted(
             each for each in closure if path in closure[each].references
         )
-    tree = machine.ssh(AS["root"].format(f"nix-store -q --tree {SYSTEM}"))
+    tree = machine.succeed(AS["root"].format(f"nix-store -q --tree {SYSTEM}"))
     assert {line.split("/nix/store/")[1].split()[0] for line in tree.splitlines()} == {
         path.removeprefix("/nix/store/") for path in closure
     }
 
 
 @pytest.mark.parametrize("who", AS)
-def test_it_builds_in_its_sandbox(machine: Console, closure: dict[str, StoreObject], who: str) -> None:
+def test_it_builds_in_its_sandbox(machine: Machine, closure: dict[str, StoreObject], who: str) -> None:
     build = f"SALT={who} nix-build --no-out-link /tmp/reached.nix"
-    out = machine.ssh(AS[who].format(build)).strip()
-    lines = machine.ssh(f"cat {out}").splitlines()
+    out = machine.succeed(AS[who].format(build)).strip()
+    lines = machine.succeed(f"cat {out}").splitlines()
     assert "folder /build" in lines
     assert "path /bin/sh" in lines
     reached = {line.removeprefix("path ") for line in lines if line.startswith("path ")}
@@ -106,56 +104,54 @@ def test_it_builds_in_its_sandbox(machine: Console, closure: dict[str, StoreObje
         "lo:"
     ]
     # It depends on nothing of the system, and the system on nothing of it.
-    assert machine.ssh(f"nix-store -q --references {out}") == ""
+    assert machine.succeed(f"nix-store -q --references {out}") == ""
     assert out not in closure
 
 
-def test_collecting_garbage_leaves_the_system(machine: Console, closure: dict[str, StoreObject]) -> None:
-    roots = machine.ssh("nix-store --gc --print-roots")
+def test_collecting_garbage_leaves_the_system(machine: Machine, closure: dict[str, StoreObject]) -> None:
+    roots = machine.succeed("nix-store --gc --print-roots")
     for name in ("current-system", "booted-system"):
         assert f"\n/run/{name} -> " in roots
     build = "cd /tmp; SALT={} nix-build {} /tmp/reached.nix"
-    unused = machine.ssh(build.format("unused", "--no-out-link")).strip()
-    used = machine.ssh(build.format("used", "-o /root/used")).strip()
-    machine.ssh("nix-store --gc")
-    assert machine.ssh(f"ls -d {unused} 2>/dev/null || echo gone") == "gone\n"
-    assert machine.ssh(f"ls -d {used}").strip() == used
-    machine.ssh("nix-store --verify --check-contents")
-    left = machine.ssh(f"nix-store -q --requisites {SYSTEM}").split()
+    unused = machine.succeed(build.format("unused", "--no-out-link")).strip()
+    used = machine.succeed(build.format("used", "-o /root/used")).strip()
+    machine.succeed("nix-store --gc")
+    assert machine.succeed(f"ls -d {unused} 2>/dev/null || echo gone") == "gone\n"
+    assert machine.succeed(f"ls -d {used}").strip() == used
+    machine.succeed("nix-store --verify --check-contents")
+    left = machine.succeed(f"nix-store -q --requisites {SYSTEM}").split()
     assert sorted(left) == sorted(closure)
-    assert machine.ssh("sv status sshd nix-daemon").count("run: ") == 2
-    machine.ssh(AS["nobody"].format("SALT=after nix-build --no-out-link /tmp/reached.nix"))
+    assert machine.succeed("sv status sshd nix-daemon").count("run: ") == 2
+    machine.succeed(AS["nobody"].format("SALT=after nix-build --no-out-link /tmp/reached.nix"))
 
 
-def test_a_collector_waits_while_the_system_is_registered(machine: Console) -> None:
+def test_a_collector_waits_while_the_system_is_registered(machine: Machine) -> None:
     """By the lock that the daemon's service holds meanwhile: to it the system would be garbage."""
-    said = machine.ssh("chpst -l /nix/var/nix/gc.lock sleep 2 & sleep 0.5; nix-store --gc 2>&1")
+    said = machine.succeed("chpst -l /nix/var/nix/gc.lock sleep 2 & sleep 0.5; nix-store --gc 2>&1")
     assert "waiting for the big garbage collector lock" in said
-    run = machine.ssh("cat /run/service/nix-daemon/run")
+    run = machine.succeed("cat /run/service/nix-daemon/run")
     assert "chpst -l /nix/var/nix/gc.lock nix-store --load-db" in run
 
 
-def test_a_user_has_what_he_installs(machine: Console) -> None:
+def test_a_user_has_what_he_installs(machine: Machine) -> None:
     """A profile, on the PATH of a login shell."""
-    said = machine.ssh(
+    said = machine.succeed(
         "mkdir -p /tmp/hello/bin; cd /tmp/hello/bin; printf '#!/bin/sh\\necho hello\\n' >greet; chmod +x *\n"
         "cd /root && nix-env -i $(nix-store --add /tmp/hello) 2>&1 && sh -lc 'greet; echo $NIX_PATH'"
     )
     assert said.endswith("hello\n\n")
 
 
-def test_nothing_waits_for_a_network(machine: Console) -> None:
+def test_nothing_waits_for_a_network(machine: Machine) -> None:
     """No substituter, no registry of flakes: what is not here is not looked for elsewhere."""
-    said = machine.ssh(
-        "nix flake metadata nixpkgs 2>&1; nix-store -r /nix/store/" + "0" * 32 + "-x 2>&1", check=False
-    )
+    said = machine.fail("nix flake metadata nixpkgs 2>&1", f"nix-store -r /nix/store/{'0' * 32}-x 2>&1")
     assert "cannot find flake" in said
     assert "download" not in said
     assert "don't know how to build these paths" in said
 
 
 def test_it_takes_another_system_from_a_published_cache(
-    machine: Console, built: Project, tool, tmp_path_factory: pytest.TempPathFactory
+    machine: Machine, built: Project, tool, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     """`doit publish`, a web server, and the machine's Nix, which asks for signatures."""
     (built.root / "other.yaml").write_text(
@@ -174,21 +170,21 @@ def test_it_takes_another_system_from_a_published_cache(
         )
         name, key = public.split(":")
         stranger = f"{name}:{'A' if key[0] != 'A' else 'B'}{key[1:]}"
-        refused = machine.ssh(realise.format(stranger), check=False)
+        refused = machine.fail(realise.format(stranger))
         assert "not signed by any of the keys in 'trusted-public-keys'" in refused
-        assert machine.ssh(f"cat {toplevel}/etc/motd 2>/dev/null || echo none") == "none\n"
-        machine.ssh(realise.format(public))
-        assert machine.ssh(f"cat {toplevel}/etc/motd") == "other"
+        assert machine.succeed(f"cat {toplevel}/etc/motd 2>/dev/null || echo none") == "none\n"
+        machine.succeed(realise.format(public))
+        assert machine.succeed(f"cat {toplevel}/etc/motd") == "other"
         # Only what the machine had not was fetched: the toplevel itself.
         assert sum(1 for line in server.requests("GET", "200") if "/nar/" in line) == 1
-    machine.ssh("nix-store --verify --check-contents")
+    machine.succeed("nix-store --verify --check-contents")
 
 
-def test_a_database_that_somebody_made_first_learns_all_the_same(machine: Console) -> None:
+def test_a_database_that_somebody_made_first_learns_all_the_same(machine: Machine) -> None:
     """The daemon's start loads the registration, also where another nix command came before it."""
-    machine.ssh(
+    machine.succeed(
         "sv force-stop nix-daemon; rm -r /nix/var/nix/db; nix-store --gc --print-roots;"
         " [ -e /nix/var/nix/db/db.sqlite ] && sv start nix-daemon"
     )
-    machine.ssh(UNTIL.format("-L /nix/var/nix/db/registered"))
-    machine.ssh(f"nix-store --verify --check-contents && nix path-info -r {SYSTEM}")
+    machine.wait_until_succeeds("[ -L /nix/var/nix/db/registered ]")
+    machine.succeed(f"nix-store --verify --check-contents && nix path-info -r {SYSTEM}")

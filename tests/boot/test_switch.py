@@ -3,17 +3,14 @@
 import re
 import subprocess
 import sys
-import time
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from notos import ssh_key
 from notos.cache import Cache
-from notos.tools import ToolsTree
-from tests.boot.console import Console
+from notos.vm import Machine
+from notos.vm.plugin import MachineFactory
 from tests.conftest import Project, clean_environment
 
 WEB = """
@@ -33,17 +30,22 @@ etc:
 class Switched:
     """A machine, and the config that it is switched to."""
 
-    console: Console
+    vm: Machine
     project: Project
     base: str
     config: str
+
+    @property
+    def port(self) -> str:
+        """Of 127.0.0.1, which leads to its ssh."""
+        return str(self.vm.forward(22))
 
     def write(self, text: str) -> None:
         (self.project.root / self.config).write_text(f"{self.base}{text}")
 
     def doit(self, *words: str, check: bool = True, **environment: str) -> subprocess.CompletedProcess[str]:
         words = (f"config={self.config}", *words)
-        return self.project.doit(*words, check=check, SSH_PORT=self.console.port, **environment)
+        return self.project.doit(*words, check=check, SSH_PORT=self.port, **environment)
 
     def switch(self, text: str, *words: str, **environment: str) -> str:
         """Switch to the machine with `text` in its config; what it says."""
@@ -63,40 +65,35 @@ class Switched:
         return subprocess.Popen(
             [sys.executable, "-m", "doit", f"config={self.config}", *words],
             cwd=self.project.root,
-            env={**clean_environment(), "SSH_PORT": self.console.port},
+            env={**clean_environment(), "SSH_PORT": self.port},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
         )
 
     def ssh(self, command: str) -> str:
-        return self.console.ssh(command)
+        return self.vm.succeed(command)
 
     def processes(self, *names: str) -> list[str]:
         return self.ssh("cat " + " ".join(f"/run/runit/{name}/pid" for name in names)).split()
 
 
-def booted(built: Project, name: str, parent: str, text: str = "") -> Iterator[Switched]:
-    config = f"{name}.yaml"
+def booted(factory: MachineFactory, built: Project, name: str, parent: str) -> Switched:
     base = f"name: {name}\nimports: [{parent}]\n"
-    (built.root / config).write_text(base + text)
-    built.doit(f"config={config}", "runvm")
-    project = Project(built.root, name)
-    with Console(project.script, project=project, config=config) as console:
-        console.wait_for_ssh()
-        yield Switched(console, project, base, config)
+    project = built.build(name, f"{base}etc: {{motd: {{text: one}}}}\n")
+    return Switched(factory.at(project.script, scope="module"), project, base, f"{name}.yaml")
 
 
 @pytest.fixture(scope="module")
-def machine(built: Project) -> Iterator[Switched]:
+def machine(machine_factory: MachineFactory, built: Project) -> Switched:
     """The default machine; each test leaves it with a system of its own."""
-    yield from booted(built, "switched", "config.yaml", "etc: {motd: {text: one}}\n")
+    return booted(machine_factory, built, "switched", "config.yaml")
 
 
 @pytest.fixture(scope="module")
-def small(built: Project) -> Iterator[Switched]:
+def small(machine_factory: MachineFactory, built: Project) -> Switched:
     """A machine without Nix, with another ssh server."""
-    yield from booted(built, "plain", "examples/minimal.yaml", "etc: {motd: {text: one}}\n")
+    return booted(machine_factory, built, "plain", "examples/minimal.yaml")
 
 
 def test_a_file_in_etc(machine: Switched) -> None:
@@ -227,8 +224,8 @@ def test_one_that_cannot_be_reached_goes_back_by_itself(machine: Switched) -> No
     broken = 'etc: {motd: {text: bad}, ssh/sshd_config.d/bad.conf: {text: "Nonsense yes\\n"}}\n'
     said = machine.refused(broken, "within=6")
     assert "the switch was not confirmed within 6 s, so the machine goes back by itself" in said
-    machine.console.wait_for(r"Nobody has confirmed \S+-toplevel within 6 s; going back to")
-    machine.console.wait_for_ssh(20)
+    machine.vm.wait_for_console(re.compile(r"Nobody has confirmed \S+-toplevel within 6 s; going back to"))
+    machine.vm.wait_for_banner(5)
     assert machine.ssh("readlink /run/current-system; cat /etc/motd") == f"{before}fine"
 
 
@@ -279,14 +276,14 @@ def test_who_is_not_there_and_who_it_is_not(machine: Switched, tmp_path: Path) -
     assert "is not the machine it should be: its host key is another one: stop what answers there" in said
     # By another name it is a stranger's machine, which is not in this user's known_hosts.
     said = machine.refused(
-        "", "host=localhost", f"port={machine.console.port}", NOTOS_CACHE=str(cache), HOME=str(tmp_path)
+        "", "host=localhost", f"port={machine.port}", NOTOS_CACHE=str(cache), HOME=str(tmp_path)
     )
     assert "localhost:" in said and "its host key is another one" in said
     host = (Cache.default().root / "ssh/host_ed25519.pub").read_text()
     (tmp_path / ".ssh").mkdir()
-    (tmp_path / ".ssh/known_hosts").write_text(f"[localhost]:{machine.console.port} {host}")
+    (tmp_path / ".ssh/known_hosts").write_text(f"[localhost]:{machine.port} {host}")
     machine.write("")
-    words = ("switch", "host=localhost", f"port={machine.console.port}")
+    words = ("switch", "host=localhost", f"port={machine.port}")
     said = machine.doit(*words, NOTOS_CACHE=str(cache), HOME=str(tmp_path)).stdout
     assert "switched in" in said
 
@@ -340,18 +337,14 @@ def test_a_key_that_is_added_lets_in(small: Switched) -> None:
     assert key in small.ssh("cat /run/ssh/root/authorized_keys")
 
 
-def test_a_machine_that_vanishes(small: Switched, tools_tree: ToolsTree) -> None:
+def test_a_machine_that_vanishes(small: Switched) -> None:
     """In the middle of the switch: here a service takes its time to end. (The last test of this machine.)"""
     stubborn = "services:\n  stubborn: {run: \"trap '' TERM; while :; do sleep 1; done\"}\n"
     small.switch(stubborn)
     small.write("")
-    login = ssh_key.login(Cache.default(), tools_tree, ssh_key.Address("", small.console.port))
     with small.start("switch") as process:
-        for _ in range(100):
-            if subprocess.run([*login, "[ ! -e /run/service/stubborn ]"], check=False).returncode == 0:
-                break
-            time.sleep(0.1)
-        small.console.pull_the_plug()
+        small.vm.wait_until_fails("[ -e /run/service/stubborn ]")
+        small.vm.crash()
         assert process.stdout is not None
         said = process.stdout.read()
     assert process.returncode == 1
