@@ -19,8 +19,9 @@ from notos.ssh_key import Address, login
 from notos.tools import ToolsTree
 
 LOST = 255  # ssh's own status: there is no connection, or there is none any more
-# A machine that hangs is given up after 15 s; nobody is there to be asked for a password.
-_OPTIONS = ("-o", "BatchMode=yes", "-o", "ServerAliveInterval=5", "-o", "ServerAliveCountMax=2")
+# Nobody is there to be asked for a password; a machine that hangs is given up after 15 s.
+_QUIET = ("-o", "BatchMode=yes")
+_LIMITS = ("-o", "ServerAliveInterval=5", "-o", "ServerAliveCountMax=2")
 
 
 @dataclass(frozen=True)
@@ -55,31 +56,35 @@ class Remote:
 
 def apart(cache: Cache, tools: ToolsTree, address: Address, *, seconds: int = 10) -> Remote:
     """The machine by a new connection for each script, which takes `seconds` at the most."""
-    return Remote(address, tuple(login(cache, tools, address, *_OPTIONS, "-o", f"ConnectTimeout={seconds}")))
+    return Remote(
+        address, tuple(login(cache, tools, address, *_QUIET, *_LIMITS, "-o", f"ConnectTimeout={seconds}"))
+    )
 
 
 @contextmanager
 def connected(
-    cache: Cache, tools: ToolsTree, address: Address, *, watch: Callable[[], None] = lambda: None
+    cache: Cache, tools: ToolsTree, address: Address, *, watch: Callable[[], None] | None = None
 ) -> Iterator[Remote]:
     """The machine by one connection for all scripts. Raises MachineError when there is none.
 
-    `watch` is called while it is made.
+    `watch` is called while it is made; who watches gives up a machine that hangs by himself.
     """
     # In /tmp, for a socket's name is short (unix(7)).
     with tempfile.TemporaryDirectory(prefix="notos-", dir="/tmp") as folder:
         control = Path(folder, "control")
         said = Path(folder, "said")
-        *master, host = login(
-            cache, tools, address, *_OPTIONS, "-o", "ConnectTimeout=10", "-M", "-N", "-S", str(control)
-        )
-        with meanwhile([*master, host], said, env=_environment()) as process:
+        limits = () if watch else (*_LIMITS, "-o", "ConnectTimeout=10")
+        master = login(cache, tools, address, *_QUIET, *limits, "-M", "-N", "-S", str(control))
+        with meanwhile(master, said, env=_environment()) as process:
             while not control.exists():
+                if watch:
+                    watch()
                 if process.poll() is not None:
                     raise problem(address, Ended(LOST, b"", said.read_text(errors="replace")))
-                watch()
                 time.sleep(0.01)
-            yield Remote(address, tuple(login(cache, tools, address, "-S", str(control))))
+            # Without the one connection nobody makes another.
+            words = login(cache, tools, address, "-S", str(control), "-o", "ProxyCommand=false")
+            yield Remote(address, tuple(words))
 
 
 def problem(address: Address, done: Ended) -> MachineError:

@@ -1,12 +1,14 @@
 """Running programs: the one place where Notos starts a process and waits for it."""
 
 import ctypes
+import functools
 import os
 import selectors
 import shlex
 import signal
 import subprocess
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +17,7 @@ from typing import Any
 from notos.errors import ToolError
 
 _PR_SET_PDEATHSIG = 1  # prctl(2)
+_PRCTL = ctypes.CDLL(None).prctl  # found here, for between fork and exec nothing may be loaded
 _LAST_LINES = 12
 _PIECE = 1 << 16  # bytes that a pipe takes at once
 _TICK = 0.05  # seconds between two looks of who watches a command
@@ -143,11 +146,16 @@ def meanwhile(
     command: Sequence[str], log: Path, *, env: Mapping[str, str] | None = None
 ) -> Iterator[Running]:
     """Have `command` run while the block does, what it prints going to `log`; kill it then."""
-    with log.open("wb") as stream, _started(command, env, stdout=stream, stderr=stream) as process:
+    with log.open("wb") as stream:
+        process = start(command, env, stdout=stream, stderr=stream)
         try:
             yield process
         finally:
             process.terminate()
+            try:
+                process.wait(2)
+            except subprocess.TimeoutExpired:
+                kill(process)
 
 
 def at_terminal(command: Sequence[str]) -> int:
@@ -160,15 +168,40 @@ def _started(
     command: Sequence[str | os.PathLike[str]], env: Mapping[str, str] | None, hint: str = "", **how: Any
 ) -> Iterator[subprocess.Popen[bytes]]:
     """The process, killed with all its children if what is done meanwhile does not come to its end."""
-    process = start(command, env, hint, **how)
+    process = _start(command, env, hint, **how)
     try:
         yield process
     except BaseException:
         kill(process)
         raise
+    finally:
+        for stream in (process.stdin, process.stdout, process.stderr):
+            if stream:
+                with suppress(BrokenPipeError):
+                    stream.close()
 
 
 def start(
+    command: Sequence[str | os.PathLike[str]],
+    env: Mapping[str, str] | None = None,
+    *,
+    outlive: bool = False,
+    **how: Any,
+) -> Running:
+    """Start `command`, for a caller who ends it by kill(); `how` goes to Popen. Raises ToolError.
+
+    Unless it may `outlive` us it is killed when this process ends, whatever becomes of the caller's thread.
+    """
+    return _starter(os.getpid()).submit(_start, command, env, outlive=outlive, **how).result()
+
+
+@functools.cache
+def _starter(process: int) -> ThreadPoolExecutor:
+    """A thread of this process': what a thread has started is killed when that thread ends (prctl(2))."""
+    return ThreadPoolExecutor(1, thread_name_prefix=f"starter of {process}")
+
+
+def _start(
     command: Sequence[str | os.PathLike[str]],
     env: Mapping[str, str] | None = None,
     hint: str = "",
@@ -176,10 +209,6 @@ def start(
     outlive: bool = False,
     **how: Any,
 ) -> Running:
-    """Start `command`, for a caller who ends it by kill(); `how` goes to Popen. Raises ToolError.
-
-    Unless it may `outlive` us it is killed when the thread that started it ends (prctl(2)).
-    """
     words = [os.fspath(word) for word in command]
     environment = {"PATH": "/nonexistent", "LC_ALL": "C"} if env is None else dict(env)
     how.setdefault("stdin", subprocess.DEVNULL)
@@ -196,7 +225,7 @@ def start(
 
 
 def kill(process: Running) -> None:
-    """End a process that start() has started, with all its children, and wait for it."""
+    """End a process that this module has started, with all its children, and wait for it."""
     with suppress(ProcessLookupError):  # it has ended by itself
         os.killpg(process.pid, signal.SIGKILL)
     process.wait()
@@ -207,4 +236,4 @@ def _status(code: int) -> str:
 
 
 def _die_with_parent() -> None:
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    _PRCTL(_PR_SET_PDEATHSIG, signal.SIGKILL)

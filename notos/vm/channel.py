@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from typing import Protocol
 
-from notos.errors import MachineError, MachineTimeoutError
+from notos.errors import MachineError, MachineLostError, MachineTimeoutError
 from notos.remote import LOST, Remote, connected
 from notos.run import Ended
 from notos.ssh_key import Address
@@ -49,12 +49,17 @@ class Ssh:
         self._remote: Remote | None = None
 
     def run(self, command: str, pieces: Iterable[bytes], seconds: float, watch: Watch) -> Ended:
-        """As Channel says. Raises MachineError when no connection can be made."""
+        """As Channel says."""
         if self._remote is None:
             address = Address("", str(self._port()))
-            self._remote = self._stack.enter_context(
-                connected(self._built.cache, self._built.tools, address, watch=watch)
-            )
+            try:
+                self._remote = self._stack.enter_context(
+                    connected(self._built.cache, self._built.tools, address, watch=watch)
+                )
+            except (MachineLostError, MachineTimeoutError):  # of who watches
+                raise
+            except MachineError as error:
+                raise BrokenError(error.message) from None
         # A shell around it has a status for a command that was killed, for which ssh itself has only LOST.
         try:
             done = self._remote.call(f"sh -c {shlex.quote(command)}; exit $?", pieces, watch=watch)
@@ -75,9 +80,9 @@ class Ssh:
 class Backdoor:
     """By two ports of virtio-serial, with the service `backdoor` at their other ends (backdoor/run).
 
-    To it, by the first: a line "LIMIT LENGTH INPUT", and so many bytes of command and of input.
-    From it: by the first what the command prints, in base64, then "!STATUS"; by the second its errors,
-    then "!". When the service starts it says "ready".
+    To it, by the first: a line "notos-run NUMBER LIMIT LENGTH INPUT", and so many bytes of command and of
+    input. From it: by the first what the command prints, in base64, then "!NUMBER STATUS"; by the second
+    its errors, then "!NUMBER". When the service starts it says "ready" by both.
     """
 
     PORTS = ("notos.commands", "notos.errors")
@@ -87,7 +92,10 @@ class Backdoor:
         self._commands, self._errors = (ours for ours, _ in pairs)
         self.streams = {name: theirs for name, (_, theirs) in zip(self.PORTS, pairs, strict=True)}
         self._got = {self._commands: bytearray(), self._errors: bytearray()}
-        self._busy = ""
+        self._left = memoryview(b"")  # of a request, what is still to be sent
+        self._number = 0
+        self._open = ""  # the command that is not answered
+        self._answer: Ended | None = None
         self._ready = False
 
     @staticmethod
@@ -100,32 +108,27 @@ class Backdoor:
 
     def run(self, command: str, pieces: Iterable[bytes], seconds: float, watch: Watch) -> Ended:
         """As Channel says. One that was given up is waited for first, as its limit is the machine's too."""
-        if self._busy:
-            try:
-                self._exchange(b"", _answered, watch)
-            except MachineTimeoutError as error:
-                raise MachineTimeoutError(
-                    f"{error.message}\nthe backdoor is still at an earlier command, {self._busy}",
-                    hint="one that leaves a process behind has to send its output elsewhere",
-                ) from None
-        self._busy = command
-        if not self._ready:
-            self._exchange(b"", lambda out, _: out.endswith(READY), watch)
-            self._ready = True
+        self._exchange(0)
+        if self._open:
+            self._finish(watch)
+        while not self._ready:
+            self._exchange(_TICK)
+            watch()
+        self._number += 1
         given, text = b"".join(pieces), command.encode()
-        request = b"%d %d %d\n" % (math.ceil(seconds), len(text), len(given)) + text + given
-        out, err = self._exchange(request, _answered, watch)
-        self._busy = ""
-        if out.endswith(READY):
+        # Of a request that a service has not read to its end, the next service reads the rest as lines.
+        head = b"\nnotos-run %d %d %d %d\n" % (self._number, math.ceil(seconds), len(text), len(given))
+        self._left = memoryview(head + text + given)
+        self._open, self._answer = command, None
+        while self._open:
+            self._exchange(_TICK)
+            watch()
+        if self._answer is None:
             raise BrokenError("the backdoor has begun anew")
-        printed, _, status = out.rpartition(b"!")
-        complaints = base64.b64decode(err.removesuffix(b"!\n"))
-        return Ended(int(status), base64.b64decode(printed), complaints.decode(errors="replace"))
+        return self._answer
 
     def restarted(self) -> None:
-        """The machine has begun again, and its service with it."""
-        self._got = {self._commands: bytearray(), self._errors: bytearray()}
-        self._busy = ""
+        """The machine begins again, and its service will."""
         self._ready = False
 
     def close(self) -> None:
@@ -136,29 +139,49 @@ class Backdoor:
         for each in (self._commands, self._errors, *self.streams.values()):
             each.close()
 
-    def _exchange(
-        self, request: bytes, complete: Callable[[bytearray, bytearray], bool], watch: Watch
-    ) -> tuple[bytes, bytes]:
-        """Send `request`, and read both ports until what came is `complete`."""
-        got = self._got
-        left = memoryview(request)
-        while not complete(got[self._commands], got[self._errors]):
-            writable = [self._commands] if left else []
-            reads, writes, _ = select.select(list(got), writable, [], _TICK)
-            if writes:
-                left = left[self._commands.send(left[:65536], socket.MSG_DONTWAIT) :]
-            for each in reads:
-                data = each.recv(1 << 20)
-                if not data:
-                    raise BrokenError("QEMU has hung up")
-                got[each] += data
-            watch()
-        self._got = {each: bytearray() for each in got}
-        return bytes(got[self._commands]), bytes(got[self._errors])
+    def _finish(self, watch: Watch) -> None:
+        """Wait for the answer to an earlier command."""
+        try:
+            while self._open:
+                self._exchange(_TICK)
+                watch()
+        except MachineTimeoutError as error:
+            raise MachineTimeoutError(
+                f"{error.message}\nthe backdoor is still at an earlier command, {self._open}",
+                hint="one that leaves a process behind has to send its output elsewhere",
+            ) from None
 
+    def _exchange(self, seconds: float) -> None:
+        """Send and take what can be within `seconds`."""
+        writable = [self._commands] if self._left else []
+        reads, writes, _ = select.select(list(self._got), writable, [], seconds)
+        if writes:
+            self._left = self._left[self._commands.send(self._left[:65536], socket.MSG_DONTWAIT) :]
+        for each in reads:
+            data = each.recv(1 << 20)
+            if not data:
+                raise BrokenError("QEMU has hung up")
+            self._got[each] += data
+        if reads:
+            self._understand()
 
-def _answered(out: bytearray, err: bytearray) -> bool:
-    """Whether an answer is whole: neither mark is a letter of base64, nor is a line's end."""
-    if out.endswith(READY):
-        return True
-    return out.endswith(b"\n") and b"!" in out[-8:] and err.endswith(b"!\n")
+    def _understand(self) -> None:
+        """See what has come: neither "!" nor a line's end is a letter of base64."""
+        out, err = self._got[self._commands], self._got[self._errors]
+        if err.endswith(READY):
+            err.clear()
+        if out.endswith(READY):
+            out.clear()
+            self._left = memoryview(b"")
+            self._open, self._ready = "", True
+            return
+        if not (out.endswith(b"\n") and err.endswith(b"\n") and b"!" in out[-32:] and b"!" in err[-32:]):
+            return
+        printed, _, ended = bytes(out).rpartition(b"!")
+        complaints, _, number = bytes(err).rpartition(b"!")
+        if int(number) == int(ended.split()[0]) == self._number:
+            said = base64.b64decode(complaints).decode(errors="replace")
+            self._answer = Ended(int(ended.split()[1]), base64.b64decode(printed), said)
+            self._open = ""
+        out.clear()
+        err.clear()

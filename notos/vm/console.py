@@ -12,6 +12,8 @@ from typing import IO
 # What a terminal would not show: its own escapes, which firmware sends, and a return before a new line.
 _ESCAPE = re.compile(r"\x1b(?:\[[0-9;?=]*[A-Za-z]|c)|\r|\x00")
 
+_LONGEST = 1 << 20  # letters of a line
+
 
 @dataclass(frozen=True)
 class Line:
@@ -64,7 +66,8 @@ class Console:
     def note(self, text: str) -> None:
         """Put a line of the driver's own into the log."""
         with self._news:
-            self._write(time.monotonic(), f"» {text}")
+            for line in text.splitlines():
+                self._write(time.monotonic(), f"» {line}")
 
     def close(self) -> None:
         """Wait for what is still to be read of a stream that has ended, and close the log."""
@@ -91,6 +94,9 @@ class Console:
     def _take(self, text: str) -> None:
         now = time.monotonic()
         *ended, self._rest = (self._rest + text).split("\n")
+        if len(self._rest) > _LONGEST:
+            ended.append(self._rest)
+            self._rest = ""
         whole = [_ESCAPE.sub("", each) for each in ended]
         with self._news:
             self.lines += [Line(now, each) for each in whole]
@@ -101,5 +107,8 @@ class Console:
 
     def _write(self, at: float, text: str) -> None:
         if self._log:
-            self._log.write(f"{at - self._started:9.3f}  {text}\n")
-            self._log.flush()
+            try:
+                self._log.write(f"{at - self._started:9.3f}  {text}\n")
+                self._log.flush()
+            except OSError:  # no room there; what the console says is read all the same
+                self._log = None

@@ -12,7 +12,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import CancelledError, ThreadPoolExecutor
+from concurrent.futures import CancelledError
 from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
@@ -23,9 +23,6 @@ from notos.errors import MachineError, MachineLostError
 from notos.run import kill, start
 
 _ANSWER = 30.0  # seconds in which QEMU answers; a screenshot takes some under load
-
-# What is started by a thread is killed when the thread ends: so one that ends with the process starts all.
-_STARTER = ThreadPoolExecutor(1, thread_name_prefix="qemu")
 
 
 class Qemu:
@@ -57,17 +54,15 @@ class Qemu:
             *("-mon", "chardev=qmp,mode=control", *words),
         ]
         self.started = time.monotonic()
-        self._process = _STARTER.submit(
-            lambda: start(
-                command,
-                environment,
-                outlive=outlive,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                pass_fds=[each.fileno() for each in given.values()],
-            )
-        ).result()
+        self._process = start(
+            command,
+            environment,
+            outlive=outlive,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            pass_fds=[each.fileno() for each in given.values()],
+        )
         for each in given.values():
             each.close()
         self._ours = ours
@@ -104,7 +99,8 @@ class Qemu:
 
     def kill(self) -> None:
         """End it, as pulling the plug does."""
-        kill(self._process)
+        if self.status is None:
+            kill(self._process)
 
     def close(self) -> None:
         """Let go of all that belongs to it; the process has ended, or may outlive us."""
@@ -122,12 +118,13 @@ class Monitor:
     """QMP over a connected socket, by an event loop in a thread. Raises MachineLostError without anybody."""
 
     def __init__(self, stream: socket.socket, heard: Callable[[str, Mapping[str, Any]], None]) -> None:
-        # That QEMU has ended is told by us, and better.
+        # That QEMU has ended is told by the machine, and better.
         logging.getLogger("qemu.qmp").setLevel(logging.CRITICAL)
         self._heard = heard
         self._client = QMPClient()
         self._listener: asyncio.Task[None] | None = None
         self._loop = asyncio.new_event_loop()
+        self._loop.set_exception_handler(lambda *_: None)
         self._thread = threading.Thread(target=self._loop.run_forever, name="qmp", daemon=True)
         self._thread.start()
         try:
@@ -162,6 +159,8 @@ class Monitor:
     async def _disconnect(self) -> None:
         if self._listener:
             self._listener.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._listener
         with suppress(EOFError, QMPError, OSError):  # it has ended before
             await self._client.disconnect()
 
