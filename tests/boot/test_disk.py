@@ -106,6 +106,7 @@ def test_what_is_written_is_kept(built: Project, machine_factory: MachineFactory
     machine.wait_until_succeeds("set -- /nix/.images/*; [ $# = 1 ]")
     assert machine.succeed(VERIFY).endswith("whole\n")
     assert machine.succeed(f"ls {old_path} 2>/dev/null || echo gone") == "gone\n"
+    machine.crash()
 
     # Back to the image whose objects were deleted.
     built.build("kept", KEPT.replace("512M", "600M"))
@@ -212,6 +213,7 @@ def test_a_broken_file_system_is_told(
     size = int(said.split("Block size:")[1].split()[0])
     marks(drive, **{f"_{block * size + 256}": os.urandom(128)})
     machine = small(drive)
+    machine.wait_for_console("EXT4-fs error (device vdb): ")
     machine.wait_for_console(
         "stage-1 failed: e2fsck cannot mend /dev/vdb (realroot=) by itself; try e2fsck -f"
     )
