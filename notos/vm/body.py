@@ -9,6 +9,7 @@ import re
 import socket
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
@@ -27,6 +28,7 @@ WAIT = 30.0
 END = 20.0  # until a machine that was told to end has done so
 EMULATED = 4.0
 _TICK = 0.1
+_LEAST = 1.0  # seconds that a look has, however little is left
 _LAST_WORDS = 0.15  # for what is said after a trouble's first line
 _NETWORK = "net0"
 
@@ -62,7 +64,6 @@ class Body:
         self._debian = debian
         self._qemu: Qemu | None = None
         self._console: Console | None = None
-        self._forwards: dict[int, int] = {}
         self._resets = 0
         self._boots = 0
         self._forget()
@@ -74,9 +75,9 @@ class Body:
         self._ending = False  # its end is no trouble
         self._first = 0  # the line that this boot begins with
         self._scanned = 0  # lines that were looked through for trouble
-        self._met = -1  # the last line that was waited for: what it tells of was expected
+        self._met: set[int] = set()  # lines that were waited for: what they tell of was expected
         self._troubles: list[tuple[int, Trouble]] = []
-        self._forwards = {}
+        self._forwards: dict[int, int] = {}
 
     # What is added to QEMU for what runs in it: Machine's matter
 
@@ -120,23 +121,29 @@ class Body:
             streams,
             outlive=self._outlive,
         )
-        self._console = Console(self._qemu.console, self._log(), self._qemu.started)
         try:
-            self._qemu.connect(self._event)
+            self._console = Console(self._qemu.console, self._log(), self._qemu.started)
+            self._boot()
+        except BaseException:
+            self.close()
+            raise
+
+    def _boot(self) -> None:
+        qemu = self._running()
+        try:
+            qemu.connect(self._event)
             self.accelerator = "kvm" if self.qmp("query-kvm")["enabled"] else "tcg"
             self._prepare()
             self.resumed = time.monotonic()
             self.qmp("cont")
         except MachineLostError:
-            self._qemu.wait(2)
+            qemu.wait(2)  # why there is no monitor any more
             self._check()
-            raise
-        except BaseException:
-            self.close()
             raise
 
     def close(self) -> None:
         """End it whatever it is at; nothing is left of it."""
+        self._ending = True
         if self._qemu:
             self._qemu.kill()
         self._let_go()
@@ -154,9 +161,13 @@ class Body:
         """
         self._ending = True
         qemu = self._running()
-        self._until(lambda: qemu.status is not None, seconds, "QEMU has not ended")
+        try:
+            self._until(lambda _: qemu.status is not None, seconds, "QEMU has not ended")
+        except MachineTimeoutError:
+            self._ending = False
+            raise
         self.console.close()
-        self.check()
+        self._meet_trouble()
         assert qemu.status is not None
         return qemu.status
 
@@ -181,7 +192,16 @@ class Body:
         return self._running().pid
 
     def check(self) -> None:
-        """Raise MachineLostError for what went wrong and was not waited for."""
+        """Raise MachineLostError for what went wrong and was not waited for; each is told once."""
+        if self._console is None:
+            return
+        try:
+            self._check()
+        finally:
+            self._ending = self._ending or not self.running
+
+    def _meet_trouble(self) -> None:
+        """Raise MachineLostError for what the console tells of."""
         self._scan()
         if self._troubles:
             number, found = self._troubles.pop(0)
@@ -204,31 +224,35 @@ class Body:
     def wait_for_console(self, what: str | re.Pattern[str], seconds: float = BOOT) -> re.Match[str]:
         """Wait until a line has this text, or matches; of this boot, from its start.
 
-        Trouble that the line tells of, or that came before, is taken for what is waited for. Raises
-        MachineTimeoutError, MachineLostError.
+        Trouble that the line itself tells of is taken for what is waited for. Raises MachineTimeoutError,
+        MachineLostError.
         """
         shown = what if isinstance(what, str) else what.pattern
 
-        def look() -> re.Match[str] | None:
+        def look(_: float) -> re.Match[str] | None:
             found = self.console.find(what, self._first)
             if found is None:
                 return None
-            self._met = max(self._met, found[0])
-            self._troubles = [each for each in self._troubles if each[0] > self._met]
+            self._met.add(found[0])
+            self._troubles = [each for each in self._troubles if each[0] not in self._met]
             return found[1]
 
         return self._until(look, seconds, f"no line of the console's has {shown!r}")
 
     def send_console(self, text: str) -> None:
         """Type at the serial console; a line ends with a newline. Raises MachineLostError."""
+        left = memoryview(text.encode())
+        keyboard = self._running().keyboard.fileno()
+
+        def typed(_: float) -> bool:
+            nonlocal left
+            with suppress(BlockingIOError, BrokenPipeError):  # nobody reads now, or any more
+                left = left[os.write(keyboard, left) :]
+            return not left
+
         self._check()
-        keyboard = self._running().keyboard
-        try:
-            keyboard.write(text.encode())
-            keyboard.flush()
-        except OSError:
-            self._check()
-            raise
+        os.set_blocking(keyboard, False)
+        self._until(typed, WAIT, "the console takes no more of what is typed")
 
     def send_key(self, key: str) -> None:
         """Press keys at once, by QEMU's names: "a", "ret", "ctrl-alt-delete". Raises MachineError."""
@@ -254,7 +278,7 @@ class Body:
         pattern = re.compile(re.escape(what)) if isinstance(what, str) else what
         seen = ""
 
-        def look() -> str | None:
+        def look(_: float) -> str | None:
             nonlocal seen
             seen = self.screen_text()
             return seen if pattern.search(seen) else None
@@ -330,21 +354,26 @@ class Body:
 
     def _until(
         self,
-        look: Callable[[], Found | None],
+        look: Callable[[float], Found | None],
         seconds: float,
         lacking: str | Callable[[], str],
         *,
         tick: float = _TICK,
     ) -> Found:
-        """What `look` gives as soon as it gives something.
+        """What `look`, which is told how many seconds it has, gives as soon as it gives something.
 
         It is asked again when the console says something, and every `tick` seconds. Raises
         MachineTimeoutError, which tells what is `lacking`, and MachineLostError.
         """
         limit = self._limit(seconds)
         end = time.monotonic() + limit
-        while not (found := look()):
+        while not (found := look(max(end - time.monotonic(), _LEAST))):
             self._check()
+            if not self.running and not (found := look(_LEAST)):
+                what = lacking if isinstance(lacking, str) else lacking()
+                raise MachineLostError(self._told(f"{what}; it is off"))
+            if found:
+                break
             if (left := end - time.monotonic()) <= 0:
                 what = lacking if isinstance(lacking, str) else lacking()
                 raise MachineTimeoutError(self._told(f"{what}, within {limit:.0f} s"))
@@ -353,10 +382,10 @@ class Body:
 
     def _check(self) -> None:
         """Raise MachineLostError for trouble, and when QEMU has ended unasked."""
-        self.check()
+        self._meet_trouble()
         if self._qemu and self._qemu.status is not None:
             self.console.close()
-            self.check()
+            self._meet_trouble()
             if not self._ending:
                 raise MachineLostError(self._told(f"QEMU has ended with status {self._qemu.status}"))
 
@@ -364,7 +393,7 @@ class Body:
         lines = self.console.lines
         for number in range(self._scanned, len(lines)):
             found = trouble.of_line(lines[number].text, self._tolerated)
-            if found and number > self._met:
+            if found and number not in self._met:
                 self._troubles.append((number, found))
             self._scanned = number + 1
 

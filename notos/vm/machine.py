@@ -6,6 +6,7 @@ import re
 import shlex
 import socket
 import tarfile
+import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -24,6 +25,7 @@ __tracebackhide__ = True  # a failed test shows the test's line (pytest)
 
 COMMAND = 60.0
 _SSH = 22
+_TOO_LONG = 124  # as timeout(1) has it
 _LEAVE = 2.0  # for the connection to break when the machine goes down
 
 
@@ -80,13 +82,15 @@ class Machine(Body):
     # Its life, from within
 
     def shutdown(self, seconds: float = END) -> int:
-        """Have it switch itself off, and wait for that; QEMU's exit status.
+        """Have it switch itself off, and wait for that; QEMU's exit status, which is 0.
 
         Raises MachineTimeoutError, MachineLostError.
         """
-        self._ending = True
         self._leave("poweroff")
-        return self.wait_for_end(seconds)
+        status = self.wait_for_end(seconds)
+        if status:
+            raise MachineLostError(self._told(f"QEMU has ended with status {status}"))
+        return status
 
     def reboot(self, seconds: float = BOOT) -> None:
         """Have it restart, and wait until commands can be run again.
@@ -97,7 +101,7 @@ class Machine(Body):
         self.qmp("set-action", reboot="reset")
         try:
             self._leave("reboot")
-            self._until(lambda: self._resets > before, END, "it has not restarted")
+            self._until(lambda _: self._resets > before, END, "it has not restarted")
             # Firmware that finds itself running once more restarts the machine again.
             self.wait_for_boot(seconds)
         finally:
@@ -112,7 +116,7 @@ class Machine(Body):
         end = time.monotonic() + limit
 
         def watch() -> None:
-            self._check()
+            self._meet_trouble()
             if time.monotonic() > end:
                 raise BrokenError("it has had its time")
 
@@ -138,7 +142,7 @@ class Machine(Body):
         if self._ssh and not self._blocked:
             self.wait_for_banner(seconds)
         elif self._backdoor:
-            self._call("true", b"", seconds)
+            self._call("true", b"", self._limit(seconds))
         else:
             raise MachineError(
                 f"{self.name} has neither ssh nor the backdoor, so nothing can be run in it",
@@ -150,7 +154,7 @@ class Machine(Body):
         """Wait until the ssh server says its name; when that was, by time.monotonic()."""
         with knock.Door(self.forward(_SSH)) as door:
 
-            def look() -> float:
+            def look(_: float) -> float:
                 # Before its network is up, each knock would be one more that the server has to answer.
                 late = time.monotonic() > self.resumed + self._limit(BOOT) / 6
                 return door.opened(b"SSH-") if self._linked or late else 0.0
@@ -167,7 +171,16 @@ class Machine(Body):
             raise MachineError(f"{self.name} is not running", hint="call start()")
         if not self._up:
             self.wait_for_boot()
-        return self._call(command, input, seconds)
+        return self._call(command, input, self._limit(seconds))
+
+    def _probe(self, command: str, left: float) -> Ended:
+        """Run a command of a wait's, within `left` seconds; one that takes longer has failed."""
+        if not self._up:
+            self.run("true")
+        try:
+            return self._call(command, b"", left)
+        except MachineTimeoutError:
+            return Ended(_TOO_LONG, b"", f"it took more than {left:.0f} s")
 
     @overload
     def execute(self, command: str, *, input: bytes = ..., seconds: float = ...) -> Result: ...
@@ -222,9 +235,9 @@ class Machine(Body):
         look = f"sv status {shlex.quote(name)} 2>&1"
         last = ""
 
-        def up() -> bool:
+        def up(left: float) -> bool:
             nonlocal last
-            last = _text(self.run(look).out).strip()
+            last = _text(self._probe(look, left).out).strip()
             if "unable to change to service directory" in last:
                 there = ", ".join(self.succeed("ls /run/service").split())
                 raise MachineError(f"{self.name} has no service {name}; there are {there}")
@@ -241,7 +254,9 @@ class Machine(Body):
         pattern = re.compile(rf"^ *\d+: [0-9A-F]+:{port:04X} [0-9A-F]+:0000 0A ", re.MULTILINE)
         look = "cat /proc/net/tcp; cat /proc/net/tcp6 2>/dev/null || :"
         self._until(
-            lambda: pattern.search(_text(self.run(look).out)), seconds, f"nothing listens on port {port}"
+            lambda left: pattern.search(_text(self._probe(look, left).out)),
+            seconds,
+            f"nothing listens on port {port}",
         )
 
     def wait_for_port(self, port: int, seconds: float = WAIT) -> int:
@@ -252,7 +267,7 @@ class Machine(Body):
         here = self.forward(port)
         with knock.Door(here) as door:
             self._until(
-                lambda: door.passed(self.monitor("info usernet")),
+                lambda _: door.passed(self.monitor("info usernet")),
                 seconds,
                 f"port {port} takes no connection from outside",
             )
@@ -273,22 +288,28 @@ class Machine(Body):
 
     def copy_from(self, source: str, target: str | os.PathLike[str]) -> None:
         """Copy a file or folder of the machine's to the path `target` here. Raises CommandError."""
-        folder, _, name = source.rstrip("/").rpartition("/")
-        done = self.run(f"busybox tar -cf - -C {shlex.quote(folder or '/')} -- {shlex.quote(name)}")
+        pack = 'busybox tar -cf - -C "${path%/*}/" -- "${path##*/}"'
+        done = self.run(f'path=$(readlink -f {shlex.quote(source)}) && ls -d "$path" >/dev/null && {pack}')
         if done.status:
             raise CommandError(f"{self.name}: cannot copy {source}{_outcome(done)}")
-        with tarfile.open(fileobj=io.BytesIO(done.out)) as archive:
-            for member in archive.getmembers():
-                rest = member.name.removeprefix(name).lstrip("/")
-                where = Path(target, rest) if rest else Path(target)
-                archive.extract(member.replace(name=where.name), where.parent, filter="data")
+        where = Path(target)
+        where.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=".copy-", dir=where.parent) as folder:
+            try:
+                with tarfile.open(fileobj=io.BytesIO(done.out)) as archive:
+                    # Links may lead anywhere, as the machine's do; nothing is written through them.
+                    archive.extractall(folder, filter="tar")
+                (copied,) = Path(folder).iterdir()
+                copied.replace(where)
+            except (OSError, tarfile.TarError) as error:
+                raise CommandError(f"cannot copy {source} to {target}: {error}") from None
 
     def _repeat(self, command: str, seconds: float, *, wanted: bool) -> str:
         done = Ended(0, b"", "")
 
-        def ended_so() -> bool:
+        def ended_so(left: float) -> bool:
             nonlocal done
-            done = self.run(command)
+            done = self._probe(command, left)
             return (done.status == 0) == wanted
 
         state = "does not fail" if not wanted else "does not succeed"
@@ -297,8 +318,8 @@ class Machine(Body):
         )
         return _text(done.out)
 
-    def _call(self, command: str, input: bytes, seconds: float) -> Ended:
-        limit = self._limit(seconds)
+    def _call(self, command: str, input: bytes, limit: float) -> Ended:
+        """Run it within `limit` seconds, which nothing multiplies any more."""
         begun = time.monotonic()
 
         def watch() -> None:
