@@ -195,10 +195,7 @@ class Body:
         """Raise MachineLostError for what went wrong and was not waited for; each is told once."""
         if self._console is None:
             return
-        try:
-            self._check()
-        finally:
-            self._ending = self._ending or not self.running
+        self._check()
 
     def _meet_trouble(self) -> None:
         """Raise MachineLostError for what the console tells of."""
@@ -211,6 +208,7 @@ class Body:
             self._scan()
             # One of them is told; what follows from it is not told again.
             self._troubles = []
+            self._ending = True
             raise MachineLostError(self._told(str(found), since=number))
 
     # Its console, keyboard and screen
@@ -234,6 +232,8 @@ class Body:
             if found is None:
                 return None
             self._met.add(found[0])
+            if trouble.of_line(found[1].string):
+                self._ending = True  # whoever waits for a panic knows how it goes on
             self._troubles = [each for each in self._troubles if each[0] not in self._met]
             return found[1]
 
@@ -387,6 +387,7 @@ class Body:
             self.console.close()
             self._meet_trouble()
             if not self._ending:
+                self._ending = True
                 raise MachineLostError(self._told(f"QEMU has ended with status {self._qemu.status}"))
 
     def _scan(self) -> None:

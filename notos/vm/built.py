@@ -12,7 +12,7 @@ from notos.errors import MachineError
 from notos.store import Store, StoreObject
 from notos.tools import ToolsTree
 
-BACKDOOR = "backdoor"  # the service of instrumented.yaml
+BACKDOOR = "backdoor"  # the service of instrumented/config.yaml
 
 
 @dataclass(frozen=True)

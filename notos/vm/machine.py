@@ -289,7 +289,8 @@ class Machine(Body):
     def copy_from(self, source: str, target: str | os.PathLike[str]) -> None:
         """Copy a file or folder of the machine's to the path `target` here. Raises CommandError."""
         pack = 'busybox tar -cf - -C "${path%/*}/" -- "${path##*/}"'
-        done = self.run(f'path=$(readlink -f {shlex.quote(source)}) && ls -d "$path" >/dev/null && {pack}')
+        named = shlex.quote(source)
+        done = self.run(f"ls -d {named} >/dev/null && path=$(readlink -f {named}) && {pack}")
         if done.status:
             raise CommandError(f"{self.name}: cannot copy {source}{_outcome(done)}")
         where = Path(target)

@@ -6,11 +6,13 @@ test's has met fails the test as it ends.
 
 import os
 from collections.abc import Generator, Mapping
+from contextlib import ExitStack
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import pytest
 
+from notos.errors import MachineError
 from notos.vm.machine import Machine
 from notos.vm.workshop import Workshop
 
@@ -71,6 +73,7 @@ class MachineFactory:
         self._workshop = Workshop(self._path("notos_work"), print)
         self._machines: list[tuple[Scope, pytest.Item | None, Machine]] = []
         self._shared: dict[str, Machine] = {}
+        self._over: list[Machine] = []  # ended, and the test's that has ended
 
     def __call__(
         self,
@@ -109,6 +112,8 @@ class MachineFactory:
         One of a wider `scope` than a test is the same one for all who ask for the same, unless it has
         ended. Unless it is to `start` later, it boots already.
         """
+        if scope not in get_args(Scope):
+            raise MachineError(f"scope {scope!r} is none of {', '.join(get_args(Scope))}")
         key = repr((scope, self._owner(scope), os.fspath(path), name, environment, more))
         if scope != "test" and key in self._shared and self._shared[key].running:
             return self._shared[key]
@@ -141,17 +146,30 @@ class MachineFactory:
         """A test has ended: end what lives no longer. Raises MachineLostError for what nobody has met."""
         failed = test.stash.get(_FAILED, False)
         over = [each for each in self._machines if self._is_over(each[0], each[1], following)]
-        self._machines = [each for each in self._machines if each not in over]
-        try:
-            if not failed:
-                for machine in [machine for _, _, machine in (*over, *self._machines)]:
-                    machine.check()
-        finally:
+        with ExitStack() as stack:
             for _, _, machine in over:
-                if failed and self._config.getoption("notos_keep") and machine.running:
-                    print(machine.keep())  # shown with the failure, by xdist too
-                else:
-                    machine.close()
+                stack.callback(self._end, machine, keep=failed)
+            met: list[MachineError] = []
+            for machine in self.machines():
+                try:
+                    machine.check()
+                except MachineError as error:
+                    met.append(error)
+            # A failed test has told what was wrong; its machines' trouble is not the next one's.
+            if met and not failed:
+                raise met[0]
+
+    def begin(self) -> None:
+        """A test begins: those that an earlier one has left behind are not its machines."""
+        self._machines = [each for each in self._machines if each[2] not in self._over]
+        self._over = []
+
+    def _end(self, machine: Machine, *, keep: bool) -> None:
+        self._over.append(machine)
+        if keep and self._config.getoption("notos_keep") and machine.running:
+            print(machine.keep())  # shown with the failure, by xdist too
+        else:
+            machine.close()
 
     @property
     def _test(self) -> pytest.Item | None:
@@ -202,21 +220,26 @@ class MachineFactory:
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Note whose machines come now."""
     item.config.stash[_TEST] = item
+    if factory := item.config.stash.get(_FACTORY, None):
+        factory.begin()
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Generator[None, Any, Any]:
     """Put what the machines said beside a failure, and where the rest of it is."""
-    report: Any = yield
     factory = item.config.stash.get(_FACTORY, None)
+    machines = factory.machines() if factory and call.excinfo else []
+    # The report takes the properties along as it is made.
+    for machine in machines:
+        told = (f"artefacts of {machine.name}", str(machine.artefacts))
+        if told not in item.user_properties:
+            item.user_properties.append(told)
+    report: Any = yield
     if report.failed:
         item.stash[_FAILED] = True
-    if factory and report.failed:
-        for machine in factory.machines():
+        for machine in machines:
             if machine.has_started:
                 _add(report, f"console of {machine.name}", "\n".join(machine.console.tail(40)))
-            if machine.artefacts:
-                item.user_properties.append((f"artefacts of {machine.name}", str(machine.artefacts)))
     return report
 
 

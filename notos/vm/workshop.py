@@ -79,7 +79,8 @@ class Workshop:
         """Write the config of what is asked for, with the base's lock to start from."""
         whole = {**asked, "imports": [str(base), *map(str, imports), *asked.get("imports", [])]}
         digest = hashlib.sha256(json.dumps(whole, sort_keys=True, default=str).encode()).hexdigest()[:8]
-        whole.setdefault("name", f"{config.load(base).machine.name}-{digest}")
+        # Whatever it is called, two that differ are never of one folder.
+        whole["name"] = f"{whole.get('name') or config.load(base).machine.name}-{digest}"
         path = self._folder / "configs" / f"{whole['name']}.yaml"
         _write(path, yaml.safe_dump(json.loads(json.dumps(whole, default=str)), sort_keys=False).encode())
         lock, copied = base.with_suffix(".lock"), path.with_suffix(".base")

@@ -18,7 +18,6 @@ from notos.vm.plugin import MachineFactory
 from tests.conftest import ROOT, Project
 
 AT_ONCE = 5.0  # seconds, on a busy host; every limit that could end the wait is far longer
-NO_SSH = {"name": "no-ssh", "imports": ["examples/minimal.yaml"], "ssh": {"server": "none"}}
 
 
 @pytest.fixture(scope="module")

@@ -53,7 +53,9 @@ def test_overrides_are_laid_on_it_each_once(shop: Noting, base: Path) -> None:
     assert one.ssh.server == "dropbear"
     assert len({one.name, two.name, "base"}) == 3
     assert shop.built[0] == shop.built[1] != shop.built[2]
-    assert shop.build(base, {"name": "mine", "imports": []})[1].name == "mine"
+    names = [shop.build(base, {"name": "mine", "hostname": each})[1].name for each in ("a", "b", "a")]
+    assert names[0] == names[2] != names[1]
+    assert all(each.startswith("mine-") for each in names)
 
 
 def test_what_has_no_ssh_has_the_backdoor(shop: Noting, base: Path) -> None:
