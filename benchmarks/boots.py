@@ -12,6 +12,7 @@ from pathlib import Path
 from benchmarks.figures import Figure
 from benchmarks.measure import interleaved
 from benchmarks.scene import Scene
+from notos.vm.knock import Door
 
 LIMIT = 120.0  # seconds
 FIRST_LINE = b"Entering stage-1"
@@ -101,34 +102,15 @@ def _wait(process: subprocess.Popen[bytes], port: int, started: float) -> tuple[
     os.set_blocking(process.stdout.fileno(), False)
     said = b""
     first: float | None = None
-    asked = 0.0
-    knocks: list[socket.socket] = []
-    while time.perf_counter() - started < LIMIT and process.poll() is None:
-        # QEMU's network takes a connection at once and passes it on when the machine answers, at last
-        # after seconds: so a new one is made every so often, and the first that is answered counts.
-        if first is not None and time.perf_counter() - asked > 0.2:
-            asked = time.perf_counter()
-            knock = socket.socket()
-            knock.setblocking(False)
-            knock.connect_ex(("127.0.0.1", port))
-            knocks = [*knocks[-5:], knock]
-        if select.select([process.stdout], [], [], 0 if knocks else 0.02)[0]:
-            said = (said + (process.stdout.read(65536) or b""))[-65536:]
-            if first is None and FIRST_LINE in said:
-                first = time.perf_counter() - started
-        for each in select.select(knocks, [], [], 0.02)[0] if knocks else ():
-            if _answered(each):
-                assert first is not None
+    with Door(port) as door:
+        while time.perf_counter() - started < LIMIT and process.poll() is None:
+            if select.select([process.stdout], [], [], 0.02 if first is None else 0)[0]:
+                said = (said + (process.stdout.read(65536) or b""))[-65536:]
+                if first is None and FIRST_LINE in said:
+                    first = time.perf_counter() - started
+            if first is not None and door.opened(b"SSH-"):
                 return first, time.perf_counter() - started
-            knocks.remove(each)
     raise RuntimeError(f"no ssh banner: {said[-500:].decode(errors='replace')}")
-
-
-def _answered(knock: socket.socket) -> bool:
-    try:
-        return knock.recv(64).startswith(b"SSH-")
-    except OSError:
-        return False
 
 
 def switch(scene: Scene, runs: int) -> Iterator[Figure]:

@@ -9,6 +9,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from notos.host import processor
+
 
 @dataclass(frozen=True)
 class Figure:
@@ -59,12 +61,11 @@ def load(path: Path) -> dict[str, Figure]:
 
 def host() -> dict[str, Any]:
     """What counts of this host."""
-    model = ""
-    for line in Path("/proc/cpuinfo").read_text().splitlines():
-        if line.startswith("model name"):
-            model = line.partition(":")[2].strip()
-            break
-    return {"processor": model, "cores": len(os.sched_getaffinity(0)), "python": platform.python_version()}
+    return {
+        "processor": processor(),
+        "cores": len(os.sched_getaffinity(0)),
+        "python": platform.python_version(),
+    }
 
 
 def table(figures: Iterable[Figure], before: Mapping[str, Figure]) -> str:

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tasks import reporter
-from tasks.graph import MACHINE, Task, build, from_caller, step
+from tasks.graph import MACHINE, Task, build, from_caller, params, step
 from tasks.image import RUNVM
 
 if TYPE_CHECKING:
@@ -16,27 +16,23 @@ LOOK = "scripts/timeline/look"
 
 def task_boot_report() -> Task:
     """boot several times, and tell where the time goes: doit boot-report [--runs N] [--against FILE]"""
-    options = {
-        "runs": (5, "how many boots count; one more is made first"),
-        "against": ("", "JSON of an earlier report to compare with"),
-        "json": ("", f"where to write; {build(f'{NAME}.json')}"),
-        "svg": ("", "where to draw; beside the JSON"),
-    }
     return {
         "basename": NAME,
         "actions": [step(tell)],
         "task_dep": ["runvm"],
-        "params": [
-            {"name": name, "long": name, "default": default, "type": type(default), "help": text}
-            for name, (default, text) in options.items()
-        ],
+        "params": params(
+            runs=(5, "how many boots count; one more is made first"),
+            against=("", "JSON of an earlier report to compare with"),
+            json=("", f"where to write; {build(f'{NAME}.json')}"),
+            svg=("", "where to draw; beside the JSON"),
+        ),
         "meta": {"quiet": True},
     }
 
 
 def tell(runs: int, against: str, json: str, svg: str) -> None:
     """Boot, print the table, write JSON and the picture. Raises MachineError."""
-    from notos import boot_report, timeline, waterfall
+    from notos import boot_report, host, timeline, waterfall
     from notos.errors import MachineError
 
     if runs < 1:
@@ -56,7 +52,8 @@ def tell(runs: int, against: str, json: str, svg: str) -> None:
         if number:
             boots.append(timeline.read(told))
     reporter.clear()
-    report = boot_report.Report(MACHINE.name, accelerator, processor(), boots)
+    processor = host.processor() or "an unknown processor"
+    report = boot_report.Report(MACHINE.name, accelerator, processor, boots)
     boot_report.dump(report, written)
     drawn.parent.mkdir(parents=True, exist_ok=True)
     drawn.write_text(waterfall.render(report))
@@ -76,11 +73,3 @@ def boot(script: Path) -> tuple[str, "Told"]:
         said = machine.succeed(Path(LOOK).read_text())
         lines = [(line.at, line.text) for line in machine.console.lines]
         return machine.accelerator, Told(machine.started, machine.resumed, banner, lines, said)
-
-
-def processor() -> str:
-    """This host's."""
-    for line in Path("/proc/cpuinfo").read_text().splitlines():
-        if line.startswith("model name"):
-            return line.partition(":")[2].strip()
-    return "an unknown processor"

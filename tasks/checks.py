@@ -11,7 +11,7 @@ from doit import get_var
 
 from notos.errors import ToolError
 from tasks import reporter
-from tasks.graph import Task, files, step
+from tasks.graph import Task, files, params, step
 
 REQUIREMENTS = "requirements-test.txt"
 PYTHON = ("notos", "tasks", "tests", "examples", "benchmarks", "dodo.py")
@@ -41,18 +41,14 @@ def task_test() -> Task:
 
 def task_bench() -> Task:
     """measure what docs/performance.md quotes: doit bench [--only NAME] [--runs N] [--against FILE]"""
-    options = {
-        "runs": (5, "how often each is measured"),
-        "only": ("*", "which of them, a glob"),
-        "against": ("", "JSON of an earlier run to compare with"),
-        "json": ("build/bench.json", "where to write"),
-    }
     return {
         "actions": [step(bench)],
-        "params": [
-            {"name": name, "long": name, "default": default, "type": type(default), "help": text}
-            for name, (default, text) in options.items()
-        ],
+        "params": params(
+            runs=(5, "how often each is measured"),
+            only=("*", "which of them, a glob"),
+            against=("", "JSON of an earlier run to compare with"),
+            json=("build/bench.json", "where to write"),
+        ),
         "meta": {"quiet": True},
     }
 

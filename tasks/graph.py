@@ -106,6 +106,20 @@ def step(action: Callable[..., None]) -> Callable[..., TaskFailed | None]:
     return run
 
 
+def params(**options: tuple[Any, str]) -> list[dict[str, Any]]:
+    """A task's --options, each with its default, which tells its type, and its help."""
+    return [
+        {
+            "name": name,
+            "long": name.replace("_", "-"),
+            "default": default,
+            "type": type(default),
+            "help": text,
+        }
+        for name, (default, text) in options.items()
+    ]
+
+
 def settings(values: Any, *code: Code) -> Settings:
     """Up to date while `values` (plain JSON) and `code`, with all that it imports, stay as they are."""
     return Settings(values, code)

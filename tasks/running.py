@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from doit import get_var
 
 from tasks import project, reporter, tools
-from tasks.graph import CACHE, MACHINE, Task, step
+from tasks.graph import CACHE, MACHINE, Task, params, step
 
 if TYPE_CHECKING:
     from notos.remote import Remote
@@ -17,13 +17,7 @@ if TYPE_CHECKING:
     from notos.ssh_key import Address
     from notos.switch import Plan
 
-DRY_RUN = {
-    "name": "dry_run",
-    "long": "dry-run",
-    "type": bool,
-    "default": False,
-    "help": "only say what it would do",
-}
+DRY_RUN = params(dry_run=(False, "only say what it would do"))
 SECONDS = 30  # within which the machine has to answer after a switch
 
 
@@ -43,7 +37,7 @@ def task_switch() -> Task:
     return {
         "actions": [step(switch)],
         "task_dep": ["toplevel", "tools:qemu"],
-        "params": [DRY_RUN],
+        "params": DRY_RUN,
         "meta": {"quiet": True},
     }
 
@@ -53,7 +47,7 @@ def task_rollback() -> Task:
     return {
         "actions": [step(roll_back)],
         "task_dep": ["tools:qemu"],
-        "params": [DRY_RUN],
+        "params": DRY_RUN,
         "meta": {"quiet": True},
     }
 

@@ -17,9 +17,9 @@ from notos.errors import MachineError, MachineLostError, MachineTimeoutError
 from notos.machine import Debian
 from notos.vm import screen, trouble
 from notos.vm.built import Built
-from notos.vm.console import Console
+from notos.vm.console import Console, pattern_of
 from notos.vm.qemu import Qemu, environment
-from notos.vm.trouble import Trouble
+from notos.vm.trouble import Troubles
 
 __tracebackhide__ = True  # a failed test shows the test's line (pytest)
 
@@ -64,6 +64,7 @@ class Body:
         self._debian = debian
         self._qemu: Qemu | None = None
         self._console: Console | None = None
+        self._troubles: Troubles | None = None
         self._resets = 0
         self._boots = 0
         self._forget()
@@ -74,9 +75,6 @@ class Body:
         self._blocked = False
         self._ending = False  # its end is no trouble
         self._first = 0  # the line that this boot begins with
-        self._scanned = 0  # lines that were looked through for trouble
-        self._met: set[int] = set()  # lines that were waited for: what they tell of was expected
-        self._troubles: list[tuple[int, Trouble]] = []
         self._forwards: dict[int, int] = {}
 
     # What is added to QEMU for what runs in it: Machine's matter
@@ -123,6 +121,7 @@ class Body:
         )
         try:
             self._console = Console(self._qemu.console, self._log(), self._qemu.started)
+            self._troubles = Troubles(self._console, self._tolerated)
             self._boot()
         except BaseException:
             self.close()
@@ -199,15 +198,14 @@ class Body:
 
     def _meet_trouble(self) -> None:
         """Raise MachineLostError for what the console tells of."""
-        self._scan()
-        if self._troubles:
-            number, found = self._troubles.pop(0)
+        assert self._troubles, "start() comes first"
+        if first := self._troubles.first():
+            number, found = first
             end = time.monotonic() + _LAST_WORDS
             while (left := end - time.monotonic()) > 0 and not self.console.ended:
                 self.console.wait(left)
-            self._scan()
             # One of them is told; what follows from it is not told again.
-            self._troubles = []
+            self._troubles.forget()
             self._ending = True
             raise MachineLostError(self._told(str(found), since=number))
 
@@ -231,10 +229,10 @@ class Body:
             found = self.console.find(what, self._first)
             if found is None:
                 return None
-            self._met.add(found[0])
+            assert self._troubles, "start() comes first"
+            self._troubles.expect(found[0])
             if trouble.of_line(found[1].string):
                 self._ending = True  # whoever waits for a panic knows how it goes on
-            self._troubles = [each for each in self._troubles if each[0] not in self._met]
             return found[1]
 
         return self._until(look, seconds, f"no line of the console's has {shown!r}")
@@ -275,7 +273,7 @@ class Body:
 
     def wait_for_text(self, what: str | re.Pattern[str], seconds: float = BOOT) -> str:
         """Wait until the screen has this text, or what matches; all that can be read then."""
-        pattern = re.compile(re.escape(what)) if isinstance(what, str) else what
+        pattern = pattern_of(what)
         seen = ""
 
         def look(_: float) -> str | None:
@@ -367,18 +365,20 @@ class Body:
         """
         limit = self._limit(seconds)
         end = time.monotonic() + limit
-        while not (found := look(max(end - time.monotonic(), _LEAST))):
+        while True:
+            off = not self.running
+            if off:
+                self.console.close()  # its last words are read
+            left = end - time.monotonic()
+            if found := look(max(left, _LEAST)):
+                return found
             self._check()
-            if not self.running and not (found := look(_LEAST)):
+            if off or left <= 0:
                 what = lacking if isinstance(lacking, str) else lacking()
-                raise MachineLostError(self._told(f"{what}; it is off"))
-            if found:
-                break
-            if (left := end - time.monotonic()) <= 0:
-                what = lacking if isinstance(lacking, str) else lacking()
+                if off:
+                    raise MachineLostError(self._told(f"{what}; it is off"))
                 raise MachineTimeoutError(self._told(f"{what}, within {limit:.0f} s"))
             self.console.wait(min(left, tick))
-        return found
 
     def _check(self) -> None:
         """Raise MachineLostError for trouble, and when QEMU has ended unasked."""
@@ -389,14 +389,6 @@ class Body:
             if not self._ending:
                 self._ending = True
                 raise MachineLostError(self._told(f"QEMU has ended with status {self._qemu.status}"))
-
-    def _scan(self) -> None:
-        lines = self.console.lines
-        for number in range(self._scanned, len(lines)):
-            found = trouble.of_line(lines[number].text, self._tolerated)
-            if found and number not in self._met:
-                self._troubles.append((number, found))
-            self._scanned = number + 1
 
     def _told(self, what: str, since: int | None = None) -> str:
         """`what`, with the console's last lines, or those around the line `since`."""

@@ -35,9 +35,6 @@ class Channel(Protocol):
     def run(self, command: str, pieces: Iterable[bytes], seconds: float, watch: Watch) -> Ended:
         """Run a shell's command, for `seconds` at the most. Raises BrokenError, MachineError."""
 
-    def close(self) -> None:
-        """Let go of it; the next command connects anew."""
-
 
 class Ssh:
     """By one connection for all commands. `port` is asked for when it is made."""
@@ -72,7 +69,7 @@ class Ssh:
         return done
 
     def close(self) -> None:
-        """As Channel says."""
+        """Let go of the connection; the next command makes another."""
         self._remote = None
         self._stack.close()
 
@@ -111,18 +108,14 @@ class Backdoor:
         self._exchange(0)
         if self._open:
             self._finish(watch)
-        while not self._ready:
-            self._exchange(_TICK)
-            watch()
+        self._until(lambda: self._ready, watch)
         self._number += 1
         given, text = b"".join(pieces), command.encode()
         # Of a request that a service has not read to its end, the next service reads the rest as lines.
         head = b"\nnotos-run %d %d %d %d\n" % (self._number, math.ceil(seconds), len(text), len(given))
         self._left = memoryview(head + text + given)
         self._open, self._answer = command, None
-        while self._open:
-            self._exchange(_TICK)
-            watch()
+        self._until(lambda: not self._open, watch)
         if self._answer is None:
             raise BrokenError("the backdoor has begun anew")
         return self._answer
@@ -132,9 +125,6 @@ class Backdoor:
         self._ready = False
 
     def close(self) -> None:
-        """As Channel says."""
-
-    def end(self) -> None:
         """Close our ends."""
         for each in (self._commands, self._errors, *self.streams.values()):
             each.close()
@@ -142,14 +132,17 @@ class Backdoor:
     def _finish(self, watch: Watch) -> None:
         """Wait for the answer to an earlier command."""
         try:
-            while self._open:
-                self._exchange(_TICK)
-                watch()
+            self._until(lambda: not self._open, watch)
         except MachineTimeoutError as error:
             raise MachineTimeoutError(
                 f"{error.message}\nthe backdoor is still at an earlier command, {self._open}",
                 hint="one that leaves a process behind has to send its output elsewhere",
             ) from None
+
+    def _until(self, over: Callable[[], bool], watch: Watch) -> None:
+        while not over():
+            self._exchange(_TICK)
+            watch()
 
     def _exchange(self, seconds: float) -> None:
         """Send and take what can be within `seconds`."""

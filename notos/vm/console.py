@@ -23,6 +23,11 @@ class Line:
     text: str
 
 
+def pattern_of(what: str | re.Pattern[str]) -> re.Pattern[str]:
+    """What finds a text as it stands, or what a pattern finds."""
+    return re.compile(re.escape(what)) if isinstance(what, str) else what
+
+
 class Console:
     """Reads `stream` by a thread of its own, until it ends.
 
@@ -49,7 +54,7 @@ class Console:
 
     def find(self, what: str | re.Pattern[str], first: int = 0) -> tuple[int, re.Match[str]] | None:
         """The first line from number `first` that has a text, or matches, and the match."""
-        pattern = re.compile(re.escape(what)) if isinstance(what, str) else what
+        pattern = pattern_of(what)
         with self._news:
             texts = [each.text for each in self.lines[first:]] + ([self.partial] if self.partial else [])
         for number, text in enumerate(texts, first):

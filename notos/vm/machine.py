@@ -76,7 +76,7 @@ class Machine(Body):
         if self._ssh:
             self._ssh.close()
         if self._backdoor:
-            self._backdoor.end()
+            self._backdoor.close()
         self._ssh = self._backdoor = None
 
     # Its life, from within

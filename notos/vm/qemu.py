@@ -26,7 +26,7 @@ _ANSWER = 30.0  # seconds in which QEMU answers; a screenshot takes some under l
 
 
 class Qemu:
-    """A machine's QEMU, its processors stopped until `go`.
+    """A machine's QEMU, its processors stopped until QMP's `cont`.
 
     `streams` are QEMU's ends of socket pairs by the name of the character device that each becomes.
     Raises ToolError when it cannot be started, MachineLostError when it ends at once.

@@ -4,6 +4,8 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from notos.vm.console import Console
+
 # What the kernel prints stands behind its time, or at a line's start where it tells none.
 _KERNEL = r"(?:^|\[ *\d+\.\d{6}\](?:\[ *[TC]\d+\])? )"
 
@@ -43,3 +45,34 @@ def of_line(line: str, tolerated: Iterable[str] = ()) -> Trouble | None:
         if kind not in tolerated and pattern.search(line):
             return Trouble(kind, line)
     return None
+
+
+class Troubles:
+    """Those that a console has told, but for what is tolerated; each line is looked at once."""
+
+    def __init__(self, console: Console, tolerated: Iterable[str]) -> None:
+        self._console = console
+        self._tolerated = tolerated
+        self._looked = 0  # so many lines
+        self._expected: set[int] = set()
+        self._found: dict[int, Trouble] = {}
+
+    def expect(self, number: int) -> None:
+        """The line of this number was waited for: what it tells is no trouble."""
+        self._expected.add(number)
+        self._found.pop(number, None)
+
+    def first(self) -> tuple[int, Trouble] | None:
+        """The first one that is left, and the number of its line."""
+        lines = self._console.lines
+        for number in range(self._looked, len(lines)):
+            found = of_line(lines[number].text, self._tolerated)
+            if found and number not in self._expected:
+                self._found[number] = found
+            self._looked = number + 1
+        return next(iter(self._found.items()), None)
+
+    def forget(self) -> None:
+        """Leave none of those told so far."""
+        self.first()
+        self._found.clear()

@@ -67,7 +67,7 @@ def test_what_comes_is_what_was_said(status: int, out: bytes, err: str, size: in
         assert service.run("grüße", b"ab", bytes(3)) == (status, out, err)
         assert service.run("grüße", b"ab", bytes(3)) == (status, out, err)
     finally:
-        service.backdoor.end()
+        service.backdoor.close()
 
 
 @pytest.fixture
@@ -85,7 +85,7 @@ def held() -> Iterator[tuple[Service, threading.Event]]:
     service = Service(answer)
     yield service, let
     let.set()
-    service.backdoor.end()
+    service.backdoor.close()
 
 
 def test_a_late_answer_is_not_the_next_command_s(held: tuple[Service, threading.Event]) -> None:
@@ -143,7 +143,7 @@ def test_a_service_that_begins_anew_is_told() -> None:
     service.backdoor.restarted()
     service.begin()
     assert service.run("three") == (0, b"three", "")
-    service.backdoor.end()
+    service.backdoor.close()
 
 
 def test_who_gave_up_before_it_was_there_can_come_again() -> None:
@@ -165,11 +165,11 @@ def test_who_gave_up_before_it_was_there_can_come_again() -> None:
         service.run("one", seconds=0.05)
     begun.set()
     assert service.run("two") == (0, b"two", "")
-    service.backdoor.end()
+    service.backdoor.close()
 
 
 def test_one_that_is_gone_is_told() -> None:
     service = Service(lambda commands, *_: commands.shutdown(socket.SHUT_RDWR))
     with pytest.raises(BrokenError, match="hung up"):
         service.run("dies")
-    service.backdoor.end()
+    service.backdoor.close()
