@@ -1,10 +1,11 @@
 """A store of objects on this host, laid out to become /nix/store: canonical, content-addressed.
 
-    <root>/<hash>-<name>/                 the object: 0444 and 0555, every time 1, as Nix has it
+    <root>/<hash>-<name>/                 the object: every time 1, as Nix has it; files 0444 and 0555
     <root>/.objects/<hash>-<name>.json    its manifest: path, narHash, narSize, references
     <root>/.new-…/                        one being written
 
 An object is written beside and renamed, after its manifest: what has a folder is whole and known.
+Folders are 0755, so that their owner can remove them with rm; NARs and images have 0555 in any case.
 """
 
 import hashlib
@@ -132,7 +133,7 @@ class Store:
         """Take the object out of the store."""
         if self.location(obj).exists():
             beside = Path(tempfile.mkdtemp(prefix=".old-", dir=self.root))
-            make_writable(self.location(obj), below=False)
+            _open(self.location(obj))
             self.location(obj).rename(beside / "object")
             remove_folder(beside)
         self._manifest(obj.path).unlink(missing_ok=True)
@@ -149,14 +150,12 @@ class Store:
             tree.write_to(beside / "object", canonical=True)
             (beside / "manifest").write_bytes(obj.to_json())
             (beside / "manifest").replace(manifest)
-            make_writable(beside / "object", below=False)  # a folder is renamed only by who may write it
             try:
                 (beside / "object").rename(self.location(obj))
             except OSError:
                 if not self.location(obj).is_dir():
                     raise
-                return  # another build wrote the same, in the same moment
-            seal(self.location(obj))
+                # another build wrote the same, in the same moment
         finally:
             remove_folder(beside)
 
@@ -178,28 +177,19 @@ def references_first(objects: Sequence[StoreObject]) -> Iterator[StoreObject]:
             yield from visit(each)
 
 
-def seal(folder: Path) -> None:
-    """Give a folder, not what is below it, its canonical mode and time."""
-    folder.chmod(0o555)
-    os.utime(folder, (1, 1))
-
-
-def make_writable(folder: Path, *, below: bool = True) -> None:
-    """Let the owner change a sealed folder again, and those below it."""
-    folder.chmod(0o755)
-    if below:
-        for parent, names, _ in os.walk(folder):
-            for name in names:
-                path = Path(parent, name)
-                if not path.is_symlink():
-                    path.chmod(0o755)
-
-
 def remove_folder(folder: Path) -> None:
-    """Remove a folder with sealed ones in it; nothing happens if it is not there."""
+    """Remove a folder with all below it; nothing happens if it is missing. Raises OSError."""
     if folder.exists():
-        make_writable(folder)
+        for parent, _, _ in os.walk(folder):
+            _open(Path(parent))
         shutil.rmtree(folder)
+
+
+def _open(folder: Path) -> None:
+    """Let the owner change a folder: earlier versions of Notos wrote those of the store as 0555."""
+    mode = folder.stat().st_mode
+    if mode & 0o700 != 0o700:
+        folder.chmod(mode | 0o700)
 
 
 def registration(objects: Sequence[StoreObject]) -> bytes:

@@ -216,7 +216,7 @@ class Tree:
     def write_to(self, root: Path, *, canonical: bool = False) -> None:
         """Write all entries below the folder `root`, which exists; hard links as such.
 
-        Modes are 0755 and 0644; `canonical` ones 0555 and 0444, and every time 1, those of `root`
+        Modes are 0755 and 0644; with `canonical`, files are 0555 and 0444 and every time is 1, that of `root`
         included. Raises PackageError for a device node.
         """
         plain, executable = (0o444, 0o555) if canonical else (0o644, 0o755)
@@ -245,9 +245,9 @@ class Tree:
                         os.utime(handle, (1, 1))
             else:
                 raise PackageError(f"{path} is a device node, and cannot be written as a file")
-        # Last, for a folder that is read-only takes nothing more; inner ones first, for their times.
+        # Last, inner ones first: what is written into a folder changes its time.
         for folder in reversed(folders):
-            os.chmod(folder, executable)
+            os.chmod(folder, 0o755)
             if canonical:
                 os.utime(folder, (1, 1))
 

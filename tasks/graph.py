@@ -3,7 +3,6 @@
 import errno
 import functools
 import os
-import shutil
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -159,7 +158,7 @@ def sweep(dryrun: bool) -> None:
 
     Downloads, tools and config.lock stay; so does the machine's drive, which no build can make again.
     """
-    from notos.store import make_writable
+    from notos.store import remove_folder
 
     kept = {".lock", ".doit.db"}
     for path in sorted(Path(FOLDER).iterdir()):
@@ -172,7 +171,6 @@ def sweep(dryrun: bool) -> None:
         if dryrun:
             continue
         if path.is_dir() and not path.is_symlink():
-            make_writable(path)
-            shutil.rmtree(path)
+            remove_folder(path)
         else:
             path.unlink()

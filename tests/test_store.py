@@ -4,8 +4,9 @@ import json
 import os
 import shutil
 import stat
+import subprocess
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -117,8 +118,57 @@ def test_objects_are_canonical(tree: Tree) -> None:
         for path in [place, *place.rglob("*")]:
             state = path.lstat()
             assert state.st_mtime_ns == 10**9
-            assert stat.S_ISLNK(state.st_mode) or stat.S_IMODE(state.st_mode) in (0o444, 0o555)
+            if path.is_dir() and not path.is_symlink():
+                assert stat.S_IMODE(state.st_mode) == 0o755
+            else:
+                assert stat.S_ISLNK(state.st_mode) or stat.S_IMODE(state.st_mode) in (0o444, 0o555)
         remove_folder(Path(folder, "store"))
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """A folder that everybody may enter; those of tmp_path are root's alone when root runs the tests."""
+    made = Path(tempfile.mkdtemp())
+    made.chmod(0o755)
+    yield made
+    shutil.rmtree(made, ignore_errors=True)
+
+
+def as_owner(folder: Path, work: Callable[[], object]) -> bool:
+    """Do `work` as the owner of all in `folder`, nobody where root runs the tests; return True if it succeeds."""
+    if os.geteuid() == 0:
+        subprocess.run(["chown", "-R", "65534", folder], check=True)
+    child = os.fork()  # another Python would have to be one that everybody may run
+    if child == 0:
+        try:
+            if os.geteuid() == 0:
+                os.setuid(65534)
+            work()
+            os._exit(0)
+        finally:
+            os._exit(1)
+    return os.waitpid(child, 0)[1] == 0
+
+
+def test_the_owner_removes_a_store_by_rm(folder: Path) -> None:
+    store = Store(folder / "store")
+    store.root.mkdir()
+    three(store)
+    assert as_owner(folder, lambda: subprocess.run(["rm", "-rf", store.root], check=True))
+    assert not store.root.exists()
+
+
+def test_a_store_of_an_earlier_version_is_removed(folder: Path) -> None:
+    store = Store(folder / "store")
+    store.root.mkdir()
+    one, _, last = three(store)
+    for each in (store.location(last), store.location(one) / "bin", store.location(one)):
+        each.chmod(0o555)
+    assert not as_owner(folder, lambda: subprocess.run(["rm", "-rf", store.root], check=True))
+    assert as_owner(folder, lambda: store.remove(last))
+    assert not store.location(last).exists()
+    assert as_owner(folder, lambda: remove_folder(store.root))
+    assert not store.root.exists()
 
 
 def test_an_object_is_added_once_and_removed_whole(tmp_path: Path) -> None:
