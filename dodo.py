@@ -1,13 +1,13 @@
 """The graph of a machine, for doit: the way from config.yaml to runvm.sh, in the order it is gone."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
 from tasks import (
     boot_report,
     booting,
     builder,
     checks,
+    folders,
     graph,
     image,
     kernel,
@@ -75,5 +75,5 @@ def task_story() -> Iterator[graph.Task]:
         yield from graph.named(creator)
 
 
-Path(graph.FOLDER).mkdir(parents=True, exist_ok=True)
-session.install(graph.FOLDER, graph.sweep)
+folders.make(graph.FOLDER)
+session.install(graph.FOLDER, graph.sweep, folders.look)

@@ -2,6 +2,8 @@
 
     InRelease (signature by a key we ship) ─► Packages.xz (sha256) ─► a stanza ─► a .deb (sha256)
 
+All InRelease files come from one mirror and its security archive, the first that has all of them.
+
 It finds packages; which ones are wanted is resolve.py's business.
 """
 
@@ -12,6 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from notos import fetch, mirror, release, xz
 from notos.cache import Cache
@@ -21,8 +24,12 @@ from notos.index import Index
 from notos.lock import LockedPackage
 from notos.machine import Debian
 from notos.mirror import Mirrors
+from notos.proxy import ENVIRONMENT, Proxies, without_password
 from notos.relation import parse, version_key
 from notos.release import Release
+
+if TYPE_CHECKING:
+    from pysequoia import Cert
 
 ARCHITECTURE = "amd64"
 
@@ -31,10 +38,11 @@ _ROLLING = ("sid", "unstable")  # the one release without updates and security f
 
 @dataclass(frozen=True)
 class _Suite:
-    """One of the suites; `origin` says on which mirror it is, `url` where its Release is."""
+    """One of the suites; `origin` says on which mirror it is, `url` and `others` where its Release is."""
 
     origin: str
     url: str
+    others: tuple[str, ...]
     release: Release
 
 
@@ -101,25 +109,32 @@ class Archive:
 
     @cached_property
     def _suites(self) -> list[_Suite]:
+        where = self.mirrors
+        candidates = [where] if where.pinned else [where, *where.others]
+        errors: list[FetchError] = []
+        for each in candidates:
+            try:
+                return self._suites_of(each, self.retries if each is candidates[-1] else self.retries.fewer)
+            except FetchError as error:
+                errors.append(error)
+        raise fetch.also_failed(errors[0], len(errors) - 1)
+
+    def _suites_of(self, where: Mirrors, retries: Retries) -> list[_Suite]:
         suite: str = self.debian.suite
         certs = release.certificates(self.keys)
-        places = [(suite, "main", self.mirrors.main)]
+        places = [(suite, "main")]
         if suite not in _ROLLING:
-            places += [
-                (f"{suite}-updates", "main", self.mirrors.main),
-                (f"{suite}-security", "security", self.mirrors.security),
-            ]
+            places += [(f"{suite}-updates", "main"), (f"{suite}-security", "security")]
 
-        def read(name: str, origin: str, address: str) -> _Suite:
-            url = f"{address}/dists/{name}"
-            data = fetch.get(f"{url}/InRelease", retries=self.retries)
-            if data is None:
-                key = "mirror" if origin == "main" else "security_mirror"
-                raise FetchError(
-                    f"there is no suite {name} at {address}",
-                    hint=f"check debian.suite and debian.{key} in config.yaml",
-                )
-            return _Suite(origin, url, release.read(data, certs, asked=name, where=f"{url}/InRelease"))
+        def read(name: str, origin: str) -> _Suite:
+            addresses = [
+                each.main if origin == "main" else each.security
+                for each in (where, self.mirrors, *self.mirrors.others)
+            ]
+            url, *others = dict.fromkeys(f"{each}/dists/{name}" for each in addresses)
+            key = "mirror" if origin == "main" else "security_mirror"
+            found = signed(addresses[0], name, certs, key=key, retries=retries, proxies=self.mirrors.proxies)
+            return _Suite(origin, url, tuple(others), found)
 
         with ThreadPoolExecutor(len(places)) as pool:
             return list(pool.map(lambda place: read(*place), places))
@@ -133,7 +148,7 @@ class Archive:
                 if listed is None:
                     raise LockError(
                         f"{suite.release.codename} has no {component}/{path}",
-                        hint="check debian.components in config.yaml",
+                        hint="check debian.components in the config",
                     )
                 found.append((suite, f"{component}/{path}", listed))
         return found
@@ -151,10 +166,35 @@ class Archive:
                     file.size,
                     file.sha256,
                     gone="the mirror is being updated; try again in a few minutes",
+                    others=tuple(f"{each}/{place}" for each in suite.others),
                 )
             )
-        fetch.fetch(downloads, self.cache, progress=self.progress, retries=self.retries)
+        proxies = self.mirrors.proxies
+        fetch.fetch(downloads, self.cache, progress=self.progress, retries=self.retries, proxies=proxies)
         return [self.cache.download(each.sha256) for each in downloads]
+
+
+def signed(
+    address: str,
+    suite: str,
+    certs: "list[Cert]",
+    *,
+    key: str = "mirror",
+    retries: Retries = fetch.RETRIES,
+    proxies: Proxies = ENVIRONMENT,
+) -> Release:
+    """Return the Release of `suite` on the mirror at `address`; `key` is what names that in a config.
+
+    Raises FetchError when there is none, SignatureError when it is not to be trusted.
+    """
+    url = f"{address}/dists/{suite}/InRelease"
+    data = fetch.get(url, retries=retries, proxies=proxies)
+    if data is None:
+        raise FetchError(
+            f"there is no suite {suite} at {without_password(address)}",
+            hint=f"check debian.suite in the config, and the mirror (debian.{key})",
+        )
+    return release.read(data, certs, asked=suite, where=without_password(url))
 
 
 def _unpacked(path: Path) -> Iterator[bytes]:

@@ -11,9 +11,10 @@
 Everything here can be had again, so a user may remove it at any time when no build runs.
 """
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
+
+from notos import folders
 
 
 @dataclass(frozen=True)
@@ -24,13 +25,8 @@ class Cache:
 
     @classmethod
     def default(cls) -> "Cache":
-        """$NOTOS_CACHE, else $XDG_CACHE_HOME/notos, else ~/.cache/notos (XDG Base Directory spec)."""
-        if own := os.environ.get("NOTOS_CACHE"):
-            return cls(Path(own).absolute())
-        shared = os.environ.get("XDG_CACHE_HOME", "")
-        # The specification says that a relative path is to be ignored.
-        base = Path(shared) if shared.startswith("/") else Path.home() / ".cache"
-        return cls(base / "notos")
+        """The user's cache (folders.cache). Raises HostError when the user has no home folder."""
+        return cls(folders.cache())
 
     def download(self, sha256: str) -> Path:
         """Where the bytes with this hash (64 hex digits) are, or will be."""

@@ -30,6 +30,15 @@ class Loaded:
         """The file and line where the last of `keys` stands ("config.yaml:12")."""
         return str(key_place(self.node, *keys))
 
+    def gives(self, *keys: str) -> bool:
+        """Return True if the config gives the value below `keys`, rather than leaving it to the default."""
+        node = self.node
+        for key in keys:
+            if not isinstance(node, MappingNode) or key not in node.items:
+                return False
+            node = node.items[key].value
+        return True
+
 
 def load(path: Path) -> Loaded:
     """Read the config at `path`. Raises ConfigError with every problem, each at its line."""

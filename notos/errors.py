@@ -2,6 +2,7 @@
 
 NotosError              anything below: a message in one line, and a hint that says what to do
 ├── ConfigError         config.yaml or one that it imports
+├── HostError           this host: its settings, a folder that cannot be written
 ├── LockError           the packages asked for, and those that the archive or config.lock has
 ├── FetchError          the network, the mirror, a download
 │   └── SignatureError  an index that is not signed by a key we ship, or does not match its hash
@@ -37,6 +38,10 @@ class NotosError(Exception):
 
 class ConfigError(NotosError):
     """config.yaml or one that it imports."""
+
+
+class HostError(NotosError):
+    """This host: its settings, a folder that cannot be written."""
 
 
 class LockError(NotosError):

@@ -1,8 +1,8 @@
 """Downloads: what the cache lacks, from the mirror, verified; never which packages those are.
 
 A file grows as HASH.part beside its place, under a lock so that two builds may want it at once. A
-broken transfer is resumed where it stopped (RFC 9110, 14.2), and only bytes with the expected size and
-sha256 are renamed into place.
+broken transfer is resumed where it stopped (RFC 9110, 14.2), also from another mirror, and only bytes with
+the expected size and sha256 are renamed into place.
 """
 
 import errno
@@ -16,10 +16,20 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, TypeVar
-from urllib.parse import urlsplit
 
 from notos.cache import Cache
 from notos.errors import FetchError, SignatureError
+from notos.network import (
+    BROKEN_MIRROR,
+    OTHER_MIRROR,
+    PassingError,
+    UnreachableError,
+    check_status,
+    host,
+    network,
+    route,
+)
+from notos.proxy import ENVIRONMENT, Proxies, without_password
 
 if TYPE_CHECKING:
     from requests import Response, Session
@@ -29,14 +39,13 @@ TIMEOUT = (10.0, 30.0)  # seconds to connect, and between bytes
 
 T = TypeVar("T")
 
-_BROKEN_MIRROR = "the mirror is broken or being updated; try again later, or set debian.mirror in config.yaml"
-
 
 @dataclass(frozen=True)
 class Download:
     """A file to have: `name` is for messages, `size` in bytes if it is known, `sha256` 64 hex digits.
 
-    `gone` and `wrong` are the hints for when the server has no such file, and for when it has other bytes.
+    `others` are addresses to try after `url`. `gone` and `wrong` are the hints for when the server has no
+    such file, and for when it has other bytes; `unreachable` is that for when it cannot be reached.
     """
 
     name: str
@@ -44,7 +53,9 @@ class Download:
     size: int | None
     sha256: str
     gone: str = "run `doit lock`"
-    wrong: str = _BROKEN_MIRROR
+    wrong: str = BROKEN_MIRROR
+    unreachable: str = OTHER_MIRROR
+    others: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -67,14 +78,13 @@ class Retries:
     attempts: int = 4
     pause: float = 0.5
 
+    @property
+    def fewer(self) -> "Retries":
+        """For a server that another one can stand in for."""
+        return Retries(min(self.attempts, 2), self.pause)
 
-class _PassingError(Exception):
-    """A failure that another attempt may not meet; what a FetchError says when no attempt helped."""
 
-    def __init__(self, message: str, *, hint: str) -> None:
-        super().__init__(message)
-        self.message = message
-        self.hint = hint
+RETRIES = Retries()
 
 
 class _StoppedError(Exception):
@@ -87,7 +97,8 @@ def fetch(
     *,
     jobs: int = 8,
     progress: Callable[[Progress], None] | None = None,
-    retries: Retries = Retries(),
+    retries: Retries = RETRIES,
+    proxies: Proxies = ENVIRONMENT,
 ) -> None:
     """Have all `downloads` in `cache`, asking the network only for those it lacks.
 
@@ -97,7 +108,7 @@ def fetch(
     missing = {each.sha256: each for each in downloads if not has(cache, each)}
     if not missing:
         return
-    work = _Work(cache, retries, _Counter(list(missing.values()), progress))
+    work = _Work(cache, retries, _Counter(list(missing.values()), progress), proxies)
     with ThreadPoolExecutor(max_workers=min(jobs, len(missing))) as pool:
         # The biggest first, so that none of them is left over at the end.
         todo = sorted(missing.values(), key=lambda each: (-(each.size or 0), each.name))
@@ -120,22 +131,32 @@ def has(cache: Cache, download: Download) -> bool:
         return False
 
 
-def get(url: str, *, retries: Retries = Retries()) -> bytes | None:
+def get(url: str, *, retries: Retries = RETRIES, proxies: Proxies = ENVIRONMENT) -> bytes | None:
     """The bytes at `url`, for small files that nothing names the hash of; None when there is no such file.
 
     Raises FetchError.
     """
     from requests import Session
 
+    proxy = proxies.of(url)
+
     def attempt() -> bytes | None:
-        with _network(url), session.get(url, timeout=TIMEOUT) as answer:
+        with network(url, proxy), session.get(url, timeout=TIMEOUT, proxies=route(proxy)) as answer:
             if answer.status_code == 404:
                 return None
-            _check_status(answer, url)
+            check_status(answer, url, proxy)
             return answer.content
 
     with Session() as session:
         return _retry(attempt, retries, threading.Event())
+
+
+def also_failed(error: FetchError, others: int) -> FetchError:
+    """Return `error` with how many other mirrors failed after this one."""
+    if not others:
+        return error
+    mirrors = "the fallback mirror" if others == 1 else f"{others} fallback mirrors"
+    return type(error)(f"{error.message} ({mirrors} failed too)", hint=error.hint)
 
 
 def _first_error(futures: list[Future[None]]) -> BaseException | None:
@@ -170,7 +191,9 @@ class _Counter:
 class _Work:
     """What the threads of one fetch share."""
 
-    def __init__(self, cache: Cache, retries: Retries, counter: _Counter) -> None:
+    def __init__(self, cache: Cache, retries: Retries, counter: _Counter, proxies: Proxies) -> None:
+        self._proxies = proxies
+        self._unreachable: set[str] = set()  # hosts
         self._cache = cache
         self._retries = retries
         self._counter = counter
@@ -188,9 +211,26 @@ class _Work:
                 if has(self._cache, download):  # another process was faster
                     part.unlink()
                 else:
-                    _retry(lambda: self._transfer(download, stream), self._retries, self.stop)
+                    self._fill(download, stream)
                     part.replace(final)
         self._counter.set(download, final.stat().st_size, finished=True)
+
+    def _fill(self, download: Download, stream: BinaryIO) -> None:
+        """Have the bytes in `stream`, from the first address that gives them."""
+        # Those that did not answer before come last.
+        urls = sorted(
+            dict.fromkeys((download.url, *download.others)), key=lambda each: host(each) in self._unreachable
+        )
+        errors: list[FetchError] = []
+        for url in urls:
+            retries = self._retries if url == urls[-1] else self._retries.fewer
+            try:
+                return _retry(lambda url=url: self._transfer(download, url, stream), retries, self.stop)  # type: ignore[misc]
+            except FetchError as error:
+                if isinstance(error, UnreachableError):
+                    self._unreachable.add(host(url))
+                errors.append(error)
+        raise also_failed(errors[0], len(errors) - 1)
 
     def close(self) -> None:
         for each in self._sessions:
@@ -208,23 +248,27 @@ class _Work:
         session: Session = self._local.session
         return session
 
-    def _transfer(self, download: Download, stream: BinaryIO) -> None:
+    def _transfer(self, download: Download, url: str, stream: BinaryIO) -> None:
         """One attempt: go on where the part file ends, then check the whole."""
-        url, size = download.url, download.size
+        size, shown, proxy = download.size, without_password(url), self._proxies.of(url)
         digest = hashlib.sha256()
         resumed = at = self._resume(download, stream, digest)
         headers = {"Range": f"bytes={at}-"} if at else {}
         if size is None or at < size:
             with (
-                _network(url),
-                self._session().get(url, headers=headers, stream=True, timeout=TIMEOUT) as answer,
+                network(url, proxy, download.unreachable),
+                self._session().get(
+                    url, headers=headers, stream=True, timeout=TIMEOUT, proxies=route(proxy)
+                ) as answer,
             ):
                 if answer.status_code in (404, 410):
-                    raise FetchError(f"the server no longer has {download.name} ({url})", hint=download.gone)
+                    raise FetchError(
+                        f"the server no longer has {download.name} ({shown})", hint=download.gone
+                    )
                 if answer.status_code == 416:
                     stream.truncate(0)
-                    raise _PassingError(f"{url} has no bytes past {at}", hint=_BROKEN_MIRROR)
-                _check_status(answer, url)
+                    raise PassingError(FetchError(f"{shown} has no bytes past {at}", hint=download.wrong))
+                check_status(answer, url, proxy, download.unreachable)
                 if at and not _continues(answer, at):
                     digest, resumed, at = hashlib.sha256(), 0, 0
                     stream.truncate(0)
@@ -239,14 +283,16 @@ class _Work:
                         break
         stream.flush()
         if size is not None and at < size:
-            raise _PassingError(f"{url} ended after {at} of {size} bytes", hint=_BROKEN_MIRROR)
+            raise PassingError(FetchError(f"{shown} ended after {at} of {size} bytes", hint=download.wrong))
         more = size is not None and at > size
         if more or digest.hexdigest() != download.sha256:
             stream.truncate(0)
             if resumed:  # the bytes that were there may be what is wrong
-                raise _PassingError(f"{url} does not go on with the bytes before", hint=_BROKEN_MIRROR)
+                raise PassingError(
+                    FetchError(f"{shown} does not go on with the bytes before", hint=download.wrong)
+                )
             problem = f"has more than {size} bytes" if more else f"has a wrong sha256, {digest.hexdigest()}"
-            raise SignatureError(f"{download.name}: {url} {problem}", hint=download.wrong)
+            raise SignatureError(f"{download.name}: {shown} {problem}", hint=download.wrong)
 
     def _resume(self, download: Download, stream: BinaryIO, digest: "hashlib._Hash") -> int:
         """Take in what the part file has already; how many bytes that is."""
@@ -289,63 +335,17 @@ def _retry(attempt: Callable[[], T], retries: Retries, stop: threading.Event) ->
     for count in range(1, retries.attempts + 1):
         try:
             return attempt()
-        except _PassingError as error:
+        except PassingError as error:
             if count == retries.attempts:
-                raise FetchError(error.message, hint=error.hint) from error
+                raise error.lasting from error
             if stop.wait(retries.pause * 2 ** (count - 1)):
                 raise _StoppedError from error
     raise ValueError("no attempts")
 
 
-def _check_status(answer: "Response", url: str) -> None:
-    """Raise for an answer that is neither all (200) nor a part (206) of the file."""
-    if answer.status_code in (200, 206):
-        return
-    message = f"{url}: the server answers {answer.status_code} {answer.reason}"
-    if answer.status_code >= 500 or answer.status_code in (408, 429):
-        raise _PassingError(message, hint="try again later, or set debian.mirror in config.yaml")
-    raise FetchError(message, hint="check debian.mirror in config.yaml")
-
-
 def _continues(answer: "Response", at: int) -> bool:
     """Whether the answer is the rest that was asked for; a server without ranges sends all (200)."""
     return answer.status_code == 206 and answer.headers.get("Content-Range", "").startswith(f"bytes {at}-")
-
-
-@contextmanager
-def _network(url: str) -> Iterator[None]:
-    """Turn what requests raises into our kinds, in one line each."""
-    from requests import ConnectionError, RequestException, Timeout
-    from requests.exceptions import ChunkedEncodingError, SSLError
-
-    host = urlsplit(url).netloc
-    try:
-        yield
-    except SSLError as error:
-        raise FetchError(
-            f"no secure connection to {host}: {_reason(error)}", hint="check the clock and the CA bundle"
-        ) from error
-    except ChunkedEncodingError as error:
-        raise _PassingError(
-            f"{url} broke off", hint="try again later, or set debian.mirror in config.yaml"
-        ) from error
-    except (ConnectionError, Timeout) as error:
-        raise _PassingError(
-            f"cannot reach {host}: {_reason(error)}",
-            hint="check the network, or set debian.mirror in config.yaml",
-        ) from error
-    except RequestException as error:
-        raise FetchError(f"cannot fetch {url}: {error}", hint="check debian.mirror in config.yaml") from error
-
-
-def _reason(error: BaseException) -> str:
-    """The system's words at the bottom of a chain of exceptions ("Connection refused")."""
-    words = type(error).__name__
-    cause: BaseException | None = error
-    while cause is not None:
-        words = getattr(cause, "strerror", None) or words
-        cause = cause.__cause__ or cause.__context__
-    return words
 
 
 @contextmanager

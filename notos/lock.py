@@ -58,9 +58,13 @@ class LockedPackage:
             raise LockError(f"package {self.name}: its size cannot be {self.size!r}")
 
     def download(self, mirrors: Mirrors) -> Download:
-        """How to fetch it."""
-        mirror = mirrors.security if self.origin == "security" else mirrors.main
-        return Download(f"{self.name} {self.version}", f"{mirror}/{self.filename}", self.size, self.sha256)
+        """Return how to fetch it."""
+        places = [
+            f"{each.security if self.origin == 'security' else each.main}/{self.filename}"
+            for each in (mirrors, *mirrors.others)
+        ]
+        name = f"{self.name} {self.version}"
+        return Download(name, places[0], self.size, self.sha256, others=tuple(places[1:]))
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,8 @@ def tree(names: Iterable[str], archive: Archive, kept: Path) -> ToolsTree:
     cache = archive.cache
 
     def bring(packages: Sequence[LockedPackage]) -> None:
-        fetch.fetch([each.download(archive.mirrors) for each in packages], cache)
+        where = archive.mirrors
+        fetch.fetch([each.download(where) for each in packages], cache, proxies=where.proxies)
 
     kept.parent.mkdir(parents=True, exist_ok=True)
     locked = resolve(

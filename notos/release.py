@@ -60,7 +60,7 @@ def read(
     if asked not in (suite, codename):
         raise SignatureError(
             f"{where} is of the suite {suite} ({codename}), not of {asked}",
-            hint="check debian.suite and debian.mirror in config.yaml",
+            hint="check debian.suite in the config, and the mirror",
         )
     _check_time(fields, now or datetime.now(UTC), where)
     files = {
@@ -80,7 +80,7 @@ def _signed(data: bytes, certs: "list[Cert]", where: str) -> str:
     except RuntimeError as error:
         raise SignatureError(
             f"{where} has no good signature by a key of Debian's archive",
-            hint="check debian.mirror, and this host's clock; docs/keys.md lists the keys",
+            hint="check the mirror, and this host's clock; docs/keys.md lists the keys",
         ) from error
     return (signed.bytes or b"").decode(errors="replace")
 
@@ -106,11 +106,11 @@ def _check_time(fields: Mapping[str, str], now: datetime, where: str) -> None:
             for each in ("Date", "Valid-Until")
         )
     except ValueError as error:
-        raise SignatureError(f"{where} has a date that is none", hint="set another debian.mirror") from error
+        raise SignatureError(f"{where} has a date that is none", hint="name another mirror") from error
     if until and now > until:
         raise SignatureError(
             f"{where} was valid until {fields['Valid-Until']}, and {clock}",
-            hint="set the clock if it is wrong; else the mirror is out of date: set another debian.mirror",
+            hint="set the clock if it is wrong; else the mirror is out of date: name another one",
         )
     if made and now < made:
         raise SignatureError(f"{where} is from {fields['Date']}, and {clock}", hint="set the clock")

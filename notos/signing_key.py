@@ -12,15 +12,15 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from notos import folders
 from notos.errors import StoreError
 
 NAME = "notos-1"
 
 
 def default_path() -> Path:
-    """Where the user's key is, or will be (XDG Base Directory specification)."""
-    own = os.environ.get("XDG_CONFIG_HOME", "")
-    return (Path(own) if own.startswith("/") else Path.home() / ".config") / "notos" / "cache.secret"
+    """Return where the user's key is, or will be. Raises HostError when the user has no home folder."""
+    return folders.config() / "cache.secret"
 
 
 @dataclass(frozen=True)

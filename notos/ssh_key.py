@@ -11,6 +11,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from notos import folders
 from notos.cache import Cache
 from notos.errors import ToolError
 from notos.run import run
@@ -36,7 +37,7 @@ def ensure(cache: Cache, tools: ToolsTree) -> Keys:
     for key in (login_key, host):
         if not key.exists():
             _make(key, tools)
-    own = sorted((Path.home() / ".ssh").glob("id_*.pub"))
+    own = sorted((folders.home() / ".ssh").glob("id_*.pub"))
     readable = [path for path in (_public(login_key), *own) if os.access(path, os.R_OK)]
     _write(folder / "authorized_keys", "".join(f"{path.read_text().strip()}\n" for path in readable))
     _write(folder / "known_hosts", "".join(f"{name} {_public(host).read_text()}" for name in (HOST, "*")))
@@ -73,10 +74,10 @@ def login(cache: Cache, tools: ToolsTree, address: Address, *options: str) -> li
     known = [str(folder / "known_hosts")]
     who: list[str] = ["-o", f"HostKeyAlias={HOST}"]
     if address.host:
-        known.append(str(Path.home() / ".ssh/known_hosts"))
+        known.append(str(folders.home() / ".ssh/known_hosts"))
         who = [
             word
-            for path in sorted((Path.home() / ".ssh").glob("id_*.pub"))
+            for path in sorted((folders.home() / ".ssh").glob("id_*.pub"))
             for word in ("-i", str(path.with_suffix("")))
         ]
     return [

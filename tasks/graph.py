@@ -10,9 +10,9 @@ from typing import Any
 from doit import get_var
 from doit.exceptions import InvalidDodoFile, TaskFailed
 
-from notos import config
+from notos import config, host_settings
 from notos.cache import Cache
-from notos.errors import ConfigError, NotosError
+from notos.errors import NotosError
 from notos.machine import Machine
 from tasks.sources import Code
 from tasks.uptodate import Intact, Present, Settings, UnlessAsked
@@ -47,13 +47,14 @@ def _config() -> Path:
 try:
     CONFIG = _config()
     LOADED = config.load(CONFIG)
-except ConfigError as error:
+    HOST = host_settings.load()
+    CACHE = Cache.default()
+except NotosError as error:
     raise _BrokenConfigError(str(error)) from None
 
 MACHINE: Machine = LOADED.machine
 LOCK = str(CONFIG.with_suffix(".lock"))
 FOLDER = f"build/{MACHINE.name}"
-CACHE = Cache.default()
 DRIVE = "disk.img"  # made by runvm.sh
 
 

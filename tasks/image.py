@@ -88,7 +88,13 @@ def write_runvm() -> None:
     qemu = tools.tree("qemu")
     text = runvm.render(MACHINE, project.get("toplevel"), qemu, ssh_key.ensure(CACHE, qemu))
     write_if_changed(RUNVM, text.encode(), mode=0o755)
-    beside = Path(f".{LINK}.new")
-    beside.unlink(missing_ok=True)
-    beside.symlink_to(RUNVM)
-    beside.replace(LINK)
+    if not linked():
+        beside = Path(f".{LINK}.new")
+        beside.unlink(missing_ok=True)
+        beside.symlink_to(RUNVM)
+        beside.replace(LINK)
+
+
+def linked() -> bool:
+    """Return True if the link leads to this machine's script."""
+    return Path(LINK).is_symlink() and str(Path(LINK).readlink()) == RUNVM

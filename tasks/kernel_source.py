@@ -13,6 +13,7 @@ from tasks import project, reporter, sets, tools
 from tasks.graph import (
     CACHE,
     FOLDER,
+    HOST,
     LOADED,
     MACHINE,
     Task,
@@ -121,7 +122,7 @@ def _kbuild() -> "Kbuild":
         source=CACHE.source(_key()),
         output=Path(OUTPUT).absolute(),
         ccache=CACHE.ccache,
-        build=MACHINE.build,
+        build=HOST.build(MACHINE.build, LOADED.gives),
         signing_key=Path(KERNEL.signing_key) if KERNEL.signing_key else None,
     )
 

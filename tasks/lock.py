@@ -9,6 +9,7 @@ from notos import features
 from tasks import reporter, sets
 from tasks.graph import (
     CACHE,
+    HOST,
     LOCK,
     MACHINE,
     Task,
@@ -107,7 +108,9 @@ def fetch() -> None:
     source = MACHINE.kernel.source
     if source is not None and source.url is not None and source.sha256 is not None:
         hint = "check kernel.source in the config"
-        tarball = Download("kernel.source", source.url, None, source.sha256, gone=hint, wrong=hint)
+        tarball = Download(
+            "kernel.source", source.url, None, source.sha256, gone=hint, wrong=hint, unreachable=hint
+        )
         get([tarball], CACHE, progress=_show)
 
 
@@ -119,15 +122,16 @@ def download(packages: "Sequence[LockedPackage]") -> None:
     missing = [each for each in packages if not has(CACHE, Download(each.name, "", each.size, each.sha256))]
     if missing:
         where = _mirrors(MACHINE.debian)
-        get([each.download(where) for each in missing], CACHE, progress=_show)
+        get([each.download(where) for each in missing], CACHE, progress=_show, proxies=where.proxies)
 
 
 @cache
 def _mirrors(debian: "Debian") -> "Mirrors":
-    """Asking the host's apt takes half a second: it is done once."""
+    """Return the mirrors; done once, for apt takes half a second and a user is asked at most once."""
     from notos.mirror import mirrors
+    from tasks import mirror_question
 
-    return mirrors(debian)
+    return mirrors(debian, HOST, mirror_question.ask)
 
 
 def _show(progress: "Progress") -> None:

@@ -8,6 +8,7 @@ building, cleaning or forgetting.
 import fcntl
 import functools
 import signal
+import sqlite3
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
@@ -20,7 +21,7 @@ from doit.cmd_forget import Forget
 from doit.cmd_ignore import Ignore
 from doit.cmd_resetdep import ResetDep
 from doit.cmd_run import Run
-from doit.dependency import Dependency
+from doit.dependency import Dependency, SqliteDB
 from doit.doit_cmd import DoitMain
 from doit.exceptions import InvalidDodoFile
 from doit.runner import Runner
@@ -47,10 +48,11 @@ def tasks() -> Mapping[str, Any]:
     return _tasks
 
 
-def install(folder: str, sweep: Callable[[bool], None]) -> None:
+def install(folder: str, sweep: Callable[[bool], None], look: Callable[[], None]) -> None:
     """Change doit so for this process; `folder` is where the build and its lock file are.
 
-    `sweep(dryrun)` removes what is left in it when all tasks have been cleaned.
+    `sweep(dryrun)` removes what is left in it when all tasks have been cleaned; `look()` raises what doit
+    prints in one line where a run could not write.
     """
     DoitMain.BIN_NAME = "doit"  # "-m" otherwise, in messages, when run by python -m doit
     run, clean = Run._execute, Clean._execute
@@ -62,6 +64,7 @@ def install(folder: str, sweep: Callable[[bool], None]) -> None:
         _asked.update(name for name in _tasks if any(fnmatchcase(name, word) for word in words))
         # A worker process that dies hangs doit for ever. What can run at once does so inside a task.
         kwargs["num_process"] = 0
+        look()
         with _alone(folder):
             try:
                 return run(self, *args, **kwargs)
@@ -81,6 +84,23 @@ def install(folder: str, sweep: Callable[[bool], None]) -> None:
     for command in (Forget, Ignore, ResetDep):
         command._execute = _wrapped(command._execute, folder)
     _keep_records()
+    _open_database()
+
+
+def _open_database() -> None:
+    """Have a database that cannot be opened said in one line: of a full disk, or damaged."""
+    opened = SqliteDB.__init__
+
+    @functools.wraps(opened)
+    def opening(self: Any, name: str, *args: Any, **kwargs: Any) -> None:
+        try:
+            opened(self, name, *args, **kwargs)
+        except sqlite3.OperationalError as error:
+            raise _BusyError(f"cannot write {name}: {error}; check its folder, and the room there") from None
+        except sqlite3.DatabaseError as error:
+            raise _BusyError(f"{name} is damaged: {error}; remove it, and all is made anew") from None
+
+    SqliteDB.__init__ = opening
 
 
 def _wrapped(execute: Callable[..., Any], folder: str) -> Callable[..., Any]:

@@ -20,6 +20,7 @@ from notos.run import run
 ROOT = Path(__file__).resolve().parent.parent
 PEERS = (
     *(
+        "apt",
         "busybox",
         "cpio",
         "dpkg",

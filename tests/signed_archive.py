@@ -100,8 +100,10 @@ class SignedArchive:
                 f"SHA256: {hashlib.sha256(data).hexdigest()}\n"
             )
             contents += [f"{path}    admin/{each.name}" for path in each.files]
+        packages = "\n".join(stanzas).encode()
         files = {
-            "main/binary-amd64/Packages.xz": lzma.compress("\n".join(stanzas).encode()),
+            "main/binary-amd64/Packages": packages,  # apt takes no compressed one without it
+            "main/binary-amd64/Packages.xz": lzma.compress(packages),
             "main/Contents-amd64.gz": gzip.compress("\n".join(contents).encode()),
         }
         listed = ""

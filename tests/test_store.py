@@ -135,7 +135,7 @@ def folder() -> Iterator[Path]:
 
 
 def as_owner(folder: Path, work: Callable[[], object]) -> bool:
-    """Do `work` as the owner of all in `folder`, nobody where root runs the tests; return True if it succeeds."""
+    """Do `work` as the owner of `folder`, nobody where root runs the tests; return True if it succeeds."""
     if os.geteuid() == 0:
         subprocess.run(["chown", "-R", "65534", folder], check=True)
     child = os.fork()  # another Python would have to be one that everybody may run

@@ -1,0 +1,82 @@
+"""Proxies: which one a request goes through, and what it is called in messages. Nothing is fetched here.
+
+The variables are those of curl(1) and apt: http_proxy, https_proxy, all_proxy and no_proxy, in lower or
+upper case. Where none of the first three is set, those that apt is set up with count, if it named the mirror.
+"""
+
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from urllib.parse import urlsplit
+
+from notos.errors import FetchError
+
+_HOST = re.compile(r"\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+")
+
+
+@dataclass(frozen=True)
+class Proxy:
+    """A proxy: its address, with a password if it has one, and the setting that names it."""
+
+    address: str
+    setting: str
+
+    def __str__(self) -> str:
+        return f"{without_password(self.address)} ({self.setting})"
+
+    @property
+    def hint(self) -> str:
+        """What the user can do about it."""
+        return f"correct {self.setting}, or unset it; no_proxy names hosts that need no proxy"
+
+
+@dataclass(frozen=True)
+class Proxies:
+    """The proxies of this process' environment, else those in `apt` (see apt.Apt)."""
+
+    apt: Mapping[str, str] = field(default_factory=dict)
+
+    def of(self, url: str) -> Proxy | None:
+        """Return the proxy for `url`; None for none. Raises FetchError for one that cannot be an address."""
+        from requests.utils import select_proxy, should_bypass_proxies
+
+        if should_bypass_proxies(url, no_proxy=None):
+            return None
+        scheme = urlsplit(url).scheme
+        variables = [
+            name for each in ("http", "https", "all") for name in (f"{each}_proxy", f"{each}_PROXY".upper())
+        ]
+        for name in variables:
+            if name.lower().startswith((scheme + "_", "all_")) and (
+                value := os.environ.get(name, "").strip()
+            ):
+                return _checked(value, name)
+        if any(os.environ.get(each) for each in variables):
+            return None
+        chosen = select_proxy(url, dict(self.apt))
+        return _checked(chosen, f"apt's Acquire::{scheme}::Proxy") if chosen else None
+
+
+ENVIRONMENT = Proxies()  # the environment's alone
+
+
+def without_password(url: str) -> str:
+    """Return `url` without a user's name and password."""
+    return re.sub(r"//[^/@]*@", "//", url)
+
+
+def _checked(value: str, setting: str) -> Proxy:
+    """A proxy in requests' form. Raises FetchError for what is no address of one."""
+    address = value if "://" in value else f"http://{value}"
+    proxy = Proxy(address, setting)
+    try:
+        parts = urlsplit(address)
+        host, _ = parts.netloc.rpartition("@")[2], parts.port  # reading the port checks it
+    except ValueError:
+        host, parts = "", urlsplit("")
+    if parts.scheme in ("http", "https") and _HOST.fullmatch(re.sub(r":\d*$", "", host)):
+        return proxy
+    if re.match(r"socks", address, re.IGNORECASE):
+        raise FetchError(f"the proxy {proxy} is a SOCKS proxy", hint="name an HTTP proxy: http://HOST:PORT")
+    raise FetchError(f"the proxy {proxy} is no address", hint="write it as http://HOST:PORT")

@@ -1,0 +1,54 @@
+"""The folders that a run writes to: looked at first, so that nothing fails after minutes of work."""
+
+import os
+from pathlib import Path
+
+from doit.exceptions import InvalidDodoFile
+
+from tasks import image
+from tasks.graph import CACHE, LOCK
+
+_MINE = "change its owner or mode, or work in a copy of yours"
+_CACHE = "set NOTOS_CACHE to a folder of yours"
+_SPLITS = ":;"  # what separates folders in ld.so's --library-path
+
+
+class _UnwritableError(InvalidDodoFile):  # type: ignore[misc]  # doit has no types
+    """doit prints it as one message, without a traceback."""
+
+
+def make(folder: str) -> None:
+    """Make the build folder, with those above it."""
+    _make(Path(folder), _MINE)
+
+
+def look() -> None:
+    """Raise what doit prints in one line where a run could not write, or read again, what it makes."""
+    if not image.linked():
+        _writable(Path.cwd(), _MINE)
+    if not Path(LOCK).exists():
+        _writable(Path(LOCK).absolute().parent, f"{Path(LOCK).name} is made there; {_MINE}")
+    if any(each in str(CACHE.root) for each in _SPLITS):
+        raise _UnwritableError(
+            f"the cache folder {CACHE.root} has a colon or a semicolon in its path; {_CACHE}"
+        )
+    _make(CACHE.root, _CACHE)
+
+
+def _make(folder: Path, hint: str) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise _UnwritableError(f"cannot make {folder.absolute()}: {error.strerror}; {hint}") from None
+    _writable(folder, hint)
+
+
+def _writable(folder: Path, hint: str) -> None:
+    if os.access(folder, os.W_OK | os.X_OK):
+        return
+    import tempfile
+
+    try:
+        tempfile.TemporaryFile(dir=folder).close()  # for what access(2) does not know
+    except OSError as error:
+        raise _UnwritableError(f"cannot write in {folder.absolute()}: {error.strerror}; {hint}") from None

@@ -1,0 +1,38 @@
+"""The question for a mirror, put at a terminal where nothing names one; host.yaml keeps the answer."""
+
+import sys
+
+from tasks import reporter
+from tasks.graph import MACHINE
+
+
+def ask(cause: str) -> str | None:
+    """Return the address that the user types, proven and kept; None without a terminal or an answer.
+
+    `cause` says why no mirror is known. Raises HostError when the answer cannot be kept.
+    """
+    from notos import archive, host_settings, mirror, release
+    from notos.errors import FetchError
+
+    if sys.stdin is None or not sys.stdin.isatty() or not sys.stderr.isatty():
+        return None
+    reporter.clear()
+    _say(f"No mirror of Debian is named, and {cause}.\nThe address of one near you, as {mirror.EXAMPLE}:\n")
+    while True:
+        _say("mirror: ")
+        answer = sys.stdin.readline().strip()
+        if not answer:
+            return None
+        try:
+            address = mirror.checked(answer)
+            archive.signed(address, MACHINE.debian.suite, release.certificates())
+        except FetchError as error:
+            _say(f"{error.message}; another one, or Enter to give up\n")
+            continue
+        _say(f"kept in {host_settings.keep_mirror(address)}\n")
+        return address
+
+
+def _say(text: str) -> None:
+    sys.stderr.write(text)
+    sys.stderr.flush()
