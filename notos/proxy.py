@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 from notos.errors import FetchError
 
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:/")
 _HOST = re.compile(r"\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+")
 
 
@@ -68,7 +69,7 @@ def without_password(url: str) -> str:
 
 def _checked(value: str, setting: str) -> Proxy:
     """A proxy in requests' form. Raises FetchError for what is no address of one."""
-    address = value if "://" in value else f"http://{value}"
+    address = value if _SCHEME.match(value) else f"http://{value}"
     proxy = Proxy(address, setting)
     try:
         parts = urlsplit(address)

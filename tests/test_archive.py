@@ -17,7 +17,8 @@ from notos.errors import FetchError, LockError, SignatureError
 from notos.fetch import Retries, fetch
 from notos.index import Index
 from notos.machine import ComponentName, SuiteName
-from tests.signed_archive import SUITE, Deb, Server, SignedArchive, serving, stamp
+from notos.mirror import Mirrors
+from tests.signed_archive import SUITE, Deb, Fault, Server, SignedArchive, serving, stamp
 
 ROOT = Path(__file__).resolve().parent.parent
 BASH = Deb("bash", "5.2-1", depends="libc6 (>= 2.38)", files={"usr/bin/bash": b"bash"})
@@ -238,6 +239,61 @@ def test_a_missing_component(archive: Archive) -> None:
 def test_a_mirror_that_recovers(archive: Archive, server: Server) -> None:
     server.faults = {f"{SUITE}/InRelease": ["500"], "security/InRelease": ["cut"]}
     assert archive.newest("bash")
+
+
+@pytest.fixture
+def fallback(tmp_path: Path, signed: SignedArchive, archive: Archive) -> Iterator[tuple[Archive, Server]]:
+    """The archive with a fallback mirror behind it, which has another version of bash."""
+    newer = SignedArchive(tmp_path / "fallback")
+    for end in ("", "-updates", "-security"):
+        newer.publish([replace(BASH, version="5.3-1")] if not end else [], suite=SUITE + end, key=signed.key)
+    with serving(newer.root) as other:
+        first, address = archive.mirrors, f"{other.url}/debian"
+        where = replace(first, others=(Mirrors(address, f"{address}-security"),), pinned=False)
+        yield replace(archive, where=lambda _: where), other
+
+
+@pytest.mark.parametrize("fault", ["500", "404", "wrong"])
+@pytest.mark.parametrize("end", ["", "-updates", "-security"])
+def test_all_suites_come_from_the_first_mirror_that_has_them(
+    fallback: tuple[Archive, Server], server: Server, fault: Fault, end: str
+) -> None:
+    archive, other = fallback
+    server.faults[f"{SUITE}{end}/InRelease"] = [fault] * 9
+    found = archive.newest("bash")
+    assert found is not None
+    assert found.version == "5.3-1"
+    assert len(other.asked("InRelease")) == 3
+    fetch([found.download(archive.mirrors)], archive.cache)
+    assert archive.cache.download(found.sha256).is_file()
+
+
+def test_a_fallback_mirror_is_left_alone_while_the_first_one_works(
+    fallback: tuple[Archive, Server], server: Server
+) -> None:
+    archive, other = fallback
+    found = archive.newest("bash")
+    assert found is not None
+    assert found.version == "5.2-1"
+    assert other.requests == []
+
+
+def test_a_mirror_that_the_config_names_is_the_only_one_to_choose_from(
+    fallback: tuple[Archive, Server], server: Server
+) -> None:
+    archive, _ = fallback
+    server.faults[f"{SUITE}/InRelease"] = ["404"]
+    where = replace(archive.mirrors, pinned=True)
+    with pytest.raises(FetchError, match="there is no suite"):
+        replace(archive, where=lambda _: where).newest("bash")
+
+
+def test_no_mirror_works(fallback: tuple[Archive, Server], server: Server) -> None:
+    archive, other = fallback
+    for each in (server, other):
+        each.faults["InRelease"] = ["500"] * 20
+    with pytest.raises(FetchError, match=r"answers 500 .* \(the fallback mirror failed too\)"):
+        archive.newest("bash")
 
 
 def test_index() -> None:

@@ -4,8 +4,11 @@ import os
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
@@ -158,13 +161,18 @@ def test_wrong_bytes_are_not_resumed(server: Server, cache: Cache, data: Downloa
     assert server.asked("data") == [None, None]
 
 
+def nobody() -> str:
+    """A port that nobody listens at."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        return f"127.0.0.1:{taken.getsockname()[1]}"
+
+
 def test_nobody_listens(cache: Cache, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))  # and never listens
-        where = f"127.0.0.1:{taken.getsockname()[1]}"
-        with pytest.raises(FetchError) as caught:
-            fetch([Download("data", f"http://{where}/data", 1, "0" * 64)], cache, retries=OFTEN)
+    where = nobody()
+    with pytest.raises(FetchError) as caught:
+        fetch([Download("data", f"http://{where}/data", 1, "0" * 64)], cache, retries=OFTEN)
     assert caught.value.message == f"cannot reach {where}: Connection refused"
     assert "debian.mirror" in caught.value.hint
 
@@ -235,3 +243,56 @@ def test_get(server: Server) -> None:
     server.faults["data"] = ["500"] * 4
     with pytest.raises(FetchError, match="the server answers 500"):
         get(f"{server.url}/data", retries=OFTEN)
+
+
+@pytest.fixture
+def other(tmp_path: Path) -> Iterator[Server]:
+    """Another mirror."""
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other/data").write_bytes(DATA)
+    with serving(tmp_path / "other") as server:
+        yield server
+
+
+@pytest.mark.parametrize("fault", ["500", "cut", "404", "wrong", "longer", "nobody"])
+def test_a_fallback_mirror_stands_in(
+    server: Server, other: Server, cache: Cache, fault: Fault | Literal["nobody"]
+) -> None:
+    data = replace(server.download("data", DATA), others=(f"{other.url}/data",))
+    if fault == "nobody":
+        data = replace(data, url=f"http://{nobody()}/data")
+    else:
+        server.faults["data"] = [fault] * 10
+    fetch([data], cache, retries=OFTEN)
+    assert cache.download(data.sha256).read_bytes() == DATA
+    assert len(server.requests) <= 2
+    # What had come before the connection broke is not fetched again.
+    assert (other.asked("data") == [None]) == (fault != "cut")
+
+
+def test_a_mirror_that_does_not_answer_is_asked_once(tmp_path: Path, other: Server, cache: Cache) -> None:
+    where, downloads = nobody(), []
+    for number in range(20):
+        (tmp_path / f"other/{number}").write_bytes(b"%d" % number)
+        download = other.download(str(number), b"%d" % number)
+        downloads.append(replace(download, url=f"http://{where}/{number}", others=(download.url,)))
+    fetch(downloads, cache, jobs=1, retries=OFTEN)
+    assert len(other.requests) == 20
+
+
+def test_all_mirrors_fail(server: Server, other: Server, cache: Cache) -> None:
+    """The error is that of the first, and says that the others failed too."""
+    data = replace(server.download("data", DATA), others=(f"{other.url}/gone", f"http://{nobody()}/data"))
+    server.faults["data"] = ["wrong"]
+    with pytest.raises(SignatureError, match=r"has a wrong sha256, \w+ \(2 fallback mirrors failed too\)"):
+        fetch([data], cache, retries=ONCE)
+    assert "\n" not in str(data)
+
+
+@pytest.mark.parametrize("url", ["http://nobody.invalid/data", "http://[::1]:9/data"])
+def test_what_lasts_is_an_error_at_once(cache: Cache, monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    monkeypatch.setenv("NO_PROXY", "*")
+    start = time.monotonic()
+    with pytest.raises(FetchError, match="cannot reach"):
+        fetch([Download("data", url, 1, "0" * 64)], cache, retries=Retries(4, 60.0))
+    assert time.monotonic() - start < 30
