@@ -117,7 +117,7 @@ class Archive:
                 key = "mirror" if origin == "main" else "security_mirror"
                 raise FetchError(
                     f"there is no suite {name} at {address}",
-                    hint=f"check debian.suite and debian.{key} in config.yaml",
+                    hint=f"check debian.suite and debian.{key} in the config",
                 )
             return _Suite(origin, url, release.read(data, certs, asked=name, where=f"{url}/InRelease"))
 
@@ -133,7 +133,7 @@ class Archive:
                 if listed is None:
                     raise LockError(
                         f"{suite.release.codename} has no {component}/{path}",
-                        hint="check debian.components in config.yaml",
+                        hint="check debian.components in the config",
                     )
                 found.append((suite, f"{component}/{path}", listed))
         return found

@@ -29,7 +29,7 @@ TIMEOUT = (10.0, 30.0)  # seconds to connect, and between bytes
 
 T = TypeVar("T")
 
-_BROKEN_MIRROR = "the mirror is broken or being updated; try again later, or set debian.mirror in config.yaml"
+_BROKEN_MIRROR = "the mirror is broken or being updated; try again later, or set debian.mirror in the config"
 
 
 @dataclass(frozen=True)
@@ -303,8 +303,8 @@ def _check_status(answer: "Response", url: str) -> None:
         return
     message = f"{url}: the server answers {answer.status_code} {answer.reason}"
     if answer.status_code >= 500 or answer.status_code in (408, 429):
-        raise _PassingError(message, hint="try again later, or set debian.mirror in config.yaml")
-    raise FetchError(message, hint="check debian.mirror in config.yaml")
+        raise _PassingError(message, hint="try again later, or set debian.mirror in the config")
+    raise FetchError(message, hint="check debian.mirror in the config")
 
 
 def _continues(answer: "Response", at: int) -> bool:
@@ -327,15 +327,15 @@ def _network(url: str) -> Iterator[None]:
         ) from error
     except ChunkedEncodingError as error:
         raise _PassingError(
-            f"{url} broke off", hint="try again later, or set debian.mirror in config.yaml"
+            f"{url} broke off", hint="try again later, or set debian.mirror in the config"
         ) from error
     except (ConnectionError, Timeout) as error:
         raise _PassingError(
             f"cannot reach {host}: {_reason(error)}",
-            hint="check the network, or set debian.mirror in config.yaml",
+            hint="check the network, or set debian.mirror in the config",
         ) from error
     except RequestException as error:
-        raise FetchError(f"cannot fetch {url}: {error}", hint="check debian.mirror in config.yaml") from error
+        raise FetchError(f"cannot fetch {url}: {error}", hint="check debian.mirror in the config") from error
 
 
 def _reason(error: BaseException) -> str:

@@ -1,4 +1,4 @@
-"""The machine that a config.yaml describes: frozen structs, and nothing that reads or computes.
+"""The machine that a config describes: frozen structs, and nothing that reads or computes.
 
 Every field says what it is in its metadata; config.py loads YAML into these structs and schema.py
 turns them into a JSON Schema, both from the annotations, so a key is added in one place. What each
@@ -37,6 +37,9 @@ Glob = NewType("Glob", str)
 NixSetting = NewType("NixSetting", str)  # a key of nix.conf
 Line = NewType("Line", str)  # text without a line break
 Port = NewType("Port", int)
+
+SSH_PORT = Port(22)  # of the machine
+HOST_SSH_PORT = Port(2222)  # of this host, where the config names none
 
 
 def setting(doc: str, default: Any = ..., **limits: int) -> Any:
@@ -109,7 +112,11 @@ class Kernel:
     signing_key: SourceFile | None = setting(
         "source: the key and certificate (PEM) that sign modules, with `options: {MODULE_SIG: y}`", None
     )
-    modules: tuple[ModuleName, ...] = setting("what stage-1 loads, in this order", ())
+    modules: tuple[ModuleName, ...] = setting(
+        "what stage-1 loads, in this order, before those that the root, the store, the network and the disk "
+        "need",
+        (),
+    )
     system_modules: tuple[ModuleName, ...] = setting("what modprobe finds in the running system besides", ())
     firmware: tuple[PackageName, ...] = setting("packages with the firmware that modules ask for", ())
 
@@ -237,7 +244,11 @@ class Vm:
 
     memory: int = setting("MiB of memory", 512, minimum=64, maximum=1048576)
     cpus: int = setting("processors", 1, minimum=1, maximum=255)
-    forward: Mapping[Port, Port] = setting("ports of this host's 127.0.0.1 to the machine's", dict)
+    forward: Mapping[Port, Port] = setting(
+        "ports of this host's 127.0.0.1 to the machine's; `2222: 22` is added where none leads to the ssh "
+        "server, but not to `{}`",
+        lambda: {HOST_SSH_PORT: SSH_PORT},
+    )
     accel: Literal["auto", "kvm", "tcg"] = setting("how QEMU executes; auto takes KVM where it works", "auto")
 
 

@@ -9,7 +9,7 @@ from notos.errors import FetchError, ToolError
 from notos.machine import Debian
 from notos.run import run
 
-_HINT = "set debian.mirror in config.yaml to an address such as http://mirror.example/debian"
+_HINT = "set debian.mirror in the config to an address such as http://mirror.example/debian"
 # One target a line; apt leaves Origin and Label empty while it has no index of the target yet.
 _FORMAT = "$(REPO_URI)\t$(ORIGIN)\t$(LABEL)"
 
@@ -36,7 +36,7 @@ def mirrors(debian: Debian) -> Mirrors:
         if not main.endswith("/debian"):
             raise FetchError(
                 f"no security archive is known for the mirror {main}",
-                hint="set debian.security_mirror in config.yaml",
+                hint="set debian.security_mirror in the config",
             )
         found["security"] = f"{main}-security"
     return Mirrors(main, found["security"])

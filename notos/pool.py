@@ -6,6 +6,7 @@ It says which package meets a relation; which ones a set needs is resolve.py's b
 import difflib
 from collections.abc import Iterable, Mapping, Sequence
 
+from notos import errors
 from notos.archive import Archive
 from notos.errors import LockError
 from notos.lock import Lock, LockedPackage
@@ -38,12 +39,15 @@ class Pool:
             for package in packages:
                 sets.setdefault(package, []).append(name)
         found = {name: self.find(name) for name in sets}
-        if lacking := [name for name, package in found.items() if package is None]:
-            told = ", ".join(f"{name} (asked for by {', '.join(sets[name])})" for name in lacking)
-            raise LockError(
-                f"{self._archive.debian.suite} has no package {told}",
-                hint="; ".join(map(self._hint, lacking)),
+        errors.raise_all(
+            LockError(
+                f"{self._archive.debian.suite} has no package {name} (asked for by {', '.join(sets[name])})",
+                hint=self._hint(name),
+                package=name,
             )
+            for name, package in found.items()
+            if package is None
+        )
         return {name: package for name, package in found.items() if package is not None}
 
     def pick(
@@ -83,7 +87,7 @@ class Pool:
         near = difflib.get_close_matches(name, names, 1, 0.8) or sorted(
             (each for each in names if name in each), key=lambda each: (len(each), each)
         )
-        return f"did you mean {near[0]}?" if near else "check its name, and debian.components in config.yaml"
+        return f"did you mean {near[0]}?" if near else "check its name, and debian.components in the config"
 
 
 def meets(package: LockedPackage, wanted: Relation) -> bool:

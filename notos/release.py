@@ -60,7 +60,7 @@ def read(
     if asked not in (suite, codename):
         raise SignatureError(
             f"{where} is of the suite {suite} ({codename}), not of {asked}",
-            hint="check debian.suite and debian.mirror in config.yaml",
+            hint="check debian.suite and debian.mirror in the config",
         )
     _check_time(fields, now or datetime.now(UTC), where)
     files = {
