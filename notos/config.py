@@ -6,11 +6,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from notos import shapes, yaml_source
-from notos.checks import CHECKS
+from notos.checks import ALTERNATIVES, CHECKS
 from notos.errors import ConfigError, NotosError
 from notos.kinds import TEXTS
 from notos.machine import HOST_SSH_PORT, SSH_PORT, Machine, Port
-from notos.structs import Reader, scalar
+from notos.scalars import scalar, unwanted
+from notos.structs import Reader
 from notos.yaml_source import (
     MappingNode,
     Node,
@@ -23,7 +24,8 @@ from notos.yaml_source import (
 )
 
 IMPORTS = "imports"  # the one key that is not the machine's
-_IMPORT = shapes.Scalar(text=TEXTS[str])
+_IMPORT = shapes.Scalar(text=TEXTS[str], example="other.yaml")
+_IMPORTS = shapes.ListOf(_IMPORT)
 _MOST_NESTED = 30
 _MOST_SHOWN = 100
 
@@ -75,7 +77,7 @@ def load(path: Path) -> Loaded:
     machine = None
     if node is not None:
         # what a file that could not be read would have said is not missed
-        reader = Reader(CHECKS, layers.problems, complete=layers.complete)
+        reader = Reader(CHECKS, layers.problems, alternatives=ALTERNATIVES, complete=layers.complete)
         machine = reader.read(node, shapes.struct(Machine))
     if layers.problems or machine is None or node is None:
         raise ConfigError(_render(layers.problems, layers.files))
@@ -134,11 +136,11 @@ class _Layers:
     def _imports(self, node: Node, folder: Path) -> Node | None:
         merged: Node | None = None
         if not isinstance(node, SequenceNode):
-            self._fail(Problem(f"{IMPORTS} wants a list of paths: [other.yaml]", node.place))
+            self._fail(unwanted(node, _IMPORTS, "a list of paths", IMPORTS))
             return None
         for item in node.items:
             try:
-                path = folder / str(scalar(item, _IMPORT, IMPORTS))
+                path = folder / str(scalar(item, _IMPORT, IMPORTS, item=True))
                 layer = self._import(path, item.place)
             except Problem as problem:
                 self._fail(problem)

@@ -192,7 +192,7 @@ def requirements(machine: Machine) -> tuple[Requirement, ...]:
 
 
 def implied(config: Config, wanted: Iterable[Requirement]) -> list[str]:
-    """Return the modules that stage-1 loads without being listed: those that a requirement has as a module."""
+    """Return the modules that stage-1 loads without being listed: those that meet a requirement."""
     return [each.module for each in wanted if each.early and config.get(each.symbol) == "m"]
 
 

@@ -1,19 +1,25 @@
-"""Scalar nodes into text, numbers and booleans, each checked by its kind; maps and lists are structs.py's matter."""
+"""Scalar nodes into text, numbers and booleans, each checked by its kind.
+
+Maps and lists are the matter of structs.py.
+"""
 
 import re
 from collections.abc import Iterable, Iterator
 
-from notos.kinds import NAMES, Number, Text
+from notos import shapes
+from notos.kinds import Number, Text
 from notos.shapes import Scalar, either
-from notos.yaml_source import Node, Place, Problem, ScalarNode, SequenceNode, shorten
+from notos.yaml_source import MappingNode, Node, Problem, ScalarNode, SequenceNode, shorten
 
 _MAX_DIGITS = 18
+_NUMBER_WITH_UNIT = re.compile(r"([0-9]+) ?([kKmMgGtT])(?:i?[bB])?")
+_MIB = {"k": 1 / 1024, "m": 1, "g": 1024, "t": 1024 * 1024}
 
 
-def scalar(node: Node, shape: Scalar, where: str) -> str | int | bool:
-    """The value of a scalar node. Raises Problem."""
+def scalar(node: Node, shape: Scalar, where: str, *, item: bool = False) -> str | int | bool:
+    """Return the value of a scalar node, which may be an `item` of the list at `where`. Raises Problem."""
     if not isinstance(node, ScalarNode):
-        raise _unwanted(node, shape.wanted, where)
+        raise unwanted(node, shape, shape.wanted, where, item=item)
     if node.text in shape.words:
         return node.text
     if shape.boolean and node.plain and node.text in ("true", "false"):
@@ -28,17 +34,39 @@ def scalar(node: Node, shape: Scalar, where: str) -> str | int | bool:
         raise _not_boolean(node, shape, where)
     if shape.number:
         raise _not_number(node, shape, where)
-    advice = _did_you_mean(node.text, shape.words)
+    advice = did_you_mean(node.text, shape.words)
     raise Problem(f'{where} wants {shape.wanted}; got "{shorten(node.text)}"{advice}', node.place)
 
 
-def _text(node: ScalarNode, shape: Scalar, kind: Text, where: str) -> str:
-    import re
+def unwanted(node: Node, shape: shapes.Shape, wanted: str, where: str, *, item: bool = False) -> Problem:
+    """Return the problem of a value of another kind than `shape`, with an example of one that it takes.
 
+    `wanted` is the kind in words, `where` the path of the keys; `item`: the value is one of that key's list.
+    """
+    from notos import suggestions
+
+    subject = where or "a config"
+    match node:
+        case MappingNode():
+            got = "a map"
+        case SequenceNode():
+            got = "a list"
+        case ScalarNode():
+            got = f'"{shorten(node.text)}"'
+    write = suggestions.line(node, shape, where, item=item)
+    if isinstance(node, ScalarNode) and node.plain and not node.text:
+        return Problem(f"{subject} is empty; leave it out, or give it {wanted}: {write}", node.place)
+    return Problem(f"{subject} wants {wanted}; got {got}; write {write}", node.place)
+
+
+def _text(node: ScalarNode, shape: Scalar, kind: Text, where: str) -> str:
     got = shorten(node.text)
     if kind.pattern and not re.fullmatch(kind.pattern, node.text):
-        advice = _did_you_mean(node.text, shape.words)
-        if not advice and kind.example:
+        advice = did_you_mean(node.text, shape.words)
+        meant = None if advice else repaired(node, shape)
+        if meant is not None:
+            advice = f"; write {meant}" + (", for the lock keeps versions" if _has_version(node) else "")
+        elif not advice and kind.example:
             advice = f", not {kind.example}" if kind.example == got else f"; an example is {kind.example}"
         raise Problem(f'{where} wants {shape.wanted}; got "{got}"{advice}', node.place)
     if meaning := node.meaning:
@@ -61,18 +89,72 @@ def _is_decimal(text: str) -> bool:
 
 
 def _number(node: ScalarNode, kind: Number, where: str) -> int:
-    value = int(node.text) if len(node.text) <= _MAX_DIGITS else None
-    low, high = kind.minimum, kind.maximum
-    if value is None or (low is not None and value < low) or (high is not None and value > high):
+    if not _within(node.text, kind):
         form = kind.form or f"at most {_MAX_DIGITS} digits"
         raise Problem(f"{where} wants {kind.name}, {form}; got {shorten(node.text)}", node.place)
-    return value
+    return int(node.text)
+
+
+def _within(text: str, kind: Number) -> bool:
+    """Return True if the decimal number `text` is within the bounds of `kind`."""
+    if len(text) > _MAX_DIGITS:
+        return False
+    low, high = kind.minimum, kind.maximum
+    return (low is None or int(text) >= low) and (high is None or int(text) <= high)
+
+
+def repaired(node: ScalarNode, shape: Scalar) -> str | int | bool | None:
+    """Return the value of `shape` that the text of `node` seems to mean; None if none comes near."""
+    for text in _repairs(node.text.strip(), shape):
+        if shape.number is not None and _within(text, shape.number):
+            return int(text)
+        kind = shape.text
+        if (
+            kind is not None
+            and re.fullmatch(kind.pattern, text)
+            and not ScalarNode(node.place, text, True).meaning
+        ):
+            return text
+    return None
+
+
+def _repairs(text: str, shape: Scalar) -> Iterator[str]:
+    """Texts that are written in other tools, or by habit, and how they are written here."""
+    sized = _NUMBER_WITH_UNIT.fullmatch(text)
+    if shape.number is not None:
+        if sized:
+            yield str(int(int(sized[1]) * _MIB[sized[2].lower()]))
+        return
+    kind = shape.text
+    if kind is None or not kind.pattern or kind.on_host:
+        return
+    yield text
+    yield text.removeprefix("CONFIG_")
+    yield text.removesuffix(".ko")
+    yield text.lower()
+    if sized:
+        yield sized[1] + sized[2].upper()
+    if "://" not in text and re.fullmatch(r"[\w.-]+\.[\w.-]+(?:/.*)?", text):
+        yield f"http://{text}"
+    if kind.name.endswith("name"):
+        yield re.sub(r"[ _]+", "-", text.lower())
+        yield text.lower().partition(".")[0]
+        yield re.split(r"[=:(<>/ ]", text.lower())[0]
+    yield f"{text}/24"
+    for prefix in ("/etc/", "etc/", "/", "./"):
+        yield text.removeprefix(prefix).rstrip("/")
+
+
+def _has_version(node: ScalarNode) -> bool:
+    return re.search(r"[=<>]", node.text) is not None
 
 
 def _not_number(node: ScalarNode, shape: Scalar, where: str) -> Problem:
     got = shorten(node.text)
     if not node.plain and _is_decimal(node.text):
         advice = "; leave the quotes out"
+    elif (meant := repaired(node, shape)) is not None:
+        advice = f"; write {meant}"
     elif node.plain and ":" in got:
         advice = "; write a space after the colon" if node.meaning == "a number" else ""
     elif node.meaning == "a number":
@@ -95,10 +177,9 @@ def _not_boolean(node: ScalarNode, shape: Scalar, where: str) -> Problem:
     return Problem(f"{where} wants {shape.wanted}; got {got}{advice}", node.place)
 
 
-def _did_you_mean(text: str, known: Iterable[str]) -> str:
+def did_you_mean(text: str, known: Iterable[str], cutoff: float = 0.6) -> str:
+    """Return advice to write the one of `known` that comes nearest to `text`; "" if none is near."""
     import difflib
 
-    close = difflib.get_close_matches(text, list(known), n=1)
+    close = difflib.get_close_matches(text, list(known), n=1, cutoff=cutoff)
     return f'; did you mean "{close[0]}"?' if close else ""
-
-

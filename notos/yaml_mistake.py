@@ -1,4 +1,4 @@
-"""Syntax errors of YAML in the words of a config's author: the place to mend, not the place where parsing stopped."""
+"""Syntax errors of YAML, shown at the place to mend and not where parsing stopped."""
 
 import re
 from typing import Any
@@ -110,9 +110,7 @@ def _colon(stop: Place) -> tuple[str, Place]:
     said = "mapping values are not allowed in this context"
     if ": " in stop.source.line(stop.line)[: stop.column]:
         return f"{said}; put a text with a colon and a space in quotes", stop
-    above = next(
-        (each for each in range(stop.line - 1, -1, -1) if stop.source.line(each).strip()), None
-    )
+    above = next((each for each in range(stop.line - 1, -1, -1) if stop.source.line(each).strip()), None)
     if above is not None:
         line = stop.source.line(above)
         start = len(line) - len(line.lstrip())

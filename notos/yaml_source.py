@@ -269,10 +269,19 @@ class _Composer:
         if depth > _MAX_DEPTH:
             raise Problem("this is nested too deeply for a config", place)
         if isinstance(event, yaml.AliasEvent):
-            self._problems.append(Problem("aliases (*name) are not taken; write the value out, or quote a text that begins with *", place))
+            self._problems.append(
+                Problem(
+                    "aliases (*name) are not taken; write the value out, or quote a text that begins with *",
+                    place,
+                )
+            )
             return None
         if event.anchor is not None:
-            self._problems.append(Problem("anchors (&name) are not taken; leave it out, or quote a text that begins with &", place))
+            self._problems.append(
+                Problem(
+                    "anchors (&name) are not taken; leave it out, or quote a text that begins with &", place
+                )
+            )
         if event.tag is not None:
             message = "tags (!name) are not taken; leave it out, and quote what is meant as text"
             self._problems.append(Problem(message, place))
@@ -336,7 +345,7 @@ def _quoted_last(source: Source) -> Place | None:
     try:
         for event in yaml.parse(source.text, Loader=_LOADER):
             if isinstance(event, yaml.ScalarEvent):
-                mark = event.start_mark
+                mark: Any = event.start_mark
                 last = Place(source, mark.line, mark.column) if event.style in ("'", '"') else None
     except yaml.MarkedYAMLError:
         return last
