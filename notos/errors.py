@@ -44,11 +44,11 @@ class NotosError(Exception):
         self.package = package
 
     @classmethod
-    def joined(cls, parts: "Iterable[NotosError]") -> Self:
-        """Return one error for all `parts`."""
+    def joined(cls, parts: "Iterable[NotosError]", message: str = "") -> Self:
+        """Return one error for all `parts`, whose messages `message` sums up."""
         found = tuple(parts)
         hints = dict.fromkeys(each.hint for each in found if each.hint)
-        whole = cls("; ".join(each.message for each in found), hint="; ".join(hints))
+        whole = cls(message or "; ".join(each.message for each in found), hint="; ".join(hints))
         whole.parts = found
         return whole
 

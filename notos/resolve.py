@@ -176,7 +176,7 @@ class _Set:
         told = f"set {self._name}: {package.name} {package.version} needs {_text(group)}"
         if held is None:
             return LockError(f"{told}, which does not exist", hint="check debian.components in the config")
-        where = "the lock" if held.name in self._pool.locked else "the archive"
+        where = "config.lock" if held.name in self._pool.locked else "the archive"
         hint = (
             "run `doit lock` to move to newer versions"
             if self._pool.locked

@@ -15,7 +15,21 @@ from notos.shapes import ListOf, MapOf, Scalar, Shape, Struct
 Keys = tuple[str, ...]
 
 VALUES = [
-    *("word", "two words", "a, b", "-bash", "5", "true", "''", "", "2222:22", "a=b", "a: b: c", "Über", "x.ko"),
+    *(
+        "word",
+        "two words",
+        "a, b",
+        "-bash",
+        "5",
+        "true",
+        "''",
+        "",
+        "2222:22",
+        "a=b",
+        "a: b: c",
+        "Über",
+        "x.ko",
+    ),
     *("[]", "[a]", "[a, b]", "['2222:22']", "[a: b]", "[{name: a, x: y}]", "[[a]]", "[80]", "[A=b]"),
     *("{}", "{a: b}", "{a: }", "{a: {b: c}}", "{name: a}", "{2222:22: }"),
 ]
@@ -31,7 +45,9 @@ def paths(shape: Shape, keys: Keys) -> Iterator[tuple[Keys, Shape]]:
                 yield from paths(field.shape, (*keys, name))
     if isinstance(shape, MapOf):
         own = {"services": "web", "etc": "motd", "forward": "80", "options": "EXT4_FS"}
-        yield from paths(shape.value, (*keys, own.get(keys[-1]) or str(shape.key.text and shape.key.text.example)))
+        yield from paths(
+            shape.value, (*keys, own.get(keys[-1]) or str(shape.key.text and shape.key.text.example))
+        )
 
 
 ALL = list(paths(shapes.struct(Machine), ()))
@@ -85,7 +101,9 @@ def test_what_is_suggested_is_taken(keys: Keys, shape: Shape) -> None:
             suggested += 1
             written = f"[{found[1][2:]}]" if found[1].startswith("- ") else found[1][len(keys[-1]) + 2 :]
             left = problems(path, document(keys, written))
-            bad = rf" {re.escape(where)}(?: wants| is (?!for a kernel)|:)|not YAML" + ("|is missing" if len(keys) == 1 else "")
+            bad = rf" {re.escape(where)}(?: wants| is (?!for a kernel)|:)|not YAML" + (
+                "|is missing" if len(keys) == 1 else ""
+            )
             assert not [each for each in left if re.search(bad, each)], (value, head, left)
     if isinstance(shape, ListOf | MapOf | Struct):
         assert suggested, "a list, a map and a struct always have an example"
