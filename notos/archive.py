@@ -9,7 +9,8 @@ It finds packages; which ones are wanted is resolve.py's business.
 
 import gzip
 import lzma
-from collections.abc import Callable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
@@ -84,6 +85,17 @@ class Archive:
         """All packages there are."""
         return {name for _, index in self._indexes for name in index.names()}
 
+    @cached_property
+    def needed(self) -> Counter[str]:
+        """How many times each package stands in what others depend on or recommend."""
+        return sum((index.needed() for _, index in self._indexes), Counter())
+
+    def component_with(self, name: str) -> str:
+        """Return the component that has the package `name` and is none of the config's; "" if none has."""
+        found = [stanza for _, index in self._left_out for stanza in index.stanzas(name)]
+        # By its place in the pool: pool/non-free-firmware/f/….
+        return found[0]["Filename"].removeprefix("./").split("/")[1] if found else ""
+
     def packages_with(self, file_name: str) -> list[str]:
         """Packages with a file called `file_name` in a library folder. Slow: reads all of Contents."""
         found: set[str] = set()
@@ -101,7 +113,17 @@ class Archive:
     @cached_property
     def _indexes(self) -> list[tuple[str, Index]]:
         """Each suite's components, with the mirror ("main", "security") they are on."""
-        listed = self._listed(f"binary-{ARCHITECTURE}/Packages.xz")
+        return self._opened(self.debian.components)
+
+    @cached_property
+    def _left_out(self) -> list[tuple[str, Index]]:
+        """The same of the components that `debian` leaves out."""
+        end = f"/binary-{ARCHITECTURE}/Packages.xz"
+        listed = {path.removesuffix(end) for path in self._suites[0].release.files if path.endswith(end)}
+        return self._opened(sorted(each for each in listed - {*self.debian.components} if "/" not in each))
+
+    def _opened(self, components: Sequence[str]) -> list[tuple[str, Index]]:
+        listed = self._listed(f"binary-{ARCHITECTURE}/Packages.xz", components)
         return [
             (suite.origin, Index(_unpacked(path)))
             for (suite, _, _), path in zip(listed, self._fetch(listed), strict=True)
@@ -139,11 +161,11 @@ class Archive:
         with ThreadPoolExecutor(len(places)) as pool:
             return list(pool.map(lambda place: read(*place), places))
 
-    def _listed(self, path: str) -> list[tuple[_Suite, str, release.Listed]]:
-        """The file at `path` below each component of each suite."""
+    def _listed(self, path: str, components: Sequence[str] = ()) -> list[tuple[_Suite, str, release.Listed]]:
+        """Return the file at `path` below each of `components`, else of the config's, in each suite."""
         found = []
         for suite in self._suites:
-            for component in self.debian.components:
+            for component in components or self.debian.components:
                 listed = suite.release.files.get(f"{component}/{path}")
                 if listed is None:
                     raise LockError(

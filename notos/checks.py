@@ -1,10 +1,16 @@
 """What the values of a config have to be to each other; each value alone is structs.py's matter."""
 
+import base64
+import re
 from collections.abc import Iterator, Mapping
 
-from notos.machine import EtcFile, Kernel, KernelSource, Machine, Network, Service
-from notos.structs import Check
-from notos.yaml_source import MappingNode, Node, Problem, key_place, place_of
+from notos import conf_checks
+from notos.kinds import KEY_TYPES, TEXTS
+from notos.machine import EtcFile, IPv4Address, Kernel, KernelSource, Machine, Network, Service, Ssh
+from notos.structs import Alternatives, Check
+from notos.yaml_source import MappingNode, Node, Problem, key_place, named_place, place_of
+
+COMMAND_LINE = 2047  # bytes that x86 takes: COMMAND_LINE_SIZE of the kernel less the zero at its end
 
 _ACCOUNTS = "declare accounts in sysusers.d/NAME.conf"
 _MADE_IN_ETC = {
@@ -59,36 +65,14 @@ def _kernel(kernel: Kernel, node: Node) -> Iterator[Problem]:
 
 
 def _source(source: KernelSource, node: Node) -> Iterator[Problem]:
-    yield from _one_of(node, "kernel.source", package=source.package, url=source.url)
     if source.url is not None and source.sha256 is None:
         yield Problem("kernel.source.sha256 is missing: a tarball is verified before it is used", node.place)
     elif source.package is not None and source.sha256 is not None:
-        yield Problem(
-            "kernel.source.sha256 is for a url; packages are in config.lock", place_of(node, "sha256")
-        )
+        yield Problem("kernel.source.sha256 is for a url; packages are in the lock", place_of(node, "sha256"))
 
 
 def _bits(address: str) -> int:
     return int.from_bytes(bytes(map(int, address.split("."))))
-
-
-def _service(service: Service, node: Node) -> Iterator[Problem]:
-    yield from _one_of(node, "a service", run=service.run, source=service.source)
-
-
-def _etc_file(file: EtcFile, node: Node) -> Iterator[Problem]:
-    yield from _one_of(node, "a file in etc", text=file.text, source=file.source)
-
-
-def _one_of(node: Node, subject: str, **values: str | None) -> Iterator[Problem]:
-    keys = list(values)
-    given = [key for key in keys if values[key] is not None]
-    if not given:
-        yield Problem(f"{subject} wants either {' or '.join(keys)}", node.place)
-    elif len(given) > 1:
-        place = key_place(node, given[1])
-        first = key_place(node, given[0]).seen_from(place)
-        yield Problem(f"{subject} wants either {' or '.join(keys)}, not both; {given[0]} is {first}", place)
 
 
 def _machine(machine: Machine, node: Node) -> Iterator[Problem]:
@@ -98,6 +82,10 @@ def _machine(machine: Machine, node: Node) -> Iterator[Problem]:
             yield Problem(message, key_place(node, "services", name))
     yield from _packages(machine, node)
     yield from _etc(machine, node)
+    yield from conf_checks.problems(machine, node)
+    yield from _kernel_params(machine, node)
+    yield from _services(machine, node)
+    yield from _time(machine, node)
 
 
 def _packages(machine: Machine, node: Node) -> Iterator[Problem]:
@@ -125,6 +113,58 @@ def _etc(machine: Machine, node: Node) -> Iterator[Problem]:
                 yield Problem(f"etc.{path} lies below etc.{parent}, which is a file, {first}", place)
 
 
+def _kernel_params(machine: Machine, node: Node) -> Iterator[Problem]:
+    length = len(" ".join(machine.kernel_params))
+    if length > COMMAND_LINE:
+        message = f"kernel_params has {length} bytes, and the kernel takes {COMMAND_LINE}; leave some out"
+        yield Problem(message, key_place(node, "kernel_params"))
+    for each in machine.kernel_params:
+        place = named_place(node, "kernel_params", each) or node.place
+        if each.startswith("systemConfig="):
+            yield Problem("systemConfig= is what runvm.sh says; leave it out", place)
+        elif each.startswith("realroot=") and machine.disk is None:
+            yield Problem("realroot= wants a drive of the machine; write disk: 10G in its place", place)
+
+
+def _services(machine: Machine, node: Node) -> Iterator[Problem]:
+    """runsv keeps the state of a service's log beside that of services, by the name NAME.log."""
+    for name in machine.services:
+        owner = name.removesuffix(".log")
+        if owner != name and owner in machine.services:
+            place = key_place(node, "services", name)
+            first = key_place(node, "services", owner).seen_from(place)
+            message = f"the service {name} has the name of the log of {owner}, {first}; name it otherwise"
+            yield Problem(message, place)
+
+
+def _time(machine: Machine, node: Node) -> Iterator[Problem]:
+    if machine.network.method != "static" or machine.network.dns:
+        return
+    for each in machine.time_servers:
+        if not re.fullmatch(TEXTS[IPv4Address].pattern, each):
+            message = f"{each} is a name, and the machine has no name server; write network.dns too"
+            yield Problem(message, named_place(node, "time_servers", each) or node.place)
+
+
+def _keys(ssh: Ssh, node: Node) -> Iterator[Problem]:
+    """sshd passes over a key that it cannot read, without a word."""
+    for each in ssh.authorized_keys:
+        kind, _, rest = each[each.index(_key_type(each)) :].partition(" ")
+        try:
+            data = base64.b64decode(rest.split(" ")[0], validate=True)
+        except ValueError:
+            data = b""
+        if not data.startswith(len(kind).to_bytes(4) + kind.encode()):
+            message = f"this public key is cut short, or is none of type {kind}; copy the whole line again"
+            yield Problem(message, named_place(node, "authorized_keys", each) or node.place)
+
+
+def _key_type(line: str) -> str:
+    match = re.search(KEY_TYPES, line)
+    assert match is not None, "kinds.py sees to it that a key has a type"
+    return match[0]
+
+
 def _built_in_services(machine: Machine) -> Mapping[str, str]:
     """The services that the machine brings itself, and what turns each off."""
     found: dict[str, str] = {}
@@ -139,7 +179,12 @@ CHECKS: Mapping[type, Check] = {
     Network: _network,
     Kernel: _kernel,
     KernelSource: _source,
-    Service: _service,
-    EtcFile: _etc_file,
     Machine: _machine,
+    Ssh: _keys,
+}
+
+ALTERNATIVES: Alternatives = {
+    KernelSource: ("kernel.source", ("package", "url")),
+    Service: ("a service", ("run", "source")),
+    EtcFile: ("a file in etc", ("text", "source")),
 }

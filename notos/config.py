@@ -1,19 +1,31 @@
 """Loads a config, with those it imports, into a Machine; problems of all of them are told at once."""
 
 import os
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from notos import shapes, yaml_source
-from notos.checks import CHECKS
-from notos.errors import ConfigError
+from notos.checks import ALTERNATIVES, CHECKS
+from notos.errors import ConfigError, NotosError
 from notos.kinds import TEXTS
-from notos.machine import Machine
-from notos.structs import Reader, scalar
-from notos.yaml_source import MappingNode, Node, Place, Problem, SequenceNode, key_place
+from notos.machine import HOST_SSH_PORT, SSH_PORT, Machine, Port
+from notos.scalars import scalar, unwanted
+from notos.structs import Reader
+from notos.yaml_source import (
+    MappingNode,
+    Node,
+    Place,
+    Problem,
+    SequenceNode,
+    key_place,
+    named_place,
+    value_at,
+)
 
 IMPORTS = "imports"  # the one key that is not the machine's
-_IMPORT = shapes.Scalar(text=TEXTS[str])
+_IMPORT = shapes.Scalar(text=TEXTS[str], example="other.yaml")
+_IMPORTS = shapes.ListOf(_IMPORT)
 _MOST_NESTED = 30
 _MOST_SHOWN = 100
 
@@ -27,17 +39,33 @@ class Loaded:
     node: Node
 
     def place(self, *keys: str) -> str:
-        """The file and line where the last of `keys` stands ("config.yaml:12")."""
+        """Return the file and line where the last of `keys` stands ("config.yaml:12")."""
         return str(key_place(self.node, *keys))
 
     def gives(self, *keys: str) -> bool:
         """Return True if the config gives the value below `keys`, rather than leaving it to the default."""
-        node = self.node
-        for key in keys:
-            if not isinstance(node, MappingNode) or key not in node.items:
-                return False
-            node = node.items[key].value
-        return True
+        return value_at(self.node, *keys) is not None
+
+    def explained(self, error: NotosError) -> str:
+        """Return the text of `error`; each of its parts with the line of the config that causes it."""
+        return "\n".join(map(self._explained, error.parts or (error,)))
+
+    def _explained(self, error: NotosError) -> str:
+        ways = [error.keys] if error.keys else named_in(self.machine, error.package)
+        place = next(filter(None, (named_place(self.node, *keys) for keys in ways)), None)
+        return Problem(str(error), place).render() if place else str(error)
+
+
+def named_in(machine: Machine, package: str) -> list[tuple[str, ...]]:
+    """Return the paths of the keys by which a config may name `package`."""
+    lists = [("system", "packages"), *(("services", name, "packages") for name in machine.services)]
+    lists += [("initrd", "packages"), ("kernel", "firmware")]
+    return [
+        *((*keys, package) for keys in lists),
+        ("kernel", "package", package),
+        ("kernel", "source", package),
+        ("kernel", "source", "package", package),
+    ]
 
 
 def load(path: Path) -> Loaded:
@@ -53,11 +81,27 @@ def load(path: Path) -> Loaded:
     machine = None
     if node is not None:
         # what a file that could not be read would have said is not missed
-        reader = Reader(CHECKS, layers.problems, complete=layers.complete)
+        reader = Reader(CHECKS, layers.problems, alternatives=ALTERNATIVES, complete=layers.complete)
         machine = reader.read(node, shapes.struct(Machine))
     if layers.problems or machine is None or node is None:
         raise ConfigError(_render(layers.problems, layers.files))
-    return Loaded(machine, tuple(layers.files), node)
+    vm = replace(machine.vm, forward=_forward(machine, node))
+    return Loaded(replace(machine, vm=vm), tuple(layers.files), node)
+
+
+def _forward(machine: Machine, node: Node) -> Mapping[Port, Port]:
+    """Return `vm.forward` with a port that leads to the machine's ssh server.
+
+    None is added if the config says `forward: {}`, forwards a port to 22 itself, or has another use for the
+    host's port.
+    """
+    written = value_at(node, "vm", "forward") is not None
+    forward = machine.vm.forward
+    if machine.ssh.server == "none":
+        return forward if written else {}
+    if not forward or SSH_PORT in forward.values() or HOST_SSH_PORT in forward:
+        return forward
+    return {**forward, HOST_SSH_PORT: SSH_PORT}
 
 
 class _Layers:
@@ -96,11 +140,11 @@ class _Layers:
     def _imports(self, node: Node, folder: Path) -> Node | None:
         merged: Node | None = None
         if not isinstance(node, SequenceNode):
-            self._fail(Problem(f"{IMPORTS} wants a list of paths: [other.yaml]", node.place))
+            self._fail(unwanted(node, _IMPORTS, "a list of paths", IMPORTS))
             return None
         for item in node.items:
             try:
-                path = folder / str(scalar(item, _IMPORT, IMPORTS))
+                path = folder / str(scalar(item, _IMPORT, IMPORTS, item=True))
                 layer = self._import(path, item.place)
             except Problem as problem:
                 self._fail(problem)

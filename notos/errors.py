@@ -1,7 +1,7 @@
 """What can go wrong, as one family; it never prints and never exits, the tasks do that.
 
 NotosError              anything below: a message in one line, and a hint that says what to do
-├── ConfigError         config.yaml or one that it imports
+├── ConfigError         a config, or one that it imports
 ├── HostError           this host: its settings, a folder that cannot be written
 ├── LockError           the packages asked for, and those that the archive or config.lock has
 ├── FetchError          the network, the mirror, a download
@@ -19,25 +19,46 @@ NotosError              anything below: a message in one line, and a hint that s
 └── ToolError           a program that could not be run, or failed
 """
 
+from collections.abc import Iterable
+from typing import Self
+
 
 class NotosError(Exception):
     """A problem that the user can act on.
 
     `message` says what is wrong and where, `hint` what to do next; both are plain text without
-    a trailing full stop or newline.
+    a trailing full stop or newline. An error whose cause is a value of the config has the path of its
+    keys: `keys` (("kernel", "modules", "tun"); the name of a list's item is the last), or else the
+    `package` that the config names somewhere. The task layer shows the error at that line.
     """
 
-    def __init__(self, message: str, *, hint: str = "") -> None:
+    parts: "tuple[NotosError, ...]" = ()
+    """The errors of which this one is the sum, each of a cause of its own; none for a single error."""
+
+    def __init__(
+        self, message: str, *, hint: str = "", keys: tuple[str, ...] = (), package: str = ""
+    ) -> None:
         super().__init__(message)
         self.message = message
         self.hint = hint
+        self.keys = keys
+        self.package = package
+
+    @classmethod
+    def joined(cls, parts: "Iterable[NotosError]", message: str = "") -> Self:
+        """Return one error for all `parts`, whose messages `message` sums up."""
+        found = tuple(parts)
+        hints = dict.fromkeys(each.hint for each in found if each.hint)
+        whole = cls(message or "; ".join(each.message for each in found), hint="; ".join(hints))
+        whole.parts = found
+        return whole
 
     def __str__(self) -> str:
         return f"{self.message}: {self.hint}" if self.hint else self.message
 
 
 class ConfigError(NotosError):
-    """config.yaml or one that it imports."""
+    """A config, or one that it imports."""
 
 
 class HostError(NotosError):
@@ -98,3 +119,12 @@ class CommandError(MachineError):
 
 class ToolError(NotosError):
     """A program that could not be run, or failed."""
+
+
+def raise_all(found: Iterable[NotosError]) -> None:
+    """Raise the one error that `found` has, or all of them as one; nothing if there is none."""
+    errors = tuple(found)
+    if len(errors) == 1:
+        raise errors[0]
+    if errors:
+        raise type(errors[0]).joined(errors)

@@ -8,7 +8,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from notos import ca_bundle, nix, sysusers
+from notos import ca_bundle, errors, nix, sysusers
+from notos.errors import NotosError
 from notos.machine import Machine
 from notos.tree import Directory, File, Tree
 
@@ -32,7 +33,8 @@ def build(
 
     `system` is system-path's tree and `system_path` its store path, `runit` and `runit_path` those of
     the runit object; `own` has the files of scripts/stage2/etc. Later ones win: packages, Notos, the
-    config. Raises NotosError where a package's sysusers.d cannot be read.
+    config. Raises NotosError where a file of the config is in the place of a folder or below a file, and
+    where a package's sysusers.d cannot be read.
     """
     tree = Tree()
     for path, entry in system.items():
@@ -41,6 +43,7 @@ def build(
     for path, content in [*_own(own, machine), *_generated(machine, system)]:
         tree.replace(path, File(content))
     modes = dict(MODES)
+    errors.raise_all(_misplaced(machine, tree))
     for name, file in machine.etc.items():
         tree.replace(str(name), File(_content(file.text, file.source), executable=file.mode in EXECUTABLE))
         if file.mode not in PLAIN | EXECUTABLE:
@@ -54,6 +57,27 @@ def build(
     tree.symlink("service", "/run/service")
     tree.symlink("mtab", "/proc/self/mounts")
     return Etc(tree, modes)
+
+
+def _misplaced(machine: Machine, tree: Tree) -> Iterator[NotosError]:
+    """Yield what is wrong with the place of each of the config's files in `tree`, which has all others."""
+    for path in machine.etc:
+        keys = ("etc", str(path))
+        if isinstance(tree.get(path), Directory):
+            (first, *_) = sorted(name for name, _ in tree.items() if name.startswith(f"{path}/"))
+            yield NotosError(
+                f"/etc/{path} is a folder, with {first.rpartition('/')[2]} and others in it",
+                hint=f"name a file in it: {path}/NAME",
+                keys=keys,
+            )
+        parts = path.split("/")
+        for above in ("/".join(parts[:length]) for length in range(1, len(parts))):
+            if above in tree and not isinstance(tree.get(above), Directory):
+                yield NotosError(
+                    f"/etc/{path} lies below /etc/{above}, which is a file",
+                    hint="name the file otherwise",
+                    keys=keys,
+                )
 
 
 def texts(tree: Tree, system: Tree, folder: str) -> dict[str, str]:

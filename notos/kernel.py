@@ -5,23 +5,26 @@ import struct
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from notos import elf
+from notos import elf, errors
 from notos.errors import KernelError, PackageError
 from notos.kconfig import Config
 from notos.machine import Machine
 from notos.tree import Tree
 
 _PVH_ENTRY = 18
+_KERNEL = ("kernel", "package")
+_OTHER = "build a kernel by kernel.source, as examples/fast.yaml does"
 
 
 @dataclass(frozen=True)
 class Requirement:
-    """A symbol of the kernel's configuration that must be y, or m if its module is loaded."""
+    """A symbol of the kernel's configuration that must be y, or m where its module is loaded."""
 
     symbol: str
     why: str
     module: str = ""  # "" where only built in will do
-    early: bool = True  # whether stage-1 is to load it, and not the running system
+    early: bool = True  # stage-1 loads the module, and not the running system
+    keys: tuple[str, ...] = _KERNEL  # the path of the config's key that causes it
 
 
 # Without these no machine of ours boots to its services.
@@ -45,35 +48,56 @@ ALWAYS = (
     Requirement("UNIX98_PTYS", "for terminals"),
     Requirement("SERIAL_8250_CONSOLE", "for the console on ttyS0"),
     Requirement("MAGIC_SYSRQ", "to leave file systems in order at the end"),
+    Requirement("VIRTIO_BLK", "for the root's drive", "virtio_blk"),
     Requirement("SQUASHFS", "to mount the root", "squashfs"),
     Requirement("SQUASHFS_ZSTD", "to read the root"),
     Requirement("OVERLAY_FS", "for the writable store", "overlay"),
-    Requirement("VIRTIO_BLK", "for the root's drive", "virtio_blk"),
 )
 MACHINE = {
     "q35": (
-        Requirement("ACPI", "to find the devices of `vm.machine: q35`, and to switch it off"),
-        Requirement("VIRTIO_PCI", "for the devices of `vm.machine: q35`", "virtio_pci"),
+        Requirement(
+            "ACPI", "to find the devices of `vm.machine: q35`, and to switch it off", keys=("vm", "machine")
+        ),
+        Requirement(
+            "VIRTIO_PCI", "for the devices of `vm.machine: q35`", "virtio_pci", keys=("vm", "machine")
+        ),
     ),
     "microvm": (
-        Requirement("VIRTIO_MMIO", "for the devices of `vm.machine: microvm`", "virtio_mmio"),
-        Requirement("VIRTIO_MMIO_CMDLINE_DEVICES", "to find the devices of `vm.machine: microvm`"),
+        Requirement(
+            "VIRTIO_MMIO", "for the devices of `vm.machine: microvm`", "virtio_mmio", keys=("vm", "machine")
+        ),
+        Requirement(
+            "VIRTIO_MMIO_CMDLINE_DEVICES",
+            "to find the devices of `vm.machine: microvm`",
+            keys=("vm", "machine"),
+        ),
     ),
 }
-SMP = (Requirement("SMP", "for `vm.cpus`"),)
-NETWORK = (Requirement("VIRTIO_NET", "for `network`", "virtio_net"),)
-DHCP = (Requirement("PACKET", "for `network.method: dhcp`"),)
-SSH = (Requirement("FW_CFG_SYSFS", "for the keys that runvm.sh hands over", "qemu_fw_cfg", early=False),)
-SSH_MICROVM = (Requirement("FW_CFG_SYSFS_CMDLINE", "for the keys that runvm.sh hands over to a microvm"),)
-NIX = (
-    Requirement("NAMESPACES", "for Nix's sandbox"),
-    Requirement("USER_NS", "for Nix's sandbox"),
-    Requirement("PID_NS", "for Nix's sandbox"),
-    Requirement("NET_NS", "for Nix's sandbox"),
-    Requirement("SECCOMP_FILTER", "for Nix's sandbox"),
+SMP = (Requirement("SMP", "for `vm.cpus`", keys=("vm", "cpus")),)
+NETWORK = (Requirement("VIRTIO_NET", "for `network`", "virtio_net", keys=("network",)),)
+DHCP = (Requirement("PACKET", "for `network.method: dhcp`", "af_packet", keys=("network",)),)
+SSH = (
+    Requirement(
+        "FW_CFG_SYSFS",
+        "for the keys that runvm.sh hands over",
+        "qemu_fw_cfg",
+        early=False,
+        keys=("ssh", "server"),
+    ),
 )
-DISK = (Requirement("EXT4_FS", "for `disk`", "ext4"),)
-DISK_NIX = (Requirement("BLK_DEV_LOOP", "to keep what Nix needs of earlier images on `disk`", "loop"),)
+SSH_MICROVM = (
+    Requirement(
+        "FW_CFG_SYSFS_CMDLINE", "for the keys that runvm.sh hands over to a microvm", keys=("vm", "machine")
+    ),
+)
+NIX = tuple(
+    Requirement(symbol, "for Nix's sandbox", keys=("nix", "enable"))
+    for symbol in ("NAMESPACES", "USER_NS", "PID_NS", "NET_NS", "SECCOMP_FILTER")
+)
+DISK = (Requirement("EXT4_FS", "for `disk`", "ext4", keys=("disk",)),)
+DISK_NIX = (
+    Requirement("BLK_DEV_LOOP", "to keep what Nix needs of earlier images on `disk`", "loop", keys=("disk",)),
+)
 
 
 def shape(package: Tree) -> Tree:
@@ -92,7 +116,9 @@ def shape(package: Tree) -> Tree:
     for name in ("vmlinuz", "config", "lib/modules"):
         if name not in tree:
             raise KernelError(
-                f"kernel.package has no {name}", hint="name a package such as linux-image-amd64"
+                f"kernel.package has no {name}",
+                hint="name a package such as linux-image-amd64",
+                keys=_KERNEL,
             )
     return tree
 
@@ -146,8 +172,8 @@ def version(release: str) -> str:
 
 
 def requirements(machine: Machine) -> tuple[Requirement, ...]:
-    """What `machine` needs of its kernel."""
-    needs: tuple[Requirement, ...] = (*ALWAYS, *MACHINE[machine.vm.machine])
+    """Return what `machine` needs of its kernel; modules come in the order in which stage-1 loads them."""
+    needs: tuple[Requirement, ...] = (*MACHINE[machine.vm.machine], *ALWAYS)
     if machine.vm.cpus > 1:
         needs += SMP
     if machine.network.method != "none":
@@ -158,18 +184,16 @@ def requirements(machine: Machine) -> tuple[Requirement, ...]:
         needs += SSH
         if machine.vm.machine == "microvm":
             needs += SSH_MICROVM
-    return needs + (NIX if machine.nix.enable else ()) + _disk(machine)
+    if machine.nix.enable:
+        needs += NIX
+    if machine.disk is not None:
+        needs += DISK + (DISK_NIX if machine.nix.enable else ())
+    return needs
 
 
-def brought(config: Config, machine: Machine) -> list[str]:
-    """Modules that stage-1 loads for a feature of `machine`, besides those that its config names."""
-    return [each.module for each in _disk(machine) if config.get(each.symbol) == "m"]
-
-
-def _disk(machine: Machine) -> tuple[Requirement, ...]:
-    if machine.disk is None:
-        return ()
-    return DISK + (DISK_NIX if machine.nix.enable else ())
+def implied(config: Config, wanted: Iterable[Requirement]) -> list[str]:
+    """Return the modules that stage-1 loads without being listed: those that meet a requirement."""
+    return [each.module for each in wanted if each.early and config.get(each.symbol) == "m"]
 
 
 def lacking(config: Config, wanted: Iterable[Requirement]) -> list[Requirement]:
@@ -184,12 +208,15 @@ def lacking(config: Config, wanted: Iterable[Requirement]) -> list[Requirement]:
 
 def check(config: Config, wanted: Iterable[Requirement]) -> None:
     """Raise KernelError naming every requirement that a kernel configured as `config` cannot meet."""
-    problems = [
-        f"the kernel has CONFIG_{each.symbol}={config.get(each.symbol, 'n')}, but =y is needed {each.why}"
+    errors.raise_all(
+        KernelError(
+            f"the kernel has CONFIG_{each.symbol}={config.get(each.symbol, 'n')}, "
+            f"but =y is needed {each.why}",
+            hint=_OTHER if each.keys == _KERNEL else f"change this, or {_OTHER}",
+            keys=each.keys,
+        )
         for each in lacking(config, wanted)
-    ]
-    if problems:
-        raise KernelError("; ".join(problems), hint="change kernel.package in the config")
+    )
 
 
 def check_signed(config: Config) -> None:
@@ -198,16 +225,5 @@ def check_signed(config: Config) -> None:
         raise KernelError(
             "MODULE_SIG=y signs modules by a key that each build makes anew, so no two builds are the same",
             hint="give one as kernel.signing_key, or turn MODULE_SIG off",
+            keys=("kernel", "options", "MODULE_SIG"),
         )
-
-
-def check_loaded(config: Config, wanted: Iterable[Requirement], loaded: Iterable[str]) -> None:
-    """Raise KernelError naming what is a module in this kernel and not among those that stage-1 loads."""
-    names = {each.replace("-", "_") for each in loaded}
-    problems = [
-        f"kernel.modules lacks {each.module}, which is needed {each.why}"
-        for each in wanted
-        if config.get(each.symbol) == "m" and each.early and each.module not in names
-    ]
-    if problems:
-        raise KernelError("; ".join(problems), hint="add it to kernel.modules in the config")

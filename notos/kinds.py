@@ -22,6 +22,8 @@ class Text:
     example: str = ""
     convert: Callable[[str, Path], str] | None = None
     """Takes the text and the folder of its config to the value; raises ValueError with what is wrong."""
+    on_host: bool = False
+    """The text is the path of something on this host."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,7 +84,7 @@ _ADDRESS = rf"{_OCTET}\.{_OCTET}\.{_OCTET}\.{_OCTET}"
 _LABEL = "[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 _PART = r"(?!\.\.?(?:/|$))[^/\x00-\x1f\x7f]{1,255}"
 _PRINTABLE = r"[^\x00-\x1f\x7f]"
-_KEY_TYPES = (
+KEY_TYPES = (
     r"(?:ssh-ed25519|ssh-rsa|ecdsa-sha2-nistp(?:256|384|521)"
     r"|sk-ssh-ed25519@openssh\.com|sk-ecdsa-sha2-nistp256@openssh\.com)"
 )
@@ -189,9 +191,9 @@ TEXTS: Mapping[Any, Text] = {
     ),
     machine.PublicKey: Text(
         name="a public key",
-        form="a line as in authorized_keys",
-        pattern=rf"(?:{_PRINTABLE}* )?{_KEY_TYPES} AAAA[A-Za-z0-9+/]+={{0,2}}(?: {_PRINTABLE}*)?",
-        example="ssh-ed25519 AAAAC3NzaC1lZDI1NTE5… you@host",
+        form="a line as in authorized_keys; a .pub file has it",
+        pattern=rf"(?:{_PRINTABLE}* )?{KEY_TYPES} AAAA[A-Za-z0-9+/]+={{0,2}}(?: {_PRINTABLE}*)?",
+        example="ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIL0CzXyqXs1g3nAJm0JvmVIk5vMZP9gKZ8r3d3sZrX9w you@host",
     ),
     machine.RelativePath: Text(
         name="a path",
@@ -205,6 +207,7 @@ TEXTS: Mapping[Any, Text] = {
         pattern=f"{_PRINTABLE}+",
         example="etc/motd",
         convert=_source_file,
+        on_host=True,
     ),
     machine.SourceFolder: Text(
         name="a folder's path",
@@ -212,6 +215,7 @@ TEXTS: Mapping[Any, Text] = {
         pattern=f"{_PRINTABLE}+",
         example="services/web",
         convert=_source_folder,
+        on_host=True,
     ),
     machine.FileMode: Text(
         name="a file's mode",
@@ -226,7 +230,12 @@ TEXTS: Mapping[Any, Text] = {
         pattern="[!#-&(-~]+",
         example="panic=-1",
     ),
-    machine.ShellText: Text(name="a shell script", form="not empty", pattern=r"[\s\S]*\S[\s\S]*"),
+    machine.ShellText: Text(
+        name="a shell script",
+        form="not empty",
+        pattern=r"[\s\S]*\S[\s\S]*",
+        example="exec busybox httpd -f -h /etc/web",
+    ),
     machine.Glob: Text(
         name="a pattern for paths",
         form="without a slash at its start",

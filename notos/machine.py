@@ -1,4 +1,4 @@
-"""The machine that a config.yaml describes: frozen structs, and nothing that reads or computes.
+"""The machine that a config describes: frozen structs, and nothing that reads or computes.
 
 Every field says what it is in its metadata; config.py loads YAML into these structs and schema.py
 turns them into a JSON Schema, both from the annotations, so a key is added in one place. What each
@@ -38,10 +38,16 @@ NixSetting = NewType("NixSetting", str)  # a key of nix.conf
 Line = NewType("Line", str)  # text without a line break
 Port = NewType("Port", int)
 
+SSH_PORT = Port(22)  # of the machine
+HOST_SSH_PORT = Port(2222)  # of this host, where the config names none
 
-def setting(doc: str, default: Any = ..., **limits: int) -> Any:
-    """A field of a struct: `doc` for the reference, and `minimum`/`maximum` for numbers."""
-    metadata = {"doc": doc, **limits}
+
+def setting(doc: str, default: Any = ..., *, example: Any = None, **limits: int) -> Any:
+    """Return a field of a struct: `doc` for the reference, and `minimum`/`maximum` for numbers.
+
+    `example` is a value as YAML writes it, where the default is none and the type has no fitting one.
+    """
+    metadata = {"doc": doc, "example": example, **limits}
     if default is ...:
         return field(metadata=metadata)
     if callable(default):
@@ -87,7 +93,9 @@ class KernelSource:
 
     BARE: ClassVar = "package"
 
-    package: PackageName | None = setting("a Debian package with a tarball in usr/src", None)
+    package: PackageName | None = setting(
+        "a Debian package with a tarball in usr/src", None, example="linux-source-6.12"
+    )
     url: Url | None = setting("or where a tarball is: .tar, .tar.xz, .tar.gz or .tar.zst", None)
     sha256: Sha256 | None = setting("the tarball's hash", None)
 
@@ -103,15 +111,21 @@ class Kernel:
     )
     fragments: tuple[SourceFile, ...] = setting("source: files of CONFIG_ lines, laid on in this order", ())
     options: Mapping[KernelSymbol, Literal["y", "m", "n"] | int | Line] = setting(
-        "source: symbols laid on last", dict
+        "source: symbols laid on last", dict, example={"EXT4_FS": "y"}
     )
     patches: tuple[SourceFile, ...] = setting("source: patches, applied in this order by `patch -p1`", ())
     signing_key: SourceFile | None = setting(
         "source: the key and certificate (PEM) that sign modules, with `options: {MODULE_SIG: y}`", None
     )
-    modules: tuple[ModuleName, ...] = setting("what stage-1 loads, in this order", ())
+    modules: tuple[ModuleName, ...] = setting(
+        "what stage-1 loads, in this order, before those that the root, the store, the network and the disk "
+        "need",
+        (),
+    )
     system_modules: tuple[ModuleName, ...] = setting("what modprobe finds in the running system besides", ())
-    firmware: tuple[PackageName, ...] = setting("packages with the firmware that modules ask for", ())
+    firmware: tuple[PackageName, ...] = setting(
+        "packages with the firmware that modules ask for", (), example=["firmware-misc-nonfree"]
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -144,7 +158,7 @@ class Network:
     BARE: ClassVar = "method"
 
     interface: InterfaceName = setting("its name", InterfaceName("eth0"))
-    method: Literal["static", "dhcp", "none"] = setting("how it gets its address", "static")
+    method: Literal["static", "dhcp", "none"] = setting("how it gets its address", "static", example="dhcp")
     address: IPv4Interface | None = setting("static: address and prefix length", None)
     gateway: IPv4Address | None = setting("static: the default route", None)
     dns: tuple[IPv4Address, ...] = setting("name servers", ())
@@ -166,7 +180,9 @@ class Nix:
 
     enable: bool = setting("whether nix and its daemon are there", False)
     build_users: int = setting("how many nixbld users", 4, minimum=1, maximum=64)
-    settings: Mapping[NixSetting, Line | int | bool] = setting("lines of nix.conf", dict)
+    settings: Mapping[NixSetting, Line | int | bool] = setting(
+        "lines of nix.conf", dict, example={"max-jobs": 2}
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -188,6 +204,7 @@ class Service:
     reads: tuple[Glob, ...] = setting(
         "files below /etc (nginx/*) that it reads as it starts: `doit switch` restarts it where they change",
         (),
+        example=["nginx/*"],
     )
     log: bool = setting("whether svlogd keeps what it prints, in /var/log/NAME", False)
 
@@ -222,7 +239,7 @@ class Build:
         "what hands compilers' work to other hosts", "none"
     )
     environment: Mapping[EnvironmentName, Line] = setting(
-        "what these are told: DISTCC_HOSTS and the like", dict
+        "what these are told: DISTCC_HOSTS and the like", dict, example={"DISTCC_HOSTS": "localhost"}
     )
 
 
@@ -237,7 +254,11 @@ class Vm:
 
     memory: int = setting("MiB of memory", 512, minimum=64, maximum=1048576)
     cpus: int = setting("processors", 1, minimum=1, maximum=255)
-    forward: Mapping[Port, Port] = setting("ports of this host's 127.0.0.1 to the machine's", dict)
+    forward: Mapping[Port, Port] = setting(
+        "ports of this host's 127.0.0.1 to the machine's; `2222: 22` is added where none leads to the ssh "
+        "server, but not to `{}`",
+        lambda: {HOST_SSH_PORT: SSH_PORT},
+    )
     accel: Literal["auto", "kvm", "tcg"] = setting("how QEMU executes; auto takes KVM where it works", "auto")
 
 
@@ -260,8 +281,10 @@ class Machine:
     disk: Disk | None = setting(
         "a second drive, which keeps what is written: what Nix builds, /var, /root, the ssh host key", None
     )
-    services: Mapping[ServiceName, Service] = setting("services of your own", dict)
-    etc: Mapping[RelativePath, EtcFile] = setting("files in /etc", dict)
+    services: Mapping[ServiceName, Service] = setting(
+        "services of your own", dict, example={"web": {"run": "exec busybox httpd -f -h /etc/web"}}
+    )
+    etc: Mapping[RelativePath, EtcFile] = setting("files in /etc", dict, example={"motd": {"text": "hello"}})
     kernel_params: tuple[KernelParam, ...] = setting(
         "more of the kernel's command line", lambda: (KernelParam("quiet"), KernelParam("panic=-1"))
     )

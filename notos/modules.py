@@ -144,13 +144,20 @@ class Kernel:
             return None
         return self.aliases.get(name)
 
-    def unknown(self, name: str) -> KernelError:
-        """The error for a module that is neither a file nor built in."""
+    def unknown(self, name: str, more: str = "", *, keys: tuple[str, ...] = ()) -> KernelError:
+        """Return the error for a module that is neither a file nor built in.
+
+        `more` is a hint besides the names that come near; `keys` is the path of the config's key.
+        """
         import difflib
 
-        near = difflib.get_close_matches(_plain(name), [*self.paths, *self.builtin], 3)
-        hint = f"did you mean {' or '.join(near)}?" if near else "take it out of kernel.modules"
-        return KernelError(f"kernel {self.release} has no module {name}", hint=hint)
+        near = difflib.get_close_matches(_plain(name).lower(), sorted({*self.paths, *self.builtin}), 3)
+        hint = f"did you mean {' or '.join(near)}?" if near else "leave it out"
+        return KernelError(
+            f"kernel {self.release} has no module {name}",
+            hint=f"{hint} ({more})" if more else hint,
+            keys=keys,
+        )
 
     def _text(self, name: str) -> str:
         entry = self._tree.get(self._top + name)

@@ -3,13 +3,13 @@
 It says which package meets a relation; which ones a set needs is resolve.py's business.
 """
 
-import difflib
 from collections.abc import Iterable, Mapping, Sequence
 
 from notos.archive import Archive
 from notos.errors import LockError
 from notos.lock import Lock, LockedPackage
 from notos.relation import Relation, parse
+from notos.shapes import either
 
 
 class Pool:
@@ -38,12 +38,20 @@ class Pool:
             for package in packages:
                 sets.setdefault(package, []).append(name)
         found = {name: self.find(name) for name in sets}
-        if lacking := [name for name, package in found.items() if package is None]:
-            told = ", ".join(f"{name} (asked for by {', '.join(sets[name])})" for name in lacking)
-            raise LockError(
-                f"{self._archive.debian.suite} has no package {told}",
-                hint="; ".join(map(self._hint, lacking)),
+        lacking = [
+            LockError(
+                f"{self._archive.debian.suite} has no package {name} (asked for by {', '.join(sets[name])})",
+                hint=self._hint(name),
+                package=name,
             )
+            for name, package in found.items()
+            if package is None
+        ]
+        if lacking:
+            told = ", ".join(
+                f"{each.package} (asked for by {', '.join(sets[each.package])})" for each in lacking
+            )
+            raise LockError.joined(lacking, f"{self._archive.debian.suite} has no package {told}")
         return {name: package for name, package in found.items() if package is not None}
 
     def pick(
@@ -77,13 +85,18 @@ class Pool:
         return self._archive.packages_with(soname)
 
     def _hint(self, name: str) -> str:
-        if providers := [each.name for each in self._archive.providers(name)]:
-            return f"{name} is virtual, name one that provides it: {', '.join(providers)}"
-        names = self._archive.names()
-        near = difflib.get_close_matches(name, names, 1, 0.8) or sorted(
-            (each for each in names if name in each), key=lambda each: (len(each), each)
-        )
-        return f"did you mean {near[0]}?" if near else "check its name, and debian.components in config.yaml"
+        from notos import package_names
+
+        if component := self._archive.component_with(name):
+            return f"it is in {component}: write debian: {{components: [main, {component}]}}"
+        providers = [each.name for each in self._archive.providers(name)]
+        popularity = self._archive.needed.__getitem__
+        near = package_names.meant(name, self._archive.names(), providers, popularity)
+        if providers:
+            return f"{name} is virtual, name one that provides it: {', '.join(near)}"
+        if near:
+            return f"did you mean {either(near)}?"
+        return "check its name, and debian.components in the config"
 
 
 def meets(package: LockedPackage, wanted: Relation) -> bool:

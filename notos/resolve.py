@@ -175,7 +175,7 @@ class _Set:
         """What to say when `held` is all that there is of a group; None: not even another version."""
         told = f"set {self._name}: {package.name} {package.version} needs {_text(group)}"
         if held is None:
-            return LockError(f"{told}, which does not exist", hint="check debian.components in config.yaml")
+            return LockError(f"{told}, which does not exist", hint="check debian.components in the config")
         where = "config.lock" if held.name in self._pool.locked else "the archive"
         hint = (
             "run `doit lock` to move to newer versions"

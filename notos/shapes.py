@@ -4,6 +4,8 @@ Shape   Struct   fields by name
         ListOf   tuple[item, ...]
         MapOf    Mapping[key, value]
         Scalar   words (Literal), a type of text, a type of number, a boolean, or several of these
+
+All but a struct may have an example, as YAML writes it.
 """
 
 import types
@@ -23,6 +25,7 @@ class Scalar:
     text: Text | None = None
     number: Number | None = None
     boolean: bool = False
+    example: Any = None
 
     @property
     def wanted(self) -> str:
@@ -57,6 +60,7 @@ class ListOf:
     """A list; an item is not repeated."""
 
     item: "Shape"
+    example: Any = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +69,7 @@ class MapOf:
 
     key: Scalar
     value: "Shape"
+    example: Any = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -96,6 +101,13 @@ class Struct:
     keyed: bool
 
     @property
+    def body(self) -> "Struct":
+        """The same without the bare field: what stands below the key of a keyed one."""
+        return Struct(
+            self.cls, {n: each for n, each in self.fields.items() if n != self.bare}, "", keyed=False
+        )
+
+    @property
     def doc(self) -> str:
         """The struct's one line."""
         return (self.cls.__doc__ or "").partition("\n")[0].rstrip(".")
@@ -111,9 +123,11 @@ def struct(cls: type) -> Struct:
     for each in fields(cls):
         annotation: Any = each.type
         shape = of(annotation)
-        limits = {key: value for key, value in each.metadata.items() if key != "doc"}
+        limits = {key: value for key, value in each.metadata.items() if key not in ("doc", "example")}
         if limits and isinstance(shape, Scalar) and shape.number:
             shape = replace(shape, number=replace(shape.number, **limits))
+        if each.metadata["example"] is not None and not isinstance(shape, Struct):
+            shape = replace(shape, example=each.metadata["example"])
         default = each.default if each.default_factory is MISSING else each.default_factory()
         found[each.name] = Field(each.name, each.metadata["doc"], shape, default)
     return Struct(cls, found, getattr(cls, "BARE", ""), getattr(cls, "KEYED", False))

@@ -5,8 +5,9 @@ account's name: where another account comes or goes, files of the others still b
 """
 
 import hashlib
+import re
 import shlex
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from notos.errors import NotosError
@@ -134,24 +135,49 @@ def _texts(table: _Table) -> Accounts:
     )
 
 
-def _parse(name: str, text: str) -> list[_Line]:
-    lines = []
+def mistakes(name: str, text: str) -> Iterator[tuple[int, str]]:
+    """Yield the number, from 1, of each line of a sysusers.d file that is wrong by itself, and what is wrong.
+
+    What a line lacks in other files (its group) is accounts()'s matter.
+    """
     for number, raw in enumerate(text.splitlines(), 1):
-        where = f"sysusers.d/{name}:{number}"
         try:
-            words = shlex.split(raw, comments=raw.lstrip().startswith("#"))
-        except ValueError as error:
-            raise NotosError(f"{where}: {error}", hint="mend the line") from error
-        if not words:
-            continue
-        kind, account, *rest = [*words, *["-"] * (6 - len(words))]
-        line = _Line(kind.rstrip("!"), account, *rest[:4], where)  # type: ignore[call-arg]
-        if line.kind not in ("u", "g", "m", "r"):
-            raise _problem(line, f"a line of type {kind} is not understood", "use u, g or m")
-        if any("%" in word for word in words[1:]):
-            raise _problem(line, "specifiers are not understood", "write the value itself")
-        lines.append(line)
-    return lines
+            line = _parsed(raw, "")
+            if line is not None:
+                _check_fields(raw, line)
+        except NotosError as error:
+            yield number, f"{error.message.removeprefix(': ')}; {error.hint}"
+
+
+def _check_fields(raw: str, line: _Line) -> None:
+    """Raise NotosError for fields that cannot be meant so: mostly a description without its quotes."""
+    if len(shlex.split(raw)) > 6 or any(not each.startswith(("/", "-")) for each in (line.home, line.shell)):
+        example = f'{line.kind} {line.name} - "A description" /home/{line.name} /bin/sh'
+        raise _problem(line, "its fields are not as in sysusers.d(5)", f"write {example}")
+    if line.name == "-" or not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_.-]{0,30}", line.name):
+        raise _problem(line, f"{line.name} is no account's name", "write letters, digits, _ and -")
+
+
+def _parse(name: str, text: str) -> list[_Line]:
+    lines = (_parsed(raw, f"sysusers.d/{name}:{number}") for number, raw in enumerate(text.splitlines(), 1))
+    return [line for line in lines if line is not None]
+
+
+def _parsed(raw: str, where: str) -> _Line | None:
+    """Return what a line says; None for a blank one or a comment."""
+    try:
+        words = shlex.split(raw, comments=raw.lstrip().startswith("#"))
+    except ValueError as error:
+        raise NotosError(f"{where}: {error}", hint="mend the line") from error
+    if not words:
+        return None
+    kind, account, *rest = [*words, *["-"] * (6 - len(words))]
+    line = _Line(kind.rstrip("!"), account, *rest[:4], where)  # type: ignore[call-arg]
+    if line.kind not in ("u", "g", "m", "r"):
+        raise _problem(line, f"a line of type {kind} is not understood", "use u, g or m")
+    if any("%" in word for word in words[1:]):
+        raise _problem(line, "specifiers are not understood", "write the value itself")
+    return line
 
 
 def _rows(text: str, count: int) -> list[list[str]]:
@@ -162,4 +188,5 @@ def _rows(text: str, count: int) -> list[list[str]]:
 
 
 def _problem(line: _Line, message: str, hint: str) -> NotosError:
-    return NotosError(f"{line.where}: {message}", hint=hint)
+    file = line.where.rpartition(":")[0]
+    return NotosError(f"{line.where}: {message}", hint=hint, keys=("etc", file))

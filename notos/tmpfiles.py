@@ -8,7 +8,7 @@ rest of the machine is read-only. Each command is a fork, which is dear under em
 
 import re
 import shlex
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from notos.errors import NotosError
@@ -37,7 +37,6 @@ def script(files: Mapping[str, str]) -> str:
     Raises NotosError with file and line for what is not understood.
     """
     lines = [line for name in sorted(files) for line in _parse(name, files[name])]
-    lines = [line for line in lines if line.path.startswith(WRITABLE)]
     folders = [line for line in lines if line.kind in _FOLDERS]
     made = [line for line in lines if line.kind in _FILES]
     shell = ["# Folders and files that packages want at run time; made from their tmpfiles.d."]
@@ -84,29 +83,56 @@ def _owner(line: _Line) -> str:
     return f"{user}:{group}"
 
 
-def _parse(name: str, text: str) -> list[_Line]:
-    lines = []
+def mistakes(name: str, text: str) -> Iterator[tuple[int, str]]:
+    """Yield the number, from 1, of each line of a tmpfiles.d file that is wrong or makes nothing, and why."""
     for number, raw in enumerate(text.splitlines(), 1):
-        where = f"tmpfiles.d/{name}:{number}"
-        words = raw.split(None, 6)
-        if not words or words[0].startswith("#"):
+        try:
+            line = _parsed(raw, "")
+        except NotosError as error:
+            yield number, f"{error.message.removeprefix(': ')}; {error.hint}"
             continue
-        if len(words) < 2:
-            raise NotosError(f"{where}: a line of tmpfiles.d has a type and a path", hint="mend the line")
-        words += ["-"] * (7 - len(words))
-        kind = words[0].rstrip("!-+=~^$?")
-        if kind in _PASSED_OVER:
-            continue
-        if kind not in _FOLDERS | _FILES | _LINKS | _MODES:
-            raise NotosError(f"{where}: a line of type {words[0]} is not understood", hint="leave it out")
-        if kind in _LINKS and words[6] == "-":
-            continue  # a link to the factory's copy in /usr/share/factory, which Debian does not have
-        if not words[1].strip('"').startswith((*WRITABLE, "%")) or _LATE.search(words[1] + words[6]):
-            continue
-        path = _expanded(words[1].strip('"'), where)
-        mode = words[2].lstrip(":~")
-        lines.append(_Line(kind, path.rstrip("/"), mode, words[3], words[4], _expanded(words[6], where)))
-    return lines
+        if line is not None and not line.path.startswith(WRITABLE):
+            folders = ", ".join(each.rstrip("/") for each in WRITABLE)
+            yield (
+                number,
+                f"{line.path} cannot be made, for only {folders} can be written; choose a path below one",
+            )
+
+
+def _parse(name: str, text: str) -> list[_Line]:
+    lines = (_parsed(raw, f"tmpfiles.d/{name}:{number}") for number, raw in enumerate(text.splitlines(), 1))
+    return [line for line in lines if line is not None and line.path.startswith(WRITABLE)]
+
+
+def _parsed(raw: str, where: str) -> _Line | None:
+    """Return what a line makes; None for one that makes nothing (a blank one, an age, another kind)."""
+    file = where.rpartition(":")[0]
+    words = raw.split(None, 6)
+    if not words or words[0].startswith("#"):
+        return None
+    if len(words) < 2:
+        raise NotosError(
+            f"{where}: a line of tmpfiles.d has a type and a path", hint="mend the line", keys=("etc", file)
+        )
+    words += ["-"] * (7 - len(words))
+    kind = words[0].rstrip("!-+=~^$?")
+    if kind in _PASSED_OVER:
+        return None
+    if kind not in _FOLDERS | _FILES | _LINKS | _MODES:
+        raise NotosError(
+            f"{where}: a line of type {words[0]} is not understood", hint="leave it out", keys=("etc", file)
+        )
+    if kind in _LINKS and words[6] == "-":
+        return None  # a link to the factory's copy in /usr/share/factory, which Debian does not have
+    path = words[1].strip('"')
+    if _LATE.search(words[1] + words[6]):
+        return None
+    if not path.startswith((*WRITABLE, "%")):
+        return _Line(kind, path, words[2], words[3], words[4], "-")
+    path = _expanded(path, where)
+    return _Line(
+        kind, path.rstrip("/"), words[2].lstrip(":~"), words[3], words[4], _expanded(words[6], where)
+    )
 
 
 def _expanded(text: str, where: str) -> str:

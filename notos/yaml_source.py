@@ -157,7 +157,9 @@ def compose(source: Source, problems: list[Problem]) -> Node | None:
     try:
         return _Composer(source, events, problems).document()
     except yaml.MarkedYAMLError as error:
-        raise _syntax_problem(source, error) from None
+        from notos import yaml_mistake
+
+        raise yaml_mistake.problem(source, error, _quoted_last(source)) from None
     except yaml.YAMLError as error:  # pragma: no cover — read() refuses what the reader would
         raise Problem(f"this is not YAML: {error}".replace("\n", " "), Place(source, 0, 0)) from None
 
@@ -173,6 +175,52 @@ def merge(below: Node, above: Node) -> Node:
     if isinstance(below, SequenceNode) and isinstance(above, SequenceNode):
         return SequenceNode(above.place, below.items + above.items)
     return above
+
+
+def value_at(node: Node, *keys: str) -> Node | None:
+    """Return the value below `keys`, or None where one of them is missing."""
+    for key in keys:
+        if not isinstance(node, MappingNode) or key not in node.items:
+            return None
+        node = node.items[key].value
+    return node
+
+
+def named_place(node: Node, *keys: str) -> Place | None:
+    """Return where the last of `keys` stands, as a key or as an item of a list; None if it is missing.
+
+    An item is known by its word, or by the one key of its map. Hyphens and underscores count as the same, as
+    in the names of kernel modules.
+    """
+    place = None
+    for key in keys:
+        if isinstance(node, SequenceNode):
+            named = [_named(each) for each in node.items]
+            found = [each for each in named if each[0] and _alike(each[0].text, key)]
+            if not found:
+                return None
+            head, node = found[0]
+            assert head is not None
+            place = head.place
+        elif isinstance(node, MappingNode) and key in node.items:
+            place, node = node.items[key].key.place, node.items[key].value
+        elif isinstance(node, ScalarNode) and node.text == key:
+            place = node.place
+        else:
+            return None
+    return place
+
+
+def _named(item: Node) -> tuple[ScalarNode | None, Node]:
+    """Return the word that names an item of a list, and the item's value."""
+    if isinstance(item, MappingNode) and len(item.items) == 1:
+        (only,) = item.items.values()
+        return only.key, only.value
+    return (item if isinstance(item, ScalarNode) else None), item
+
+
+def _alike(one: str, other: str) -> bool:
+    return one.replace("-", "_") == other.replace("-", "_")
 
 
 def place_of(node: Node, *keys: str) -> Place:
@@ -221,10 +269,19 @@ class _Composer:
         if depth > _MAX_DEPTH:
             raise Problem("this is nested too deeply for a config", place)
         if isinstance(event, yaml.AliasEvent):
-            self._problems.append(Problem("aliases (*name) are not taken; write the value out", place))
+            self._problems.append(
+                Problem(
+                    "aliases (*name) are not taken; write the value out, or quote a text that begins with *",
+                    place,
+                )
+            )
             return None
         if event.anchor is not None:
-            self._problems.append(Problem("anchors (&name) are not taken; leave it out", place))
+            self._problems.append(
+                Problem(
+                    "anchors (&name) are not taken; leave it out, or quote a text that begins with &", place
+                )
+            )
         if event.tag is not None:
             message = "tags (!name) are not taken; leave it out, and quote what is meant as text"
             self._problems.append(Problem(message, place))
@@ -276,22 +333,23 @@ class _Composer:
         return Place(self._source, start.line, start.column, max(length, 1))
 
 
-def shorten(text: str) -> str:
-    """`text` in one short printable line, for a message."""
+def shorten(text: str, length: int = 60) -> str:
+    """Return `text` as one printable line of at most `length` characters, for a message."""
     line = "".join(each if each.isprintable() else "\N{REPLACEMENT CHARACTER}" for each in text)
-    return line if len(line) <= 60 else line[:59] + "…"
+    return line if len(line) <= length else line[: length - 1] + "…"
 
 
-def _syntax_problem(source: Source, error: yaml.MarkedYAMLError) -> Problem:
-    mark = error.problem_mark or error.context_mark
-    place = Place(source, mark.line, mark.column) if mark else Place(source, 0, 0)
-    line = source.line(place.line)
-    if "\t" in line[: len(line) - len(line.lstrip())]:
-        tab = line.index("\t")
-        return Problem("a tab cannot indent YAML; use spaces", Place(source, place.line, tab))
-    context = f", {error.context}" if error.context else ""
-    since = f" that starts on line {error.context_mark.line + 1}" if error.context_mark and context else ""
-    return Problem(shorten(f"this is not YAML: {error.problem}") + f"{context}{since}", place)
+def _quoted_last(source: Source) -> Place | None:
+    """Return where the last text before the mistake in `source` opens its quote; None if it has none."""
+    last = None
+    try:
+        for event in yaml.parse(source.text, Loader=_LOADER):
+            if isinstance(event, yaml.ScalarEvent):
+                mark: Any = event.start_mark
+                last = Place(source, mark.line, mark.column) if event.style in ("'", '"') else None
+    except yaml.MarkedYAMLError:
+        return last
+    return None
 
 
 def _end_of(source: Source, before: str) -> Place:

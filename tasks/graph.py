@@ -95,7 +95,7 @@ def step(action: Callable[..., None]) -> Callable[..., TaskFailed | None]:
         try:
             action(*args, **kwargs)
         except NotosError as error:
-            return TaskFailed(str(error))
+            return TaskFailed(LOADED.explained(error))
         except OSError as error:
             if error.errno not in _HINTS:
                 raise

@@ -5,10 +5,14 @@ Which of the two it is changes what the steps do, and not what they are called o
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from notos import features
 from tasks import kernel_package, kernel_source, project, sets, tools
 from tasks.graph import CACHE, MACHINE, Task, build, intact, manifest, settings, step
+
+if TYPE_CHECKING:
+    from notos.modules import Kernel
 
 CONFIG = build("kernel.config")
 VMLINUZ = build("vmlinuz")
@@ -56,14 +60,14 @@ def task_modules() -> Task:
 
 
 def pick() -> None:
-    """Make the trees of stage-1's modules and of the running system's."""
+    """Make the trees of stage-1's modules and of the running system's. Raises KernelError."""
     from notos import kconfig, kernel, modules
     from notos.packages import unpack
 
     symbols = kconfig.symbols(Path(CONFIG).read_text())
-    loaded = list(dict.fromkeys([*MODULES, *kernel.brought(symbols, MACHINE)]))
-    kernel.check_loaded(symbols, kernel.requirements(MACHINE), loaded)
+    loaded = list(dict.fromkeys([*MODULES, *kernel.implied(symbols, kernel.requirements(MACHINE))]))
     opened = modules.Kernel(project.tree("kernel"))
+    _check_named(opened)
     version = kernel.version(opened.release)
     firmware = unpack([deb for name in FIRMWARE for deb in sets.debs(name, CACHE)])
     depmod = tools.command("image", "depmod")
@@ -73,3 +77,21 @@ def pick() -> None:
     ):
         closure = opened.closure(names)
         project.add(target, name, modules.shrink(opened, closure, depmod, firmware=firmware))
+
+
+def _check_named(opened: "Kernel") -> None:
+    """Raise KernelError naming every module of the config that the kernel lacks."""
+    from notos import errors
+
+    more = ""
+    if MACHINE.kernel.source is None and "cloud" in MACHINE.kernel.package:
+        more = "kernel.package: linux-image-amd64 has more modules"
+    errors.raise_all(
+        opened.unknown(name, more, keys=("kernel", key, name))
+        for key, names in (
+            ("modules", MACHINE.kernel.modules),
+            ("system_modules", MACHINE.kernel.system_modules),
+        )
+        for name in names
+        if not opened.has(name)
+    )

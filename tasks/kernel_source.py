@@ -66,7 +66,6 @@ def tasks(config: str, vmlinuz: str, vmlinux: str) -> Iterator[Task]:
                     KERNEL.base,
                     KERNEL.fragments,
                     dict(KERNEL.options),
-                    KERNEL.modules,
                     bool(KERNEL.signing_key),
                 ],
                 configure,
@@ -200,7 +199,6 @@ def configure(config: str) -> None:
             hint="kernel/*.config have what machines need; add them to kernel.fragments",
         )
     kernel.check_signed(symbols)
-    kernel.check_loaded(symbols, needs, KERNEL.modules)
     write_if_changed(config, text.encode())
 
 

@@ -57,9 +57,10 @@ def task_toplevel() -> Task:
 
 def join() -> None:
     """Make the toplevel."""
-    from notos import etc, toplevel
+    from notos import etc, programs, toplevel
 
     system = project.tree("system-path")
+    programs.check(MACHINE, system=system, runit=project.tree("runit"))
     made = etc.build(
         MACHINE,
         system=system,

@@ -201,7 +201,7 @@ WRONG = [
     ("network: {address: 10.0.2.0/24}", "is the subnet's own address", "10.0.2.0/24"),
     ("network: {address: 10.0.2.255/24}", "is the subnet's broadcast address", "10.0.2.255/24"),
     ("services: {a: {}}", "a service wants either run or source", "{"),
-    ("services: {a: {run: x, source: .}}", "services.a.source: . has no file named run", "."),
+    ("services: {a: {source: .}}", "services.a.source: . has no file named run", "."),
     ("services: {a: {run: x, source: ok}}", "not both; run is on line 2", "source"),
     ("services: {a: {source: nope}}", "services.a.source: nope is not there", "nope"),
     ("services: {a: {source: file}}", "services.a.source: file is not a folder", "file"),
@@ -304,7 +304,11 @@ def test_a_problem_points_to_the_file_that_says_it(write) -> None:
     path = write(
         c="imports: [d.yaml]\nname: x\nservices: {a: {run: x}}\n", d="services: {a: {source: nope}}\n"
     )
-    assert problems(path).startswith("d.yaml:1: services.a.source: nope is not there")
+    said = problems(path).split("\n")
+    # Each of the two is a problem of its own.
+    assert said[0] == "d.yaml:1: a service wants either run or source, not both; run is in c.yaml:3"
+    assert said[3] == "d.yaml:1: services.a.source: nope is not there"
+    assert len(said) == 6
     path = write(
         c="imports: [d.yaml]\nname: x\nsystem: {packages: [a1]}\n",
         d="system: {packages: [a1: {only: [x]}]}\n",
@@ -330,7 +334,7 @@ def test_an_unreadable_import_is_not_followed_by_what_it_would_have_said(write) 
     path = write(c="imports: [d.yaml]\nnetwork: {gateway: 10.0.2.2}\nvm: {cpus: 0}\n", d="name: 'x\n")
     text = problems(path)
     assert text.count("\n") == 5
-    assert "d.yaml:2: this is not YAML" in text
+    assert "d.yaml:1: this is not YAML" in text
     assert "c.yaml:3: vm.cpus wants" in text
 
 

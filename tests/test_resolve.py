@@ -359,11 +359,28 @@ def test_libraries_must_have_the_version_that_is_wanted(world: World) -> None:
         ("busibox", "did you mean busybox?"),
         ("numpy", "did you mean python3-numpy?"),
         ("awk", "awk is virtual, name one that provides it: gawk, mawk"),
+        ("docker", "did you mean docker.io or docker-cli?"),
+        ("openssh", "did you mean openssh-server or openssh-client?"),
+        ("sshd", "did you mean openssh-server?"),
+        ("httpd", "httpd is virtual, name one that provides it: nginx, apache2, lighttpd"),
+        ("nginx-server", "did you mean nginx?"),
+        ("iptable", "did you mean iptables?"),
+        ("ifconfig", "did you mean net-tools?"),
         ("qqqqqq", "check its name"),
     ],
 )
 def test_a_package_that_does_not_exist(world: World, name: str, hint: str) -> None:
-    world.publish(Deb("busybox"), Deb("python3-numpy"), *ALTERNATIVES)
+    # What many depend on goes first; kdocker and openssn are only spelt alike.
+    names = ["docker.io", "docker-cli", "kdocker", "openssh-client", "openssn", "net-tools", "iptables"]
+    servers = [Deb(each, provides="httpd") for each in ("apache2", "lighttpd", "micro-httpd", "nginx")]
+    users = [Deb(f"user-{number}", depends="nginx, docker.io") for number in range(3)]
+    users += [Deb("one", depends="apache2, openssh-server | x"), Deb("two", depends="apache2, lighttpd")]
+    world.publish(
+        *(Deb(each) for each in (*names, "busybox", "python3-numpy", "openssh-server")),
+        *servers,
+        *users,
+        *ALTERNATIVES,
+    )
     with pytest.raises(LockError) as caught:
         world.resolve({"initrd": {name: "elf", "busybox": "elf"}})
     assert caught.value.message == f"{SUITE} has no package {name} (asked for by initrd)"
@@ -375,6 +392,11 @@ def test_all_that_do_not_exist_are_told_at_once(world: World) -> None:
     with pytest.raises(LockError) as caught:
         world.resolve({"initrd": {"busibox": "elf"}, "system": {"busibox": "elf", "zzzzz": "elf"}})
     assert "busibox (asked for by initrd, system), zzzzz (asked for by system)" in caught.value.message
+    # Each is a part of its own, which the task shows where the config names it.
+    assert [(each.package, each.hint) for each in caught.value.parts] == [
+        ("busibox", "did you mean busybox?"),
+        ("zzzzz", "check its name, and debian.components in the config"),
+    ]
 
 
 # --- an earlier lock

@@ -103,12 +103,6 @@ def test_empty(text: str) -> None:
         ("\ta: 1\n", 1, "a tab cannot indent YAML"),
         ("a: 1\n---\nb: 2\n", 2, "one document"),
         ("a: b: c\n", 1, "not YAML: mapping values are not allowed"),
-        (
-            "a: 'x\n",
-            2,
-            "not YAML: found unexpected end of stream, while scanning a quoted scalar that starts on line 1",
-        ),
-        ("a: [b\nc: d\n", 2, "not YAML"),
         ('a: "\\0"\n', 1, "a zero byte"),
         ("x: 1\na: \x07\n", 2, "control character U+0007"),
         ("[" * 100_000, 1, "nested too deeply"),
@@ -122,6 +116,54 @@ def test_refused(text: str, line: int, says: str) -> None:
     assert len(problems) == 1
     assert says in problems[0].message
     assert problems[0].render().startswith(f"c.yaml:{line}: ")
+
+
+# What is wrong, where it is to be mended: line and column counted from 1, and what is said of it.
+MISTAKES = [
+    ("a: 'x\n", 1, 4, "the ' that opens here has no ' that closes it; the text runs on to line 1"),
+    ("a: 'x\nb: c\n---\nd: e\n", 1, 4, "the ' that opens here has no '"),
+    ('a: "x\nb: y\n', 1, 4, 'the " that opens here has no " that closes it; the text runs on to line 2'),
+    ("name: 'x\nhostname: 'y'\n", 1, 7, "the ' that opens here is closed on line 2 only"),
+    ("a: {text: 'it's nice'}\n", 1, 15, "inside '…' write '' for '"),
+    ("a: 'b' c\n", 1, 8, "the text in quotes ends before this"),
+    ("a: [b\nc: d\n", 1, 4, "the [ that opens here has no ] before line 2"),
+    ("a: [b, c\n", 1, 4, "the [ that opens here has no ]; the file ends on line 1"),
+    ("a: [b, c\n\n# end\n", 1, 4, "the file ends on line 3"),
+    ("a: {b: c\nd: e\n", 1, 4, "the { that opens here has no } before line 2"),
+    ("a: {f: {2222: 22}\nb: c\n", 1, 4, "the { that opens here has no }"),
+    ("x:\n  - [a, b\n  - c\ny: z\n", 2, 5, "the [ that opens here has no ] before line 4"),
+    ("a: [x}\n", 1, 4, "the [ that opens here is closed by } and not by ]"),
+    ("a: [b, {c: d]\n", 1, 8, "the { that opens here is closed by ] and not by }"),
+    ("a:b\nc: d\n", 1, 1, "this line has no key; write a space after the colon"),
+    ("a b\nc: d\n", 1, 1, "this line has no key; a key ends in a colon"),
+    ("a: b: c\n", 1, 5, "mapping values are not allowed in this context; put a text with a colon"),
+    ("a: b\n   c: d\n", 2, 5, "the line above has a value already"),
+    ("a: - b\n", 1, 4, "a list begins on the line below its key"),
+    ("a:\n  b: c\n d: e\n", 3, 2, "this does not continue what begins on line 1"),
+    ("a: @x\n", 1, 4, "a value cannot begin with @; put it in quotes"),
+    ("a: `x`\n", 1, 4, "a value cannot begin with `"),
+    ("a: *\n", 1, 4, "a value cannot begin with *"),
+    ("a: [b,,c]\n", 1, 7, "a value is missing before ,"),
+]
+
+
+@pytest.mark.usefixtures("loader")
+@pytest.mark.parametrize(("text", "line", "column", "says"), MISTAKES, ids=[text for text, *_ in MISTAKES])
+def test_a_mistake_is_shown_where_it_is_to_be_mended(text: str, line: int, column: int, says: str) -> None:
+    _, (problem,) = compose(text)
+    assert problem.message.startswith("this is not YAML: ")
+    assert says in problem.message
+    assert (problem.place.line + 1, problem.place.column + 1) == (line, column)
+    head, _, caret = problem.render().split("\n")
+    assert head.startswith(f"c.yaml:{line}: ")
+    assert caret.index("^") == 2 + column - 1
+
+
+@pytest.mark.usefixtures("loader")
+def test_a_backslash_in_double_quotes() -> None:
+    _, (problem,) = compose('a: "C:\\dir"\n')
+    assert problem.place.line == 0
+    assert "single quotes take it as it is" in problem.message
 
 
 def test_half_a_character_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

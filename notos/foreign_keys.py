@@ -1,0 +1,139 @@
+"""Keys of other tools (cloud-init, mkosi, Docker Compose, NixOS), and what a config has for them.
+
+Keys stand here in lower case with underscores, as structs.py makes them of what was written.
+"""
+
+from collections.abc import Mapping
+
+_ACCOUNTS = (
+    "accounts are declared in a file of sysusers.d: "
+    "etc: {sysusers.d/NAME.conf: {text: 'u NAME - \"\" /home/NAME /bin/sh'}}"
+)
+_FILES = "files below /etc stand in etc: etc: {motd: {text: hello}}; others come with a package or a service"
+_PORTS = "write vm: {forward: {8080: 80}}, a port of this host to one of the machine"
+_SERVICE = "what runs stands in services: services: {web: {run: exec busybox httpd -f -h /etc/web}}"
+_ONCE = f"nothing runs once while building; {_SERVICE}"
+_ENVIRONMENT = "write variables into the service's run script, or for logins into etc: {profile.d/NAME.sh: …}"
+_PASSWORD = "nobody logs in by password; write ssh: {authorized_keys: [ssh-ed25519 AAAA…]}"
+_DRIVES = "what is kept is on one drive: write disk: 10G"
+_ROOT = "services run as root; the run script can change the user: exec chpst -u USER PROGRAM"
+_ORDER = "services start at once; a run script waits for what it needs: sv check NAME || exit 1"
+_AMD64 = "machines are x86-64; leave it out"
+_ALWAYS = "runit starts a service again whenever it ends; leave it out"
+_DEBIAN = "packages come from Debian: write debian: {suite: trixie}"
+_VERSION = "leave it out; the versions of packages are in the lock beside the config"
+_FIREWALL = "only the ports of vm.forward reach the machine; leave it out"
+_LOCALE = "the locale is C.UTF-8, and the time zone UTC; leave it out"
+_KEYS = "write authorized_keys: [ssh-ed25519 AAAA…]"
+
+
+def _each(advice: str, names: str) -> dict[str, str]:
+    return dict.fromkeys(names.split(), advice)
+
+
+_TOP: Mapping[str, str] = {
+    **_each(_ACCOUNTS, "users user accounts groups group passwd chpasswd mutable_users"),
+    **_each(_FILES, "files file write_files extra_files extra_trees skeleton_trees copy configs secrets"),
+    **_each(_PORTS, "ports port expose forward port_forward forward_ports publish forwards"),
+    **_each(_SERVICE, "service daemons daemon systemd units unit entrypoint command cmd exec init process"),
+    **_each(_ONCE, "runcmd bootcmd script scripts run postinst build_scripts postinstall hooks"),
+    **_each(_ENVIRONMENT, "environment env env_file variables"),
+    **_each(_PASSWORD, "password passwords root_password rootpw ssh_pwauth"),
+    **_each(_DRIVES, "volumes volume mounts mount file_systems filesystems fstab disks drive storage size"),
+    **_each(_AMD64, "arch architecture architectures platform system_type"),
+    **_each(_ALWAYS, "restart"),
+    **_each(_ORDER, "depends_on"),
+    **_each(_DEBIAN, "distribution distro release image base from base_image repositories apt sources os"),
+    **_each(_VERSION, "version package_update package_upgrade state_version format"),
+    **_each(_FIREWALL, "firewall iptables nftables"),
+    **_each(_LOCALE, "locale locales timezone time_zone time i18n keymap keyboard console"),
+    **_each("write system: {packages: [bash]}", "packages package install apt_packages environment_packages"),
+    **_each("write ssh: {authorized_keys: [ssh-ed25519 AAAA…]}", "ssh_authorized_keys ssh_keys keys"),
+    **_each("write ssh: {server: openssh}", "sshd openssh dropbear"),
+    **_each("write network: dhcp, or network: {address: 10.0.2.15/24}", "networking networks net interfaces"),
+    **_each("write vm: {memory: 512}", "ram mem memory_size qemu_mem"),
+    **_each("write vm: {cpus: 2}", "cpu cores vcpus smp qemu_smp"),
+    **_each("write vm", "qemu virtualisation virtualization hypervisor"),
+    **_each("write name", "container_name machine_name id title"),
+    **_each("write hostname", "fqdn host host_name"),
+    **_each("write imports: [other.yaml]", "include includes import extends inherit"),
+    **_each("write kernel_params: [quiet]", "kernel_command_line cmdline append kernel_cmdline bootargs"),
+    **_each("write kernel", "linux boot bootloader"),
+    **_each("write time_servers: [pool.ntp.org]", "ntp timesyncd time_server ntp_servers chrony"),
+}
+
+# By the last key of the struct's path, with NAME for the keys that users choose.
+_INNER: Mapping[str, Mapping[str, str]] = {
+    "services.NAME": {
+        **_each(
+            "write run: exec PROGRAM", "command cmd exec script exec_start entrypoint start program service"
+        ),
+        **_each(_ENVIRONMENT, "environment env env_file"),
+        **_each(_ROOT, "user group users uid"),
+        **_each(_ALWAYS, "restart enable enabled autostart"),
+        **_each(_ORDER, "depends_on requires after before wants"),
+        **_each(_PORTS, "ports port expose"),
+        **_each("write packages: [NAME], of Debian", "image package depends"),
+        **_each(_DRIVES, "volumes volumes_from mounts"),
+        **_each("write cd FOLDER in the run script", "working_dir workdir working_directory cwd"),
+        **_each("write log: true", "logging logs stdout"),
+        **_each(
+            "a folder with run, finish and others is source: FOLDER", "finish stop exec_stop folder path"
+        ),
+    },
+    "etc.NAME": {
+        **_each("write text: …", "content contents data value body"),
+        **_each("write mode: '0644'", "permissions permission perms chmod"),
+        **_each("every file in etc is root's; leave it out", "owner user group uid gid"),
+        **_each("write source: FILE", "file from src copy source_path"),
+        **_each("the key of the file is its path below /etc", "path target dest destination name"),
+    },
+    "vm": {
+        **_each("write forward: {8080: 80}", "ports port port_forward forwards hostfwd"),
+        **_each("write memory: 512", "ram mem memory_size"),
+        **_each("write cpus: 2", "cpu cores vcpus smp"),
+        **_each("write accel: kvm, or auto", "kvm accelerator enable_kvm acceleration"),
+        **_each("write disk: 10G at the top of the config", "disk drive drives storage disk_size"),
+        **_each("write network at the top of the config", "net nic networks"),
+        **_each("arguments of runvm.sh go to QEMU: ./result -device …", "args qemu_args options extra_args"),
+    },
+    "ssh": {
+        **_each(_KEYS, "keys authorized_key public_keys key pubkeys"),
+        **_each("it listens on port 22; write vm: {forward: {2222: 22}} for this host's", "port ports"),
+        **_each(_PASSWORD, "password password_authentication permit_root_login"),
+        **_each("write server: openssh, or server: none", "enable enabled daemon"),
+    },
+    "network": {
+        **_each("write address: 10.0.2.15/24", "ip addresses ipv4 ip_address addr"),
+        **_each("write gateway: 10.0.2.2", "gateway4 default_gateway router routes"),
+        **_each("write dns: [10.0.2.3]", "nameservers nameserver name_servers resolvers"),
+        **_each("write network: dhcp", "dhcp dhcp4 use_dhcp"),
+        **_each("write vm: {forward: {8080: 80}} for this", "ports forward"),
+    },
+    "debian": {
+        **_each("write suite: trixie", "release codename version distribution dist"),
+        **_each("write mirror: http://mirror.example/debian", "url mirrors uri archive repository"),
+        **_each("write components: [main, contrib]", "component sections areas"),
+    },
+    "nix": {**_each("write enable: true", "enabled"), **_each("write build_users: 4", "users nixbld")},
+    "kernel": {
+        **_each(
+            "write kernel_params: [quiet] at the top of the config", "params cmdline command_line append"
+        ),
+        **_each("write options: {EXT4_FS: y}, with source", "config configs extra_config configuration"),
+        **_each("write package: linux-image-amd64; its version is in the lock", "version name image"),
+    },
+    "system": {**_each("write packages: [bash]", "package install apt environment_packages")},
+    "disk": {**_each("write disk: 10G; it is /dev/vdb, with the root on it", "path format fs type mount")},
+}
+
+
+def advice(where: str, key: str) -> str:
+    """Return what to write for the unknown `key` in the struct at `where`, which is "" for the top.
+
+    The advice is "" if nothing is known.
+    """
+    parts = where.split(".")
+    path = f"{parts[0]}.NAME" if parts[0] in ("services", "etc") and len(parts) > 1 else where
+    found = (_INNER.get(path, {}) if where else _TOP).get(key, "")
+    return f"; {found}" if found else ""

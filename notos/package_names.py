@@ -1,0 +1,110 @@
+"""Packages that were meant by a name that no package has.
+
+The first of these that finds any: what provides the name as a virtual package; what has a program of that
+name, with names that begin with it; names that are spelt alike; the name without its last part; names that
+end with it. Among equals the one that more packages depend on goes first.
+"""
+
+import difflib
+import re
+from collections.abc import Callable, Collection, Mapping, Sequence
+
+MOST = 3
+
+# Programs whose package is called otherwise, and names that other distributions have. The archive's list of
+# all files would know them too, and is 13 MB to download.
+PROGRAMS: Mapping[str, Sequence[str]] = {
+    name: packages.split()
+    for names, packages in (
+        ("sshd ssh-server", "openssh-server"),
+        ("ssh scp sftp ssh-keygen", "openssh-client"),
+        ("java jre", "default-jre-headless default-jre"),
+        ("javac jdk openjdk", "default-jdk-headless default-jdk"),
+        ("node npx", "nodejs"),
+        ("go golang", "golang-go"),
+        ("rust", "rustc cargo"),
+        ("pip pip3", "python3-pip"),
+        ("docker dockerd moby", "docker.io"),
+        ("mysql", "default-mysql-server default-mysql-client"),
+        ("mysqld", "default-mysql-server mariadb-server"),
+        ("psql", "postgresql-client"),
+        ("redis-cli", "redis-tools"),
+        ("ip ss bridge", "iproute2"),
+        ("ifconfig netstat route arp", "net-tools"),
+        ("dig nslookup nsupdate", "bind9-dnsutils"),
+        ("host", "bind9-host"),
+        ("named bind", "bind9"),
+        ("nc ncat netcat", "netcat-openbsd"),
+        ("ntpd ntp", "ntpsec chrony"),
+        ("chronyd", "chrony"),
+        ("ps top free vmstat pgrep pkill watch uptime", "procps"),
+        ("killall pstree fuser", "psmisc"),
+        ("lspci", "pciutils"),
+        ("lsusb", "usbutils"),
+        ("lsmod modprobe insmod", "kmod"),
+        ("lsblk mkswap swapon", "util-linux"),
+        ("mkfs.ext4 mke2fs fsck.ext4 resize2fs", "e2fsprogs"),
+        ("mkfs.vfat", "dosfstools"),
+        ("crontab crond cronie", "cron"),
+        ("vi", "vim-tiny"),
+        ("xxd", "xxd"),
+        ("apache apache2ctl", "apache2"),
+        ("docker-compose-plugin", "docker-compose"),
+        ("ld as objdump strip", "binutils"),
+        ("cc c++ g++ make", "build-essential"),
+        ("ls cp mv cat", "coreutils"),
+        ("awk", "mawk gawk"),
+        ("7z 7za", "7zip"),
+        ("rg", "ripgrep"),
+        ("fd", "fd-find"),
+        ("gpg", "gpg"),
+        ("journalctl systemctl", "systemd"),
+        ("wg wg-quick", "wireguard-tools"),
+        ("nft", "nftables"),
+        ("kvm qemu", "qemu-system-x86"),
+        ("kernel linux linux-kernel", "linux-image-amd64 linux-image-cloud-amd64"),
+        ("glibc", "libc6"),
+    )
+    for name in names.split()
+}
+
+# Packages of a language's library for something are seldom what its name alone means.
+_BINDINGS = re.compile(
+    r"(?:cl|elpa|erlang|gambas3|golang|lib\w*|lua|node|ocaml|php[0-9.]*|puppet|python3?|r|ruby|tcl)-"
+)
+
+
+def meant(
+    name: str, names: Collection[str], providers: Sequence[str], popularity: Callable[[str], int]
+) -> list[str]:
+    """Return at most three of `names` that `name` may mean, the likeliest first.
+
+    `providers` have `name` in their Provides; `popularity` is the number of packages that depend on one.
+    """
+
+    def ranked(found: Collection[str]) -> list[str]:
+        return sorted(found, key=lambda each: (-popularity(each), len(each), each))
+
+    known = [each for each in PROGRAMS.get(name, ()) if each in names]
+    if providers:
+        return ranked(providers)[:MOST]
+    stem = re.escape(name)
+    begins = re.compile(rf"{stem}(?:[0-9][0-9a-z.]*|[-.][a-z].*|js|s|ql|d)")
+    if found := [*known, *ranked([each for each in names if begins.fullmatch(each)])]:
+        return list(dict.fromkeys(found))[:MOST]
+    return (
+        difflib.get_close_matches(name, names, MOST, 0.9)
+        or [each for each in _shorter(name) if each in names][:1]
+        or difflib.get_close_matches(name, names, MOST, 0.8)
+        or sorted(ranked([each for each in names if each.endswith(f"-{name}")]), key=_is_binding)[:MOST]
+    )
+
+
+def _is_binding(package: str) -> bool:
+    return _BINDINGS.match(package) is not None
+
+
+def _shorter(name: str) -> list[str]:
+    """Return `name` without its last parts, the longest first: nginx of nginx-server, vim of vim8."""
+    parts = re.split(r"(?=[-.])|(?<=[a-z])(?=[0-9]+$)", name)
+    return ["".join(parts[:length]) for length in range(len(parts) - 1, 0, -1)]
