@@ -54,6 +54,8 @@ MACHINE = {
     "q35": (
         Requirement("ACPI", "to find the devices of `vm.machine: q35`, and to switch it off"),
         Requirement("VIRTIO_PCI", "for the devices of `vm.machine: q35`", "virtio_pci"),
+        Requirement("ACPI_BUTTON", "for the power button", "button", early=False),
+        Requirement("INPUT_EVDEV", "for the power button", "evdev", early=False),
     ),
     "microvm": (
         Requirement("VIRTIO_MMIO", "for the devices of `vm.machine: microvm`", "virtio_mmio"),
