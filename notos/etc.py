@@ -14,7 +14,7 @@ from notos.tree import Directory, File, Tree
 
 PLAIN, EXECUTABLE = {"0444", "0644"}, {"0555", "0755"}  # what a store object can hold
 STATE = ("reboot", "stopit")  # in /etc/runit; runit-init sets their modes to tell runit how to end (runit(8))
-POWER_BUTTON = "acpi/PWRF"  # what busybox' acpid runs when it is pressed
+POWER_BUTTON = "acpi/PWRF/00000080"  # what busybox' acpid runs when it is pressed
 MODES = {"shadow": "0600", "gshadow": "0600"}
 
 

@@ -31,7 +31,9 @@ def build(
     modules: StoreObject,
     packages: Mapping[str, str],
 ) -> Tree:
-    """The tree of the toplevel of the machine `name`; `system` is system-path's own tree, `packages` their versions by name.
+    """The tree of the toplevel of the machine `name`.
+
+    `system` is system-path's own tree, `packages` has the packages' versions by name.
 
     Raises NotosError (tmpfiles.d).
     """

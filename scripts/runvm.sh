@@ -124,7 +124,8 @@ for part in vmlinuz initrd root.squashfs; do
 	[ -r "$folder/$part" ] || fail "$folder/$part is missing; run ./doit runvm"
 done
 
-why= slow=
+why=
+slow=
 if [ ! -e /dev/kvm ]; then
 	why='/dev/kvm is missing'
 elif [ ! -r /dev/kvm ] || [ ! -w /dev/kvm ]; then
@@ -188,8 +189,9 @@ set -f
 for forward in $forwards; do
 	port=${forward%%:*}
 	guest=${forward#*:}
-	isNumber "$port" 1 65535 && isNumber "$guest" 1 65535 ||
+	if ! isNumber "$port" 1 65535 || ! isNumber "$guest" 1 65535; then
 		fail "FORWARD has $forward; it takes pairs of ports from 1 to 65535, 127.0.0.1's and the machine's: \"8080:80 2222:22\""
+	fi
 	hint='change vm.forward in the config, or set FORWARD'
 	what="port $guest"
 	if [ "$guest" = 22 ] && [ -z "$sshPort" ]; then
@@ -204,7 +206,7 @@ for forward in $forwards; do
 		fail "port $port of 127.0.0.1 is for root only, as all below $unprivileged; $hint"
 	! taken "$port" || fail "port $port of 127.0.0.1 is taken (another machine?); $hint"
 	network=$network,hostfwd=tcp:127.0.0.1:$port-:$guest
-	listens="$listens, $what on 127.0.0.1:$port"
+	listens="$listens; $what on 127.0.0.1:$port"
 done
 set +f
 [ -z "${SSH_PORT-}" ] || [ -n "$sshPort" ] ||
@@ -213,8 +215,9 @@ set +f
 # Keys are handed over at boot, so that the image is the same for everyone.
 publicKey='^[^#]*(ssh|ecdsa|sk)-[^ ]+ AAAA'
 if [ -n "${NOTOS_SSH_KEY-}" ]; then
-	[ -r "$NOTOS_SSH_KEY" ] && [ ! -d "$NOTOS_SSH_KEY" ] ||
+	if [ ! -r "$NOTOS_SSH_KEY" ] || [ -d "$NOTOS_SSH_KEY" ]; then
 		fail "NOTOS_SSH_KEY is $NOTOS_SSH_KEY, which is not a file that can be read"
+	fi
 	grep -qE "$publicKey" "$NOTOS_SSH_KEY" ||
 		fail "NOTOS_SSH_KEY is $NOTOS_SSH_KEY, which has no public key in it; name a file such as ~/.ssh/id_ed25519.pub"
 	escaped "$NOTOS_SSH_KEY"

@@ -86,7 +86,7 @@ def task_runvm() -> Task:
 
 
 def write_runvm() -> None:
-    """Write the script, its helper, and the link to it. Raises ConfigError where it could not boot the machine."""
+    """Write the script, its helper, and the link to it. Raises ConfigError where the machine cannot boot."""
     from notos import runvm, ssh_key
 
     qemu, toplevel = tools.tree("qemu"), project.get("toplevel")

@@ -90,10 +90,10 @@ class Door:
             with suppress(OSError):
                 each.shutdown(socket.SHUT_WR)
         while self._knocks and (left := end - time.monotonic()) > 0:
-            ready = select.select([ended, *self._knocks], [], [], left)[0]
-            if ended in ready:
-                return
-            for each in ready:
+            watched: list[socket.socket | int] = [ended, *self._knocks]
+            for each in select.select(watched, [], [], left)[0]:
+                if isinstance(each, int):
+                    return
                 with suppress(OSError):
                     if each.recv(4096):
                         continue
