@@ -15,6 +15,7 @@ from notos.tree import Directory, File, Tree
 
 PLAIN, EXECUTABLE = {"0444", "0644"}, {"0555", "0755"}  # what a store object can hold
 STATE = ("reboot", "stopit")  # in /etc/runit; runit-init sets their modes to tell runit how to end (runit(8))
+POWER_BUTTON = "acpi/PWRF/00000080"  # what busybox' acpid runs when it is pressed
 MODES = {"shadow": "0600", "gshadow": "0600"}
 
 
@@ -40,6 +41,8 @@ def build(
     for path, entry in system.items():
         if path.startswith("etc/") and not isinstance(entry, Directory):
             tree.symlink(path.removeprefix("etc/"), f"{system_path}/{path}")
+    if POWER_BUTTON not in tree:
+        tree.symlink(POWER_BUTTON, "/usr/sbin/poweroff")
     for path, content in [*_own(own, machine), *_generated(machine, system)]:
         tree.replace(path, File(content))
     modes = dict(MODES)

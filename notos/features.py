@@ -52,10 +52,32 @@ TOOLS = {
 KEEP = {TOOLS_KERNEL: ("headers",)}
 
 
-# What every machine has: accounts to start from, runit, and what its scripts run.
+# Descriptions of the terminals that people log in from (terminfo(5)): those of ncurses-base, and the usual
+# ones that only ncurses-term has.
+TERMINALS = """
+ansi dumb linux rxvt* screen screen-256color screen.xterm-256color tmux tmux-256color vt100 vt220 xterm
+xterm-256color xterm-color
+"""
+MORE_TERMINALS = """
+alacritty foot ghostty gnome gnome-256color kitty konsole konsole-256color putty putty-256color
+st st-256color vte vte-256color wezterm xterm-direct
+"""
+
+
+def terminfo(names: str) -> tuple[str, ...]:
+    """Globs of the descriptions called `names`, which are separated by blanks."""
+    return tuple(f"usr/*/terminfo/{name[0]}/{name}" for name in names.split())
+
+
+# What every machine has: accounts to start from, runit, what its scripts run, the tables that nsswitch.conf
+# refers to, and terminals.
 BASE = (
     package("busybox"),
     package("base-passwd", only=("usr/share/base-passwd/*",)),
+    package("ncurses-base", only=terminfo(TERMINALS)),
+    package("ncurses-term", only=terminfo(MORE_TERMINALS)),
+    package("kitty-terminfo", only=terminfo("xterm-kitty")),
+    package("netbase", only=("etc/protocols", "etc/services")),
     package("runit", only=("usr/bin/*", "usr/sbin/*", "usr/lib/sysusers.d/*")),
 )
 SSH = {

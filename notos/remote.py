@@ -103,8 +103,17 @@ def problem(address: Address, done: Ended) -> MachineError:
             f"{address} does not let root in by a key of yours",
             hint="start it by its runvm.sh, which hands yours over, or put one in ssh.authorized_keys",
         )
+    return _silent(address, last)
+
+
+def refused(address: Address) -> MachineError:
+    """Return the error that no machine listens at `address`."""
+    return _silent(address, "connection refused")
+
+
+def _silent(address: Address, why: str) -> MachineError:
     return MachineError(
-        f"{address} does not answer{f' ({last})' if last else ''}",
+        f"{address} does not answer{f' ({why})' if why else ''}",
         hint="start the machine with ./result, or say which it is: host=NAME port=NUMBER",
     )
 

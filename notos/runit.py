@@ -58,6 +58,8 @@ def _fragments(machine: Machine) -> Iterator[tuple[str, Mapping[str, Value]]]:
         yield f"boot/50-ssh-host-key-{machine.ssh.server}", {}
     if machine.time_servers:
         yield "boot/60-time", {"servers": machine.time_servers}
+    if machine.vm.machine != "microvm":  # which has no ACPI
+        yield "boot/70-power-button", {}
 
 
 def _built_in(machine: Machine) -> Iterator[tuple[str, str]]:

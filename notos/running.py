@@ -37,6 +37,7 @@ class Running:
     """A machine at one moment."""
 
     system: str
+    name: str  # of its config; empty where an earlier Notos made it
     booted: str
     room: int  # bytes, for store objects
     nix: bool
@@ -95,6 +96,7 @@ def look(remote: Remote, paths: Iterable[str] = (), usr: str = "") -> Running:
     try:
         return Running(
             system=said["system"],
+            name=said.get("name", ""),
             booted=said["booted"],
             room=int(said["room"]),
             nix=said["store"] == "nix",

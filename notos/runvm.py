@@ -2,29 +2,49 @@
 
 from pathlib import Path
 
-from notos import scripts
+from notos import memory, scripts
+from notos.errors import ConfigError
 from notos.machine import Machine
 from notos.ssh_key import Keys
 from notos.store import StoreObject
 from notos.tools import ToolsTree
 
 TEMPLATE = "scripts/runvm.sh"
+SSH = 22
+LONGEST = 2047  # bytes of an x86 kernel's command line (COMMAND_LINE_SIZE); with more, the boot hangs
+_DEVICES = 8 * 38  # bytes that QEMU may add for the devices of a microvm
 
 
-def render(machine: Machine, toplevel: StoreObject, qemu: ToolsTree, keys: Keys) -> str:
-    """The script's text; `keys` are handed to it. Raises ScriptError."""
+def render(
+    machine: Machine,
+    toplevel: StoreObject,
+    qemu: ToolsTree,
+    keys: Keys,
+    *,
+    least: int = memory.LEAST,
+    login: str = "./doit ssh",
+) -> str:
+    """Return the script's text; `keys` are handed to the machine.
+
+    `least` is the least memory in MiB with which the machine boots, `login` the command that logs in.
+    Raises ScriptError.
+    """
     vm = machine.vm
+    ssh = machine.ssh.server != "none"
     values: dict[str, scripts.Value] = {
         "name": machine.name,
         "machine": vm.machine,
         "memory": vm.memory,
+        "leastMemory": least,
         "cpus": vm.cpus,
         "accel": vm.accel,
         "forwards": [f"{host}:{guest}" for host, guest in vm.forward.items()],
         "systemConfig": toplevel.path,
         "kernelParams": " ".join(machine.kernel_params),
         "qemuTree": str(qemu.root),
-        "keys": str(keys.authorized),
+        "login": login if ssh else "",
+        "loginPort": str(next((host for host, guest in vm.forward.items() if guest == SSH), "")),
+        "key": str(keys.login),
         "hostKey": str(keys.host),
         "diskSize": disk_size(machine.disk.size) if machine.disk else 0,
     }
@@ -34,3 +54,33 @@ def render(machine: Machine, toplevel: StoreObject, qemu: ToolsTree, keys: Keys)
 def disk_size(text: str) -> int:
     """Bytes of a disk's size as the config writes it ("10G")."""
     return int(text[:-1]) << {"M": 20, "G": 30, "T": 40}[text[-1]]
+
+
+def command_line(machine: Machine, toplevel: StoreObject) -> str:
+    """Return the longest command line that runvm.sh gives to the kernel by itself."""
+    words = ["console=ttyS0", f"systemConfig={toplevel.path}", *machine.kernel_params, "cryptomgr.notests"]
+    if machine.disk:
+        words.append("realroot=/dev/vdb")
+    if machine.vm.machine == "microvm":
+        words += ["qemu_fw_cfg.ioport=12@0x510:0:1:4", "reboot=t", "nolapic_timer"]
+    return " ".join(words)
+
+
+def check_command_line(machine: Machine, toplevel: StoreObject) -> None:
+    """Raise ConfigError where the kernel would not take its command line."""
+    longest = LONGEST - (_DEVICES if machine.vm.machine == "microvm" else 0)
+    length = len(command_line(machine, toplevel).encode())
+    if length > longest:
+        raise ConfigError(
+            f"kernel_params make the kernel's command line {length} bytes long, and {longest} is the most",
+            hint="leave some out",
+        )
+
+
+def check_memory(machine: Machine, least: int) -> None:
+    """Raise ConfigError where the machine has less memory than it needs to boot."""
+    if machine.vm.memory < least:
+        raise ConfigError(
+            f"vm.memory is {machine.vm.memory}, but this machine needs at least {least} MiB to boot",
+            hint=f"set vm.memory to {least} or more",
+        )

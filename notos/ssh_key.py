@@ -1,12 +1,11 @@
 """Keys between a user and machines of their own: made once in the cache, never in an image.
 
-<cache>/ssh/id_ed25519, .pub     the user logs in by it
+<cache>/ssh/id_ed25519, .pub     the user logs in by it; runvm.sh hands the public key to the machine, with those
+                                 of ~/.ssh
 <cache>/ssh/host_ed25519, .pub   machines of this user are known by it
-<cache>/ssh/authorized_keys      ours and the user's own, which runvm.sh hands to the machine
 <cache>/ssh/known_hosts          what `doit ssh` believes
 """
 
-import os
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,7 +24,7 @@ LOCAL = "127.0.0.1"
 class Keys:
     """Files that runvm.sh hands over."""
 
-    authorized: Path
+    login: Path  # public
     host: Path
 
 
@@ -37,11 +36,8 @@ def ensure(cache: Cache, tools: ToolsTree) -> Keys:
     for key in (login_key, host):
         if not key.exists():
             _make(key, tools)
-    own = sorted((folders.home() / ".ssh").glob("id_*.pub"))
-    readable = [path for path in (_public(login_key), *own) if os.access(path, os.R_OK)]
-    _write(folder / "authorized_keys", "".join(f"{path.read_text().strip()}\n" for path in readable))
     _write(folder / "known_hosts", "".join(f"{name} {_public(host).read_text()}" for name in (HOST, "*")))
-    return Keys(folder / "authorized_keys", host)
+    return Keys(_public(login_key), host)
 
 
 def pair(cache: Cache) -> tuple[Path, str]:

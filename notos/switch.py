@@ -7,7 +7,7 @@ connection, that it can be reached: scripts/switch/turn.
 import hashlib
 import shlex
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from notos import cpio_writer, export
@@ -16,11 +16,32 @@ from notos.errors import MachineError
 from notos.remote import LOST, Remote, problem
 from notos.run import Ended
 from notos.running import Running, script, system
+from notos.ssh_key import Address
 from notos.store import STORE, Store, StoreObject
 from notos.tree import File, Tree
 
 IMPORT = "export PATH=/usr/sbin:/usr/bin; exec nix-store --import >/dev/null"
 _MAKE_ROOM = "give it more vm.memory or a disk, or have it forget: nix-collect-garbage -d"
+
+
+MOMENT = 2.0  # seconds after their start for which services are watched
+_LOOK = 0.2  # seconds between two looks of scripts/switch/settle
+
+
+@dataclass(frozen=True)
+class Fallen:
+    """A service that did not keep running after a switch."""
+
+    name: str
+    status: str  # its exit status; empty where its own `finish` does not keep it
+    said: Sequence[str]  # the last lines of its log; none where it has no log
+
+    def lines(self) -> Iterator[str]:
+        """What a user wants to know of it."""
+        yield f"{self.name} does not stay up{f': exit status {self.status}' if self.status else ''}"
+        yield from (f"| {line}" for line in self.said)
+        if not self.said:
+            yield f"its output is on the machine's console; `log: true` keeps it in /var/log/{self.name}"
 
 
 @dataclass(frozen=True)
@@ -144,6 +165,35 @@ def confirm(anew: Remote, todo: Plan, *, limit: int, wait: Callable[[float], Non
     raise MachineError(
         f"the switch was not confirmed within {limit} s, so the machine goes back by itself: {why}"
     )
+
+
+def settle(remote: Remote, anew: Remote, todo: Plan, *, since: float) -> list[Fallen]:
+    """Watch the services that the switch started until MOMENT after `since` (time.monotonic()).
+
+    By the connection `remote`, or by `anew` if the switch has ended that one. Returns those that do not keep
+    running. Raises MachineError.
+    """
+    if not todo.changes.start:
+        return []
+    moment = max(1, round((since + MOMENT - time.monotonic()) / _LOOK))
+    text = script("settle", services=todo.changes.start, moment=moment)
+    done = remote.call(text)
+    said = anew.run(text) if done.status == LOST else done.out.decode(errors="replace")
+    rows = [line.split(" ", 2) for line in said.splitlines()]
+    return [
+        Fallen(name, status, [row[2] for row in rows if row[:2] == ["said", name]])
+        for word, name, status in rows
+        if word == "fallen"
+    ]
+
+
+def check_name(now: Running, name: str, address: Address) -> None:
+    """Raise MachineError where the machine at `address` was made from a config of another name."""
+    if now.name and now.name != name:
+        raise MachineError(
+            f"{address} is the machine {now.name}, and this config is {name}'s",
+            hint="name its config (config=PATH), or add --force",
+        )
 
 
 def _replaced(remote: Remote, store: Store, now: Running, old: System, new: System) -> dict[str, list[str]]:

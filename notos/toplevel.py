@@ -4,6 +4,7 @@ init            link to stage-2's init, which the kernel's systemConfig= leads s
 activate        makes this toplevel the running system
 etc/            the machine's /etc; etc-modes says which files have modes of their own
 tmpfiles        a shell fragment that makes run-time folders
+name            the config's name, by which `doit switch` knows the machine
 packages        the names and versions of what sw is made of
 sw              link to system-path, which is /usr
 kernel-modules  link to the modules of the running system
@@ -23,13 +24,16 @@ NAME = "toplevel"
 def build(
     etc: Etc,
     *,
+    name: str,
     system: Tree,
     system_path: StoreObject,
     stage2: StoreObject,
     modules: StoreObject,
     packages: Mapping[str, str],
 ) -> Tree:
-    """The tree of the toplevel; `system` is system-path's own tree, `packages` their versions by name.
+    """The tree of the toplevel of the machine `name`.
+
+    `system` is system-path's own tree, `packages` has the packages' versions by name.
 
     Raises NotosError (tmpfiles.d).
     """
@@ -37,6 +41,7 @@ def build(
     tree.graft("etc", etc.tree)
     tree.text("permissions", _permissions(etc))
     tree.text("tmpfiles", tmpfiles.script(texts(etc.tree, system, "tmpfiles.d")))
+    tree.text("name", f"{name}\n")
     tree.text("packages", "".join(f"{name} {packages[name]}\n" for name in sorted(packages)))
     tree.symlink("init", f"{stage2.path}/init")
     tree.symlink("activate", f"{stage2.path}/activate")

@@ -1,21 +1,34 @@
 #!/bin/sh
-# Boot the machine that lies beside this script in QEMU, on this terminal: ctrl-a x quits, ctrl-a c is
-# QEMU's monitor. Arguments go to QEMU. From the environment: MEMORY (MiB), CPUS, ACCEL (kvm or tcg),
-# CPU (QEMU's -cpu), QEMU (another program), SSH_PORT (of 127.0.0.1, leads to ssh), FORWARD (ports in place of
-# the config's, "8080:80 2222:22"; it may be empty), KERNEL_PARAMS (more of the kernel's command line),
-# NOTOS_SSH_KEY (the public key file that may log in), DISK (where the machine's own drive is, if its config
-# asks for one; disk.img beside this script).
+# Boot the machine that lies beside this script in QEMU, on this terminal: ctrl-a x quits, ctrl-a c enters
+# QEMU's monitor. Arguments go to QEMU. Environment variables:
+#   MEMORY          memory: a number of MiB, or with the suffix G, of GiB
+#   CPUS            number of processors
+#   ACCEL           kvm, tcg (emulation) or auto (KVM where it works)
+#   CPU             processor model (QEMU's -cpu)
+#   QEMU            another QEMU program
+#   FORWARD         ports of 127.0.0.1 and of the machine, in place of the config's: "8080:80 2222:22"; may be empty
+#   SSH_PORT        port of 127.0.0.1 that leads to the machine's port 22
+#   KERNEL_PARAMS   more parameters for the kernel's command line
+#   NOTOS_SSH_KEY   file with the public keys that may log in, in place of Notos' own and ~/.ssh/id_*.pub
+#   DISK            the machine's own drive, if its config has one; disk.img beside this script by default
+#   QUIET           if set, no line about the boot: neither before it nor when the ssh server answers
 
 name=@name@
 machine=@machine@
 memory=@memory@
+# The least memory in MiB with which this machine boots (notos/memory.py).
+leastMemory=@leastMemory@
 cpus=@cpus@
 accel=@accel@
 forwards=@forwards@
 systemConfig=@systemConfig@
 kernelParams=@kernelParams@
 qemuTree=@qemuTree@
-keys=@keys@
+# The command that logs in, and the port of 127.0.0.1 that it connects to.
+login=@login@
+loginPort=@loginPort@
+# Notos' own public key.
+key=@key@
 hostKey=@hostKey@
 # Bytes of the machine's own drive, 0 where it has none.
 diskSize=@diskSize@
@@ -23,6 +36,14 @@ diskSize=@diskSize@
 fail() {
 	echo "runvm.sh: $1" >&2
 	exit 1
+}
+
+# Return 0 if $1 is a whole number from $2 to $3, in decimal digits without leading zeros.
+isNumber() {
+	case $1 in
+	'' | *[!0-9]* | 0?* | ????????*) return 1 ;;
+	esac
+	[ "$1" -ge "$2" ] && [ "$1" -le "$3" ]
 }
 
 # QEMU wants a comma in a value written twice.
@@ -45,12 +66,14 @@ prepareDisk() {
 	# Blocks of 1 KiB that are free (df(1), -P), and bytes: of the file, and of it on the disk.
 	# shellcheck disable=SC2046
 	set -- $(df -Pk "$where" 2>/dev/null | tail -n 1)
-	[ $# -ge 6 ] || fail "there is no folder $where for the machine's drive"
+	[ $# -ge 6 ] || fail "the folder $where for the machine's drive is missing; create it, or set DISK to another place"
 	room=$(($4 * 1024)) size=0 used=0
 	if [ -e "$disk" ]; then
 		size=$(stat -Lc %s "$disk")
 		used=$(($(stat -Lc '%b * %B' "$disk")))
-		if [ ! -f "$disk" ] || [ ! -r "$disk" ] || [ ! -w "$disk" ]; then fail "$disk is no file that is yours to write"; fi
+		if [ ! -f "$disk" ] || [ ! -r "$disk" ] || [ ! -w "$disk" ]; then
+			fail "the machine's drive $disk is not a file that you may write; set DISK to another place"
+		fi
 	fi
 	if [ "$size" -gt "$diskSize" ]; then
 		fail "$disk has $((size >> 20)) MiB and the config says $((diskSize >> 20)); a drive is never made smaller"
@@ -77,10 +100,21 @@ prepareDisk() {
 }
 
 memory=${MEMORY:-$memory}
+case $memory in
+*[Gg]) isNumber "${memory%?}" 1 1024 && memory=$((${memory%?} * 1024)) ;;
+*[Mm]) memory=${memory%?} ;;
+esac
+isNumber "$memory" 1 1048576 || fail "MEMORY is $MEMORY; it takes a number of MiB, as 512, or of GiB, as 2G"
+[ "$memory" -ge "$leastMemory" ] ||
+	fail "MEMORY is ${MEMORY:-$memory}; this machine needs at least $leastMemory MiB to boot"
 cpus=${CPUS:-$cpus}
+isNumber "$cpus" 1 255 || fail "CPUS is $cpus; it takes a number of processors from 1 to 255"
 accel=${ACCEL:-$accel}
-keys=${NOTOS_SSH_KEY:-$keys}
 forwards=${FORWARD-$forwards}
+if [ -n "${QEMU-}" ]; then
+	command -v "$QEMU" >/dev/null || fail "QEMU is $QEMU, which is not a program; leave it unset for Notos' own"
+	[ ! -d "$QEMU" ] || fail "QEMU is $QEMU, which is a folder; leave it unset for Notos' own"
+fi
 
 # `result` is a link to this script; kernel, initrd and root lie beside the script itself.
 script=$(readlink -f "$0") || fail "cannot find where $0 is"
@@ -90,18 +124,22 @@ for part in vmlinuz initrd root.squashfs; do
 	[ -r "$folder/$part" ] || fail "$folder/$part is missing; run ./doit runvm"
 done
 
+why=
+slow=
+if [ ! -e /dev/kvm ]; then
+	why='/dev/kvm is missing'
+elif [ ! -r /dev/kvm ] || [ ! -w /dev/kvm ]; then
+	why='you may not use /dev/kvm; joining the group kvm helps'
+fi
 if [ "$accel" = auto ]; then
-	accel=tcg
-	if ! grep -qwE 'vmx|svm' /proc/cpuinfo; then
-		why='this processor has no vmx or svm'
-	elif [ ! -e /dev/kvm ]; then
-		why='there is no /dev/kvm'
-	elif [ ! -r /dev/kvm ] || [ ! -w /dev/kvm ]; then
-		why='/dev/kvm is not yours to use; being in the group kvm helps'
-	else
-		accel=kvm
+	accel=kvm
+	grep -qwE 'vmx|svm' /proc/cpuinfo || why='this processor has no vmx or svm'
+	if [ -n "$why" ]; then
+		accel=tcg
+		slow="; emulating the processor, which is slow: $why"
 	fi
-	[ "$accel" = kvm ] || echo "runvm.sh: emulating the processor, which is slow: $why" >&2
+elif [ "$accel" = kvm ] && [ -n "$why" ] && [ -z "${QEMU-}" ]; then
+	fail "ACCEL is kvm, but $why; set ACCEL=tcg to emulate the processor"
 fi
 kernel=$folder/vmlinuz
 case $accel in
@@ -117,36 +155,80 @@ tcg)
 	*) [ ! -s "$folder/vmlinux" ] || kernel=$folder/vmlinux ;;
 	esac
 	;;
-*) fail "ACCEL is $accel; kvm, tcg and auto are known" ;;
+*) fail "ACCEL is $accel; it takes kvm, tcg or auto" ;;
 esac
 cpu=${CPU:-$cpu}
 
-# Whether something listens on a port of this host (proc_net(5): state 0A, ports in hex).
+# Return 0 if something listens on port $1 of 127.0.0.1 (proc_net(5): state 0A, address and port in hex, also as
+# IPv6 has them).
 taken() {
 	hex=$(printf %04X "$1")
 	while read -r _ local _ state _; do
 		[ "$state" = 0A ] || continue
-		case $local in 0100007F:"$hex" | 00000000:"$hex") return 0 ;; esac
-	done </proc/net/tcp
+		case $local in
+		0100007F:"$hex" | 00000000:"$hex") return 0 ;;
+		0000000000000000FFFF00000100007F:"$hex" | 00000000000000000000000000000000:"$hex") return 0 ;;
+		esac
+	done <<-EOF
+		$(cat /proc/net/tcp /proc/net/tcp6 2>/dev/null)
+	EOF
 	return 1
 }
 
+[ -z "${SSH_PORT-}" ] || isNumber "$SSH_PORT" 1 65535 ||
+	fail "SSH_PORT is $SSH_PORT; it takes a port, a number from 1 to 65535"
+# Ports below it are root's (ip(7)).
+unprivileged=1024
+[ ! -r /proc/sys/net/ipv4/ip_unprivileged_port_start ] ||
+	read -r unprivileged </proc/sys/net/ipv4/ip_unprivileged_port_start
 network=user,id=net0,net=10.0.2.0/24,host=10.0.2.2,dns=10.0.2.3
+ports=
+sshPort=
+listens=
+set -f
 for forward in $forwards; do
-	port=${forward%:*}
-	hint='change vm.forward in the config'
-	if [ "${forward#*:}" = 22 ]; then
+	port=${forward%%:*}
+	guest=${forward#*:}
+	if ! isNumber "$port" 1 65535 || ! isNumber "$guest" 1 65535; then
+		fail "FORWARD has $forward; it takes pairs of ports from 1 to 65535, 127.0.0.1's and the machine's: \"8080:80 2222:22\""
+	fi
+	hint='change vm.forward in the config, or set FORWARD'
+	what="port $guest"
+	if [ "$guest" = 22 ] && [ -z "$sshPort" ]; then
 		port=${SSH_PORT:-$port}
 		hint='set SSH_PORT to another'
+		sshPort=$port
+		what=ssh
 	fi
+	case " $ports " in *" $port "*) fail "port $port of 127.0.0.1 is forwarded twice; $hint" ;; esac
+	ports="$ports $port"
+	[ "$port" -ge "$unprivileged" ] || [ "$(id -u)" = 0 ] ||
+		fail "port $port of 127.0.0.1 is for root only, as all below $unprivileged; $hint"
 	! taken "$port" || fail "port $port of 127.0.0.1 is taken (another machine?); $hint"
-	network=$network,hostfwd=tcp:127.0.0.1:$port-:${forward#*:}
+	network=$network,hostfwd=tcp:127.0.0.1:$port-:$guest
+	listens="$listens; $what on 127.0.0.1:$port"
 done
+set +f
+[ -z "${SSH_PORT-}" ] || [ -n "$sshPort" ] ||
+	fail "SSH_PORT is $SSH_PORT, but no port is forwarded to the machine's port 22; add $SSH_PORT:22 to FORWARD, or 2222: 22 to vm.forward in the config"
 
-# Keys come to the machine as it boots, so that the image is the same for everyone.
-if [ -r "$keys" ]; then
-	escaped "$keys"
+# Keys are handed over at boot, so that the image is the same for everyone.
+publicKey='^[^#]*(ssh|ecdsa|sk)-[^ ]+ AAAA'
+if [ -n "${NOTOS_SSH_KEY-}" ]; then
+	if [ ! -r "$NOTOS_SSH_KEY" ] || [ -d "$NOTOS_SSH_KEY" ]; then
+		fail "NOTOS_SSH_KEY is $NOTOS_SSH_KEY, which is not a file that can be read"
+	fi
+	grep -qE "$publicKey" "$NOTOS_SSH_KEY" ||
+		fail "NOTOS_SSH_KEY is $NOTOS_SSH_KEY, which has no public key in it; name a file such as ~/.ssh/id_ed25519.pub"
+	escaped "$NOTOS_SSH_KEY"
 	set -- -fw_cfg "name=opt/notos/authorized_keys,file=$out" "$@"
+	[ -z "$login" ] || login="ssh -p $sshPort root@127.0.0.1"
+else
+	# What cannot be read is left out.
+	authorized=$(grep -haE "$publicKey" "$key" "${HOME:-/nonexistent}"/.ssh/id_*.pub 2>/dev/null)
+	escaped "$authorized"
+	[ -z "$authorized" ] || set -- -fw_cfg "name=opt/notos/authorized_keys,string=$out" "$@"
+	[ -z "$login" ] || [ "$sshPort" = "$loginPort" ] || login="SSH_PORT=$sshPort $login"
 fi
 if [ -r "$hostKey" ]; then
 	escaped "$hostKey"
@@ -156,8 +238,8 @@ fi
 escaped "$folder/root.squashfs"
 root="file=$out,format=raw,readonly=on"
 drive=
+longest=2047
 if [ "$diskSize" != 0 ]; then
-	prepareDisk
 	escaped "$disk"
 	# What the machine frees is freed here too.
 	drive="file=$out,format=raw,discard=unmap,detect-zeroes=unmap"
@@ -169,6 +251,8 @@ microvm)
 	# restarts the machine is a triple fault.
 	machine=microvm,acpi=off,rtc=on
 	kernelParams="$kernelParams qemu_fw_cfg.ioport=12@0x510:0:1:4 reboot=t"
+	# QEMU adds " virtio_mmio.device=512@0xfeb00000:12" for each of up to eight devices.
+	longest=$((longest - 8 * 38))
 	# Emulated, one processor alone: measuring the local timer takes 0.2 s, the PIT needs no measuring.
 	[ "$accel$cpus" != tcg1 ] || kernelParams="$kernelParams nolapic_timer"
 	[ -z "$drive" ] || set -- -drive "id=disk,if=none,$drive" -device virtio-blk-device,drive=disk "$@"
@@ -181,14 +265,47 @@ microvm)
 		-netdev "$network" -device virtio-net-pci,netdev=net0,romfile= -device virtio-rng-pci "$@"
 	;;
 esac
-set -- -name "$name" -machine "$machine,accel=$accel" -cpu "$cpu" -m "$memory" -smp "$cpus" \
-	-kernel "$kernel" -initrd "$folder/initrd" \
-	-append "console=ttyS0 systemConfig=$systemConfig $kernelParams${KERNEL_PARAMS:+ $KERNEL_PARAMS}" \
-	-nographic -no-reboot "$@"
+append="console=ttyS0 systemConfig=$systemConfig $kernelParams${KERNEL_PARAMS:+ $KERNEL_PARAMS}"
+# An x86 kernel takes 2,047 bytes (COMMAND_LINE_SIZE); with more, the boot hangs without a word.
+length=$(printf %s "$append" | wc -c)
+[ "$length" -le "$longest" ] ||
+	fail "the kernel's command line has $length bytes, and $longest is the most; shorten KERNEL_PARAMS${KERNEL_PARAMS:+ or} kernel_params in the config"
 
-[ -z "$QEMU" ] || exec "$QEMU" "$@"
-qemu="$qemuTree/usr/bin/qemu-system-x86_64"
-[ -x "$qemu" ] || fail "$qemu is missing; run ./doit runvm, or set QEMU"
+if [ -z "${QEMU-}" ]; then
+	qemu=$qemuTree/usr/bin/qemu-system-x86_64
+	[ -x "$qemu" ] || fail "$qemu is missing; run ./doit runvm, or set QEMU"
+fi
+
+# Not -nographic, with which SeaBIOS clears the terminal and turns its line wrap off. An option of the user's goes
+# before ours.
+console=mon:stdio
+display=none
+for word; do
+	case $word in
+	-serial | --serial | -nographic | --nographic) console= ;;
+	-monitor | --monitor) [ -z "$console" ] || console=stdio ;;
+	-display | --display | -vnc | --vnc | -spice | --spice) display= ;;
+	esac
+done
+[ -z "$console" ] || set -- -serial "$console" "$@"
+[ -z "$display" ] || set -- -display "$display" "$@"
+set -- -name "$name" -machine "$machine,accel=$accel" -cpu "$cpu" -m "$memory" -smp "$cpus" \
+	-kernel "$kernel" -initrd "$folder/initrd" -append "$append" -no-reboot "$@"
+
+[ "$diskSize" = 0 ] || prepareDisk
+
+if [ -z "${QUIET-}" ]; then
+	quit="kill $$ ends it"
+	[ ! -t 0 ] || [ "$console" != mon:stdio ] || quit='ctrl-a x quits'
+	echo "runvm.sh: booting $name; $quit$listens$slow" >&2
+	# It writes one line when the ssh server answers. Apart from this process, which becomes QEMU and would not
+	# collect it.
+	if [ -n "$login" ] && [ -n "$sshPort" ] && [ -r "$folder/knock.py" ] && command -v python3 >/dev/null; then
+		(python3 -I -S "$folder/knock.py" "$sshPort" "$$" "$login" 3>&2 </dev/null >/dev/null 2>&1 &)
+	fi
+fi
+
+[ -z "${QEMU-}" ] || exec "$QEMU" "$@"
 export QEMU_MODULE_DIR="$qemuTree/usr/lib/x86_64-linux-gnu/qemu"
 exec "$qemuTree/usr/lib64/ld-linux-x86-64.so.2" --library-path "$qemuTree/usr/lib/x86_64-linux-gnu" \
 	"$qemu" -L "$qemuTree/usr/share/qemu" -L "$qemuTree/usr/share/seabios" "$@"

@@ -5,6 +5,7 @@ from pathlib import Path
 from tasks import project, tools
 from tasks.graph import (
     CACHE,
+    CONFIG,
     MACHINE,
     Task,
     build,
@@ -19,6 +20,7 @@ INITRD = build("initrd")
 SQUASHFS = build("root.squashfs")
 RUNVM = build("runvm.sh")
 TEMPLATE = "scripts/runvm.sh"
+KNOCK = "notos/vm/knock.py"  # what runvm.sh waits with for the ssh server
 LINK = "result"
 
 
@@ -70,24 +72,28 @@ def task_runvm() -> Task:
         "kernel_params": MACHINE.kernel_params,
         "disk": MACHINE.disk and MACHINE.disk.size,
         "cache": str(CACHE.root),
+        "ssh": MACHINE.ssh.server,
+        "login": login(),
     }
     return {
         "actions": [step(write_runvm)],
-        "file_dep": [TEMPLATE, manifest("toplevel"), tools.target("qemu")],
+        "file_dep": [TEMPLATE, KNOCK, manifest("toplevel"), tools.target("qemu")],
         "task_dep": ["initrd", "squashfs", "kernel:build"],
-        "targets": [RUNVM, LINK],
+        "targets": [RUNVM, build(Path(KNOCK).name), LINK],
         "uptodate": [settings(values, write_runvm), intact()],
         "clean": True,
     }
 
 
 def write_runvm() -> None:
-    """Write the script, and the link to it."""
+    """Write the script, its helper, and the link to it. Raises ConfigError where the machine cannot boot."""
     from notos import runvm, ssh_key
 
-    qemu = tools.tree("qemu")
-    text = runvm.render(MACHINE, project.get("toplevel"), qemu, ssh_key.ensure(CACHE, qemu))
+    qemu, toplevel = tools.tree("qemu"), project.get("toplevel")
+    keys = ssh_key.ensure(CACHE, qemu)
+    text = runvm.render(MACHINE, toplevel, qemu, keys, login=login())
     write_if_changed(RUNVM, text.encode(), mode=0o755)
+    write_if_changed(build(Path(KNOCK).name), Path(KNOCK).read_bytes())
     if not linked():
         beside = Path(f".{LINK}.new")
         beside.unlink(missing_ok=True)
@@ -98,3 +104,8 @@ def write_runvm() -> None:
 def linked() -> bool:
     """Return True if the link leads to this machine's script."""
     return Path(LINK).is_symlink() and str(Path(LINK).readlink()) == RUNVM
+
+
+def login() -> str:
+    """Return the command by which the user logs in to the machine."""
+    return "./doit ssh" if str(CONFIG) == "config.yaml" else f"./doit config={CONFIG} ssh"

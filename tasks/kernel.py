@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from notos import features
+from notos import features, kernel
 from tasks import kernel_package, kernel_source, project, sets, tools
 from tasks.graph import CACHE, MACHINE, Task, build, intact, manifest, settings, step
 
@@ -43,9 +43,8 @@ def task_kernel() -> Iterator[Task]:
 
 def system_modules() -> list[str]:
     """What modprobe finds in the running system: what the config names, and what the boot asks for."""
-    # The key that runvm.sh hands over comes by fw_cfg.
-    handed = ["qemu_fw_cfg"] if MACHINE.ssh.server != "none" else []
-    return list(dict.fromkeys([*MACHINE.kernel.system_modules, *handed]))
+    later = [each.module for each in kernel.requirements(MACHINE) if not each.early]
+    return list(dict.fromkeys([*MACHINE.kernel.system_modules, *later]))
 
 
 def task_modules() -> Task:
@@ -61,7 +60,7 @@ def task_modules() -> Task:
 
 def pick() -> None:
     """Make the trees of stage-1's modules and of the running system's. Raises KernelError."""
-    from notos import kconfig, kernel, modules
+    from notos import kconfig, modules
     from notos.packages import unpack
 
     symbols = kconfig.symbols(Path(CONFIG).read_text())

@@ -1,15 +1,18 @@
 """The running machine: logging in, switching it to what is built, going back."""
 
 import os
+import sys
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from doit import get_var
 
 from tasks import project, reporter, tools
 from tasks.graph import CACHE, MACHINE, Task, params, step
+from tasks.image import RUNVM
 
 if TYPE_CHECKING:
     from notos.remote import Remote
@@ -33,11 +36,14 @@ def task_ssh() -> Task:
 
 
 def task_switch() -> Task:
-    """have the running machine run what is built: doit switch [host= port= within=] [--dry-run]"""
+    """have the running machine run what is built: doit switch [host= port= within=] [--dry-run] [--force]"""
     return {
         "actions": [step(switch)],
         "task_dep": ["toplevel", "tools:qemu"],
-        "params": DRY_RUN,
+        "params": params(
+            dry_run=(False, "only say what it would do"),
+            force=(False, "also if the machine was made from another config"),
+        ),
         "meta": {"quiet": True},
     }
 
@@ -68,30 +74,34 @@ def address() -> "Address":
     from notos.ssh_key import Address
 
     host, port = get_var("host") or "", get_var("port") or ""
+    said = f"port={port}"
     if host:
         port = port or "22"
-    else:
-        ports = [host for host, guest in MACHINE.vm.forward.items() if guest == 22]
-        port = port or os.environ.get("SSH_PORT") or (str(ports[0]) if ports else "")
+    elif not port and (port := os.environ.get("SSH_PORT", "")):
+        said = f"SSH_PORT={port}"
+    elif not port:
+        port = next((str(host) for host, guest in MACHINE.vm.forward.items() if guest == 22), "")
     if not port:
         raise MachineError(
             "no port leads to the machine's ssh", hint="add 2222: 22 to vm.forward in the config"
         )
     if not port.isdigit() or not 0 < int(port) < 65536:
-        raise MachineError(f"port={port} is no port", hint="a port is a number from 1 to 65535")
+        raise MachineError(f"{said} is no port", hint="a port is a number from 1 to 65535")
     return Address(host, port)
 
 
 def log_in(words: list[str]) -> None:
-    """Run ssh in place of doit, with the key that runvm.sh handed to the machine."""
+    """Run ssh in place of doit, with the key that runvm.sh handed to the machine. Raises MachineError."""
     from notos import ssh_key
 
-    command = ssh_key.login(CACHE, tools.tree("qemu"), address())
+    where = address()
+    _wait(where)
+    command = ssh_key.login(CACHE, tools.tree("qemu"), where)
     os.execv(command[0], [*command, *words, *_taken(words)])
 
 
-def switch(dry_run: bool) -> None:
-    """Switch, and say what that did. Raises MachineError."""
+def switch(dry_run: bool, force: bool) -> None:
+    """Switch, and say what that did. Raises MachineError, also where a service does not stay up."""
     from notos import running
     from notos import switch as switching
 
@@ -102,6 +112,8 @@ def switch(dry_run: bool) -> None:
         if now.system == toplevel.path:
             print(f"{remote.address} runs {toplevel.path} already")
             return
+        if not force:
+            switching.check_name(now, MACHINE.name, remote.address)
         todo = switching.plan(remote, project.STORE, now, toplevel.path, closure)
         number = _turn(remote, now, todo, dry_run=dry_run)
     if number:
@@ -163,9 +175,13 @@ def generations(numbers: list[str]) -> None:
 
 
 def _turn(remote: "Remote", now: "Running", todo: "Plan", *, dry_run: bool) -> int:
-    """Do what is to be done, or only say so; the generation's number."""
+    """Do what is to be done, or only say so; the generation's number.
+
+    Raises MachineError, also where the switch is done and a service does not stay up.
+    """
     from notos import remote as remotes
     from notos import switch as switching
+    from notos.errors import MachineError
 
     started = time.monotonic()
     limit = _number(get_var("within") or str(SECONDS))
@@ -180,15 +196,27 @@ def _turn(remote: "Remote", now: "Running", todo: "Plan", *, dry_run: bool) -> i
     switching.transfer(remote, project.STORE, now, todo.send)
     reporter.show("turning over …")
     said = switching.turn(remote, todo, limit=limit)
+    turned = time.monotonic()
     reporter.show("connecting anew …")
     anew = remotes.apart(CACHE, tools.tree("qemu"), remote.address, seconds=min(10, limit))
     number = switching.confirm(anew, todo, limit=limit)
+    reporter.show("watching the services …")
+    fallen = switching.settle(remote, anew, todo, since=turned)
     reporter.clear()
     for line in said:
         print(f"  {line}")
     seconds = time.monotonic() - started
     then = "./doit generations lists them" if todo.generation else "./doit rollback goes back"
     print(f"switched in {seconds:.1f} s; this is generation {number}, and {then}")
+    for each in fallen:
+        for line in each.lines():
+            print(f"  {line}")
+    if fallen:
+        names = ", ".join(each.name for each in fallen)
+        raise MachineError(
+            f"{remote.address} was switched, but these services do not stay up: {names}",
+            hint="mend the config and switch again, or go back: ./doit rollback",
+        )
     return number
 
 
@@ -205,10 +233,19 @@ def _connected() -> Iterator["Remote"]:
     from notos import remote as remotes
 
     where = address()
+    _wait(where)
     reporter.show(f"connecting to {where} …")
     with remotes.connected(CACHE, tools.tree("qemu"), where) as remote:
         reporter.clear()
         yield remote
+
+
+def _wait(where: "Address") -> None:
+    """Wait for a machine behind a port of this host that still boots. Raises MachineError."""
+    from notos import local_machine
+
+    if not where.host:
+        local_machine.wait(where, Path(RUNVM), lambda line: print(line, file=sys.stderr, flush=True))
 
 
 def _number(text: str) -> int:

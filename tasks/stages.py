@@ -85,6 +85,7 @@ def task_runit() -> Task:
         "hostname": MACHINE.hostname,
         "network": vars(MACHINE.network),
         "time_servers": MACHINE.time_servers,
+        "machine": MACHINE.vm.machine,
         "ssh": MACHINE.ssh.server,
         "nix": MACHINE.nix.enable,
         "services": {

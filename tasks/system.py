@@ -37,6 +37,7 @@ def lay_out() -> None:
 def task_toplevel() -> Task:
     """join everything of the running system: /etc, /usr, init"""
     machine = {
+        "name": MACHINE.name,
         "suite": MACHINE.debian.suite,
         "hostname": MACHINE.hostname,
         "dns": MACHINE.network.dns,
@@ -71,6 +72,7 @@ def join() -> None:
     )
     tree = toplevel.build(
         made,
+        name=MACHINE.name,
         system=system,
         system_path=project.get("system-path"),
         stage2=project.get("stage2"),

@@ -59,7 +59,7 @@ class Built:
     @property
     def cache(self) -> Cache:
         """The cache that it was built with, which has the keys that it knows."""
-        return Cache(Path(self._assigned["keys"]).parent.parent)
+        return Cache(Path(self._assigned["key"]).parent.parent)
 
     @cached_property
     def _assigned(self) -> Mapping[str, str]:

@@ -186,6 +186,6 @@ async def _within(awaitable: Any) -> Any:
 
 
 def environment(**changed: str) -> dict[str, str]:
-    """This environment for runvm.sh, without ports, which another machine may have; and what is changed."""
+    """This environment for runvm.sh, without ports, which another machine may have; quiet; and `changed`."""
     kept = {name: value for name, value in os.environ.items() if name != "SSH_PORT"}
-    return {**kept, "FORWARD": "", **changed}
+    return {**kept, "FORWARD": "", "QUIET": "1", **changed}

@@ -1,0 +1,3 @@
+"""The least memory with which a machine boots."""
+
+LEAST = 48
