@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from notos.home import own
 from tasks import project, tools
 from tasks.graph import (
     CACHE,
@@ -18,7 +19,7 @@ from tasks.graph import (
 INITRD = build("initrd")
 SQUASHFS = build("root.squashfs")
 RUNVM = build("runvm.sh")
-TEMPLATE = "scripts/runvm.sh"
+TEMPLATE = own("scripts/runvm.sh")
 LINK = "result"
 
 
