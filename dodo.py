@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from notos.home import in_checkout
 from tasks import (
     boot_report,
     booting,
@@ -18,12 +19,16 @@ from tasks import (
     session,
     stages,
     system,
+    testing,
     tools,
     upkeep,
     why,
 )
 from tasks.fingerprint import Checker
 from tasks.reporter import Reporter
+
+# The checks of Notos itself need its checkout; elsewhere the tests are the project's.
+OWN = (checks.task_check, checks.task_test, checks.task_bench) if in_checkout() else (testing.task_test,)
 
 STORY = (
     lock.task_lock,
@@ -52,9 +57,7 @@ STORY = (
     why.task_why,
     upkeep.task_gc,
     reproducible.task_check_reproducible,
-    checks.task_check,
-    checks.task_test,
-    checks.task_bench,
+    *OWN,
 )
 
 DOIT_CONFIG = {

@@ -16,7 +16,8 @@ NotosError              anything below: a message in one line, and a hint that s
 │   ├── MachineLostError     one that panicked, ended, stands in a rescue shell, … while it was waited for
 │   ├── MachineTimeoutError  what was waited for did not come in time
 │   └── CommandError         a command in it ended otherwise than it should
-└── ToolError           a program that could not be run, or failed
+├── ToolError           a program that could not be run, or failed
+└── UsageError          a command line with an unknown or missing part
 """
 
 from collections.abc import Iterable
@@ -119,6 +120,10 @@ class CommandError(MachineError):
 
 class ToolError(NotosError):
     """A program that could not be run, or failed."""
+
+
+class UsageError(NotosError):
+    """A command line with an unknown or missing part."""
 
 
 def raise_all(found: Iterable[NotosError]) -> None:

@@ -7,12 +7,13 @@ import selectors
 import shlex
 import signal
 import subprocess
+import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from notos.errors import ToolError
 
@@ -161,6 +162,16 @@ def meanwhile(
 def at_terminal(command: Sequence[str]) -> int:
     """Run `command` with our terminal and environment, for somebody to use; its status."""
     return subprocess.run(command, check=False).returncode
+
+
+def become(command: Sequence[str]) -> NoReturn:
+    """Run `command` in place of this process. Raises OSError.
+
+    Python ignores SIGPIPE, and a program inherits that by execve(2).
+    """
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+    sys.stdout.flush()
+    os.execv(command[0], list(command))
 
 
 @contextmanager

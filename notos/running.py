@@ -11,6 +11,7 @@ from pathlib import Path
 from notos import scripts, tar
 from notos.changes import System, link
 from notos.errors import MachineError
+from notos.home import own
 from notos.remote import Remote
 from notos.store import STORE, Store
 from notos.tree import File, Tree
@@ -64,7 +65,7 @@ class Running:
 def script(name: str, **values: scripts.Value) -> str:
     """A script of scripts/switch with its values. Raises ScriptError."""
     path = f"{SCRIPTS}/{name}"
-    return scripts.render(Path(path).read_text(), values, name=path)
+    return scripts.render(Path(own(path)).read_text(), values, name=path)
 
 
 def look(remote: Remote, paths: Iterable[str] = (), usr: str = "") -> Running:

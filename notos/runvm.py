@@ -4,6 +4,7 @@ from pathlib import Path
 
 from notos import memory, scripts
 from notos.errors import ConfigError
+from notos.home import own
 from notos.machine import Machine
 from notos.ssh_key import Keys
 from notos.store import StoreObject
@@ -48,7 +49,7 @@ def render(
         "hostKey": str(keys.host),
         "diskSize": disk_size(machine.disk.size) if machine.disk else 0,
     }
-    return scripts.render(Path(TEMPLATE).read_text(), values, name=TEMPLATE)
+    return scripts.render(Path(own(TEMPLATE)).read_text(), values, name=TEMPLATE)
 
 
 def disk_size(text: str) -> int:

@@ -3,30 +3,32 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from notos.home import own
 from tasks import reporter
-from tasks.graph import MACHINE, Task, build, from_caller, params, step
+from tasks.graph import MACHINE, Task, build, params, step
 from tasks.image import RUNVM
+from tasks.usage import from_caller, usage
 
 if TYPE_CHECKING:
     from notos.timeline import Told
 
 NAME = "boot-report"
-LOOK = "scripts/timeline/look"
+LOOK = own("scripts/timeline/look")
 
 
 def task_boot_report() -> Task:
-    """boot several times, and tell where the time goes: doit boot-report [--runs N] [--against FILE]"""
+    """boot several times and report where the time goes"""
     return {
         "basename": NAME,
         "actions": [step(tell)],
         "task_dep": ["runvm"],
         "params": params(
-            runs=(5, "how many boots count; one more is made first"),
-            against=("", "JSON of an earlier report to compare with"),
-            json=("", f"where to write; {build(f'{NAME}.json')}"),
-            svg=("", "where to draw; beside the JSON"),
+            runs=(5, "boots that count; one more is made first"),
+            against=("", "JSON of an earlier report to compare with", "FILE"),
+            json=("", f"where to write (default: {build(f'{NAME}.json')})", "FILE"),
+            svg=("", "where to draw (default: beside the JSON)", "FILE"),
         ),
-        "meta": {"quiet": True},
+        "meta": usage(example="--runs 10 --against before.json"),
     }
 
 

@@ -1,36 +1,44 @@
 """Booting the machine by hand: on this terminal, or under a Python prompt."""
 
-import os
 import sys
+from typing import NoReturn
 
 from tasks.graph import FOLDER, Task, step
 from tasks.image import RUNVM
+from tasks.usage import usage
 
 
 def task_boot() -> Task:
-    """boot the machine on this terminal: doit boot [-- more of QEMU's command line]; ctrl-a x quits"""
+    """boot the machine on this terminal; ctrl-a x quits
+
+    Words after -- go to QEMU. The head of runvm.sh names the variables of the environment that it reads.
+    """
     return {
         "actions": [step(boot)],
         "task_dep": ["runvm"],
         "pos_arg": "words",
-        "meta": {"quiet": True},
+        "meta": usage(words="[-- QEMU'S OPTIONS]", example="-- -s"),
     }
 
 
 def task_repl() -> Task:
-    """boot it under a Python prompt, to try what a test may do (docs/testing.md)"""
+    """boot the machine under a Python prompt, to try what a test can do"""
     return {
         "actions": [step(prompt)],
         "task_dep": ["runvm"],
-        "meta": {"quiet": True},
+        "meta": usage(),
     }
 
 
-def boot(words: list[str]) -> None:
+def boot(words: list[str]) -> NoReturn:
     """Run runvm.sh in place of doit."""
-    os.execv(RUNVM, [RUNVM, *words])
+    from notos import run
+
+    run.become([RUNVM, *words])
 
 
-def prompt() -> None:
+def prompt() -> NoReturn:
     """Run the prompt in place of doit."""
-    os.execv(sys.executable, [sys.executable, "-m", "notos.vm", FOLDER])
+    from notos import run
+
+    run.become([sys.executable, "-m", "notos.vm", FOLDER])

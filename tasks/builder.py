@@ -4,11 +4,12 @@ import os
 
 from tasks import running
 from tasks.graph import CACHE, MACHINE, Task, step
+from tasks.usage import HOST, PORT, usage
 
 
 def task_builder() -> Task:
-    """have Nix on this host build in the machine: eval "$(doit builder)", in a shell"""
-    return {"actions": [step(show)], "meta": {"quiet": True, "piped": True}}
+    """print shell commands that make Nix on this host build in the machine"""
+    return {"actions": [step(show)], "meta": usage(HOST, PORT, piped=True)}
 
 
 def show() -> None:

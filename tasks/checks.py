@@ -7,11 +7,10 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from doit import get_var
-
 from notos.errors import ToolError
 from tasks import reporter
 from tasks.graph import Task, files, params, step
+from tasks.usage import TESTS, usage
 
 REQUIREMENTS = "requirements-test.txt"
 PYTHON = ("notos", "tasks", "tests", "examples", "benchmarks", "dodo.py")
@@ -35,21 +34,25 @@ def task_check() -> Task:
 
 
 def task_test() -> Task:
-    """check, then run the tests: doit test [tests=PATH or pytest's words]"""
-    return {"actions": [step(test)], "task_dep": ["check"]}
+    """run the checks, then the tests"""
+    return {
+        "actions": [step(test)],
+        "task_dep": ["check"],
+        "meta": usage(TESTS, example="tests=tests/boot"),
+    }
 
 
 def task_bench() -> Task:
-    """measure what docs/performance.md quotes: doit bench [--only NAME] [--runs N] [--against FILE]"""
+    """measure the figures of docs/performance.md"""
     return {
         "actions": [step(bench)],
         "params": params(
             runs=(5, "how often each is measured"),
-            only=("*", "which of them, a glob"),
-            against=("", "JSON of an earlier run to compare with"),
-            json=("build/bench.json", "where to write"),
+            only=("*", "which of them, a glob", "NAME"),
+            against=("", "JSON of an earlier run to compare with", "FILE"),
+            json=("build/bench.json", "where to write", "FILE"),
         ),
-        "meta": {"quiet": True},
+        "meta": usage(example="--only 'boot*' --runs 3"),
     }
 
 
@@ -98,7 +101,7 @@ def check() -> None:
 
 def test() -> None:
     """Run pytest, its output live. Raises ToolError."""
-    words = (get_var("tests") or "").split()
+    words = (TESTS.get() or "").split()
     _run([sys.executable, "-m", "pytest", *words])
 
 

@@ -1,6 +1,6 @@
-"""Runs doit as somebody else, on another host, at another time: what a build's bytes must not depend on.
+"""Runs the command line as another user, on another host, at another time: bytes must not depend on these.
 
-    python -m tasks.elsewhere DOIT'S WORDS
+    python -m tasks.elsewhere WORDS
 
 Another user (root for a user, a user for root) and another host name by namespaces, where the kernel lets
 us; one core; a strict umask; a clock a year ahead and folders listed backwards, as far as Python sees
@@ -73,15 +73,15 @@ def at_another_time() -> None:
 
 
 def main() -> int:
-    """Change all of it, then be doit."""
+    """Change all of it, then run the command line."""
     os.umask(0o077)
     os.sched_setaffinity(0, [min(os.sched_getaffinity(0))])
     as_somebody_else()
     in_another_order()
     at_another_time()
-    from doit.doit_cmd import DoitMain
+    from tasks.command_line import main as run
 
-    return int(DoitMain().run(sys.argv[1:]))
+    return run(sys.argv[1:], "./doit")
 
 
 if __name__ == "__main__":

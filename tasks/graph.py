@@ -2,18 +2,19 @@
 
 import errno
 import functools
+import inspect
 import os
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from doit import get_var
 from doit.exceptions import InvalidDodoFile, TaskFailed
 
 from notos import config, host_settings
 from notos.cache import Cache
 from notos.errors import NotosError
 from notos.machine import Machine
+from tasks import output, usage
 from tasks.sources import Code
 from tasks.uptodate import Intact, Present, Settings, UnlessAsked
 
@@ -31,16 +32,14 @@ class _BrokenConfigError(InvalidDodoFile):  # type: ignore[misc]  # doit has no 
     """doit prints it as one message, without a traceback."""
 
 
-def from_caller(named: str) -> Path:
-    """A path that the user named, from where he is: ./doit tells, for it changes to the project's folder."""
-    return Path(os.environ.get("NOTOS_CALLER", ""), named)
-
-
 def _config() -> Path:
-    named = get_var("config") or os.environ.get("NOTOS_CONFIG")
-    if named is None:
+    named = usage.CONFIG.get() or os.environ.get("NOTOS_CONFIG")
+    if not named:
         return Path("config.yaml")
-    path = from_caller(named)
+    path = usage.from_caller(named)
+    # One spelling for one file, however it is named; a link before .. leads elsewhere.
+    plain = Path(os.path.normpath(Path.cwd() / path))
+    path = plain if plain.exists() and path.exists() and plain.samefile(path) else path
     return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
 
 
@@ -59,14 +58,14 @@ DRIVE = "disk.img"  # made by runvm.sh
 
 
 def named(creator: Callable[[], Task | Iterator[Task]]) -> Iterator[Task]:
-    """The tasks of a creator called task_NAME, with its name and first line of documentation."""
+    """The tasks of a creator called task_NAME, with its name and documentation; help shows all of it."""
     name = creator.__name__.removeprefix("task_")
-    doc = (creator.__doc__ or "").strip().partition("\n")[0]
+    doc, _, more = inspect.cleandoc(creator.__doc__ or "").partition("\n")
     made = creator()
     if isinstance(made, dict):
-        yield {"basename": name, "doc": doc, **made}
+        yield {"basename": name, "doc": doc, **made, "meta": {**made.get("meta", {}), "more": more}}
         return
-    yield {"basename": name, "name": None, "doc": doc}
+    yield {"basename": name, "name": None, "doc": doc, "meta": {"more": more}}
     for each in made:
         yield {"basename": name, **each}
 
@@ -97,6 +96,8 @@ def step(action: Callable[..., None]) -> Callable[..., TaskFailed | None]:
         except NotosError as error:
             return TaskFailed(LOADED.explained(error))
         except OSError as error:
+            if isinstance(error, BrokenPipeError) and not output.is_read():
+                raise SystemExit(output.UNREAD) from None
             if error.errno not in _HINTS:
                 raise
             where = f"{error.filename}: " if error.filename else ""
@@ -106,8 +107,11 @@ def step(action: Callable[..., None]) -> Callable[..., TaskFailed | None]:
     return run
 
 
-def params(**options: tuple[Any, str]) -> list[dict[str, Any]]:
-    """A task's --options, each with its default, which tells its type, and its help."""
+def params(**options: tuple[Any, str] | tuple[Any, str, str]) -> list[dict[str, Any]]:
+    """A task's --options, each with its default, which determines its type, its help and its value's name.
+
+    A value called FILE is completed as a path.
+    """
     return [
         {
             "name": name,
@@ -115,8 +119,9 @@ def params(**options: tuple[Any, str]) -> list[dict[str, Any]]:
             "default": default,
             "type": type(default),
             "help": text,
+            "metavar": value[0] if value else "N" if isinstance(default, int) else "TEXT",
         }
-        for name, (default, text) in options.items()
+        for name, (default, text, *value) in options.items()
     ]
 
 

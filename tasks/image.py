@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from notos.home import in_checkout, own, packaged
 from tasks import project, tools
 from tasks.graph import (
     CACHE,
@@ -19,8 +20,8 @@ from tasks.graph import (
 INITRD = build("initrd")
 SQUASHFS = build("root.squashfs")
 RUNVM = build("runvm.sh")
-TEMPLATE = "scripts/runvm.sh"
-KNOCK = "notos/vm/knock.py"  # what runvm.sh waits with for the ssh server
+TEMPLATE = own("scripts/runvm.sh")
+KNOCK = packaged("vm/knock.py")  # what runvm.sh waits with for the ssh server
 LINK = "result"
 
 
@@ -108,4 +109,5 @@ def linked() -> bool:
 
 def login() -> str:
     """Return the command by which the user logs in to the machine."""
-    return "./doit ssh" if str(CONFIG) == "config.yaml" else f"./doit config={CONFIG} ssh"
+    program = "./doit" if in_checkout() else "notos"
+    return f"{program} ssh" if str(CONFIG) == "config.yaml" else f"{program} config={CONFIG} ssh"

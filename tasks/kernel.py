@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from notos import features, kernel
 from tasks import kernel_package, kernel_source, project, sets, tools
 from tasks.graph import CACHE, MACHINE, Task, build, intact, manifest, settings, step
+from tasks.usage import FRAGMENT, usage
 
 if TYPE_CHECKING:
     from notos.modules import Kernel
@@ -23,21 +24,24 @@ FIRMWARE = [features.FIRMWARE] if MACHINE.kernel.firmware else []
 
 
 def task_kernel() -> Iterator[Task]:
-    """the kernel: fetch, configure, build"""
+    """fetch, configure and build the kernel
+
+    kernel:menuconfig edits its configuration, kernel:diffconfig compares it with what was asked for.
+    """
     yield from MADE.tasks(CONFIG, VMLINUZ, VMLINUX)
     yield {
         "name": "menuconfig",
-        "doc": "edit the configuration in the kernel's own menu; what changed becomes a fragment",
+        "doc": "edit the kernel's configuration in its menu and write the changes as a fragment",
         "actions": [(step(MADE.menuconfig), [CONFIG])],
         "task_dep": MADE.EDITED,
-        "meta": {"quiet": True},
+        "meta": usage(FRAGMENT, example="to=mine.config"),
     }
     yield {
         "name": "diffconfig",
         "doc": "show what is asked of the configuration, and what came out",
         "actions": [(step(MADE.diffconfig), [CONFIG])],
         "task_dep": MADE.EDITED,
-        "meta": {"quiet": True},
+        "meta": usage(),
     }
 
 

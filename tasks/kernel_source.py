@@ -6,8 +6,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from doit import get_var
-
 from notos import features
 from tasks import project, reporter, sets, tools
 from tasks.graph import (
@@ -26,6 +24,7 @@ from tasks.graph import (
     write_if_changed,
 )
 from tasks.kernel_package import NEEDS, put
+from tasks.usage import FRAGMENT, from_caller
 
 if TYPE_CHECKING:
     from notos.kbuild import Kbuild
@@ -226,9 +225,10 @@ def menuconfig(_config: str) -> None:
     if not lines:
         print("nothing was changed")
         return
-    target = Path(get_var("to") or f"{FOLDER}/menuconfig.config")
+    given = FRAGMENT.get()
+    target = from_caller(given) if given else Path(FOLDER, "menuconfig.config")
     target.parent.mkdir(parents=True, exist_ok=True)
-    had = target.read_text() if target.exists() and get_var("to") else ""
+    had = target.read_text() if given and target.exists() else ""
     beside = target.with_name(f".{target.name}.new")
     beside.write_text(kconfig.replaced(had, lines))
     beside.replace(target)

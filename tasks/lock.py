@@ -33,7 +33,10 @@ DEBIAN = {"suite": MACHINE.debian.suite, "components": list(MACHINE.debian.compo
 
 
 def task_lock() -> Task:
-    """choose packages; asked for by name, move to newer versions"""
+    """resolve packages to exact versions
+
+    Named on the command line, it moves to the newest versions and prints what changed.
+    """
     return {
         "actions": [step(choose)],
         "targets": [LOCK, *map(sets.path, REQUESTS)],
@@ -81,7 +84,7 @@ def choose() -> None:
 
 
 def task_fetch() -> Task:
-    """download the packages, verified, into the cache"""
+    """download and verify the packages"""
     return {
         "actions": [step(fetch)],
         "file_dep": [*map(sets.path, REQUESTS)],

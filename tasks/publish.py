@@ -2,18 +2,17 @@
 
 from pathlib import Path
 
-from doit import get_var
-
 from tasks import project, reporter
-from tasks.graph import Task, from_caller, step
+from tasks.graph import Task, step
+from tasks.usage import CACHE_FOLDER, KEY, Variable, command, from_caller, usage
 
 
 def task_publish() -> Task:
-    """write the closure of the toplevel as a signed Nix binary cache: doit publish to=DIR [key=FILE]"""
+    """write the system as a signed binary cache, from which any Nix can fetch it"""
     return {
         "actions": [step(publish)],
         "task_dep": ["toplevel"],
-        "meta": {"quiet": True},
+        "meta": usage(CACHE_FOLDER, KEY, example="to=/srv/cache"),
     }
 
 
@@ -23,9 +22,9 @@ def publish() -> None:
     from notos.errors import StoreError
     from notos.signing_key import SigningKey, default_path
 
-    folder, key = _given("to"), _given("key")
+    folder, key = _given(CACHE_FOLDER), _given(KEY)
     if folder is None:
-        raise StoreError("where to is not said", hint="doit publish to=DIR")
+        raise StoreError("missing variable: to=DIR", hint=command("publish to=DIR"))
     signer = SigningKey.load(key) if key is not None else SigningKey.ensure(default_path())
     toplevel = project.get("toplevel")
     reporter.show(f"writing {folder} …")
@@ -38,7 +37,7 @@ def publish() -> None:
     )
 
 
-def _given(name: str) -> Path | None:
-    """A path from the command line."""
-    said = get_var(name)
+def _given(variable: Variable) -> Path | None:
+    """Return a path from the command line."""
+    said = variable.get()
     return from_caller(said) if said else None

@@ -7,13 +7,15 @@ from typing import Any
 
 from doit.exceptions import BaseFail
 
+from tasks import output
+
 _progress = ""
 
 
 def show(text: str) -> None:
     """Show how far a long step is, on one line that the next one replaces; only on a terminal."""
     global _progress  # noqa: PLW0603 — there is one terminal
-    if sys.stderr.isatty():
+    if output.can_redraw():
         sys.stderr.write(f"\r\x1b[K{text}")
         sys.stderr.flush()
         _progress = text
@@ -54,7 +56,7 @@ class Reporter:
         """Before a task runs."""
         self._started = time.monotonic()
         self._running = True
-        if task.actions and not task.meta:
+        if task.actions and not (task.meta or {}).get("quiet"):
             show(f"{task.name}: {task.doc or ''} …")
 
     def add_success(self, task: Any) -> None:
@@ -102,8 +104,8 @@ class Reporter:
             self._write(f"{self._last}: up to date")
 
     def _write(self, line: str) -> None:
-        # A reporter that raises would end the build: nobody reads on, or the terminal lacks a letter.
-        with contextlib.suppress(BrokenPipeError):
+        # A reporter that raises would end the build: the reader ended, the disk is full, a letter is unknown.
+        with contextlib.suppress(OSError):
             encoding = getattr(self._out, "encoding", None) or "utf-8"
             self._out.write(line.encode(encoding, "replace").decode(encoding) + "\n")
             self._out.flush()

@@ -7,8 +7,10 @@ import sys
 import tempfile
 from pathlib import Path
 
+from notos import home
 from tasks import reporter, session
 from tasks.graph import CACHE, CONFIG, FOLDER, LOCK, Task, step
+from tasks.usage import usage
 
 LEFT_BEHIND = ("build", ".venv", ".git", "result", "__pycache__", ".*_cache")
 # Nor may it be what a compiler has made here.
@@ -19,12 +21,12 @@ ELSEWHERE = {
 
 
 def task_check_reproducible() -> Task:
-    """build once more, elsewhere and as somebody else, and compare every byte"""
+    """build again in another folder, as another user, and compare every byte"""
     return {
         "basename": "check-reproducible",
         "actions": [step(check)],
         "task_dep": ["runvm"],
-        "meta": {"quiet": True},
+        "meta": usage(),
     }
 
 
@@ -39,9 +41,15 @@ def check() -> None:
     _copy(copy)
     reporter.show(f"building once more, in {copy} …")
     done = subprocess.run(
-        [sys.executable, "-m", "tasks.elsewhere", f"config={CONFIG}", "runvm"],
+        [sys.executable, "-P", "-m", "tasks.elsewhere", f"config={CONFIG}", "runvm"],
         cwd=copy,
-        env={**_environment(), **ELSEWHERE, "NOTOS_CACHE": str(CACHE.root)},
+        env={
+            **_environment(),
+            **ELSEWHERE,
+            "NOTOS_CACHE": str(CACHE.root),
+            # A checkout runs its own copy; other projects run the Notos that is installed.
+            "PYTHONPATH": str(copy) if home.in_checkout() else home.python_path(),
+        },
         capture_output=True,
         text=True,
         check=False,

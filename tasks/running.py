@@ -8,11 +8,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from doit import get_var
-
 from tasks import project, reporter, tools
 from tasks.graph import CACHE, MACHINE, Task, params, step
 from tasks.image import RUNVM
+from tasks.usage import GENERATION, HOST, PORT, WITHIN, usage
 
 if TYPE_CHECKING:
     from notos.remote import Remote
@@ -25,46 +24,49 @@ SECONDS = 30  # within which the machine has to answer after a switch
 
 
 def task_ssh() -> Task:
-    """log in to the running machine: doit ssh ['COMMAND']"""
+    """log in to the running machine, or run a command in it
+
+    Options and variables of this task go before the command.
+    """
     return {
         "actions": [step(log_in)],
         "task_dep": ["tools:qemu"],
         "pos_arg": "words",
-        "meta": {"quiet": True, "piped": True},
+        "meta": usage(HOST, PORT, words="[COMMAND]", example="'sv status sshd'", piped=True),
         "verbosity": 2,
     }
 
 
 def task_switch() -> Task:
-    """have the running machine run what is built: doit switch [host= port= within=] [--dry-run] [--force]"""
+    """change the running machine to what is built, without a reboot
+
+    A machine that does not answer afterwards reverts by itself.
+    """
     return {
         "actions": [step(switch)],
         "task_dep": ["toplevel", "tools:qemu"],
-        "params": params(
-            dry_run=(False, "only say what it would do"),
-            force=(False, "also if the machine was made from another config"),
-        ),
-        "meta": {"quiet": True},
+        "params": [*DRY_RUN, *params(force=(False, "also if the machine was made from another config"))],
+        "meta": usage(HOST, PORT, WITHIN, example="--dry-run"),
     }
 
 
 def task_rollback() -> Task:
-    """have it run an earlier generation again: doit rollback [to=N host= port= within=] [--dry-run]"""
+    """return the running machine to an earlier generation"""
     return {
         "actions": [step(roll_back)],
         "task_dep": ["tools:qemu"],
         "params": DRY_RUN,
-        "meta": {"quiet": True},
+        "meta": usage(GENERATION, HOST, PORT, WITHIN, example="to=1"),
     }
 
 
 def task_generations() -> Task:
-    """list the systems that it had, or tell what changed between two: doit generations [A B]"""
+    """list the systems that the machine had, or what changed between two"""
     return {
         "actions": [step(generations)],
         "task_dep": ["tools:qemu"],
         "pos_arg": "numbers",
-        "meta": {"quiet": True},
+        "meta": usage(HOST, PORT, words="[A B]", example="1 2"),
     }
 
 
@@ -73,7 +75,7 @@ def address() -> "Address":
     from notos.errors import MachineError
     from notos.ssh_key import Address
 
-    host, port = get_var("host") or "", get_var("port") or ""
+    host, port = HOST.get() or "", PORT.get() or ""
     said = f"port={port}"
     if host:
         port = port or "22"
@@ -92,12 +94,12 @@ def address() -> "Address":
 
 def log_in(words: list[str]) -> None:
     """Run ssh in place of doit, with the key that runvm.sh handed to the machine. Raises MachineError."""
-    from notos import ssh_key
+    from notos import run, ssh_key
 
     where = address()
     _wait(where)
     command = ssh_key.login(CACHE, tools.tree("qemu"), where)
-    os.execv(command[0], [*command, *words, *_taken(words)])
+    run.become([*command, *words])
 
 
 def switch(dry_run: bool, force: bool) -> None:
@@ -126,7 +128,7 @@ def roll_back(dry_run: bool) -> None:
     from notos import switch as switching
     from notos.errors import MachineError
 
-    wanted = get_var("to")
+    wanted = GENERATION.get()
     with _connected() as remote:
         now = running.look(remote)
         current = now.number(now.system)
@@ -184,7 +186,7 @@ def _turn(remote: "Remote", now: "Running", todo: "Plan", *, dry_run: bool) -> i
     from notos.errors import MachineError
 
     started = time.monotonic()
-    limit = _number(get_var("within") or str(SECONDS))
+    limit = _number(WITHIN.get() or str(SECONDS))
     print(f"{remote.address}: {todo.old.path}\n{' ' * len(str(remote.address))}  {todo.new.path}")
     _print([*todo.changes.lines(), *todo.changes.steps()])
     if todo.send:
@@ -254,18 +256,3 @@ def _number(text: str) -> int:
     if not text.isdigit():
         raise MachineError(f"{text} is no number", hint="./doit generations lists them")
     return int(text)
-
-
-def _taken(words: list[str]) -> list[str]:
-    """A command with = in it, which doit takes for a variable. Raises ToolError unless it was one word."""
-    from doit import doit_cmd
-
-    from notos.errors import ToolError
-
-    ours = ("config", "host", "port")
-    taken = [f"{name}={value}" for name, value in doit_cmd._CMDLINE_VARS.items() if name not in ours]
-    if len(taken) > 1 or (taken and words):
-        raise ToolError(
-            "doit takes words with = in them for itself", hint="put the command in quotes, as one word"
-        )
-    return taken

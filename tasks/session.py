@@ -10,7 +10,7 @@ import functools
 import signal
 import sqlite3
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -22,7 +22,6 @@ from doit.cmd_ignore import Ignore
 from doit.cmd_resetdep import ResetDep
 from doit.cmd_run import Run
 from doit.dependency import Dependency, SqliteDB
-from doit.doit_cmd import DoitMain
 from doit.exceptions import InvalidDodoFile
 from doit.runner import Runner
 
@@ -39,8 +38,13 @@ class _BusyError(InvalidDodoFile):  # type: ignore[misc]  # doit has no types
 
 
 def asked_for(name: str) -> bool:
-    """Whether the command line names this task, rather than its target or one that depends on it."""
+    """Return True if the command line names this task, rather than its target or one that depends on it."""
     return name in _asked
+
+
+def ask_for(names: Iterable[str]) -> None:
+    """Take these tasks as named on the command line."""
+    _asked.update(names)
 
 
 def tasks() -> Mapping[str, Any]:
@@ -54,14 +58,15 @@ def install(folder: str, sweep: Callable[[bool], None], look: Callable[[], None]
     `sweep(dryrun)` removes what is left in it when all tasks have been cleaned; `look()` raises what doit
     prints in one line where a run could not write.
     """
-    DoitMain.BIN_NAME = "doit"  # "-m" otherwise, in messages, when run by python -m doit
     run, clean = Run._execute, Clean._execute
 
     @functools.wraps(run)  # doit reads the signature
     def running(self: Any, *args: Any, **kwargs: Any) -> Any:
         words = [] if self.sel_default_tasks else self.sel_tasks
         _tasks.update((each.name, each) for each in self.task_list)
-        _asked.update(name for name in _tasks if any(fnmatchcase(name, word) for word in words))
+        # What follows a task that takes words is no task.
+        taking = next((at for at, word in enumerate(words) if _takes_words(word)), len(words))
+        ask_for(name for name in _tasks if any(fnmatchcase(name, word) for word in words[: taking + 1]))
         # A worker process that dies hangs doit for ever. What can run at once does so inside a task.
         kwargs["num_process"] = 0
         look()
@@ -101,6 +106,10 @@ def _open_database() -> None:
             raise _BusyError(f"{name} is damaged: {error}; remove it, and all is made anew") from None
 
     SqliteDB.__init__ = opening
+
+
+def _takes_words(word: str) -> bool:
+    return word in _tasks and _tasks[word].pos_arg is not None
 
 
 def _wrapped(execute: Callable[..., Any], folder: str) -> Callable[..., Any]:

@@ -3,14 +3,16 @@
 from pathlib import Path
 
 from notos import features
+from notos.home import own
 from notos.tree import Tree
 from tasks import project, sets
 from tasks.graph import CACHE, MACHINE, Task, files, intact, manifest, settings, step
 
-STEP = "scripts/step"
-STAGE1 = ["scripts/stage1/init", STEP, *(["scripts/stage1/disk"] if MACHINE.disk else [])]
+STEP = own("scripts/step")
+STAGE1 = [own("scripts/stage1/init"), STEP, *([own("scripts/stage1/disk")] if MACHINE.disk else [])]
 INITRD = features.initrd_packages(MACHINE)
-STAGE2 = ["scripts/stage2/activate", "scripts/stage2/init", STEP]
+STAGE2 = [own("scripts/stage2/activate"), own("scripts/stage2/init"), STEP]
+RUNIT = own("runit")
 SERVICE_FILES = files(*(each.source for each in MACHINE.services.values() if each.source is not None))
 
 
@@ -94,7 +96,7 @@ def task_runit() -> Task:
     }
     return {
         "actions": [step(render_runit)],
-        "file_dep": [*files("runit"), STEP, *SERVICE_FILES],
+        "file_dep": [*files(RUNIT), STEP, *SERVICE_FILES],
         "targets": [manifest("runit")],
         "uptodate": [settings(machine, render_runit), intact()],
         "clean": True,
@@ -105,7 +107,7 @@ def render_runit() -> None:
     """Make the runit object."""
     from notos import runit
 
-    source = Tree.from_directory(Path("runit"))
+    source = Tree.from_directory(Path(RUNIT))
     source.text("step", Path(STEP).read_text(), executable=True)
     project.add("runit", runit.NAME, runit.build(MACHINE, source))
 

@@ -4,11 +4,12 @@ from dataclasses import asdict
 from pathlib import Path
 
 from notos import features
+from notos.home import own
 from notos.tree import Tree
 from tasks import project, sets
 from tasks.graph import CACHE, MACHINE, Task, files, intact, manifest, settings, step
 
-ETC = "scripts/stage2/etc"
+ETC = own("scripts/stage2/etc")
 PACKAGES = features.system_packages(MACHINE)
 OPTIONS = {each.name: [each.only, each.exclude] for each in PACKAGES}
 SOURCES = [file.source for file in MACHINE.etc.values() if file.source is not None]

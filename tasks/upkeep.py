@@ -4,11 +4,12 @@ from pathlib import Path
 
 from tasks import project, session
 from tasks.graph import FOLDER, Task, step
+from tasks.usage import usage
 
 
 def task_gc() -> Task:
-    """remove what no task refers to any more: manifests, store objects, half-written files"""
-    return {"actions": [step(collect)], "meta": {"quiet": True}}
+    """remove store objects and files that no task refers to any more"""
+    return {"actions": [step(collect)], "meta": usage()}
 
 
 def collect() -> None:

@@ -6,6 +6,8 @@ from typing import Any
 from doit.globals import Globals
 
 from tasks import session
+from tasks.graph import step
+from tasks.usage import usage
 
 
 def reasons(task: Any, tasks: Mapping[str, Any]) -> list[str]:
@@ -33,13 +35,18 @@ def reasons(task: Any, tasks: Mapping[str, Any]) -> list[str]:
 
 
 def task_why() -> dict[str, Any]:
-    """say which tasks would run, and why: doit why [TASK...]"""
-    return {"actions": [explain], "pos_arg": "names", "meta": {"quiet": True}}
+    """list the tasks that would run, and why"""
+    return {
+        "actions": [step(explain)],
+        "pos_arg": "names",
+        "meta": usage(words="[TASK ...]", takes="tasks", example="squashfs"),
+    }
 
 
 def explain(names: list[str]) -> None:
     """Print each task that `names` (all of runvm by default) bring about, with its reasons."""
     tasks = session.tasks()
+    session.ask_for(names)
     wanted = names or [name for name in ("runvm",) if name in tasks] or list(tasks)
     touched: set[str] = set()
     for name in _in_order(wanted, tasks):

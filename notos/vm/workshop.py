@@ -1,6 +1,5 @@
 """Builds machines for tests, through the graph, in a folder of its own: the user's build/ and result stay.
 
-<folder>/dodo.py tasks/ scripts/ runit/ kernel/    links to Notos'
 <folder>/configs/NAME.yaml, .lock                  what a test asks for, laid on the user's config
 <folder>/build/NAME/                               the machines
 """
@@ -19,21 +18,14 @@ import yaml
 
 from notos import config
 from notos.errors import MachineError
+from notos.home import PACKAGE, python_path
 from notos.machine import Machine
 from notos.run import follow
 from notos.vm.built import BACKDOOR
 
 __tracebackhide__ = True  # a failed test shows the test's line (pytest)
 
-PACKAGE = Path(__file__).resolve().parent.parent
 INSTRUMENTED = PACKAGE / "vm/instrumented/config.yaml"
-_GRAPH = ("dodo.py", "tasks", "scripts", "runit", "kernel")
-
-
-def home() -> Path:
-    """Where the graph is: what a wheel brings, else the checkout that this is part of."""
-    brought = PACKAGE / "graph"
-    return brought if brought.is_dir() else PACKAGE.parent
 
 
 class Workshop:
@@ -67,13 +59,6 @@ class Workshop:
     def _prepare(self) -> None:
         (self._folder / "configs").mkdir(parents=True, exist_ok=True)
         (self._folder / ".gitignore").write_text("*\n")
-        for name in _GRAPH:
-            link, target = self._folder / name, home() / name
-            if link.is_symlink() and link.readlink() == target:
-                continue
-            beside = link.with_name(f".{name}.{os.getpid()}")
-            beside.symlink_to(target)
-            beside.replace(link)
 
     def _config(self, base: Path, asked: Mapping[str, Any], *imports: Path) -> Path:
         """Write the config of what is asked for, with the base's lock to start from."""
@@ -92,15 +77,14 @@ class Workshop:
     def _run_doit(self, path: Path) -> None:
         told = ("NOTOS_CALLER", "NOTOS_CONFIG")  # by a doit that runs the tests
         environment = {key: value for key, value in os.environ.items() if key not in told}
-        python = [str(PACKAGE.parent), environment.get("PYTHONPATH", "")]
-        environment["PYTHONPATH"] = os.pathsep.join(filter(None, python))
+        environment["PYTHONPATH"] = python_path()
         said: list[str] = []
 
         def hear(line: str) -> None:
             said.append(line)
             self._heard(line)
 
-        words = [sys.executable, "-m", "doit", f"config={path}", "runvm"]
+        words = [sys.executable, "-P", "-m", "tasks", f"config={path}", "runvm"]
         log = self._folder / "configs" / f"{path.stem}.log"
         if follow(words, log, hear, cwd=self._folder, env=environment):
             raise MachineError("\n".join([f"cannot build {path}", *said[-12:]]))

@@ -1,0 +1,123 @@
+"""The command notos: the graph's tasks, for the project around the current directory; `new` makes a project.
+
+It is the outermost layer, and hands over to the graph by name: nothing of notos/ depends on the graph.
+"""
+
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import NoReturn
+
+from notos.errors import NotosError, UsageError
+from notos.home import home
+
+CONFIG = "config.yaml"
+WRONG = 3  # exit status: nothing ran
+WITHOUT_PROJECT = ("help", "new", "completion")
+
+
+def main() -> int:
+    """Be the command notos; return the exit status."""
+    try:
+        return _run(sys.argv[1:])
+    except NotosError as error:
+        sys.stderr.write(f"ERROR: {error}\n")
+        return WRONG
+    except KeyboardInterrupt:
+        sys.stderr.write("\ninterrupted\n")
+        return 130
+
+
+def doit() -> NoReturn:
+    """Be doit's command in a project whose pyproject.toml names this as doit's loader.
+
+    doit calls it before it looks at its words, so all that the user meets is as with notos.
+    """
+    sys.exit(_graph(sys.argv[1:], "doit"))
+
+
+def _run(words: Sequence[str]) -> int:
+    caller = Path.cwd()
+    os.environ["NOTOS_CALLER"] = str(caller)
+    if words[:1] == ["complete"]:
+        with suppress(UsageError):
+            os.chdir(project("", caller))
+        return _graph(words, "notos")
+    named, rest = config(words)
+    first = next((word for word in rest if not word.startswith("-")), "")
+    if rest[:1] == ["new"] and not {"-h", "--help"} & set(rest):
+        from notos import skeleton
+
+        return skeleton.main(rest[1:])
+    try:
+        os.chdir(project(named, caller))
+    except UsageError:
+        if first and first not in WITHOUT_PROJECT and not {"-h", "--help"} & set(rest):
+            raise
+    if not rest:
+        rest = ["help"]
+    return _graph([*([f"config={named}"] if named else []), *rest], "notos")
+
+
+def config(words: Sequence[str]) -> tuple[str, list[str]]:
+    """Take the config that -c, --config or config= names from `words`; it and the rest. Raises UsageError.
+
+    Options of notos stand before the first word that is none: those after it belong to that.
+    """
+    named: list[str] = []
+    rest: list[str] = []
+    words = list(words)
+    while words:
+        word = words.pop(0)
+        if word in ("-c", "--config"):
+            if not words:
+                raise UsageError(f"{word} wants a file", hint="for example notos -c other.yaml build")
+            named.append(words.pop(0))
+        elif word.startswith(("--config=", "config=")):
+            named.append(word.partition("=")[2])
+        elif word == "--" or not word.startswith("-"):
+            later = [each for each in words if each.startswith(("config=", "--config="))]
+            if len(later) == 1 and "--" not in words and word != "ssh":
+                named.append(words.pop(words.index(later[0])).partition("=")[2])
+            rest += [word, *words]
+            break
+        else:
+            rest.append(word)
+    if len(named) > 1:
+        raise UsageError("two configs are named", hint="leave one out")
+    if named and not named[0]:
+        raise UsageError("the config has no name", hint="for example notos -c other.yaml build")
+    return (named or [""])[0], rest
+
+
+def project(named: str, caller: Path) -> Path:
+    """Return the folder of the project: with config.yaml, the nearest above the config `named`, or `caller`.
+
+    A config without config.yaml above it is a project of its own. Raises UsageError where none is found.
+    """
+    start = (caller / named).parent if named else caller
+    for folder in (start, *start.parents):
+        if (folder / CONFIG).is_file():
+            return folder
+    if named and (caller / named).is_file():
+        return start
+    if named:
+        raise UsageError(f"no file {named}", hint="notos -c FILE wants a config")
+    raise UsageError(
+        f"no {CONFIG} in {caller} or above it",
+        hint="notos new DIR makes a project, notos -c FILE names a config",
+    )
+
+
+def _graph(words: Sequence[str], program: str) -> int:
+    """Run the graph's command line in the current directory."""
+    sys.path.insert(0, str(home()))
+    code: int = importlib.import_module("tasks.command_line").main(words, program)
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,66 @@
+"""New projects: `notos new DIR` copies project/ and puts the machine's name in its files."""
+
+import json
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+import yaml
+
+from notos.errors import NotosError, UsageError
+
+_FILES = Path(__file__).parent / "project"
+# Names that a tool would take for its own here.
+_RENAMED = {"gitignore": ".gitignore", "workflow.yml": ".github/workflows/test.yml"}
+_EXAMPLE = "for example notos new web"
+
+
+def main(words: Sequence[str]) -> int:
+    """Make the project that `words` name and print what to do next. Raises UsageError, NotosError."""
+    given = [each for each in words if each != "--"]
+    for each in given:
+        if each.startswith("-"):
+            raise UsageError(f"unknown option of new: {each}", hint=_EXAMPLE)
+    if len(given) != 1 or not given[0]:
+        wrong = "new wants one folder" if given else "missing: the folder of the project"
+        raise UsageError(wrong, hint=_EXAMPLE)
+    folder = Path(given[0])
+    name = make(folder)
+    print(f"made the project {name} in {folder}; next:\n\n    cd {folder}\n    notos build\n    notos test")
+    return 0
+
+
+def make(folder: Path) -> str:
+    """Make a project in `folder`, which is new or empty; return its machine's name. Raises NotosError."""
+    name = machine_name(folder.absolute().name)
+    values = {"@name@": name, "@hostname@": name}
+    try:
+        if folder.is_dir() and any(folder.iterdir()):
+            raise UsageError(f"{folder} is not empty", hint="name a new folder")
+        for source in sorted(path for path in _FILES.rglob("*") if path.is_file()):
+            if "__pycache__" in source.parts:
+                continue
+            path = source.relative_to(_FILES).as_posix()
+            target = folder / _RENAMED.get(path, path)
+            text = source.read_text()
+            for marker, value in values.items():
+                text = text.replace(marker, _quoted(value) if path == "config.yaml" else value)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_text(text)
+            if source.stat().st_mode & 0o100:
+                target.chmod(target.stat().st_mode | 0o111)
+    except OSError as error:
+        raise NotosError(
+            f"cannot write {error.filename or folder}: {error.strerror}", hint="name another folder"
+        ) from None
+    return name
+
+
+def machine_name(text: str) -> str:
+    """Return the name of a machine, valid as a host's name too (RFC 1123), for a folder called `text`."""
+    return re.sub("[^a-z0-9]+", "-", text.lower()).strip("-")[:63].rstrip("-") or "machine"
+
+
+def _quoted(text: str) -> str:
+    """Return YAML for a text, in quotes where it would be a number or the like."""
+    return text if yaml.safe_load(text) == text else json.dumps(text)

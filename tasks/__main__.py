@@ -1,0 +1,17 @@
+"""python -m tasks: ./doit without its environment, for the project in the current directory."""
+
+import sys
+
+
+def main() -> int:
+    """Run the command line; an interrupt while Python still loads it has no traceback either."""
+    try:
+        from tasks.command_line import main as run
+    except KeyboardInterrupt:
+        sys.stderr.write("\ninterrupted\n")
+        return 130
+    return run(sys.argv[1:], "./doit")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

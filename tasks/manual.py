@@ -1,0 +1,251 @@
+"""Help: one screen for newcomers, and a page for each task and command."""
+
+import shutil
+import textwrap
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from doit.cmdparse import CmdParse
+
+from tasks import command_line, usage
+from tasks.usage import Variable, command, program
+
+_INTRODUCTION = """\
+Notos makes tiny immutable operating systems for virtual machines, from Debian
+packages. One config.yaml becomes a kernel, an initrd, a read-only squashfs,
+and runvm.sh, the script that boots them in QEMU.
+"""
+_CHECKOUT = (
+    (
+        "Two commands",
+        (
+            ("runvm", "build the machine of config.yaml"),
+            ("./result", "boot it on this terminal; ctrl-a x quits"),
+        ),
+    ),
+    (
+        "While it runs, in another terminal",
+        (
+            ("ssh ['COMMAND']", "log in as root, or run a command"),
+            ("switch", "change the running machine to what is built, in 2 s"),
+            ("rollback", "return it to the generation before"),
+        ),
+    ),
+    (
+        "Every day",
+        (
+            ("why", "what would run, and why"),
+            ("lock", "move the packages to newer versions"),
+            ("test", "run the tests"),
+            ("clean [-n]", "remove what was built (-n: only list it)"),
+        ),
+    ),
+    (
+        "More",
+        (
+            ("list", "all tasks, in the order of a build"),
+            ("help TASK", "options and an example of a task, as TASK --help"),
+            ("completion SHELL", "a completion script for bash, zsh or fish"),
+            ("--version", "versions of Notos, doit and Python"),
+        ),
+    ),
+)
+_INSTALLED = (
+    (
+        "Start",
+        (
+            ("new DIR", "make a project: a config, a service, a test, CI"),
+            ("build", "build the machine of config.yaml"),
+            ("run", "build it and boot it on this terminal; ctrl-a x quits"),
+            ("test", "boot it in the project's tests"),
+        ),
+    ),
+    _CHECKOUT[1],
+    ("Every day", tuple(each for each in _CHECKOUT[2][1] if each[0] != "test")),
+    _CHECKOUT[3],
+)
+
+
+@dataclass(frozen=True)
+class Command:
+    """The help of a command that is no task; an option is its names and what it does."""
+
+    doc: str
+    words: str = ""
+    options: tuple[tuple[str, str], ...] = ()
+    example: str = ""
+
+
+COMMANDS = {
+    "list": Command(
+        "list the tasks, in the order of a build",
+        "[TASK ...]",
+        (
+            ("--all", "subtasks too (kernel:build)"),
+            ("-q, --quiet", "names only"),
+            ("-s, --status", "U if up to date, R if it would run"),
+            ("--deps", "the files that each task reads"),
+        ),
+        "list --all --status",
+    ),
+    "run": Command(
+        "run tasks; the word run may be left out",
+        "[TASK | TARGET ...]",
+        (
+            ("-a, --always-execute", "run the tasks and what they depend on, up to date or not"),
+            ("-c, --continue", "go on after a failure with what does not depend on it"),
+            ("-s, --single", "run only these tasks, not what they depend on"),
+            ("-o, --output-file FILE", "write the report of the tasks to a file"),
+        ),
+        "run -a squashfs",
+    ),
+    "info": Command(
+        "show what a task reads and makes",
+        "TASK",
+        (("--no-status", "without the reasons to run it"),),
+        "info squashfs",
+    ),
+    "clean": Command(
+        "remove what was built; downloads, the lock and the machine's drive stay",
+        "[TASK ...]",
+        (
+            ("-n, --dry-run", "only list what would be removed"),
+            ("-c, --clean-dep", "also what the tasks depend on"),
+        ),
+        "clean -n",
+    ),
+    "forget": Command(
+        "forget that tasks have succeeded, so that they run again",
+        "[TASK ...]",
+        (("-a, --all", "all tasks"), ("-s, --follow-sub", "what the tasks depend on too")),
+        "forget squashfs",
+    ),
+    "help": Command("show this help, or that of a task or command", "[TASK | COMMAND]", (), "help switch"),
+    "completion": Command(
+        "print a script that completes commands, tasks, options and configs",
+        "bash | zsh | fish",
+        (),
+        "completion bash >~/.local/share/bash-completion/completions/doit",
+    ),
+}
+NEW = Command(
+    "make a project: config.yaml, a service, a test, .gitignore, a CI workflow", "DIR", (), "new web"
+)
+
+
+def show(topics: Sequence[str], variables: Mapping[str, str]) -> int:
+    """Print the help of `topics`, the front page if there are none. Raises UsageError for an unknown one."""
+    if not topics:
+        print(front())
+        return 0
+    print("\n\n".join(page(each, variables) for each in topics))
+    return 0
+
+
+def installed() -> bool:
+    """Return True if the user calls the command notos, which has words of its own."""
+    return program() == "notos"
+
+
+def commands() -> dict[str, Command]:
+    """The commands of the program that the user calls."""
+    if not installed():
+        return COMMANDS
+    return {"new": NEW, **{name: each for name, each in COMMANDS.items() if name != "run"}}
+
+
+def front() -> str:
+    """Return the first page, at most 40 lines of 80 columns."""
+    blocks = [_INTRODUCTION]
+    for title, rows in _INSTALLED if installed() else _CHECKOUT:
+        lines = [(words if words == "./result" else command(words), text) for words, text in rows]
+        blocks.append(f"{title}\n{_table(lines, 25)}\n")
+    if installed():
+        chosen = [("-c, --config FILE", "the config; config.yaml of this folder or the nearest above")]
+        blocks.append(f"Options\n{_table(chosen, 25)}\n")
+        blocks.append("The README of a new project says more.")
+    else:
+        chosen = [("config=FILE", "another machine; for example examples/minimal.yaml")]
+        blocks.append(f"Variables\n{_table(chosen, 25)}\n")
+        blocks.append("Documentation: README.md and docs/; docs/configuration.md has every key.")
+    return "\n".join(blocks)
+
+
+def page(topic: str, variables: Mapping[str, str]) -> str:
+    """Return the help of a task or command. Raises UsageError."""
+    if topic in commands():
+        found = commands()[topic]
+        blocks = [
+            f"{command(topic)}: {found.doc}",
+            _usage(topic, bool(found.options), found.words),
+            _section("Options", found.options),
+            f"Example\n  {command(found.example)}" if found.example else "",
+        ]
+        return "\n\n".join(filter(None, blocks))
+    name = usage.task_name(topic)
+    if name in command_line.COMMANDS:
+        return f"{command(topic)}: a command of doit, which runs the tasks; see https://pydoit.org/cmd-other.html"
+    tasks = command_line.load(variables)
+    if name not in tasks:
+        raise command_line.unknown_task(topic, tasks)
+    return _task_page(topic, tasks[name], tasks)
+
+
+def _task_page(topic: str, task: Any, tasks: Mapping[str, Any]) -> str:
+    meta = task.meta or {}
+    read = (usage.CONFIG, *usage.variables(meta))
+    parts = [(each.name, each.doc or "") for each in tasks.values() if each.subtask_of == task.name]
+    options = option_rows(command_line.options(task))
+    example = meta.get("example", "")
+    blocks = [
+        f"{command(topic)}: {task.doc}",
+        _paragraph(meta.get("more", "")),
+        _usage(topic, bool(options), meta.get("words", ""), usage.variables(meta)),
+        _section("Parts", parts),
+        _section("Options", options),
+        _section("Variables", [(f"{each.name}={each.value}", each.help) for each in read]),
+        _section("Makes", [(target, "") for target in task.targets]),
+        f"Example\n  {command(f'{topic} {example}'.rstrip())}",
+    ]
+    return "\n\n".join(filter(None, blocks))
+
+
+def option_rows(parser: CmdParse) -> list[tuple[str, str]]:
+    """Return the options of a task: how each is written, and what it does with its default."""
+    rows = []
+    for each in parser.options:
+        flags = f"--{each.long}" if each.type is bool else f"--{each.long} {each.metavar}"
+        default = "" if each.type is bool or each.default == "" else f" (default: {each.default})"
+        rows.append((flags, f"{each.help}{default}"))
+    return rows
+
+
+def _usage(topic: str, options: bool, words: str, read: Iterable[Variable] = ()) -> str:
+    given = " ".join(f"[{each.name}={each.value}]" for each in read)
+    parts = (command(topic), given, "[OPTIONS]" if options else "", words)
+    return f"  {' '.join(filter(None, parts))}"
+
+
+def _section(title: str, rows: Sequence[tuple[str, str]]) -> str:
+    return f"{title}\n{_table(rows)}" if rows else ""
+
+
+def _table(rows: Sequence[tuple[str, str]], width: int = 0) -> str:
+    """Two columns; the second one is wrapped."""
+    width = width or max(len(left) for left, _ in rows) + 2
+    lines = []
+    for left, right in rows:
+        head = f"  {left:<{width}}"
+        wrapped = textwrap.wrap(right, _columns() - len(head)) or [""]
+        lines.append(f"{head}{wrapped[0]}".rstrip())
+        lines += [" " * (width + 2) + each for each in wrapped[1:]]
+    return "\n".join(lines)
+
+
+def _paragraph(text: str) -> str:
+    return textwrap.fill(" ".join(text.split()), _columns())
+
+
+def _columns() -> int:
+    return max(40, min(100, shutil.get_terminal_size().columns))

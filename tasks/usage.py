@@ -1,0 +1,139 @@
+"""How tasks are used: the variables and words that each takes, declared once, beside the task.
+
+The check of the command line, `help` and completion read these declarations. Options are declared by
+graph.params().
+"""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from doit import get_var
+
+Kind = Literal["text", "number", "port", "file", "yaml", "folder"]
+
+# The words by which the user calls us: ./doit, doit or notos.
+_program = "./doit"
+
+
+@dataclass(frozen=True)
+class Variable:
+    """A NAME=VALUE of the command line. `value` stands for its value in help, `example` is a real one."""
+
+    name: str
+    value: str
+    help: str
+    example: str
+    kind: Kind = "text"
+
+    def get(self) -> str | None:
+        """Return the value on the command line, None without one."""
+        given: str | None = get_var(self.name)
+        return given
+
+    def wants(self, given: str) -> str:
+        """Return what a value has to be, empty if `given` is so."""
+        number = int(given) if given.isascii() and given.isdigit() else 0
+        if self.kind == "number" and not number:
+            return "a number from 1"
+        if self.kind == "port" and not 0 < number < 65536:
+            return "a number from 1 to 65535"
+        return ""
+
+
+CONFIG = Variable(
+    "config", "FILE", "the machine's config (default: config.yaml)", "examples/minimal.yaml", "yaml"
+)
+HOST = Variable("host", "NAME", "name or address of the machine (default: 127.0.0.1)", "192.0.2.7")
+PORT = Variable(
+    "port", "NUMBER", "TCP port of its ssh server (default: the one forwarded to 22)", "2222", "port"
+)
+WITHIN = Variable(
+    "within", "SECONDS", "time for the machine to answer before it reverts (default: 30)", "60", "number"
+)
+GENERATION = Variable("to", "NUMBER", "the generation to return to (default: the one before)", "1", "number")
+CACHE_FOLDER = Variable("to", "DIR", "the folder of the binary cache", "/srv/cache", "folder")
+FRAGMENT = Variable(
+    "to",
+    "FILE",
+    "the fragment to write (default: menuconfig.config in the build folder)",
+    "mine.config",
+    "file",
+)
+KEY = Variable(
+    "key", "FILE", "the secret key to sign with (default: ~/.config/notos/cache.secret)", "my.secret", "file"
+)
+TESTS = Variable("tests", "WORDS", "words for pytest (default: all tests)", "tests/boot", "file")
+
+VARIABLES = (CONFIG, HOST, PORT, WITHIN, GENERATION, CACHE_FOLDER, FRAGMENT, KEY, TESTS)
+
+# The task whose words are the command of another program. From the first word that is none of its variables
+# they may have = and - in them.
+PASSED_ON = "ssh"
+PASSED_ON_VARIABLES = (CONFIG, HOST, PORT)
+
+
+def usage(
+    *variables: Variable,
+    words: str = "",
+    takes: Literal["", "tasks"] = "",
+    example: str = "",
+    piped: bool = False,
+) -> dict[str, Any]:
+    """Return the `meta` of a task that a user calls for its output.
+
+    It reads `variables` besides config=. `words` stands for its positional words, which are names of tasks
+    if it takes them. `example` is what follows the task's name in an example. What a `piped` task prints may
+    go to a program, so progress goes to standard error.
+    """
+    return {
+        "quiet": True,
+        "piped": piped,
+        "variables": variables,
+        "words": words,
+        "takes": takes,
+        "example": example,
+    }
+
+
+def variables(meta: Mapping[str, Any] | None) -> tuple[Variable, ...]:
+    """Return the variables that a task with this `meta` reads besides config=."""
+    found: tuple[Variable, ...] = (meta or {}).get("variables", ())
+    return found
+
+
+def from_caller(named: str) -> Path:
+    """Return a path that the user named; ./doit and notos change to the project's folder."""
+    return Path(os.environ.get("NOTOS_CALLER", ""), named)
+
+
+def program() -> str:
+    """Return the command that the user typed: ./doit, doit or notos."""
+    return _program
+
+
+def called_as(name: str) -> None:
+    """Note the command that the user typed."""
+    global _program  # noqa: PLW0603 — a process is called once
+    _program = name
+
+
+# Words of notos for tasks.
+NOTOS_WORDS = {"build": "runvm", "run": "boot"}
+
+
+def own_words() -> Mapping[str, str]:
+    """Return the words of the program that the user called for tasks, besides the tasks' names."""
+    return NOTOS_WORDS if _program == "notos" else {}
+
+
+def task_name(word: str) -> str:
+    """Return the task that the user means by `word`."""
+    return own_words().get(word, word)
+
+
+def command(words: str) -> str:
+    """Return what the user types to run `words`."""
+    return f"{_program} {words}"
