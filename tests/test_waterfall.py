@@ -103,7 +103,7 @@ def contrast(one: str, other: str) -> float:
 
 
 def painted(svg: ElementTree.Element, name: str, *, dark: bool) -> dict[str, str]:
-    """Return the colours of the class `name`: its attributes on a light page, the style sheet's on a dark one."""
+    """Return the colours of the class `name`, by its attributes (light page) or the style sheet (dark page)."""
     if dark:
         sheet = svg.findtext(f"{SVG}style") or ""
         assert sheet.startswith("@media (prefers-color-scheme: dark) {")
