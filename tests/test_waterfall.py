@@ -103,7 +103,7 @@ def contrast(one: str, other: str) -> float:
 
 
 def painted(svg: ElementTree.Element, name: str, *, dark: bool) -> dict[str, str]:
-    """Return the colours of the class `name`, by its attributes (light page) or the style sheet (dark page)."""
+    """Return the colours of the class `name`: from the attributes, or from the style sheet if `dark`."""
     if dark:
         sheet = svg.findtext(f"{SVG}style") or ""
         assert sheet.startswith("@media (prefers-color-scheme: dark) {")
