@@ -33,6 +33,7 @@ class _Line:
     home: str
     shell: str
     where: str
+    locked: bool  # u!
 
 
 @dataclass
@@ -41,6 +42,7 @@ class _Table:
 
     users: dict[str, list[str]] = field(default_factory=dict)  # fields of passwd(5)
     groups: dict[str, list[str]] = field(default_factory=dict)  # fields of group(5)
+    locked: set[str] = field(default_factory=set)  # users who cannot log in at all
 
     def gid(self, group: str, line: _Line) -> str:
         if group not in self.groups:
@@ -77,9 +79,9 @@ class _Table:
 def accounts(files: Mapping[str, str], *, passwd: str, group: str) -> Accounts:
     """The accounts of `passwd` and `group` (files as in passwd(5)) and of the sysusers.d `files`.
 
-    `files` are texts by file name; a line for an account that is there changes nothing. Nobody has a
-    password: root's is "*", which sshd lets in by key, the others' "!*". Raises NotosError with file
-    and line for what is not understood.
+    `files` are texts by file name; a line for an account that exists changes nothing. No account has
+    a password: it is "*", which sshd lets in by key, or "!*" for `u!`, which it does not. Raises NotosError
+    with file and line for what is not understood.
     """
     table = _Table()
     for row in _rows(group, 4):
@@ -116,6 +118,8 @@ def _add_user(table: _Table, line: _Line) -> None:
     shell = line.shell if line.shell != "-" else "/usr/sbin/nologin"
     gecos = line.gecos if line.gecos != "-" else ""
     table.users[line.name] = [line.name, "x", uid, gid, gecos, home, shell]
+    if line.locked:
+        table.locked.add(line.name)
 
 
 def _if_free(table: _Table, gid: str) -> str:
@@ -125,11 +129,10 @@ def _if_free(table: _Table, gid: str) -> str:
 
 def _texts(table: _Table) -> Accounts:
     # The date of the last change is left empty, which switches password ageing off (shadow(5)).
-    passwords = {"root": "*"}
     return Accounts(
         passwd="".join(":".join(row) + "\n" for row in table.users.values()),
         group="".join(":".join(row) + "\n" for row in table.groups.values()),
-        shadow="".join(f"{name}:{passwords.get(name, '!*')}:::::::\n" for name in table.users),
+        shadow="".join(f"{name}:{'!*' if name in table.locked else '*'}:::::::\n" for name in table.users),
         gshadow="".join(f"{name}:!::{row[3]}\n" for name, row in table.groups.items()),
     )
 
@@ -145,7 +148,7 @@ def _parse(name: str, text: str) -> list[_Line]:
         if not words:
             continue
         kind, account, *rest = [*words, *["-"] * (6 - len(words))]
-        line = _Line(kind.rstrip("!"), account, *rest[:4], where)  # type: ignore[call-arg]
+        line = _Line(kind.rstrip("!"), account, *rest[:4], where, locked=kind.endswith("!"))  # type: ignore[call-arg]
         if line.kind not in ("u", "g", "m", "r"):
             raise _problem(line, f"a line of type {kind} is not understood", "use u, g or m")
         if any("%" in word for word in words[1:]):
