@@ -152,7 +152,11 @@ def blocks(path: Path) -> list[Block]:
 
 def inline_commands(path: Path) -> list[Command]:
     """Return the commands in the text of a page, which stand between backquotes."""
-    code = {number for each in blocks(path) for number in range(each.line, each.line + len(each.text.splitlines()))}
+    code = {
+        number
+        for each in blocks(path)
+        for number in range(each.line, each.line + len(each.text.splitlines()))
+    }
     return [
         Command(_bare(match[1]), number)
         for number, line in enumerate(path.read_text().splitlines(), 1)

@@ -28,7 +28,7 @@ READERS_FILES = {
     "fix.patch": "",
     "services/metrics/run": "#!/bin/sh\nexec sleep 1000000\n",
     "signing.pem": "",
-    "alice_key.pub": "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIL0CzXyqXs1g3nAJm0JvmVIk5vMZP9gKZ8r3d3sZrX9w alice\n",
+    "alice_key.pub": "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIL0CzXyqXs1g3nAJm0JvmVIk5vMZP9gKZ8r3d3sZrX9w\n",
 }
 # `disk: {size: 10G}` and the like must fit on the tests' host.
 SMALLER: Mapping[str, object] = {"disk": {"size": "512M"}}
@@ -65,12 +65,12 @@ def write_config(root: Path, name: str, found: Iterable[Block]) -> Path | None:
 
 
 class Session:
-    """The commands of a page, run in order; `tool` gives the words that run a peer's program."""
+    """The commands of a page, run in order; `program` gives the words that run one of the reader's host."""
 
-    def __init__(self, project: Project, page: str, found: list[Block], tool: Callable[[str], list[str]]):
+    def __init__(self, project: Project, page: str, found: list[Block], program: Callable[[str], list[str]]):
         self.root = project.root
         self._blocks = found
-        self._tool = tool
+        self._program = program
         self._machine: subprocess.Popen[bytes] | None = None
         self._console = self.root / "console"
         self._ports: dict[int, int] = {}  # of this host, by the machine's
@@ -78,9 +78,9 @@ class Session:
         write_files(self.root, found)
         write_config(self.root, Path(page).stem.lower(), found)
         self._environment = {**clean_environment(), **self._home()}
+        for words in ("init -q", "add .", "commit -q -m Clone"):
+            self._call(["git", *words.split()])
         (self.root / ".venv").symlink_to(sys.prefix)
-        for words in (("init", "-q"), ("add", "."), ("commit", "-q", "-m", "A clone")):
-            self._call(["git", *words])
 
     def _home(self) -> dict[str, str]:
         """A home of the reader's, with the cache, ssh as he configured it, and git's name for him."""
@@ -90,14 +90,20 @@ class Session:
         programs.mkdir()
         self._ssh_config = home / "ssh_config"
         self._ssh_config.touch()
-        for name, more in (("ssh", []), ("scp", ["-S", str(programs / "ssh")])):
-            words = shlex.join([*self._tool(name), "-F", str(self._ssh_config), *more])
+        configured = ["-F", str(self._ssh_config)]
+        for name, more in {
+            "git": [],
+            "ssh": configured,
+            "scp": [*configured, "-S", str(programs / "ssh")],
+            "ssh-keygen": [],
+        }.items():
+            words = shlex.join([*self._program(name), *more])
             (programs / name).write_text(f'#!/bin/sh\nexec {words} "$@"\n')
             (programs / name).chmod(0o755)
-        keygen = shlex.join(self._tool("ssh-keygen"))
-        (programs / "ssh-keygen").write_text(f'#!/bin/sh\nexec {keygen} "$@"\n')
-        (programs / "ssh-keygen").chmod(0o755)
-        who = {f"GIT_{role}_{what}": "reader" for role in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
+        who = {
+            f"GIT_{role}_{what}": "reader" for role in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")
+        }
+        who["GIT_TEMPLATE_DIR"] = ""
         path = os.pathsep.join([str(programs), os.environ["PATH"]])
         return {"HOME": str(home), "NOTOS_CACHE": str(Cache.default().root), "PATH": path, **who}
 

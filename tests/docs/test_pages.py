@@ -1,11 +1,12 @@
 """The pages of the docs, each read by somebody who runs all its commands (./doit test-docs)."""
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from tests.conftest import copy_project
+from tests.conftest import ROOT, copy_project
 from tests.docs.pages import blocks, pages
 from tests.docs.session import Session
 from tests.docs.ways import way
@@ -25,6 +26,8 @@ PAGES = {block.page: path for path in pages() if is_run(path) for block in block
 
 
 @pytest.mark.parametrize("page", [each for each in PAGES if each not in ELSEWHERE])
-def test_the_commands_of_a_page(page: str, tool: Callable[[str], list[str]], tmp_path: Path) -> None:
-    session = Session(copy_project(tmp_path / "notos"), page, blocks(PAGES[page]), tool)
-    session.run()
+def test_the_commands_of_a_page(page: str, program: Callable[[str], list[str]], tmp_path: Path) -> None:
+    clone = copy_project(tmp_path / "notos")
+    for name in ("README.md", ".gitignore"):
+        shutil.copy(ROOT / name, clone.root)
+    Session(clone, page, blocks(PAGES[page]), program).run()

@@ -1,4 +1,4 @@
-"""The ways in which the tests prove a command of the docs: what its text is like, and what is done with it."""
+"""The ways in which the tests prove a command of the docs: its form, and what is done with it."""
 
 import re
 from dataclasses import dataclass
@@ -34,7 +34,10 @@ _LONG = (
 )
 
 WAYS = (
-    Way("boot", rf"(?:\./doit {_VARIABLES}runvm && )?(?:[A-Z_]+=\S+ )*(?:\./result|build/[\w-]+/runvm\.sh)(?: .*)?"),
+    Way(
+        "boot",
+        rf"(?:\./doit {_VARIABLES}runvm && )?(?:[A-Z_]+=\S+ )*(?:\./result|build/[\w-]+/runvm\.sh)(?: .*)?",
+    ),
     Way("machine", rf"\./doit {_VARIABLES}(?:{_NEEDS_A_MACHINE})(?: .*)?"),
     Way("parse", rf"\./doit {_VARIABLES}(?:{_LONG})(?: .*)?"),
     Way("run", r"\./doit(?: .*)?"),
@@ -48,8 +51,16 @@ WAYS = (
     Way("elsewhere", r'eval "\$\((?:sudo -u YOU )?\./doit .*builder\)"', "tests/boot/test_build_slave.py::"),
     Way("elsewhere", r"nix-build .*", "tests/boot/test_build_slave.py::"),
     Way("elsewhere", r"\.notos/build/\S+/runvm\.sh", "tests/test_example.py::tested"),
-    Way("elsewhere", r"apt-get (?:update|install .*)", "tests/test_docs.py::test_readme_names_what_a_host_needs"),
-    Way("elsewhere", r"sudo apt install python3-venv", "tests/test_docs.py::test_readme_names_what_a_host_needs"),
+    Way(
+        "elsewhere",
+        r"apt-get (?:update|install .*)",
+        "tests/test_docs.py::test_readme_names_what_a_host_needs",
+    ),
+    Way(
+        "elsewhere",
+        r"sudo apt install python3-venv",
+        "tests/test_docs.py::test_readme_names_what_a_host_needs",
+    ),
     Way("file", r"(?:gpg|sq) .*"),
 )
 
