@@ -34,6 +34,7 @@ class _Line:
     home: str
     shell: str
     where: str
+    locked: bool  # u!
 
 
 @dataclass
@@ -42,6 +43,7 @@ class _Table:
 
     users: dict[str, list[str]] = field(default_factory=dict)  # fields of passwd(5)
     groups: dict[str, list[str]] = field(default_factory=dict)  # fields of group(5)
+    locked: set[str] = field(default_factory=set)  # users who cannot log in at all
 
     def gid(self, group: str, line: _Line) -> str:
         if group not in self.groups:
@@ -78,9 +80,9 @@ class _Table:
 def accounts(files: Mapping[str, str], *, passwd: str, group: str) -> Accounts:
     """The accounts of `passwd` and `group` (files as in passwd(5)) and of the sysusers.d `files`.
 
-    `files` are texts by file name; a line for an account that is there changes nothing. Nobody has a
-    password: root's is "*", which sshd lets in by key, the others' "!*". Raises NotosError with file
-    and line for what is not understood.
+    `files` are texts by file name; a line for an account that exists changes nothing. No account has
+    a password: it is "*", which sshd lets in by key, or "!*" for `u!`, which it does not. Raises NotosError
+    with file and line for what is not understood.
     """
     table = _Table()
     for row in _rows(group, 4):
@@ -117,6 +119,8 @@ def _add_user(table: _Table, line: _Line) -> None:
     shell = line.shell if line.shell != "-" else "/usr/sbin/nologin"
     gecos = line.gecos if line.gecos != "-" else ""
     table.users[line.name] = [line.name, "x", uid, gid, gecos, home, shell]
+    if line.locked:
+        table.locked.add(line.name)
 
 
 def _if_free(table: _Table, gid: str) -> str:
@@ -126,11 +130,10 @@ def _if_free(table: _Table, gid: str) -> str:
 
 def _texts(table: _Table) -> Accounts:
     # The date of the last change is left empty, which switches password ageing off (shadow(5)).
-    passwords = {"root": "*"}
     return Accounts(
         passwd="".join(":".join(row) + "\n" for row in table.users.values()),
         group="".join(":".join(row) + "\n" for row in table.groups.values()),
-        shadow="".join(f"{name}:{passwords.get(name, '!*')}:::::::\n" for name in table.users),
+        shadow="".join(f"{name}:{'!*' if name in table.locked else '*'}:::::::\n" for name in table.users),
         gshadow="".join(f"{name}:!::{row[3]}\n" for name, row in table.groups.items()),
     )
 
@@ -172,7 +175,9 @@ def _parsed(raw: str, where: str) -> _Line | None:
     if not words:
         return None
     kind, account, *rest = [*words, *["-"] * (6 - len(words))]
-    line = _Line(kind.rstrip("!"), account, *rest[:4], where)  # type: ignore[call-arg]
+    number, gecos, home, shell = rest[:4]
+    locked = kind.endswith("!")
+    line = _Line(kind.rstrip("!"), account, number, gecos, home, shell, where, locked)
     if line.kind not in ("u", "g", "m", "r"):
         raise _problem(line, f"a line of type {kind} is not understood", "use u, g or m")
     if any("%" in word for word in words[1:]):

@@ -1,6 +1,7 @@
 """The picture of a boot report: an SVG with a bar for each step where and as long as it ran, and its spread.
 
-It has a ground of its own, so that it reads alike on light and dark pages.
+Colours follow the page: the attributes say those of a light page, and the style sheet those of a dark one
+(prefers-color-scheme, Media Queries Level 5). A viewer without style sheets shows the light ones.
 """
 
 import re
@@ -19,7 +20,15 @@ _ROW = 19
 _GAP = 9  # between lanes
 _SMALL = 1 / 400  # of the whole: what is shorter shares a row with its neighbours
 _LONGEST = 42  # letters of a label
-_INK, _MUTED, _GRID, _PAPER, _EDGE = "#1f2328", "#59636e", "#e7eaee", "#ffffff", "#d1d9e0"
+_ON_BARS = "#ffffff"  # letters on the bars, whose colours are those of both pages
+# What each class paints: its attributes, with their colours on a light and on a dark page.
+_TONES = {
+    "ink": {"fill": ("#1f2328", "#e6edf3")},
+    "muted": {"fill": ("#59636e", "#9198a1")},
+    "paper": {"fill": ("#ffffff", "#0d1117"), "stroke": ("#d1d9e0", "#3d444d")},
+    "grid": {"stroke": ("#e7eaee", "#262c36")},
+    "mark": {"stroke": ("#1f2328", "#e6edf3")},
+}
 _COLOURS = {
     "QEMU": "#7d8590",
     "firmware": "#bf8700",
@@ -64,12 +73,13 @@ def render(report: Report) -> str:
             "role": "img",
             "font-family": "system-ui, -apple-system, 'Segoe UI', 'Helvetica Neue', Arial, sans-serif",
             "font-size": "12",
-            "fill": _INK,
+            **_tone("ink"),
         },
     )
     title = f"{report.machine}: {report.total.median:.2f} s from QEMU's start to the ssh banner"
     SubElement(svg, "title").text = _clean(title)
-    _rect(svg, 0.5, 0.5, WIDTH - 1, height - 1, _PAPER, stroke=_EDGE, rx="10")
+    SubElement(svg, "style").text = style()
+    _rect(svg, 0.5, 0.5, WIDTH - 1, height - 1, rx="10", **_tone("paper"))
     _text(svg, 24, 34, title, **{"font-size": "18", "font-weight": "600"})
     count = len(report.boots)
     spread = ", one boot"
@@ -78,7 +88,7 @@ def render(report: Report) -> str:
             f"; bars are medians of {count} boots and add up to {report.end:.2f} s, whiskers least to most"
         )
     how = _ACCELERATORS.get(report.accelerator, report.accelerator)
-    _text(svg, 24, 55, f"by {how} on {report.processor}{spread}", fill=_MUTED)
+    _text(svg, 24, 55, f"by {how} on {report.processor}{spread}", **_tone("muted"))
     _axis(svg, end, scale, height)
     y = _TOP + 14
     _overview(svg, report, scale, y)
@@ -88,12 +98,26 @@ def render(report: Report) -> str:
         _bar(svg, row, scale, y, whiskers=count > 1)
         y += _ROW
     x = _LEFT + report.end * scale
-    _line(svg, x, _TOP, x, height - 22, stroke=_INK, **{"stroke-dasharray": "3 3"})
+    _line(svg, x, _TOP, x, height - 22, **_tone("mark"), **{"stroke-dasharray": "3 3"})
     _text(
         svg, x, _TOP - 8, "ssh banner", **{"text-anchor": "middle", "font-weight": "600", "font-size": "11"}
     )
     ElementTree.indent(svg, " ")
     return ElementTree.tostring(svg, encoding="unicode") + "\n"
+
+
+def style() -> str:
+    """The style sheet: the colours of a dark page, which go before the attributes (SVG 2, 6.6)."""
+    rules = " ".join(
+        f".{name} {{ {'; '.join(f'{what}: {dark}' for what, (_, dark) in painted.items())} }}"
+        for name, painted in _TONES.items()
+    )
+    return f"@media (prefers-color-scheme: dark) {{ {rules} }}"
+
+
+def _tone(name: str) -> dict[str, str]:
+    """The attributes of an element of the class `name`."""
+    return {"class": name, **{what: light for what, (light, _) in _TONES[name].items()}}
 
 
 def _rows(report: Report) -> Iterator[_Row]:
@@ -141,13 +165,13 @@ def _axis(svg: Element, end: float, scale: float, height: int) -> None:
     unit = next((each for each in (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50) if end / each <= 10), 100)
     for number in range(int(end / unit) + 1):
         x = _LEFT + number * unit * scale
-        _line(svg, x, _TOP, x, height - 22, stroke=_GRID)
+        _line(svg, x, _TOP, x, height - 22, **_tone("grid"))
         _text(
             svg,
             x,
             height - 9,
             f"{number * unit:g} s",
-            fill=_MUTED,
+            **_tone("muted"),
             **{"text-anchor": "middle", "font-size": "11"},
         )
 
@@ -158,7 +182,7 @@ def _overview(svg: Element, report: Report, scale: float, y: float) -> None:
     for lane, end in zip(report.lanes, [*starts[1:], report.end], strict=True):
         width = (end - lane.start) * scale
         x = _LEFT + lane.start * scale
-        bar = _rect(svg, x, y - 9, max(width - 1, 0.8), 20, _colour(lane.lane), rx="2")
+        bar = _rect(svg, x, y - 9, max(width - 1, 0.8), 20, fill=_colour(lane.lane), rx="2")
         SubElement(bar, "title").text = _clean(f"{lane.name}: {_ms(lane.median)}")
         if width > 8 * len(lane.name) + 6:
             _text(
@@ -166,7 +190,7 @@ def _overview(svg: Element, report: Report, scale: float, y: float) -> None:
                 x + width / 2,
                 y + 5,
                 lane.name,
-                fill=_PAPER,
+                fill=_ON_BARS,
                 **{"text-anchor": "middle", "font-size": "11"},
             )
 
@@ -180,8 +204,8 @@ def _bar(svg: Element, row: _Row, scale: float, y: float, *, whiskers: bool) -> 
     if row.head:
         _text(svg, 24, middle + 4, name, **{"font-weight": "600"})
     else:
-        _text(svg, 36, middle + 4, name, fill=_MUTED, **{"font-size": "11"})
-    bar = _rect(svg, x, middle - thick / 2, width, thick, colour, rx="2")
+        _text(svg, 36, middle + 4, name, **_tone("muted"), **{"font-size": "11"})
+    bar = _rect(svg, x, middle - thick / 2, width, thick, fill=colour, rx="2")
     if not row.head:
         bar.set("fill-opacity", "0.75")
     SubElement(bar, "title").text = _clean(
@@ -191,10 +215,10 @@ def _bar(svg: Element, row: _Row, scale: float, y: float, *, whiskers: bool) -> 
     if whiskers and (row.most - row.least) * scale > 2:
         first, last = x + row.least * scale, x + row.most * scale
         path = f"M{first:.1f} {middle - 3:.1f}v6m0-3H{last:.1f}m0-3v6"
-        SubElement(svg, "path", {"d": path, "stroke": _INK, "stroke-opacity": "0.6", "fill": "none"})
+        SubElement(svg, "path", {"d": path, **_tone("mark"), "stroke-opacity": "0.6", "fill": "none"})
         right = max(right, last)
-    weight = {"font-weight": "600"} if row.head else {"font-size": "11"}
-    _text(svg, right + 6, middle + 4, _ms(row.length), fill=_INK if row.head else _MUTED, **weight)
+    weight = {"font-weight": "600"} if row.head else {"font-size": "11", **_tone("muted")}
+    _text(svg, right + 6, middle + 4, _ms(row.length), **weight)
 
 
 def _colour(lane: str) -> str:
@@ -205,11 +229,9 @@ def _ms(seconds: float) -> str:
     return f"{MS * seconds:.0f} ms" if seconds >= 0.01 else f"{MS * seconds:.1f} ms"
 
 
-def _rect(  # noqa: PLR0917
-    svg: Element, x: float, y: float, width: float, height: float, fill: str, **attributes: str
-) -> Element:
+def _rect(svg: Element, x: float, y: float, width: float, height: float, **attributes: str) -> Element:
     place = {"x": f"{x:.1f}", "y": f"{y:.1f}", "width": f"{width:.1f}", "height": f"{height:.1f}"}
-    return SubElement(svg, "rect", {**place, "fill": fill, **attributes})
+    return SubElement(svg, "rect", {**place, **attributes})
 
 
 def _line(svg: Element, x1: float, y1: float, x2: float, y2: float, **attributes: str) -> None:

@@ -24,7 +24,7 @@ def test_a_user_gets_a_group_and_a_number() -> None:
     assert row == ["web", "x", number, number, "A web server", "/srv", "/usr/sbin/nologin"]
     assert 100 <= int(number) <= 999
     assert rows(result.group)["web"] == ["web", "x", number, ""]
-    assert rows(result.shadow)["web"][1] == "!*"
+    assert rows(result.shadow)["web"][1] == "*"
 
 
 def test_debian_s_sshd() -> None:
@@ -40,12 +40,14 @@ def test_given_numbers_and_members() -> None:
     assert rows(result.gshadow)["nixbld"] == ["nixbld", "!", "", "nixbld1"]
 
 
-def test_root_takes_keys_and_nobody_has_a_password() -> None:
-    result = made("u a -\n")
+def test_no_account_has_a_password_and_only_locked_ones_take_no_keys() -> None:
+    """sshd without PAM refuses an account whose password begins with "!" (sshd(8), LOGIN PROCESS)."""
+    result = made("u a -\nu! b -\n")
     assert {name: row[1] for name, row in rows(result.shadow).items()} == {
         "root": "*",
-        "daemon": "!*",
-        "a": "!*",
+        "daemon": "*",
+        "a": "*",
+        "b": "!*",
     }
     assert all(row[1] == "x" for row in rows(result.passwd).values())
 

@@ -1,13 +1,16 @@
 """The picture: well-formed whatever the machine says, with every step in its place."""
 
+import re
 from xml.etree import ElementTree
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from notos import waterfall
 from notos.boot_report import Report
 from notos.timeline import BESIDE, Boot, Segment
+from tests.conftest import ROOT
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -77,3 +80,67 @@ def test_texts_are_escaped() -> None:
 )
 def test_it_is_always_well_formed(boots: list[list[tuple[str, str, float]]], last: float) -> None:
     drawn(*(boot(*steps, ("sshd", "to the ssh banner", last)) for steps in boots))
+
+
+COLOUR = re.compile(r"#([0-9a-f]{2})([0-9a-f]{2})([0-9a-f]{2})")
+
+
+def luminance(colour: str) -> float:
+    """The relative luminance (WCAG 2.2)."""
+    found = COLOUR.fullmatch(colour)
+    assert found, colour
+    parts = [int(each, 16) / 255 for each in found.groups()]
+    red, green, blue = (
+        each / 12.92 if each <= 0.04045 else ((each + 0.055) / 1.055) ** 2.4 for each in parts
+    )
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+def contrast(one: str, other: str) -> float:
+    """The contrast ratio (WCAG 2.2), 1 to 21."""
+    darker, lighter = sorted((luminance(one), luminance(other)))
+    return (lighter + 0.05) / (darker + 0.05)
+
+
+def painted(svg: ElementTree.Element, name: str, *, dark: bool) -> dict[str, str]:
+    """Return the colours of the class `name`: from the attributes, or from the style sheet if `dark`."""
+    if dark:
+        sheet = svg.findtext(f"{SVG}style") or ""
+        assert sheet.startswith("@media (prefers-color-scheme: dark) {")
+        rule = re.search(rf"\.{name} {{ (.*?) }}", sheet)
+        assert rule
+        return dict(each.split(": ") for each in rule[1].split("; "))
+    element = next(each for each in svg.iter() if each.get("class") == name)
+    return {what: value for what in ("fill", "stroke") if COLOUR.fullmatch(value := element.get(what, ""))}
+
+
+PICTURES = {
+    "drawn": lambda: drawn(boot(*STEPS), boot(*STEPS)),
+    "docs": lambda: ElementTree.parse(ROOT / "docs/boot.svg").getroot(),
+}
+
+
+@pytest.mark.parametrize("picture", PICTURES)
+@pytest.mark.parametrize("dark", [False, True])
+def test_all_can_be_read_on_a_page_of_either_kind(picture: str, dark: bool) -> None:
+    svg = PICTURES[picture]()
+    paper = painted(svg, "paper", dark=dark)["fill"]
+    assert luminance(paper) < 0.1 if dark else luminance(paper) > 0.9
+    assert contrast(painted(svg, "ink", dark=dark)["fill"], paper) > 12
+    assert contrast(painted(svg, "muted", dark=dark)["fill"], paper) > 4.5
+    assert contrast(painted(svg, "mark", dark=dark)["stroke"], paper) > 12
+    for each in svg.iter(f"{SVG}rect"):
+        if each.get("class") is None:
+            assert contrast(each.get("fill", ""), paper) > (3 if dark else 1.9)
+
+
+@pytest.mark.parametrize("picture", PICTURES)
+def test_only_bars_and_their_letters_have_one_colour_for_both(picture: str) -> None:
+    svg = PICTURES[picture]()
+    for each in svg.iter():
+        if each.get("class") is None and (each.get("fill") or each.get("stroke")):
+            assert each.tag == f"{SVG}rect" or (each.tag == f"{SVG}text" and each.get("fill") == "#ffffff")
+
+
+def test_the_docs_have_the_style_sheet_of_today() -> None:
+    assert PICTURES["docs"]().findtext(f"{SVG}style") == waterfall.style()

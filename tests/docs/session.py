@@ -1,0 +1,265 @@
+"""A reader of a page: a copy of the project with the page's files in it, where its commands are run."""
+
+import os
+import re
+import shlex
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+
+import yaml
+
+from notos import config
+from notos.cache import Cache
+from tests.conftest import ROOT, Project, clean_environment
+from tests.docs.pages import Block, Command
+from tests.docs.ways import Way, way
+
+LIMIT = 300.0  # seconds, for a boot and for a command, on a loaded host without KVM
+STEADY = 5.0  # seconds that a service has to keep its process
+# What a reader has besides what the page shows: the files that its examples name.
+READERS_FILES = {
+    "etc/sshd.conf": "X11Forwarding no\n",
+    "fix.patch": "",
+    "services/metrics/run": "#!/bin/sh\nexec sleep 1000000\n",
+    "signing.pem": "",
+    "alice_key.pub": "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIL0CzXyqXs1g3nAJm0JvmVIk5vMZP9gKZ8r3d3sZrX9w\n",
+}
+# `disk: {size: 10G}` and the like must fit on the tests' host.
+SMALLER: Mapping[str, object] = {"disk": {"size": "512M"}}
+# Printed only where .venv is made (tests/test_bootstrap.py) or a terminal waits for the machine's ssh server.
+_NOT_HERE = re.compile(r"doit: making \.venv|")
+
+
+def write_files(root: Path, found: Iterable[Block]) -> None:
+    """Write the files that a page shows, and those that its reader has."""
+    shown = {each.path: each.text for each in found if each.path}
+    for name, text in {**READERS_FILES, **shown}.items():
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+        if text.startswith("#!"):
+            path.chmod(0o755)
+
+
+def write_config(root: Path, name: str, found: Iterable[Block]) -> Path | None:
+    """Write config.yaml with all lines for a config that a page has; None, and no file, where it has none."""
+    imports, over = [], {}
+    for each in found:
+        if not each.is_config or each.is_whole or each.path or each.not_run:
+            continue
+        part = root / f"lines-{each.line}.yaml"
+        part.write_text(each.text)
+        imports.append(part.name)
+        over.update({key: value for key, value in SMALLER.items() if key in yaml.safe_load(each.text)})
+    if not imports:
+        return None
+    path = root / "config.yaml"
+    path.write_text(yaml.safe_dump({"imports": imports, "name": name, **over}, sort_keys=False))
+    return path
+
+
+class Session:
+    """The commands of a page, run in order; `program` gives the words that run one of the reader's host."""
+
+    def __init__(self, project: Project, page: str, found: list[Block], program: Callable[[str], list[str]]):
+        self.root = project.root
+        self._blocks = found
+        self._program = program
+        self._machine: subprocess.Popen[bytes] | None = None
+        self._console = self.root / "console"
+        self._ports: dict[int, int] = {}  # of this host, by the machine's
+        self._forward: Mapping[int, int] = {}
+        write_files(self.root, found)
+        write_config(self.root, Path(page).stem.lower(), found)
+        self._environment = {**clean_environment(), **self._home()}
+        for words in ("init -q", "add .", "commit -q -m Clone"):
+            self._call(["git", *words.split()])
+        (self.root / ".venv").symlink_to(sys.prefix)
+
+    def _home(self) -> dict[str, str]:
+        """A home of the reader's, with the cache, ssh as he configured it, and git's name for him."""
+        home, programs = self.root.parent / "home", self.root.parent / "bin"
+        (home / ".cache").mkdir(parents=True)
+        (home / ".cache/notos").symlink_to(Cache.default().root)
+        programs.mkdir()
+        self._ssh_config = home / "ssh_config"
+        self._ssh_config.touch()
+        configured = ["-F", str(self._ssh_config)]
+        for name, more in {
+            "git": [],
+            "ssh": configured,
+            "scp": [*configured, "-S", str(programs / "ssh")],
+            "ssh-keygen": [],
+        }.items():
+            words = shlex.join([*self._program(name), *more])
+            (programs / name).write_text(f'#!/bin/sh\nexec {words} "$@"\n')
+            (programs / name).chmod(0o755)
+        who = {
+            f"GIT_{role}_{what}": "reader" for role in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")
+        }
+        who["GIT_TEMPLATE_DIR"] = ""
+        path = os.pathsep.join([str(programs), os.environ["PATH"]])
+        return {"HOME": str(home), "NOTOS_CACHE": str(Cache.default().root), "PATH": path, **who}
+
+    def run(self) -> None:
+        """Run all commands of the page, and compare what they print. Raises AssertionError."""
+        try:
+            for block in self._blocks:
+                if block.text.startswith("Host "):
+                    self._configure_ssh(block.text)
+                for command in () if block.not_run else block.commands:
+                    printed = self._run(block, command)
+                    if not block.not_compared:
+                        compare(f"{block.page}:{command.line}", command, printed)
+        finally:
+            self.end()
+
+    def _configure_ssh(self, text: str) -> None:
+        port = str(self._ports.get(22, 2222))
+        text = re.sub(r"^( *Port) \d+$", rf"\1 {port}", text, flags=re.MULTILINE)
+        self._ssh_config.write_text(text.replace("~/", f"{self._environment['HOME']}/"))
+
+    def _run(self, block: Block, command: Command) -> str:
+        how = way(command.text)
+        assert how, f"{block.page}:{command.line}: no way to prove: {command.text}"
+        match how.kind:
+            case "boot":
+                return self._boot(command.text)
+            case "fetch":
+                return self._fetch(how, command.text)
+            case "machine" if command.text in ("./doit ssh", "./doit ssh 'COMMAND'"):
+                return self._shell(block, "./doit ssh true")
+            case "machine" | "run":
+                return self._shell(block, command.text)
+        return ""
+
+    def _shell(self, block: Block, text: str) -> str:
+        done = self._call(["/bin/sh", "-c", text], check=False)
+        assert done.returncode == 0, f"{block.place}: {text}: status {done.returncode}\n{done.stdout}"
+        return done.stdout
+
+    def _call(self, words: list[str], *, check: bool = True) -> subprocess.CompletedProcess[str]:
+        environment = {**self._environment, **({"SSH_PORT": str(self._ports[22])} if self._ports else {})}
+        return subprocess.run(
+            words,
+            cwd=self.root,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+            check=check,
+            timeout=LIMIT,
+        )
+
+    def _fetch(self, how: Way, text: str) -> str:
+        match = re.fullmatch(how.pattern, text)
+        assert match
+        port = self._ports[self._forward[int(match["port"])]]
+        address, end = f"http://127.0.0.1:{port}/", time.monotonic() + LIMIT
+        while True:
+            try:
+                with urllib.request.urlopen(address, timeout=LIMIT) as answer:
+                    return str(answer.read().decode())
+            except OSError:
+                assert time.monotonic() < end, f"{text}: nothing answers"
+                time.sleep(0.2)
+
+    def _boot(self, text: str) -> str:
+        """Run what builds the machine, then the machine, with free ports in place of those of the config."""
+        self.end()
+        build, _, start = text.rpartition("&& ")
+        printed = self._call(["/bin/sh", "-ec", build.removesuffix("&& ") or "./doit runvm"]).stdout
+        named = re.search(r"config=(\S+)", build)
+        machine = config.load(self.root / (named[1] if named else "config.yaml")).machine
+        self._forward = machine.vm.forward
+        self._ports = {guest: free_port() for guest in machine.vm.forward.values()}
+        forward = " ".join(f"{host}:{guest}" for guest, host in self._ports.items())
+        with self._console.open("wb") as stream:
+            self._machine = subprocess.Popen(
+                ["/bin/sh", "-c", f"exec env {start}"],
+                cwd=self.root,
+                env={**self._environment, "FORWARD": forward, "ACCEL": "tcg"},
+                stdin=subprocess.PIPE,
+                stdout=stream,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        self._wait_for_ssh(["./doit", *(named[0].split() if named else []), "ssh", "true"])
+        self._stay_up(["./doit", *(named[0].split() if named else []), "ssh"])
+        return printed + self._console.read_text(errors="replace").replace("\r", "")
+
+    def _wait_for_ssh(self, words: list[str]) -> None:
+        end = time.monotonic() + LIMIT
+        while (done := self._call(words, check=False)).returncode:
+            assert self._machine and self._machine.poll() is None, self._console.read_text(errors="replace")
+            assert time.monotonic() < end, done.stdout + self._console.read_text(errors="replace")
+            time.sleep(0.5)
+
+    def _stay_up(self, words: list[str]) -> None:
+        """Have all services keep their processes, once those that wait for others have started."""
+        end, before = time.monotonic() + LIMIT, ""
+        while True:
+            status = self._call([*words, "sv status /run/service/*"]).stdout
+            now = re.sub(r"\) \d+s", ")", status)
+            if now == before and all(line.startswith("run: ") for line in status.splitlines()):
+                return
+            logs = "tail -n 5 /var/log/*/current"
+            assert time.monotonic() < end, status + self._call([*words, logs], check=False).stdout
+            before = now
+            time.sleep(STEADY)
+
+    def end(self) -> None:
+        """Quit the machine by ctrl-a x, as a reader does."""
+        if self._machine is None:
+            return
+        try:
+            self._machine.communicate(b"\x01x", timeout=20)
+        except subprocess.TimeoutExpired:
+            os.killpg(self._machine.pid, signal.SIGKILL)
+            self._machine.wait()
+        self._machine, self._ports = None, {}
+
+
+def free_port() -> int:
+    """Return a port of this host that nothing uses."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
+
+
+def compare(place: str, command: Command, printed: str) -> None:
+    """Find the lines that the page shows in what was printed, in order; numbers and store hashes may differ.
+
+    "…" stands for anything. Raises AssertionError.
+    """
+    lines = iter(printed.splitlines())
+    for shown in command.output:
+        if shown.strip() in ("", "…") or _NOT_HERE.fullmatch(shown):
+            continue
+        assert any(re.fullmatch(_pattern(shown), line.rstrip()) for line in lines), (
+            f"{place}: {command.text} does not print {shown!r}, or not in this order\n{printed}"
+        )
+
+
+def _pattern(shown: str) -> str:
+    text = re.escape(shown.rstrip())
+    text = re.sub(r"(?<=/nix/store/)[0-9a-z]{32}", "[0-9a-z]{32}", text)
+    text = re.sub(r"(?<![\w{])(\d+)(?![\w}])", r"\\d+", text)
+    text = re.sub(r"(?:\\ )+", r" +", text)
+    return text.replace("…", ".*")
+
+
+def services(root: Path) -> list[str]:
+    """Return the names of the services of the config in `root`."""
+    return sorted(config.load(root / "config.yaml").machine.services)
+
+
+__all__ = ["ROOT", "Session", "compare", "services", "write_config", "write_files"]

@@ -1,0 +1,70 @@
+"""The ways in which the tests prove a command of the docs: its form, and what is done with it."""
+
+import re
+from dataclasses import dataclass
+from typing import Literal
+
+Kind = Literal["run", "boot", "machine", "fetch", "parse", "elsewhere", "file"]
+
+
+@dataclass(frozen=True)
+class Way:
+    """A way for the commands that `pattern` matches as a whole.
+
+    run        run in a copy of the project; it must succeed
+    boot       built if the command says so, and booted by the test driver
+    machine    run while the machine that the page booted is up
+    fetch      an address of the machine is fetched
+    parse      only parsed by doit: its tasks, options and variables exist; a test of its own runs it
+    elsewhere  what it does is proven by the test that `test` names (FILE::TEST)
+    file       the files of the project that it names exist
+    """
+
+    kind: Kind
+    pattern: str
+    test: str = ""
+
+
+_VARIABLES = r"(?:[a-z]+=\S+ )*"
+_NEEDS_A_MACHINE = "ssh|switch|rollback|generations"
+# These take long, need a person or a drive of the host's; each has tests of its own.
+_LONG = (
+    "test|test-[a-z]+|check|check-reproducible|bench|boot-report|boot|repl|publish|builder|gc|docs|"
+    "kernel:[a-z]+"
+)
+
+WAYS = (
+    Way(
+        "boot",
+        rf"(?:\./doit {_VARIABLES}runvm && )?(?:[A-Z_]+=\S+ )*(?:\./result|build/[\w-]+/runvm\.sh)(?: .*)?",
+    ),
+    Way("machine", rf"\./doit {_VARIABLES}(?:{_NEEDS_A_MACHINE})(?: .*)?"),
+    Way("parse", rf"\./doit {_VARIABLES}(?:{_LONG})(?: .*)?"),
+    Way("run", r"\./doit(?: .*)?"),
+    Way("machine", r"(?:ssh|scp|sftp) .*"),
+    Way("fetch", r"curl -s http://127\.0\.0\.1:(?P<port>\d+)/"),
+    Way("run", r"(?:chmod|ssh-keygen|git (?:add|checkout|commit|config)) .*"),
+    Way("elsewhere", r"python3 -m venv \.venv", "tests/test_example.py::stranger"),
+    Way("elsewhere", r"(?:\.venv/bin/)?pip (?:install|wheel) .*", "tests/test_example.py::wheel"),
+    Way("elsewhere", r"\.venv/bin/pytest(?: .*)?", "tests/test_example.py::tested"),
+    Way("elsewhere", r"\.venv/bin/python -m notos\.vm .*", "tests/boot/test_driver.py::"),
+    Way("elsewhere", r'eval "\$\((?:sudo -u YOU )?\./doit .*builder\)"', "tests/boot/test_build_slave.py::"),
+    Way("elsewhere", r"nix-build .*", "tests/boot/test_build_slave.py::"),
+    Way("elsewhere", r"\.notos/build/\S+/runvm\.sh", "tests/test_example.py::tested"),
+    Way(
+        "elsewhere",
+        r"apt-get (?:update|install .*)",
+        "tests/test_docs.py::test_readme_names_what_a_host_needs",
+    ),
+    Way(
+        "elsewhere",
+        r"sudo apt install python3-venv",
+        "tests/test_docs.py::test_readme_names_what_a_host_needs",
+    ),
+    Way("file", r"(?:gpg|sq) .*"),
+)
+
+
+def way(command: str) -> Way | None:
+    """Return the way for a command, the first that matches."""
+    return next((each for each in WAYS if re.fullmatch(each.pattern, command)), None)
