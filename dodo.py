@@ -54,6 +54,8 @@ STORY = (
     reproducible.task_check_reproducible,
     checks.task_check,
     checks.task_test,
+    checks.task_test_kernels,
+    checks.task_test_fresh,
     checks.task_bench,
 )
 

@@ -23,7 +23,7 @@ class Door:
 
     def __init__(self, port: int) -> None:
         self._port = port
-        self._knocks: list[socket.socket] = []
+        self._knocks: dict[socket.socket, bytes] = {}  # and what each has been answered so far
         self._knocked = 0.0
         self._patience = _BESIDES
         self._others: set[str] | None = None  # connections that are not ours
@@ -36,16 +36,21 @@ class Door:
             each.close()
 
     def opened(self, greeting: bytes) -> float:
-        """When somebody has answered by `greeting` (time.monotonic()); 0 if nobody has within 20 ms."""
+        """When somebody has answered by `greeting` (time.monotonic()); 0 if nobody has within 20 ms.
+
+        A greeting may come in pieces.
+        """
         self._knock()
-        for each in select.select(self._knocks, [], [], 0.02)[0]:
+        for each in select.select(list(self._knocks), [], [], 0.02)[0]:
             try:
-                said = each.recv(64)
+                piece = each.recv(64)
             except OSError:
-                said = b""
+                piece = b""
+            said = self._knocks[each] = self._knocks[each] + piece
             if said.startswith(greeting):
                 return time.monotonic()
-            self._ended(each)
+            if not piece or not greeting.startswith(said):
+                self._ended(each)
         return 0.0
 
     def passed(self, connections: str) -> bool:
@@ -54,7 +59,7 @@ class Door:
         found = set(re.findall(pattern, connections))
         if self._others is None:
             self._others = found
-        for each in select.select(self._knocks, [], [], 0)[0]:
+        for each in select.select(list(self._knocks), [], [], 0)[0]:
             if _refused(each):
                 self._ended(each)
         self._knock()
@@ -70,11 +75,11 @@ class Door:
         knock = socket.socket()
         knock.setblocking(False)
         knock.connect_ex(("127.0.0.1", self._port))
-        self._knocks.append(knock)
+        self._knocks[knock] = b""
 
     def _ended(self, knock: socket.socket) -> None:
         knock.close()
-        self._knocks.remove(knock)
+        del self._knocks[knock]
 
 
 def _refused(knock: socket.socket) -> bool:
