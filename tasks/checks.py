@@ -60,7 +60,7 @@ def task_check() -> Task:
 
 
 def task_test() -> Task:
-    """check, then run the tests, all but those of the suites below: doit test [tests=PATH or pytest's words]"""
+    """check, then run the tests but those of the suites below: doit test [tests=PATH or pytest's words]"""
     return _suite("test")
 
 
@@ -144,24 +144,27 @@ def test(suite: Suite) -> None:
     try:
         _run([sys.executable, "-m", "pytest", *pytest_words(suite)])
     finally:
-        others = [each for each in SUITES if each != suite]
-        told = [f"{each.proves} (./doit {each.task}, about {each.minutes} min)" for each in others]
-        print(f"\n{suite.task} left out: {'; '.join(told)}", flush=True)
+        for each in left_out(suite):
+            print(f"left out: {each.proves} (./doit {each.task}, about {each.minutes} min)", flush=True)
+
+
+def left_out(suite: Suite) -> list[Suite]:
+    """Return the suites whose tests lie below the paths of `suite`."""
+    return [each for each in SUITES if each != suite and all(_is_below(path, suite) for path in each.paths)]
 
 
 def pytest_words(suite: Suite) -> list[str]:
     """Return the words that make pytest run a suite, several test files at a time, and show how far it is."""
-    others = [path for each in SUITES if each != suite for path in each.paths]
-    left_out = [f"--ignore={path}" for path in others if _is_below(path, suite.paths)]
+    ignored = [f"--ignore={path}" for each in left_out(suite) for path in each.paths]
     # An emulated machine takes one processor; more than six would only wait for the longest file.
     workers = min(len(os.sched_getaffinity(0)), 6) if suite.parallel else 1
     side_by_side = ["-n", str(workers), "--dist=loadfile", "--no-loadscope-reorder"] if workers > 1 else []
     progress = ["-p", "tests.progress", f"--about={suite.minutes}", "-o", "console_output_style=classic"]
-    return [*suite.paths, *left_out, *side_by_side, *progress]
+    return [*suite.paths, *ignored, *side_by_side, *progress]
 
 
-def _is_below(path: str, folders: Sequence[str]) -> bool:
-    return any(Path(path).is_relative_to(each) for each in folders)
+def _is_below(path: str, suite: Suite) -> bool:
+    return any(Path(path).is_relative_to(each) for each in suite.paths)
 
 
 def _is_shell(path: str) -> bool:

@@ -16,12 +16,12 @@ import pytest
 # Standard output as it is before pytest captures what tests print.
 _OUT = os.dup(1)
 _LIVE = 1.0  # seconds between two states of the live line
-_PLAIN = 30.0  # seconds between two lines where nothing can be written over
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add the option that says how long the run takes."""
+    """Add the options: how long the run takes, and how often it says how far it is."""
     parser.addoption("--about", type=int, default=0, help="minutes that this run takes on two quiet cores")
+    parser.addoption("--plain-seconds", type=float, default=30, help="between two lines without a terminal")
 
 
 @pytest.hookimpl(trylast=True)
@@ -36,6 +36,7 @@ class Progress:
 
     def __init__(self, config: pytest.Config) -> None:
         self._live = os.isatty(_OUT)
+        self._pause = _LIVE if self._live else float(config.option.plain_seconds)
         self._about = int(config.option.about)
         self._begun = time.monotonic()
         self._total = 0
@@ -102,7 +103,7 @@ class Progress:
             self._write(self.state(10_000))
 
     def _tick(self) -> None:
-        while not self._over.wait(_LIVE if self._live else _PLAIN):
+        while not self._over.wait(self._pause):
             with self._lock:
                 if self._over.is_set():
                     return
