@@ -87,12 +87,12 @@ class Progress:
                 self._running.pop(report.nodeid, None)
 
     @pytest.hookimpl(tryfirst=True)
-    def pytest_report_teststatus(self, report: pytest.TestReport) -> tuple[str, str, str] | None:
+    def pytest_report_teststatus(self, report: pytest.TestReport) -> tuple[str, str, str]:
         """Leave out pytest's letters, and keep its counts."""
-        if report.when == "call" or report.failed or report.skipped:
-            outcome = "error" if report.failed and report.when != "call" else report.outcome
-            return None if hasattr(report, "wasxfail") else (outcome, "", "")
-        return None
+        if report.passed:
+            return ("passed" if report.when == "call" else "", "", "")
+        outcome = "error" if report.failed and report.when != "call" else report.outcome
+        return (outcome, "", outcome.upper())
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self) -> None:
