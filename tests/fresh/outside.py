@@ -20,7 +20,7 @@ def proxies() -> dict[str, str]:
 
 
 def of_pip(written: Path) -> list[str]:
-    """Return bwrap's words for how pip is set up here: settings, the paths that they name, certificates.
+    """Return bwrap's words for how pip is set up here: settings, paths that they name, certificates.
 
     pip's settings stand in its files and in PIP_* (pip documentation, "Configuration"); the root's are
     written to `written`. Raises ToolError.
@@ -34,14 +34,23 @@ def of_pip(written: Path) -> list[str]:
     for name, values in settings.items():
         moved = []
         for value in values.split():
-            path = value.removeprefix("file://")
-            if path.startswith("/") and Path(path).exists():
-                words += ["--ro-bind", path, f"{SHARED}{path}"]
-                path = f"{SHARED}{path}"
-            moved.append(f"file://{path}" if value.startswith("file://") else path)
+            scheme = "file://" if value.startswith("file://") else ""
+            path = Path(value.removeprefix("file://"))
+            if path.is_absolute() and path.exists():
+                # What an index on this host's disk names lies beside it.
+                words += _shared(path.parent if scheme else path)
+                moved.append(f"{scheme}{SHARED}{path}")
+            else:
+                moved.append(value)
         settings[name] = " ".join(moved)
     if trusted := os.environ.get("PIP_CERT") or ssl.get_default_verify_paths().cafile:
         words += ["--ro-bind", os.path.realpath(trusted), CERTIFICATES]
         settings["cert"] = CERTIFICATES
     written.write_text("".join(["[global]\n", *(f"{name} = {value}\n" for name, value in settings.items())]))
     return [*words, "--ro-bind", str(written), "/etc/pip.conf"]
+
+
+def _shared(path: Path) -> list[str]:
+    """Return bwrap's words for a path of this host below SHARED, with folders that all may read."""
+    folders = [word for each in reversed(path.parents) for word in ("--dir", f"{SHARED}{each}")]
+    return [*folders, "--ro-bind", str(path), f"{SHARED}{path}"]
