@@ -28,7 +28,17 @@ from tasks.fingerprint import Checker
 from tasks.reporter import Reporter
 
 # The checks of Notos itself need its checkout; elsewhere the tests are the project's.
-OWN = (checks.task_check, checks.task_test, checks.task_bench) if in_checkout() else (testing.task_test,)
+OWN = (
+    (
+        checks.task_check,
+        checks.task_test,
+        checks.task_test_kernels,
+        checks.task_test_fresh,
+        checks.task_bench,
+    )
+    if in_checkout()
+    else (testing.task_test,)
+)
 
 STORY = (
     lock.task_lock,

@@ -14,8 +14,11 @@ from notos.tools import ToolsTree
 SET = "tools/test"
 
 
-def tree(names: Iterable[str], archive: Archive, kept: Path) -> ToolsTree:
-    """The packages `names` with their libraries, unpacked in the archive's cache; `kept` keeps their lock."""
+def tree(names: Iterable[str], archive: Archive, kept: Path, *, closure: str = "elf") -> ToolsTree:
+    """The packages `names` with their libraries, unpacked in the archive's cache; `kept` keeps their lock.
+
+    `closure` says what belongs to them besides (resolve.py); "depends" is what they depend on in Debian.
+    """
     cache = archive.cache
 
     def bring(packages: Sequence[LockedPackage]) -> None:
@@ -24,7 +27,7 @@ def tree(names: Iterable[str], archive: Archive, kept: Path) -> ToolsTree:
 
     kept.parent.mkdir(parents=True, exist_ok=True)
     locked = resolve(
-        {SET: dict.fromkeys(names, Request("elf"))},
+        {SET: dict.fromkeys(names, Request(closure))},
         suite=archive.debian.suite,
         base=lock.read(kept),
         archive=archive,

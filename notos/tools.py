@@ -71,7 +71,8 @@ def ensure(cache: Cache, name: str, debs: Sequence[Unpack], keep: Sequence[str] 
     try:
         unpacked.write_to(beside)
         for alias in ALIASED:
-            if (beside / "usr" / alias).is_dir():
+            # base-files has these links itself.
+            if (beside / "usr" / alias).is_dir() and not (beside / alias).is_symlink():
                 (beside / alias).symlink_to(f"usr/{alias}")
         try:
             beside.rename(tree.root)

@@ -1,10 +1,12 @@
-"""What proves that all is well: linters and types, and the tests. Their tools are installed on first use."""
+"""Checks: linters and types, the suites of tests, benchmarks. Their tools are installed on first use."""
 
 import hashlib
+import os
 import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from notos.errors import ToolError
@@ -28,15 +30,54 @@ SHELL = (
 )
 
 
+@dataclass(frozen=True)
+class Suite:
+    """Tests that one command runs."""
+
+    task: str
+    proves: str
+    minutes: int  # on two quiet cores
+    paths: tuple[str, ...]  # what other suites name is left out of it
+    parallel: bool = False  # whether its test files may run side by side
+
+
+SUITES = (
+    Suite("test", "everything but what the other suites prove", 10, ("tests",), parallel=True),
+    Suite(
+        "test-kernels",
+        "kernels compiled from source, and the machines that they boot",
+        10,
+        ("tests/kernels",),
+    ),
+    Suite("test-fresh", "the README's two commands in fresh roots of Debian", 6, ("tests/fresh",)),
+)
+
+
 def task_check() -> Task:
     """lint and type-check Python, shellcheck the scripts"""
     return {"actions": [step(install), step(check)]}
 
 
 def task_test() -> Task:
-    """run the checks, then the tests"""
+    """run the checks, then the tests, but for the suites below"""
+    return _suite("test")
+
+
+def task_test_kernels() -> Task:
+    """run the checks, then compile kernels and test their machines"""
+    return _suite("test-kernels")
+
+
+def task_test_fresh() -> Task:
+    """run the checks, then try the README's two commands in fresh roots of Debian"""
+    return _suite("test-fresh")
+
+
+def _suite(name: str) -> Task:
+    (suite,) = (each for each in SUITES if each.task == name)
     return {
-        "actions": [step(test)],
+        "basename": name,
+        "actions": [(step(test), [suite])],
         "task_dep": ["check"],
         "meta": usage(TESTS, example="tests=tests/boot"),
     }
@@ -99,10 +140,35 @@ def check() -> None:
         raise ToolError(f"{', '.join(failed)} found something", hint="it is told above")
 
 
-def test() -> None:
-    """Run pytest, its output live. Raises ToolError."""
-    words = (TESTS.get() or "").split()
-    _run([sys.executable, "-m", "pytest", *words])
+def test(suite: Suite) -> None:
+    """Run a suite, or what `tests=` names, its output live; say what it leaves out. Raises ToolError."""
+    if words := (TESTS.get() or "").split():
+        _run([sys.executable, "-m", "pytest", *words])
+        return
+    try:
+        _run([sys.executable, "-m", "pytest", *pytest_words(suite)])
+    finally:
+        for each in left_out(suite):
+            print(f"left out: {each.proves} (./doit {each.task}, about {each.minutes} min)", flush=True)
+
+
+def left_out(suite: Suite) -> list[Suite]:
+    """Return the suites whose tests lie below the paths of `suite`."""
+    return [each for each in SUITES if each != suite and all(_is_below(path, suite) for path in each.paths)]
+
+
+def pytest_words(suite: Suite) -> list[str]:
+    """Return the words that make pytest run a suite, several test files at a time, and show how far it is."""
+    ignored = [f"--ignore={path}" for each in left_out(suite) for path in each.paths]
+    # An emulated machine takes one processor; more than six would only wait for the longest file.
+    workers = min(len(os.sched_getaffinity(0)), 6) if suite.parallel else 1
+    side_by_side = ["-n", str(workers), "--dist=loadfile", "--no-loadscope-reorder"] if workers > 1 else []
+    progress = ["-p", "tests.progress", f"--about={suite.minutes}", "-o", "console_output_style=classic"]
+    return [*suite.paths, *ignored, *side_by_side, *progress]
+
+
+def _is_below(path: str, suite: Suite) -> bool:
+    return any(Path(path).is_relative_to(each) for each in suite.paths)
 
 
 def _is_shell(path: str) -> bool:

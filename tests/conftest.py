@@ -34,6 +34,21 @@ PEERS = (
     *("squashfs-tools", "tar", "xz-utils", "zstd"),
 )
 COPIED_TOO = ("requirements-test.txt", "pyproject.toml")
+# Where test files run side by side, one of these that began last would be waited for.
+LONGEST = (
+    *("tests/boot/test_disk.py", "tests/boot/test_driver.py", "tests/boot/test_switch.py"),
+    *("tests/test_graph.py", "tests/test_example.py", "tests/boot", "tests/test_reproducible.py", "tests/vm"),
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the test files that take longest first."""
+
+    def place(item: pytest.Item) -> int:
+        path = item.path.relative_to(ROOT)
+        return next((at for at, each in enumerate(LONGEST) if path.is_relative_to(each)), len(LONGEST))
+
+    items.sort(key=place)
 
 
 @pytest.fixture(scope="session")

@@ -3,13 +3,18 @@
 import socket
 import subprocess
 import time
+import urllib.error
+import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from notos.sandbox import Sandbox
 from notos.tools import ToolsTree
+from tests.host import free_port
+
+_STARTED = 60.0  # seconds that a server gets until it listens, on a busy host
 
 NGINX = """\
 daemon off;
@@ -53,9 +58,18 @@ class HttpCache:
         return len(self.requests(method, status))
 
     def requests(self, method: str, status: str) -> list[str]:
-        """The lines of the log that tell of them."""
-        lines = (self.folder / "access.log").read_text().splitlines()
-        return [line for line in lines if f'"{method} ' in line and f'" {status} ' in line]
+        """The lines of the log that tell of them.
+
+        nginx writes a line after its answer: all earlier ones stand before that of a question of ours.
+        """
+        asked = f"/asked-{time.monotonic_ns()}"
+        with suppress(urllib.error.HTTPError), urllib.request.urlopen(f"{self.url}{asked}", timeout=60):
+            pass
+        end = time.monotonic() + _STARTED
+        while asked not in (text := (self.folder / "access.log").read_text()):
+            assert time.monotonic() < end, "nginx does not write its log"
+            time.sleep(0.01)
+        return [line for line in text.splitlines() if f'"{method} ' in line and f'" {status} ' in line]
 
 
 @contextmanager
@@ -64,7 +78,7 @@ def http_cache(folder: Path, tool: Callable[[str], list[str]]) -> Iterator[HttpC
     import getpass
 
     (folder / "kept").mkdir(parents=True)
-    cache = HttpCache(folder, _free_port())
+    cache = HttpCache(folder, free_port())
     config = folder / "nginx.conf"
     config.write_text(NGINX.format(folder=folder, port=cache.port, user=getpass.getuser()))
     words = [*tool("nginx"), "-c", str(config), "-p", str(folder), "-e", str(folder / "error.log")]
@@ -88,7 +102,7 @@ class Compilers:
 def distccd(folder: Path, tools: ToolsTree) -> Iterator[Compilers]:
     """A host that compiles, with the compiler of the tools tree `tools`."""
     folder.mkdir(parents=True)
-    host = Compilers(_free_port(), folder / "log")
+    host = Compilers(free_port(), folder / "log")
     sandbox = Sandbox(tools, writable={"/log": folder}, network=True)
     options = [
         "--no-detach",
@@ -114,21 +128,16 @@ def distccd(folder: Path, tools: ToolsTree) -> Iterator[Compilers]:
 def _server(words: list[str], port: int) -> Iterator[None]:
     with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process:
         try:
-            for _ in range(200):
+            end = time.monotonic() + _STARTED
+            while True:
+                assert process.stdout is not None
                 if process.poll() is not None:
-                    assert process.stdout is not None
                     raise AssertionError(process.stdout.read().decode(errors="replace"))
                 with socket.socket() as probe:
                     if probe.connect_ex(("127.0.0.1", port)) == 0:
                         break
+                assert time.monotonic() < end, f"{words[0]} does not listen on port {port}"
                 time.sleep(0.05)
             yield
         finally:
             process.terminate()
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port

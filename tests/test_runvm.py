@@ -14,6 +14,7 @@ from notos.ssh_key import Keys
 from notos.store import StoreObject
 from notos.tools import ToolsTree
 from tests.conftest import Project
+from tests.host import free_port
 
 
 @pytest.fixture
@@ -32,17 +33,11 @@ def start(
     extra = {"QEMU": str(show)} if show else {}
     return subprocess.run(
         [machine if isinstance(machine, Path) else machine.script, *words],
-        env={**own, "SSH_PORT": free_port(), **extra, **environment},
+        env={**own, "SSH_PORT": str(free_port()), **extra, **environment},
         capture_output=True,
         text=True,
         check=False,
     )
-
-
-def free_port() -> str:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return str(probe.getsockname()[1])
 
 
 def test_what_the_design_says(built: Project, show: Path) -> None:
@@ -232,7 +227,7 @@ def test_the_build_folder_can_be_moved(built: Project, show: Path, tmp_path: Pat
         (moved / name).hardlink_to(built.root / "build/notos" / name)
     done = subprocess.run(
         [moved / "runvm.sh"],
-        env={**os.environ, "QEMU": str(show), "SSH_PORT": free_port()},
+        env={**os.environ, "QEMU": str(show), "SSH_PORT": str(free_port())},
         capture_output=True,
         text=True,
         check=True,

@@ -29,7 +29,8 @@ END = 20.0  # until a machine that was told to end has done so
 EMULATED = 4.0
 _TICK = 0.1
 _LEAST = 1.0  # seconds that a look has, however little is left
-_LAST_WORDS = 0.15  # for what is said after a trouble's first line
+_QUIET = 0.1  # seconds without a word after which a machine in trouble has said all
+_LAST_WORDS = 0.5  # seconds that one gets for them at the most
 _NETWORK = "net0"
 
 Found = TypeVar("Found")
@@ -201,9 +202,7 @@ class Body:
         assert self._troubles, "start() comes first"
         if first := self._troubles.first():
             number, found = first
-            end = time.monotonic() + _LAST_WORDS
-            while (left := end - time.monotonic()) > 0 and not self.console.ended:
-                self.console.wait(left)
+            self.console.settle(self._limit(_QUIET), self._limit(_LAST_WORDS))
             # One of them is told; what follows from it is not told again.
             self._troubles.forget()
             self._ending = True
@@ -217,16 +216,18 @@ class Body:
         assert self._console, "start() comes first"
         return self._console
 
-    def wait_for_console(self, what: str | re.Pattern[str], seconds: float = BOOT) -> re.Match[str]:
+    def wait_for_console(
+        self, what: str | re.Pattern[str], seconds: float = BOOT, *, prompt: bool = False
+    ) -> re.Match[str]:
         """Wait until a line has this text, or matches; of this boot, from its start.
 
-        Trouble that the line itself tells of is taken for what is waited for. Raises MachineTimeoutError,
-        MachineLostError.
+        Only whole lines are looked at, and with `prompt` the one that has not ended too. Trouble that the
+        line itself tells of is taken for what is waited for. Raises MachineTimeoutError, MachineLostError.
         """
         shown = what if isinstance(what, str) else what.pattern
 
         def look(_: float) -> re.Match[str] | None:
-            found = self.console.find(what, self._first)
+            found = self.console.find(what, self._first, prompt=prompt)
             if found is None:
                 return None
             assert self._troubles, "start() comes first"

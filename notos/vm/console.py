@@ -52,11 +52,27 @@ class Console:
             if not self.ended:
                 self._news.wait(seconds)
 
-    def find(self, what: str | re.Pattern[str], first: int = 0) -> tuple[int, re.Match[str]] | None:
-        """The first line from number `first` that has a text, or matches, and the match."""
+    def settle(self, quiet: float, seconds: float) -> None:
+        """Wait until nothing has come for `quiet` seconds, or the console ends; no longer than `seconds`."""
+        end = time.monotonic() + seconds
+        with self._news:
+            while not self.ended and (left := end - time.monotonic()) > 0:
+                if not self._news.wait(min(quiet, left)):
+                    return
+
+    def find(
+        self, what: str | re.Pattern[str], first: int = 0, *, prompt: bool = False
+    ) -> tuple[int, re.Match[str]] | None:
+        """Return the number and match of the first line, from number `first` on, that has a text or matches.
+
+        A line counts once its end has come, so that nothing matches a part of what is still coming. With
+        `prompt` the line whose end has not come counts too, as a prompt's never does.
+        """
         pattern = pattern_of(what)
         with self._news:
-            texts = [each.text for each in self.lines[first:]] + ([self.partial] if self.partial else [])
+            texts = [each.text for each in self.lines[first:]]
+            if prompt and self.partial:
+                texts.append(self.partial)
         for number, text in enumerate(texts, first):
             if match := pattern.search(text):
                 return number, match

@@ -50,7 +50,7 @@ class Door:
         self._port = port
         self._slowest = slowest
         self._refused = False  # whether the last to end was refused, after the last knock
-        self._knocks: list[socket.socket] = []
+        self._knocks: dict[socket.socket, bytes] = {}  # and what each has been answered so far
         self._knocked = 0.0
         self._patience = _BESIDES
         self._others: set[str] | None = None  # connections that are not ours
@@ -63,21 +63,26 @@ class Door:
             each.close()
 
     def opened(self, greeting: bytes) -> float:
-        """When somebody has answered by `greeting` (time.monotonic()); 0 if nobody has within 20 ms."""
+        """When somebody has answered by `greeting` (time.monotonic()); 0 if nobody has within 20 ms.
+
+        A greeting may come in pieces.
+        """
         self._knock()
-        for each in select.select(self._knocks, [], [], 0.02)[0]:
-            said = b""
+        for each in select.select(list(self._knocks), [], [], 0.02)[0]:
+            piece = b""
             try:
-                said = each.recv(64)
+                piece = each.recv(64)
                 self.listens = True
             except ConnectionRefusedError:
                 self.listens = False
             except OSError:
                 self.listens = True
+            said = self._knocks[each] = self._knocks[each] + piece
             if said.startswith(greeting):
                 return time.monotonic()
-            self.heard = said or self.heard
-            self._ended(each)
+            if not piece or not greeting.startswith(said):
+                self.heard = said or self.heard
+                self._ended(each)
         return 0.0
 
     def leave(self, ended: int) -> None:
@@ -105,7 +110,7 @@ class Door:
         found = set(re.findall(pattern, connections))
         if self._others is None:
             self._others = found
-        for each in select.select(self._knocks, [], [], 0)[0]:
+        for each in select.select(list(self._knocks), [], [], 0)[0]:
             if _refused(each):
                 self._ended(each)
         self._knock()
@@ -123,11 +128,11 @@ class Door:
         knock = socket.socket()
         knock.setblocking(False)
         knock.connect_ex(("127.0.0.1", self._port))
-        self._knocks.append(knock)
+        self._knocks[knock] = b""
 
     def _ended(self, knock: socket.socket) -> None:
         knock.close()
-        self._knocks.remove(knock)
+        del self._knocks[knock]
         self._refused = True
         if self.listens:
             self._slowest = math.inf

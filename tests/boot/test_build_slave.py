@@ -60,7 +60,7 @@ class Host:
             capture_output=True,
             text=True,
             check=False,
-            timeout=120,
+            timeout=600,
         )
 
     def build(self, attribute: str, salt: str) -> subprocess.CompletedProcess[str]:

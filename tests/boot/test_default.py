@@ -50,7 +50,8 @@ def machine(built: Project, machine_factory: MachineFactory) -> Machine:
 
 def test_transcript(machine: Machine) -> None:
     """The console reads as the design says, line for line up to runsvdir; then both services."""
-    machine.wait_for_console("Running nix-daemon")
+    for service in ("sshd", "nix-daemon"):
+        machine.wait_for_console(f"Running {service}...")
     said = [line.text for line in machine.console.lines]
     start = next(at for at, line in enumerate(said) if line.endswith("Entering stage-1..."))
     lines = [re.sub(r".*(?=Entering stage-1)", "", said[start]), *said[start + 1 :]]
@@ -61,6 +62,8 @@ def test_transcript(machine: Machine) -> None:
 
 
 def test_services_are_up(machine: Machine) -> None:
+    for service in ("sshd", "nix-daemon"):
+        machine.wait_for_unit(service)
     said = machine.succeed("sv status sshd nix-daemon")
     assert re.search(r"^run: sshd: ", said, re.MULTILINE)
     assert re.search(r"^run: nix-daemon: ", said, re.MULTILINE)

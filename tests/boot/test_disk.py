@@ -67,7 +67,8 @@ def test_what_is_written_is_kept(built: Project, machine_factory: MachineFactory
     assert machine.succeed("cat /root/wants").strip() == f"{old_path}/bin/bash"
     # One build is done, and has not been synced by anybody; another is in the middle.
     machine.succeed("cd /root && nix-build -o done slow.nix")
-    machine.succeed("cd /root && (SALT=endless nix-build -o endless slow.nix >/dev/null 2>&1 &) && sleep 3")
+    machine.succeed("cd /root && (SALT=endless nix-build -o endless slow.nix >/dev/null 2>&1 &)")
+    machine.wait_until_succeeds("cat /proc/[0-9]*/cmdline 2>/dev/null | grep -q 'i=0; [w]hile'")
     machine.crash()
 
     machine.start()

@@ -16,8 +16,9 @@ import pytest
 from notos.vm import CommandError, Machine, MachineError, MachineLostError, MachineTimeoutError
 from notos.vm.plugin import MachineFactory
 from tests.conftest import ROOT, Project
+from tests.host import slowed
 
-AT_ONCE = 5.0  # seconds, on a busy host; every limit that could end the wait is far longer
+AT_ONCE = 5.0  # seconds, on a quiet host; every limit that could end the wait is far longer
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +42,8 @@ def either(request: pytest.FixtureRequest) -> Machine:
 
 def gone(pid: int) -> bool:
     """Whether a process has ended, a moment later."""
-    for _ in range(50):
+    end = time.monotonic() + 60
+    while time.monotonic() < end:
         try:
             os.kill(pid, 0)
         except ProcessLookupError:
@@ -112,7 +114,7 @@ def test_a_command_that_takes_too_long(either: Machine) -> None:
     before = time.monotonic()
     with pytest.raises(MachineTimeoutError, match=r"sleep 600: not done within 4 s\n.*last lines"):
         either.succeed("sleep 600", seconds=1)
-    assert time.monotonic() - before < 4 + AT_ONCE
+    assert time.monotonic() - before < 4 + slowed(AT_ONCE)
     # The backdoor kills it by then, and is free again.
     either.wait_until_succeeds("true")
 
@@ -131,7 +133,7 @@ def test_services(machine: Machine) -> None:
 def test_ports(machine: Machine) -> None:
     machine.wait_for_open_port(22)
     with socket.create_connection(("127.0.0.1", machine.wait_for_port(22)), 20) as stream:
-        assert stream.recv(4) == b"SSH-"
+        assert stream.makefile("rb").read(4) == b"SSH-"
     with pytest.raises(MachineTimeoutError, match="nothing listens on port 8080"):
         machine.wait_for_open_port(8080, 0.3)
     # QEMU itself takes connections, whoever is behind it.
@@ -243,7 +245,7 @@ def test_what_waits_fails_at_once(
     before = time.monotonic()
     with pytest.raises(MachineLostError, match=said) as caught:
         call(machine)
-    assert time.monotonic() - before < AT_ONCE
+    assert time.monotonic() - before < slowed(AT_ONCE)
     assert "its console's last lines:\n  | " in str(caught.value)
     assert "Running sshd..." in str(caught.value)
 
@@ -266,7 +268,7 @@ def test_qemu_s_own_words_are_told(built: Project, machine_factory: MachineFacto
     before = time.monotonic()
     with pytest.raises(MachineLostError, match=r"QEMU has ended with status 1\n(.*\n)*.*no-such-option"):
         machine_factory.at(built.script, words=["-no-such-option"])
-    assert time.monotonic() - before < AT_ONCE
+    assert time.monotonic() - before < slowed(AT_ONCE)
 
 
 RUNNER = """
@@ -290,7 +292,7 @@ def test_nothing_outlives_the_test_runner(built: Project, how: str) -> None:
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=300,
     )
     assert done.returncode == {"killed": -signal.SIGKILL, "raises": 1, "forgets": 0}[how]
     assert gone(int(done.stdout))

@@ -35,6 +35,7 @@ def test_features(built: Project, machine_factory: MachineFactory) -> None:
     assert machine.succeed("stat -c %a /etc/secret; /etc/hello.sh").split() == ["600", "hello"]
     assert machine.succeed("stat -c '%a %U' /var/lib/web").split() == ["750", "web"]
     assert "dummy" in machine.succeed("modprobe dummy && lsmod")
+    machine.wait_for_unit("web")
     assert re.search(r"^run: web: .*run: log: ", machine.succeed("sv status web"), re.MULTILINE)
     log = machine.wait_until_succeeds("grep starting /var/log/web/current")
     assert re.match(r"\d{4}-\d\d-\d\d_\d\d:\d\d:\d\d\.\d+ starting\n", log)

@@ -74,7 +74,14 @@ class Switched:
     def ssh(self, command: str) -> str:
         return self.vm.succeed(command)
 
+    def page(self, port: int) -> str:
+        """What the service `web` says; a service runs a moment before it listens."""
+        self.vm.wait_for_open_port(port)
+        return self.ssh(f"nc 127.0.0.1 {port} </dev/null")
+
     def processes(self, *names: str) -> list[str]:
+        for name in names:
+            self.vm.wait_for_unit(name, steady=0)
         return self.ssh("cat " + " ".join(f"/run/runit/{name}/pid" for name in names)).split()
 
 
@@ -136,7 +143,7 @@ def test_services_accounts_and_packages(machine: Switched) -> None:
         assert re.search(f"^{line}$", said, re.MULTILINE), said
     assert machine.processes("sshd") == [sshd]
     assert machine.processes("nix-daemon") != [daemon]
-    assert machine.ssh("nc 127.0.0.1 8080 </dev/null") == "hello"
+    assert machine.page(8080) == "hello"
     assert machine.ssh("stat -c '%a %U' /var/lib/web /etc/secret; hostname").split() == [
         *("750", "web", "600", "root", "renamed")
     ]
@@ -145,11 +152,11 @@ def test_services_accounts_and_packages(machine: Switched) -> None:
     # A file that a service reads.
     said = machine.switch((WEB + more).replace("text: hello", "text: hi"))
     assert "  restart    web (/etc/web.txt)\n" in said
-    assert machine.ssh("nc 127.0.0.1 8080 </dev/null") == "hi"
+    assert machine.page(8080) == "hi"
     # Its own script.
     said = machine.switch((WEB + more).replace("-p 8080", "-p 8081"))
     assert "restart    web (its files)" in said
-    assert machine.ssh("nc 127.0.0.1 8081 </dev/null") == "hello"
+    assert machine.page(8081) == "hello"
     said = machine.switch("")
     assert "services   removed web" in said
     assert machine.ssh(
@@ -303,7 +310,7 @@ def test_a_machine_without_nix(small: Switched) -> None:
     said = small.switch(WEB)
     assert "switched in" in said
     assert "services   added web" in said
-    assert small.ssh("nc 127.0.0.1 8080 </dev/null") == "hello"
+    assert small.page(8080) == "hello"
     assert small.processes("sshd") == dropbear
     assert small.ssh("ls -a /nix/store | grep -c '^.new'; true") == "0\n"
     small.switch("system: {packages: [zstd]}\n" + WEB)

@@ -50,14 +50,58 @@ def test_lines_are_the_same_however_they_come(lines: list[str], last: str, size:
 
 def test_a_prompt_is_found_before_its_line_ends(pipe: Pipe) -> None:
     pipe.stream.write(b"one\ntwo\nlogin: ")
-    while not pipe.console.partial:
+    while not pipe.console.partial.endswith(": "):
         pipe.console.wait(1)
-    found = pipe.console.find("login: ")
+    assert pipe.console.find("login: ") is None
+    found = pipe.console.find("login: ", prompt=True)
     assert found is not None and found[0] == 2
     assert pipe.console.find(re.compile("^t.o$"))[0] == 1  # type: ignore[index]
     assert pipe.console.find("one", first=1) is None
     assert pipe.console.find("t.o") is None
     assert pipe.console.tail(2) == ["two", "login: "]
+
+
+@pytest.mark.parametrize("size", [1, 7])
+def test_a_pattern_never_matches_a_part_of_what_is_coming(pipe: Pipe, size: int) -> None:
+    """A long line drips in: what waits for it gets all of it, and a number gets all its digits."""
+    line = "x" * 60 + " pid 12345"
+
+    def drip() -> None:
+        data = f"{line}\r\nrest".encode()
+        for at in range(0, len(data), size):
+            pipe.stream.write(data[at : at + size])
+            time.sleep(0.002)
+
+    writer = threading.Thread(target=drip)
+    writer.start()
+    found = None
+    end = time.monotonic() + 60
+    while found is None:
+        assert time.monotonic() < end
+        pipe.console.wait(1)
+        found = pipe.console.find(re.compile(r"x{20,} pid (\d+)"))
+    assert (found[1].string, found[1][1]) == (line, "12345")
+    writer.join()
+    assert pipe.console.find("rest") is None
+    assert pipe.console.find("re", prompt=True) is not None
+
+
+def test_who_waits_for_silence_hears_all(pipe: Pipe) -> None:
+    def drip() -> None:
+        for number in range(20):
+            pipe.stream.write(b"%d\n" % number)
+            time.sleep(0.01)
+
+    writer = threading.Thread(target=drip)
+    writer.start()
+    begun = time.monotonic()
+    pipe.console.settle(2, 60)
+    assert pipe.console.find("19")
+    assert time.monotonic() - begun < 30
+    pipe.stream.write(b"more\n")
+    pipe.console.settle(60, 0.1)  # no longer than it is given
+    assert time.monotonic() - begun < 30
+    writer.join()
 
 
 def test_who_waits_is_woken_at_once(pipe: Pipe) -> None:

@@ -73,6 +73,16 @@ def test_another_s_greeting_is_none() -> None:
         assert not opened(port, 0.3)
 
 
+def test_a_greeting_comes_in_pieces() -> None:
+    def drip(caller: socket.socket, number: int) -> None:
+        for at in range(len(b"SSH-")):
+            caller.sendall(SSH[at : at + 1])
+            time.sleep(0.05)
+
+    with server(drip) as port:
+        assert opened(port)
+
+
 TABLE = """Hub -1 (net0):
   Protocol[State]    FD  Source Address  Port   Dest. Address  Port RecvQ SendQ
 {}  TCP[HOST_FORWARD]  12       127.0.0.1 {}       10.0.2.15    22     0     0

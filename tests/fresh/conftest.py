@@ -1,0 +1,28 @@
+"""The fixtures of the tests in fresh roots."""
+
+from pathlib import Path
+
+import pytest
+
+from notos import config
+from tests.conftest import ROOT, copy_project
+from tests.fresh import roots
+
+
+@pytest.fixture(scope="session")
+def maker() -> roots.Maker:
+    """What makes roots; they stay in build/ for the next run."""
+    if why := roots.forbidden():
+        pytest.fail(why)
+    folder = ROOT / "build/fresh"
+    folder.mkdir(parents=True, exist_ok=True)
+    return roots.Maker(folder, config.load(ROOT / "config.yaml").machine.debian)
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    """A user's home with nothing in it but a clone of the project."""
+    folder = tmp_path / "home"
+    copy_project(folder / "notos")
+    roots.give(folder)
+    return folder

@@ -1,0 +1,106 @@
+"""The suites of tests: each test is in one of them, CI runs all, and a run shows how far it is."""
+
+import os
+import pty
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tasks import checks
+from tests.conftest import ROOT
+
+SLOW = """
+import time, pytest
+@pytest.mark.parametrize("number", range(4))
+def test_slow(number):
+    print("captured")
+    time.sleep(0.7)
+    assert number != 2
+"""
+
+
+def ran_by(suite: checks.Suite) -> set[Path]:
+    """The test files that the words of a suite name and do not ignore."""
+    words = checks.pytest_words(suite)
+    ignored = [ROOT / word.removeprefix("--ignore=") for word in words if word.startswith("--ignore=")]
+    found = {path for each in suite.paths for path in (ROOT / each).rglob("test_*.py")}
+    return {path for path in found if not any(path.is_relative_to(each) for each in ignored)}
+
+
+def test_each_test_is_in_one_suite() -> None:
+    named = [path for suite in checks.SUITES for path in ran_by(suite)]
+    assert sorted(named) == sorted((ROOT / "tests").rglob("test_*.py"))
+    assert all(ran_by(suite) for suite in checks.SUITES)
+
+
+def test_ci_runs_each_suite_within_its_time() -> None:
+    """The README's command first. 90 minutes are the limit of CI here."""
+    (found,) = re.findall(r"for suite in (.*); do", (ROOT / ".ci/run").read_text())
+    limits = dict(word.split(":") for word in found.split())
+    assert list(limits) == [suite.task for suite in checks.SUITES]
+    assert "    ./doit test\n" in (ROOT / "README.md").read_text()
+    assert sum(map(int, limits.values())) < 90
+    assert all(int(limits[suite.task]) > 2 * suite.minutes for suite in checks.SUITES)
+
+
+def test_what_the_default_suite_leaves_out_is_said(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ran: list[list[str]] = []
+    monkeypatch.setattr(checks, "_run", ran.append)
+    for suite in checks.SUITES:
+        checks.test(suite)
+    said = capsys.readouterr().out.splitlines()
+    assert len(ran) == len(checks.SUITES)
+    first, *others = checks.SUITES
+    assert (first.task, first.minutes <= 10) == ("test", True)
+    assert said == [
+        f"left out: {each.proves} (./doit {each.task}, about {each.minutes} min)" for each in others
+    ]
+
+
+def command(folder: Path, *words: str) -> list[str]:
+    """The words that run a few slow tests as a suite's are run."""
+    (folder / "test_slow.py").write_text(SLOW)
+    plain = [word for word in checks.pytest_words(checks.SUITES[-1]) if not word.startswith("tests/")]
+    return [sys.executable, "-m", "pytest", "-q", "--rootdir", str(folder), *plain, *words, str(folder)]
+
+
+@pytest.mark.parametrize("workers", ["0", "2"])
+def test_a_run_shows_how_far_it_is_on_a_terminal(tmp_path: Path, workers: str) -> None:
+    ours, theirs = pty.openpty()
+    with subprocess.Popen(
+        command(tmp_path, "-n", workers), cwd=ROOT, stdout=theirs, stderr=theirs
+    ) as process:
+        os.close(theirs)
+        said = b""
+        while True:
+            try:
+                said += os.read(ours, 65536)
+            except OSError:  # the other end is closed
+                break
+    os.close(ours)
+    assert process.returncode == 1
+    lines = said.decode().replace("\r\n", "\n").split("\r\x1b[K")
+    minutes = checks.SUITES[-1].minutes
+    assert any(
+        re.match(rf"0:\d\d of about {minutes} min  [12] of 4 tests  \S*test_slow.py", each) for each in lines
+    )
+    assert any(each.startswith("FAILED ") and "test_slow[2]" in each for each in lines)
+    assert any(re.match(rf"0:\d\d of about {minutes} min  4 of 4 tests, 1 failed\n", each) for each in lines)
+    assert "captured" not in said.decode().partition("FAILURES")[0]
+    assert re.search(r"1 failed.*3 passed", said.decode())
+
+
+def test_a_run_shows_how_far_it_is_in_a_log(tmp_path: Path) -> None:
+    words = command(tmp_path, "--plain-seconds=0.2")
+    done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    states = re.findall(r"^0:\d\d of about \d+ min  (\d) of 4 tests(, 1 failed)?", done.stdout, re.MULTILINE)
+    assert [int(number) for number, _ in states] == sorted(int(number) for number, _ in states)
+    assert {number for number, _ in states} >= {"1", "2", "3", "4"}
+    assert states[-1] == ("4", ", 1 failed")
+    assert "\x1b" not in done.stdout and "\r" not in done.stdout
