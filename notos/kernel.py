@@ -61,12 +61,8 @@ MACHINE = {
         Requirement(
             "VIRTIO_PCI", "for the devices of `vm.machine: q35`", "virtio_pci", keys=("vm", "machine")
         ),
-        Requirement(
-            "ACPI_BUTTON", "for the power button", "button", early=False, keys=("vm", "machine")
-        ),
-        Requirement(
-            "INPUT_EVDEV", "for the power button", "evdev", early=False, keys=("vm", "machine")
-        ),
+        Requirement("ACPI_BUTTON", "for the power button", "button", early=False, keys=("vm", "machine")),
+        Requirement("INPUT_EVDEV", "for the power button", "evdev", early=False, keys=("vm", "machine")),
     ),
     "microvm": (
         Requirement(

@@ -96,13 +96,13 @@ class Door:
                 each.shutdown(socket.SHUT_WR)
         while self._knocks and (left := end - time.monotonic()) > 0:
             watched: list[socket.socket | int] = [ended, *self._knocks]
-            for each in select.select(watched, [], [], left)[0]:
-                if isinstance(each, int):
+            for ready in select.select(watched, [], [], left)[0]:
+                if isinstance(ready, int):
                     return
                 with suppress(OSError):
-                    if each.recv(4096):
+                    if ready.recv(4096):
                         continue
-                self._ended(each)
+                self._ended(ready)
 
     def passed(self, connections: str) -> bool:
         """Whether a knock has come through to the machine, by what QEMU's "info usernet" tells."""
