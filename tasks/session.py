@@ -21,7 +21,7 @@ from doit.cmd_forget import Forget
 from doit.cmd_ignore import Ignore
 from doit.cmd_resetdep import ResetDep
 from doit.cmd_run import Run
-from doit.dependency import Dependency, SqliteDB
+from doit.dependency import DatabaseException, Dependency, SqliteDB
 from doit.doit_cmd import DoitMain
 from doit.exceptions import InvalidDodoFile
 from doit.runner import Runner
@@ -95,10 +95,11 @@ def _open_database() -> None:
     def opening(self: Any, name: str, *args: Any, **kwargs: Any) -> None:
         try:
             opened(self, name, *args, **kwargs)
-        except sqlite3.OperationalError as error:
-            raise _BusyError(f"cannot write {name}: {error}; check its folder, and the room there") from None
-        except sqlite3.DatabaseError as error:
-            raise _BusyError(f"{name} is damaged: {error}; remove it, and all is made anew") from None
+        except (DatabaseException, sqlite3.Error) as error:
+            cause = error.__context__ if isinstance(error, DatabaseException) else error
+            if isinstance(cause, sqlite3.OperationalError):
+                raise _BusyError(f"cannot write {name}: {cause}; check its folder, and the room there") from None
+            raise _BusyError(f"{name} is damaged: {cause}; remove it, and all is made anew") from None
 
     SqliteDB.__init__ = opening
 
