@@ -30,8 +30,14 @@ def etc(
     etc = tmp_path / "etc"
     for each in ("etc/apt.conf.d", "etc/sources.list.d", "etc/preferences.d", "state", "cache"):
         (tmp_path / each).mkdir(parents=True)
-    settings = "".join(f'Dir::{name} "{tmp_path / name.lower()}";\n' for name in ("Etc", "State", "Cache"))
-    (tmp_path / "apt.conf").write_text(settings + 'APT::Architecture "amd64";\nAPT::Sandbox::User "root";\n')
+    (tmp_path / "cputable").write_text("amd64 x86_64 (amd64|x86_64) 64 little\n")  # of a host without dpkg
+    settings = {
+        **{f"Dir::{name}": tmp_path / name.lower() for name in ("Etc", "State", "Cache")},
+        "Dir::Dpkg::cputable": tmp_path / "cputable",
+        "APT::Architecture": "amd64",
+        "APT::Sandbox::User": "root",
+    }
+    (tmp_path / "apt.conf").write_text("".join(f'{name} "{value}";\n' for name, value in settings.items()))
     monkeypatch.setenv("APT_CONFIG", str(tmp_path / "apt.conf"))
     if request.param == "host":
         if shutil.which("apt-get") is None:
