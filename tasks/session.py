@@ -98,7 +98,7 @@ def _open_database() -> None:
         except (DatabaseException, sqlite3.Error) as error:
             cause = error.__context__ if isinstance(error, DatabaseException) else error
             if isinstance(cause, sqlite3.OperationalError):
-                raise _BusyError(f"cannot write {name}: {cause}; check its folder, and the room there") from None
+                raise _BusyError(f"cannot write {name}: {cause}; is its disk full?") from None
             raise _BusyError(f"{name} is damaged: {cause}; remove it, and all is made anew") from None
 
     SqliteDB.__init__ = opening
