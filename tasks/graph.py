@@ -99,8 +99,8 @@ def step(action: Callable[..., None]) -> Callable[..., TaskFailed | None]:
         except OSError as error:
             if error.errno not in _HINTS:
                 raise
-            where = f"{error.filename}: " if error.filename else ""
-            return TaskFailed(f"{where}{error.strerror}: {_HINTS[error.errno]}")
+            where = error.filename or f"{FOLDER}, {CACHE.root} or /tmp"
+            return TaskFailed(f"{where}: {error.strerror}: {_HINTS[error.errno]}")
         return None
 
     return run

@@ -28,6 +28,7 @@ from doit.runner import Runner
 
 from tasks import fingerprint
 
+_DATABASE = "the build folder's .doit.db"
 _ARENA_MAX = -8  # M_ARENA_MAX of malloc.h
 
 _asked: set[str] = set()
@@ -84,24 +85,35 @@ def install(folder: str, sweep: Callable[[bool], None], look: Callable[[], None]
     for command in (Forget, Ignore, ResetDep):
         command._execute = _wrapped(command._execute, folder)
     _keep_records()
-    _open_database()
+    _say_database_errors()
 
 
-def _open_database() -> None:
-    """Have a database that cannot be opened said in one line: of a full disk, or damaged."""
-    opened = SqliteDB.__init__
+def _say_database_errors() -> None:
+    """Have a database that is damaged, or cannot be written to a full disk, said in one line."""
+    opened, dumped = SqliteDB.__init__, SqliteDB.dump
 
     @functools.wraps(opened)
-    def opening(self: Any, name: str, *args: Any, **kwargs: Any) -> None:
-        try:
-            opened(self, name, *args, **kwargs)
-        except (DatabaseException, sqlite3.Error) as error:
-            cause = error.__context__ if isinstance(error, DatabaseException) else error
-            if isinstance(cause, sqlite3.OperationalError):
-                raise _BusyError(f"cannot write {name}: {cause}; is its disk full?") from None
-            raise _BusyError(f"{name} is damaged: {cause}; remove it, and all is made anew") from None
+    def opening(self: Any, *args: Any, **kwargs: Any) -> None:
+        with _database_errors():
+            opened(self, *args, **kwargs)
 
-    SqliteDB.__init__ = opening
+    @functools.wraps(dumped)
+    def dumping(self: Any) -> None:
+        with _database_errors():
+            dumped(self)
+
+    SqliteDB.__init__, SqliteDB.dump = opening, dumping
+
+
+@contextmanager
+def _database_errors() -> Iterator[None]:
+    try:
+        yield
+    except (DatabaseException, sqlite3.Error) as error:
+        cause = error.__context__ if isinstance(error, DatabaseException) else error
+        if isinstance(cause, sqlite3.OperationalError):
+            raise _BusyError(f"cannot write {_DATABASE}: {cause}; is there room on its disk?") from None
+        raise _BusyError(f"{_DATABASE} is damaged: {cause}; remove it, and all is made anew") from None
 
 
 def _wrapped(execute: Callable[..., Any], folder: str) -> Callable[..., Any]:
@@ -127,14 +139,16 @@ def _keep_records() -> None:
         _one_arena()
         manager = self.dep_manager
         task.why = why.reasons(task, _tasks)
-        manager.remove(task.name)
-        manager.backend._conn.commit()
+        with _database_errors():
+            manager.remove(task.name)
+            manager.backend._conn.commit()
         manager.checker.begin(task.file_dep)
         return execute_task(self, task)
 
     def committing(self: Any, *args: Any, **kwargs: Any) -> None:
         save_success(self, *args, **kwargs)
-        _commit(self.backend)
+        with _database_errors():
+            _commit(self.backend)
 
     @functools.wraps(get_status)
     def noting(self: Any, task: Any, *args: Any, **kwargs: Any) -> Any:

@@ -133,10 +133,23 @@ def moved(folder: Path, target: Path) -> None:
     folder.symlink_to(target)
 
 
-def test_a_full_disk(project: Project) -> None:
+@pytest.mark.parametrize(
+    ("size", "words", "message"),
+    [
+        ("4k", ["list"], "ERROR: cannot write the build folder's .doit.db: database or disk is full; "),
+        (
+            "40k",
+            ["stage2", "runit"],
+            "ERROR: cannot write the build folder's .doit.db: database or disk is full; ",
+        ),
+        ("60k", ["stage2", "runit"], "FAILED   runit: build/tiny, "),
+    ],
+)
+def test_a_full_disk(project: Project, size: str, words: list[str], message: str) -> None:
+    fill = "dd if=/dev/zero of=build/fill status=none; " if size == "4k" else ""
     script = (
-        f"mount -t tmpfs -o size=4k tmpfs build && mkdir build/tiny && "
-        f"dd if=/dev/zero of=build/fill status=none; {shlex.join([sys.executable, '-m', 'doit', 'list'])}"
+        f"mount -t tmpfs -o size={size} tmpfs build && mkdir build/tiny; {fill}"
+        f"{shlex.join([sys.executable, '-m', 'doit', *words])}"
     )
     unshare = ["unshare", "-m"] if os.geteuid() == 0 else ["unshare", "-rm"]
     done = subprocess.run(
@@ -149,13 +162,11 @@ def test_a_full_disk(project: Project) -> None:
     )
     if "unshare failed" in done.stderr or "mount" in done.stderr:
         pytest.skip("no file system can be mounted here")
-    assert done.stderr.splitlines()[-1].startswith(
-        "ERROR: cannot write build/tiny/.doit.db: database or disk is full; "
-    )
+    assert (done.stdout + done.stderr).splitlines()[-1].startswith(message)
     assert "Traceback" not in done.stderr
 
 
 def test_a_damaged_database(project: Project) -> None:
     (project.root / "build/tiny/.doit.db").write_text("this is no database of sqlite3\n")
     line = said(doit(project, "list"))
-    assert line.startswith("ERROR: build/tiny/.doit.db is damaged: file is not a database; remove it")
+    assert line.startswith("ERROR: the build folder's .doit.db is damaged: file is not a database; remove it")
