@@ -1,6 +1,5 @@
 """What every task module uses: this run's config, paths, actions, and when a task is up to date."""
 
-import errno
 import functools
 import os
 from collections.abc import Callable, Iterable, Iterator
@@ -14,17 +13,11 @@ from notos import config, host_settings
 from notos.cache import Cache
 from notos.errors import NotosError
 from notos.machine import Machine
+from tasks.session import HINTS
 from tasks.sources import Code
 from tasks.uptodate import Intact, Present, Settings, UnlessAsked
 
 Task = dict[str, Any]
-
-
-# What the user can mend; any other OSError is a bug of ours.
-_HINTS = {
-    **dict.fromkeys((errno.ENOSPC, errno.EDQUOT), "make room there"),
-    **dict.fromkeys((errno.EACCES, errno.EPERM, errno.EROFS), "check who may write there"),
-}
 
 
 class _BrokenConfigError(InvalidDodoFile):  # type: ignore[misc]  # doit has no types
@@ -97,10 +90,10 @@ def step(action: Callable[..., None]) -> Callable[..., TaskFailed | None]:
         except NotosError as error:
             return TaskFailed(str(error))
         except OSError as error:
-            if error.errno not in _HINTS:
+            if error.errno not in HINTS:
                 raise
             where = error.filename or f"{FOLDER}, {CACHE.root} or /tmp"
-            return TaskFailed(f"{where}: {error.strerror}: {_HINTS[error.errno]}")
+            return TaskFailed(f"{where}: {error.strerror}: {HINTS[error.errno]}")
         return None
 
     return run

@@ -5,6 +5,7 @@ before the task runs and kept as soon as it has succeeded; one build folder has 
 building, cleaning or forgetting.
 """
 
+import errno
 import fcntl
 import functools
 import signal
@@ -28,6 +29,11 @@ from doit.runner import Runner
 
 from tasks import fingerprint
 
+# What the user can mend; any other OSError is a bug of ours.
+HINTS = {
+    **dict.fromkeys((errno.ENOSPC, errno.EDQUOT), "make room there"),
+    **dict.fromkeys((errno.EACCES, errno.EPERM, errno.EROFS), "check who may read and write there"),
+}
 _DATABASE = "the build folder's .doit.db"
 _ARENA_MAX = -8  # M_ARENA_MAX of malloc.h
 
@@ -68,14 +74,15 @@ def install(folder: str, sweep: Callable[[bool], None], look: Callable[[], None]
         look()
         with _alone(folder):
             try:
-                return run(self, *args, **kwargs)
+                with _file_errors():
+                    return run(self, *args, **kwargs)
             except KeyboardInterrupt:
                 sys.stderr.write("\ninterrupted; the next run goes on where this one stopped\n")
                 return 128 + signal.SIGINT
 
     @functools.wraps(clean)
     def cleaning(self: Any, *args: Any, **kwargs: Any) -> Any:
-        with nullcontext() if kwargs["dryrun"] else _alone(folder):
+        with nullcontext() if kwargs["dryrun"] else _alone(folder), _file_errors():
             result = clean(self, *args, **kwargs)
             if not kwargs["pos_args"]:
                 sweep(kwargs["dryrun"])
@@ -103,6 +110,18 @@ def _say_database_errors() -> None:
             dumped(self)
 
     SqliteDB.__init__, SqliteDB.dump = opening, dumping
+
+
+@contextmanager
+def _file_errors() -> Iterator[None]:
+    """Have what the user can mend said in one line: a target of another user, a file that cannot be read."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in HINTS:
+            raise
+        where = error.filename or "the build folder"
+        raise _BusyError(f"{where}: {error.strerror}; {HINTS[error.errno]}") from None
 
 
 @contextmanager

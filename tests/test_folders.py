@@ -170,3 +170,16 @@ def test_a_damaged_database(project: Project) -> None:
     (project.root / "build/tiny/.doit.db").write_text("this is no database of sqlite3\n")
     line = said(doit(project, "list"))
     assert line.startswith("ERROR: the build folder's .doit.db is damaged: file is not a database; remove it")
+
+
+def test_a_file_of_another_user_s(project: Project) -> None:
+    """A target that cannot be removed, as one in a folder that is another user's."""
+    manifests = project.root / "build/tiny/manifests"
+    manifests.mkdir()
+    (manifests / "stage2.json").write_text("{}")
+    for words in (["clean", "stage2"], ["clean"]):
+        done = doit(project, *words, read_only=manifests)
+        assert done.returncode == 3
+        last = done.stderr.splitlines()[-1]
+        assert last.startswith("ERROR: build/tiny/manifests/stage2.json: Read-only file system; ")
+        assert "Traceback" not in done.stderr
