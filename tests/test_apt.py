@@ -214,6 +214,32 @@ def test_proxies(etc: Path) -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("script", "expected"),
+    [
+        ("echo http://proxy.example:3142", dict.fromkeys(("http", "https"), "http://proxy.example:3142")),
+        (
+            f'[ "$1" = {MAIN}/ ] && echo http://p.example:1',
+            dict.fromkeys(("http", "https"), "http://p.example:1"),
+        ),
+        ("echo DIRECT", {}),
+        ("exit 1", {}),
+    ],
+)
+def test_a_proxy_that_a_program_finds(
+    etc: Path, tmp_path: Path, script: str, expected: dict[str, str]
+) -> None:
+    program = tmp_path / "detect"
+    program.write_text(f"#!/bin/sh\n{script}\n")
+    program.chmod(0o755)
+    (etc / "sources.list").write_text(f"deb {MAIN} trixie main\n")
+    (etc / "apt.conf.d/proxy").write_text(f'Acquire::http::Proxy-Auto-Detect "{program}";\n')
+    assert apt.read().proxies == expected
+    with (etc / "apt.conf.d/proxy").open("a") as stream:
+        stream.write('Acquire::http::Proxy "http://set.example:3128";\n')
+    assert apt.read().proxies["http"] == "http://set.example:3128"
+
+
 def test_an_apt_that_fails(etc: Path) -> None:
     (etc / "sources.list").write_text("nonsense\n")
     with pytest.raises(FetchError, match="this host's apt names no mirror: E: ") as caught:

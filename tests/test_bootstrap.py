@@ -67,6 +67,18 @@ def test_it_works_from_anywhere_and_configs_are_the_caller_s(tmp_path: Path) -> 
     assert "none.yaml" in done.stderr
 
 
+def test_files_are_in_utf_8_whatever_the_locale(tmp_path: Path) -> None:
+    project = copy_project(tmp_path / "project")
+    (project.root / ".venv/bin").mkdir(parents=True)
+    python = project.root / ".venv/bin/python"
+    show = "import sys; print(sys.flags.utf8_mode)"
+    python.write_text(f"#!/bin/sh\nexec {sys.executable} -c '{show}'\n")
+    python.chmod(0o755)
+    shutil.copy(project.root / "requirements.txt", project.root / ".venv/requirements.txt")
+    done = call(project, "list", LC_ALL="POSIX", PYTHONUTF8="0", PYTHONCOERCECLOCALE="0")
+    assert done.stdout == "1\n"
+
+
 def test_without_python_it_says_what_to_install(fresh: Project, tmp_path: Path) -> None:
     tools = tmp_path / "bin"
     tools.mkdir()
