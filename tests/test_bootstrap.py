@@ -62,6 +62,8 @@ def test_it_works_from_anywhere_and_configs_are_the_caller_s(tmp_path: Path) -> 
     done = call(project, "config=mine.yaml", "list", cwd=elsewhere)
     assert done.returncode == 0, done.stderr
     assert (project.root / "build/mine").is_dir()
+    call(project, "config=mine.yaml", "stage2", cwd=elsewhere, NOTOS_CACHE="my cache")
+    assert (elsewhere / "my cache").is_dir()
     done = call(project, "config=none.yaml", "list", cwd=elsewhere)
     assert done.returncode == 3
     assert "none.yaml" in done.stderr
