@@ -61,7 +61,10 @@ def read() -> Apt:
         found = mirrors([*known, *(each for each in entries if (each.address, each.suite) not in updated)])
     if not found["main"]:
         raise FetchError("this host's apt has no mirror of Debian")
-    return Apt(tuple(found["main"]), tuple(found["security"]), proxies(_run("apt-config", "dump")))
+    dump = _run("apt-config", "dump")
+    return Apt(
+        tuple(found["main"]), tuple(found["security"]), _detected(dump, found["main"][0]) | proxies(dump)
+    )
 
 
 def mirrors(targets: Iterable[Target]) -> dict[str, list[str]]:
@@ -96,6 +99,19 @@ def proxies(dump: str) -> dict[str, str]:
         if key.startswith("http:") or key == "http":
             found.setdefault(key.replace("http", "https", 1), value)
     return found
+
+
+def _detected(dump: str, address: str) -> dict[str, str]:
+    """The proxy that apt's Acquire::http::Proxy-Auto-Detect (apt.conf(5)) finds for `address`."""
+    said = re.search(r'^Acquire::http::Proxy-?Auto-?Detect "(.+)";$', dump, re.MULTILINE | re.IGNORECASE)
+    if not said:
+        return {}
+    try:
+        answer = run([said[1], f"{address}/"], env=os.environ).decode(errors="replace").strip()
+    except ToolError:  # apt goes without a proxy then
+        return {}
+    found = answer if answer.startswith(("http://", "https://")) else ""
+    return dict.fromkeys(("http", "https"), found) if found else {}
 
 
 def _targets(option: str) -> list[Target]:

@@ -10,9 +10,13 @@ _NO_HOME = Path("/nonexistent")  # Debian's name for a home folder that is not t
 
 def home() -> Path:
     """Return the home folder; /nonexistent for a user without one, as of a container that names a number."""
+    if own := os.environ.get("HOME"):
+        return Path(own)
+    import pwd
+
     try:
-        return Path.home()
-    except RuntimeError:
+        return Path(pwd.getpwuid(os.getuid()).pw_dir)
+    except KeyError:
         return _NO_HOME
 
 
@@ -34,5 +38,5 @@ def _below(variable: str, name: str, *, hint: str) -> Path:
         return Path(own) / "notos"
     found = home()
     if found == _NO_HOME or not found.is_absolute():
-        raise HostError("no home folder is known: HOME is unset, empty or /nonexistent", hint=hint)
+        raise HostError("this user has no home folder", hint=hint)
     return found / name / "notos"

@@ -61,7 +61,7 @@ class Debian:
 
     suite: SuiteName = setting("the release; its -updates and -security are always used too", "trixie")
     mirror: Literal["auto"] | Url = setting(
-        "the archive's address; auto takes the one that this host's apt uses", "auto"
+        "the archive's address; auto takes this host's (hosts.md)", "auto"
     )
     security_mirror: Literal["auto"] | Url = setting(
         "the security archive's address; auto goes with `mirror`", "auto"

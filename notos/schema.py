@@ -1,4 +1,4 @@
-"""The config's JSON Schema, and the tables of docs/configuration.md, from the structs of machine.py.
+"""The config's JSON Schema, and the tables of docs/configuration.md and docs/hosts.md, from the structs.
 
 `python -m notos.schema` writes both; a test proves them current. A build does not need it.
 """
@@ -10,6 +10,7 @@ from typing import Any
 
 from notos import shapes
 from notos.config import IMPORTS
+from notos.host_settings import HostSettings
 from notos.kinds import TEXTS, Number, Text
 from notos.machine import Machine, Package
 from notos.shapes import Field, ListOf, MapOf, Scalar, Shape, Struct
@@ -17,6 +18,7 @@ from notos.shapes import Field, ListOf, MapOf, Scalar, Shape, Struct
 DOCS = Path(__file__).parent.parent / "docs"
 SCHEMA = DOCS / "config.schema.json"
 REFERENCE = DOCS / "configuration.md"
+HOSTS = DOCS / "hosts.md"
 
 Json = dict[str, Any]
 
@@ -139,13 +141,16 @@ def _plain(field: Field) -> Any:
 
 
 def reference(text: str) -> str:
-    """`text`, the reference, with its tables made anew between their markers."""
+    """Return `text`, a page of docs/, with the tables that it has a marker for made anew."""
     tables = {
         "keys": [("Key", "Type", "Default", "Meaning"), *_rows(shapes.struct(Machine), "")],
         "package": [("Key", "Type", "Default", "Meaning"), *_rows(shapes.struct(Package), "")],
         "texts": [("Type", "Form", "Example"), *_text_rows()],
+        "host": [("Key", "Type", "Default", "Meaning"), *_rows(shapes.struct(HostSettings), "")],
     }
     for name, rows in tables.items():
+        if f"<!-- table: {name} -->" not in text:
+            continue
         lines = [f"| {' | '.join(row)} |" for row in rows]
         lines.insert(1, f"|{'---|' * len(rows[0])}")
         head, rest = text.split(f"<!-- table: {name} -->")
@@ -207,4 +212,5 @@ def render() -> str:
 
 if __name__ == "__main__":
     SCHEMA.write_text(render())
-    REFERENCE.write_text(reference(REFERENCE.read_text()))
+    for page in (REFERENCE, HOSTS):
+        page.write_text(reference(page.read_text()))

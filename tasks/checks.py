@@ -113,9 +113,11 @@ def install() -> None:
     reporter.clear()
     print("installing the test tools into", sys.prefix, flush=True)
     words = ["--quiet", "--require-hashes", "--no-deps", "-r", REQUIREMENTS]
-    # An environment that uv made has no pip in it.
+    # The environment that ./doit makes has no pip in it, nor has uv's.
     has_pip = Path(sys.prefix, "bin/pip").exists()
     uv = shutil.which("uv")
+    if not has_pip and uv is None:
+        _run([sys.executable, "-m", "ensurepip", "--default-pip"])
     if has_pip or uv is None:
         _run([sys.executable, "-m", "pip", "install", "--disable-pip-version-check", *words])
     else:

@@ -1,6 +1,5 @@
 """What every task module uses: this run's config, paths, actions, and when a task is up to date."""
 
-import errno
 import functools
 import inspect
 import os
@@ -15,17 +14,11 @@ from notos.cache import Cache
 from notos.errors import NotosError
 from notos.machine import Machine
 from tasks import output, usage
+from tasks.session import HINTS
 from tasks.sources import Code
 from tasks.uptodate import Intact, Present, Settings, UnlessAsked
 
 Task = dict[str, Any]
-
-
-# What the user can mend; any other OSError is a bug of ours.
-_HINTS = {
-    **dict.fromkeys((errno.ENOSPC, errno.EDQUOT), "make room there"),
-    **dict.fromkeys((errno.EACCES, errno.EPERM, errno.EROFS), "check who may write there"),
-}
 
 
 class _BrokenConfigError(InvalidDodoFile):  # type: ignore[misc]  # doit has no types
@@ -98,10 +91,10 @@ def step(action: Callable[..., None]) -> Callable[..., TaskFailed | None]:
         except OSError as error:
             if isinstance(error, BrokenPipeError) and not output.is_read():
                 raise SystemExit(output.UNREAD) from None
-            if error.errno not in _HINTS:
+            if error.errno not in HINTS:
                 raise
-            where = f"{error.filename}: " if error.filename else ""
-            return TaskFailed(f"{where}{error.strerror}: {_HINTS[error.errno]}")
+            where = error.filename or f"{FOLDER}, {CACHE.root} or /tmp"
+            return TaskFailed(f"{where}: {error.strerror}: {HINTS[error.errno]}")
         return None
 
     return run

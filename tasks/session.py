@@ -5,6 +5,7 @@ before the task runs and kept as soon as it has succeeded; one build folder has 
 building, cleaning or forgetting.
 """
 
+import errno
 import fcntl
 import functools
 import signal
@@ -21,12 +22,18 @@ from doit.cmd_forget import Forget
 from doit.cmd_ignore import Ignore
 from doit.cmd_resetdep import ResetDep
 from doit.cmd_run import Run
-from doit.dependency import Dependency, SqliteDB
+from doit.dependency import DatabaseException, Dependency, SqliteDB
 from doit.exceptions import InvalidDodoFile
 from doit.runner import Runner
 
 from tasks import fingerprint
 
+# What the user can mend; any other OSError is a bug of ours.
+HINTS = {
+    **dict.fromkeys((errno.ENOSPC, errno.EDQUOT), "make room there"),
+    **dict.fromkeys((errno.EACCES, errno.EPERM, errno.EROFS), "check who may read and write there"),
+}
+_DATABASE = "the build folder's .doit.db"
 _ARENA_MAX = -8  # M_ARENA_MAX of malloc.h
 
 _asked: set[str] = set()
@@ -72,14 +79,15 @@ def install(folder: str, sweep: Callable[[bool], None], look: Callable[[], None]
         look()
         with _alone(folder):
             try:
-                return run(self, *args, **kwargs)
+                with _file_errors():
+                    return run(self, *args, **kwargs)
             except KeyboardInterrupt:
                 sys.stderr.write("\ninterrupted; the next run goes on where this one stopped\n")
                 return 128 + signal.SIGINT
 
     @functools.wraps(clean)
     def cleaning(self: Any, *args: Any, **kwargs: Any) -> Any:
-        with nullcontext() if kwargs["dryrun"] else _alone(folder):
+        with nullcontext() if kwargs["dryrun"] else _alone(folder), _file_errors():
             result = clean(self, *args, **kwargs)
             if not kwargs["pos_args"]:
                 sweep(kwargs["dryrun"])
@@ -89,23 +97,47 @@ def install(folder: str, sweep: Callable[[bool], None], look: Callable[[], None]
     for command in (Forget, Ignore, ResetDep):
         command._execute = _wrapped(command._execute, folder)
     _keep_records()
-    _open_database()
+    _say_database_errors()
 
 
-def _open_database() -> None:
-    """Have a database that cannot be opened said in one line: of a full disk, or damaged."""
-    opened = SqliteDB.__init__
+def _say_database_errors() -> None:
+    """Have a database that is damaged, or cannot be written to a full disk, said in one line."""
+    opened, dumped = SqliteDB.__init__, SqliteDB.dump
 
     @functools.wraps(opened)
-    def opening(self: Any, name: str, *args: Any, **kwargs: Any) -> None:
-        try:
-            opened(self, name, *args, **kwargs)
-        except sqlite3.OperationalError as error:
-            raise _BusyError(f"cannot write {name}: {error}; check its folder, and the room there") from None
-        except sqlite3.DatabaseError as error:
-            raise _BusyError(f"{name} is damaged: {error}; remove it, and all is made anew") from None
+    def opening(self: Any, *args: Any, **kwargs: Any) -> None:
+        with _database_errors():
+            opened(self, *args, **kwargs)
 
-    SqliteDB.__init__ = opening
+    @functools.wraps(dumped)
+    def dumping(self: Any) -> None:
+        with _database_errors():
+            dumped(self)
+
+    SqliteDB.__init__, SqliteDB.dump = opening, dumping
+
+
+@contextmanager
+def _file_errors() -> Iterator[None]:
+    """Have what the user can mend said in one line: a target of another user, a file that cannot be read."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in HINTS:
+            raise
+        where = error.filename or "the build folder"
+        raise _BusyError(f"{where}: {error.strerror}; {HINTS[error.errno]}") from None
+
+
+@contextmanager
+def _database_errors() -> Iterator[None]:
+    try:
+        yield
+    except (DatabaseException, sqlite3.Error) as error:
+        cause = error.__context__ if isinstance(error, DatabaseException) else error
+        if isinstance(cause, sqlite3.OperationalError):
+            raise _BusyError(f"cannot write {_DATABASE}: {cause}; is there room on its disk?") from None
+        raise _BusyError(f"{_DATABASE} is damaged: {cause}; remove it, and all is made anew") from None
 
 
 def _takes_words(word: str) -> bool:
@@ -135,14 +167,16 @@ def _keep_records() -> None:
         _one_arena()
         manager = self.dep_manager
         task.why = why.reasons(task, _tasks)
-        manager.remove(task.name)
-        manager.backend._conn.commit()
+        with _database_errors():
+            manager.remove(task.name)
+            manager.backend._conn.commit()
         manager.checker.begin(task.file_dep)
         return execute_task(self, task)
 
     def committing(self: Any, *args: Any, **kwargs: Any) -> None:
         save_success(self, *args, **kwargs)
-        _commit(self.backend)
+        with _database_errors():
+            _commit(self.backend)
 
     @functools.wraps(get_status)
     def noting(self: Any, task: Any, *args: Any, **kwargs: Any) -> Any:

@@ -30,8 +30,14 @@ def etc(
     etc = tmp_path / "etc"
     for each in ("etc/apt.conf.d", "etc/sources.list.d", "etc/preferences.d", "state", "cache"):
         (tmp_path / each).mkdir(parents=True)
-    settings = "".join(f'Dir::{name} "{tmp_path / name.lower()}";\n' for name in ("Etc", "State", "Cache"))
-    (tmp_path / "apt.conf").write_text(settings + 'APT::Architecture "amd64";\nAPT::Sandbox::User "root";\n')
+    (tmp_path / "cputable").write_text("amd64 x86_64 (amd64|x86_64) 64 little\n")  # of a host without dpkg
+    settings = {
+        **{f"Dir::{name}": tmp_path / name.lower() for name in ("Etc", "State", "Cache")},
+        "Dir::Dpkg::cputable": tmp_path / "cputable",
+        "APT::Architecture": "amd64",
+        "APT::Sandbox::User": "root",
+    }
+    (tmp_path / "apt.conf").write_text("".join(f'{name} "{value}";\n' for name, value in settings.items()))
     monkeypatch.setenv("APT_CONFIG", str(tmp_path / "apt.conf"))
     if request.param == "host":
         if shutil.which("apt-get") is None:
@@ -206,6 +212,32 @@ def test_proxies(etc: Path) -> None:
         "https://direct.example": "",
         "https://safe.example": "http://other.example:8080",
     }
+
+
+@pytest.mark.parametrize(
+    ("script", "expected"),
+    [
+        ("echo http://proxy.example:3142", dict.fromkeys(("http", "https"), "http://proxy.example:3142")),
+        (
+            f'[ "$1" = {MAIN}/ ] && echo http://p.example:1',
+            dict.fromkeys(("http", "https"), "http://p.example:1"),
+        ),
+        ("echo DIRECT", {}),
+        ("exit 1", {}),
+    ],
+)
+def test_a_proxy_that_a_program_finds(
+    etc: Path, tmp_path: Path, script: str, expected: dict[str, str]
+) -> None:
+    program = tmp_path / "detect"
+    program.write_text(f"#!/bin/sh\n{script}\n")
+    program.chmod(0o755)
+    (etc / "sources.list").write_text(f"deb {MAIN} trixie main\n")
+    (etc / "apt.conf.d/proxy").write_text(f'Acquire::http::Proxy-Auto-Detect "{program}";\n')
+    assert apt.read().proxies == expected
+    with (etc / "apt.conf.d/proxy").open("a") as stream:
+        stream.write('Acquire::http::Proxy "http://set.example:3128";\n')
+    assert apt.read().proxies["http"] == "http://set.example:3128"
 
 
 def test_an_apt_that_fails(etc: Path) -> None:

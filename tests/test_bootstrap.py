@@ -1,14 +1,17 @@
-"""./doit: it makes .venv, from anywhere, and says in one line what it lacks."""
+"""./doit: it makes .venv, from anywhere, and says in one line what it lacks, and why."""
 
 import os
 import shutil
+import socket
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
 
 from tests.conftest import ROOT, Project, copy_project
+from tests.proxy_server import proxying
 
 
 @pytest.fixture
@@ -59,23 +62,228 @@ def test_it_works_from_anywhere_and_configs_are_the_caller_s(tmp_path: Path) -> 
     done = call(project, "config=mine.yaml", "list", cwd=elsewhere)
     assert done.returncode == 0, done.stderr
     assert (project.root / "build/mine").is_dir()
+    call(project, "config=mine.yaml", "stage2", cwd=elsewhere, NOTOS_CACHE="my cache")
+    assert (elsewhere / "my cache").is_dir()
     done = call(project, "config=none.yaml", "list", cwd=elsewhere)
     assert done.returncode == 3
     assert "none.yaml" in done.stderr
 
 
+def test_files_are_in_utf_8_whatever_the_locale(tmp_path: Path) -> None:
+    project = copy_project(tmp_path / "project")
+    (project.root / ".venv/bin").mkdir(parents=True)
+    python = project.root / ".venv/bin/python"
+    show = "import sys; print(sys.flags.utf8_mode)"
+    python.write_text(f"#!/bin/sh\nexec {sys.executable} -c '{show}'\n")
+    python.chmod(0o755)
+    shutil.copy(project.root / "requirements.txt", project.root / ".venv/requirements.txt")
+    done = call(project, "list", LC_ALL="POSIX", PYTHONUTF8="0", PYTHONCOERCECLOCALE="0")
+    assert done.stdout == "1\n"
+
+
 def test_without_python_it_says_what_to_install(fresh: Project, tmp_path: Path) -> None:
     tools = tmp_path / "bin"
     tools.mkdir()
-    for name in ("sh", "readlink", "dirname", "cmp", "mkdir", "rm", "sleep", "tail", "cp"):
-        found = shutil.which(name)
-        assert found is not None
-        (tools / name).symlink_to(found)
+    link_tools(tools)
     done = call(fresh, "list", PATH=str(tools))
     assert done.returncode == 1
     assert done.stderr.splitlines()[-1].startswith("doit: no Python of 3.11 or newer here; install it")
     assert not (fresh.root / ".venv").exists()
     assert not list(fresh.root.glob(".venv.*"))
+
+
+def link_tools(folder: Path) -> None:
+    """Have the programs of a minimal Debian that ./doit uses in `folder`."""
+    for name in (
+        "sh",
+        "cmp",
+        "cp",
+        "dirname",
+        "grep",
+        "mkdir",
+        "printenv",
+        "readlink",
+        "rm",
+        "sed",
+        "tail",
+        "uname",
+    ):
+        found = shutil.which(name)
+        assert found is not None
+        (folder / name).symlink_to(found)
+
+
+def fake_python(tmp_path: Path, script: str) -> str:
+    """A PATH whose python3 is real but for `script`, which sees its words first."""
+    tools = tmp_path / "bin"
+    tools.mkdir()
+    link_tools(tools)
+    (tools / "python3").write_text(f'#!/bin/sh\n{script}\nexec {sys.executable} "$@"\n')
+    (tools / "python3").chmod(0o755)
+    return str(tools)
+
+
+def failed(done: subprocess.CompletedProcess[str], fresh: Project) -> str:
+    """The line that ./doit says, with nothing left behind."""
+    assert done.returncode == 1
+    assert not (fresh.root / ".venv").exists()
+    lines = [line for line in done.stderr.splitlines() if line != "doit: making .venv"]
+    assert len(lines) == 1, done.stderr
+    return lines[0]
+
+
+@pytest.mark.parametrize(
+    ("script", "message"),
+    [
+        (
+            '[ "$2" = venv ] && echo "$0: No module named venv" && exit 1',
+            "python3-venv is missing; install it (apt install python3-venv), or uv",
+        ),
+        (
+            "[ \"$2\" = venv ] && echo 'Error: [Errno 28] No space left on device: /x' && exit 1",
+            "cannot make virtual environments: No space left on device",
+        ),
+        (
+            "[ \"$2\" = venv ] && echo 'Error: This build of python cannot create venvs' && exit 1",
+            "cannot make virtual environments: This build of python cannot create venvs",
+        ),
+        # Debian's venv works without python3-venv until pip is wanted.
+        (
+            '[ "$2" = venv ] && mkdir .venv/bin && cp "$0" .venv/bin/python && exit 0\n'
+            "case $2 in *ensurepip*) echo No module named ensurepip; exit 1; esac",
+            "python3-venv is missing; install it (apt install python3-venv), or uv",
+        ),
+    ],
+)
+def test_the_cause_of_a_venv_that_cannot_be_made(
+    fresh: Project, tmp_path: Path, script: str, message: str
+) -> None:
+    done = call(fresh, "list", PATH=fake_python(tmp_path, script))
+    assert failed(done, fresh).endswith(message)
+
+
+def test_a_python_that_is_too_old(fresh: Project, tmp_path: Path) -> None:
+    script = "case $2 in *print*) echo 3.9; exit 0 ;; esac; exit 1"
+    done = call(fresh, "list", PATH=fake_python(tmp_path, script))
+    assert failed(done, fresh).startswith("doit: Python 3.9 is too old: no Python of 3.11 or newer here; ")
+
+
+def test_another_kind_of_host(fresh: Project, tmp_path: Path) -> None:
+    path = Path(fake_python(tmp_path, ""))
+    (path / "uname").unlink()
+    (path / "uname").write_text("#!/bin/sh\necho Linux aarch64\n")
+    (path / "uname").chmod(0o755)
+    done = call(fresh, "list", PATH=str(path))
+    assert failed(done, fresh) == "doit: Notos runs on Linux on x86-64 only; this is Linux aarch64"
+
+
+PACKAGE = f"doit==0.37.0 --hash=sha256:{'0' * 64}\n"
+
+
+@pytest.fixture
+def wanting(fresh: Project, monkeypatch: pytest.MonkeyPatch) -> Project:
+    """A fresh project that wants a package, with a pip that has no settings but those of a test."""
+    (fresh.root / "requirements.txt").write_text(PACKAGE)
+    for name in [each for each in os.environ if each.startswith("PIP_") or each.lower().endswith("_proxy")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
+    return fresh
+
+
+@pytest.mark.parametrize(
+    ("environment", "message"),
+    [
+        (
+            {"PIP_INDEX_URL": "http://127.0.0.1:9/simple"},
+            "doit: cannot reach Python's package index: Connection refused; check the network; ",
+        ),
+        (
+            {"PIP_INDEX_URL": "https://index.invalid/simple"},
+            "doit: cannot reach Python's package index: Name or service not known; check the network; ",
+        ),
+        (
+            {"PIP_INDEX_URL": "https://index.invalid/simple", "https_proxy": "http://me:secret@127.0.0.1:9"},
+            "doit: cannot reach Python's package index through the proxy http://127.0.0.1:9 (https_proxy): "
+            "Connection refused; ",
+        ),
+        (
+            {"PIP_INDEX_URL": "https://index.invalid/simple", "https_proxy": "htp://127.0.0.1:9"},
+            "doit: cannot reach Python's package index through the proxy htp://127.0.0.1:9 (https_proxy): ",
+        ),
+    ],
+)
+def test_without_a_network(wanting: Project, environment: dict[str, str], message: str) -> None:
+    line = failed(call(wanting, "list", **environment), wanting)
+    if "Name or service" in message:  # what the resolver says differs from host to host
+        message = message.partition("Name or")[0]
+    assert line.startswith(message)
+
+
+def test_a_proxy_that_wants_a_password(wanting: Project) -> None:
+    with proxying(407) as proxy:
+        done = call(wanting, "list", PIP_INDEX_URL="https://index.invalid/simple", https_proxy=proxy.url)
+    expected = f"through the proxy {proxy.url} (https_proxy): 407 Proxy Authentication Required; "
+    assert expected in failed(done, wanting)
+
+
+def test_a_package_index_that_is_slow_at_first_is_asked_again(wanting: Project, tmp_path: Path) -> None:
+    """Connections that break pass: three of them, more than the first try bears."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        asked = []
+
+        def hang_up() -> None:
+            while True:
+                try:
+                    connection, _ = server.accept()
+                except OSError:
+                    return
+                asked.append(1)
+                connection.close()
+
+        threading.Thread(target=hang_up, daemon=True).start()
+        index = f"http://127.0.0.1:{server.getsockname()[1]}/simple"
+        done = call(wanting, "list", PIP_INDEX_URL=index)
+    failed(done, wanting)
+    assert len(asked) > 2
+
+
+def test_wrong_bytes_from_the_package_index(wanting: Project, tmp_path: Path) -> None:
+    folder = tmp_path / "links"
+    folder.mkdir()
+    (folder / "doit-0.37.0-py3-none-any.whl").write_bytes(b"not that")
+    line = failed(call(wanting, "list", PIP_NO_INDEX="1", PIP_FIND_LINKS=str(folder)), wanting)
+    assert line.startswith("doit: doit==0.37.0 does not match its hash in requirements.txt; ")
+
+
+def test_a_package_that_the_index_lacks(wanting: Project, tmp_path: Path) -> None:
+    line = failed(call(wanting, "list", PIP_NO_INDEX="1", PIP_FIND_LINKS=str(tmp_path)), wanting)
+    assert line.endswith(
+        "cannot install what requirements.txt names: No matching distribution found for doit==0.37.0"
+    )
+
+
+def test_an_unwritable_checkout(fresh: Project) -> None:
+    """As another user, or on a read-only file system: the system's words, and the folder."""
+    fresh.root.chmod(0o755)
+    if os.geteuid() == 0:
+        words, reason = (
+            [
+                "unshare",
+                "-m",
+                "sh",
+                "-c",
+                'mount --bind . . && mount -o remount,ro,bind . && cd "$PWD" && ./doit list',
+            ],
+            "Read-only file system",
+        )
+    else:
+        words, reason = ["./doit", "list"], "Permission denied"
+        fresh.root.chmod(0o555)
+    done = subprocess.run(words, cwd=fresh.root, check=False, capture_output=True, text=True)
+    fresh.root.chmod(0o755)
+    if "unshare failed" in done.stderr or "mount:" in done.stderr:
+        pytest.skip("no file system can be mounted here")
+    assert failed(done, fresh).startswith(f"doit: cannot make {fresh.root}/.venv: {reason}; ")
 
 
 def test_the_requirements_are_pinned_with_hashes() -> None:

@@ -165,6 +165,23 @@ def test_a_package_added(project: Project) -> None:
     assert "lock" in project.ran()
 
 
+def test_settings_of_the_host_run_nothing(project: Project, tmp_path: Path) -> None:
+    """Nothing is made again, or made otherwise, and what is wrong in them is an error of every command."""
+    (tmp_path / "notos").mkdir()
+    settings = tmp_path / "notos/host.yaml"
+    own = {"XDG_CONFIG_HOME": str(tmp_path), "NOTOS_SECURITY_MIRROR": "http://127.0.0.1:9/debian-security"}
+    settings.write_text("mirror: http://127.0.0.1:9/debian\njobs: 1\nccache: {enable: false}\n")
+    assert project.ran(**own) == []
+    (project.root / "build/minimal/manifests/runit.json").unlink()
+    assert project.ran(**own) == ["runit"]
+    settings.write_text("mirror: http://127.0.0.1:9/debian\njbos: 1\n")
+    for command in ([], ["list"], ["clean"]):
+        done = project.doit(*command, check=False, **own)
+        assert done.returncode == 3
+        assert f'{settings}:2: unknown key "jbos"; did you mean "jobs"?' in done.stderr
+        assert "Traceback" not in done.stderr
+
+
 def owner_of(name: str) -> str:
     owners = {"vmlinuz": "kernel:build", "vmlinux": "kernel:build", "root.squashfs": "squashfs"}
     return owners.get(name, name.removesuffix(".sh"))

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from notos import host_settings
+from notos import config, host_settings
 from notos.errors import FetchError, HostError
 from notos.host_settings import HostSettings
 from notos.machine import Debian, Url
@@ -271,6 +271,20 @@ def test_settings_of_the_host_are_read_as_configs_are(tmp_path: Path) -> None:
     assert (found.ccache.enable, found.ccache.size) == (False, "9G")
     keep(tmp_path, "")
     assert host_settings.load() == HostSettings()
+
+
+def test_a_config_s_own_settings_go_before_those_of_the_host(tmp_path: Path) -> None:
+    keep(tmp_path, "jobs: 3\nccache: {enable: false, size: 9G}\n")
+    host = host_settings.load()
+    (tmp_path / "none.yaml").write_text("name: x\n")
+    loaded = config.load(tmp_path / "none.yaml")
+    build = host.build(loaded.machine.build, loaded.gives)
+    assert (build.jobs, build.ccache.enable, build.ccache.size) == (3, False, "9G")
+    # A value that is the default's counts too, where the config gives it.
+    (tmp_path / "some.yaml").write_text("name: x\nbuild: {jobs: 7, ccache: {size: 5G, enable: true}}\n")
+    loaded = config.load(tmp_path / "some.yaml")
+    build = host.build(loaded.machine.build, loaded.gives)
+    assert (build.jobs, build.ccache.enable, build.ccache.size) == (7, True, "5G")
 
 
 @pytest.mark.parametrize(
