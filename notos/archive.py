@@ -140,6 +140,7 @@ class Archive:
                 raise FetchError(
                     f"there is no suite {name} at {address}",
                     hint=f"check debian.suite and debian.{key} in the config",
+                    keys=("debian", "suite") if origin == "main" else ("debian", key),
                 )
             return _Suite(origin, url, release.read(data, certs, asked=name, where=f"{url}/InRelease"))
 
@@ -156,6 +157,7 @@ class Archive:
                     raise LockError(
                         f"{suite.release.codename} has no {component}/{path}",
                         hint="check debian.components in the config",
+                        keys=("debian", "components", component),
                     )
                 found.append((suite, f"{component}/{path}", listed))
         return found

@@ -6,12 +6,23 @@ from collections.abc import Iterator, Mapping
 
 from notos import conf_checks
 from notos.kinds import KEY_TYPES, TEXTS
-from notos.machine import EtcFile, IPv4Address, Kernel, KernelSource, Machine, Network, Service, Ssh
+from notos.machine import (
+    EtcFile,
+    Initrd,
+    IPv4Address,
+    Kernel,
+    KernelSource,
+    Machine,
+    Network,
+    Service,
+    Ssh,
+)
 from notos.structs import Alternatives, Check
 from notos.yaml_source import MappingNode, Node, Problem, key_place, named_place, place_of
 
 COMMAND_LINE = 2047  # bytes that x86 takes: COMMAND_LINE_SIZE of the kernel less the zero at its end
 
+_BUSYBOX = ("busybox-static", "busybox")
 _ACCOUNTS = "declare accounts in sysusers.d/NAME.conf"
 _MADE_IN_ETC = {
     **dict.fromkeys(("passwd", "group", "shadow", "gshadow"), _ACCOUNTS),
@@ -86,6 +97,14 @@ def _machine(machine: Machine, node: Node) -> Iterator[Problem]:
     yield from _kernel_params(machine, node)
     yield from _services(machine, node)
     yield from _time(machine, node)
+
+
+def _initrd(initrd: Initrd, node: Node) -> Iterator[Problem]:
+    """stage-1 is a script of busybox's shell."""
+    if not any(each.name in _BUSYBOX for each in initrd.packages):
+        names = ", ".join(["busybox-static", *(each.name for each in initrd.packages)])
+        message = f"initrd.packages lacks busybox-static, which stage-1 runs; write packages: [{names}]"
+        yield Problem(message, key_place(node, "packages"))
 
 
 def _packages(machine: Machine, node: Node) -> Iterator[Problem]:
@@ -181,6 +200,7 @@ CHECKS: Mapping[type, Check] = {
     KernelSource: _source,
     Machine: _machine,
     Ssh: _keys,
+    Initrd: _initrd,
 }
 
 ALTERNATIVES: Alternatives = {
