@@ -68,7 +68,9 @@ class Reader:
             name, body = _keyed(node, shape, where)
         values: dict[str, Any] = {}
         if name is not None:
-            values[shape.bare] = self._value(name, shape.fields[shape.bare].shape, where)
+            bare_shape = shape.fields[shape.bare].shape
+            assert isinstance(bare_shape, Scalar), "a word stands for one value"
+            values[shape.bare] = scalar(name, bare_shape, where, item=shape.keyed)
         if body is not None:
             shape_of_body = shape.body if shape.keyed else shape
             values |= self._fields(body, shape_of_body, _below(where, name.text) if name else where)

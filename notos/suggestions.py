@@ -37,11 +37,19 @@ def _written(key: str | int, value: Any, item: bool) -> str:
 
 
 def _dumped(value: Any) -> str:
+    """Return `value` as YAML on one line: a text of several lines stands in double quotes."""
     import yaml
 
-    return yaml.safe_dump(
-        value, default_flow_style=True, allow_unicode=True, sort_keys=False, width=10**9
-    ).strip()
+    class Dumper(yaml.SafeDumper):
+        pass
+
+    def represent(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
+        return dumper.represent_scalar("tag:yaml.org,2002:str", text, style='"' if "\n" in text else None)
+
+    Dumper.add_representer(str, represent)
+    options: Any = {"default_flow_style": True, "allow_unicode": True, "sort_keys": False, "width": 10**9}
+    text: str = yaml.dump(value, Dumper=Dumper, **options)
+    return text.strip()
 
 
 def sample(shape: Shape) -> Any:
@@ -69,7 +77,7 @@ def _sample_scalar(shape: Scalar) -> Any:
     if shape.text:
         return shape.text.example or "hello"
     if shape.number:
-        return shape.number.minimum or 1
+        return shape.number.example or shape.number.minimum or 1
     return True
 
 
@@ -96,6 +104,9 @@ def _fitted_scalar(node: Node, shape: Scalar) -> Any:
         case MappingNode():
             inner = [each.value for each in node.items.values()]
     found = [value for value in (_taken(each, shape) for each in inner) if value is not None]
+    if len(found) > 1 and isinstance(node, SequenceNode):  # the words of a text that may have several
+        words = " ".join(map(str, found))
+        return _taken(ScalarNode(node.place, words, plain=False), shape)
     return found[0] if len(found) == 1 else None
 
 

@@ -419,8 +419,8 @@ def test_the_least_config_grows_as_if_from_nothing(project: Project, tmp_path: P
         return {name: (where.root / "build/least" / name).read_bytes() for name in OUTPUTS}
 
     def forwards(made: dict[str, bytes]) -> str:
-        (line,) = re.findall(rb"^forwards=(.*)$", made["runvm.sh"], re.MULTILINE)
-        return bytes(line).decode().strip("'")
+        first = re.findall(r"^forwards=(.*)$", made["runvm.sh"].decode(), re.MULTILINE)[0]
+        return str(first).strip("'")
 
     grown = {more: built(project, more) for more in STEPS}
     assert project.ran("config=least.yaml", "runvm") == []
