@@ -1,10 +1,8 @@
 """What the values of a config have to be to each other; each value alone is structs.py's matter."""
 
-import base64
 import re
 from collections.abc import Iterator, Mapping
 
-from notos import conf_checks
 from notos.kinds import KEY_TYPES, TEXTS
 from notos.machine import (
     EtcFile,
@@ -93,7 +91,10 @@ def _machine(machine: Machine, node: Node) -> Iterator[Problem]:
             yield Problem(message, key_place(node, "services", name))
     yield from _packages(machine, node)
     yield from _etc(machine, node)
-    yield from conf_checks.problems(machine, node)
+    if any(path.startswith(("sysusers.d/", "tmpfiles.d/")) for path in machine.etc):
+        from notos import conf_checks
+
+        yield from conf_checks.problems(machine, node)
     yield from _kernel_params(machine, node)
     yield from _services(machine, node)
     yield from _time(machine, node)
@@ -167,6 +168,8 @@ def _time(machine: Machine, node: Node) -> Iterator[Problem]:
 
 def _keys(ssh: Ssh, node: Node) -> Iterator[Problem]:
     """sshd passes over a key that it cannot read, without a word."""
+    import base64
+
     for each in ssh.authorized_keys:
         kind, _, rest = each[each.index(_key_type(each)) :].partition(" ")
         try:

@@ -249,7 +249,7 @@ TEXTS: Mapping[Any, Text] = {
         name="a shell script",
         form="not empty",
         pattern=r"[\s\S]*\S[\s\S]*",
-        example="exec busybox httpd -f -h /etc/web",
+        example="exec busybox httpd -f -h /tmp",
     ),
     machine.Glob: Text(
         name="a pattern for paths",

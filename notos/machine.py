@@ -283,7 +283,7 @@ class Machine:
         "a second drive, which keeps what is written: what Nix builds, /var, /root, the ssh host key", None
     )
     services: Mapping[ServiceName, Service] = setting(
-        "services of your own", dict, example={"web": {"run": "exec busybox httpd -f -h /etc/web"}}
+        "services of your own", dict, example={"web": {"run": "exec busybox httpd -f -h /tmp"}}
     )
     etc: Mapping[RelativePath, EtcFile] = setting("files in /etc", dict, example={"motd": {"text": "hello"}})
     kernel_params: tuple[KernelParam, ...] = setting(
