@@ -24,8 +24,7 @@ _BUSYBOX = ("busybox-static", "busybox")
 _ACCOUNTS = "declare accounts in sysusers.d/NAME.conf"
 _MADE_IN_ETC = {
     **dict.fromkeys(("passwd", "group", "shadow", "gshadow"), _ACCOUNTS),
-    "runit": "what runs is told under services",
-    "service": "what runs is told under services",
+    **dict.fromkeys(("runit", "service"), "write what runs under services"),
     "mtab": "it shows what is mounted",
 }
 
