@@ -265,6 +265,22 @@ def test_what_a_foreign_key_is_answered_with_loads() -> None:
     assert seen > 10
 
 
+OUTDENTED = [
+    ("system:\npackages:\n  - bash", "packages", "system"),
+    ("vm:\nmemory: 512\ncpus: 2", "memory", "vm"),
+    ("services:\n  web:\n  run: exec x", "run", "web"),
+    ("etc:\n  motd:\n  text: hi", "text", "motd"),
+    ("build:\n  ccache:\n  enable: true", "enable", "ccache"),
+]
+
+
+@pytest.mark.parametrize(("text", "key", "above"), OUTDENTED, ids=[text for text, *_ in OUTDENTED])
+def test_a_key_that_should_be_indented(text: str, key: str, above: str) -> None:
+    heads = problems(Path("c.yaml"), f"name: x\n{text}\n")
+    line = next(number for number, each in enumerate(text.split("\n"), 2) if each.strip().startswith(key))
+    assert f"c.yaml:{line}: indent this below {above}:, which is empty otherwise" in heads
+
+
 def test_a_problem_has_a_short_line() -> None:
     (head,) = problems(Path("c.yaml"), f"name: x\nsystem: {{packages: {'bash ' * 500}}}\n")
     assert len(head) < 400
