@@ -143,7 +143,7 @@ def tenfold(scene: Scene, runs: int) -> Iterator[Figure]:
         text = (
             f"name: packages{len(names)}\nsystem:\n  packages: [{', '.join(names)}]\nssh: {{server: none}}\n"
         )
-        config.write_text(text + "kernel: {modules: [virtio_net, virtio_blk, squashfs, overlay]}\n")
+        config.write_text(text)
         remove_folder(scene.root / f"build/packages{len(names)}")
         done = scene.doit(f"config={config.name}", "system_path", "squashfs")
         memory[len(names)].append(done.memory)

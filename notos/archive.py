@@ -171,6 +171,7 @@ class Archive:
                     raise LockError(
                         f"{suite.release.codename} has no {component}/{path}",
                         hint="check debian.components in the config",
+                        keys=("debian", "components", component),
                     )
                 found.append((suite, f"{component}/{path}", listed))
         return found
@@ -215,6 +216,7 @@ def signed(
         raise FetchError(
             f"there is no suite {suite} at {without_password(address)}",
             hint=f"check debian.suite in the config, and the mirror (debian.{key})",
+            keys=("debian", "suite") if key == "mirror" else ("debian", key),
         )
     return release.read(data, certs, asked=suite, where=without_password(url))
 

@@ -1,22 +1,30 @@
 """What the values of a config have to be to each other; each value alone is structs.py's matter."""
 
-import base64
 import re
 from collections.abc import Iterator, Mapping
 
-from notos import conf_checks
 from notos.kinds import KEY_TYPES, TEXTS
-from notos.machine import EtcFile, IPv4Address, Kernel, KernelSource, Machine, Network, Service, Ssh
+from notos.machine import (
+    EtcFile,
+    Initrd,
+    IPv4Address,
+    Kernel,
+    KernelSource,
+    Machine,
+    Network,
+    Service,
+    Ssh,
+)
 from notos.structs import Alternatives, Check
 from notos.yaml_source import MappingNode, Node, Problem, key_place, named_place, place_of
 
 COMMAND_LINE = 2047  # bytes that x86 takes: COMMAND_LINE_SIZE of the kernel less the zero at its end
 
+_BUSYBOX = ("busybox-static", "busybox")
 _ACCOUNTS = "declare accounts in sysusers.d/NAME.conf"
 _MADE_IN_ETC = {
     **dict.fromkeys(("passwd", "group", "shadow", "gshadow"), _ACCOUNTS),
-    "runit": "what runs is told under services",
-    "service": "what runs is told under services",
+    **dict.fromkeys(("runit", "service"), "write what runs under services"),
     "mtab": "it shows what is mounted",
 }
 
@@ -82,10 +90,21 @@ def _machine(machine: Machine, node: Node) -> Iterator[Problem]:
             yield Problem(message, key_place(node, "services", name))
     yield from _packages(machine, node)
     yield from _etc(machine, node)
-    yield from conf_checks.problems(machine, node)
+    if any(path.startswith(("sysusers.d/", "tmpfiles.d/")) for path in machine.etc):
+        from notos import conf_checks
+
+        yield from conf_checks.problems(machine, node)
     yield from _kernel_params(machine, node)
     yield from _services(machine, node)
     yield from _time(machine, node)
+
+
+def _initrd(initrd: Initrd, node: Node) -> Iterator[Problem]:
+    """stage-1 is a script of busybox's shell."""
+    if not any(each.name in _BUSYBOX for each in initrd.packages):
+        names = ", ".join(["busybox-static", *(each.name for each in initrd.packages)])
+        message = f"initrd.packages lacks busybox-static, which stage-1 runs; write packages: [{names}]"
+        yield Problem(message, key_place(node, "packages"))
 
 
 def _packages(machine: Machine, node: Node) -> Iterator[Problem]:
@@ -148,6 +167,8 @@ def _time(machine: Machine, node: Node) -> Iterator[Problem]:
 
 def _keys(ssh: Ssh, node: Node) -> Iterator[Problem]:
     """sshd passes over a key that it cannot read, without a word."""
+    import base64
+
     for each in ssh.authorized_keys:
         kind, _, rest = each[each.index(_key_type(each)) :].partition(" ")
         try:
@@ -181,6 +202,7 @@ CHECKS: Mapping[type, Check] = {
     KernelSource: _source,
     Machine: _machine,
     Ssh: _keys,
+    Initrd: _initrd,
 }
 
 ALTERNATIVES: Alternatives = {

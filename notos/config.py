@@ -8,7 +8,7 @@ from pathlib import Path
 from notos import shapes, yaml_source
 from notos.checks import ALTERNATIVES, CHECKS
 from notos.errors import ConfigError, NotosError
-from notos.kinds import TEXTS
+from notos.kinds import TEXTS, missing
 from notos.machine import HOST_SSH_PORT, SSH_PORT, Machine, Port
 from notos.scalars import scalar, unwanted
 from notos.structs import Reader
@@ -163,6 +163,9 @@ class _Layers:
             raise Problem("imports are nested too deeply", place)
         try:
             return self.read(path)
+        except FileNotFoundError as error:
+            advice = missing(path, path.name).removeprefix("is not there")
+            raise Problem(f"cannot read {path}: {error.strerror}{advice}", place) from None
         except OSError as error:
             raise Problem(f"cannot read {path}: {error.strerror}", place) from None
 

@@ -11,7 +11,7 @@ _ACCOUNTS = (
 )
 _FILES = "files below /etc stand in etc: etc: {motd: {text: hello}}; others come with a package or a service"
 _PORTS = "write vm: {forward: {8080: 80}}, a port of this host to one of the machine"
-_SERVICE = "what runs stands in services: services: {web: {run: exec busybox httpd -f -h /etc/web}}"
+_SERVICE = "what runs stands in services: services: {web: {run: exec busybox httpd -f -h /tmp}}"
 _ONCE = f"nothing runs once while building; {_SERVICE}"
 _ENVIRONMENT = "write variables into the service's run script, or for logins into etc: {profile.d/NAME.sh: …}"
 _PASSWORD = "nobody logs in by password; write ssh: {authorized_keys: [ssh-ed25519 AAAA…]}"

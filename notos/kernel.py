@@ -195,7 +195,7 @@ def requirements(machine: Machine) -> tuple[Requirement, ...]:
 
 def implied(config: Config, wanted: Iterable[Requirement]) -> list[str]:
     """Return the modules that stage-1 loads without being listed: those that meet a requirement."""
-    return [each.module for each in wanted if each.early and config.get(each.symbol) == "m"]
+    return [each.module for each in wanted if each.module and each.early and config.get(each.symbol) == "m"]
 
 
 def lacking(config: Config, wanted: Iterable[Requirement]) -> list[Requirement]:

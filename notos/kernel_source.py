@@ -49,7 +49,9 @@ def ensure(cache: Cache, archive: Path, sha256: str, patches: Sequence[Path], to
             try:
                 unpack(archive, beside)
             except PackageError as error:
-                raise PackageError(f"kernel source {archive.name[:16]}…: {error.message}") from error
+                raise PackageError(
+                    f"kernel source {archive.name[:16]}…: {error.message}", keys=("kernel", "source")
+                ) from error
     if patches:
         with _beside(folder) as beside:
             beside.rmdir()
@@ -203,5 +205,7 @@ def apply(patch: Path, folder: Path, tools: ToolsTree) -> None:
         ]
         what = "; ".join(shown[:3] or said[-3:])
         raise KernelError(
-            f"{patch} does not apply: {what}", hint="make it for this source, with -p1 paths"
+            f"{patch} does not apply: {what}",
+            hint="make it for this source, with -p1 paths",
+            keys=("kernel", "patches"),
         ) from error

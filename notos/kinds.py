@@ -33,6 +33,7 @@ class Number:
     name: str = "a whole number"
     minimum: int | None = None
     maximum: int | None = None
+    example: int | None = None
 
     @property
     def form(self) -> str:
@@ -51,20 +52,34 @@ class Number:
 def _source_file(text: str, folder: Path) -> str:
     path = _absolute(text, folder)
     if not path.is_file():
-        raise ValueError(f"{folder / text} {'is not a file' if path.exists() else 'is not there'}")
+        raise ValueError(f"{folder / text} {'is not a file' if path.exists() else missing(path, text)}")
     return str(path)
 
 
 def _source_folder(text: str, folder: Path) -> str:
     path = _absolute(text, folder)
     if not path.is_dir():
-        raise ValueError(f"{folder / text} {'is not a folder' if path.exists() else 'is not there'}")
+        raise ValueError(f"{folder / text} {'is not a folder' if path.exists() else missing(path, text)}")
     run = path / "run"
     if not run.is_file():
         raise ValueError(f"{folder / text} has no file named run")
     if not run.stat().st_mode & 0o111:
         raise ValueError(f"{folder / text / 'run'} is not executable; chmod +x it")
     return str(path)
+
+
+def missing(path: Path, text: str) -> str:
+    """Return what is said of a `path` that does not exist, with what is called nearly so in its folder.
+
+    `text` is how the config writes it.
+    """
+    import difflib
+
+    if text.startswith("~"):
+        return "is not there; ~ stands for nothing in a config, write the whole path"
+    names = sorted(each.name for each in path.parent.iterdir()) if path.parent.is_dir() else []
+    near = difflib.get_close_matches(path.name, names, 1)
+    return f"is not there; did you mean {near[0]}?" if near else "is not there"
 
 
 def _absolute(text: str, folder: Path) -> Path:
@@ -234,7 +249,7 @@ TEXTS: Mapping[Any, Text] = {
         name="a shell script",
         form="not empty",
         pattern=r"[\s\S]*\S[\s\S]*",
-        example="exec busybox httpd -f -h /etc/web",
+        example="exec busybox httpd -f -h /tmp",
     ),
     machine.Glob: Text(
         name="a pattern for paths",
@@ -252,5 +267,5 @@ TEXTS: Mapping[Any, Text] = {
 
 NUMBERS: Mapping[Any, Number] = {
     int: Number(),
-    machine.Port: Number(name="a port", minimum=1, maximum=65535),
+    machine.Port: Number(name="a port", minimum=1, maximum=65535, example=8080),
 }

@@ -258,6 +258,7 @@ class Vm:
         "ports of this host's 127.0.0.1 to the machine's; `2222: 22` is added where none leads to the ssh "
         "server, but not to `{}`",
         lambda: {HOST_SSH_PORT: SSH_PORT},
+        example={8080: 80},
     )
     accel: Literal["auto", "kvm", "tcg"] = setting("how QEMU executes; auto takes KVM where it works", "auto")
 
@@ -282,7 +283,7 @@ class Machine:
         "a second drive, which keeps what is written: what Nix builds, /var, /root, the ssh host key", None
     )
     services: Mapping[ServiceName, Service] = setting(
-        "services of your own", dict, example={"web": {"run": "exec busybox httpd -f -h /etc/web"}}
+        "services of your own", dict, example={"web": {"run": "exec busybox httpd -f -h /tmp"}}
     )
     etc: Mapping[RelativePath, EtcFile] = setting("files in /etc", dict, example={"motd": {"text": "hello"}})
     kernel_params: tuple[KernelParam, ...] = setting(

@@ -14,6 +14,7 @@ from pathlib import Path
 from notos import elf
 from notos.errors import KernelError
 from notos.run import run
+from notos.shapes import either
 from notos.tree import File, Tree
 
 SUFFIXES = (".ko", ".ko.xz", ".ko.zst", ".ko.gz")
@@ -151,8 +152,8 @@ class Kernel:
         """
         import difflib
 
-        near = difflib.get_close_matches(_plain(name).lower(), sorted({*self.paths, *self.builtin}), 3)
-        hint = f"did you mean {' or '.join(near)}?" if near else "leave it out"
+        near = difflib.get_close_matches(_plain(name).lower(), sorted({*self.paths, *self.builtin}), 3, 0.75)
+        hint = f"did you mean {either(near)}?" if near else "leave it out"
         return KernelError(
             f"kernel {self.release} has no module {name}",
             hint=f"{hint} ({more})" if more else hint,

@@ -76,29 +76,47 @@ UNUSED = (
 
 @dataclass(frozen=True)
 class Unpack:
-    """A .deb on this host, and which of its files are wanted; globs match usr-merged paths."""
+    """A .deb on this host, and which of its files are wanted; globs match usr-merged paths.
+
+    `package` is its name, for messages.
+    """
 
     path: Path
     only: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
+    package: str = ""
+
+    def __str__(self) -> str:
+        return self.package or self.path.name
 
 
 def unpack(debs: Sequence[Unpack], *, keep: Iterable[str] = (), jobs: int = 2) -> Tree:
     """One tree of all `debs`: usr/…, etc/…, boot/… and so on as they would be on / after usr-merge.
 
     The .debs are decompressed by `jobs` threads (the libraries release the GIL); the result does not
-    depend on their order. Raises PackageError where two packages have different things at a path.
+    depend on their order. Raises PackageError where two packages have different things at a path, and where
+    `only` leaves nothing of one.
     """
     left_out = unwanted(keep)
     result = Tree()
-    owners: dict[str, Path] = {}
+    owners: dict[str, Unpack] = {}
     with ThreadPoolExecutor(jobs) as pool:
         trees = pool.map(lambda each: deb.read(each.path, wanted=_wanted(each, left_out)), debs)
         for each, tree in sorted(zip(debs, trees, strict=True), key=lambda pair: pair[0].path):
             wanted = _wanted(each, left_out)
-            for path, entry in tree.items():
-                if not isinstance(entry, Directory) and wanted(path):
-                    _put(result, owners, merged(path), entry, each.path)
+            files = {
+                path: entry
+                for path, entry in tree.items()
+                if not isinstance(entry, Directory) and wanted(path)
+            }
+            if each.only and not files:
+                raise PackageError(
+                    f"`only` leaves no file of the package {each}: it has none like {', '.join(each.only)}",
+                    hint="paths begin with usr/ or etc/, as usr/bin/ssh-*; dpkg -L shows a package's",
+                    package=each.package,
+                )
+            for path, entry in files.items():
+                _put(result, owners, merged(path), entry, each)
     return result
 
 
@@ -115,15 +133,16 @@ def unwanted(keep: Iterable[str]) -> Callable[[str], bool]:
     return _matcher((*UNUSED, *optional))
 
 
-def _put(tree: Tree, owners: dict[str, Path], path: str, entry: Entry, owner: Path) -> None:
+def _put(tree: Tree, owners: dict[str, Unpack], path: str, entry: Entry, owner: Unpack) -> None:
     present = tree.get(path)
     if present is None:
         tree.add(path, entry)
         owners[path] = owner
     elif not _same(present, entry):
         raise PackageError(
-            f"{path} is in both {owners[path].name} and {owner.name}, and not the same",
+            f"{path} is in both {owners[path]} and {owner}, and not the same",
             hint="leave one of the packages out, or the file by `exclude`",
+            package=owner.package,
         )
 
 

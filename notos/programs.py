@@ -7,7 +7,6 @@ import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from notos import errors
 from notos.errors import ClosureError
 from notos.machine import Machine
 from notos.tree import File, Symlink, Tree
@@ -18,12 +17,13 @@ _EXEC = re.compile(r"^exec\s+([A-Za-z0-9_./+-]+)(?=\s|$)", re.MULTILINE)
 _ELF = b"\x7fELF"
 
 
-def check(machine: Machine, *, system: Tree, runit: Tree) -> None:
-    """Raise ClosureError naming each program that a service or a file of `machine` starts in vain.
+def lacking(machine: Machine, *, system: Tree, runit: Tree) -> Iterator[ClosureError]:
+    """Yield an error for each program that a service or a file of `machine` starts in vain.
 
     `system` is system-path's tree, `runit` that of the runit object.
     """
-    errors.raise_all([*_of_services(machine, system, runit), *_of_etc(machine, system)])
+    yield from _of_services(machine, system, runit)
+    yield from _of_etc(machine, system)
 
 
 def _of_services(machine: Machine, system: Tree, runit: Tree) -> Iterator[ClosureError]:
@@ -48,9 +48,9 @@ def _of_etc(machine: Machine, system: Tree) -> Iterator[ClosureError]:
     for path, file in machine.etc.items():
         if int(file.mode, 8) & 0o111:
             data = file.text.encode() if file.text is not None else Path(str(file.source)).read_bytes()
-            if data.startswith(b"#!") and (lacking := _interpreter(data, system)):
+            if data.startswith(b"#!") and (program := _interpreter(data, system)):
                 yield ClosureError(
-                    f"etc.{path} is a script for {lacking}, which no package has",
+                    f"etc.{path} is a script for {program}, which no package has",
                     hint="add the package that has it to system.packages",
                     keys=("etc", str(path)),
                 )
@@ -63,15 +63,15 @@ def _problems(data: bytes, system: Tree) -> Iterable[str]:
     if not data.startswith(b"#!"):
         yield "has no #! in its first line, so that it cannot be started"
         return
-    if lacking := _interpreter(data, system):
-        yield f"is a script for {lacking}, which no package has"
+    if program := _interpreter(data, system):
+        yield f"is a script for {program}, which no package has"
         return
     text = data.decode(errors="replace")
     found = _EXEC.findall(text)
     # What another language's script starts is not known, nor what PATH leads to if the script sets it.
     of_shell = re.match(r"#!\s*\S*/(?:env )?(?:ba|da|a)?sh\b", text) and "PATH=" not in text
-    if found and of_shell and (lacking := _lacking(found[-1], system)):
-        yield f"starts {lacking}, which no package has"
+    if found and of_shell and (program := _lacking(found[-1], system)):
+        yield f"starts {program}, which no package has"
 
 
 def _interpreter(data: bytes, system: Tree) -> str:

@@ -175,14 +175,20 @@ class _Set:
         """What to say when `held` is all that there is of a group; None: not even another version."""
         told = f"set {self._name}: {package.name} {package.version} needs {_text(group)}"
         if held is None:
-            return LockError(f"{told}, which does not exist", hint="check debian.components in the config")
+            return LockError(
+                f"{told}, which does not exist",
+                hint="check debian.components in the config",
+                package=package.name,
+            )
         where = "config.lock" if held.name in self._pool.locked else "the archive"
         hint = (
             "run `doit lock` to move to newer versions"
             if self._pool.locked
             else "the mirror is being updated; try again later"
         )
-        return LockError(f"{told}, and {where} has {held.name} {held.version}", hint=hint)
+        return LockError(
+            f"{told}, and {where} has {held.name} {held.version}", hint=hint, package=package.name
+        )
 
     def _add_dependencies(self, package: LockedPackage) -> None:
         pending = [package]
@@ -303,6 +309,7 @@ class _Set:
             f"set {self._name}: {need.path} of {package.name} needs {need.soname}, "
             "which nothing that it depends on has",
             hint=hint,
+            package=package.name,
         )
 
 

@@ -29,7 +29,7 @@ def scalar(node: Node, shape: Scalar, where: str, *, item: bool = False) -> str 
     if node.plain and not node.text:
         raise Problem(f"{where} is empty; leave it out, or give it {shape.wanted}", node.place)
     if shape.text:
-        return _text(node, shape, shape.text, where)
+        return _text(node, shape, shape.text, where, item=item)
     if shape.boolean:
         raise _not_boolean(node, shape, where)
     if shape.number:
@@ -59,15 +59,23 @@ def unwanted(node: Node, shape: shapes.Shape, wanted: str, where: str, *, item: 
     return Problem(f"{subject} wants {wanted}; got {got}; write {write}", node.place)
 
 
-def _text(node: ScalarNode, shape: Scalar, kind: Text, where: str) -> str:
+def _text(node: ScalarNode, shape: Scalar, kind: Text, where: str, *, item: bool) -> str:
     got = shorten(node.text)
     if kind.pattern and not re.fullmatch(kind.pattern, node.text):
         advice = did_you_mean(node.text, shape.words)
-        meant = None if advice else repaired(node, shape)
-        if meant is not None:
-            advice = f"; write {meant}" + (", for the lock keeps versions" if _has_version(node) else "")
-        elif not advice and kind.example:
-            advice = f", not {kind.example}" if kind.example == got else f"; an example is {kind.example}"
+        words = node.text.replace(",", " ").split()
+        several = len(words) > 1 and all(re.fullmatch(kind.pattern, each) for each in words)
+        meant = None if advice or (item and several) else repaired(node, shape)
+        example = shape.example if isinstance(shape.example, str) else kind.example
+        if not advice and item and several:
+            advice = f"; write each by itself: {shorten(', '.join(words))}"
+        elif meant is not None:
+            quote = '"' if ScalarNode(node.place, str(meant), plain=True).meaning else ""
+            advice = f"; write {quote}{meant}{quote}" + (
+                ", for the lock keeps versions" if _has_version(node) else ""
+            )
+        elif not advice and example:
+            advice = f", not {example}" if example == got else f"; an example is {example}"
         raise Problem(f'{where} wants {shape.wanted}; got "{got}"{advice}', node.place)
     if meaning := node.meaning:
         if meaning == "a boolean" and shape.boolean:
@@ -108,12 +116,7 @@ def repaired(node: ScalarNode, shape: Scalar) -> str | int | bool | None:
     for text in _repairs(node.text.strip(), shape):
         if shape.number is not None and _within(text, shape.number):
             return int(text)
-        kind = shape.text
-        if (
-            kind is not None
-            and re.fullmatch(kind.pattern, text)
-            and not ScalarNode(node.place, text, True).meaning
-        ):
+        if shape.text is not None and re.fullmatch(shape.text.pattern, text):
             return text
     return None
 
@@ -130,19 +133,36 @@ def _repairs(text: str, shape: Scalar) -> Iterator[str]:
         return
     yield text
     yield text.removeprefix("CONFIG_")
-    yield text.removesuffix(".ko")
+    yield re.sub(r"\.ko(?:\.[a-z]+)?$", "", text)
+    yield re.sub(r"^0o", "0", text)
     yield text.lower()
     if sized:
         yield sized[1] + sized[2].upper()
+    yield from _addresses(text)
     if "://" not in text and re.fullmatch(r"[\w.-]+\.[\w.-]+(?:/.*)?", text):
         yield f"http://{text}"
-    if kind.name.endswith("name"):
+    if "hyphens" in kind.form or kind.name == "a package's name":
+        yield text.lower().replace("_", "-")
+    if kind.name in ("a host's name", "a machine's name", "a service's name"):
         yield re.sub(r"[ _]+", "-", text.lower())
         yield text.lower().partition(".")[0]
-        yield re.split(r"[=:(<>/ ]", text.lower())[0]
-    yield f"{text}/24"
+    if kind.name == "a package's name" and "://" not in text:
+        yield re.split(r"[=:(<> ]", text.lower())[0]
+        return  # what is left of a path is no package
     for prefix in ("/etc/", "etc/", "/", "./"):
         yield text.removeprefix(prefix).rstrip("/")
+
+
+def _addresses(text: str) -> Iterator[str]:
+    """The forms of an IPv4 address, with its prefix length and without it; no other text has any."""
+    import ipaddress
+
+    try:
+        found = ipaddress.IPv4Interface(text)
+    except ValueError:
+        return
+    yield str(found.ip)
+    yield found.with_prefixlen if "/" in text else f"{found.ip}/24"
 
 
 def _has_version(node: ScalarNode) -> bool:

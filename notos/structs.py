@@ -68,7 +68,9 @@ class Reader:
             name, body = _keyed(node, shape, where)
         values: dict[str, Any] = {}
         if name is not None:
-            values[shape.bare] = self._value(name, shape.fields[shape.bare].shape, where)
+            bare_shape = shape.fields[shape.bare].shape
+            assert isinstance(bare_shape, Scalar), "a word stands for one value"
+            values[shape.bare] = scalar(name, bare_shape, where, item=shape.keyed)
         if body is not None:
             shape_of_body = shape.body if shape.keyed else shape
             values |= self._fields(body, shape_of_body, _below(where, name.text) if name else where)
@@ -89,7 +91,12 @@ class Reader:
             if name not in node.items and self._complete:
                 message = f"{_below(where, name)} is missing: {known[name].doc}"
                 self._problems.append(Problem(message, node.place))
+        empty: tuple[str, Shape] | None = None
         for name, item in node.items.items():
+            if name not in known and empty and _has(empty[1], name):
+                self._problems.append(_outdented(item.key, empty[0]))
+                continue
+            empty = (name, known[name].shape) if name in known and _is_empty(item.value) else None
             if name not in known:
                 self._problems.append(_unknown(item.key, known, where, self._outermost))
                 continue
@@ -131,7 +138,12 @@ class Reader:
         if not isinstance(node, MappingNode):
             raise unwanted(node, shape, "a map", where)
         found = {}
+        empty = ""
         for name, item in node.items.items():
+            if empty and _has(shape.value, name) and not isinstance(item.value, MappingNode):
+                self._problems.append(_outdented(item.key, empty))
+                continue
+            empty = name if _is_empty(item.value) else ""
             try:
                 key = scalar(item.key, shape.key, f"a key of {where}")
             except Problem as problem:
@@ -187,6 +199,19 @@ def _unknown(key: ScalarNode, known: Mapping[str, Field], where: str, outermost:
         elif inner:
             advice = f'; did you mean "{inner[0]}"?'
     return Problem(message + (advice or f"; it has {', '.join(known)}"), key.place)
+
+
+def _outdented(key: ScalarNode, above: str) -> Problem:
+    """Return the problem of a key that stands beside the empty one that it was meant for."""
+    return Problem(f"indent this below {shorten(above)}:, which is empty otherwise", key.place)
+
+
+def _has(shape: Shape, name: str) -> bool:
+    return isinstance(shape, Struct) and name in shape.fields
+
+
+def _is_empty(node: Node) -> bool:
+    return isinstance(node, ScalarNode) and node.plain and not node.text
 
 
 def _paths(shape: Shape, prefix: str) -> Iterable[str]:

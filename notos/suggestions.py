@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from notos import scalars
-from notos.shapes import ListOf, MapOf, Scalar, Shape, Struct
+from notos.shapes import Field, ListOf, MapOf, Scalar, Shape, Struct
 from notos.yaml_source import Item, MappingNode, Node, Problem, ScalarNode, SequenceNode
 
 _LONGEST = 200  # characters of a suggestion; else it is a sample
@@ -23,9 +23,14 @@ def line(node: Node, shape: Shape, where: str, *, item: bool = False) -> str:
     key: str | int = where.rpartition(".")[2]
     if str(key).isdecimal():
         key = int(key)
-    fit = _fitted(node, shape)
+    fit = _fitted(node, shape) if _is_short(node) else None
     written = _written(key, fit, item) if fit is not None else ""
     return written if written and len(written) <= _LONGEST else _written(key, sample(shape), item)
+
+
+def _is_short(node: Node) -> bool:
+    """Return True if a suggestion may hold all of `node`."""
+    return len(node.text if isinstance(node, ScalarNode) else node.items) <= _LONGEST
 
 
 def _written(key: str | int, value: Any, item: bool) -> str:
@@ -37,11 +42,19 @@ def _written(key: str | int, value: Any, item: bool) -> str:
 
 
 def _dumped(value: Any) -> str:
+    """Return `value` as YAML on one line: a text of several lines stands in double quotes."""
     import yaml
 
-    return yaml.safe_dump(
-        value, default_flow_style=True, allow_unicode=True, sort_keys=False, width=10**9
-    ).strip()
+    class Dumper(yaml.SafeDumper):
+        pass
+
+    def represent(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
+        return dumper.represent_scalar("tag:yaml.org,2002:str", text, style='"' if "\n" in text else None)
+
+    Dumper.add_representer(str, represent)
+    options: Any = {"default_flow_style": True, "allow_unicode": True, "sort_keys": False, "width": 10**9}
+    text: str = yaml.dump(value, Dumper=Dumper, **options)
+    return text.strip()
 
 
 def sample(shape: Shape) -> Any:
@@ -52,13 +65,18 @@ def sample(shape: Shape) -> Any:
                 return sample(shape.fields[shape.bare].shape)
             wanted = [each for each in shape.fields.values() if each.required]
             first = wanted or [next(iter(shape.fields.values()))]
-            return {each.name: sample(each.shape) for each in first}
+            return {each.name: _sample_field(each) for each in first}
         case ListOf():
             return shape.example or [sample(shape.item)]
         case MapOf():
             return shape.example or {sample(shape.key): sample(shape.value)}
         case Scalar():
             return _sample_scalar(shape)
+
+
+def _sample_field(field: Field) -> Any:
+    """Return a sample of a field: its default, if that is a word or a number."""
+    return field.default if isinstance(field.default, str | int) else sample(field.shape)
 
 
 def _sample_scalar(shape: Scalar) -> Any:
@@ -69,7 +87,7 @@ def _sample_scalar(shape: Scalar) -> Any:
     if shape.text:
         return shape.text.example or "hello"
     if shape.number:
-        return shape.number.minimum or 1
+        return shape.number.example or shape.number.minimum or 1
     return True
 
 
@@ -96,18 +114,22 @@ def _fitted_scalar(node: Node, shape: Scalar) -> Any:
         case MappingNode():
             inner = [each.value for each in node.items.values()]
     found = [value for value in (_taken(each, shape) for each in inner) if value is not None]
+    if len(found) > 1 and isinstance(node, SequenceNode):  # the words of a text that may have several
+        words = " ".join(map(str, found))
+        return _taken(ScalarNode(node.place, words, plain=False), shape)
     return found[0] if len(found) == 1 else None
 
 
 def _taken(node: Node, shape: Scalar) -> Any:
     """Return what is written at `node` if `shape` takes it as it is, else None."""
+    if not isinstance(node, ScalarNode):
+        return None
     try:
         value = scalars.scalar(node, shape, "")
     except Problem:
         return None
-    if isinstance(node, ScalarNode) and isinstance(value, str):
-        return node.text  # as written: a path is relative to its config
-    return value
+    # As it is written, for a path is relative to its config.
+    return node.text if isinstance(value, str) else value
 
 
 def _fitted_list(node: Node, shape: ListOf) -> list[Any] | None:

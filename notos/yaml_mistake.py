@@ -36,6 +36,8 @@ def problem(source: Source, error: yaml.MarkedYAMLError, quoted: Place | None) -
     elif "sequence entries" in said:
         message = "a list begins on the line below its key, or stands in brackets: [a, b]"
         place = stop
+    elif "could not find expected" in said:
+        message, place = "this line is neither a key nor indented below one; a key ends in a colon", start
     elif "cannot start any token" in said:
         message, place = f"a value cannot begin with {shorten(_at(stop))}; put it in quotes", stop
     elif "node content" in said:

@@ -102,6 +102,7 @@ def debs() -> list[Path]:
 def fetch() -> None:
     """Fetch what the cache lacks of config.lock."""
     from notos import lock
+    from notos.errors import FetchError
     from notos.fetch import Download
     from notos.fetch import fetch as get
 
@@ -114,7 +115,11 @@ def fetch() -> None:
         tarball = Download(
             "kernel.source", source.url, None, source.sha256, gone=hint, wrong=hint, unreachable=hint
         )
-        get([tarball], CACHE, progress=_show)
+        try:
+            get([tarball], CACHE, progress=_show)
+        except FetchError as error:
+            keys = ("kernel", "source", "url")
+            raise FetchError(error.message, hint=error.hint, keys=keys) from error
 
 
 def download(packages: "Sequence[LockedPackage]") -> None:

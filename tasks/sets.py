@@ -59,5 +59,5 @@ def debs(name: str, cache: "Cache", options: "Iterable[Package]" = ()) -> "list[
     for package, sha256 in hashes(name).items():
         option = said.get(package)
         only, exclude = (option.only, option.exclude) if option else ((), ())
-        found.append(Unpack(cache.download(sha256), only, exclude))
+        found.append(Unpack(cache.download(sha256), only, exclude, package))
     return found

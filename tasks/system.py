@@ -58,19 +58,23 @@ def task_toplevel() -> Task:
 
 
 def join() -> None:
-    """Make the toplevel."""
-    from notos import etc, programs, toplevel
+    """Make the toplevel. Raises NotosError."""
+    from notos import errors, etc, programs, toplevel
 
-    system = project.tree("system-path")
-    programs.check(MACHINE, system=system, runit=project.tree("runit"))
-    made = etc.build(
-        MACHINE,
-        system=system,
-        system_path=project.get("system-path").path,
-        runit=project.tree("runit"),
-        runit_path=project.get("runit").path,
-        own=Tree.from_directory(Path(ETC)),
-    )
+    system, runit = project.tree("system-path"), project.tree("runit")
+    found: list[errors.NotosError] = list(programs.lacking(MACHINE, system=system, runit=runit))
+    try:
+        made = etc.build(
+            MACHINE,
+            system=system,
+            system_path=project.get("system-path").path,
+            runit=runit,
+            runit_path=project.get("runit").path,
+            own=Tree.from_directory(Path(ETC)),
+        )
+    except errors.NotosError as error:
+        found += error.parts or (error,)
+    errors.raise_all(found)
     tree = toplevel.build(
         made,
         name=MACHINE.name,

@@ -91,6 +91,7 @@ etc: {a/b: {text: "", mode: "755"}, c: {source: motd}}
     assert machine.etc["c"].source == str(tmp_path / "motd")
 
 
+KEY = "AAAAC3NzaC1lZDI1NTE5AAAAIL0CzXyqXs1g3nAJm0JvmVIk5vMZP9gKZ8r3d3sZrX9w"
 STATIC = "network: {address: 10.0.2.15/24, %s}"
 WRONG = [
     # keys
@@ -215,6 +216,21 @@ WRONG = [
     ("etc: {a: {text: x}, a/b/c: {text: y}}", "etc.a/b/c lies below etc.a, which is a file, on line 2", "a/b/c"),
     ("etc: {passwd: {text: x}}", "/etc/passwd is made by Notos", "passwd"),
     ("etc: {runit/1: {text: x}}", "/etc/runit is made by Notos", "runit/1"),
+    ("kernel_params: [" + "a" * 1000 + ", " + "b" * 1047 + "]", "kernel_params has 2048 bytes, and the kernel takes 2047", "kernel_params"),
+    ("kernel_params: [quiet, systemConfig=/x]", "systemConfig= is what runvm.sh says", "systemConfig=/x"),
+    ("kernel_params: [realroot=/dev/vdb]", "realroot= wants a drive of the machine; write disk: 10G", "realroot=/dev/vdb"),
+    ("services: {web: {run: x}, web.log: {run: x}}", "has the name of the log of web, on line 2", "web.log"),
+    ("network: {address: 10.0.2.15/24}\ntime_servers: [10.0.2.9, pool.ntp.org]", "pool.ntp.org is a name, and the machine has no name server", "pool.ntp.org"),
+    ("initrd: {packages: [e2fsprogs]}", "write packages: [busybox-static, e2fsprogs]", "packages"),
+    (f"ssh: {{authorized_keys: [ssh-rsa {KEY}]}}", "is cut short, or is none of type ssh-rsa", f"ssh-rsa {KEY}"),
+    ("ssh: {authorized_keys: [ssh-ed25519 AAAAC3NzaC1lZDI]}", "is cut short", "ssh-ed25519 AAAAC3NzaC1lZDI"),
+    ("etc: {sysusers.d/a.conf: {text: 'x y'}}", "a line of type x is not understood; use u, g or m", "'x y'"),
+    ("etc: {sysusers.d/a.conf: {text: 'u a - The web /srv'}}", 'write u a - "A description" /home/a /bin/sh', "'u a - The web /srv'"),
+    ("etc:\n  sysusers.d/a.conf:\n    text: |\n      # fine\n      u a -\n      u b - 'x\n", "No closing quotation", "u b - 'x"),
+    ("etc: {sysusers.d/a.conf: {source: accounts}}", "accounts:2: a line of type q is not understood", "accounts"),
+    ("etc: {sysusers.d/web: {text: u a}}", "is not read: files of sysusers.d are called NAME.conf", "sysusers.d/web"),
+    ("etc: {tmpfiles.d/a.conf: {text: d}}", "a line of tmpfiles.d has a type and a path", "d"),
+    ("etc: {tmpfiles.d/a.conf: {text: d /opt/x}}", "/opt/x cannot be made, for only /run, /var", "d /opt/x"),
     # imports
     ("imports: a.yaml", "imports wants a list of paths", "a.yaml"),
     ("imports: [nope.yaml]", "cannot read nope.yaml: No such file or directory", "nope.yaml"),
@@ -227,6 +243,7 @@ WRONG = [
 @pytest.mark.parametrize(("text", "says", "at"), WRONG, ids=[text[:40] for text, _, _ in WRONG])
 def test_wrong(write, tmp_path: Path, text: str, says: str, at: str) -> None:
     (tmp_path / "file").touch()
+    (tmp_path / "accounts").write_text("u a -\nq b\n")
     for name, mode in (("ok", 0o755), ("weak", 0o644)):
         (tmp_path / name).mkdir()
         (tmp_path / name / "run").touch(mode)
@@ -250,6 +267,34 @@ def test_wrong(write, tmp_path: Path, text: str, says: str, at: str) -> None:
 def test_built_in_services_are_free_when_they_are_off(write) -> None:
     text = "name: x\nssh: {server: none}\nservices: {sshd: {run: x}, nix-daemon: {run: x}}"
     assert set(load(write(c=text)).services) == {"sshd", "nix-daemon"}
+
+
+@pytest.mark.parametrize(
+    ("text", "forward"),
+    [
+        ("", {2222: 22}),
+        ("vm: {memory: 128}", {2222: 22}),
+        ("vm: {forward: {}}", {}),
+        ("vm: {forward: {8080: 80}}", {8080: 80, 2222: 22}),
+        ("vm: {forward: {2200: 22}}", {2200: 22}),
+        ("vm: {forward: {2222: 80}}", {2222: 80}),
+        ("vm: {forward: {2222: 80, 2200: 22}}", {2222: 80, 2200: 22}),
+        ("ssh: {server: dropbear}", {2222: 22}),
+        ("ssh: {server: none}", {}),
+        ("ssh: {server: none}\nvm: {forward: {8080: 80}}", {8080: 80}),
+        ("ssh: {server: none}\nvm: {forward: {2222: 22}}", {2222: 22}),
+        ("imports: [d.yaml]", {9090: 90, 2222: 22}),
+        ("imports: [d.yaml]\nvm: {forward: {}}", {9090: 90, 2222: 22}),
+    ],
+)
+def test_a_port_leads_to_ssh_unless_the_config_says_otherwise(write, text: str, forward: dict) -> None:
+    path = write(c=f"name: x\n{text}\n", d="vm: {forward: {9090: 90}}\n")
+    assert load(path).vm.forward == forward
+
+
+def test_the_longest_command_line_is_taken(write) -> None:
+    params = f"[{'a' * 1000}, {'b' * 1046}]"
+    assert len(" ".join(load(write(c=f"name: x\nkernel_params: {params}\n")).kernel_params)) == 2047
 
 
 def test_point_to_point_addresses_have_no_broadcast(write) -> None:

@@ -109,7 +109,7 @@ def test_a_touch_runs_nothing(project: Project) -> None:
 # The rebuild table of docs/design.md. `lock` runs where the packages asked for change.
 TABLE = [
     ("config.yaml", "memory: 256", "memory: 300", {"runvm"}),
-    ("config.yaml", "{2222: 22}", "{2223: 22}", {"runvm"}),
+    ("config.yaml", "memory: 256", "memory: 256\n  forward: {2223: 22}", {"runvm"}),
     ("config.yaml", "text: hello", "text: hi", {"toplevel", "squashfs", "runvm"}),
     (
         "runit/2",
@@ -136,7 +136,9 @@ TABLE = [
         "unsaid=''\n",
         {"stage1", "initrd", "stage2", "runit", "toplevel", "squashfs", "runvm"},
     ),
-    ("config.yaml", "virtio_rng, ", "virtio_rng, tun, ", {"modules", "stage1", "initrd"}),
+    ("config.yaml", "[virtio_rng]", "[virtio_rng, tun]", {"modules", "stage1", "initrd"}),
+    # One that is implied and is named is loaded before the others.
+    ("config.yaml", "[virtio_rng]", "[virtio_rng, overlay]", {"modules", "stage1", "initrd"}),
     ("runit/services/sshd-openssh/run", "-D -e", "-D", {"runit"}),  # not in this machine: the same bytes
     ("notos/cpio_writer.py", "BLOCK = 512", "BLOCK = 1024", {"initrd"}),
     ("scripts/runvm.sh", "-nographic", "-display none -nographic", {"runvm"}),
@@ -406,13 +408,87 @@ def test_a_broken_config_is_told_without_a_traceback(project: Project) -> None:
 
 
 def test_a_failure_is_one_line(project: Project) -> None:
-    edit(project, "config.yaml", "virtio_rng, ", "virtio_rgn, ")
+    edit(project, "config.yaml", "[virtio_rng]", "[virtio_rgn]")
     done = project.doit(check=False)
     assert done.returncode == 1
     (line,) = [line for line in done.stdout.splitlines() if line.startswith("FAILED")]
-    assert "modules: kernel" in line
-    assert "has no module virtio_rgn: did you mean virtio_rng" in line
+    assert re.match(r"FAILED   modules: config\.yaml:\d+: kernel \S+ has no module virtio_rgn: did you", line)
+    assert "did you mean virtio_rng" in line
+    # As an error of the config itself: the line, and a caret below what is wrong.
+    shown = done.stdout.splitlines()
+    assert shown[shown.index(line) + 1] == "    modules: [virtio_rgn]"
+    assert shown[shown.index(line) + 2].strip() == "^" * len("virtio_rgn")
     assert "Traceback" not in done.stdout + done.stderr
+
+
+LEAST = "name: least\n"
+# The least config and one key more: what an edit of it makes is what a build from nothing makes.
+STEPS = [
+    "",
+    "vm: {forward: {8080: 80}}\n",
+    "vm: {forward: {}}\n",
+    "network: none\n",
+    "kernel: {modules: [overlay]}\n",
+    "disk: 64M\n",
+]
+
+
+def test_the_least_config_grows_as_if_from_nothing(project: Project, tmp_path: Path) -> None:
+    """`name` alone builds; modules and the forward to ssh are implied, and follow each edit."""
+
+    def built(where: Project, more: str) -> dict[str, bytes]:
+        (where.root / "least.yaml").write_text(LEAST + more)
+        where.doit("config=least.yaml", "runvm")
+        return {name: (where.root / "build/least" / name).read_bytes() for name in OUTPUTS}
+
+    def forwards(made: dict[str, bytes]) -> str:
+        first = re.findall(r"^forwards=(.*)$", made["runvm.sh"].decode(), re.MULTILINE)[0]
+        return str(first).strip("'")
+
+    grown = {more: built(project, more) for more in STEPS}
+    assert project.ran("config=least.yaml", "runvm") == []
+    assert [forwards(made) for made in grown.values()][:3] == ["2222:22", "8080:80 2222:22", ""]
+    for more in (STEPS[1], STEPS[-1]):
+        fresh = copy_project(tmp_path / str(STEPS.index(more)))
+        shutil.copy(project.root / "least.lock", fresh.root / "least.lock")
+        assert built(fresh, more) == grown[more]
+
+
+def test_errors_that_a_config_causes_have_its_line(project: Project) -> None:
+    """Whatever the config is called, imported or not, of whatever task, and all of a task in one run."""
+    root = project.root
+    (root / "below.yaml").write_text("system:\n  packages:\n    - busibox\n")
+
+    def failed(text: str) -> list[str]:
+        (root / "other.yaml").write_text(f"name: other\n{text}\n")
+        said = project.doit("config=other.yaml", "runvm", check=False).stdout
+        assert "config.yaml" not in said
+        assert "Traceback" not in said
+        return [line for line in said.replace("FAILED   ", "").splitlines() if ".yaml:" in line]
+
+    both = failed("imports: [below.yaml]\nservices: {web: {run: x, packages: [nginx-server]}}")
+    assert both == [
+        "lock: below.yaml:3: trixie has no package busibox (asked for by system): did you mean busybox?",
+        "other.yaml:3: trixie has no package nginx-server (asked for by system): did you mean nginx?",
+    ]
+    both = failed("kernel: {modules: [virtio_rgn, virtio-blk], system_modules: [tunn]}")
+    assert [line.partition(" has no ")[2][:17] for line in both] == ["module virtio_rgn", "module tunn: did "]
+    (one, two) = failed("vm:\n  machine: microvm")
+    assert one.startswith(
+        "kernel:configure: other.yaml:3: the kernel has CONFIG_VIRTIO_MMIO_CMDLINE_DEVICES=n"
+    )
+    assert two.startswith("other.yaml:3: the kernel has CONFIG_FW_CFG_SYSFS_CMDLINE=n")
+    several = failed(
+        "services:\n  web: {run: exec nginx}\n  old: {run: '#!/bin/bash'}\n"
+        "etc:\n  ssh: {text: x}\n  hostname/x: {text: y}"
+    )
+    assert [re.split(": (?=services|/etc)", line)[1].partition(",")[0] for line in several] == [
+        "services.web.run starts nginx",
+        "services.old.run is a script for /bin/bash",
+        "/etc/ssh is a folder",
+        "/etc/hostname/x lies below /etc/hostname",
+    ]
+    assert [int(line.split(".yaml:")[1].split(":")[0]) for line in several] == [3, 4, 6, 7]
 
 
 def test_why_tells_what_changed(project: Project) -> None:

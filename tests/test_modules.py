@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from notos import kconfig
+from notos import config, kconfig
 from notos import kernel as kernels
 from notos.errors import KernelError
 from notos.machine import Kernel as KernelConfig
@@ -114,15 +114,18 @@ def test_debian_s_own_dependencies_agree_with_depmod(built, tool) -> None:
 
 
 def test_what_the_kernel_lacks_is_told_at_once() -> None:
-    config = kconfig.symbols("CONFIG_SQUASHFS=m\nCONFIG_PROC_FS=y\n# CONFIG_X is not set\n")
-    assert config == {"SQUASHFS": "m", "PROC_FS": "y"}
+    symbols = kconfig.symbols("CONFIG_SQUASHFS=m\nCONFIG_PROC_FS=y\n# CONFIG_X is not set\n")
+    assert symbols == {"SQUASHFS": "m", "PROC_FS": "y"}
     with pytest.raises(KernelError) as caught:
-        kernels.check(config, kernels.ALWAYS)
+        kernels.check(symbols, kernels.ALWAYS)
     assert "CONFIG_OVERLAY_FS=n" in caught.value.message
     assert "CONFIG_TMPFS=n" in caught.value.message
     assert "SQUASHFS=" not in caught.value.message
-    with pytest.raises(KernelError, match=r"kernel\.modules lacks squashfs, which is needed to"):
-        kernels.check_loaded(config, kernels.ALWAYS, ["overlay"])
+    # Each is a part of its own, with the key of the config that causes it.
+    assert {each.keys for each in caught.value.parts} == {("kernel", "package")}
+    with pytest.raises(KernelError) as caught:
+        kernels.check({}, kernels.MACHINE["microvm"])
+    assert {each.keys for each in caught.value.parts} == {("vm", "machine")}
 
 
 def test_requirements_follow_the_features() -> None:
@@ -138,10 +141,29 @@ def test_requirements_follow_the_features() -> None:
     assert "VIRTIO_PCI" not in symbols
 
 
-def test_what_the_running_system_loads_need_not_be_in_stage_1() -> None:
-    kernels.check_loaded({"FW_CFG_SYSFS": "m"}, kernels.SSH, [])
-    with pytest.raises(KernelError, match=r"kernel\.modules lacks virtio_mmio"):
-        kernels.check_loaded({"VIRTIO_MMIO": "m"}, kernels.MACHINE["microvm"], ["virtio"])
+EVERY = (
+    "ACPI VIRTIO_PCI VIRTIO_MMIO VIRTIO_BLK VIRTIO_NET SQUASHFS OVERLAY_FS EXT4_FS BLK_DEV_LOOP FW_CFG_SYSFS"
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ("", "virtio_pci virtio_blk squashfs overlay virtio_net"),
+        ("network: none", "virtio_pci virtio_blk squashfs overlay"),
+        ("disk: 1G", "virtio_pci virtio_blk squashfs overlay virtio_net ext4"),
+        ("disk: 1G\nnix: {enable: true}", "virtio_pci virtio_blk squashfs overlay virtio_net ext4 loop"),
+        ("vm: {machine: microvm}", "virtio_mmio virtio_blk squashfs overlay virtio_net"),
+    ],
+)
+def test_what_the_machine_needs_is_implied(tmp_path: Path, text: str, wanted: str) -> None:
+    """Those that the kernel has as modules and the running system does not load itself."""
+    (tmp_path / "c.yaml").write_text(f"name: x\n{text}\n")
+    needs = kernels.requirements(config.load(tmp_path / "c.yaml").machine)
+    assert kernels.implied(dict.fromkeys(EVERY.split(), "m"), needs) == wanted.split()
+    assert kernels.implied(dict.fromkeys(EVERY.split(), "y"), needs) == []
+    some = {"SQUASHFS": "m", "OVERLAY_FS": "y", "VIRTIO_BLK": "m"}
+    assert kernels.implied(some, needs) == ["virtio_blk", "squashfs"]
 
 
 def test_a_key_that_a_build_makes_up_is_refused() -> None:

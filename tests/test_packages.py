@@ -1,5 +1,6 @@
 """Packages laid out as one tree."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -61,6 +62,16 @@ def test_two_packages_may_have_the_same_file_but_not_different_ones(tmp_path: Pa
     different = debs(tmp_path, one={"usr/x": b"1"}, two={"usr/x": b"2"})
     with pytest.raises(PackageError, match=r"usr/x is in both one\.deb and two\.deb"):
         unpack(different)
+    named = [replace(each, package=each.path.stem) for each in different]
+    with pytest.raises(PackageError, match="usr/x is in both one and two") as caught:
+        unpack(named)
+    assert caught.value.package == "two"
+
+
+def test_patterns_that_leave_nothing_are_an_error(tmp_path: Path) -> None:
+    (one,) = debs(tmp_path, one={"bin/a": b""})
+    with pytest.raises(PackageError, match="`only` leaves no file of the package a: it has none like bin/a"):
+        unpack([Unpack(one.path, only=("bin/a",), package="a")])
 
 
 def test_the_order_of_packages_does_not_matter(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """What an error says to write in place of a wrong value: it loads, for every key and every wrong kind."""
 
 import re
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -144,6 +145,12 @@ TYPED = [
     ("services: {web: services/web}", "web: {source: services/web}"),
     ("services: [{name: web, run: exec x}]", "services: {web: {run: exec x}}"),
     ("services: {web: [exec x]}", "web: {run: exec x}"),
+    ("services: {web: {run: [exec, nginx]}}", "run: exec nginx"),
+    (
+        "nix: {settings: {substituters: [http://a.example, http://b.example]}}",
+        "substituters: 'http://a.example http://b.example'",
+    ),
+    ("etc:\n  motd: |\n    hello\n    world", 'motd: {text: "hello\\nworld\\n"}'),
     ("etc: {motd: hi}", "motd: {text: hi}"),
     ("etc: {motd: 'on'}", "motd: {text: 'on'}"),
     ("etc: {motd: etc/motd}", "motd: {source: etc/motd}"),
@@ -183,6 +190,16 @@ REPAIRED = [
     ("disk: 10GB", "write 10G"),
     ("disk: 10 g", "write 10G"),
     ("network: {address: 10.0.2.15}", "write 10.0.2.15/24"),
+    ("network: {address: 10.0.2.15/255.255.255.0}", "write 10.0.2.15/24"),
+    ("network: {address: 10.0.2.15/24, gateway: 10.0.2.2/24}", "write 10.0.2.2"),
+    ("kernel_params: [quiet splash]", "write each by itself: quiet, splash"),
+    ("system: {packages: ['bash, curl']}", "write each by itself: bash, curl"),
+    ("kernel: {modules: [usb-storage.ko.xz]}", "write usb-storage"),
+    ("kernel: {source: 'http://x.example/l.tar'}", "an example is linux-source-6.12"),
+    ("debian: {components: [non_free]}", "write non-free"),
+    ("etc: {motd: {text: x, mode: 0o644}}", 'write "0644"'),
+    ("etc: {motd: {source: etc/mtd}}", "did you mean motd?"),
+    ("etc: {motd: {source: ~/motd}}", "~ stands for nothing in a config, write the whole path"),
     ("debian: {mirror: mirror.example/debian}", "write http://mirror.example/debian"),
     ("kernel: {modules: [tun.ko]}", "write tun"),
     ("kernel: {source: l1, options: {CONFIG_X: y}}", "write X"),
@@ -248,6 +265,31 @@ def test_what_a_foreign_key_is_answered_with_loads() -> None:
     assert seen > 10
 
 
+OUTDENTED = [
+    ("system:\npackages:\n  - bash", "packages", "system"),
+    ("vm:\nmemory: 512\ncpus: 2", "memory", "vm"),
+    ("services:\n  web:\n  run: exec x", "run", "web"),
+    ("etc:\n  motd:\n  text: hi", "text", "motd"),
+    ("build:\n  ccache:\n  enable: true", "enable", "ccache"),
+]
+
+
+@pytest.mark.parametrize(("text", "key", "above"), OUTDENTED, ids=[text for text, *_ in OUTDENTED])
+def test_a_key_that_should_be_indented(text: str, key: str, above: str) -> None:
+    heads = problems(Path("c.yaml"), f"name: x\n{text}\n")
+    line = next(number for number, each in enumerate(text.split("\n"), 2) if each.strip().startswith(key))
+    assert f"c.yaml:{line}: indent this below {above}:, which is empty otherwise" in heads
+
+
 def test_a_problem_has_a_short_line() -> None:
     (head,) = problems(Path("c.yaml"), f"name: x\nsystem: {{packages: {'bash ' * 500}}}\n")
     assert len(head) < 400
+
+
+def test_a_long_list_costs_no_time() -> None:
+    """Of this process' own time, whatever else the host does; to compare each with each took minutes."""
+    before = time.process_time()
+    names = ", ".join(f"a{number}: " for number in range(60_000))
+    (head,) = problems(Path("c.yaml"), f"name: x\nsystem: {{packages: {{{names}}}}}\n")
+    assert head.endswith("; write packages: [busybox]")
+    assert time.process_time() - before < 20

@@ -129,6 +129,8 @@ MISTAKES = [
     ("a: [b\nc: d\n", 1, 4, "the [ that opens here has no ] before line 2"),
     ("a: [b, c\n", 1, 4, "the [ that opens here has no ]; the file ends on line 1"),
     ("a: [b, c\n\n# end\n", 1, 4, "the file ends on line 3"),
+    ("a:\n  b: |\n  c\nd: e\n", 3, 3, "this line is neither a key nor indented below one"),
+    ("a: b\nname x\n", 2, 1, "this line is neither a key nor indented below one"),
     ("a: {b: c\nd: e\n", 1, 4, "the { that opens here has no } before line 2"),
     ("a: {f: {2222: 22}\nb: c\n", 1, 4, "the { that opens here has no }"),
     ("x:\n  - [a, b\n  - c\ny: z\n", 2, 5, "the [ that opens here has no ] before line 4"),

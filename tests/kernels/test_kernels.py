@@ -245,10 +245,6 @@ BAD = [
         "CONFIG_OVERLAY_FS=y is needed for the writable store, and it is n, for bad.yaml:4 turns it off",
     ),
     (
-        "options: {MODULES: y, SQUASHFS: m}",
-        "kernel.modules lacks squashfs, which is needed to mount the root",
-    ),
-    (
         "options: {MODULES: y, MODULE_SIG: y}",
         "MODULE_SIG=y signs modules by a key that each build makes anew, so no two builds are the same: "
         "give one",
