@@ -91,9 +91,10 @@ class Door:
                 each.shutdown(socket.SHUT_WR)
         while self._knocks and (left := end - time.monotonic()) > 0:
             watched: list[socket.socket | int] = [ended, *self._knocks]
-            for each in select.select(watched, [], [], left)[0]:
-                if isinstance(each, int):
-                    return
+            ready = select.select(watched, [], [], left)[0]
+            if ended in ready:
+                return
+            for each in [knock for knock in self._knocks if knock in ready]:
                 with suppress(OSError):
                     if each.recv(4096):
                         continue
