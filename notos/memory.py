@@ -1,7 +1,7 @@
 """The least memory with which a machine boots, from what it boots.
 
-Two moments count. As the kernel starts, it and the initrd, packed and unpacked, lie in memory. When all services
-run, there must be room for the kernel and for them; how much they need was measured (docs/running.md).
+Two moments count. As the kernel starts, it and the initrd, packed and unpacked, lie in memory. When all
+services run, there must be room for the kernel and for them; how much they need was measured.
 """
 
 import struct

@@ -77,8 +77,8 @@ def check(machine: Machine, toplevel: StoreObject, least: int, place: Callable[.
     problems = []
     if machine.vm.memory < least:
         problems.append(
-            f"{place('vm', 'memory')}: vm.memory is {machine.vm.memory}, and this machine needs at least {least}"
-            " MiB to boot"
+            f"{place('vm', 'memory')}: vm.memory is {machine.vm.memory}, and this machine needs at least"
+            f" {least} MiB to boot"
         )
     if length > longest:
         problems.append(
