@@ -8,10 +8,10 @@ import signal
 import socket
 import subprocess
 import termios
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
@@ -23,66 +23,82 @@ BOOT = 180.0  # seconds on a busy host without KVM
 QUIT = b"\x01x"
 
 
-@dataclass
 class Terminal:
-    """A terminal with a machine on it; what the machine prints, and what runvm.sh says beside it."""
+    """A terminal with a machine on it; what the machine prints, and what runvm.sh says beside it.
 
-    process: subprocess.Popen[bytes]
-    master: int
-    slave: int
-    modes: list[object]
-    said: bytes = b""
-    beside: bytes = b""
-    ended: bool = field(default=False, init=False)
+    It is read all the time: a machine whose console nobody reads stops.
+    """
+
+    def __init__(self, script: Path, environment: dict[str, str]) -> None:
+        self.master, self.slave = pty.openpty()
+        self.modes = termios.tcgetattr(self.slave)
+        self.said = b""
+        self.beside = b""
+        self.process = subprocess.Popen(
+            [script],
+            stdin=self.slave,
+            stdout=self.slave,
+            stderr=subprocess.PIPE,
+            env={**clean_environment(), **environment},
+            start_new_session=True,
+        )
+        self._stop = threading.Event()
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def _read(self) -> None:
+        assert self.process.stderr
+        sources = [self.master, self.process.stderr.fileno()]
+        while sources:
+            ready = select.select(sources, [], [], 0.3)[0]
+            if not ready and self._stop.is_set():
+                return
+            for each in ready:
+                data = os.read(each, 65536)
+                if each == self.master:
+                    self.said += data
+                elif data:
+                    self.beside += data
+                else:
+                    sources.remove(each)
 
     def until(self, pattern: bytes, seconds: float = BOOT) -> re.Match[bytes]:
-        """Read until both outputs together match; the match."""
+        """Wait until both outputs together match; the match."""
         end = time.monotonic() + seconds
-        assert self.process.stderr
         while time.monotonic() < end:
             if found := re.search(pattern, self.said + b"\n" + self.beside):
                 return found
-            for each in select.select([self.master, self.process.stderr], [], [], 0.2)[0]:
-                if each == self.master:
-                    self.said += os.read(self.master, 65536)
-                else:
-                    self.beside += os.read(self.process.stderr.fileno(), 65536)
+            time.sleep(0.1)
         raise AssertionError((pattern, self.said[-2000:], self.beside))
 
     def press(self, keys: bytes) -> None:
         os.write(self.master, keys)
 
     def end(self) -> int:
-        """Wait for the end, and read what is left; the exit status."""
+        """Wait for the end, and for what is left to be read; the exit status."""
         status = self.process.wait(60)
-        while select.select([self.master], [], [], 0.3)[0]:
-            self.said += os.read(self.master, 65536)
-        assert self.process.stderr
-        self.beside += self.process.stderr.read()
+        self._stop.set()
+        self._reader.join(10)
         return status
+
+    def close(self) -> None:
+        if self.process.poll() is None:
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.end()
+        assert self.process.stderr
+        self.process.stderr.close()
+        os.close(self.master)
+        os.close(self.slave)
 
 
 @contextmanager
 def on_terminal(project: Project, **environment: str) -> Iterator[Terminal]:
     """runvm.sh on a new terminal; standard error apart."""
-    master, slave = pty.openpty()
-    modes = termios.tcgetattr(slave)
-    process = subprocess.Popen(
-        [project.script],
-        stdin=slave,
-        stdout=slave,
-        stderr=subprocess.PIPE,
-        env={**clean_environment(), **environment},
-        start_new_session=True,
-    )
+    terminal = Terminal(project.script, environment)
     try:
-        yield Terminal(process, master, slave, modes)
+        yield terminal
     finally:
-        if process.poll() is None:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
-        os.close(master)
-        os.close(slave)
+        terminal.close()
 
 
 def free_port() -> str:
@@ -100,7 +116,7 @@ def test_a_boot_leaves_the_terminal_as_it_was(built: Project) -> None:
     with on_terminal(built, FORWARD=f"{port}:22") as terminal:
         terminal.until(rb"booting notos; ctrl-a x quits; ssh on 127\.0\.0\.1:\d+")
         done = built.doit("ssh", "echo in; exit 7", check=False, SSH_PORT=port)
-        assert (done.returncode, done.stdout) == (7, "in\n")
+        assert (done.returncode, done.stdout) == (7, "in\n"), done.stderr
         assert done.stderr == f"waiting for the machine at 127.0.0.1:{port} to boot; ctrl-c stops\n"
         seconds = float(terminal.until(rb"ready in ([\d.]+) s: SSH_PORT=\d+ \./doit ssh\n")[1])
         assert 0.5 < seconds < BOOT
@@ -119,7 +135,7 @@ def test_a_boot_leaves_the_terminal_as_it_was(built: Project) -> None:
     done = built.doit("ssh", "true", check=False, SSH_PORT=port)
     assert done.returncode == 1
     assert f"127.0.0.1:{port} does not answer (connection refused): start the machine with ./result" in (
-        done.stdout
+        done.stderr
     )
 
 
@@ -182,6 +198,6 @@ def test_a_port_of_another_program(built: Project) -> None:
         assert done.returncode == 1
         assert re.search(
             rf"port {port} of 127\.0\.0\.1 belongs to another program \(python\S*, process {os.getpid()}\)",
-            done.stdout,
+            done.stderr,
         )
         assert time.monotonic() - begun < 20
