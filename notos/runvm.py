@@ -1,5 +1,6 @@
 """runvm.sh: the script that boots a built machine in QEMU, rendered from scripts/runvm.sh."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 from notos import memory, scripts
@@ -67,21 +68,23 @@ def command_line(machine: Machine, toplevel: StoreObject) -> str:
     return " ".join(words)
 
 
-def check_command_line(machine: Machine, toplevel: StoreObject) -> None:
-    """Raise ConfigError where the kernel would not take its command line."""
+def check(machine: Machine, toplevel: StoreObject, least: int, place: Callable[..., str]) -> None:
+    """Raise ConfigError naming all for which the machine could not boot.
+
+    `least` is the least memory in MiB, `place` returns file and line of a key.
+    """
     longest = LONGEST - (_DEVICES if machine.vm.machine == "microvm" else 0)
     length = len(command_line(machine, toplevel).encode())
-    if length > longest:
-        raise ConfigError(
-            f"kernel_params make the kernel's command line {length} bytes long, and {longest} is the most",
-            hint="leave some out",
-        )
-
-
-def check_memory(machine: Machine, least: int) -> None:
-    """Raise ConfigError where the machine has less memory than it needs to boot."""
+    problems = []
     if machine.vm.memory < least:
-        raise ConfigError(
-            f"vm.memory is {machine.vm.memory}, but this machine needs at least {least} MiB to boot",
-            hint=f"set vm.memory to {least} or more",
+        problems.append(
+            f"{place('vm', 'memory')}: vm.memory is {machine.vm.memory}, and this machine needs at least"
+            f" {least} MiB to boot"
         )
+    if length > longest:
+        problems.append(
+            f"{place('kernel_params')}: kernel_params make the kernel's command line {length} bytes long, and"
+            f" {longest} is the most"
+        )
+    if problems:
+        raise ConfigError("\n".join(problems))

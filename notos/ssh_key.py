@@ -1,6 +1,6 @@
 """Keys between a user and machines of their own: made once in the cache, never in an image.
 
-<cache>/ssh/id_ed25519, .pub     the user logs in by it; runvm.sh hands the public key to the machine, with
+<cache>/ssh/id_ed25519, .pub     the user logs in by it; runvm.sh hands the public key to the machine, and
                                  those of ~/.ssh
 <cache>/ssh/host_ed25519, .pub   machines of this user are known by it
 <cache>/ssh/known_hosts          what `doit ssh` believes

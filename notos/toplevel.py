@@ -33,9 +33,8 @@ def build(
 ) -> Tree:
     """The tree of the toplevel of the machine `name`.
 
-    `system` is system-path's own tree, `packages` has the packages' versions by name.
-
-    Raises NotosError (tmpfiles.d).
+    `system` is system-path's own tree, `packages` has the packages' versions by name. Raises NotosError
+    (tmpfiles.d).
     """
     tree = Tree()
     tree.graft("etc", etc.tree)

@@ -177,10 +177,9 @@ taken() {
 
 [ -z "${SSH_PORT-}" ] || isNumber "$SSH_PORT" 1 65535 ||
 	fail "SSH_PORT is $SSH_PORT; it takes a port, a number from 1 to 65535"
-# Ports below it are root's (ip(7)).
-unprivileged=1024
-[ ! -r /proc/sys/net/ipv4/ip_unprivileged_port_start ] ||
-	read -r unprivileged </proc/sys/net/ipv4/ip_unprivileged_port_start
+# Ports below it are root's (ip(7)). Not by `read`: dash reads byte by byte, and gets only the first one from there.
+unprivileged=$(cat /proc/sys/net/ipv4/ip_unprivileged_port_start 2>/dev/null)
+isNumber "$unprivileged" 0 65536 || unprivileged=1024
 network=user,id=net0,net=10.0.2.0/24,host=10.0.2.2,dns=10.0.2.3
 ports=
 sshPort=

@@ -16,7 +16,7 @@ from notos.machine import Machine
 from tasks import output, usage
 from tasks.session import HINTS
 from tasks.sources import Code
-from tasks.uptodate import Intact, Present, Settings, UnlessAsked
+from tasks.uptodate import Derived, Intact, Present, Settings, UnlessAsked
 
 Task = dict[str, Any]
 
@@ -126,6 +126,11 @@ def settings(values: Any, *code: Code) -> Settings:
 def intact() -> Intact:
     """Up to date while the task's targets, and the store objects that they name, stay as it left them."""
     return Intact()
+
+
+def derived(compute: Callable[[], Any]) -> Derived:
+    """Up to date while what `compute` makes (plain JSON) of earlier tasks' targets stays the same."""
+    return Derived(compute)
 
 
 def present(paths: Callable[[], Iterable[str | os.PathLike[str]]]) -> Present:

@@ -7,15 +7,18 @@ from tasks import project, tools
 from tasks.graph import (
     CACHE,
     CONFIG,
+    LOADED,
     MACHINE,
     Task,
     build,
+    derived,
     intact,
     manifest,
     settings,
     step,
     write_if_changed,
 )
+from tasks.kernel import VMLINUZ
 
 INITRD = build("initrd")
 SQUASHFS = build("root.squashfs")
@@ -81,7 +84,7 @@ def task_runvm() -> Task:
         "file_dep": [TEMPLATE, KNOCK, manifest("toplevel"), tools.target("qemu")],
         "task_dep": ["initrd", "squashfs", "kernel:build"],
         "targets": [RUNVM, build(Path(KNOCK).name), LINK],
-        "uptodate": [settings(values, write_runvm), intact()],
+        "uptodate": [settings(values, write_runvm), derived(least_memory), intact()],
         "clean": True,
     }
 
@@ -92,7 +95,9 @@ def write_runvm() -> None:
 
     qemu, toplevel = tools.tree("qemu"), project.get("toplevel")
     keys = ssh_key.ensure(CACHE, qemu)
-    text = runvm.render(MACHINE, toplevel, qemu, keys, login=login())
+    least = least_memory()["vm.memory, at least"]
+    runvm.check(MACHINE, toplevel, least, LOADED.place)
+    text = runvm.render(MACHINE, toplevel, qemu, keys, least=least, login=login())
     write_if_changed(RUNVM, text.encode(), mode=0o755)
     write_if_changed(build(Path(KNOCK).name), Path(KNOCK).read_bytes())
     if not linked():
@@ -105,6 +110,18 @@ def write_runvm() -> None:
 def linked() -> bool:
     """Return True if the link leads to this machine's script."""
     return Path(LINK).is_symlink() and str(Path(LINK).readlink()) == RUNVM
+
+
+def least_memory() -> dict[str, int]:
+    """Return the least memory in MiB with which the machine boots; nothing if that is not built."""
+    from notos import memory
+
+    try:
+        unpacked = sum(each.nar_size for each in project.STORE.closure([project.get("stage1")]))
+        value = memory.least(MACHINE, vmlinuz=Path(VMLINUZ), initrd=Path(INITRD), unpacked=unpacked)
+    except FileNotFoundError:
+        return {}
+    return {"vm.memory, at least": value}
 
 
 def login() -> str:

@@ -91,6 +91,25 @@ class Intact:
         return {"targets": states, "objects": sorted(set(objects))}
 
 
+class Derived:
+    """A value that follows from what earlier tasks have made, computed when the task's turn has come."""
+
+    def __init__(self, compute: Callable[[], Any]) -> None:
+        self._compute = compute
+
+    def configure_task(self, task: Task) -> None:
+        """Let doit save what is compared."""
+        task.value_savers.append(lambda: {"derived": self._compute()})
+
+    def __call__(self, task: Task, values: Values) -> bool:
+        """Return True if the value is as it was."""
+        return not self.reasons(task, values)
+
+    def reasons(self, task: Task, values: Values) -> list[str]:
+        """How the value changed."""
+        return _differences("", values.get("derived"), self._compute())
+
+
 class Present:
     """Files or folders that a task has put outside of build/, in the cache.
 

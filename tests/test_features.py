@@ -30,7 +30,8 @@ def names(machine: Machine) -> set[str]:
 def test_each_feature_brings_what_it_runs() -> None:
     assert {"runit", "base-passwd", "busybox", "openssh-server", "nix-bin", "chrony"} <= names(DEFAULT)
     bare = replace(DEFAULT, ssh=Ssh(server="none"), nix=Nix(), time_servers=())
-    assert names(bare) == {"runit", "base-passwd", "busybox", "bash", "iproute2"}
+    terminals = {"kitty-terminfo", "ncurses-base", "ncurses-term"}
+    assert names(bare) == {"runit", "base-passwd", "busybox", "netbase", *terminals, "bash", "iproute2"}
     assert "dropbear-bin" in names(replace(bare, ssh=Ssh(server="dropbear")))
 
 

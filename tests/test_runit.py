@@ -35,6 +35,7 @@ def test_the_default_machine() -> None:
         "40-ssh-keys",
         "50-ssh-host-key-openssh",
         "60-time",
+        "70-power-button",
     ]
     assert tree.children()["services"] == ["nix-daemon", "sshd"]
     assert "address=10.0.2.15/24\n" in text(tree, "boot/20-network-static")
@@ -47,9 +48,15 @@ def test_the_default_machine() -> None:
 def test_features_are_files_taken_or_left() -> None:
     machine = replace(DEFAULT, time_servers=(), ssh=Ssh(server="none"), network=Network(method="dhcp"))
     tree = made(machine)
-    assert tree.children()["boot"] == ["10-hostname", "20-network-dhcp"]
+    assert tree.children()["boot"] == ["10-hostname", "20-network-dhcp", "70-power-button"]
     assert "udhcpc" in tree
     assert tree.children()["services"] == ["nix-daemon"]
+
+
+def test_a_microvm_has_no_power_button() -> None:
+    """For it has no ACPI."""
+    tree = made(replace(DEFAULT, vm=replace(DEFAULT.vm, machine="microvm")))
+    assert "70-power-button" not in tree.children()["boot"]
 
 
 def test_services_of_the_config(tmp_path: Path) -> None:

@@ -22,6 +22,7 @@ USR = "/nix/store/" + "c" * 32 + "-system-path"
 NEW_USR = "/nix/store/" + "d" * 32 + "-system-path"
 SAID = f"""\
 system {SYSTEM}
+name box
 booted {OTHER}
 room 1000000
 store nix
@@ -65,6 +66,7 @@ def test_what_it_says() -> None:
     found = running.look(machine, [OTHER, SYSTEM], NEW_USR)  # type: ignore[arg-type]
     assert f"paths='{OTHER} {SYSTEM}'\nusr={NEW_USR}\n" in machine.asked[0]
     assert (found.system, found.booted, found.room, found.nix) == (SYSTEM, OTHER, 1000000, True)
+    assert found.name == "box"
     assert found.lacks == [OTHER]
     assert [each.number for each in found.generations] == [1, 9, 10]
     assert found.number(SYSTEM) == 10
@@ -197,6 +199,30 @@ def test_what_becomes_of_a_turn(tmp_path: Path) -> None:
     ):
         with pytest.raises(MachineError, match=message):
             switch.turn(Machine([done]), plan, limit=7)  # type: ignore[arg-type]
+
+
+def test_services_that_fall(tmp_path: Path) -> None:
+    """By the connection that there is, or by a new one where the switch has ended that."""
+    now, store, new = scene(tmp_path)
+    plan = switch.plan(Machine([answer("")]), store, now, new)  # type: ignore[arg-type]
+    said = "fallen web 3\nsaid web no folder\nsaid web \nfallen own \n"
+    fallen = [switch.Fallen("web", "3", ["no folder", ""]), switch.Fallen("own", "", [])]
+    old = Machine([answer(said)])
+    assert switch.settle(old, Machine([]), plan, since=0) == fallen  # type: ignore[arg-type]
+    assert "\nservices=sshd\n" in old.asked[0]
+    assert "\nmoment=1\n" in old.asked[0]
+    both = Machine([answer("", LOST)]), Machine([answer(said)])
+    assert switch.settle(*both, plan, since=0) == fallen  # type: ignore[arg-type]
+    assert list(fallen[0].lines()) == ["web does not stay up: exit status 3", "| no folder", "| "]
+
+
+def test_a_machine_of_another_config(tmp_path: Path) -> None:
+    now, _, _ = scene(tmp_path)
+    switch.check_name(now, "box", Address("", "2222"))
+    with pytest.raises(MachineError, match=r"127\.0\.0\.1:2222 is the machine box, and this config is fox's"):
+        switch.check_name(now, "fox", Address("", "2222"))
+    unknown = running.look(Machine([answer(SAID.replace("name box\n", ""))]))  # type: ignore[arg-type]
+    switch.check_name(unknown, "fox", Address("", "2222"))
 
 
 def test_confirming_waits_for_ssh_to_come_back(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ import os
 import re
 import socket
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -31,9 +32,11 @@ def start(
 ) -> subprocess.CompletedProcess[str]:
     own = {key: value for key, value in os.environ.items() if key not in ("MEMORY", "ACCEL", "QEMU")}
     extra = {"QEMU": str(show)} if show else {}
+    if "FORWARD" not in environment:
+        extra["SSH_PORT"] = str(free_port())
     return subprocess.run(
         [machine if isinstance(machine, Path) else machine.script, *words],
-        env={**own, "SSH_PORT": str(free_port()), **extra, **environment},
+        env={**own, **extra, **environment},
         capture_output=True,
         text=True,
         check=False,
@@ -55,7 +58,10 @@ def test_what_the_design_says(built: Project, show: Path) -> None:
     assert "readonly=on" in options["-drive"]
     assert "net=10.0.2.0/24,host=10.0.2.2,dns=10.0.2.3" in options["-netdev"]
     assert "hostfwd=tcp:127.0.0.1:8000-:80" in options["-netdev"]
-    assert {"-nographic", "-no-reboot", "virtio-rng-pci"} <= set(said)
+    assert {"-no-reboot", "virtio-rng-pci"} <= set(said)
+    # With -nographic, SeaBIOS clears the terminal and turns its line wrap off.
+    assert "-nographic" not in said
+    assert (options["-serial"], options["-display"]) == ("mon:stdio", "none")
     assert said[-1] == "-s"
 
 
@@ -174,7 +180,15 @@ def test_a_drive_without_room_is_told(built: Project, show: Path, tmp_path: Path
     done = start(eight, show)
     assert done.returncode == 0
     assert "has room for" in done.stderr
-    assert start(huge, show, DISK=str(tmp_path / "none/disk")).stderr.endswith("for the machine's drive\n")
+    done = start(huge, show, DISK=str(tmp_path / "none/disk"))
+    assert (done.returncode, done.stdout) == (1, "")
+    assert re.fullmatch(
+        r"runvm.sh: the folder \S+/none for the machine's drive is missing; .*\n", done.stderr
+    )
+    done = start(huge, show, DISK=str(tmp_path))
+    assert re.fullmatch(
+        r"runvm.sh: the machine's drive \S+ is not a file that you may write; .*\n", done.stderr
+    )
 
 
 def test_where_kvm_works_the_kernel_unpacks_itself(built: Project, show: Path) -> None:
@@ -191,6 +205,164 @@ def test_the_key_is_handed_over_and_not_baked_in(built: Project, show: Path, tmp
     said = start(built, show, NOTOS_SSH_KEY=str(own)).stdout.splitlines()
     assert f"name=opt/notos/authorized_keys,file={tmp_path}/a,, key.pub" in said
     assert any(word.startswith("name=opt/notos/ssh_host_key,file=") for word in said)
+
+
+def handed(machine: Project, show: Path, home: Path) -> list[str]:
+    """The keys that are handed over for a user whose home is `home`."""
+    said = start(machine, show, HOME=str(home)).stdout
+    (text,) = re.findall(r"^name=opt/notos/authorized_keys,string=((?:.*\n)+?)(?:-|\Z)", said, re.MULTILINE)
+    return text.replace(",,", ",").splitlines()
+
+
+def test_a_key_that_is_newer_than_the_build_is_handed_over(
+    built: Project, show: Path, tmp_path: Path
+) -> None:
+    """And one that is removed is not; what cannot be read, or is no public key, is left out."""
+    folder = tmp_path / ".ssh"
+    folder.mkdir()
+    (notos,) = handed(built, show, tmp_path)
+    assert notos.startswith("ssh-ed25519 AAAA") and notos.endswith(" notos")
+    (folder / "id_ed25519.pub").write_text("ssh-ed25519 AAAAnew me, at home\n")
+    (folder / "id_ecdsa.pub").write_text("ecdsa-sha2-nistp256 AAAAe you")
+    (folder / "id_rsa.pub").mkdir()
+    (folder / "id_dsa.pub").write_bytes(b"-----BEGIN OPENSSH PRIVATE KEY-----\n\xff\0\n")
+    (folder / "id_gone.pub").symlink_to("nowhere")
+    expected = [notos, "ecdsa-sha2-nistp256 AAAAe you", "ssh-ed25519 AAAAnew me, at home"]
+    assert handed(built, show, tmp_path) == expected
+    (folder / "id_ecdsa.pub").unlink()
+    assert handed(built, show, tmp_path) == [notos, expected[2]]
+
+
+WRONG = [
+    ({"MEMORY": "16"}, r"MEMORY is 16; this machine needs at least \d+ MiB to boot"),
+    ({"MEMORY": "abc"}, r"MEMORY is abc; it takes a number of MiB"),
+    ({"MEMORY": "0512"}, r"MEMORY is 0512; "),
+    ({"MEMORY": "2T"}, r"MEMORY is 2T; "),
+    ({"MEMORY": "99999999999999999999"}, r"MEMORY is 9+; "),
+    ({"CPUS": "0"}, r"CPUS is 0; it takes a number of processors from 1 to 255"),
+    ({"CPUS": "two"}, r"CPUS is two; "),
+    ({"ACCEL": "foo"}, r"ACCEL is foo; it takes kvm, tcg or auto"),
+    ({"SSH_PORT": "abc"}, r"SSH_PORT is abc; it takes a port, a number from 1 to 65535"),
+    ({"SSH_PORT": "70000"}, r"SSH_PORT is 70000; "),
+    ({"SSH_PORT": "0"}, r"SSH_PORT is 0; "),
+    ({"SSH_PORT": "-1"}, r"SSH_PORT is -1; "),
+    ({"FORWARD": "8402:80:90"}, r"FORWARD has 8402:80:90; it takes pairs of ports from 1 to 65535"),
+    ({"FORWARD": "abc"}, r"FORWARD has abc; "),
+    ({"FORWARD": "8402:80,8403:81"}, r"FORWARD has 8402:80,8403:81; "),
+    ({"FORWARD": "8402:"}, r"FORWARD has 8402:; "),
+    ({"FORWARD": ":80"}, r"FORWARD has :80; "),
+    ({"FORWARD": "*"}, r"FORWARD has \*; "),
+    ({"FORWARD": "8402:70000"}, r"FORWARD has 8402:70000; "),
+    ({"FORWARD": "8402:80 8402:81"}, r"port 8402 of 127.0.0.1 is forwarded twice; "),
+    ({"SSH_PORT": "8402", "FORWARD": "8402:80 2222:22"}, r"port 8402 of 127.0.0.1 is forwarded twice; "),
+    ({"SSH_PORT": "8402", "FORWARD": "8403:80"}, r"SSH_PORT is 8402, but no port is forwarded to .* port 22"),
+    ({"SSH_PORT": "8402", "FORWARD": ""}, r"SSH_PORT is 8402, but no port is forwarded to .* port 22"),
+    ({"NOTOS_SSH_KEY": "/nope"}, r"NOTOS_SSH_KEY is /nope, which is not a file that can be read"),
+    ({"NOTOS_SSH_KEY": "/"}, r"NOTOS_SSH_KEY is /, which is not a file that can be read"),
+    ({"NOTOS_SSH_KEY": "/etc/hostname"}, r"NOTOS_SSH_KEY is /etc/hostname, which has no public key in it"),
+    ({"QEMU": "/nope"}, r"QEMU is /nope, which is not a program"),
+    ({"QEMU": "/etc"}, r"QEMU is /etc, which is a folder"),
+    ({"KERNEL_PARAMS": "x" * 2048}, r"the kernel's command line has 2\d+ bytes, and 2047 is the most"),
+]
+
+
+@pytest.mark.parametrize(("environment", "message"), WRONG, ids=[str(each[0])[:60] for each in WRONG])
+def test_what_cannot_be_is_one_line_before_qemu_starts(
+    built: Project, show: Path, environment: dict[str, str], message: str
+) -> None:
+    done = start(built, show, **environment)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert re.fullmatch(f"runvm.sh: {message}.*\n", done.stderr)
+
+
+def test_the_command_line_is_as_long_as_the_kernel_takes(built: Project, show: Path) -> None:
+    """2,047 bytes, and not one more; ä is two."""
+    given = dict(itertools.pairwise(start(built, show, ACCEL="tcg").stdout.splitlines()))["-append"]
+    left = 2047 - len(given) - 1
+    longest = start(built, show, ACCEL="tcg", KERNEL_PARAMS="ä" + "x" * (left - 2))
+    options = dict(itertools.pairwise(longest.stdout.splitlines()))
+    assert len(options["-append"].encode()) == 2047
+    done = start(built, show, ACCEL="tcg", KERNEL_PARAMS="ä" + "x" * (left - 1))
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "has 2048 bytes" in done.stderr
+
+
+def test_memory_in_gib(built: Project, show: Path) -> None:
+    for text, expected in (("1G", "1024"), ("700M", "700"), ("", "512")):
+        options = dict(itertools.pairwise(start(built, show, MEMORY=text).stdout.splitlines()))
+        assert options["-m"] == expected
+
+
+def test_one_line_before_the_boot(built: Project, show: Path) -> None:
+    """How to end it, and where the machine's ports are: only those that are forwarded."""
+    done = start(built, show, SSH_PORT="18402", ACCEL="tcg")
+    pattern = (
+        r"runvm.sh: booting notos; kill \d+ ends it; ssh on 127.0.0.1:18402; port 80 on 127.0.0.1:8000\n"
+    )
+    assert re.fullmatch(pattern, done.stderr)
+    done = start(built, show, FORWARD="", ACCEL="tcg")
+    assert re.fullmatch(r"runvm.sh: booting notos; kill \d+ ends it\n", done.stderr)
+    done = start(built, show, FORWARD="18403:80", ACCEL="tcg")
+    assert re.fullmatch(r".*; kill \d+ ends it; port 80 on 127.0.0.1:18403\n", done.stderr)
+    assert start(built, show, QUIET="1").stderr == ""
+
+
+def test_an_option_of_the_user_s_goes_before_ours(built: Project, show: Path) -> None:
+    said = start(built, show, "-serial", "file:log").stdout.splitlines()
+    assert said.count("-serial") == 1
+    said = start(built, show, "-monitor", "none").stdout.splitlines()
+    assert dict(itertools.pairwise(said))["-serial"] == "stdio"
+    said = start(built, show, "-vnc", ":1").stdout.splitlines()
+    assert "-display" not in said
+    said = start(built, show, "-nographic").stdout.splitlines()
+    assert "-serial" not in said
+
+
+def test_ports_below_1024_are_root_s(built: Project, tmp_path: Path) -> None:
+    """Here the user is what a program `id` prints."""
+    first = int(Path("/proc/sys/net/ipv4/ip_unprivileged_port_start").read_text())
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    for user, refused in (("1000", first > 1), ("0", False)):
+        (folder / "id").write_text(f"#!/bin/sh\necho {user}\n")
+        (folder / "id").chmod(0o755)
+        done = start(built, None, PATH=f"{folder}:{os.environ['PATH']}", FORWARD="1:80", QEMU="true")
+        message = f"runvm.sh: port 1 of 127.0.0.1 is for root only, as all below {first}; "
+        assert (done.returncode, done.stderr.startswith(message)) == (int(refused), refused)
+
+
+SERVER = """\
+import socket, sys, time
+with socket.create_server(("127.0.0.1", {port})) as server:
+    server.settimeout(3)
+    try:
+        caller, _ = server.accept()
+        caller.sendall(b"SSH-2.0-test\\r\\n")
+        time.sleep(1)
+    except TimeoutError:
+        pass
+sys.exit(7)
+"""
+
+
+def test_one_line_when_the_ssh_server_answers(built: Project, tmp_path: Path) -> None:
+    """It comes once, beside QEMU, whose exit status stays what it is; and never where no server answers."""
+    qemu = tmp_path / "qemu"
+    port = str(free_port())
+    qemu.write_text(f"#!{sys.executable}\n" + SERVER.format(port=port))
+    qemu.chmod(0o755)
+    done = start(built, qemu, SSH_PORT=port)
+    assert done.returncode == 7
+    assert re.search(rf"\nready in [0-3]\.\d s: SSH_PORT={port} \./doit ssh\n$", done.stderr)
+    done = start(built, qemu, FORWARD=f"{port}:80")
+    assert (done.returncode, "ready" in done.stderr) == (7, False)
+    key = tmp_path / "key.pub"
+    key.write_text("ssh-ed25519 AAAA me\n")
+    done = start(built, qemu, SSH_PORT=port, NOTOS_SSH_KEY=str(key))
+    assert done.stderr.endswith(f": ssh -p {port} root@127.0.0.1\n")
+    qemu.write_text("#!/bin/sh\nsleep 1\nexit 3\n")
+    done = start(built, qemu, SSH_PORT=port)
+    assert (done.returncode, len(done.stderr.splitlines())) == (3, 1)
 
 
 def test_a_taken_port_is_told_before_qemu_starts(built: Project, show: Path) -> None:
@@ -217,7 +389,7 @@ def test_what_is_missing_is_told(built: Project, tmp_path: Path) -> None:
 def test_an_unknown_accelerator(built: Project, show: Path) -> None:
     done = start(built, show, ACCEL="xen")
     assert done.returncode == 1
-    assert "ACCEL is xen" in done.stderr
+    assert done.stderr == "runvm.sh: ACCEL is xen; it takes kvm, tcg or auto\n"
 
 
 def test_the_build_folder_can_be_moved(built: Project, show: Path, tmp_path: Path) -> None:

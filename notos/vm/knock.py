@@ -96,13 +96,14 @@ class Door:
                 each.shutdown(socket.SHUT_WR)
         while self._knocks and (left := end - time.monotonic()) > 0:
             watched: list[socket.socket | int] = [ended, *self._knocks]
-            for ready in select.select(watched, [], [], left)[0]:
-                if isinstance(ready, int):
-                    return
+            ready = select.select(watched, [], [], left)[0]
+            if ended in ready:
+                return
+            for each in [knock for knock in self._knocks if knock in ready]:
                 with suppress(OSError):
-                    if ready.recv(4096):
+                    if each.recv(4096):
                         continue
-                self._ended(ready)
+                self._ended(each)
 
     def passed(self, connections: str) -> bool:
         """Whether a knock has come through to the machine, by what QEMU's "info usernet" tells."""

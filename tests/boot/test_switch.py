@@ -207,6 +207,58 @@ def test_going_back(machine: Switched) -> None:
     assert "is generation" in machine.doit("rollback", f"to={last}").stdout
 
 
+BROKEN = """
+services:
+  web: {run: "echo no folder /var/www; exit 3", log: true}
+  bare: {run: "sleep 0.5; exit 4"}
+  good: {run: exec sleep 1000000}
+"""
+
+
+def test_services_that_do_not_stay_up_are_named(machine: Switched) -> None:
+    """With their last words; the switch is done, and can be taken back."""
+    machine.switch("etc: {motd: {text: before}}\n")
+    machine.write(BROKEN)
+    done = machine.doit("switch", check=False)
+    assert done.returncode == 1
+    assert re.search(
+        r"^switched in \d+\.\d s; this is generation \d+, and \./doit rollback", done.stdout, re.M
+    )
+    assert re.search(
+        r"^  web does not stay up: exit status 3\n  \| \S+ no folder /var/www\n", done.stdout, re.MULTILINE
+    )
+    assert re.search(
+        r"^  bare does not stay up: exit status 4\n  its output is on the .*log: true",
+        done.stdout,
+        re.MULTILINE,
+    )
+    assert re.search(
+        r"^FAILED +switch: 127\.0\.0\.1:\d+ was switched, but these services do not stay up: bare, web: "
+        r"mend the config and switch again, or go back: \./doit rollback$",
+        done.stdout,
+        re.MULTILINE,
+    )
+    assert machine.ssh("sv status good").startswith("run: good: ")
+    machine.doit("rollback")
+    assert machine.ssh("cat /etc/motd; ls /run/service") == "beforenix-daemon\nsshd\n"
+
+
+def test_the_machine_of_another_config_is_refused(machine: Switched) -> None:
+    before = machine.ssh("readlink /run/current-system")
+    (machine.project.root / machine.config).write_text(machine.base.replace("switched", "another"))
+    done = machine.doit("switch", check=False)
+    assert done.returncode == 1
+    assert (
+        "is the machine switched, and this config is another's: name its config (config=PATH), or add --force"
+        in (done.stdout)
+    )
+    assert machine.ssh("readlink /run/current-system") == before
+    assert "switched in" in machine.doit("switch", "--force").stdout
+    assert machine.ssh("cat /run/current-system/name") == "another\n"
+    machine.doit("rollback")
+    assert machine.ssh("readlink /run/current-system") == before
+
+
 def test_what_cannot_be_activated_is_taken_back(machine: Switched) -> None:
     machine.switch("etc: {motd: {text: good}}\n")
     before = machine.ssh("readlink /run/current-system; readlink /nix/var/nix/profiles/system")

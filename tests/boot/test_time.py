@@ -1,0 +1,79 @@
+"""The time from the network: its outcome is a line on the console, and the boot does not wait for it."""
+
+import socket
+import struct
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from notos.vm.plugin import MachineFactory
+from tests.conftest import Project
+
+_EPOCH = 2208988800  # 1970 in seconds since 1900 (RFC 5905, section 6)
+CONFIG = """
+name: timed
+imports: [examples/minimal.yaml]
+time_servers: [10.0.2.2]
+"""
+OFFSET = 3600.0
+
+
+def stamp(at: float) -> bytes:
+    """A time as RFC 5905 has it: 32 bits of seconds, 32 of a fraction."""
+    return struct.pack("!II", int(at) + _EPOCH & 0xFFFFFFFF, int(at % 1 * (1 << 32)))
+
+
+@contextmanager
+def time_server(offset: float) -> Iterator[None]:
+    """An NTP server at 127.0.0.1:123, the machine's 10.0.2.2; its clock is `offset` seconds ahead."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server:
+        try:
+            server.bind(("127.0.0.1", 123))
+        except PermissionError:
+            pytest.skip("port 123 is for root")
+
+        def serve() -> None:
+            while True:
+                try:
+                    data, caller = server.recvfrom(512)
+                except OSError:
+                    return
+                got = time.time() + offset
+                # Version 4, mode 4 (server), stratum 2, the question's poll interval, a precision of 1 µs.
+                head = struct.pack("!BBbb", 4 << 3 | 4, 2, data[2], -20) + struct.pack("!II4s", 0, 0, b"TEST")
+                answer = stamp(got - 1) + data[40:48] + stamp(got) + stamp(time.time() + offset)
+                server.sendto(head + answer, caller)
+
+        threading.Thread(target=serve, daemon=True).start()
+        yield
+        server.shutdown(socket.SHUT_RDWR)
+
+
+@pytest.fixture(scope="module")
+def timed(built: Project) -> Project:
+    return built.build("timed", CONFIG)
+
+
+def test_a_time_server_that_answers(timed: Project, machine_factory: MachineFactory) -> None:
+    with time_server(OFFSET):
+        machine = machine_factory.at(timed.script)
+        line = machine.wait_for_console("time server ").string
+        word, _, address, _, offset, unit = line.replace(",", " ,").split()
+        assert (word, address, unit) == ("time", "10.0.2.2", "s")
+        assert abs(float(offset) - OFFSET) < 5
+        assert machine.succeed("tail -n 1 /run/ntpdate.log").strip() == line
+        assert abs(float(machine.succeed("date +%s")) - time.time() - OFFSET) < 10
+        said = [each.text for each in machine.console.lines]
+        assert said.index("Running ntpdate...") < said.index(line)
+        assert said.count(line) == 1
+
+
+def test_a_time_server_that_is_silent(timed: Project, machine_factory: MachineFactory) -> None:
+    machine = machine_factory.at(timed.script)
+    machine.wait_for_boot()
+    assert not machine.console.find("time server")
+    machine.wait_for_console("no time server answered", 60)
+    assert machine.succeed("tail -n 1 /run/ntpdate.log") == "no time server answered\n"
