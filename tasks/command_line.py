@@ -167,8 +167,8 @@ def _run(given: Sequence[str]) -> int:
     if line.help or name == "help":
         from tasks import manual
 
-        topics = [each for each in line.words if not each.startswith("-") and each != "help"]
-        return manual.show(topics, line.variables)
+        topics = [each for each in line.words if not each.startswith("-")]
+        return manual.show(topics[topics[:1] == ["help"] :], line.variables)
     if name == "completion":
         from tasks import completion
 
@@ -321,6 +321,7 @@ def _wrong_option(error: getopt.GetoptError, parser: CmdParse, of: str, passing:
     dashes = "--" if f"--{error.opt}" in error.msg or len(error.opt) > 1 else "-"
     flag = f"{dashes}{error.opt}"
     names = [name for each in parser.options for name in (each.long, each.inverse) if name]
+    names += ["help"] if of else ["help", "version"]
     if "requires argument" in error.msg:
         return UsageError(f"{flag} wants a value", hint=where)
     if "must not have" in error.msg:
