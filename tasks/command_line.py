@@ -62,7 +62,7 @@ def main(words: Sequence[str], program: str) -> int:
     try:
         code = _run(words)
     except (NotosError, InvalidDodoFile, InvalidCommand, InvalidTask) as error:
-        _say(f"ERROR: {error}\n")
+        _say(f"ERROR: {usage.spoken(str(error))}\n")
         code = WRONG
     except BrokenPipeError:
         if output.is_read():

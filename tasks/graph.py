@@ -94,7 +94,7 @@ def step(action: Callable[..., None]) -> Callable[..., TaskFailed | None]:
         try:
             action(*args, **kwargs)
         except NotosError as error:
-            return TaskFailed(str(error))
+            return TaskFailed(usage.spoken(str(error)))
         except OSError as error:
             if isinstance(error, BrokenPipeError) and not output.is_read():
                 raise SystemExit(output.UNREAD) from None

@@ -156,6 +156,24 @@ def test_doit_s_own_command_says_the_same(project: Project, words: str) -> None:
     assert doits.stderr == ours.stderr.replace("./doit", "doit")
 
 
+@pytest.mark.parametrize(
+    ("said", "spoken"),
+    [
+        ("no keys: ./doit runvm makes them", "no keys: notos runvm makes them"),
+        ("run `doit lock`", "run `notos lock`"),
+        ("doit ssh 'sv start x'", "notos ssh 'sv start x'"),
+        ("another doit is at work", "another notos is at work"),
+        ("/x/doit runs, undoit x", "/x/doit runs, undoit x"),
+    ],
+)
+def test_hints_name_the_program_that_was_called(
+    monkeypatch: pytest.MonkeyPatch, said: str, spoken: str
+) -> None:
+    assert usage.spoken(said) == said
+    monkeypatch.setattr(usage, "_program", "notos")
+    assert usage.spoken(said) == spoken
+
+
 def test_an_empty_word(project: Project) -> None:
     assert call(project, "").stderr.startswith("ERROR: a word of the command line is empty")
 

@@ -116,6 +116,11 @@ def test_they_follow_the_graph(project: Project) -> None:
     assert "runvm" not in found
 
 
+def test_the_script_for_bash_is_linted() -> None:
+    shellcheck = Path(sys.executable).parent / "shellcheck"
+    subprocess.run([shellcheck, ROOT / "scripts/completion/bash"], check=True)
+
+
 def test_a_tab_makes_no_environment(project: Project, tmp_path: Path) -> None:
     fresh = copy_project(tmp_path / "fresh")
     done = subprocess.run(
