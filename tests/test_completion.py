@@ -83,12 +83,9 @@ def test_candidates(project: Project) -> None:
     assert not {"strace", "dumpdb", "complete"} & set(every)
     assert words(project, "help", "kernel:") == [each for each in every if each.startswith("kernel:")]
     assert words(project, "boot-report", "--") == ["--against", "--help", "--json", "--runs", "--svg"]
-    assert (
-        words(project, "boot-report", "--against", "REA")
-        == ["README.md"] * (project.root / "README.md").exists()
-    )
+    assert words(project, "boot-report", "--against", "pyp") == ["pyproject.toml"]
     assert words(project, "boot-report", "--runs", "") == []
-    assert words(project, "rollback", "t") >= ["test", "to="]
+    assert {"test", "to="} <= set(words(project, "rollback", "t"))
     assert words(project, "ssh", "") == ["config=", "host=", "port="]
     assert words(project, "ssh", "host=x", "") == ["config=", "port="]
     assert words(project, "why", "squ") == ["squashfs"]
