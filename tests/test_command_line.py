@@ -12,7 +12,7 @@ import pytest
 
 from notos import __version__
 from notos.errors import UsageError
-from tasks import command_line, usage
+from tasks import arguments, usage
 from tests.conftest import ROOT, Project, clean_environment, copy_project
 
 TASKS = ROOT / "tasks"
@@ -197,14 +197,14 @@ def test_a_typo_of_config_is_found_before_the_config_is_read(project: Project, t
     ],
 )
 def test_what_is_a_variable(words: list[str], variables: dict[str, str], rest: list[str]) -> None:
-    line = command_line.parse(words)
+    line = arguments.parse(words)
     assert (dict(line.variables), list(line.words), line.help) == (variables, rest, False)
 
 
 def test_help_before_the_command_of_ssh_is_ours() -> None:
-    assert command_line.parse(["ssh", "--help"]).help
+    assert arguments.parse(["ssh", "--help"]).help
     with pytest.raises(UsageError):
-        command_line.parse(["list", "ssh", "FOO=1"])
+        arguments.parse(["list", "ssh", "FOO=1"])
 
 
 def test_each_variable_is_read_by_its_declaration() -> None:
