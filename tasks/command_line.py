@@ -43,6 +43,8 @@ def main(words: Sequence[str], program: str) -> int:
         _say("\ninterrupted\n")
         code = 128 + signal.SIGINT
     except SystemExit as end:
+        if isinstance(end.code, str):
+            _say(f"{end.code}\n")
         code = end.code if isinstance(end.code, int) else int(end.code is not None)
     return output.finish(code)
 
