@@ -55,7 +55,7 @@ class Scene:
 
     def doit(self, *words: str) -> Run:
         """Run doit by the clock, as ./doit does."""
-        return run([sys.executable, "-m", "doit", *words], cwd=self.root, env=self.environment)
+        return run([sys.executable, "-m", "tasks", *words], cwd=self.root, env=self.environment)
 
     def edit(self, name: str, old: str, new: str) -> None:
         """Replace the first `old` in a file of the project."""

@@ -13,7 +13,7 @@ from doit.exceptions import InvalidDodoFile
 
 from notos.errors import NotosError, UsageError
 from notos.home import own
-from tasks import command_line, manual, usage
+from tasks import arguments, command_line, manual, usage
 from tasks.usage import Kind, Variable, command, from_caller
 
 SHELLS = ("bash", "zsh", "fish")
@@ -91,7 +91,7 @@ def _tasks(before: Iterable[str]) -> Mapping[str, Any]:
 
 def _wanted(task: Any, word: str) -> Kind | None:
     """The kind of path that the option `word` of a task takes as its value."""
-    for each in command_line.options(task).options:
+    for each in arguments.options(task).options:
         if word == f"--{each.long}" and each.type is not bool:
             return _FILES.get(each.metavar, "text")
     return None
@@ -100,7 +100,7 @@ def _wanted(task: Any, word: str) -> Kind | None:
 def _options(task: Any, first: str) -> Iterator[Candidate]:
     yield "--help", "show help"
     if task:
-        for each in command_line.options(task).options:
+        for each in arguments.options(task).options:
             yield f"--{each.long}", each.help
     elif first in manual.commands():
         rows = manual.commands()[first].options

@@ -87,7 +87,7 @@ def step(action: Callable[..., None]) -> Callable[..., TaskFailed | None]:
         try:
             action(*args, **kwargs)
         except NotosError as error:
-            return TaskFailed(LOADED.explained(error))
+            return TaskFailed(usage.spoken(LOADED.explained(error)))
         except OSError as error:
             if isinstance(error, BrokenPipeError) and not output.is_read():
                 raise SystemExit(output.UNREAD) from None

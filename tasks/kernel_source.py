@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from notos import features
+from notos.home import own
 from tasks import project, reporter, sets, tools
 from tasks.graph import (
     CACHE,
@@ -195,7 +196,7 @@ def configure(config: str) -> None:
             problems,
             source,
             symbols,
-            hint="kernel/*.config have what machines need; add them to kernel.fragments",
+            hint=f"{own('kernel')}/*.config have what machines need; add them to kernel.fragments",
         )
     kernel.check_signed(symbols)
     write_if_changed(config, text.encode())

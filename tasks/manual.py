@@ -8,7 +8,7 @@ from typing import Any
 
 from doit.cmdparse import CmdParse
 
-from tasks import command_line, usage
+from tasks import arguments, command_line, usage
 from tasks.usage import Variable, command, program
 
 _INTRODUCTION = """\
@@ -184,11 +184,11 @@ def page(topic: str, variables: Mapping[str, str]) -> str:
         ]
         return "\n\n".join(filter(None, blocks))
     name = usage.task_name(topic)
-    if name in command_line.COMMANDS:
+    if name in arguments.COMMANDS:
         return f"{command(topic)}: a command of doit, which runs the tasks; see https://pydoit.org/cmd-other.html"
     tasks = command_line.load(variables)
     if name not in tasks:
-        raise command_line.unknown_task(topic, tasks)
+        raise arguments.unknown_task(topic, tasks)
     return _task_page(topic, tasks[name], tasks)
 
 
@@ -196,7 +196,7 @@ def _task_page(topic: str, task: Any, tasks: Mapping[str, Any]) -> str:
     meta = task.meta or {}
     read = (usage.CONFIG, *usage.variables(meta))
     parts = [(each.name, each.doc or "") for each in tasks.values() if each.subtask_of == task.name]
-    options = option_rows(command_line.options(task))
+    options = option_rows(arguments.options(task))
     example = meta.get("example", "")
     blocks = [
         f"{command(topic)}: {task.doc}",

@@ -5,6 +5,7 @@ graph.params().
 """
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,9 @@ from typing import Any, Literal
 from doit import get_var
 
 Kind = Literal["text", "number", "port", "file", "yaml", "folder"]
+
+# A command in a message of ours, followed by a task or command.
+_COMMAND = re.compile(r"(?<![\w./])(?:\./)?doit (?=[a-z])")
 
 # The words by which the user calls us: ./doit, doit or notos.
 _program = "./doit"
@@ -132,6 +136,11 @@ def own_words() -> Mapping[str, str]:
 def task_name(word: str) -> str:
     """Return the task that the user means by `word`."""
     return own_words().get(word, word)
+
+
+def spoken(text: str) -> str:
+    """Return a message with the commands in it, ./doit or doit, as the user calls them."""
+    return text if _program == "./doit" else _COMMAND.sub(f"{_program} ", text)
 
 
 def command(words: str) -> str:

@@ -47,6 +47,8 @@ def explain(names: list[str]) -> None:
     """Print each task that `names` (all of runvm by default) bring about, with its reasons."""
     tasks = session.tasks()
     session.ask_for(names)
+    targets = {target: task.name for task in tasks.values() for target in task.targets}
+    names = [targets.get(name, name) for name in names]
     wanted = names or [name for name in ("runvm",) if name in tasks] or list(tasks)
     touched: set[str] = set()
     for name in _in_order(wanted, tasks):

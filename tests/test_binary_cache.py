@@ -157,7 +157,7 @@ def test_doit_publish(built: Project, tmp_path: Path) -> None:
     assert public.startswith("notos-1:")
     assert (tmp_path / "own/notos/cache.secret").stat().st_mode & 0o777 == 0o600
     assert "0 of them new (0.0 MB)" in built.doit(f"to={tmp_path / 'cache'}", "publish", **own).stdout
-    assert "where to is not said: doit publish to=DIR" in built.doit("publish", check=False, **own).stdout
+    assert "missing variable: to=DIR: doit publish to=DIR" in built.doit("publish", check=False, **own).stdout
     nowhere = built.doit(f"to={tmp_path / 'cache'}", "key=none", "publish", check=False, **own)
     assert nowhere.returncode and "there is no key none: make one" in nowhere.stdout
 

@@ -142,7 +142,7 @@ def tracked(folder: str) -> list[str]:
 
 
 def test_notos_is_the_wheel_s(stranger: Stranger) -> None:
-    code = "import notos, notos.vm.workshop as w; print(notos.__file__, w.home(), sep='\\n')"
+    code = "import notos, notos.home as h; print(notos.__file__, h.home(), sep='\\n')"
     package, graph = map(Path, stranger.python("-c", code).stdout.split())
     assert package.is_relative_to(stranger.packages)
     assert graph == stranger.packages / "notos/graph"

@@ -320,7 +320,11 @@ def test_who_is_not_there_and_who_it_is_not(machine: Switched, tmp_path: Path) -
     assert re.search(
         r"127\.0\.0\.1:1 does not answer \(.*refused\): start the machine with \./result, or say", said
     )
-    assert "port=x is no port" in machine.refused("", "port=x")
+    done = machine.doit("switch", "port=x", check=False)
+    assert (done.returncode, done.stderr) == (
+        3,
+        "ERROR: invalid port: x: it wants a number from 1 to 65535\n",
+    )
     # Another user's cache: other keys.
     cache = tmp_path / "cache"
     (cache / "ssh").mkdir(parents=True)
