@@ -16,6 +16,7 @@ from tasks import (
     reproducible,
     running,
     session,
+    site,
     stages,
     system,
     tools,
@@ -54,6 +55,8 @@ STORY = (
     reproducible.task_check_reproducible,
     checks.task_check,
     checks.task_test,
+    site.task_test_docs,
+    site.task_docs,
     checks.task_bench,
 )
 

@@ -13,7 +13,7 @@ from notos.errors import ToolError
 from tasks import reporter
 from tasks.graph import Task, files, params, step
 
-REQUIREMENTS = "requirements-test.txt"
+REQUIREMENTS = ("requirements-test.txt", "requirements-docs.txt")  # the second adds to the first
 PYTHON = ("notos", "tasks", "tests", "examples", "benchmarks", "dodo.py")
 SHELL = (
     "scripts/step",
@@ -57,25 +57,25 @@ def bench(runs: int, only: str, against: str, json: str) -> None:
     """Run the benchmarks, their output live. Raises ToolError."""
     compared = ["--against", against] if against else []
     words = ["--runs", str(runs), "--only", only, "--json", json, *compared]
-    _run([sys.executable, "-m", "benchmarks", *words])
+    run([sys.executable, "-m", "benchmarks", *words])
 
 
 def install() -> None:
     """Have the test tools in the environment that doit runs in. Raises ToolError."""
-    digest = hashlib.sha256(Path(REQUIREMENTS).read_bytes()).hexdigest()
+    digest = hashlib.sha256(b"".join(Path(each).read_bytes() for each in REQUIREMENTS)).hexdigest()
     stamp = Path(sys.prefix, ".notos-requirements-test")
     if stamp.exists() and stamp.read_text() == digest:
         return
     reporter.clear()
     print("installing the test tools into", sys.prefix, flush=True)
-    words = ["--quiet", "--require-hashes", "--no-deps", "-r", REQUIREMENTS]
+    words = ["--quiet", "--require-hashes", "--no-deps", *(f"-r{each}" for each in REQUIREMENTS)]
     # An environment that uv made has no pip in it.
     has_pip = Path(sys.prefix, "bin/pip").exists()
     uv = shutil.which("uv")
     if has_pip or uv is None:
-        _run([sys.executable, "-m", "pip", "install", "--disable-pip-version-check", *words])
+        run([sys.executable, "-m", "pip", "install", "--disable-pip-version-check", *words])
     else:
-        _run([uv, "pip", "install", "--python", sys.executable, *words])
+        run([uv, "pip", "install", "--python", sys.executable, *words])
     stamp.write_text(digest)
 
 
@@ -99,7 +99,7 @@ def check() -> None:
 def test() -> None:
     """Run pytest, its output live. Raises ToolError."""
     words = (get_var("tests") or "").split()
-    _run([sys.executable, "-m", "pytest", *words])
+    run([sys.executable, "-m", "pytest", *words])
 
 
 def _is_shell(path: str) -> bool:
@@ -107,7 +107,8 @@ def _is_shell(path: str) -> bool:
         return stream.read(2) == b"#!"
 
 
-def _run(command: Sequence[str]) -> None:
+def run(command: Sequence[str]) -> None:
+    """Run a command, its output live. Raises ToolError when it fails."""
     if _call(command):
         raise ToolError(f"{command[2] if command[1] == '-m' else command[0]} failed", hint="it is told above")
 

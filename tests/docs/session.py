@@ -16,7 +16,7 @@ import yaml
 
 from notos import config
 from notos.cache import Cache
-from tests.conftest import ROOT, Project, clean_environment
+from tests.conftest import Project, clean_environment
 from tests.docs.pages import Block, Command
 from tests.docs.ways import Way, way
 
@@ -249,17 +249,13 @@ def compare(place: str, command: Command, printed: str) -> None:
         )
 
 
+_TOKEN = re.compile(r"(?P<hash>(?<=/nix/store/)[0-9a-z]{32})|(?P<number>[0-9]+)|(?P<any>…)|(?P<blank> +)")
+_LIKE = {"hash": "[0-9a-z]{32}", "number": "[0-9]+", "any": ".*", "blank": " +"}
+
+
 def _pattern(shown: str) -> str:
-    text = re.escape(shown.rstrip())
-    text = re.sub(r"(?<=/nix/store/)[0-9a-z]{32}", "[0-9a-z]{32}", text)
-    text = re.sub(r"(?<![\w{])(\d+)(?![\w}])", r"\\d+", text)
-    text = re.sub(r"(?:\\ )+", r" +", text)
-    return text.replace("…", ".*")
-
-
-def services(root: Path) -> list[str]:
-    """Return the names of the services of the config in `root`."""
-    return sorted(config.load(root / "config.yaml").machine.services)
-
-
-__all__ = ["ROOT", "Session", "compare", "services", "write_config", "write_files"]
+    parts, at = [], 0
+    for match in _TOKEN.finditer(text := shown.rstrip()):
+        parts += [re.escape(text[at : match.start()]), _LIKE[match.lastgroup or ""]]
+        at = match.end()
+    return "".join([*parts, re.escape(text[at:])])
