@@ -139,8 +139,8 @@ def _texts(table: _Table) -> Accounts:
 
 def _parse(name: str, text: str) -> list[_Line]:
     lines = []
-    for at, raw in enumerate(text.splitlines(), 1):
-        where = f"sysusers.d/{name}:{at}"
+    for number, raw in enumerate(text.splitlines(), 1):
+        where = f"sysusers.d/{name}:{number}"
         try:
             words = shlex.split(raw, comments=raw.lstrip().startswith("#"))
         except ValueError as error:
@@ -148,9 +148,7 @@ def _parse(name: str, text: str) -> list[_Line]:
         if not words:
             continue
         kind, account, *rest = [*words, *["-"] * (6 - len(words))]
-        number, gecos, home, shell = rest[:4]
-        locked = kind.endswith("!")
-        line = _Line(kind.rstrip("!"), account, number, gecos, home, shell, where, locked)
+        line = _Line(kind.rstrip("!"), account, *rest[:4], where, kind.endswith("!"))  # type: ignore[arg-type]
         if line.kind not in ("u", "g", "m", "r"):
             raise _problem(line, f"a line of type {kind} is not understood", "use u, g or m")
         if any("%" in word for word in words[1:]):
