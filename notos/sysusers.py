@@ -148,7 +148,7 @@ def _parse(name: str, text: str) -> list[_Line]:
         if not words:
             continue
         kind, account, *rest = [*words, *["-"] * (6 - len(words))]
-        line = _Line(kind.rstrip("!"), account, *rest[:4], where, kind.endswith("!"))  # type: ignore[arg-type]
+        line = _Line(kind.rstrip("!"), account, *rest[:4], where, kind.endswith("!"))  # type: ignore[arg-type, call-arg]
         if line.kind not in ("u", "g", "m", "r"):
             raise _problem(line, f"a line of type {kind} is not understood", "use u, g or m")
         if any("%" in word for word in words[1:]):
