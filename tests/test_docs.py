@@ -22,7 +22,7 @@ from notos.vm.plugin import MachineFactory
 from tasks import site
 from tests.conftest import ROOT, Project, clean_environment, copy_project
 from tests.docs.pages import Block, Command, blocks, inline_commands, pages
-from tests.docs.session import STEADY, write_config, write_files
+from tests.docs.session import STEADY, compare, write_config, write_files
 from tests.docs.ways import WAYS, way
 
 PAGES = {path.relative_to(ROOT).as_posix(): path for path in pages()}
@@ -43,6 +43,47 @@ def test_every_command_can_be_proven(page: str) -> None:
     assert not unknown
     for block in blocks(PAGES[page]):
         block.check_listing()
+
+
+@pytest.mark.parametrize("text", ["./frob --all\n", "ls /\n", ".venv/bin/python x.py\n"])
+def test_a_command_that_no_way_knows_is_found(text: str) -> None:
+    with pytest.raises(AssertionError, match=r"page\.md:7: no way to prove"):
+        Block("page.md", 7, "", text).check_listing()
+
+
+def test_what_is_a_command_and_what_it_prints(tmp_path: Path) -> None:
+    text = "$ ./doit list    # remark\nruns\n  too\n$ ./doit why\n"
+    assert Block("page.md", 1, "", text).commands == (
+        Command("./doit list", 1, ("runs", "  too")),
+        Command("./doit why", 4),
+    )
+    assert Block("page.md", 1, "", "config.yaml:3: unknown key\n").commands == ()
+    assert Block("page.md", 1, "sh", "# a/b\nls\n").commands == ()
+    assert [each.text for each in Block("page.md", 1, "sh", "# remark of words\nls\n").commands] == ["ls"]
+
+
+@pytest.mark.parametrize(
+    ("shown", "printed", "same"),
+    [
+        ("run: web: (pid 12) 3s", "run: web: (pid 7) 12s\n", True),
+        ("run: web: (pid 12) 3s", "down: web: 3s\n", False),
+        ("a … b", "x\na 1 2 b\n", True),
+        ("/nix/store/dspaswbw6bsmcnrjl7xkl5syckramnyj-stage-1", f"/nix/store/{'0' * 32}-stage-1\n", True),
+        ("/nix/store/dspaswbw6bsmcnrjl7xkl5syckramnyj-stage-1", "/nix/store/0-stage-1\n", False),
+    ],
+)
+def test_output_is_compared(shown: str, printed: str, same: bool) -> None:
+    command = Command("./doit list", 1, (shown,))
+    if same:
+        compare("page.md:1", command, printed)
+    else:
+        with pytest.raises(AssertionError, match="does not print"):
+            compare("page.md:1", command, printed)
+
+
+def test_output_is_compared_in_order() -> None:
+    with pytest.raises(AssertionError, match="in this order"):
+        compare("page.md:1", Command("./doit list", 1, ("b", "a")), "a\nb\n")
 
 
 def test_few_blocks_are_not_run() -> None:

@@ -28,7 +28,7 @@ from tests.docs.ways import way
 
 _FENCE = re.compile(r"^(`{3,}|~{3,})\s*(\w*)\s*$")
 _COMMENT = re.compile(r"^<!-- (not run|output not compared): (.+) -->$")
-_NAMED = re.compile(r"^# ((?:[\w.-]+/)*[\w.-]*[\w-]\.?[\w-]+)$")
+_NAMED = re.compile(r"^# ([\w.-]*[./][\w./-]*\w)$")
 _SHELL = ("sh", "console", "bash")
 _INLINE = re.compile(r"(?<!`)`(\./doit[^`]*|\./result[^`]*)`(?!`)")
 

@@ -195,7 +195,19 @@ class Session:
             )
         self._wait_for_ssh(["./doit", *(named[0].split() if named else []), "ssh", "true"])
         self._stay_up(["./doit", *(named[0].split() if named else []), "ssh"])
+        if "console" in machine.services:
+            self._type_at_the_console()
         return printed + self._console.read_text(errors="replace").replace("\r", "")
+
+    def _type_at_the_console(self) -> None:
+        """Have the shell answer that a service of the page put there."""
+        assert self._machine and self._machine.stdin
+        self._machine.stdin.write(b"\necho typed=$((6 * 7)) in $PWD\n")
+        self._machine.stdin.flush()
+        end = time.monotonic() + LIMIT
+        while "typed=42 in /root" not in self._console.read_text(errors="replace"):
+            assert time.monotonic() < end, self._console.read_text(errors="replace")
+            time.sleep(0.2)
 
     def _wait_for_ssh(self, words: list[str]) -> None:
         end = time.monotonic() + LIMIT
