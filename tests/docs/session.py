@@ -84,7 +84,7 @@ class Session:
         (self.root / ".venv").symlink_to(sys.prefix)
 
     def _home(self) -> dict[str, str]:
-        """A home of the reader's, with the cache, ssh as he configured it, and git's name for him."""
+        """Make the reader's home, with the cache and a configuration of ssh; return the environment of commands."""
         home, programs = self.root.parent / "home", self.root.parent / "bin"
         (home / ".cache").mkdir(parents=True)
         (home / ".cache/notos").symlink_to(Cache.default().root)
