@@ -84,7 +84,7 @@ class Session:
         (self.root / ".venv").symlink_to(sys.prefix)
 
     def _home(self) -> dict[str, str]:
-        """Make the reader's home, with the cache and ssh's configuration; return the commands' environment."""
+        """Make the reader's home, with the cache and ssh's configuration; return the environment."""
         home, programs = self.root.parent / "home", self.root.parent / "bin"
         (home / ".cache").mkdir(parents=True)
         (home / ".cache/notos").symlink_to(Cache.default().root)
