@@ -17,6 +17,7 @@ from tasks import (
     reproducible,
     running,
     session,
+    site,
     stages,
     system,
     testing,
@@ -33,7 +34,9 @@ OWN = (
         checks.task_check,
         checks.task_test,
         checks.task_test_kernels,
+        checks.task_test_docs,
         checks.task_test_fresh,
+        site.task_docs,
         checks.task_bench,
     )
     if in_checkout()

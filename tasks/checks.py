@@ -14,7 +14,7 @@ from tasks import reporter
 from tasks.graph import Task, files, params, step
 from tasks.usage import TESTS, usage
 
-REQUIREMENTS = "requirements-test.txt"
+REQUIREMENTS = ("requirements-test.txt", "requirements-docs.txt")  # the second adds to the first
 PYTHON = ("notos", "tasks", "tests", "examples", "benchmarks", "dodo.py")
 SHELL = (
     "scripts/step",
@@ -49,6 +49,7 @@ SUITES = (
         10,
         ("tests/kernels",),
     ),
+    Suite("test-docs", "every command of the docs, and the machines that they describe", 8, ("tests/docs",)),
     Suite("test-fresh", "the README's two commands in fresh roots of Debian", 6, ("tests/fresh",)),
 )
 
@@ -66,6 +67,11 @@ def task_test() -> Task:
 def task_test_kernels() -> Task:
     """run the checks, then compile kernels and test their machines"""
     return _suite("test-kernels")
+
+
+def task_test_docs() -> Task:
+    """run the checks, then every command of the docs, and the machines that they describe"""
+    return _suite("test-docs")
 
 
 def task_test_fresh() -> Task:
@@ -101,27 +107,27 @@ def bench(runs: int, only: str, against: str, json: str) -> None:
     """Run the benchmarks, their output live. Raises ToolError."""
     compared = ["--against", against] if against else []
     words = ["--runs", str(runs), "--only", only, "--json", json, *compared]
-    _run([sys.executable, "-m", "benchmarks", *words])
+    run([sys.executable, "-m", "benchmarks", *words])
 
 
 def install() -> None:
     """Have the test tools in the environment that doit runs in. Raises ToolError."""
-    digest = hashlib.sha256(Path(REQUIREMENTS).read_bytes()).hexdigest()
+    digest = hashlib.sha256(b"".join(Path(each).read_bytes() for each in REQUIREMENTS)).hexdigest()
     stamp = Path(sys.prefix, ".notos-requirements-test")
     if stamp.exists() and stamp.read_text() == digest:
         return
     reporter.clear()
     print("installing the test tools into", sys.prefix, flush=True)
-    words = ["--quiet", "--require-hashes", "--no-deps", "-r", REQUIREMENTS]
+    words = ["--quiet", "--require-hashes", "--no-deps", *(f"-r{each}" for each in REQUIREMENTS)]
     # The environment that ./doit makes has no pip in it, nor has uv's.
     has_pip = Path(sys.prefix, "bin/pip").exists()
     uv = shutil.which("uv")
     if not has_pip and uv is None:
-        _run([sys.executable, "-m", "ensurepip", "--default-pip"])
+        run([sys.executable, "-m", "ensurepip", "--default-pip"])
     if has_pip or uv is None:
-        _run([sys.executable, "-m", "pip", "install", "--disable-pip-version-check", *words])
+        run([sys.executable, "-m", "pip", "install", "--disable-pip-version-check", *words])
     else:
-        _run([uv, "pip", "install", "--python", sys.executable, *words])
+        run([uv, "pip", "install", "--python", sys.executable, *words])
     stamp.write_text(digest)
 
 
@@ -145,10 +151,10 @@ def check() -> None:
 def test(suite: Suite) -> None:
     """Run a suite, or what `tests=` names, its output live; say what it leaves out. Raises ToolError."""
     if words := (TESTS.get() or "").split():
-        _run([sys.executable, "-m", "pytest", *words])
+        run([sys.executable, "-m", "pytest", *words])
         return
     try:
-        _run([sys.executable, "-m", "pytest", *pytest_words(suite)])
+        run([sys.executable, "-m", "pytest", *pytest_words(suite)])
     finally:
         for each in left_out(suite):
             print(f"left out: {each.proves} (./doit {each.task}, about {each.minutes} min)", flush=True)
@@ -178,7 +184,8 @@ def _is_shell(path: str) -> bool:
         return stream.read(2) == b"#!"
 
 
-def _run(command: Sequence[str]) -> None:
+def run(command: Sequence[str]) -> None:
+    """Run a command, its output live. Raises ToolError when it fails."""
     if _call(command):
         raise ToolError(f"{command[2] if command[1] == '-m' else command[0]} failed", hint="it is told above")
 

@@ -1,6 +1,6 @@
 """The pages of the docs: README.md and docs/, with every block of code and every command in them.
 
-A block is fenced or indented. What it is follows from its language and its first lines:
+A block is fenced or indented. Its language and its first lines decide how it is read:
 
     # a/path                         in the first two lines of a fenced block: the content of that file
     yaml with `name`                 a whole config
@@ -28,7 +28,7 @@ from tests.docs.ways import way
 
 _FENCE = re.compile(r"^(`{3,}|~{3,})\s*(\w*)\s*$")
 _COMMENT = re.compile(r"^<!-- (not run|output not compared): (.+) -->$")
-_NAMED = re.compile(r"^# ((?:[\w.-]+/)*[\w.-]*[\w-]\.?[\w-]+)$")
+_NAMED = re.compile(r"^# ([\w.-]*[./][\w./-]*\w)$")
 _SHELL = ("sh", "console", "bash")
 _INLINE = re.compile(r"(?<!`)`(\./doit[^`]*|\./result[^`]*)`(?!`)")
 

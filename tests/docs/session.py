@@ -16,7 +16,7 @@ import yaml
 
 from notos import config
 from notos.cache import Cache
-from tests.conftest import ROOT, Project, clean_environment
+from tests.conftest import Project, clean_environment
 from tests.docs.pages import Block, Command
 from tests.docs.ways import Way, way
 
@@ -33,6 +33,7 @@ READERS_FILES = {
 # `disk: {size: 10G}` and the like must fit on the tests' host.
 SMALLER: Mapping[str, object] = {"disk": {"size": "512M"}}
 # Printed only where .venv is made (tests/test_bootstrap.py) or a terminal waits for the machine's ssh server.
+_TASK = re.compile(r" *[0-9.]+ s  \S")
 _NOT_HERE = re.compile(r"doit: making \.venv|")
 
 
@@ -83,7 +84,7 @@ class Session:
         (self.root / ".venv").symlink_to(sys.prefix)
 
     def _home(self) -> dict[str, str]:
-        """A home of the reader's, with the cache, ssh as he configured it, and git's name for him."""
+        """Make the reader's home, with the cache and ssh's configuration; return the environment."""
         home, programs = self.root.parent / "home", self.root.parent / "bin"
         (home / ".cache").mkdir(parents=True)
         (home / ".cache/notos").symlink_to(Cache.default().root)
@@ -194,7 +195,19 @@ class Session:
             )
         self._wait_for_ssh(["./doit", *(named[0].split() if named else []), "ssh", "true"])
         self._stay_up(["./doit", *(named[0].split() if named else []), "ssh"])
+        if "console" in machine.services:
+            self._type_at_the_console()
         return printed + self._console.read_text(errors="replace").replace("\r", "")
+
+    def _type_at_the_console(self) -> None:
+        """Have the shell answer that a service of the page put there."""
+        assert self._machine and self._machine.stdin
+        self._machine.stdin.write(b"\necho typed=$((6 * 7)) in $PWD\n")
+        self._machine.stdin.flush()
+        end = time.monotonic() + LIMIT
+        while "typed=42 in /root" not in self._console.read_text(errors="replace"):
+            assert time.monotonic() < end, self._console.read_text(errors="replace")
+            time.sleep(0.2)
 
     def _wait_for_ssh(self, words: list[str]) -> None:
         end = time.monotonic() + LIMIT
@@ -238,28 +251,25 @@ def free_port() -> int:
 def compare(place: str, command: Command, printed: str) -> None:
     """Find the lines that the page shows in what was printed, in order; numbers and store hashes may differ.
 
-    "…" stands for anything. Raises AssertionError.
+    Tasks may come in any order, for two run at a time. "…" stands for anything. Raises AssertionError.
     """
-    lines = iter(printed.splitlines())
+    lines = iter([line.rstrip() for line in printed.splitlines()])
     for shown in command.output:
         if shown.strip() in ("", "…") or _NOT_HERE.fullmatch(shown):
             continue
-        assert any(re.fullmatch(_pattern(shown), line.rstrip()) for line in lines), (
+        among = printed.splitlines() if _TASK.match(shown) else lines
+        assert any(re.fullmatch(_pattern(shown), line) for line in among), (
             f"{place}: {command.text} does not print {shown!r}, or not in this order\n{printed}"
         )
 
 
+_TOKEN = re.compile(r"(?P<hash>(?<=/nix/store/)[0-9a-z]{32})|(?P<number>[0-9]+)|(?P<any>…)|(?P<blank> +)")
+_LIKE = {"hash": "[0-9a-z]{32}", "number": "[0-9]+", "any": ".*", "blank": " +"}
+
+
 def _pattern(shown: str) -> str:
-    text = re.escape(shown.rstrip())
-    text = re.sub(r"(?<=/nix/store/)[0-9a-z]{32}", "[0-9a-z]{32}", text)
-    text = re.sub(r"(?<![\w{])(\d+)(?![\w}])", r"\\d+", text)
-    text = re.sub(r"(?:\\ )+", r" +", text)
-    return text.replace("…", ".*")
-
-
-def services(root: Path) -> list[str]:
-    """Return the names of the services of the config in `root`."""
-    return sorted(config.load(root / "config.yaml").machine.services)
-
-
-__all__ = ["ROOT", "Session", "compare", "services", "write_config", "write_files"]
+    parts, at = [], 0
+    for match in _TOKEN.finditer(text := shown.rstrip()):
+        parts += [re.escape(text[at : match.start()]), _LIKE[match.lastgroup or ""]]
+        at = match.end()
+    return "".join([*parts, re.escape(text[at:])])

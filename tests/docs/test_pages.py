@@ -1,4 +1,4 @@
-"""The pages of the docs, each read by somebody who runs all its commands (./doit test-docs)."""
+"""The pages of the docs: a reader runs all commands of each, and builds its configs (./doit test-docs)."""
 
 import shutil
 from collections.abc import Callable
@@ -8,7 +8,7 @@ import pytest
 
 from tests.conftest import ROOT, copy_project
 from tests.docs.pages import blocks, pages
-from tests.docs.session import Session
+from tests.docs.session import Session, write_files
 from tests.docs.ways import way
 
 RUN = ("boot", "machine", "run", "fetch")
@@ -31,3 +31,14 @@ def test_the_commands_of_a_page(page: str, program: Callable[[str], list[str]], 
     for name in ("README.md", ".gitignore"):
         shutil.copy(ROOT / name, clone.root)
     Session(clone, page, blocks(PAGES[page]), program).run()
+
+
+def test_whole_configs_are_built(tmp_path: Path) -> None:
+    clone = copy_project(tmp_path / "notos")
+    found = [block for path in pages() for block in blocks(path) if block.is_whole]
+    assert found
+    for block in found:
+        write_files(clone.root, blocks(ROOT / block.page))
+        name = block.path or f"whole-{block.line}.yaml"
+        (clone.root / name).write_text(block.text)
+        clone.doit(f"config={name}", "runvm")

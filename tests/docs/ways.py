@@ -33,33 +33,55 @@ _LONG = (
     "kernel:[a-z]+"
 )
 
+_SLAVE = "tests/boot/test_build_slave.py::slave"
+_EXAMPLE = "tests/test_example.py::tested"
+_NOTOS = "tests/test_notos.py::test_its_tests_pass"
+_HOST = "tests/test_docs.py::test_readme_names_what_a_host_needs"
+
 WAYS = (
+    Way(
+        "elsewhere", r"\./doit config=examples/build-slave\.yaml runvm && build/build-slave/runvm\.sh", _SLAVE
+    ),
+    Way("elsewhere", r'eval "\$\((?:sudo -u YOU )?\./doit .*builder\)"', _SLAVE),
+    Way("elsewhere", r"nix-build .*", _SLAVE),
     Way(
         "boot",
         rf"(?:\./doit {_VARIABLES}runvm && )?(?:[A-Z_]+=\S+ )*(?:\./result|build/[\w-]+/runvm\.sh)(?: .*)?",
     ),
-    Way("machine", rf"\./doit {_VARIABLES}(?:{_NEEDS_A_MACHINE})(?: .*)?"),
-    Way("parse", rf"\./doit {_VARIABLES}(?:{_LONG})(?: .*)?"),
-    Way("run", r"\./doit(?: .*)?"),
-    Way("machine", r"(?:ssh|scp|sftp) .*"),
-    Way("fetch", r"curl -s http://127\.0\.0\.1:(?P<port>\d+)/"),
-    Way("run", r"(?:chmod|ssh-keygen|git (?:add|checkout|commit|config)) .*"),
-    Way("elsewhere", r"python3 -m venv \.venv", "tests/test_example.py::stranger"),
-    Way("elsewhere", r"(?:\.venv/bin/)?pip (?:install|wheel) .*", "tests/test_example.py::wheel"),
-    Way("elsewhere", r"\.venv/bin/pytest(?: .*)?", "tests/test_example.py::tested"),
-    Way("elsewhere", r"\.venv/bin/python -m notos\.vm .*", "tests/boot/test_driver.py::"),
-    Way("elsewhere", r'eval "\$\((?:sudo -u YOU )?\./doit .*builder\)"', "tests/boot/test_build_slave.py::"),
-    Way("elsewhere", r"nix-build .*", "tests/boot/test_build_slave.py::"),
-    Way("elsewhere", r"\.notos/build/\S+/runvm\.sh", "tests/test_example.py::tested"),
     Way(
         "elsewhere",
-        r"apt-get (?:update|install .*)",
-        "tests/test_docs.py::test_readme_names_what_a_host_needs",
+        r"\./doit (?:help TASK|\[OPTIONS\] .*)",
+        "tests/test_command_line.py::test_help_of_a_task",
     ),
     Way(
         "elsewhere",
-        r"sudo apt install python3-venv",
-        "tests/test_docs.py::test_readme_names_what_a_host_needs",
+        r"source <\(\./doit completion (?:bash|zsh)\)|\./doit completion fish \| source",
+        "tests/test_completion.py::test_tab",
+    ),
+    Way("machine", rf"(?:SSH_PORT=\d+ )?\./doit {_VARIABLES}(?:{_NEEDS_A_MACHINE})(?: .*)?"),
+    Way("parse", rf"\./doit {_VARIABLES}(?:{_LONG})(?: .*)?"),
+    Way("run", r"\./doit(?: .*)?"),
+    Way("parse", r"\.venv/bin/notos lock"),
+    Way("machine", r"(?:ssh|scp|sftp) .*"),
+    Way("fetch", r"curl -s http://127\.0\.0\.1:(?P<port>\d+)/"),
+    Way("run", r"(?:chmod|ssh-keygen|git (?:add|checkout|commit|config|push))(?: .*)?"),
+    Way("elsewhere", r"python3 -m venv \.venv", "tests/test_example.py::stranger"),
+    Way("elsewhere", r"(?:\.venv/bin/)?pip (?:install|wheel) .*", "tests/test_example.py::wheel"),
+    Way("elsewhere", r"\.venv/bin/pytest(?: .*)?", _EXAMPLE),
+    Way("elsewhere", r"\.notos/build/\S+/runvm\.sh", _EXAMPLE),
+    Way("elsewhere", r"\.venv/bin/python -m notos\.vm .*", "tests/boot/test_driver.py::"),
+    Way("elsewhere", r"apt-get (?:update|install .*)", _HOST),
+    Way("elsewhere", r"python3 -m venv ~/notos-venv|~/notos-venv/bin/\w+ .*|cd web|notos .*", _NOTOS),
+    Way(
+        "elsewhere",
+        r"mkdir -p ~/\.config/notos|echo '[a-z_]+: \S+' >>~/\.config/notos/host\.yaml"
+        r"|NOTOS_MIRROR=\S+ \./doit runvm",
+        "tests/test_mirror.py::test_then_the_environment_then_host_yaml_then_apt",
+    ),
+    Way(
+        "elsewhere",
+        r"pip download .*|PIP_NO_INDEX=1 PIP_FIND_LINKS=\S+ \./doit runvm",
+        "tests/test_bootstrap.py::test_without_a_network",
     ),
     Way("file", r"(?:gpg|sq) .*"),
 )
