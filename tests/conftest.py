@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from benchmarks.scene import COPIED
 from notos import config, peers, tools
@@ -18,6 +19,11 @@ from notos.cache import Cache
 from notos.run import run
 
 ROOT = Path(__file__).resolve().parent.parent
+# How long an example takes says more of what else this host does than of what is tested.
+settings.register_profile("notos", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("notos")
+# For tests whose examples may share a fixture.
+FIXTURES = (HealthCheck.too_slow, HealthCheck.function_scoped_fixture)
 PEERS = (
     *(
         "busybox",
