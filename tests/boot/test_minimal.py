@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from notos.vm.plugin import MachineFactory
 from tests.conftest import Project
+from tests.host import slowed
 
 
 def test_minimal(built: Project, machine_factory: MachineFactory) -> None:
@@ -12,6 +13,6 @@ def test_minimal(built: Project, machine_factory: MachineFactory) -> None:
     machine.wait_for_console("Running sshd")
     assert machine.succeed("hostname; sv status sshd").startswith("minimal\nrun: sshd: ")
     assert machine.succeed("ls /nix/var 2>/dev/null || echo none") == "none\n"
-    machine.succeed("(sleep 1; reboot) >/dev/null 2>&1 &")
+    machine.succeed(f"(sleep {slowed(1):.0f}; reboot) >/dev/null 2>&1 &")
     assert machine.wait_for_end() == 0  # QEMU runs with -no-reboot
     assert any("reboot" in line.text for line in machine.console.lines)
