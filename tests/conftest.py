@@ -50,7 +50,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Put the test files that take longest first."""
 
     def place(item: pytest.Item) -> int:
-        path = item.path.relative_to(ROOT)
+        path = Path(item.nodeid.partition("::")[0])
         return next((at for at, each in enumerate(LONGEST) if path.is_relative_to(each)), len(LONGEST))
 
     items.sort(key=place)
