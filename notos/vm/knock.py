@@ -23,7 +23,8 @@ class Door:
 
     def __init__(self, port: int) -> None:
         self._port = port
-        self._knocks: dict[socket.socket, bytes] = {}  # and what each has been answered so far
+        self._knocks: list[socket.socket] = []
+        self._said: dict[socket.socket, bytes] = {}  # what each has been answered so far
         self._knocked = 0.0
         self._patience = _BESIDES
         self._others: set[str] | None = None  # connections that are not ours
@@ -41,12 +42,12 @@ class Door:
         A greeting may come in pieces.
         """
         self._knock()
-        for each in select.select(list(self._knocks), [], [], 0.02)[0]:
+        for each in select.select(self._knocks, [], [], 0.02)[0]:
             try:
                 piece = each.recv(64)
             except OSError:
                 piece = b""
-            said = self._knocks[each] = self._knocks[each] + piece
+            said = self._said[each] = self._said.get(each, b"") + piece
             if said.startswith(greeting):
                 return time.monotonic()
             if not piece or not greeting.startswith(said):
@@ -59,7 +60,7 @@ class Door:
         found = set(re.findall(pattern, connections))
         if self._others is None:
             self._others = found
-        for each in select.select(list(self._knocks), [], [], 0)[0]:
+        for each in select.select(self._knocks, [], [], 0)[0]:
             if _refused(each):
                 self._ended(each)
         self._knock()
@@ -75,11 +76,11 @@ class Door:
         knock = socket.socket()
         knock.setblocking(False)
         knock.connect_ex(("127.0.0.1", self._port))
-        self._knocks[knock] = b""
+        self._knocks.append(knock)
 
     def _ended(self, knock: socket.socket) -> None:
         knock.close()
-        del self._knocks[knock]
+        self._knocks.remove(knock)
 
 
 def _refused(knock: socket.socket) -> bool:

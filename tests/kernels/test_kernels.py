@@ -13,8 +13,8 @@ from notos.cache import Cache
 from notos.vm.plugin import MachineFactory
 from notos.vm.workshop import INSTRUMENTED
 from tests.conftest import Project, clean_environment, copy_project
+from tests.screen import Screen
 from tests.servers import Compilers, HttpCache, distccd, http_cache
-from tests.terminal import Terminal
 
 FAST, TINY = "fast-here.yaml", "tiny-here.yaml"
 LEAVE = "\x1b\x1b"  # what leaves a menu
@@ -189,8 +189,8 @@ def test_diffconfig_tells_what_was_asked_and_what_came(tiny: Project) -> None:
 def test_the_menu_writes_a_fragment(fast: Project) -> None:
     """The kernel's own menu, at a terminal: search for a symbol, turn it, leave and save."""
     words = [sys.executable, "-m", "doit", f"config={FAST}", "to=mine.config", "kernel:menuconfig"]
-    with Terminal(words, fast.root, clean_environment()) as terminal:
-        terminal.wait_for("navigate the menu")
+    with Screen(words, fast.root, clean_environment()) as screen:
+        screen.wait_for("navigate the menu")
         for keys, then in (
             ("/", r"Enter \(sub\)string"),
             ("TMPFS_POSIX_ACL\r", "Search Results"),
@@ -201,8 +201,8 @@ def test_the_menu_writes_a_fragment(fast: Project) -> None:
             (LEAVE, "wish to save"),
             ("\r", "written to mine.config"),
         ):
-            terminal.type(keys)
-            terminal.wait_for(then)
+            screen.type(keys)
+            screen.wait_for(then)
     asked = kconfig.fragment((fast.root / "mine.config").read_text(), "mine.config")
     assert [(each.symbol, each.value) for each in asked] == [("TMPFS_POSIX_ACL", "y")]
 

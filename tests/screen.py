@@ -15,7 +15,7 @@ _WAIT = 300.0  # seconds, on a busy host
 _SIZE = (80, 24)
 
 
-class Terminal:
+class Screen:
     """The program `command`, run in `folder`. Use it as a context manager, which waits for its end."""
 
     def __init__(self, command: Sequence[str], folder: Path, environment: Mapping[str, str]) -> None:
