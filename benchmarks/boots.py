@@ -87,7 +87,7 @@ def _started(script: Path, *words: str, **environment: str) -> Iterator[tuple[su
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
-        env={**os.environ, "ACCEL": "tcg", "SSH_PORT": str(port), **environment},
+        env={**os.environ, "ACCEL": "tcg", "SSH_PORT": str(port), "FORWARD": f"{port}:22", **environment},
     )
     try:
         yield process, port

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from benchmarks.scene import COPIED
 from notos import config, peers, tools
@@ -18,6 +19,11 @@ from notos.cache import Cache
 from notos.run import run
 
 ROOT = Path(__file__).resolve().parent.parent
+# How long an example takes says more of what else this host does than of what is tested.
+settings.register_profile("notos", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("notos")
+# For tests whose examples may share a fixture.
+FIXTURES = (HealthCheck.too_slow, HealthCheck.function_scoped_fixture)
 PEERS = (
     *(
         "apt",
@@ -45,7 +51,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Put the test files that take longest first."""
 
     def place(item: pytest.Item) -> int:
-        path = item.path.relative_to(ROOT)
+        path = Path(item.nodeid.partition("::")[0])
         return next((at for at, each in enumerate(LONGEST) if path.is_relative_to(each)), len(LONGEST))
 
     items.sort(key=place)

@@ -12,12 +12,15 @@ import pytest
 from tasks import checks
 from tests.conftest import ROOT
 
+# The last one ends when the run has shown how far it is.
 SLOW = """
-import time, pytest
+import pathlib, time, pytest
+SHOWN = pathlib.Path(__file__).with_name("shown")
 @pytest.mark.parametrize("number", range(4))
 def test_slow(number):
     print("captured")
-    time.sleep(0.7)
+    while number == 3 and not SHOWN.exists():
+        time.sleep(0.05)
     assert number != 2
 """
 
@@ -62,45 +65,45 @@ def test_what_the_default_suite_leaves_out_is_said(
     ]
 
 
-def command(folder: Path, *words: str) -> list[str]:
-    """The words that run a few slow tests as a suite's are run."""
+def told(folder: Path, *words: str, terminal: bool) -> str:
+    """What a run of a few tests, of which one fails, prints when it is started as a suite is."""
     (folder / "test_slow.py").write_text(SLOW)
     plain = [word for word in checks.pytest_words(checks.SUITES[-1]) if not word.startswith("tests/")]
-    return [sys.executable, "-m", "pytest", "-q", "--rootdir", str(folder), *plain, *words, str(folder)]
+    command = [sys.executable, "-m", "pytest", "-q", "--rootdir", str(folder), *plain, *words, str(folder)]
+    ours, theirs = pty.openpty() if terminal else os.pipe()
+    said = ""
+    with subprocess.Popen(command, cwd=ROOT, stdout=theirs, stderr=theirs) as process:
+        os.close(theirs)
+        while True:
+            try:
+                data = os.read(ours, 65536)
+            except OSError:  # a terminal's other end is closed
+                break
+            if not data:
+                break
+            said += data.decode()
+            if re.search(r"of 4 tests.*  \S*test_slow\.py::test_slow\[3\]", said):
+                (folder / "shown").touch()
+    os.close(ours)
+    assert process.returncode == 1
+    return said.replace("\r\n", "\n")
 
 
 @pytest.mark.parametrize("workers", ["0", "2"])
 def test_a_run_shows_how_far_it_is_on_a_terminal(tmp_path: Path, workers: str) -> None:
-    ours, theirs = pty.openpty()
-    with subprocess.Popen(
-        command(tmp_path, "-n", workers), cwd=ROOT, stdout=theirs, stderr=theirs
-    ) as process:
-        os.close(theirs)
-        said = b""
-        while True:
-            try:
-                said += os.read(ours, 65536)
-            except OSError:  # the other end is closed
-                break
-    os.close(ours)
-    assert process.returncode == 1
-    lines = said.decode().replace("\r\n", "\n").split("\r\x1b[K")
-    minutes = checks.SUITES[-1].minutes
-    assert any(
-        re.match(rf"0:\d\d of about {minutes} min  [12] of 4 tests  \S*test_slow.py", each) for each in lines
-    )
+    said = told(tmp_path, "-n", workers, terminal=True)
+    lines = said.split("\r\x1b[K")
+    state = rf"\d+:\d\d of about {checks.SUITES[-1].minutes} min  "
+    assert any(re.match(rf"{state}[0-3] of 4 tests.*  test_slow.py::test_slow\[3\]$", each) for each in lines)
     assert any(each.startswith("FAILED ") and "test_slow[2]" in each for each in lines)
-    assert any(re.match(rf"0:\d\d of about {minutes} min  4 of 4 tests, 1 failed\n", each) for each in lines)
-    assert "captured" not in said.decode().partition("FAILURES")[0]
-    assert re.search(r"1 failed.*3 passed", said.decode())
+    assert any(re.match(rf"{state}4 of 4 tests, 1 failed\n", each) for each in lines)
+    assert "captured" not in said.partition("FAILURES")[0]
+    assert re.search(r"1 failed.*3 passed", said)
 
 
 def test_a_run_shows_how_far_it_is_in_a_log(tmp_path: Path) -> None:
-    words = command(tmp_path, "--plain-seconds=0.2")
-    done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=False)
-    assert done.returncode == 1
-    states = re.findall(r"^0:\d\d of about \d+ min  (\d) of 4 tests(, 1 failed)?", done.stdout, re.MULTILINE)
-    assert [int(number) for number, _ in states] == sorted(int(number) for number, _ in states)
-    assert {number for number, _ in states} >= {"1", "2", "3", "4"}
-    assert states[-1] == ("4", ", 1 failed")
-    assert "\x1b" not in done.stdout and "\r" not in done.stdout
+    said = told(tmp_path, "--plain-seconds=0.2", terminal=False)
+    states = re.findall(r"^\d+:\d\d of about \d+ min  (\d) of 4 tests(, 1 failed)?", said, re.MULTILINE)
+    assert states[0] < states[-1] == ("4", ", 1 failed")
+    assert "\x1b" not in said and "\r" not in said
+    assert "FAILED test_slow.py::test_slow[2]\n" in said

@@ -5,12 +5,13 @@ import random
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from notos import config
 from notos.errors import ConfigError
 from notos.machine import Machine, Network, Package, PackageName
+from tests.conftest import FIXTURES
 
 ROOT = Path(__file__).parent.parent
 SEED = (ROOT / "config.yaml").read_text()
@@ -413,7 +414,7 @@ def loads_or_says_why(path: Path, data: bytes) -> None:
         assert str(error).startswith((f"{path}:", f"{path} is empty", f"cannot read {path}"))
 
 
-FILE = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+FILE = settings(suppress_health_check=FIXTURES)
 
 
 @FILE

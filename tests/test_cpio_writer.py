@@ -7,15 +7,16 @@ from pathlib import Path
 
 import pytest
 import zstandard
-from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import assume, given, settings
 
 from notos import cpio_writer
 from notos.errors import ArchiveError
 from notos.run import run
 from notos.tree import File, Tree
+from tests.conftest import FIXTURES
 from tests.trees import backwards, described, inodes, trees, unpacked
 
-FEW = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+FEW = settings(max_examples=25, suppress_health_check=FIXTURES)
 ENVIRONMENT = {"LC_ALL": "C.UTF-8", "PATH": "/nonexistent"}
 
 

@@ -6,13 +6,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from notos import deb
 from notos.errors import PackageError
 from notos.run import run
 from notos.tree import Directory, File, Symlink, Tree
+from tests.conftest import FIXTURES
 from tests.trees import described, unpacked
 
 CONTROL = (
@@ -133,7 +134,7 @@ SMALL = archive(
 )
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150, suppress_health_check=FIXTURES)
 @given(st.data())
 def test_a_damaged_package_is_an_error_or_a_tree(tmp_path: Path, data: st.DataObject) -> None:
     whole = package(tmp_path / "whole.deb", SMALL).read_bytes()

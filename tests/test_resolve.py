@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from notos import fetch, resolve
@@ -15,6 +15,7 @@ from notos.errors import ClosureError, LockError
 from notos.fetch import Retries
 from notos.lock import Lock, LockedPackage
 from notos.request import Request, Requests
+from tests.conftest import FIXTURES
 from tests.elf_builder import AARCH64, elf
 from tests.signed_archive import SUITE, Deb, Server, SignedArchive, serving
 
@@ -277,7 +278,7 @@ numbers = st.integers(0, 7)
     st.lists(st.tuples(st.sets(numbers), st.sets(numbers)), min_size=8, max_size=8),
     st.sets(numbers, min_size=1),
 )
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=30, suppress_health_check=FIXTURES)
 def test_elf_is_what_can_be_reached_by_needs(
     world: World, graph: list[tuple[set[int], set[int]]], asked: set[int]
 ) -> None:

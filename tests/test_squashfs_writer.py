@@ -6,16 +6,17 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 
 from notos import squashfs_writer
 from notos.errors import ArchiveError
 from notos.run import run
 from notos.store import remove_folder
 from notos.tree import File, Tree
+from tests.conftest import FIXTURES
 from tests.trees import backwards, described, inodes, modes, trees, unpacked
 
-FEW = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+FEW = settings(max_examples=25, suppress_health_check=FIXTURES)
 BLOCK = squashfs_writer.BLOCK
 
 

@@ -10,16 +10,17 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 
 from notos import nar
 from notos.errors import StoreError, ToolError
 from notos.run import run
 from notos.store import Store, StoreObject, placeholder, registration, remove_folder
 from notos.tree import Tree
+from tests.conftest import FIXTURES
 from tests.trees import described, trees, unpacked
 
-FEW = settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+FEW = settings(max_examples=20, suppress_health_check=FIXTURES)
 Nix = Callable[..., bytes]
 
 

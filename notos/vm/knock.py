@@ -111,7 +111,7 @@ class Door:
         found = set(re.findall(pattern, connections))
         if self._others is None:
             self._others = found
-        for each in select.select(list(self._knocks), [], [], 0)[0]:
+        for each in select.select(self._knocks, [], [], 0)[0]:
             if _refused(each):
                 self._ended(each)
         self._knock()
@@ -129,7 +129,7 @@ class Door:
         knock = socket.socket()
         knock.setblocking(False)
         knock.connect_ex(("127.0.0.1", self._port))
-        self._knocks[knock] = b""
+        self._knocks.append(knock)
 
     def _ended(self, knock: socket.socket) -> None:
         knock.close()

@@ -125,7 +125,7 @@ def test_services(machine: Machine) -> None:
         machine.wait_for_unit("web")
     machine.succeed("sv down nix-daemon")
     with pytest.raises(MachineTimeoutError, match="service nix-daemon does not run: down: nix-daemon: "):
-        machine.wait_for_unit("nix-daemon", 0.5)
+        machine.wait_for_unit("nix-daemon", slowed(0.5))
     machine.succeed("sv up nix-daemon")
     machine.wait_for_unit("nix-daemon")
 
@@ -135,10 +135,10 @@ def test_ports(machine: Machine) -> None:
     with socket.create_connection(("127.0.0.1", machine.wait_for_port(22)), 20) as stream:
         assert stream.makefile("rb").read(4) == b"SSH-"
     with pytest.raises(MachineTimeoutError, match="nothing listens on port 8080"):
-        machine.wait_for_open_port(8080, 0.3)
+        machine.wait_for_open_port(8080, slowed(0.3))
     # QEMU itself takes connections, whoever is behind it.
     with pytest.raises(MachineTimeoutError, match="port 8080 takes no connection from outside"):
-        machine.wait_for_port(8080, 0.3)
+        machine.wait_for_port(8080, slowed(0.3))
     machine.succeed("(sleep 1; echo hello | busybox nc -l -p 8080) >/dev/null 2>&1 &")
     assert machine.wait_for_port(8080) == machine.forward(8080) != machine.forward(22)
 
@@ -147,7 +147,7 @@ def test_waiting_for_commands(machine: Machine) -> None:
     machine.succeed("(sleep 1; echo made >/tmp/made) >/dev/null 2>&1 &")
     assert machine.wait_until_succeeds("cat /tmp/made") == "made\n"
     with pytest.raises(MachineTimeoutError, match=r"false: does not succeed, status 1"):
-        machine.wait_until_succeeds("echo why; false", 0.3)
+        machine.wait_until_succeeds("echo why; false", slowed(0.3))
     machine.wait_until_fails("false")
 
 

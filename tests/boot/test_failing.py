@@ -166,7 +166,7 @@ def test_a_service_that_ends_at_once(machine: Machine) -> None:
     )
     machine.wait_for_console("broken ended with status 3; it starts again in 2 s")
     with pytest.raises(MachineTimeoutError, match=r"service broken does not run: (finish|run): broken: "):
-        machine.wait_for_unit("broken", 1)
+        machine.wait_for_unit("broken", slowed(1))
     machine.succeed("rm /run/service/broken")
     machine.wait_for_unit("sshd")
 

@@ -127,8 +127,13 @@ def test_collecting_garbage_leaves_the_system(machine: Machine, closure: dict[st
 
 def test_a_collector_waits_while_the_system_is_registered(machine: Machine) -> None:
     """By the lock that the daemon's service holds meanwhile: to it the system would be garbage."""
-    said = machine.succeed("chpst -l /nix/var/nix/gc.lock sleep 2 & sleep 0.5; nix-store --gc 2>&1")
+    said = machine.succeed(
+        "chpst -l /nix/var/nix/gc.lock sleep 600 & until grep -q sleep /proc/$!/comm; do :; done; holder=$!\n"
+        "nix-store --gc >/tmp/collected 2>&1 & until grep -q lock /tmp/collected; do sleep 0.1; done\n"
+        "kill -0 $! && kill $holder; wait; cat /tmp/collected"
+    )
     assert "waiting for the big garbage collector lock" in said
+    assert "store paths deleted" in said
     run = machine.succeed("cat /run/service/nix-daemon/run")
     assert "chpst -l /nix/var/nix/gc.lock nix-store --load-db" in run
 

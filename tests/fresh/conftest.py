@@ -12,11 +12,12 @@ from tests.fresh import roots
 @pytest.fixture(scope="session")
 def maker() -> roots.Maker:
     """What makes roots; they stay in build/ for the next run."""
-    if why := roots.forbidden():
-        pytest.fail(why)
     folder = ROOT / "build/fresh"
     folder.mkdir(parents=True, exist_ok=True)
-    return roots.Maker(folder, config.load(ROOT / "config.yaml").machine.debian)
+    made = roots.Maker(folder, config.load(ROOT / "config.yaml").machine.debian)
+    if why := made.forbidden():
+        pytest.fail(why, pytrace=False)
+    return made
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 """The network of this host as a root gets it: names, proxies, certificates, and how pip is set up."""
 
 import ast
+import importlib.util
 import os
 import ssl
 import sys
@@ -26,7 +27,7 @@ def of_pip(written: Path) -> list[str]:
     written to `written`. Raises ToolError.
     """
     settings: dict[str, str] = {}
-    for line in run([sys.executable, "-m", "pip", "config", "list"], env=os.environ).decode().splitlines():
+    for line in _pip("config", "list").splitlines():
         name, _, value = line.partition("=")
         # The environment's come first, and win.
         settings.setdefault(name.rpartition(".")[2], str(ast.literal_eval(value)))
@@ -48,6 +49,14 @@ def of_pip(written: Path) -> list[str]:
         settings["cert"] = CERTIFICATES
     written.write_text("".join(["[global]\n", *(f"{name} = {value}\n" for name, value in settings.items())]))
     return [*words, "--ro-bind", str(written), "/etc/pip.conf"]
+
+
+def _pip(*words: str) -> str:
+    """Return what pip prints: this environment's, or, in one that uv has made, that of the host's Python."""
+    python = (
+        sys.executable if importlib.util.find_spec("pip") else getattr(sys, "_base_executable", "python3")
+    )
+    return run([python, "-m", "pip", *words], env=os.environ).decode()
 
 
 def _shared(path: Path) -> list[str]:

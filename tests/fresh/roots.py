@@ -13,11 +13,13 @@ import re
 import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
-from notos import deb, fetch, lock, mirror, peers
+from notos import deb, fetch, lock, mirror, peers, sandbox
 from notos.archive import Archive
 from notos.cache import Cache
+from notos.errors import ToolError
 from notos.machine import Debian
 from notos.run import run
 from notos.tools import ToolsTree
@@ -85,23 +87,40 @@ class Maker:
     folder: Path
     debian: Debian
 
+    def forbidden(self) -> str:
+        """Return why no root can be made and entered here; empty where one can."""
+        if os.geteuid() != 0:
+            return "fresh roots are made and entered by root; run it as root"
+        try:
+            run([*self._tools.command("bwrap"), "--cap-add", "ALL", "--ro-bind", "/", "/", "/bin/true"])
+        except ToolError as error:
+            return f"no root can be entered here: {'; '.join(sandbox.forbidden())}\n{error}"
+        return ""
+
     def root(self, suite: str, *packages: str) -> Root:
         """Return the root of `suite` with its essential packages, apt and `packages`; make it if need be.
 
         Raises ToolError, FetchError.
         """
-        cache = Cache.default()
-        kept = self.folder / "tools.lock"
-        tree = peers.tree(TOOLS, Archive(self.debian, cache), kept, closure="depends")
+        tree = self._tools
         sources = self._sources(suite)
         name = "-".join((suite, *packages))
         folder = self.folder / f"{name}={_key(sources)}"
         if not folder.is_dir():
             for old in self.folder.glob(f"{name}=*"):
                 shutil.rmtree(old)
-            (dpkg,) = (each.sha256 for each in lock.read(kept).set(peers.SET) if each.name == "dpkg")
-            self._make(tree, cache.download(dpkg), sources, packages, folder)
+            locked = lock.read(self._lock).set(peers.SET)
+            (dpkg,) = (Cache.default().download(each.sha256) for each in locked if each.name == "dpkg")
+            self._make(tree, dpkg, sources, packages, folder)
         return Root(folder, tuple(tree.command("bwrap")))
+
+    @property
+    def _lock(self) -> Path:
+        return self.folder / "tools.lock"
+
+    @cached_property
+    def _tools(self) -> ToolsTree:
+        return peers.tree(TOOLS, Archive(self.debian, Cache.default()), self._lock, closure="depends")
 
     def _sources(self, suite: str) -> list[str]:
         """Return the lines of a sources.list."""
@@ -173,11 +192,6 @@ def give(folder: Path) -> None:
     """Make all that is in a folder the user's."""
     for path in (folder, *folder.rglob("*")):
         os.lchown(path, USER, USER)
-
-
-def forbidden() -> str:
-    """Return why no root can be made here; empty where one can."""
-    return "" if os.geteuid() == 0 else "fresh roots are made and entered by root: run it as root"
 
 
 def _children(folder: Path, left_out: str) -> Iterator[Path]:

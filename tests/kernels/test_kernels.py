@@ -1,7 +1,7 @@
 """Kernels of our own, built by a team's shared cache and by several hosts; the machines they boot."""
 
 import json
-import os
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -13,9 +13,11 @@ from notos.cache import Cache
 from notos.vm.plugin import MachineFactory
 from notos.vm.workshop import INSTRUMENTED
 from tests.conftest import Project, clean_environment, copy_project
+from tests.screen import Screen
 from tests.servers import Compilers, HttpCache, distccd, http_cache
 
 FAST, TINY = "fast-here.yaml", "tiny-here.yaml"
+LEAVE = "\x1b\x1b"  # what leaves a menu
 
 
 def own_cache(folder: Path) -> str:
@@ -186,41 +188,21 @@ def test_diffconfig_tells_what_was_asked_and_what_came(tiny: Project) -> None:
 
 def test_the_menu_writes_a_fragment(fast: Project) -> None:
     """The kernel's own menu, at a terminal: search for a symbol, turn it, leave and save."""
-    import pty
-    import select
-    import sys
-    import time
-
     words = [sys.executable, "-m", "doit", f"config={FAST}", "to=mine.config", "kernel:menuconfig"]
-    pid, terminal = pty.fork()
-    if pid == 0:
-        os.chdir(fast.root)
-        os.execve(words[0], words, {**clean_environment(), "TERM": "linux"})
-    said = b""
-
-    def listen(until: bytes = b"", quiet: float = 2.0, seconds: float = 90) -> None:
-        """Read until `until` has come, and then nothing more; a menu draws only what changes."""
-        nonlocal said
-        end = time.monotonic() + seconds
-        while time.monotonic() < end:
-            if select.select([terminal], [], [], quiet)[0]:
-                try:
-                    said += os.read(terminal, 65536)
-                except OSError:  # it has ended
-                    break
-            elif until in said:
-                return
-        assert until in said, said[-2000:]
-
-    listen(b"keys navigate the menu")
-    # Search, go to the first that was found, turn it on; out of its menu, of what was found, of all; save.
-    leave = b"\x1b\x1b"
-    for keys in (b"/", b"TMPFS_POSIX_ACL\r", b"1", b"y", leave, leave, leave):
-        os.write(terminal, keys)
-        listen()
-    os.write(terminal, b"\r")
-    listen(b"written to mine.config")
-    os.waitpid(pid, 0)
+    with Screen(words, fast.root, clean_environment()) as screen:
+        screen.wait_for("navigate the menu")
+        for keys, then in (
+            ("/", r"Enter \(sub\)string"),
+            ("TMPFS_POSIX_ACL\r", "Search Results"),
+            ("1", r"\[ \] +Tmpfs POSIX Access Control Lists"),
+            ("y", r"\[\*\] +Tmpfs POSIX Access Control Lists"),
+            (LEAVE, "Search Results"),
+            (LEAVE, "Processor type and features"),
+            (LEAVE, "wish to save"),
+            ("\r", "written to mine.config"),
+        ):
+            screen.type(keys)
+            screen.wait_for(then)
     asked = kconfig.fragment((fast.root / "mine.config").read_text(), "mine.config")
     assert [(each.symbol, each.value) for each in asked] == [("TMPFS_POSIX_ACL", "y")]
 
