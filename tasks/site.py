@@ -1,8 +1,8 @@
 """The docs as a site; what builds it is installed on first use.
 
-The site's source is a copy of the pages, and of the files that they link to, laid out as in the project, so that
-the same links lead to the same files on the site and in a clone. A folder that a page links to gets a page that
-lists its files.
+The site's source is a copy of the pages, and of the files that they link to, laid out as in the project, so
+that the same links lead to the same files on the site and in a clone. A folder that a page links to gets a
+page that lists its files.
 """
 
 import os

@@ -129,7 +129,7 @@ class Door:
         knock = socket.socket()
         knock.setblocking(False)
         knock.connect_ex(("127.0.0.1", self._port))
-        self._knocks.append(knock)
+        self._knocks[knock] = b""
 
     def _ended(self, knock: socket.socket) -> None:
         knock.close()
