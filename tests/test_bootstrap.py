@@ -101,7 +101,6 @@ def link_tools(folder: Path) -> None:
         "dirname",
         "grep",
         "mkdir",
-        "printenv",
         "readlink",
         "rm",
         "sed",
