@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator, Mapping
 
+from notos import kernel_command_line
 from notos.kinds import KEY_TYPES, TEXTS
 from notos.machine import (
     EtcFile,
@@ -17,8 +18,6 @@ from notos.machine import (
 )
 from notos.structs import Alternatives, Check
 from notos.yaml_source import MappingNode, Node, Problem, key_place, named_place, place_of
-
-COMMAND_LINE = 2047  # bytes that x86 takes: COMMAND_LINE_SIZE of the kernel less the zero at its end
 
 _BUSYBOX = ("busybox-static", "busybox")
 _ACCOUNTS = "declare accounts in sysusers.d/NAME.conf"
@@ -133,9 +132,8 @@ def _etc(machine: Machine, node: Node) -> Iterator[Problem]:
 
 
 def _kernel_params(machine: Machine, node: Node) -> Iterator[Problem]:
-    length = len(" ".join(machine.kernel_params))
-    if length > COMMAND_LINE:
-        message = f"kernel_params has {length} bytes, and the kernel takes {COMMAND_LINE}; leave some out"
+    if (excess := kernel_command_line.excess(machine)) > 0:
+        message = f"kernel_params make the kernel's command line {excess} bytes too long; leave some out"
         yield Problem(message, key_place(node, "kernel_params"))
     for each in machine.kernel_params:
         place = named_place(node, "kernel_params", each) or node.place

@@ -1,20 +1,16 @@
 """runvm.sh: the script that boots a built machine in QEMU, rendered from scripts/runvm.sh."""
 
-from collections.abc import Callable
 from pathlib import Path
 
 from notos import memory, scripts
 from notos.errors import ConfigError
 from notos.home import own
-from notos.machine import Machine
+from notos.machine import SSH_PORT, Machine
 from notos.ssh_key import Keys
 from notos.store import StoreObject
 from notos.tools import ToolsTree
 
 TEMPLATE = "scripts/runvm.sh"
-SSH = 22
-LONGEST = 2047  # bytes of an x86 kernel's command line (COMMAND_LINE_SIZE); with more, the boot hangs
-_DEVICES = 8 * 38  # bytes that QEMU may add for the devices of a microvm
 
 
 def render(
@@ -45,7 +41,7 @@ def render(
         "kernelParams": " ".join(machine.kernel_params),
         "qemuTree": str(qemu.root),
         "login": login if ssh else "",
-        "loginPort": str(next((host for host, guest in vm.forward.items() if guest == SSH), "")),
+        "loginPort": str(next((host for host, guest in vm.forward.items() if guest == SSH_PORT), "")),
         "key": str(keys.login),
         "hostKey": str(keys.host),
         "diskSize": disk_size(machine.disk.size) if machine.disk else 0,
@@ -58,33 +54,11 @@ def disk_size(text: str) -> int:
     return int(text[:-1]) << {"M": 20, "G": 30, "T": 40}[text[-1]]
 
 
-def command_line(machine: Machine, toplevel: StoreObject) -> str:
-    """Return the longest command line that runvm.sh gives to the kernel by itself."""
-    words = ["console=ttyS0", f"systemConfig={toplevel.path}", *machine.kernel_params, "cryptomgr.notests"]
-    if machine.disk:
-        words.append("realroot=/dev/vdb")
-    if machine.vm.machine == "microvm":
-        words += ["qemu_fw_cfg.ioport=12@0x510:0:1:4", "reboot=t", "nolapic_timer"]
-    return " ".join(words)
-
-
-def check(machine: Machine, toplevel: StoreObject, least: int, place: Callable[..., str]) -> None:
-    """Raise ConfigError naming all for which the machine could not boot.
-
-    `least` is the least memory in MiB, `place` returns file and line of a key.
-    """
-    longest = LONGEST - (_DEVICES if machine.vm.machine == "microvm" else 0)
-    length = len(command_line(machine, toplevel).encode())
-    problems = []
+def check_memory(machine: Machine, least: int) -> None:
+    """Raise ConfigError where the machine has less memory than `least`, the MiB that it needs to boot."""
     if machine.vm.memory < least:
-        problems.append(
-            f"{place('vm', 'memory')}: vm.memory is {machine.vm.memory}, and this machine needs at least"
-            f" {least} MiB to boot"
+        raise ConfigError(
+            f"vm.memory is {machine.vm.memory}, and this machine needs at least {least} MiB to boot",
+            hint=f"write memory: {least}, or more",
+            keys=("vm", "memory"),
         )
-    if length > longest:
-        problems.append(
-            f"{place('kernel_params')}: kernel_params make the kernel's command line {length} bytes long, and"
-            f" {longest} is the most"
-        )
-    if problems:
-        raise ConfigError("\n".join(problems))

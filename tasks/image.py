@@ -96,7 +96,7 @@ def write_runvm() -> None:
     qemu, toplevel = tools.tree("qemu"), project.get("toplevel")
     keys = ssh_key.ensure(CACHE, qemu)
     least = least_memory()["vm.memory, at least"]
-    runvm.check(MACHINE, toplevel, least, LOADED.place)
+    runvm.check_memory(MACHINE, least)
     text = runvm.render(MACHINE, toplevel, qemu, keys, least=least, login=login())
     write_if_changed(RUNVM, text.encode(), mode=0o755)
     write_if_changed(build(Path(KNOCK).name), Path(KNOCK).read_bytes())

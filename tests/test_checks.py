@@ -53,7 +53,7 @@ def test_what_the_default_suite_leaves_out_is_said(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     ran: list[list[str]] = []
-    monkeypatch.setattr(checks, "_run", ran.append)
+    monkeypatch.setattr(checks, "run", ran.append)
     for suite in checks.SUITES:
         checks.test(suite)
     said = capsys.readouterr().out.splitlines()

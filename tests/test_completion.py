@@ -187,7 +187,7 @@ def test_tab(terminal: Terminal, typed: str, words: list[str]) -> None:
         ("./doit squ", ["squashfs"]),
         ("./doit config=examples/m", ["config=examples/minimal.yaml"]),
         ("./doit kernel:men", ["kernel:menuconfig"]),
-        ("./doit switch --", ["--dry-run", "--help"]),
+        ("./doit switch --", ["--dry-run", "--force", "--help"]),
         ("./doit boot-report --against RE", []),
         ("./doit completion ", ["bash", "fish", "zsh"]),
         ("./doit ssh ", ["config=", "host=", "port="]),

@@ -217,7 +217,7 @@ WRONG = [
     ("etc: {a: {text: x}, a/b/c: {text: y}}", "etc.a/b/c lies below etc.a, which is a file, on line 2", "a/b/c"),
     ("etc: {passwd: {text: x}}", "/etc/passwd is made by Notos", "passwd"),
     ("etc: {runit/1: {text: x}}", "/etc/runit is made by Notos", "runit/1"),
-    ("kernel_params: [" + "a" * 1000 + ", " + "b" * 1047 + "]", "kernel_params has 2048 bytes, and the kernel takes 2047", "kernel_params"),
+    ("kernel_params: [" + "a" * 1000 + ", " + "b" * 1047 + "]", "kernel_params make the kernel's command line 100 bytes too long; leave some out", "kernel_params"),
     ("kernel_params: [quiet, systemConfig=/x]", "systemConfig= is what runvm.sh says", "systemConfig=/x"),
     ("kernel_params: [realroot=/dev/vdb]", "realroot= wants a drive of the machine; write disk: 10G", "realroot=/dev/vdb"),
     ("services: {web: {run: x}, web.log: {run: x}}", "has the name of the log of web, on line 2", "web.log"),

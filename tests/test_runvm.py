@@ -306,9 +306,9 @@ def test_memory_in_gib(built: Project, show: Path) -> None:
 
 def test_one_line_before_the_boot(built: Project, show: Path) -> None:
     """How to end it, and where the machine's ports are: only those that are forwarded."""
-    done = start(built, show, SSH_PORT="18402", ACCEL="tcg")
+    done = start(built, show, SSH_PORT="18402", FORWARD="2222:22 18404:80", ACCEL="tcg")
     pattern = (
-        r"runvm.sh: booting notos; kill \d+ ends it; ssh on 127.0.0.1:18402; port 80 on 127.0.0.1:8000\n"
+        r"runvm.sh: booting notos; kill \d+ ends it; ssh on 127.0.0.1:18402; port 80 on 127.0.0.1:18404\n"
     )
     assert re.fullmatch(pattern, done.stderr)
     done = start(built, show, FORWARD="", ACCEL="tcg")
