@@ -1,7 +1,7 @@
 """The docs as a site, and the test of the commands in them. Both install what they need on first use.
 
-The site's source is a copy of the pages, and of the files that they link to, laid out as in the project. So the
-same links lead to the same files on the site and in a clone. A linked folder gets a page that lists its files.
+The site's source is a copy of the pages and of the files that they link to, laid out as in the project, so the
+same links work on the site and in a clone. A linked folder gets a page that lists its files.
 """
 
 import os
