@@ -1,6 +1,6 @@
 """The docs as a site, and the test of the commands in them. Both install what they need on first use.
 
-The site's source is a copy of the pages and of the files that they link to, laid out as in the project, so the
+The site's source is a copy of the pages and of the files that they link to, laid out as in the project: the
 same links work on the site and in a clone. A linked folder gets a page that lists its files.
 """
 

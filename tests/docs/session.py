@@ -164,10 +164,11 @@ class Session:
         match = re.fullmatch(how.pattern, text)
         assert match
         port = self._ports[self._forward[int(match["port"])]]
-        address, end = f"http://127.0.0.1:{port}/", time.monotonic() + LIMIT
+        as_curl = urllib.request.Request(f"http://127.0.0.1:{port}/", headers={"User-Agent": "curl/8.14.1"})
+        end = time.monotonic() + LIMIT
         while True:
             try:
-                with urllib.request.urlopen(address, timeout=LIMIT) as answer:
+                with urllib.request.urlopen(as_curl, timeout=LIMIT) as answer:
                     return str(answer.read().decode())
             except OSError:
                 assert time.monotonic() < end, f"{text}: nothing answers"
