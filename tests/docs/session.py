@@ -32,9 +32,9 @@ READERS_FILES = {
 }
 # `disk: {size: 10G}` and the like must fit on the tests' host.
 SMALLER: Mapping[str, object] = {"disk": {"size": "512M"}}
-# Printed only where .venv is made (tests/test_bootstrap.py) or a terminal waits for the machine's ssh server.
+# Printed where .venv is made (tests/test_bootstrap.py), or differently at a terminal (tests/boot/test_terminal.py).
 _TASK = re.compile(r" *[0-9.]+ s  \S")
-_NOT_HERE = re.compile(r"doit: making \.venv|")
+_NOT_HERE = re.compile(r"doit: making \.venv|runvm\.sh: booting .*|ready in .*")
 
 
 def write_files(root: Path, found: Iterable[Block]) -> None:
@@ -264,7 +264,9 @@ def compare(place: str, command: Command, printed: str) -> None:
         )
 
 
-_TOKEN = re.compile(r"(?P<hash>(?<=/nix/store/)[0-9a-z]{32})|(?P<number>[0-9]+)|(?P<any>…)|(?P<blank> +)")
+_TOKEN = re.compile(
+    r"(?P<hash>(?<=/nix/store/)[0-9a-z]{32})|(?P<number>(?<!stage-)[0-9]+)|(?P<any>…)|(?P<blank> +)"
+)
 _LIKE = {"hash": "[0-9a-z]{32}", "number": "[0-9]+", "any": ".*", "blank": " +"}
 
 
