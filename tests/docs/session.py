@@ -32,8 +32,8 @@ READERS_FILES = {
 }
 # `disk: {size: 10G}` and the like must fit on the tests' host.
 SMALLER: Mapping[str, object] = {"disk": {"size": "512M"}}
-# Printed where .venv is made (tests/test_bootstrap.py), or differently at a terminal (tests/boot/test_terminal.py).
 _TASK = re.compile(r" *[0-9.]+ s  \S")
+# Printed where .venv is made (tests/test_bootstrap.py), or at a terminal only (tests/boot/test_terminal.py).
 _NOT_HERE = re.compile(r"doit: making \.venv|runvm\.sh: booting .*|ready in .*")
 
 
