@@ -7,7 +7,9 @@ from collections.abc import Sequence
 
 from notos.machine import Machine
 
-LONGEST = 2047  # bytes that x86 takes: COMMAND_LINE_SIZE less the zero at its end; with more, QEMU's boot hangs
+LONGEST = (
+    2047  # bytes that x86 takes: COMMAND_LINE_SIZE less the zero at its end; with more, QEMU's boot hangs
+)
 _TOPLEVEL = f"/nix/store/{'0' * 32}-toplevel"
 _DEVICES = 8 * 38  # bytes that QEMU may add for the devices of a microvm
 

@@ -380,3 +380,16 @@ def test_readme_names_what_a_host_needs() -> None:
 def test_the_readmes_test_command_is_what_ci_runs() -> None:
     assert "    ./doit test\n" in (ROOT / "README.md").read_text()
     assert "./doit" in (ROOT / ".ci/run").read_text()
+
+
+def test_what_the_site_needs_is_pinned() -> None:
+    """By version and hash, from no named index, and each package in one file only."""
+    text = (ROOT / "requirements-docs.txt").read_text()
+    pinned = re.findall(
+        r"^([a-z0-9-]+)==\S+(.*)\n((?: +--hash=sha256:[0-9a-f]{64}(?: \\)?\n)+)", text, re.MULTILINE
+    )
+    assert {"mkdocs", "mkdocs-material"} <= {name for name, _, _ in pinned}
+    assert len(re.findall(r"==", re.sub(r" ; .*", "", text))) == len(pinned)
+    assert "://" not in text
+    others = re.findall(r"^([a-z0-9-]+)==\S+ \\", (ROOT / "requirements-test.txt").read_text(), re.MULTILINE)
+    assert not {name for name, _, _ in pinned} & {*others}

@@ -291,7 +291,7 @@ def test_a_config_s_own_settings_go_before_those_of_the_host(tmp_path: Path) -> 
     ("text", "line", "message"),
     [
         ("miror: x\n", 1, 'did you mean "mirror"?'),
-        ("jobs: 2\nmirror: mirror.example\n", 2, f"an example is {MAIN}"),
+        ("jobs: 2\nmirror: mirror.example\n", 2, "; write http://mirror.example"),
         ("jobs: 0\n", 1, "1 to 1024"),
         ("mirror: [\n", 2, "this is not YAML"),
         ("- a\n", 1, "host.yaml is a map of keys"),
