@@ -7,7 +7,6 @@ from tasks import project, tools
 from tasks.graph import (
     CACHE,
     CONFIG,
-    LOADED,
     MACHINE,
     Task,
     build,
