@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from notos.vm.console import Console
-from notos.vm.knock import Door
 from tests.conftest import ROOT
 from tests.fresh.roots import HOME, Maker, Root
 from tests.host import free_port, slowed
@@ -64,11 +63,10 @@ def test_two_commands(maker: Maker, home: Path, tmp_path: Path, suite: str) -> N
         assert process.stdout
         console = Console(process.stdout, tmp_path / "console.log", begun)
         try:
-            with Door(port) as door:
-                while not (console.find("Running sshd...") and door.opened(b"SSH-")):
-                    assert process.poll() is None, "\n".join(console.tail(40))
-                    assert time.monotonic() < begun + 900, "\n".join(console.tail(40))
-                    console.wait(0.2)
+            while not console.find(re.compile(rf"^ready in \d+\.\d s: SSH_PORT={port} \./doit ssh$")):
+                assert process.poll() is None, "\n".join(console.tail(40))
+                assert time.monotonic() < begun + 900, "\n".join(console.tail(40))
+                console.wait(0.2)
             said = [line.text for line in console.lines]
             assert said[0] == MADE
             assert "Entering stage-2..." in said
