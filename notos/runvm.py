@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from notos import memory, scripts
+from notos import memory, scripts, user_network
 from notos.errors import ConfigError
 from notos.home import own
 from notos.machine import SSH_PORT, Machine
@@ -20,11 +20,12 @@ def render(
     keys: Keys,
     *,
     least: int = memory.LEAST,
-    login: str = "./doit ssh",
+    program: str = "./doit",
 ) -> str:
     """Return the script's text; `keys` are handed to the machine.
 
-    `least` is the least memory in MiB with which the machine boots, `login` the command that logs in.
+    `least` is the least memory in MiB with which the machine boots, `program` what the user types for tasks:
+    ./doit, notos, or one of them with config=.
     Raises ScriptError.
     """
     vm = machine.vm
@@ -37,10 +38,12 @@ def render(
         "cpus": vm.cpus,
         "accel": vm.accel,
         "forwards": [f"{host}:{guest}" for host, guest in vm.forward.items()],
+        "userNetwork": user_network.options(machine.network),
         "systemConfig": toplevel.path,
         "kernelParams": " ".join(machine.kernel_params),
         "qemuTree": str(qemu.root),
-        "login": login if ssh else "",
+        "build": f"{program} runvm",
+        "login": f"{program} ssh" if ssh else "",
         "loginPort": str(next((host for host, guest in vm.forward.items() if guest == SSH_PORT), "")),
         "key": str(keys.login),
         "hostKey": str(keys.host),

@@ -21,10 +21,13 @@ leastMemory=@leastMemory@
 cpus=@cpus@
 accel=@accel@
 forwards=@forwards@
+# QEMU's network around the machine (notos/user_network.py).
+userNetwork=@userNetwork@
 systemConfig=@systemConfig@
 kernelParams=@kernelParams@
 qemuTree=@qemuTree@
-# The command that logs in, and the port of 127.0.0.1 that it connects to.
+# The command that builds, the one that logs in, and the port of 127.0.0.1 to which it connects.
+build=@build@
 login=@login@
 loginPort=@loginPort@
 # Notos' own public key.
@@ -121,7 +124,7 @@ script=$(readlink -f "$0") || fail "cannot find where $0 is"
 folder=${script%/*}
 disk=${DISK:-$folder/disk.img}
 for part in vmlinuz initrd root.squashfs; do
-	[ -r "$folder/$part" ] || fail "$folder/$part is missing; run ./doit runvm"
+	[ -r "$folder/$part" ] || fail "$folder/$part is missing; run $build"
 done
 
 why=
@@ -180,7 +183,7 @@ taken() {
 # Ports below it are root's (ip(7)). Not by `read`: dash reads byte by byte, and gets only the first one from there.
 unprivileged=$(cat /proc/sys/net/ipv4/ip_unprivileged_port_start 2>/dev/null)
 isNumber "$unprivileged" 0 65536 || unprivileged=1024
-network=user,id=net0,net=10.0.2.0/24,host=10.0.2.2,dns=10.0.2.3
+network=user,id=net0,$userNetwork
 ports=
 sshPort=
 listens=
@@ -272,7 +275,7 @@ length=$(printf %s "$append" | wc -c)
 
 if [ -z "${QEMU-}" ]; then
 	qemu=$qemuTree/usr/bin/qemu-system-x86_64
-	[ -x "$qemu" ] || fail "$qemu is missing; run ./doit runvm, or set QEMU"
+	[ -x "$qemu" ] || fail "$qemu is missing; run $build, or set QEMU"
 fi
 
 # Not -nographic, with which SeaBIOS clears the terminal and turns its line wrap off. An option of the user's goes

@@ -1,5 +1,6 @@
 """The image: the initrd, the squashfs, and runvm.sh that boots them."""
 
+import shlex
 from pathlib import Path
 
 from notos.home import in_checkout, own, packaged
@@ -76,7 +77,8 @@ def task_runvm() -> Task:
         "disk": MACHINE.disk and MACHINE.disk.size,
         "cache": str(CACHE.root),
         "ssh": MACHINE.ssh.server,
-        "login": login(),
+        "program": program(),
+        "network": vars(MACHINE.network),
     }
     return {
         "actions": [step(write_runvm)],
@@ -96,7 +98,7 @@ def write_runvm() -> None:
     keys = ssh_key.ensure(CACHE, qemu)
     least = least_memory()["vm.memory, at least"]
     runvm.check_memory(MACHINE, least)
-    text = runvm.render(MACHINE, toplevel, qemu, keys, least=least, login=login())
+    text = runvm.render(MACHINE, toplevel, qemu, keys, least=least, program=program())
     write_if_changed(RUNVM, text.encode(), mode=0o755)
     write_if_changed(build(Path(KNOCK).name), Path(KNOCK).read_bytes())
     if not linked():
@@ -123,7 +125,7 @@ def least_memory() -> dict[str, int]:
     return {"vm.memory, at least": value}
 
 
-def login() -> str:
-    """Return the command by which the user logs in to the machine."""
-    program = "./doit" if in_checkout() else "notos"
-    return f"{program} ssh" if str(CONFIG) == "config.yaml" else f"{program} config={CONFIG} ssh"
+def program() -> str:
+    """Return what the user types for tasks of this machine, whichever command built it."""
+    name = "./doit" if in_checkout() else "notos"
+    return name if str(CONFIG) == "config.yaml" else f"{name} config={shlex.quote(str(CONFIG))}"

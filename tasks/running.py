@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from tasks import project, reporter, tools
 from tasks.graph import CACHE, MACHINE, Task, params, step
 from tasks.image import RUNVM
-from tasks.usage import GENERATION, HOST, PORT, WITHIN, usage
+from tasks.usage import GENERATION, HOST, PORT, WITHIN, command, usage
 
 if TYPE_CHECKING:
     from notos.remote import Remote
@@ -98,8 +98,7 @@ def log_in(words: list[str]) -> None:
 
     where = address()
     _wait(where)
-    command = ssh_key.login(CACHE, tools.tree("qemu"), where)
-    run.become([*command, *words])
+    run.become([*ssh_key.login(CACHE, tools.tree("qemu"), where), *words])
 
 
 def switch(dry_run: bool, force: bool) -> None:
@@ -119,7 +118,7 @@ def switch(dry_run: bool, force: bool) -> None:
         todo = switching.plan(remote, project.STORE, now, toplevel.path, closure)
         number = _turn(remote, now, todo, dry_run=dry_run)
     if number:
-        print("a boot has its image's system again: ./doit runvm makes an image of this one")
+        print(f"a boot has its image's system again: {command('runvm')} makes an image of this one")
 
 
 def roll_back(dry_run: bool) -> None:
@@ -208,7 +207,7 @@ def _turn(remote: "Remote", now: "Running", todo: "Plan", *, dry_run: bool) -> i
     for line in said:
         print(f"  {line}")
     seconds = time.monotonic() - started
-    then = "./doit generations lists them" if todo.generation else "./doit rollback goes back"
+    then = f"{command('generations')} lists them" if todo.generation else f"{command('rollback')} goes back"
     print(f"switched in {seconds:.1f} s; this is generation {number}, and {then}")
     for each in fallen:
         for line in each.lines():
