@@ -16,7 +16,8 @@ from notos.ssh_key import Address
 SETTLED = 60.0  # seconds after its start from which a machine is taken to have booted
 BOOT = 180.0  # seconds for which a boot is waited for
 _NOTE = 0.5  # seconds before the user is told of a wait
-_SLOWEST = 0.5
+# OpenSSH's server to a caller that it does not serve now (sshd_config(5), MaxStartups, PerSourcePenalties).
+_BUSY = (b"Not allowed at this time", b"Exceeded MaxStartups")
 _LISTEN = "0A"
 _LOCAL = ("0100007F", "00000000", "0000000000000000FFFF00000100007F", "0" * 32)
 
@@ -61,13 +62,13 @@ def wait(address: Address, script: Path, note: Callable[[str], None], *, seconds
         raise _other(port, f"{owner.name}, process {owner.pid}")
     if owner and owner.age() > SETTLED:
         return
-    from notos.vm.knock import Door  # the package takes 0.1 s to import
+    from notos.vm.knock import SLOWEST, Door  # the package takes 0.1 s to import
 
     begun = time.monotonic()
     noted = False
-    with Door(port, slowest=_SLOWEST) as door:
+    with Door(port, slowest=SLOWEST) as door:
         while not door.opened(b"SSH-"):
-            if door.heard:
+            if door.heard and not door.heard.startswith(_BUSY):
                 raise _other(port, f'it says "{door.heard.decode(errors="replace").splitlines()[0].strip()}"')
             if not door.listens and not _starts(port, script):
                 raise refused(address)

@@ -25,10 +25,12 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from typing import Self
 
+SLOWEST = 1.0  # seconds between two knocks at a machine that boots
 _AGAIN = 0.05  # seconds after one that was refused
 _BESIDES = 0.5  # seconds until there is a second one, a third after twice as many, …
 _GREETING = b"SSH-"
 _LONGEST = 300.0  # seconds for which a boot is waited for
+_MOST = 4  # knocks at once: an ssh server that comes up answers them all
 _LEAVE = 10.0  # seconds for a server to end connections that were hung up
 # States of a connection that the machine has taken, and perhaps ended again.
 _ANSWERED = "ESTABLISHED|CLOSE_WAIT|FIN_WAIT_1|FIN_WAIT_2|CLOSING|LAST_ACK|TIME_WAIT"
@@ -38,7 +40,7 @@ class Door:
     """The port `port` of 127.0.0.1. Use it as a context manager; leaving it hangs up.
 
     Until the first refusal, which shows that the machine has a network, there are at most `slowest` seconds
-    between two knocks.
+    between two knocks, and no more than a few at once.
 
     listens  whether something listened at the port when a knock last ended
     heard    the last words that were not the greeting waited for
@@ -125,6 +127,8 @@ class Door:
         if not at_once:
             self._patience = min(2 * self._patience, self._slowest)
         self._refused = False
+        if len(self._knocks) >= _MOST and self._slowest < math.inf:
+            self._knocks.pop(0).close()
         self._knocked = time.monotonic()
         knock = socket.socket()
         knock.setblocking(False)
@@ -152,7 +156,7 @@ def main(port: str, process: str, command: str) -> None:
     with suppress(OSError):  # the process has ended, or nobody reads the line
         ended = os.pidfd_open(int(process))
         begun = _started()
-        with Door(int(port), slowest=_BESIDES) as door:
+        with Door(int(port), slowest=SLOWEST) as door:
             while (now := time.clock_gettime(time.CLOCK_BOOTTIME)) < begun + _LONGEST:
                 if select.select([ended], [], [], _AGAIN)[0]:
                     return

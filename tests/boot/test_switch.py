@@ -244,6 +244,7 @@ def test_services_that_do_not_stay_up_are_named(machine: Switched) -> None:
 
 
 def test_the_machine_of_another_config_is_refused(machine: Switched) -> None:
+    machine.switch("etc: {motd: {text: mine}}\n")
     before = machine.ssh("readlink /run/current-system")
     (machine.project.root / machine.config).write_text(machine.base.replace("switched", "another"))
     done = machine.doit("switch", check=False)
