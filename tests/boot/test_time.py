@@ -50,7 +50,6 @@ def time_server(offset: float) -> Iterator[None]:
 
         threading.Thread(target=serve, daemon=True).start()
         yield
-        server.shutdown(socket.SHUT_RDWR)
 
 
 @pytest.fixture(scope="module")
