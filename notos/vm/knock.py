@@ -113,7 +113,7 @@ class Door:
         found = set(re.findall(pattern, connections))
         if self._others is None:
             self._others = found
-        for each in select.select(self._knocks, [], [], 0)[0]:
+        for each in select.select(list(self._knocks), [], [], 0)[0]:
             if _refused(each):
                 self._ended(each)
         self._knock()
@@ -128,7 +128,9 @@ class Door:
             self._patience = min(2 * self._patience, self._slowest)
         self._refused = False
         if len(self._knocks) >= _MOST and self._slowest < math.inf:
-            self._knocks.pop(0).close()
+            oldest = next(iter(self._knocks))
+            oldest.close()
+            del self._knocks[oldest]
         self._knocked = time.monotonic()
         knock = socket.socket()
         knock.setblocking(False)
