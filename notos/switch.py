@@ -179,7 +179,8 @@ def settle(remote: Remote, anew: Remote, todo: Plan, *, since: float) -> list[Fa
     text = script("settle", services=todo.changes.start, moment=moment)
     done = remote.call(text)
     said = anew.run(text) if done.status == LOST else done.out.decode(errors="replace")
-    rows = [line.split(" ", 2) for line in said.splitlines()]
+    # Only newlines end a row: a log may have other characters that str.splitlines() takes for an end.
+    rows = [row for row in (line.split(" ", 2) for line in said.split("\n")) if len(row) == 3]
     return [
         Fallen(name, status, [row[2] for row in rows if row[:2] == ["said", name]])
         for word, name, status in rows

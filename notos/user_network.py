@@ -11,7 +11,7 @@ from notos.machine import Network
 
 _USUAL = IPv4Interface("10.0.2.15/24")  # what QEMU gives to a machine by default
 _PREFIXES = range(8, 31)  # a smaller subnet has no room for three addresses
-_HOST, _DNS = (2, 1, 3), (3, 1, 2)  # numbers of addresses in a subnet, in order of preference
+_HOST, _DNS = (2, 1, 3), (3, 2, 1)  # numbers of addresses in a subnet, in order of preference
 
 
 def options(network: Network) -> str:
@@ -23,14 +23,19 @@ def options(network: Network) -> str:
     if own.network.prefixlen not in _PREFIXES:
         own = _USUAL
     net = own.network
-    servers = [each for each in map(IPv4Address, network.dns) if each in net]
-    gateway = [each for each in map(IPv4Address, filter(None, [network.gateway])) if each in net]
-    host = _first([*gateway, *(net[number] for number in _HOST)], [own.ip, *(() if gateway else servers)])
-    dns = _first([*servers, *(net[number] for number in _DNS)], [own.ip, host])
+    gateway, *servers = (
+        IPv4Address(each) if each and IPv4Address(each) in net else None
+        for each in (network.gateway, *network.dns)
+    )
+    # QEMU wants two addresses, and routes by either: one that is both has to answer for names.
+    dns = _first(
+        [*servers, *(net[number] for number in _DNS)], [own.ip, *([] if gateway in servers else [gateway])]
+    )
+    host = _first([gateway, *(net[number] for number in _HOST)], [own.ip, dns])
     words = [f"net={net}", f"host={host}", f"dns={dns}"]
     return ",".join(words if own == _USUAL else [*words, f"dhcpstart={own.ip}"])
 
 
-def _first(wanted: Iterable[IPv4Address], taken: Iterable[IPv4Address]) -> IPv4Address:
-    used = set(taken)
-    return next(each for each in wanted if each not in used)
+def _first(wanted: Iterable[IPv4Address | None], taken: Iterable[IPv4Address | None]) -> IPv4Address:
+    used = {None, *taken}
+    return next(each for each in wanted if each is not None and each not in used)

@@ -191,7 +191,7 @@ set -f
 for forward in $forwards; do
 	port=${forward%%:*}
 	guest=${forward#*:}
-	if ! isNumber "$port" 1 65535 || ! isNumber "$guest" 1 65535; then
+	if [ "$port" = "$forward" ] || ! isNumber "$port" 1 65535 || ! isNumber "$guest" 1 65535; then
 		fail "FORWARD has $forward; it takes pairs of ports from 1 to 65535, 127.0.0.1's and the machine's: \"8080:80 2222:22\""
 	fi
 	hint='change vm.forward in the config, or set FORWARD'
@@ -302,8 +302,9 @@ if [ -z "${QUIET-}" ]; then
 	echo "runvm.sh: booting $name; $quit$listens$slow" >&2
 	# It writes one line when the ssh server answers. Apart from this process, which becomes QEMU and would not
 	# collect it.
-	if [ -n "$login" ] && [ -n "$sshPort" ] && [ -r "$folder/knock.py" ] && command -v python3 >/dev/null; then
-		(python3 -I -S "$folder/knock.py" "$sshPort" "$$" "$login" 3>&2 </dev/null >/dev/null 2>&1 &)
+	python=$(command -v python3) || python=$folder/../../.venv/bin/python
+	if [ -n "$login" ] && [ -n "$sshPort" ] && [ -r "$folder/knock.py" ] && [ -x "$python" ]; then
+		("$python" -I -S "$folder/knock.py" "$sshPort" "$$" "$login" 3>&2 </dev/null >/dev/null 2>&1 &)
 	fi
 fi
 

@@ -205,15 +205,19 @@ def test_services_that_fall(tmp_path: Path) -> None:
     """By the connection that there is, or by a new one where the switch has ended that."""
     now, store, new = scene(tmp_path)
     plan = switch.plan(Machine([answer("")]), store, now, new)  # type: ignore[arg-type]
-    said = "fallen web 3\nsaid web no folder\nsaid web \nfallen own \n"
-    fallen = [switch.Fallen("web", "3", ["no folder", ""]), switch.Fallen("own", "", [])]
+    said = "fallen web 3\nsaid web no folder\nsaid web 50%\r100%\u2028\x0cdone\nsaid web \nfallen own \n"
+    logged = ["no folder", "50%\r100%\u2028\x0cdone", ""]
+    fallen = [switch.Fallen("web", "3", logged), switch.Fallen("own", "", [])]
     old = Machine([answer(said)])
     assert switch.settle(old, Machine([]), plan, since=0) == fallen  # type: ignore[arg-type]
     assert "\nservices=sshd\n" in old.asked[0]
     assert "\nmoment=1\n" in old.asked[0]
     both = Machine([answer("", LOST)]), Machine([answer(said)])
     assert switch.settle(*both, plan, since=0) == fallen  # type: ignore[arg-type]
-    assert list(fallen[0].lines()) == ["web does not stay up: exit status 3", "| no folder", "| "]
+    assert list(fallen[0].lines()) == [
+        "web does not stay up: exit status 3",
+        *(f"| {each}" for each in logged),
+    ]
 
 
 def test_a_machine_of_another_config(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from notos import config, runvm
+from notos import config, kernel_command_line, runvm
 from notos.ssh_key import Keys
 from notos.store import StoreObject
 from notos.tools import ToolsTree
@@ -116,6 +116,21 @@ def rendered(built: Project, folder: Path, text: str) -> Path:
 def micro(built: Project, tmp_path: Path) -> Path:
     """The script of a microvm; nothing that it boots is built."""
     return rendered(built, tmp_path / "micro", MICROVM)
+
+
+@pytest.mark.parametrize(
+    "more", ["", "disk: 1G\n", "vm: {machine: microvm}\n", "vm: {machine: microvm}\ndisk: 1G\n"]
+)
+def test_the_command_line_that_a_config_is_checked_by(
+    built: Project, tmp_path: Path, show: Path, more: str
+) -> None:
+    """Its longest form is what runvm.sh gives to the kernel of an emulated processor."""
+    script = rendered(built, tmp_path / "longest", f"name: longest\n{more}")
+    options = dict(itertools.pairwise(start(script, show, ACCEL="tcg").stdout.splitlines()))
+    machine = config.load(built.root / "rendered.yaml").machine
+    words = kernel_command_line.words(machine)
+    assert len(options["-append"]) == len(" ".join(words))
+    assert len(set(options["-append"].split()) ^ set(words)) == 2  # the toplevel's path
 
 
 def test_a_microvm_has_its_devices_without_pci(built: Project, micro: Path, show: Path) -> None:
@@ -261,6 +276,7 @@ WRONG = [
     ({"FORWARD": "abc"}, r"FORWARD has abc; "),
     ({"FORWARD": "8402:80,8403:81"}, r"FORWARD has 8402:80,8403:81; "),
     ({"FORWARD": "8402:"}, r"FORWARD has 8402:; "),
+    ({"FORWARD": "8402"}, r"FORWARD has 8402; it takes pairs of ports"),
     ({"FORWARD": ":80"}, r"FORWARD has :80; "),
     ({"FORWARD": "*"}, r"FORWARD has \*; "),
     ({"FORWARD": "8402:70000"}, r"FORWARD has 8402:70000; "),

@@ -22,10 +22,10 @@ CASES = [
         Network(address="192.168.7.9/29", gateway="192.168.7.14", dns=("192.168.7.10", "9.9.9.9")),  # type: ignore[arg-type]
         "net=192.168.7.8/29,host=192.168.7.14,dns=192.168.7.10,dhcpstart=192.168.7.9",
     ),
-    # A router that is the name server too: QEMU wants two addresses.
+    # A router that is the name server too: QEMU wants two addresses, and answers for names at one of them.
     (
         Network(address="192.168.1.5/24", gateway="192.168.1.1", dns=("192.168.1.1",)),  # type: ignore[arg-type]
-        "net=192.168.1.0/24,host=192.168.1.1,dns=192.168.1.3,dhcpstart=192.168.1.5",
+        "net=192.168.1.0/24,host=192.168.1.2,dns=192.168.1.1,dhcpstart=192.168.1.5",
     ),
     (
         Network(address="10.1.0.1/30", gateway="10.1.0.2"),  # type: ignore[arg-type]
