@@ -222,7 +222,7 @@ def test_services_that_do_not_stay_up_are_named(machine: Switched) -> None:
     done = machine.doit("switch", check=False)
     assert done.returncode == 1
     assert re.search(
-        r"^switched in \d+\.\d s; this is generation \d+, and \./doit rollback", done.stdout, re.M
+        r"^switched in \d+\.\d s; this is generation \d+, and doit rollback", done.stdout, re.M
     )
     assert re.search(
         r"^  web does not stay up: exit status 3\n  \| \S+ no folder /var/www\n", done.stdout, re.MULTILINE
@@ -234,7 +234,7 @@ def test_services_that_do_not_stay_up_are_named(machine: Switched) -> None:
     )
     assert re.search(
         r"^FAILED +switch: 127\.0\.0\.1:\d+ was switched, but these services do not stay up: bare, web: "
-        r"mend the config and switch again, or go back: \./doit rollback$",
+        r"mend the config and switch again, or go back: doit rollback$",
         done.stdout,
         re.MULTILINE,
     )
