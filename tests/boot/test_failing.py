@@ -49,7 +49,8 @@ def lost(machine_factory: MachineFactory) -> Iterator[Lost]:
         pids.append(machine.pid)
         with pytest.raises(MachineLostError) as caught:
             machine.succeed(command)
-        assert time.monotonic() - machine.console.lines[-1].at < slowed(AT_ONCE)
+        if machine.console.lines:  # with too little memory nothing comes to the console
+            assert time.monotonic() - machine.console.lines[-1].at < slowed(AT_ONCE)
         machine.close()
         return str(caught.value)
 
@@ -117,7 +118,9 @@ def test_a_module_that_is_none(built: Project, folder: Path, lost: Lost) -> None
     path = f"{modules}/lib/modules/{release}/{name}".lstrip("/")
     tree = Tree()
     tree.file(path, b"this is no module")
-    put(folder / "initrd", (folder / "initrd").read_bytes() + b"".join(cpio_writer.pieces(tree)))
+    initrd = (folder / "initrd").read_bytes()
+    # The kernel takes an archive that is not compressed at a multiple of 4 only (initramfs buffer format).
+    put(folder / "initrd", initrd + bytes(-len(initrd) % 4) + b"".join(cpio_writer.pieces(tree)))
     said = lost(folder)
     assert f"rescue shell: stage-1 failed: the kernel refused the module {name}\n" in said
     assert "Loading kernel module tun...\n" in said
