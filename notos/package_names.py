@@ -2,7 +2,8 @@
 
 The first of these that finds any: what provides the name as a virtual package; what has a program of that
 name, with names that begin with it; names with two neighbouring letters swapped; names that are spelt alike;
-the name without its last part; short names with one letter wrong; names that end with it. Among equals the one that more packages depend on goes first.
+the name without its last part; short names with one letter wrong; names that end with it. Among equals the
+one that more packages depend on goes first.
 """
 
 import difflib

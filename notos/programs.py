@@ -115,7 +115,8 @@ def _last_command(text: str) -> list[str]:
                 if (each.lstrip("\t") if dash else each) == end:
                     break
     try:
-        shlex.split("\n".join(commands[:-1]), comments=True)  # a quote that is open reaches into the last line
+        # A quote that is open before the last line reaches into it.
+        shlex.split("\n".join(commands[:-1]), comments=True)
         return shlex.split(commands[-1], comments=True) if commands else []
     except ValueError:
         return []
@@ -134,11 +135,11 @@ def _interpreter(data: bytes, system: Tree) -> str:
 def _program_of_env(words: list[str]) -> str:
     """Return the program that `env` starts, by the `words` behind it in a first line; "" if it is in doubt.
 
-    Without -S all of them are one program's name (execve(2)), of which the first word is said.
+    Without -S all of them are one argument (execve(2)), and the first word of a program's name is returned.
     """
     head = re.fullmatch(r"(?:-[0iv]*S|--split-string=)(.*)", words[0])
     if not head:
-        return words[0]
+        return "" if words[0].startswith("-") or "=" in words[0] else words[0]
     try:
         rest = shlex.split(" ".join([head[1], *words[1:]]))
     except ValueError:

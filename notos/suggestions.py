@@ -35,7 +35,7 @@ def _has_empty(value: Any) -> bool:
             return any(_has_empty(each) for pair in value.items() for each in pair)
         case list():
             return any(map(_has_empty, value))
-    return value == ""
+    return isinstance(value, str) and not value
 
 
 def _is_short(node: Node) -> bool:

@@ -258,7 +258,7 @@ def test_what_is_wrong_with_all_mirrors_keeps_its_place_in_the_config(
     archive, other = fallback
     for each in (server, other):
         each.faults[f"{SUITE}/InRelease"] = ["404"] * 20
-    with pytest.raises(FetchError, match="there is no suite .* failed too") as caught:
+    with pytest.raises(FetchError, match=r"there is no suite .* failed too") as caught:
         archive.newest("bash")
     assert caught.value.keys == ("debian", "suite")
 

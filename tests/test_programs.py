@@ -57,6 +57,7 @@ SH = "#!/bin/sh\n"
         "#!/usr/bin/env -S python3 -u\n",
         "#!/usr/bin/env -S -i A=b -u C python3 -u -W error\n",
         "#!/usr/bin/env -vSpython3 -u\n",
+        "#!/usr/bin/env -i perl\n",
         "#!/usr/bin/env --split-string=python3 -u\n",
         "#!/usr/bin/env -S PATH=/opt/bin perl -w\n",
         "#!/usr/bin/env -S ${PERL} -w\n",
