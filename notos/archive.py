@@ -117,10 +117,19 @@ class Archive:
 
     @cached_property
     def _left_out(self) -> list[tuple[str, Index]]:
-        """The same of the components that `debian` leaves out."""
+        """The same of the components that `debian` leaves out, as far as the mirror has them.
+
+        They serve for hints alone, and a local mirror may carry main only.
+        """
         end = f"/binary-{ARCHITECTURE}/Packages.xz"
         listed = {path.removesuffix(end) for path in self._suites[0].release.files if path.endswith(end)}
-        return self._opened(sorted(each for each in listed - {*self.debian.components} if "/" not in each))
+        found = []
+        for component in sorted(each for each in listed - {*self.debian.components} if "/" not in each):
+            try:
+                found += self._opened([component])
+            except (FetchError, LockError):
+                continue
+        return found
 
     def _opened(self, components: Sequence[str]) -> list[tuple[str, Index]]:
         listed = self._listed(f"binary-{ARCHITECTURE}/Packages.xz", components)

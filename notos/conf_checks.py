@@ -23,7 +23,13 @@ def problems(machine: Machine, node: Node) -> Iterator[Problem]:
         if file.text is not None:
             text, where = file.text, ""
         elif file.source is not None:
-            text, where = Path(file.source).read_text(errors="replace"), f"{Path(file.source).name}:"
+            try:
+                text = Path(file.source).read_text(encoding="utf-8", errors="replace")
+            except OSError as error:
+                place = place_of(node, "etc", path, "source")
+                yield Problem(f"etc.{path}.source: cannot read {file.source}: {error.strerror}", place)
+                continue
+            where = f"{Path(file.source).name}:"
         else:
             continue
         for number, message in _FOLDERS[folder](name, text):
@@ -31,11 +37,14 @@ def problems(machine: Machine, node: Node) -> Iterator[Problem]:
 
 
 def _problem(node: Node, path: str, where: str, number: int, message: str) -> Problem:
-    """Return the problem of line `number` of the file at `path`: at that line if the config has its text."""
+    """Return the problem of line `number` of the file at `path`: at that line if the config shows it."""
     if where:
         return Problem(f"{where}{number}: {message}", place_of(node, "etc", path, "source"))
     place = place_of(node, "etc", path, "text")
-    if place.source.line(place.line)[place.column : place.column + 1] in ("|", ">"):
+    style = place.source.line(place.line)[place.column : place.column + 1]
+    if style == ">":  # its lines are folded, so that those of the text are others
+        return Problem(message, key_place(node, "etc", path, "text"))
+    if style == "|":
         line = place.source.line(place.line + number)
         start = len(line) - len(line.lstrip())
         return Problem(message, Place(place.source, place.line + number, start, len(line) - start))

@@ -156,7 +156,8 @@ def also_failed(error: FetchError, others: int) -> FetchError:
     if not others:
         return error
     mirrors = "the fallback mirror" if others == 1 else f"{others} fallback mirrors"
-    return type(error)(f"{error.message} ({mirrors} failed too)", hint=error.hint)
+    message = f"{error.message} ({mirrors} failed too)"
+    return type(error)(message, hint=error.hint, keys=error.keys, package=error.package)
 
 
 def _first_error(futures: list[Future[None]]) -> BaseException | None:

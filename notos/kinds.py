@@ -1,9 +1,10 @@
-"""What each type of text and number in machine.py looks like: a name, a form, a pattern; nothing is read.
+"""What each type of text and number in machine.py looks like: a name, a form, a pattern.
 
 The loader checks by it, the JSON Schema and the reference are made from it. Patterns match the whole
 text and mean the same in Python and in ECMA-262, which JSON Schema uses.
 """
 
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +22,10 @@ class Text:
     pattern: str = ""
     example: str = ""
     convert: Callable[[str, Path], str] | None = None
-    """Takes the text and the folder of its config to the value; raises ValueError with what is wrong."""
+    """Takes the text and the folder of its config to the value.
+
+    Raises ValueError with what is wrong, OSError for what the user may not read.
+    """
     on_host: bool = False
     """The text is the path of something on this host."""
 
@@ -53,6 +57,7 @@ def _source_file(text: str, folder: Path) -> str:
     path = _absolute(text, folder)
     if not path.is_file():
         raise ValueError(f"{folder / text} {'is not a file' if path.exists() else missing(path, text)}")
+    path.open("rb").close()
     return str(path)
 
 
@@ -65,7 +70,15 @@ def _source_folder(text: str, folder: Path) -> str:
         raise ValueError(f"{folder / text} has no file named run")
     if not run.stat().st_mode & 0o111:
         raise ValueError(f"{folder / text / 'run'} is not executable; chmod +x it")
+    for below, _, names in os.walk(path, onerror=_raise):
+        for each in (Path(below, name) for name in names):
+            if each.is_file():
+                each.open("rb").close()
     return str(path)
+
+
+def _raise(error: OSError) -> None:
+    raise error
 
 
 def missing(path: Path, text: str) -> str:
@@ -77,7 +90,10 @@ def missing(path: Path, text: str) -> str:
 
     if text.startswith("~"):
         return "is not there; ~ stands for nothing in a config, write the whole path"
-    names = sorted(each.name for each in path.parent.iterdir()) if path.parent.is_dir() else []
+    try:
+        names = sorted(each.name for each in path.parent.iterdir())
+    except OSError:
+        names = []
     near = difflib.get_close_matches(path.name, names, 1)
     return f"is not there; did you mean {near[0]}?" if near else "is not there"
 

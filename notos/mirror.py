@@ -53,9 +53,9 @@ def mirrors(
     them stays unknown, HostError for bad settings.
     """
     settings = host_settings.load() if host is None else host
-    wanted_main, wanted_security = _variable(VARIABLE), _variable(SECURITY_VARIABLE)
     found = apt.Apt((), (), {})
     pinned = debian.mirror != "auto"
+    wanted_main = None if pinned else _variable(VARIABLE)
     named = (debian.mirror if pinned else None) or wanted_main or settings.mirror
     if not named:
         try:
@@ -66,7 +66,7 @@ def mirrors(
             if named is None:
                 raise UnknownMirrorError(error.message) from error
     main = named.rstrip("/")
-    security = (debian.security_mirror if debian.security_mirror != "auto" else None) or wanted_security
+    security = debian.security_mirror if debian.security_mirror != "auto" else _variable(SECURITY_VARIABLE)
     if not security and (pinned or wanted_main):
         security = _beside(main)
     security = security or settings.security_mirror or next(iter(found.security), None) or _beside(main)

@@ -1,8 +1,9 @@
 """Packages that were meant by a name that no package has.
 
 The first of these that finds any: what provides the name as a virtual package; what has a program of that
-name, with names that begin with it; names that are spelt alike; the name without its last part; names that
-end with it. Among equals the one that more packages depend on goes first.
+name, with names that begin with it; names with two neighbouring letters swapped; names that are spelt alike;
+the name without its last part; short names with one letter wrong; names that end with it. Among equals the
+one that more packages depend on goes first.
 """
 
 import difflib
@@ -10,6 +11,8 @@ import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 
 MOST = 3
+_LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789+-."  # of a package's name (Debian policy 5.6.1)
+_SHORT = range(3, 6)  # letters of a name where one that is wrong makes it unlike the right one
 
 # Programs whose package is called otherwise, and names that other distributions have. The archive's list of
 # all files would know them too, and is 13 MB to download.
@@ -93,15 +96,28 @@ def meant(
     if found := [*known, *ranked([each for each in names if begins.fullmatch(each)])]:
         return list(dict.fromkeys(found))[:MOST]
     return (
-        difflib.get_close_matches(name, names, MOST, 0.9)
+        ranked(_swapped(name) & {*names})[:MOST]
+        or difflib.get_close_matches(name, names, MOST, 0.9)
         or [each for each in _shorter(name) if each in names][:1]
         or difflib.get_close_matches(name, names, MOST, 0.8)
+        or ranked(_replaced(name) & {*names} if len(name) in _SHORT else ())[:MOST]
         or sorted(ranked([each for each in names if each.endswith(f"-{name}")]), key=_is_binding)[:MOST]
     )
 
 
 def _is_binding(package: str) -> bool:
     return _BINDINGS.match(package) is not None
+
+
+def _swapped(name: str) -> set[str]:
+    """Return all names that become `name` when two neighbouring letters are swapped."""
+    swaps = range(len(name) - 1)
+    return {name[:at] + name[at + 1] + name[at] + name[at + 2 :] for at in swaps} - {name}
+
+
+def _replaced(name: str) -> set[str]:
+    """Return all names that differ from `name` in one letter."""
+    return {name[:at] + each + name[at + 1 :] for at in range(len(name)) for each in _LETTERS} - {name}
 
 
 def _shorter(name: str) -> list[str]:

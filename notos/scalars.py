@@ -87,8 +87,11 @@ def _text(node: ScalarNode, shape: Scalar, kind: Text, where: str, *, item: bool
         return node.text
     try:
         return kind.convert(node.text, node.place.source.path.parent)
-    except (ValueError, OSError) as error:
+    except ValueError as error:
         raise Problem(f"{where}: {error}", node.place) from None
+    except OSError as error:
+        message = f"{where}: cannot read {error.filename or node.text}: {error.strerror}"
+        raise Problem(message, node.place) from None
 
 
 def _is_decimal(text: str) -> bool:
@@ -197,9 +200,13 @@ def _not_boolean(node: ScalarNode, shape: Scalar, where: str) -> Problem:
     return Problem(f"{where} wants {shape.wanted}; got {got}{advice}", node.place)
 
 
-def did_you_mean(text: str, known: Iterable[str], cutoff: float = 0.6) -> str:
-    """Return advice to write the one of `known` that comes nearest to `text`; "" if none is near."""
+def did_you_mean(text: str, known: Iterable[str], cutoff: float = 0.5) -> str:
+    """Return advice to write the one of `known` that comes nearest to `text` in any case; "" if none is near.
+
+    `cutoff` is the least likeness, from 0 to 1; half of a word is enough where only a few are known.
+    """
     import difflib
 
-    close = difflib.get_close_matches(text, list(known), n=1, cutoff=cutoff)
-    return f'; did you mean "{close[0]}"?' if close else ""
+    names = {each.lower(): each for each in known}
+    close = difflib.get_close_matches(text.lower(), list(names), n=1, cutoff=cutoff)
+    return f'; did you mean "{names[close[0]]}"?' if close else ""

@@ -24,8 +24,18 @@ def line(node: Node, shape: Shape, where: str, *, item: bool = False) -> str:
     if str(key).isdecimal():
         key = int(key)
     fit = _fitted(node, shape) if _is_short(node) else None
-    written = _written(key, fit, item) if fit is not None else ""
+    written = _written(key, fit, item) if fit is not None and not _has_empty(fit) else ""
     return written if written and len(written) <= _LONGEST else _written(key, sample(shape), item)
+
+
+def _has_empty(value: Any) -> bool:
+    """Return True if an empty text is somewhere in `value`: nobody means one."""
+    match value:
+        case dict():
+            return any(_has_empty(each) for pair in value.items() for each in pair)
+        case list():
+            return any(map(_has_empty, value))
+    return isinstance(value, str) and not value
 
 
 def _is_short(node: Node) -> bool:
@@ -235,11 +245,28 @@ def _fitted_struct(node: Node, shape: Struct) -> Any:
             value = _taken(node, each.shape)
             if value is None:
                 value = _taken(_quoted(node), each.shape)
-        elif isinstance(each.shape, ListOf):
+        elif isinstance(each.shape, ListOf) and _are_names(node, each.shape.item):
             value = _fitted_list(node, each.shape)
         if value is not None:
             return {each.name: value}
     return None
+
+
+def _are_names(node: Node, shape: Shape) -> bool:
+    """Return True unless an item of the list `node` is a phrase, or would be repaired to be of `shape`.
+
+    A phrase whose first word would do alone is none of `shape`; a public key, which has several words, is.
+    """
+    if isinstance(shape, Struct) and shape.bare:
+        shape = shape.fields[shape.bare].shape
+    if not isinstance(node, SequenceNode) or not isinstance(shape, Scalar):
+        return True
+    return all(_is_name(each, shape) for each in node.items if isinstance(each, ScalarNode))
+
+
+def _is_name(node: ScalarNode, shape: Scalar) -> bool:
+    first = ScalarNode(node.place, node.text.partition(" ")[0], plain=False)
+    return _taken(node, shape) is not None and (not _is_phrase(node) or _taken(first, shape) is None)
 
 
 def _is_path(shape: Shape) -> bool:

@@ -157,7 +157,7 @@ def _check_fields(raw: str, line: _Line) -> None:
     if len(shlex.split(raw)) > 6 or any(not each.startswith(("/", "-")) for each in (line.home, line.shell)):
         example = f'{line.kind} {line.name} - "A description" /home/{line.name} /bin/sh'
         raise _problem(line, "its fields are not as in sysusers.d(5)", f"write {example}")
-    if line.name == "-" or not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_.-]{0,30}", line.name):
+    if line.kind != "r" and not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_.-]{0,30}", line.name):
         raise _problem(line, f"{line.name} is no account's name", "write letters, digits, _ and -")
 
 

@@ -91,7 +91,7 @@ def mistakes(name: str, text: str) -> Iterator[tuple[int, str]]:
         except NotosError as error:
             yield number, f"{error.message.removeprefix(': ')}; {error.hint}"
             continue
-        if line is not None and not line.path.startswith(WRITABLE):
+        if line is not None and not _can_be_made(line):
             folders = ", ".join(each.rstrip("/") for each in WRITABLE)
             yield (
                 number,
@@ -101,7 +101,13 @@ def mistakes(name: str, text: str) -> Iterator[tuple[int, str]]:
 
 def _parse(name: str, text: str) -> list[_Line]:
     lines = (_parsed(raw, f"tmpfiles.d/{name}:{number}") for number, raw in enumerate(text.splitlines(), 1))
-    return [line for line in lines if line is not None and line.path.startswith(WRITABLE)]
+    return [line for line in lines if line is not None and _can_be_made(line)]
+
+
+def _can_be_made(line: _Line) -> bool:
+    """Return True for what lies in a folder that can be written, and for that folder's own mode and owner."""
+    own = line.kind in _FOLDERS | _MODES and f"{line.path}/" in WRITABLE
+    return own or line.path.startswith(WRITABLE)
 
 
 def _parsed(raw: str, where: str) -> _Line | None:
@@ -127,7 +133,7 @@ def _parsed(raw: str, where: str) -> _Line | None:
     path = words[1].strip('"')
     if _LATE.search(words[1] + words[6]):
         return None
-    if not path.startswith((*WRITABLE, "%")):
+    if not f"{path}/".startswith((*WRITABLE, "%")):
         return _Line(kind, path, words[2], words[3], words[4], "-")
     path = _expanded(path, where)
     return _Line(

@@ -11,10 +11,13 @@ _CLOSERS = {"[": "]", "{": "}"}
 _NOT_YAML = "this is not YAML: "
 
 
-def problem(source: Source, error: yaml.MarkedYAMLError, quoted: Place | None) -> Problem:
+def problem(
+    source: Source, error: yaml.MarkedYAMLError, quoted: Place | None, bracket: Place | None
+) -> Problem:
     """Return what is wrong in `source`, where PyYAML stopped with `error`.
 
-    `quoted` is the opening quote of the last text before that, if it has quotes.
+    `quoted` is the opening quote of the last text before that, if it has quotes; `bracket` is the last [ or {
+    that is not closed.
     """
     mark: Any = error.problem_mark or error.context_mark
     stop = Place(source, mark.line, mark.column) if mark else Place(source, 0, 0)
@@ -29,6 +32,8 @@ def problem(source: Source, error: yaml.MarkedYAMLError, quoted: Place | None) -
         message, place = _unclosed_quote(start, stop), start
     elif quoted and quoted.line <= stop.line and _follows_quote(quoted, stop):
         message, place = _early_quote(quoted, stop)
+    elif bracket and "node content" in said and _is_end(stop):
+        message, place = _unclosed_bracket(bracket, stop)
     elif "flow sequence" in context or "flow mapping" in context:
         message, place = _unclosed_bracket(start, stop)
     elif "mapping values" in said:

@@ -159,7 +159,7 @@ def compose(source: Source, problems: list[Problem]) -> Node | None:
     except yaml.MarkedYAMLError as error:
         from notos import yaml_mistake
 
-        raise yaml_mistake.problem(source, error, _quoted_last(source)) from None
+        raise yaml_mistake.problem(source, error, _quoted_last(source), _bracket_last(source)) from None
     except yaml.YAMLError as error:  # pragma: no cover — read() refuses what the reader would
         raise Problem(f"this is not YAML: {error}".replace("\n", " "), Place(source, 0, 0)) from None
 
@@ -350,6 +350,21 @@ def _quoted_last(source: Source) -> Place | None:
     except yaml.MarkedYAMLError:
         return last
     return None
+
+
+def _bracket_last(source: Source) -> Place | None:
+    """Return where the last bracket before the mistake in `source` opens that is not closed; None if none."""
+    opened: list[Place] = []
+    try:
+        for token in yaml.scan(source.text, Loader=_LOADER):
+            if isinstance(token, yaml.FlowSequenceStartToken | yaml.FlowMappingStartToken):
+                mark: Any = token.start_mark
+                opened.append(Place(source, mark.line, mark.column))
+            elif opened and isinstance(token, yaml.FlowSequenceEndToken | yaml.FlowMappingEndToken):
+                opened.pop()
+    except yaml.MarkedYAMLError:
+        pass
+    return opened[-1] if opened else None
 
 
 def _end_of(source: Source, before: str) -> Place:

@@ -7,7 +7,7 @@ import lzma
 import tarfile
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -86,8 +86,12 @@ class SignedArchive:
         key: Any = None,
         by_hash: bool = True,
         fields: Mapping[str, str | None] = {},
+        absent: Sequence[str] = (),
     ) -> None:
-        """Make `debs` all that `suite` has; `fields` of its Release replace those that it would have."""
+        """Make `debs` all that `suite` has; `fields` of its Release replace those that it would have.
+
+        The Release lists the files `absent` too, which the mirror lacks.
+        """
         mirror = self.root / ("debian-security" if suite.endswith("-security") else "debian")
         dists = mirror / "dists" / suite
         stanzas, contents = [], ["bin/none\tmisc/none"]
@@ -112,6 +116,7 @@ class SignedArchive:
             place = Path(path).parent / "by-hash/SHA256" / digest if by_hash else Path(path)
             _write(dists / place, data)
             listed += f"\n {digest} {len(data):>16} {path}"
+        listed += "".join(f"\n {hashlib.sha256().hexdigest()} {0:>16} {path}" for path in absent)
         now = datetime.now(UTC)
         release: dict[str, str | None] = {
             "Origin": "Debian",

@@ -18,6 +18,7 @@ from notos.fetch import Retries, fetch
 from notos.index import Index
 from notos.machine import ComponentName, SuiteName
 from notos.mirror import Mirrors
+from notos.pool import Pool
 from tests.signed_archive import SUITE, Deb, Fault, Server, SignedArchive, serving, stamp
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -234,6 +235,32 @@ def test_a_missing_component(archive: Archive) -> None:
     with pytest.raises(LockError, match="has no contrib/binary-amd64/Packages") as caught:
         replace(archive, debian=debian).newest("bash")
     assert "components" in caught.value.hint
+
+
+def test_a_mirror_that_carries_main_alone(archive: Archive, signed: SignedArchive, server: Server) -> None:
+    """The components that Release lists and the mirror lacks serve for hints only."""
+    absent = [f"{component}/binary-amd64/Packages.xz" for component in ("contrib", "non-free")]
+    for end in ("", "-updates"):
+        signed.publish([BASH] if not end else [], suite=SUITE + end, absent=absent)
+    with pytest.raises(LockError) as caught:
+        Pool(None, archive).asked({"system": ["bahs", "zzzzz"]})
+    assert [each.hint for each in caught.value.parts] == [
+        "did you mean bash?",
+        "check its name, and debian.components in the config",
+    ]
+    assert archive.component_with("bahs") == ""
+    assert len([path for path, _ in server.requests if "/contrib/" in path]) <= 4, "once for all hints"
+
+
+def test_what_is_wrong_with_all_mirrors_keeps_its_place_in_the_config(
+    fallback: tuple[Archive, Server], server: Server
+) -> None:
+    archive, other = fallback
+    for each in (server, other):
+        each.faults[f"{SUITE}/InRelease"] = ["404"] * 20
+    with pytest.raises(FetchError, match=r"there is no suite .* failed too") as caught:
+        archive.newest("bash")
+    assert caught.value.keys == ("debian", "suite")
 
 
 def test_a_mirror_that_recovers(archive: Archive, server: Server) -> None:

@@ -1,7 +1,11 @@
 """Configs into machines: defaults, layers, and every problem at its line."""
 # ruff: noqa: E501 — a case of the table is one line
 
+import os
 import random
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -229,6 +233,8 @@ WRONG = [
     ("etc: {sysusers.d/a.conf: {text: 'u a - The web /srv'}}", 'write u a - "A description" /home/a /bin/sh', "'u a - The web /srv'"),
     ("etc:\n  sysusers.d/a.conf:\n    text: |\n      # fine\n      u a -\n      u b - 'x\n", "No closing quotation", "u b - 'x"),
     ("etc: {sysusers.d/a.conf: {source: accounts}}", "accounts:2: a line of type q is not understood", "accounts"),
+    ("etc:\n  sysusers.d/a.conf:\n    text: >\n      u a -\n\n      q b\n", "a line of type q is not", "text"),
+    ("etc: {sysusers.d/a.conf: {source: /proc/self/mem}}", "cannot read /proc/self/mem: Input/output error", "/proc/self/mem"),
     ("etc: {sysusers.d/web: {text: u a}}", "is not read: files of sysusers.d are called NAME.conf", "sysusers.d/web"),
     ("etc: {tmpfiles.d/a.conf: {text: d}}", "a line of tmpfiles.d has a type and a path", "d"),
     ("etc: {tmpfiles.d/a.conf: {text: d /opt/x}}", "/opt/x cannot be made, for only /run, /var", "d /opt/x"),
@@ -263,6 +269,53 @@ def test_wrong(write, tmp_path: Path, text: str, says: str, at: str) -> None:
         assert line[start:].startswith(at)
         if at not in ("[", "{") and len(line) < 98:
             assert len(carets) - start == len(at)
+
+
+@contextmanager
+def as_nobody() -> Iterator[None]:
+    """Take root's rights from this process for a while; another user has none of them anyhow."""
+    before = os.geteuid()
+    if before == 0:
+        os.seteuid(65534)
+    try:
+        yield
+    finally:
+        os.seteuid(before)
+
+
+UNREADABLE = [
+    ("etc: {sysusers.d/a.conf: {source: closed}}", "cannot read closed: Permission denied"),
+    ("etc: {motd: {source: closed}}", "cannot read closed: Permission denied"),
+    ("etc: {motd: {source: shut/file}}", "cannot read shut/file: Permission denied"),
+    ("etc: {motd: {source: dark/file}}", "dark/file is not there"),
+    ("services: {web: {source: web}}", "cannot read web/log: Permission denied"),
+    ("services: {web: {source: shut/web}}", "cannot read shut/web: Permission denied"),
+    ("imports: [closed]", "cannot read closed: Permission denied"),
+    ("imports: [shut/x.yaml]", "cannot read shut/x.yaml: Permission denied"),
+    ("imports: [dark/x.yaml]", "cannot read dark/x.yaml: No such file or directory"),
+]
+
+
+@pytest.mark.parametrize(("text", "says"), UNREADABLE, ids=[text for text, _ in UNREADABLE])
+def test_what_the_user_may_not_read(write, monkeypatch: pytest.MonkeyPatch, text: str, says: str) -> None:
+    """One problem, at the line that names the file."""
+    with tempfile.TemporaryDirectory() as folder:
+        monkeypatch.chdir(folder)
+        Path(folder).chmod(0o755)  # pytest's own folders are closed to other users
+        config_file = write(c=f"name: x\n{text}\n")
+        Path("web").mkdir()
+        Path("web/run").touch(0o755)
+        Path("closed").touch(0)
+        for path, mode in (("shut", 0), ("dark", 0o111), ("web/log", 0)):
+            Path(path).mkdir(mode)
+        with as_nobody():
+            said = problems(config_file).replace(f"{folder}/", "")
+        for path in ("shut", "dark", "web/log"):
+            Path(path).chmod(0o700)
+        monkeypatch.undo()
+    (head,) = [line for line in said.split("\n") if line.startswith("c.yaml:")]
+    assert head.startswith("c.yaml:2: ")
+    assert says in head
 
 
 def test_built_in_services_are_free_when_they_are_off(write) -> None:

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -116,12 +117,24 @@ def test_a_security_mirror_that_cannot_be_guessed() -> None:
 
 @pytest.mark.parametrize("name", ["NOTOS_MIRROR", "NOTOS_SECURITY_MIRROR"])
 @pytest.mark.parametrize("value", ["mirror.example/debian", "ftp://mirror.example/debian", "auto", "http://"])
-def test_the_environment_is_checked(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
+def test_the_environment_is_checked(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str, value: str
+) -> None:
+    keep(tmp_path, f"mirror: {MAIN}\n")
     monkeypatch.setenv(name, value)
     with pytest.raises(FetchError) as caught:
-        mirrors(debian(MAIN))
+        mirrors(debian())
     assert str(caught.value).startswith(f"{name}: invalid address: '{value}': ")
     assert MAIN in caught.value.hint
+
+
+def test_a_variable_that_does_not_count_is_not_checked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NOTOS_MIRROR", "ftp://mirror.example/debian")
+    assert mirrors(debian(MAIN)).main == MAIN
+    monkeypatch.setenv("NOTOS_SECURITY_MIRROR", "auto")
+    assert mirrors(debian(MAIN, SECURITY)) == replace(both(MAIN, SECURITY), pinned=True)
+    with pytest.raises(FetchError, match="NOTOS_SECURITY_MIRROR: invalid address"):
+        mirrors(debian(MAIN))
 
 
 def test_a_password_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -293,7 +306,7 @@ def test_a_config_s_own_settings_go_before_those_of_the_host(tmp_path: Path) -> 
         ("miror: x\n", 1, 'did you mean "mirror"?'),
         ("jobs: 2\nmirror: mirror.example\n", 2, "; write http://mirror.example"),
         ("jobs: 0\n", 1, "1 to 1024"),
-        ("mirror: [\n", 2, "this is not YAML"),
+        ("mirror: [\n", 1, "this is not YAML: the [ that opens here has no ]"),
         ("- a\n", 1, "host.yaml is a map of keys"),
         ("ccache: {sise: 5G}\n", 1, 'did you mean "size"?'),
     ],

@@ -32,6 +32,15 @@ TYPED = [
     ("nodjs", ["nodejs"], []),
     ("python3-yml", ["python3-yaml"], []),
     ("rabbitmq", ["rabbitmq-server"], []),
+    ("bahs", ["bash"], []),
+    ("crul", ["curl"], []),
+    ("vmi", ["vim"], []),
+    ("tmxu", ["tmux"], []),
+    ("hotp", ["htop"], []),
+    ("ngnix", ["nginx"], []),
+    ("opnessh-server", ["openssh-server"], []),
+    ("bazh", ["bash"], []),
+    ("hyop", ["htop"], []),
 ]
 
 

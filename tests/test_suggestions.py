@@ -145,6 +145,9 @@ TYPED = [
     ("services: {web: services/web}", "web: {source: services/web}"),
     ("services: [{name: web, run: exec x}]", "services: {web: {run: exec x}}"),
     ("services: {web: [exec x]}", "web: {run: exec x}"),
+    ("services: {web: [exec a, exec b]}", "web: {run: exec busybox httpd -f -h /tmp}"),
+    ("services: {web: [nginx, curl]}", "web: {packages: [nginx, curl]}"),
+    ("imports: ''", "imports: [other.yaml]"),
     ("services: {web: {run: [exec, nginx]}}", "run: exec nginx"),
     (
         "nix: {settings: {substituters: [http://a.example, http://b.example]}}",
@@ -197,6 +200,10 @@ REPAIRED = [
     ("kernel: {modules: [usb-storage.ko.xz]}", "write usb-storage"),
     ("kernel: {source: 'http://x.example/l.tar'}", "an example is linux-source-6.12"),
     ("debian: {components: [non_free]}", "write non-free"),
+    ("vm: {accel: KVM}", 'did you mean "kvm"?'),
+    ("ssh: {server: OpenSSH}", 'did you mean "openssh"?'),
+    ("ssh: {server: sshd}", 'did you mean "openssh"?'),
+    ("network: {method: DHCP}", 'did you mean "dhcp"?'),
     ("etc: {motd: {text: x, mode: 0o644}}", 'write "0644"'),
     ("etc: {motd: {source: etc/mtd}}", "did you mean motd?"),
     ("etc: {motd: {source: ~/motd}}", "~ stands for nothing in a config, write the whole path"),
@@ -279,6 +286,18 @@ def test_a_key_that_should_be_indented(text: str, key: str, above: str) -> None:
     heads = problems(Path("c.yaml"), f"name: x\n{text}\n")
     line = next(number for number, each in enumerate(text.split("\n"), 2) if each.strip().startswith(key))
     assert f"c.yaml:{line}: indent this below {above}:, which is empty otherwise" in heads
+
+
+@pytest.mark.parametrize(("keys", "shape"), ALL, ids=[".".join(keys) for keys, _ in ALL])
+def test_no_empty_text_is_suggested(keys: Keys, shape: Shape) -> None:
+    for value in ("", "''", "['']", "{'': ''}", "{a: ''}", "[{a: ''}]", "[['']]"):
+        for head in problems(Path("c.yaml"), document(keys, value)):
+            assert not re.search(r"; write .*(?:''|\"\")|, or give it .*''", head), head
+
+
+def test_an_empty_list_of_imports() -> None:
+    (head,) = problems(Path("c.yaml"), "name: x\nimports:\n")
+    assert head.endswith(": imports: [other.yaml]")
 
 
 def test_a_problem_has_a_short_line() -> None:

@@ -3,7 +3,7 @@
 import pytest
 
 from notos.errors import NotosError
-from notos.sysusers import Accounts, accounts
+from notos.sysusers import Accounts, accounts, mistakes
 
 PASSWD = "root:*:0:0:root:/root:/bin/bash\ndaemon:*:1:1:daemon:/usr/sbin:/usr/sbin/nologin\n"
 GROUP = "root:*:0:\ndaemon:*:1:\nnogroup:*:65534:\n"
@@ -50,6 +50,14 @@ def test_no_account_has_a_password_and_only_locked_ones_take_no_keys() -> None:
         "b": "!*",
     }
     assert all(row[1] == "x" for row in rows(result.passwd).values())
+
+
+def test_a_range_of_numbers_is_no_account() -> None:
+    """As in sysusers.d(5): r has no name."""
+    text = "r - 500-900\nr - 30000\nu a -\n"
+    assert list(mistakes("x.conf", text)) == []
+    assert "a" in rows(made(text).passwd)
+    assert [number for number, _ in mistakes("x.conf", "u - 1\ng - -\nm - a\nu! 1a\n")] == [1, 2, 3, 4]
 
 
 def test_the_order_of_files_and_lines_does_not_matter() -> None:

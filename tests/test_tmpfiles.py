@@ -7,7 +7,7 @@ import pytest
 
 from notos.errors import NotosError
 from notos.run import run
-from notos.tmpfiles import script
+from notos.tmpfiles import mistakes, script
 
 
 def apply(text: str, root: Path, tool) -> str:
@@ -48,6 +48,20 @@ def test_one_command_for_many() -> None:
     text = "".join(f"d /run/{name} 0755 web web\n" for name in "abcdef")
     lines = script({"x.conf": text}).splitlines()
     assert [line.split()[0] for line in lines[1:]] == ["mkdir", "chmod", "chown"]
+
+
+def test_a_folder_that_can_be_written_has_the_mode_that_is_given(tool, tmp_path: Path) -> None:
+    (tmp_path / "root").mkdir(0o700)
+    text = "v /home 0711\nz /root/ 0750\nq %t 0755\nL /srv - - - - /run\n"
+    apply(text, tmp_path, tool)
+    modes = {path.name: path.stat().st_mode & 0o7777 for path in tmp_path.iterdir()}
+    assert modes == {"home": 0o711, "root": 0o750, "run": 0o755}
+    assert [number for number, _ in mistakes("x.conf", text)] == [4]
+
+
+def test_what_cannot_be_made_is_a_mistake() -> None:
+    text = "v /home\nd /home/me\nd /homes\nd /opt\nd /nix\nd /nix/var\nz /var/\nd /\n"
+    assert [number for number, _ in mistakes("x.conf", text)] == [3, 4, 5, 8]
 
 
 @pytest.mark.parametrize(("line", "message"), [("j /run/x", "type j"), ("d", "a type and a path")])
