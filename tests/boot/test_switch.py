@@ -221,9 +221,7 @@ def test_services_that_do_not_stay_up_are_named(machine: Switched) -> None:
     machine.write(BROKEN)
     done = machine.doit("switch", check=False)
     assert done.returncode == 1
-    assert re.search(
-        r"^switched in \d+\.\d s; this is generation \d+, and doit rollback", done.stdout, re.M
-    )
+    assert re.search(r"^switched in \d+\.\d s; this is generation \d+, and doit rollback", done.stdout, re.M)
     assert re.search(
         r"^  web does not stay up: exit status 3\n  \| \S+ no folder /var/www\n", done.stdout, re.MULTILINE
     )
