@@ -202,7 +202,7 @@ class Service:
     source: SourceFolder | None = setting("or a folder with run, and finish or others if need be", None)
     packages: tuple[Package, ...] = setting("what it needs", ())
     reads: tuple[Glob, ...] = setting(
-        "files below /etc (nginx/*) that it reads as it starts: `doit switch` restarts it where they change",
+        "files below /etc (nginx/*) that it reads as it starts: `./doit switch` restarts it where they change",
         (),
         example=["nginx/*"],
     )

@@ -77,7 +77,7 @@ def plan(
     if not now.nix and "nix-daemon" in new.services:
         raise MachineError(
             f"{remote.address} has no Nix, whose database would not know the system",
-            hint="boot the image instead: doit runvm",
+            hint="boot the image instead: ./doit runvm",
         )
     send = [each for each in closure if each.path in now.lacks]
     size = sum(each.nar_size for each in send)

@@ -32,6 +32,7 @@ from tasks import fingerprint
 HINTS = {
     **dict.fromkeys((errno.ENOSPC, errno.EDQUOT), "make room there"),
     **dict.fromkeys((errno.EACCES, errno.EPERM, errno.EROFS), "check who may read and write there"),
+    **dict.fromkeys((errno.EISDIR, errno.ENOTDIR, errno.EEXIST), "move away what is in its place"),
 }
 _DATABASE = "the build folder's .doit.db"
 _ARENA_MAX = -8  # M_ARENA_MAX of malloc.h
@@ -136,7 +137,7 @@ def _database_errors() -> Iterator[None]:
     except (DatabaseException, sqlite3.Error) as error:
         cause = error.__context__ if isinstance(error, DatabaseException) else error
         if isinstance(cause, sqlite3.OperationalError):
-            raise _BusyError(f"cannot write {_DATABASE}: {cause}; is there room on its disk?") from None
+            raise _BusyError(f"cannot write {_DATABASE}: {cause}; make room on its disk") from None
         raise _BusyError(f"{_DATABASE} is damaged: {cause}; remove it, and all is made anew") from None
 
 
@@ -193,7 +194,7 @@ def _keep_records() -> None:
 
 @contextmanager
 def _alone(folder: str) -> Iterator[None]:
-    """Hold the build folder's lock, and end in order when told to. Raises what doit prints in one line."""
+    """Hold the build folder's lock, and end in order on SIGTERM. Raises what doit prints in one line."""
     for number in (signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) is not signal.SIG_IGN:  # nohup
             signal.signal(number, _leave)
@@ -205,7 +206,7 @@ def _alone(folder: str) -> Iterator[None]:
         try:
             fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
-            raise _BusyError(f"another doit is at work in {folder}; wait until it has ended") from None
+            raise _BusyError(f"another command is at work in {folder}; wait until it has ended") from None
         yield
 
 

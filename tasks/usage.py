@@ -16,7 +16,7 @@ from doit import get_var
 Kind = Literal["text", "number", "port", "file", "yaml", "folder"]
 
 # A command in a message of ours, followed by a task or command.
-_COMMAND = re.compile(r"(?<![\w./])(?:\./)?doit (?=[a-z])")
+_COMMAND = re.compile(r"(?<![\w./])\./doit (?=[a-z])")
 
 # The words by which the user calls us: ./doit, doit or notos.
 _program = "./doit"
@@ -139,8 +139,8 @@ def task_name(word: str) -> str:
 
 
 def spoken(text: str) -> str:
-    """Return a message with the commands in it, ./doit or doit, as the user calls them."""
-    return text if _program == "./doit" else _COMMAND.sub(f"{_program} ", text)
+    """Return a message with the commands in it, `./doit` in the sources, as the user calls them."""
+    return _COMMAND.sub(f"{_program} ", text)
 
 
 def command(words: str) -> str:

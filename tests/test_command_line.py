@@ -1,5 +1,6 @@
 """The command line through ./doit's program: help, mistakes in one line, closed pipes, colours."""
 
+import ast
 import os
 import pty
 import re
@@ -160,10 +161,9 @@ def test_doit_s_own_command_says_the_same(project: Project, words: str) -> None:
     ("said", "spoken"),
     [
         ("no keys: ./doit runvm makes them", "no keys: notos runvm makes them"),
-        ("run `doit lock`", "run `notos lock`"),
-        ("doit ssh 'sv start x'", "notos ssh 'sv start x'"),
-        ("another doit is at work", "another notos is at work"),
-        ("/x/doit runs, undoit x", "/x/doit runs, undoit x"),
+        ("run `./doit lock`", "run `notos lock`"),
+        ("is it down? ./doit ssh 'sv start x'", "is it down? notos ssh 'sv start x'"),
+        ("/x/doit runs, /x/./doit x", "/x/doit runs, /x/./doit x"),
     ],
 )
 def test_hints_name_the_program_that_was_called(
@@ -172,6 +172,21 @@ def test_hints_name_the_program_that_was_called(
     assert usage.spoken(said) == said
     monkeypatch.setattr(usage, "_program", "notos")
     assert usage.spoken(said) == spoken
+
+
+def test_the_sources_call_the_program_by_one_name() -> None:
+    """./doit works in a checkout, where doit is not in PATH; usage.spoken() puts the user's word in its place."""
+    names = "|".join([*arguments.COMMANDS, *(path.stem for path in TASKS.glob("*.py")), "runvm", "generations"])
+    bare = re.compile(rf"(?<![\w./])doit (?:{names})\b")
+    found = []
+    for path in [*TASKS.glob("*.py"), *(ROOT / "notos").rglob("*.py")]:
+        tree = ast.parse(path.read_text())
+        found += [
+            f"{path.name}:{node.lineno}: {node.value}"
+            for node in ast.walk(tree)
+            if isinstance(node, ast.Constant) and isinstance(node.value, str) and bare.search(node.value)
+        ]
+    assert found == []
 
 
 def test_an_empty_word(project: Project) -> None:
