@@ -133,7 +133,7 @@ def encode(lock: Lock) -> str:
 
 
 def changes(old: Lock | None, new: Lock) -> list[str]:
-    """Return what `./doit lock` prints: packages added, removed and moved to another version; each set's size."""
+    """Return what `./doit lock` prints: packages added, removed, in another version; each set's size."""
     before = old.packages if old else {}
     lines = []
     for name in sorted({*before, *new.packages}):

@@ -7,7 +7,7 @@ from pathlib import Path
 from doit.exceptions import InvalidDodoFile
 
 from tasks import image
-from tasks.graph import CACHE, LOCK
+from tasks.graph import CACHE, FOLDER, LOCK
 
 _MINE = "change its owner or mode, or work in a copy of yours"
 _CACHE = "set NOTOS_CACHE to a folder of yours"
@@ -18,9 +18,9 @@ class _UnwritableError(InvalidDodoFile):  # type: ignore[misc]  # doit has no ty
     """doit prints it as one message, without a traceback."""
 
 
-def make(folder: str) -> None:
-    """Make the build folder, with those above it."""
-    _make(Path(folder), _MINE)
+def make() -> None:
+    """Make the build folder, with those above it. Raises what doit prints in one line."""
+    _make(Path(FOLDER), _MINE)
 
 
 def look() -> None:
@@ -51,8 +51,8 @@ def _make(folder: Path, hint: str) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        if error.errno in (errno.ENOTDIR, errno.EEXIST):
-            hint = f"move away the file in its place, or {hint.rpartition(' or ')[2]}"
+        if hint == _MINE and error.errno in (errno.ENOTDIR, errno.EEXIST):
+            hint = "move away the file in its place"
         raise _UnwritableError(f"cannot make {folder.absolute()}: {error.strerror}; {hint}") from None
     _writable(folder, hint)
 

@@ -116,9 +116,9 @@ def linked() -> bool:
 
 
 def least_memory() -> dict[str, int]:
-    """Return the least memory in MiB with which the machine boots; nothing if what it follows from is damaged.
+    """Return the least memory in MiB with which the machine boots; nothing if it cannot be found.
 
-    What is missing or damaged is an error of write_runvm, and a reason for other tasks to run.
+    A file that is missing or damaged is an error of write_runvm, and a reason for other tasks to run.
     """
     try:
         return {"vm.memory, at least": _least_memory()}

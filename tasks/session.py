@@ -19,8 +19,6 @@ from typing import Any
 
 from doit.cmd_clean import Clean
 from doit.cmd_forget import Forget
-from doit.cmd_ignore import Ignore
-from doit.cmd_resetdep import ResetDep
 from doit.cmd_run import Run
 from doit.dependency import DatabaseException, Dependency, SqliteDB
 from doit.exceptions import InvalidDodoFile
@@ -60,11 +58,13 @@ def tasks() -> Mapping[str, Any]:
     return _tasks
 
 
-def install(folder: str, sweep: Callable[[bool], None], look: Callable[[], None]) -> None:
+def install(
+    folder: str, sweep: Callable[[bool], None], look: Callable[[], None], make: Callable[[], None]
+) -> None:
     """Change doit so for this process; `folder` is where the build and its lock file are.
 
-    `sweep(dryrun)` removes what is left in it when all tasks have been cleaned; `look()` raises what doit
-    prints in one line where a run could not write.
+    `make()` makes that, `sweep(dryrun)` removes what is left in it when all tasks have been cleaned;
+    `look()` raises what doit prints in one line where a run could not write.
     """
     run, clean = Run._execute, Clean._execute
 
@@ -77,6 +77,7 @@ def install(folder: str, sweep: Callable[[bool], None], look: Callable[[], None]
         ask_for(name for name in _tasks if any(fnmatchcase(name, word) for word in words[: taking + 1]))
         # A worker process that dies hangs doit for ever. What can run at once does so inside a task.
         kwargs["num_process"] = 0
+        make()
         look()
         with _alone(folder):
             try:
@@ -88,6 +89,7 @@ def install(folder: str, sweep: Callable[[bool], None], look: Callable[[], None]
 
     @functools.wraps(clean)
     def cleaning(self: Any, *args: Any, **kwargs: Any) -> Any:
+        make()
         with nullcontext() if kwargs["dryrun"] else _alone(folder), _file_errors():
             result = clean(self, *args, **kwargs)
             if not kwargs["pos_args"]:
@@ -95,27 +97,35 @@ def install(folder: str, sweep: Callable[[bool], None], look: Callable[[], None]
         return result
 
     Run._execute, Clean._execute = running, cleaning
-    for command in (Forget, Ignore, ResetDep):
-        command._execute = _wrapped(command._execute, folder)
+    Forget._execute = _wrapped(Forget._execute, folder, make)
     _keep_records()
-    _say_database_errors()
+    _open_when_used(make)
 
 
-def _say_database_errors() -> None:
-    """Have a database that is damaged, or cannot be written to a full disk, said in one line."""
-    opened, dumped = SqliteDB.__init__, SqliteDB.dump
+def _open_when_used(make: Callable[[], None]) -> None:
+    """Have the database opened, in a folder that `make()` makes, by the first command that needs it.
 
-    @functools.wraps(opened)
-    def opening(self: Any, *args: Any, **kwargs: Any) -> None:
+    One that is damaged, or cannot be written to a full disk, is said in one line.
+    """
+    dumped = SqliteDB.dump
+
+    @functools.wraps(SqliteDB.__init__)
+    def keeping(self: Any, name: str, codec: Any, **_: Any) -> None:
+        self.name, self.codec, self._cache, self._dirty = name, codec, {}, set()
+
+    def opening(self: Any) -> Any:
+        make()
         with _database_errors():
-            opened(self, *args, **kwargs)
+            return self._sqlite3(self.name)
 
     @functools.wraps(dumped)
     def dumping(self: Any) -> None:
         with _database_errors():
             dumped(self)
 
-    SqliteDB.__init__, SqliteDB.dump = opening, dumping
+    SqliteDB.__init__, SqliteDB.dump = keeping, dumping
+    SqliteDB._conn = functools.cached_property(opening)
+    SqliteDB._conn.__set_name__(SqliteDB, "_conn")
 
 
 @contextmanager
@@ -145,9 +155,10 @@ def _takes_words(word: str) -> bool:
     return word in _tasks and _tasks[word].pos_arg is not None
 
 
-def _wrapped(execute: Callable[..., Any], folder: str) -> Callable[..., Any]:
+def _wrapped(execute: Callable[..., Any], folder: str, make: Callable[[], None]) -> Callable[..., Any]:
     @functools.wraps(execute)
     def run(*args: Any, **kwargs: Any) -> Any:
+        make()
         with _alone(folder):
             return execute(*args, **kwargs)
 

@@ -49,7 +49,7 @@ def said(done: subprocess.CompletedProcess[str]) -> str:
     return line
 
 
-@pytest.mark.parametrize("words", [[], ["list"], ["clean"], ["forget"], ["why"]])
+@pytest.mark.parametrize("words", [[], ["list", "--status"], ["clean"], ["forget"], ["why"]])
 def test_a_read_only_checkout(project: Project, words: list[str]) -> None:
     line = said(doit(project, *words, read_only=project.root))
     assert line.startswith(f"ERROR: cannot write in {project.root}/build/tiny: Read-only file system; ")
@@ -66,7 +66,9 @@ def test_a_file_in_the_place_of_a_folder(project: Project) -> None:
     (project.root / "build").rmdir()
     (project.root / "build").write_text("")
     line = said(doit(project, "why"))
-    assert line.startswith(f"ERROR: cannot make {project.root}/build/tiny: Not a directory; move away the file")
+    assert line.startswith(
+        f"ERROR: cannot make {project.root}/build/tiny: Not a directory; move away the file"
+    )
     assert "owner" not in line
 
 
@@ -79,7 +81,9 @@ def test_something_of_the_user_s_in_the_place_of_the_link(project: Project, name
     else:
         place.write_text("measurements\n")
     line = said(doit(project, "runvm"))
-    assert line.startswith(f"ERROR: {place} is a {kind}: the build puts a link in its place; move or rename it")
+    assert line.startswith(
+        f"ERROR: {place} is a {kind}: the build puts a link in its place; move or rename it"
+    )
     assert place.is_dir() or place.read_text() == "measurements\n"
 
 
@@ -161,7 +165,11 @@ def moved(folder: Path, target: Path) -> None:
 @pytest.mark.parametrize(
     ("size", "words", "message"),
     [
-        ("4k", ["list"], "ERROR: cannot write the build folder's .doit.db: database or disk is full; "),
+        (
+            "4k",
+            ["list", "--status"],
+            "ERROR: cannot write the build folder's .doit.db: database or disk is full; ",
+        ),
         (
             "40k",
             ["stage2", "runit"],
@@ -193,7 +201,7 @@ def test_a_full_disk(project: Project, size: str, words: list[str], message: str
 
 def test_a_damaged_database(project: Project) -> None:
     (project.root / "build/tiny/.doit.db").write_text("this is no database of sqlite3\n")
-    line = said(doit(project, "list"))
+    line = said(doit(project, "list", "--status"))
     assert line.startswith("ERROR: the build folder's .doit.db is damaged: file is not a database; remove it")
 
 

@@ -29,7 +29,10 @@ class Built:
         if script.is_dir():
             script = script / "runvm.sh"
         if not script.is_file():
-            raise MachineError(f"there is no machine at {path}", hint=f"run {'./doit runvm' if in_checkout() else 'notos build'}")
+            raise MachineError(
+                f"there is no machine at {path}",
+                hint=f"run {'./doit runvm' if in_checkout() else 'notos build'}",
+            )
         return cls(script)
 
     @property
