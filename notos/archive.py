@@ -87,7 +87,7 @@ class Archive:
 
     @cached_property
     def needed(self) -> Counter[str]:
-        """The number of packages that depend on or recommend each package."""
+        """The number of times that other packages depend on or recommend each package."""
         return sum((index.needed() for _, index in self._indexes), Counter())
 
     def component_with(self, name: str) -> str:

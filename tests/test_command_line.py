@@ -173,6 +173,7 @@ def test_doit_s_own_command_says_the_same(project: Project, words: str) -> None:
         ("run `./doit lock`", "run `notos lock`"),
         ("is it down? ./doit ssh 'sv start x'", "is it down? notos ssh 'sv start x'"),
         ("/x/doit runs, /x/./doit x", "/x/doit runs, /x/./doit x"),
+        ("name its config (config=PATH)", "name its config (-c PATH)"),
     ],
 )
 def test_hints_name_the_program_that_was_called(
@@ -256,6 +257,22 @@ def test_a_mistake_has_the_user_s_words(project: Project, words: list[str], said
     done = call_notos(project, *words)
     assert (done.returncode, done.stdout) == (3, "")
     assert done.stderr.startswith(f"ERROR: {said}"), done.stderr
+
+
+@pytest.mark.parametrize("before", [["help"], ["why"], []])
+def test_tab_offers_the_words_of_notos(project: Project, before: list[str]) -> None:
+    lines = call_notos(project, "complete", *before, "").stdout.splitlines()
+    words = {line.partition("\t")[0] for line in lines}
+    assert {"build", "run", "runvm", "boot"} <= words
+    assert ("clean" in words) == (before != ["why"])
+
+
+def test_hints_of_notos_name_its_option(project: Project) -> None:
+    done = call_notos(project, "-c", "none.yaml", "list")
+    assert (done.returncode, done.stdout) == (3, "")
+    said = "ERROR: cannot read none.yaml: No such file or directory: say which config with"
+    assert done.stderr == f"{said} -c PATH\n"
+    assert call(project, "config=none.yaml", "list").stderr == f"{said} config=PATH\n"
 
 
 def call_notos(project: Project, *words: str, **environment: str) -> subprocess.CompletedProcess[str]:
