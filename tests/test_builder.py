@@ -56,7 +56,7 @@ def test_what_the_environment_and_the_config_say(built: Project) -> None:
     [
         ("nix: {enable: false}", None, "machine bad has no Nix: say nix: {enable: true} in the config"),
         ("ssh: {server: none}", None, "has no ssh server: say ssh: {server: openssh} in the config"),
-        ("", "none", "/none/ssh yet: ./doit runvm makes them"),
+        ("", "none", "/none/ssh yet: doit runvm makes them"),
         ("", "a b", "Nix takes no path with ' ' in it, as in @: have NOTOS_CACHE be another"),
     ],
 )

@@ -55,6 +55,16 @@ def test_a_read_only_checkout(project: Project, words: list[str]) -> None:
     assert line.startswith(f"ERROR: cannot write in {project.root}/build/tiny: Read-only file system; ")
 
 
+@pytest.mark.parametrize("words", [["list"], ["help", "runvm"], ["complete", ""]])
+def test_a_look_in_a_read_only_checkout(project: Project, words: list[str]) -> None:
+    """Nothing is made for what needs no database."""
+    (project.root / "build/tiny").rmdir()
+    (project.root / "build").rmdir()
+    done = doit(project, *words, read_only=project.root)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "runvm" in done.stdout
+
+
 def test_a_read_only_build_folder(project: Project) -> None:
     (project.root / "build/tiny").rmdir()
     line = said(doit(project, read_only=project.root / "build"))

@@ -195,7 +195,7 @@ def test_going_back(machine: Switched) -> None:
     assert "is generation 1," in said
     assert machine.ssh("cat /etc/motd; readlink /nix/var/nix/profiles/system") == "onesystem-1-link\n"
     done = machine.doit("rollback", check=False)
-    assert "has no generation before the present one: ./doit generations" in done.stdout
+    assert "has no generation before the present one: doit generations" in done.stdout
     done = machine.doit("rollback", "to=999", check=False)
     assert "there is no generation 999: there are 1, 2," in done.stdout
     # What the machine's own Nix makes of it.
