@@ -91,5 +91,4 @@ def task_story() -> Iterator[graph.Task]:
         yield from graph.named(creator)
 
 
-folders.make(graph.FOLDER)
-session.install(graph.FOLDER, graph.sweep, folders.look)
+session.install(graph.FOLDER, graph.sweep, folders.look, folders.make)

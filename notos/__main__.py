@@ -8,19 +8,24 @@ import os
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
+from itertools import takewhile
 from pathlib import Path
+from stat import S_ISREG
 from typing import NoReturn
 
+from notos import utf8
 from notos.errors import NotosError, UsageError
-from notos.home import home
+from notos.home import PACKAGE, home
 
 CONFIG = "config.yaml"
+LEAST = PACKAGE / "skeleton/least.yaml"  # the config where the help of a task is all that is wanted
 WRONG = 3  # exit status: nothing ran
 WITHOUT_PROJECT = ("help", "new", "completion")
 
 
 def main() -> int:
     """Be the command notos; return the exit status."""
+    utf8.ensure()
     try:
         return _run(sys.argv[1:])
     except NotosError as error:
@@ -36,27 +41,41 @@ def doit() -> NoReturn:
 
     doit calls it before it looks at its words, so all that the user meets is as with notos.
     """
+    utf8.ensure()
+    try:
+        _caller()
+    except UsageError as error:
+        sys.exit(f"ERROR: {error}")
     sys.exit(_graph(sys.argv[1:], "doit"))
 
 
+def _caller() -> Path:
+    """Return the current folder. Raises UsageError where it was removed."""
+    try:
+        return Path.cwd()
+    except FileNotFoundError:
+        raise UsageError("the current folder was removed", hint="change to another one with cd") from None
+
+
 def _run(words: Sequence[str]) -> int:
-    caller = Path.cwd()
+    caller = _caller()
     os.environ["NOTOS_CALLER"] = str(caller)
+    if cache := os.environ.get("NOTOS_CACHE"):
+        os.environ["NOTOS_CACHE"] = str(caller / cache)
     if words[:1] == ["complete"]:
         with suppress(UsageError):
             os.chdir(project("", caller))
         return _graph(words, "notos")
     named, rest = config(words)
     first = next((word for word in rest if not word.startswith("-")), "")
-    if rest[:1] == ["new"] and not {"-h", "--help"} & set(rest):
-        from notos import skeleton
-
-        return skeleton.main(rest[1:])
+    if rest[:1] == ["new"]:
+        return _graph(rest, "notos")
     try:
         os.chdir(project(named, caller))
     except UsageError:
-        if first and first not in WITHOUT_PROJECT and not {"-h", "--help"} & set(rest):
+        if named or (first and first not in WITHOUT_PROJECT and not {"-h", "--help"} & set(rest)):
             raise
+        named = str(LEAST)
     if not rest:
         rest = ["help"]
     return _graph([*([f"config={named}"] if named else []), *rest], "notos")
@@ -65,7 +84,8 @@ def _run(words: Sequence[str]) -> int:
 def config(words: Sequence[str]) -> tuple[str, list[str]]:
     """Take the config that -c, --config or config= names from `words`; it and the rest. Raises UsageError.
 
-    Options of notos stand before the first word that is none: those after it belong to that.
+    Options of notos stand before the first word that is none: those after it belong to that. So do words
+    after --, and the command that ssh runs.
     """
     named: list[str] = []
     rest: list[str] = []
@@ -79,8 +99,11 @@ def config(words: Sequence[str]) -> tuple[str, list[str]]:
         elif word.startswith(("--config=", "config=")):
             named.append(word.partition("=")[2])
         elif word == "--" or not word.startswith("-"):
-            later = [each for each in words if each.startswith(("config=", "--config="))]
-            if len(later) == 1 and "--" not in words and word != "ssh":
+            own = takewhile(lambda each: each != "--", words)
+            if word == "ssh":
+                own = takewhile(lambda each: each.startswith(("-", "config=", "host=", "port=")), own)
+            later = [each for each in own if each.startswith(("config=", "--config="))]
+            if len(later) == 1 and word != "--":
                 named.append(words.pop(words.index(later[0])).partition("=")[2])
             rest += [word, *words]
             break
@@ -100,16 +123,31 @@ def project(named: str, caller: Path) -> Path:
     """
     start = (caller / named).parent if named else caller
     for folder in (start, *start.parents):
-        if (folder / CONFIG).is_file():
+        if _is_file(folder / CONFIG):
             return folder
-    if named and (caller / named).is_file():
-        return start
     if named:
+        try:
+            if S_ISREG((caller / named).stat().st_mode):
+                return start
+        except PermissionError as error:
+            raise UsageError(
+                f"cannot read {named}: {error.strerror}", hint="check who may search the folders above it"
+            ) from None
+        except OSError:
+            pass
         raise UsageError(f"no file {named}", hint="notos -c FILE wants a config")
     raise UsageError(
         f"no {CONFIG} in {caller} or above it",
         hint="notos new DIR makes a project, notos -c FILE names a config",
     )
+
+
+def _is_file(path: Path) -> bool:
+    """Return True for a file; False too where the folders above it cannot be searched."""
+    try:
+        return path.is_file()
+    except PermissionError:
+        return False
 
 
 def _graph(words: Sequence[str], program: str) -> int:

@@ -64,7 +64,7 @@ class Archive:
 
     @cached_property
     def mirrors(self) -> Mirrors:
-        """Where it is."""
+        """The addresses of its mirrors."""
         return self.where(self.debian)
 
     def newest(self, name: str) -> LockedPackage | None:
@@ -87,7 +87,7 @@ class Archive:
 
     @cached_property
     def needed(self) -> Counter[str]:
-        """How many times each package stands in what others depend on or recommend."""
+        """The number of times that other packages depend on or recommend each package."""
         return sum((index.needed() for _, index in self._indexes), Counter())
 
     def component_with(self, name: str) -> str:

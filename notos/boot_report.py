@@ -132,7 +132,7 @@ def load(path: Path) -> Report:
         return Report(str(data["machine"]), str(data["accelerator"]), str(data["processor"]), boots)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise MachineError(
-            f"{path} is no boot report: {error}", hint="doit boot-report --json FILE writes one"
+            f"{path} is no boot report: {error}", hint="./doit boot-report --json FILE writes one"
         ) from None
 
 

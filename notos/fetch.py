@@ -52,7 +52,7 @@ class Download:
     url: str
     size: int | None
     sha256: str
-    gone: str = "run `doit lock`"
+    gone: str = "run `./doit lock`"
     wrong: str = BROKEN_MIRROR
     unreachable: str = OTHER_MIRROR
     others: tuple[str, ...] = ()

@@ -1,4 +1,4 @@
-"""Where Notos' own files are: scripts/, runit/, kernel/ and the graph, in a checkout or an installed wheel.
+"""The folder of Notos' own files (scripts/, runit/, kernel/, the graph), in a checkout or an installed wheel.
 
 The current directory is the user's project: its config, build/ and result. In a checkout both
 are the same folder.

@@ -15,7 +15,7 @@ from notos.ssh_key import Address
 
 SETTLED = 60.0  # seconds after its start from which a machine is taken to have booted
 BOOT = 180.0  # seconds for which a boot is waited for
-_NOTE = 0.5  # seconds before the user is told of a wait
+_NOTE = 0.5  # seconds before a wait is announced
 # OpenSSH's server to a caller that it does not serve now (sshd_config(5), MaxStartups, PerSourcePenalties).
 _BUSY = (b"Not allowed at this time", b"Exceeded MaxStartups")
 _LISTEN = "0A"
@@ -36,7 +36,7 @@ class Process:
 
     @property
     def is_machine(self) -> bool:
-        """Whether it is a QEMU; ours is started by its own loader."""
+        """Return True if it is a QEMU; ours is started by its own loader."""
         return any("qemu-system-" in word for word in self.words[:4])
 
     def age(self) -> float:

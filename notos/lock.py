@@ -86,7 +86,7 @@ class Lock:
 
 def read(path: Path) -> Lock | None:
     """The lock at `path`; None when there is no such file. Raises LockError when it is damaged."""
-    hint = f"restore {path.name}, or remove it and run `doit lock`"
+    hint = f"restore {path.name}, or remove it and run `./doit lock`"
     try:
         text = path.read_text()
     except FileNotFoundError:
@@ -133,7 +133,7 @@ def encode(lock: Lock) -> str:
 
 
 def changes(old: Lock | None, new: Lock) -> list[str]:
-    """What `doit lock` tells: packages added, removed and moved to another version; each set's size."""
+    """Return what `./doit lock` prints: packages added, removed, in another version; each set's size."""
     before = old.packages if old else {}
     lines = []
     for name in sorted({*before, *new.packages}):

@@ -202,7 +202,7 @@ class Service:
     source: SourceFolder | None = setting("or a folder with run, and finish or others if need be", None)
     packages: tuple[Package, ...] = setting("what it needs", ())
     reads: tuple[Glob, ...] = setting(
-        "files below /etc (nginx/*) that it reads as it starts: `doit switch` restarts it where they change",
+        "files below /etc (nginx/*) that it reads as it starts: a switch restarts it where they change",
         (),
         example=["nginx/*"],
     )
@@ -239,7 +239,7 @@ class Build:
         "what hands compilers' work to other hosts", "none"
     )
     environment: Mapping[EnvironmentName, Line] = setting(
-        "what these are told: DISTCC_HOSTS and the like", dict, example={"DISTCC_HOSTS": "localhost"}
+        "variables that these read: DISTCC_HOSTS and the like", dict, example={"DISTCC_HOSTS": "localhost"}
     )
 
 

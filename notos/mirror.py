@@ -1,4 +1,4 @@
-"""Which mirrors packages come from. The first that names one counts:
+"""The mirrors that packages come from. The first that names one counts:
 
 the config, NOTOS_MIRROR and NOTOS_SECURITY_MIRROR, host.yaml, this host's apt. docs/hosts.md has the whole.
 """

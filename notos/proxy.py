@@ -28,7 +28,7 @@ class Proxy:
 
     @property
     def hint(self) -> str:
-        """What the user can do about it."""
+        """Return the next step for the user."""
         return f"correct {self.setting}, or unset it; no_proxy names hosts that need no proxy"
 
 

@@ -182,7 +182,7 @@ class _Set:
             )
         where = "config.lock" if held.name in self._pool.locked else "the archive"
         hint = (
-            "run `doit lock` to move to newer versions"
+            "run `./doit lock` to move to newer versions"
             if self._pool.locked
             else "the mirror is being updated; try again later"
         )

@@ -53,7 +53,7 @@ class Running:
             if each.number == number:
                 return each
         known = ", ".join(str(each.number) for each in self.generations) or "none"
-        raise MachineError(f"there is no generation {number}", hint=f"there are {known}: doit generations")
+        raise MachineError(f"there is no generation {number}", hint=f"there are {known}: ./doit generations")
 
     def number(self, path: str) -> int:
         """The newest generation that is this system; 0 if none is."""
@@ -87,7 +87,7 @@ def look(remote: Remote, paths: Iterable[str] = (), usr: str = "") -> Running:
     if said.get("store") == "unknown":
         raise MachineError(
             f"{remote.address}: its Nix does not know the system that runs",
-            hint="is its daemon down? doit ssh 'sv start nix-daemon; sv status nix-daemon'",
+            hint="is its daemon down? ./doit ssh 'sv start nix-daemon; sv status nix-daemon'",
         )
     uses: dict[str, list[str]] = {}
     for name, text in rows:

@@ -3,7 +3,7 @@
 <cache>/ssh/id_ed25519, .pub     the user logs in by it; runvm.sh hands the public key to the machine, and
                                  those of ~/.ssh
 <cache>/ssh/host_ed25519, .pub   machines of this user are known by it
-<cache>/ssh/known_hosts          what `doit ssh` believes
+<cache>/ssh/known_hosts          what `./doit ssh` believes
 """
 
 import tempfile
@@ -46,7 +46,7 @@ def pair(cache: Cache) -> tuple[Path, str]:
     try:
         return folder / "id_ed25519", _public(folder / "host_ed25519").read_text()
     except FileNotFoundError:
-        raise ToolError(f"there are no keys in {folder} yet", hint="doit runvm makes them") from None
+        raise ToolError(f"there are no keys in {folder} yet", hint="./doit runvm makes them") from None
 
 
 @dataclass(frozen=True)

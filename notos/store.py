@@ -57,7 +57,7 @@ class StoreObject:
             references = tuple(fields["references"])
             return cls(fields["path"], fields["narHash"], fields["narSize"], references)
         except (ValueError, KeyError, TypeError) as error:
-            raise StoreError("a manifest cannot be read", hint="run `doit clean`") from error
+            raise StoreError("a manifest cannot be read", hint="run `./doit clean`") from error
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,7 @@ class Store:
             hasher.update(piece)
             yield piece
         if f"sha256:{hasher.hexdigest()}" != obj.nar_hash:
-            raise StoreError(f"{self.location(obj)} was changed", hint="run `doit clean` and build again")
+            raise StoreError(f"{self.location(obj)} was changed", hint="run `./doit clean` and build again")
 
     def intact(self, obj: StoreObject) -> bool:
         """Whether the object is there, as far as a glance tells."""
@@ -111,7 +111,7 @@ class Store:
         try:
             return StoreObject.from_json(self._manifest(path).read_bytes())
         except FileNotFoundError as error:
-            raise StoreError(f"{path} is not in {self.root}", hint="run `doit clean`") from error
+            raise StoreError(f"{path} is not in {self.root}", hint="run `./doit clean`") from error
 
     def closure(self, roots: Iterable[StoreObject]) -> list[StoreObject]:
         """`roots` and all that they refer to, sorted by path. Raises StoreError if any is missing."""

@@ -21,7 +21,7 @@ class Reader:
     What is wrong is left out, a field gets its default or None: what is returned is only good when there
     are no problems. `checks` run for a struct whose own fields are all right; the outermost struct's runs
     in any case. `alternatives` are looked at wherever a struct is written as a map. When the nodes are not
-    `complete`, nothing is said of what is not there.
+    `complete`, a key that is missing is no problem.
     """
 
     def __init__(

@@ -37,7 +37,7 @@ class Fallen:
     said: Sequence[str]  # the last lines of its log; none where it has no log
 
     def lines(self) -> Iterator[str]:
-        """What a user wants to know of it."""
+        """Yield the lines that report it to the user."""
         yield f"{self.name} does not stay up{f': exit status {self.status}' if self.status else ''}"
         yield from (f"| {line}" for line in self.said)
         if not self.said:
@@ -46,7 +46,7 @@ class Fallen:
 
 @dataclass(frozen=True)
 class Plan:
-    """What a switch will do."""
+    """The steps of a switch."""
 
     old: System
     new: System
@@ -69,7 +69,7 @@ def plan(
     *,
     generation: int = 0,
 ) -> Plan:
-    """What makes `target`, a toplevel with all that is in `closure`, the machine's system.
+    """Return the plan that makes `target`, a toplevel with all that is in `closure`, the machine's system.
 
     Raises MachineError where it cannot be.
     """
@@ -77,7 +77,7 @@ def plan(
     if not now.nix and "nix-daemon" in new.services:
         raise MachineError(
             f"{remote.address} has no Nix, whose database would not know the system",
-            hint="boot the image instead: doit runvm",
+            hint="boot the image instead: ./doit runvm",
         )
     send = [each for each in closure if each.path in now.lacks]
     size = sum(each.nar_size for each in send)

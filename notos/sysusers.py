@@ -188,7 +188,7 @@ def _parsed(raw: str, where: str) -> _Line | None:
 def _rows(text: str, count: int) -> list[list[str]]:
     rows = [line.split(":") for line in text.splitlines() if line]
     if any(len(row) != count for row in rows):
-        raise NotosError("base-passwd's files are not as in passwd(5)", hint="run `doit lock`")
+        raise NotosError("base-passwd's files are not as in passwd(5)", hint="run `./doit lock`")
     return rows
 
 

@@ -4,7 +4,7 @@ init            link to stage-2's init, which the kernel's systemConfig= leads s
 activate        makes this toplevel the running system
 etc/            the machine's /etc; etc-modes says which files have modes of their own
 tmpfiles        a shell fragment that makes run-time folders
-name            the config's name, by which `doit switch` knows the machine
+name            the config's name, by which `./doit switch` knows the machine
 packages        the names and versions of what sw is made of
 sw              link to system-path, which is /usr
 kernel-modules  link to the modules of the running system

@@ -2,9 +2,12 @@
 
 import sys
 
+from notos import utf8
+
 
 def main() -> int:
     """Run the command line; an interrupt while Python still loads it has no traceback either."""
+    utf8.ensure()
     try:
         from tasks.command_line import main as run
     except KeyboardInterrupt:

@@ -17,8 +17,9 @@ from notos.errors import UsageError
 from tasks import usage
 from tasks.usage import PASSED_ON, PASSED_ON_VARIABLES, VARIABLES, Variable, command
 
-# The commands of doit, by name.
-COMMANDS = {each.get_name(): each for each in DoitMain.DOIT_CMDS}
+# The commands of doit that we have, by name; tasks/manual.py documents them.
+_TAKEN = ("clean", "forget", "info", "list", "run")
+COMMANDS = {each.get_name(): each for each in DoitMain.DOIT_CMDS if each.get_name() in _TAKEN}
 
 _VARIABLE = re.compile(r"([A-Za-z_][\w-]*)=(.*)", re.DOTALL)
 # What others call our tasks.
@@ -65,9 +66,14 @@ def parse(words: Sequence[str]) -> Line:
             raise UsageError("a word of the command line is empty", hint=command("help shows the commands"))
         else:
             rest.append(word)
-            if word == PASSED_ON and rest[0] not in COMMANDS:
+            if word == PASSED_ON and not is_command(rest[0]):
                 known = PASSED_ON_VARIABLES
     return Line(variables, rest, helped)
+
+
+def is_command(word: str) -> bool:
+    """Return True if `word` is a command, and not a word of the program's own for a task."""
+    return word in COMMANDS and word not in usage.own_words()
 
 
 def _names(match: re.Match[str] | None, known: Iterable[Variable]) -> bool:
@@ -115,28 +121,35 @@ def options(task: Any) -> CmdParse:
     return TaskParse([CmdOption(each) for each in task.params])
 
 
-def selected(tasks: Tasks, words: Sequence[str]) -> list[Any]:
-    """Return the tasks that `words` name, as doit does: by name, pattern or target. Raises UsageError."""
+def selected(tasks: Tasks, words: list[str], start: int = 0) -> list[Any]:
+    """Return the tasks that `words` name from `start` on, as doit does: by name, pattern or target.
+
+    The program's own words for tasks (build) become the tasks' names in `words`, which doit reads next.
+    Raises UsageError, with the words as they were.
+    """
     targets = {target: task for task in tasks.values() for target in task.targets}
     found = []
-    rest = list(words)
-    while rest:
-        word = rest.pop(0)
+    at = start
+    while at < len(words):
+        word = words[at]
+        words[at] = name = usage.task_name(word)
+        at += 1
         if "*" in word:
             matching = [task for name, task in tasks.items() if fnmatchcase(name, word)]
             if not matching:
                 raise UsageError(f"no task matches {word}", hint=command("list --all shows the tasks"))
             found += matching
-        elif word in tasks:
-            task = tasks[word]
+        elif name in tasks:
+            task = tasks[name]
             meta = task.meta or {}
-            passes_on = "--" in meta.get("words", "") or word == PASSED_ON
-            rest = check_options(options(task), rest, word, passes_on=passes_on)
+            passes_on = "--" in meta.get("words", "") or name == PASSED_ON
+            rest = check_options(options(task), words[at:], word, passes_on=passes_on)
+            at = len(words) - len(rest)
             found.append(task)
             if task.pos_arg:
                 if meta.get("takes") == "tasks":
-                    selected(tasks, rest)
-                rest = []
+                    selected(tasks, words, at)
+                break
         elif word in targets:
             found.append(targets[word])
         else:
@@ -212,11 +225,11 @@ def check_variables(
             continue
         if name not in read:
             readers = [
-                task.name
+                usage.user_word(task.name)
                 for task in tasks.values()
                 if any(v.name == name for v in usage.variables(task.meta))
             ]
-            who = command_name or " and ".join(task.name for task in named)
+            who = command_name or " and ".join(usage.user_word(task.name) for task in named)
             raise UsageError(
                 f"{who} does not read {name}=", hint=f"it is for {', '.join(readers)}" if readers else ""
             )

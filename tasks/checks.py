@@ -12,7 +12,7 @@ from pathlib import Path
 from notos.errors import ToolError
 from tasks import reporter
 from tasks.graph import Task, files, params, step
-from tasks.usage import TESTS, usage
+from tasks.usage import TESTS, paths_from_caller, usage
 
 REQUIREMENTS = ("requirements-test.txt", "requirements-docs.txt")  # the second adds to the first
 PYTHON = ("notos", "tasks", "tests", "examples", "benchmarks", "dodo.py")
@@ -145,13 +145,13 @@ def check() -> None:
     )
     failed = [each[0] for each in commands if _call([str(Path(sys.prefix, "bin", each[0])), *each[1:]])]
     if failed:
-        raise ToolError(f"{', '.join(failed)} found something", hint="it is told above")
+        raise ToolError(f"{', '.join(failed)} found something", hint="see its output above")
 
 
 def test(suite: Suite) -> None:
     """Run a suite, or what `tests=` names, its output live; say what it leaves out. Raises ToolError."""
     if words := (TESTS.get() or "").split():
-        run([sys.executable, "-m", "pytest", *words])
+        run([sys.executable, "-m", "pytest", *paths_from_caller(words)])
         return
     try:
         run([sys.executable, "-m", "pytest", *pytest_words(suite)])
@@ -187,7 +187,9 @@ def _is_shell(path: str) -> bool:
 def run(command: Sequence[str]) -> None:
     """Run a command, its output live. Raises ToolError when it fails."""
     if _call(command):
-        raise ToolError(f"{command[2] if command[1] == '-m' else command[0]} failed", hint="it is told above")
+        raise ToolError(
+            f"{command[2] if command[1] == '-m' else command[0]} failed", hint="see its output above"
+        )
 
 
 def _call(command: Sequence[str]) -> int:

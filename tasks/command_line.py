@@ -9,6 +9,7 @@ from typing import Any
 
 from doit import doit_cmd, loader
 from doit.cmd_base import NamespaceTaskLoader
+from doit.cmdparse import CmdParse
 from doit.exceptions import InvalidCommand, InvalidDodoFile, InvalidTask
 from doit.plugin import PluginDict
 
@@ -59,19 +60,22 @@ def _run(given: Sequence[str]) -> int:
         from tasks import completion
 
         return completion.complete(given[1:])
+    if given[:1] == ["new"] and usage.program() == "notos" and not {"-h", "--help"} & set(given):
+        from notos import skeleton
+
+        return skeleton.main(given[1:])
     line = arguments.parse(given)
     words = list(line.words)
     if "--version" in words[:1] or words[:1] == ["-V"]:
         print(_version())
         return 0
-    if words:
-        words[0] = usage.task_name(words[0])
     name = words[0] if words else ""
     if line.help or name == "help":
         from tasks import manual
 
-        topics = [each for each in line.words if not each.startswith("-")]
-        return manual.show(topics[topics[:1] == ["help"] :], line.variables)
+        topics = [each for each in words if not each.startswith("-")]
+        # What follows a task may be the value of an option of its.
+        return manual.show(topics[1:] if topics[:1] == ["help"] else topics[:1], line.variables)
     if name == "completion":
         from tasks import completion
 
@@ -95,14 +99,27 @@ def _doit(words: list[str], variables: Mapping[str, str]) -> int:
     commands = PluginDict(COMMANDS)
     # The graph sets all that a plugin of doit's could, and a search through all packages takes 10 ms.
     PluginDict._from_entry_points = lambda *_: {}
-    name = words.pop(0) if words and words[0] in COMMANDS else "run"
+    name = words.pop(0) if words and arguments.is_command(words[0]) else "run"
     graph = Graph(variables)
     made = COMMANDS[name](task_loader=graph, config={}, bin_name=usage.program(), cmds=commands, opt_vals={})
+    if any(each.startswith("-") for each in words):
+        _hide_options(name, made.cmdparser)
     arguments.check_options(made.cmdparser, words, "" if name == "run" else name)
     try:
         return int(made.parse_execute(words) or 0)
     except InvalidCommand as error:
         raise UsageError(_one_line(error), hint=command(f"help {name}")) from None
+
+
+def _hide_options(name: str, parser: CmdParse) -> None:
+    """Take the flags from the options of the command `name` that its help does not have; defaults stay."""
+    from tasks import manual
+
+    documented = manual.flags(name)
+    for each in parser.options:
+        each.short = each.short if f"-{each.short}" in documented else ""
+        each.long = each.long if f"--{each.long}" in documented else ""
+        each.inverse = each.inverse if f"--{each.inverse}" in documented else ""
 
 
 def _one_line(error: Exception) -> str:
@@ -125,8 +142,8 @@ class Graph(NamespaceTaskLoader):  # type: ignore[misc]  # doit has no types
 
         self.namespace = vars(dodo)
 
-    def load_tasks(self, cmd: Any, pos_args: Sequence[str]) -> list[Any]:
-        """Return all tasks. Raises UsageError."""
+    def load_tasks(self, cmd: Any, pos_args: list[str]) -> list[Any]:
+        """Return all tasks; `pos_args` then has their names, which doit reads next. Raises UsageError."""
         made: list[Any] = loader.load_tasks(self.namespace, self.cmd_names)
         name = cmd.get_name()
         tasks = {each.name: each for each in made}
@@ -134,8 +151,9 @@ class Graph(NamespaceTaskLoader):  # type: ignore[misc]  # doit has no types
             named = arguments.selected(tasks, pos_args) or [tasks[BUILD]]
             arguments.check_variables(named, tasks, self._variables)
             return made
-        for word in pos_args:
-            if not any(fnmatchcase(each, word) for each in tasks):
+        for at, word in enumerate(pos_args):
+            pos_args[at] = usage.task_name(word)
+            if not any(fnmatchcase(each, pos_args[at]) for each in tasks):
                 raise arguments.unknown_task(word, tasks)
         if name == "info" and len(pos_args) != 1:
             raise UsageError("info wants the name of one task", hint=f"for example {command('info runvm')}")

@@ -74,9 +74,9 @@ def _candidates(before: list[str], current: str) -> Iterator[Candidate]:
         yield from _paths("", current, "file")
     else:
         yield from ((each.name, each.doc or "") for each in tasks.values())
-        if not first:
+        yield from ((word, tasks[name].doc) for word, name in usage.own_words().items() if name in tasks)
+        if first in ("", "help"):
             yield from ((each, what.doc) for each, what in manual.commands().items())
-            yield from ((word, tasks[name].doc) for word, name in usage.own_words().items() if name in tasks)
         yield from _variables(read, before)
 
 

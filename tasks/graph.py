@@ -32,8 +32,16 @@ def _config() -> Path:
     path = usage.from_caller(named)
     # One spelling for one file, however it is named; a link before .. leads elsewhere.
     plain = Path(os.path.normpath(Path.cwd() / path))
-    path = plain if plain.exists() and path.exists() and plain.samefile(path) else path
+    path = plain if _same(plain, path) else path
     return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
+
+
+def _same(one: Path, other: Path) -> bool:
+    """Return True if both paths lead to one file; False too where the folders above it cannot be searched."""
+    try:
+        return one.samefile(other)
+    except OSError:
+        return False
 
 
 try:

@@ -3,6 +3,7 @@
 import shlex
 from pathlib import Path
 
+from notos.errors import NotosError
 from notos.home import in_checkout, own, packaged
 from tasks import project, tools
 from tasks.graph import (
@@ -26,6 +27,7 @@ RUNVM = build("runvm.sh")
 TEMPLATE = own("scripts/runvm.sh")
 KNOCK = packaged("vm/knock.py")  # what runvm.sh waits with for the ssh server
 LINK = "result"
+LINK_BESIDE = f".{LINK}.new"  # renamed to the link
 
 
 def task_initrd() -> Task:
@@ -96,13 +98,13 @@ def write_runvm() -> None:
 
     qemu, toplevel = tools.tree("qemu"), project.get("toplevel")
     keys = ssh_key.ensure(CACHE, qemu)
-    least = least_memory()["vm.memory, at least"]
+    least = _least_memory()
     runvm.check_memory(MACHINE, least)
     text = runvm.render(MACHINE, toplevel, qemu, keys, least=least, program=program())
     write_if_changed(RUNVM, text.encode(), mode=0o755)
     write_if_changed(build(Path(KNOCK).name), Path(KNOCK).read_bytes())
     if not linked():
-        beside = Path(f".{LINK}.new")
+        beside = Path(LINK_BESIDE)
         beside.unlink(missing_ok=True)
         beside.symlink_to(RUNVM)
         beside.replace(LINK)
@@ -114,15 +116,22 @@ def linked() -> bool:
 
 
 def least_memory() -> dict[str, int]:
-    """Return the least memory in MiB with which the machine boots; nothing if that is not built."""
+    """Return the least memory in MiB with which the machine boots; nothing if it cannot be found.
+
+    A file that is missing or damaged is an error of write_runvm, and a reason for other tasks to run.
+    """
+    try:
+        return {"vm.memory, at least": _least_memory()}
+    except (NotosError, OSError):
+        return {}
+
+
+def _least_memory() -> int:
+    """Return the least memory in MiB. Raises StoreError, KernelError, OSError where it cannot be found."""
     from notos import memory
 
-    try:
-        unpacked = sum(each.nar_size for each in project.STORE.closure([project.get("stage1")]))
-        value = memory.least(MACHINE, vmlinuz=Path(VMLINUZ), initrd=Path(INITRD), unpacked=unpacked)
-    except FileNotFoundError:
-        return {}
-    return {"vm.memory, at least": value}
+    unpacked = sum(each.nar_size for each in project.STORE.closure([project.get("stage1")]))
+    return memory.least(MACHINE, vmlinuz=Path(VMLINUZ), initrd=Path(INITRD), unpacked=unpacked)
 
 
 def program() -> str:

@@ -155,6 +155,11 @@ def commands() -> dict[str, Command]:
     return {"new": NEW, **{name: each for name, each in COMMANDS.items() if name != "run"}}
 
 
+def flags(name: str) -> set[str]:
+    """Return the options of the command `name`, as they are written: -a and --all."""
+    return {part.split()[0] for names, _ in COMMANDS[name].options for part in names.split(", ")}
+
+
 def front() -> str:
     """Return the first page, at most 40 lines of 80 columns."""
     blocks = [_INTRODUCTION]
@@ -184,8 +189,6 @@ def page(topic: str, variables: Mapping[str, str]) -> str:
         ]
         return "\n\n".join(filter(None, blocks))
     name = usage.task_name(topic)
-    if name in arguments.COMMANDS:
-        return f"{command(topic)}: a command of doit, which runs the tasks; see https://pydoit.org/cmd-other.html"
     tasks = command_line.load(variables)
     if name not in tasks:
         raise arguments.unknown_task(topic, tasks)

@@ -135,7 +135,7 @@ def roll_back(dry_run: bool) -> None:
             before = [each for each in now.generations if each.number < current and each.path != now.system]
             if not before:
                 raise MachineError(
-                    f"{remote.address} has no generation before the present one", hint="doit generations"
+                    f"{remote.address} has no generation before the present one", hint="./doit generations"
                 )
             target = before[-1]
         else:
@@ -157,7 +157,7 @@ def generations(numbers: list[str]) -> None:
     from notos.errors import MachineError
 
     if len(numbers) not in (0, 2):
-        raise MachineError("generations wants two numbers, or none", hint="doit generations 1 2")
+        raise MachineError("generations wants two numbers, or none", hint="./doit generations 1 2")
     with _connected() as remote:
         now = running.look(remote)
         if numbers:

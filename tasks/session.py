@@ -19,8 +19,6 @@ from typing import Any
 
 from doit.cmd_clean import Clean
 from doit.cmd_forget import Forget
-from doit.cmd_ignore import Ignore
-from doit.cmd_resetdep import ResetDep
 from doit.cmd_run import Run
 from doit.dependency import DatabaseException, Dependency, SqliteDB
 from doit.exceptions import InvalidDodoFile
@@ -32,6 +30,7 @@ from tasks import fingerprint
 HINTS = {
     **dict.fromkeys((errno.ENOSPC, errno.EDQUOT), "make room there"),
     **dict.fromkeys((errno.EACCES, errno.EPERM, errno.EROFS), "check who may read and write there"),
+    **dict.fromkeys((errno.EISDIR, errno.ENOTDIR, errno.EEXIST), "move away what is in its place"),
 }
 _DATABASE = "the build folder's .doit.db"
 _ARENA_MAX = -8  # M_ARENA_MAX of malloc.h
@@ -59,11 +58,13 @@ def tasks() -> Mapping[str, Any]:
     return _tasks
 
 
-def install(folder: str, sweep: Callable[[bool], None], look: Callable[[], None]) -> None:
+def install(
+    folder: str, sweep: Callable[[bool], None], look: Callable[[], None], make: Callable[[], None]
+) -> None:
     """Change doit so for this process; `folder` is where the build and its lock file are.
 
-    `sweep(dryrun)` removes what is left in it when all tasks have been cleaned; `look()` raises what doit
-    prints in one line where a run could not write.
+    `make()` makes that, `sweep(dryrun)` removes what is left in it when all tasks have been cleaned;
+    `look()` raises what doit prints in one line where a run could not write.
     """
     run, clean = Run._execute, Clean._execute
 
@@ -76,6 +77,7 @@ def install(folder: str, sweep: Callable[[bool], None], look: Callable[[], None]
         ask_for(name for name in _tasks if any(fnmatchcase(name, word) for word in words[: taking + 1]))
         # A worker process that dies hangs doit for ever. What can run at once does so inside a task.
         kwargs["num_process"] = 0
+        make()
         look()
         with _alone(folder):
             try:
@@ -87,6 +89,7 @@ def install(folder: str, sweep: Callable[[bool], None], look: Callable[[], None]
 
     @functools.wraps(clean)
     def cleaning(self: Any, *args: Any, **kwargs: Any) -> Any:
+        make()
         with nullcontext() if kwargs["dryrun"] else _alone(folder), _file_errors():
             result = clean(self, *args, **kwargs)
             if not kwargs["pos_args"]:
@@ -94,27 +97,35 @@ def install(folder: str, sweep: Callable[[bool], None], look: Callable[[], None]
         return result
 
     Run._execute, Clean._execute = running, cleaning
-    for command in (Forget, Ignore, ResetDep):
-        command._execute = _wrapped(command._execute, folder)
+    Forget._execute = _wrapped(Forget._execute, folder, make)
     _keep_records()
-    _say_database_errors()
+    _open_when_used(make)
 
 
-def _say_database_errors() -> None:
-    """Have a database that is damaged, or cannot be written to a full disk, said in one line."""
-    opened, dumped = SqliteDB.__init__, SqliteDB.dump
+def _open_when_used(make: Callable[[], None]) -> None:
+    """Have the database opened, in a folder that `make()` makes, by the first command that needs it.
 
-    @functools.wraps(opened)
-    def opening(self: Any, *args: Any, **kwargs: Any) -> None:
+    One that is damaged, or cannot be written to a full disk, is said in one line.
+    """
+    dumped = SqliteDB.dump
+
+    @functools.wraps(SqliteDB.__init__)
+    def keeping(self: Any, name: str, codec: Any, **_: Any) -> None:
+        self.name, self.codec, self._cache, self._dirty = name, codec, {}, set()
+
+    def opening(self: Any) -> Any:
+        make()
         with _database_errors():
-            opened(self, *args, **kwargs)
+            return self._sqlite3(self.name)
 
     @functools.wraps(dumped)
     def dumping(self: Any) -> None:
         with _database_errors():
             dumped(self)
 
-    SqliteDB.__init__, SqliteDB.dump = opening, dumping
+    SqliteDB.__init__, SqliteDB.dump = keeping, dumping
+    SqliteDB._conn = functools.cached_property(opening)
+    SqliteDB._conn.__set_name__(SqliteDB, "_conn")
 
 
 @contextmanager
@@ -136,7 +147,7 @@ def _database_errors() -> Iterator[None]:
     except (DatabaseException, sqlite3.Error) as error:
         cause = error.__context__ if isinstance(error, DatabaseException) else error
         if isinstance(cause, sqlite3.OperationalError):
-            raise _BusyError(f"cannot write {_DATABASE}: {cause}; is there room on its disk?") from None
+            raise _BusyError(f"cannot write {_DATABASE}: {cause}; make room on its disk") from None
         raise _BusyError(f"{_DATABASE} is damaged: {cause}; remove it, and all is made anew") from None
 
 
@@ -144,9 +155,10 @@ def _takes_words(word: str) -> bool:
     return word in _tasks and _tasks[word].pos_arg is not None
 
 
-def _wrapped(execute: Callable[..., Any], folder: str) -> Callable[..., Any]:
+def _wrapped(execute: Callable[..., Any], folder: str, make: Callable[[], None]) -> Callable[..., Any]:
     @functools.wraps(execute)
     def run(*args: Any, **kwargs: Any) -> Any:
+        make()
         with _alone(folder):
             return execute(*args, **kwargs)
 
@@ -193,7 +205,7 @@ def _keep_records() -> None:
 
 @contextmanager
 def _alone(folder: str) -> Iterator[None]:
-    """Hold the build folder's lock, and end in order when told to. Raises what doit prints in one line."""
+    """Hold the build folder's lock, and end in order on SIGTERM. Raises what doit prints in one line."""
     for number in (signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) is not signal.SIG_IGN:  # nohup
             signal.signal(number, _leave)
@@ -205,7 +217,7 @@ def _alone(folder: str) -> Iterator[None]:
         try:
             fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
-            raise _BusyError(f"another doit is at work in {folder}; wait until it has ended") from None
+            raise _BusyError(f"another command is at work in {folder}; wait until it has ended") from None
         yield
 
 

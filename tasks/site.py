@@ -52,7 +52,7 @@ def stage(target: Path) -> None:
         text = page.read_text()
         for linked in _linked(text):
             path = Path(os.path.normpath(page.parent / linked))
-            if not path.exists() or path.parts[0] == "..":
+            if not path.exists() or path.parts[:1] == ("..",):
                 line = text[: text.index(f"]({linked}")].count("\n") + 1
                 problems.append(f"{page}:{line}: the link leads nowhere: {linked}")
             elif path.is_dir():

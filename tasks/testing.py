@@ -8,7 +8,7 @@ import sys
 from notos.errors import ToolError
 from tasks import reporter
 from tasks.graph import CONFIG, Task, step
-from tasks.usage import usage
+from tasks.usage import paths_from_caller, usage
 
 
 def task_test() -> Task:
@@ -33,7 +33,7 @@ def test(words: list[str]) -> None:
     chosen = [] if str(CONFIG) == "config.yaml" else [f"--notos-config={CONFIG.absolute()}"]
     kept = {name: value for name, value in os.environ.items() if name not in ("NOTOS_CALLER", "NOTOS_CONFIG")}
     reporter.clear()
-    words = [each for each in words if each != "--"]
+    words = [each for each in paths_from_caller(words) if each != "--"]
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-p", "notos.vm.plugin", *chosen, *words], check=False, env=kept
     )

@@ -1,4 +1,4 @@
-"""What doit asks whether a task must run, besides its file_deps; each can say why.
+"""Conditions by which doit decides if a task must run, besides its file_deps; each can say why.
 
 doit calls them with the task and the values that the task's last success saved, and saves what their
 value savers return after the next one.
@@ -19,7 +19,7 @@ Values = dict[str, Any]
 
 
 class Task(Protocol):
-    """What is used here of doit's Task, which has no types."""
+    """The part of doit's Task that is used here; doit has no types."""
 
     name: str
     targets: list[str]
@@ -38,11 +38,11 @@ class Settings:
         task.value_savers.append(lambda: self._now)
 
     def __call__(self, task: Task, values: Values) -> bool:
-        """Whether all is as it was."""
+        """Return True if nothing changed since the last success."""
         return all(values.get(key) == now for key, now in self._now.items())
 
     def reasons(self, task: Task, values: Values) -> list[str]:
-        """What changed."""
+        """Return what changed."""
         settings = _differences("", values.get("settings"), self._now["settings"])
         then = values.get("code") or {}
         now = self._now["code"]
@@ -61,11 +61,11 @@ class Intact:
         task.value_savers.append(lambda: self._record(task))
 
     def __call__(self, task: Task, values: Values) -> bool:
-        """Whether all is as it was."""
+        """Return True if nothing changed since the last success."""
         return not self.reasons(task, values)
 
     def reasons(self, task: Task, values: Values) -> list[str]:
-        """Which targets and objects are not as they were."""
+        """Return the targets and objects that changed."""
         said = []
         states = values.get("targets") or {}
         for target in task.targets:
@@ -106,7 +106,7 @@ class Derived:
         return not self.reasons(task, values)
 
     def reasons(self, task: Task, values: Values) -> list[str]:
-        """How the value changed."""
+        """Return how the value changed."""
         return _differences("", values.get("derived"), self._compute())
 
 
@@ -120,11 +120,11 @@ class Present:
         self._paths = paths
 
     def __call__(self, task: Task, values: Values) -> bool:
-        """Whether all are there."""
+        """Return True if all exist."""
         return not self.reasons(task, values)
 
     def reasons(self, task: Task, values: Values) -> list[str]:
-        """The first one that is not there."""
+        """Return the first one that is missing."""
         return [f"{path} is missing" for path in self._paths() if not os.path.exists(path)][:1]
 
 
@@ -141,7 +141,7 @@ class UnlessAsked:
 
 
 def objects_of(path: str) -> list[str]:
-    """Where in build/NAME/store the objects are that the manifest at `path` names; none for other files."""
+    """Return the paths in build/NAME/store of the objects that a manifest names; none for other files."""
     folder, _, name = path.rpartition("/")
     base, _, last = folder.rpartition("/")
     if last != "manifests" or not name.endswith(".json"):

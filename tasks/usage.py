@@ -1,4 +1,4 @@
-"""How tasks are used: the variables and words that each takes, declared once, beside the task.
+"""Declarations of how tasks are used: the variables and words that each takes, once, beside the task.
 
 The check of the command line, `help` and completion read these declarations. Options are declared by
 graph.params().
@@ -6,8 +6,9 @@ graph.params().
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 from pathlib import Path
 from typing import Any, Literal
 
@@ -16,7 +17,7 @@ from doit import get_var
 Kind = Literal["text", "number", "port", "file", "yaml", "folder"]
 
 # A command in a message of ours, followed by a task or command.
-_COMMAND = re.compile(r"(?<![\w./])(?:\./)?doit (?=[a-z])")
+_COMMAND = re.compile(r"(?<![\w./])\./doit (?=[a-z])")
 
 # The words by which the user calls us: ./doit, doit or notos.
 _program = "./doit"
@@ -113,6 +114,17 @@ def from_caller(named: str) -> Path:
     return Path(os.environ.get("NOTOS_CALLER", ""), named)
 
 
+def paths_from_caller(words: Sequence[str]) -> list[str]:
+    """Return words for pytest: before its options, paths that exist for the user are absolute."""
+    before = [*takewhile(lambda word: not word.startswith("-"), words)]
+    found = [from_caller(word.partition("::")[0]) for word in before]
+    absolute = [
+        str(path) + word[len(word.partition("::")[0]) :] if path.exists() else word
+        for word, path in zip(before, found, strict=True)
+    ]
+    return [*absolute, *words[len(before) :]]
+
+
 def program() -> str:
     """Return the command that the user typed: ./doit, doit or notos."""
     return _program
@@ -138,9 +150,16 @@ def task_name(word: str) -> str:
     return own_words().get(word, word)
 
 
+def user_word(task: str) -> str:
+    """Return the word by which the user names a task."""
+    return next((word for word, name in own_words().items() if name == task), task)
+
+
 def spoken(text: str) -> str:
-    """Return a message with the commands in it, ./doit or doit, as the user calls them."""
-    return text if _program == "./doit" else _COMMAND.sub(f"{_program} ", text)
+    """Return a message with the commands in it, `./doit` in the sources, as the user calls them."""
+    if _program == "notos":
+        text = text.replace("config=PATH", "-c PATH")
+    return _COMMAND.sub(f"{_program} ", text)
 
 
 def command(words: str) -> str:

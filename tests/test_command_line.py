@@ -1,5 +1,6 @@
 """The command line through ./doit's program: help, mistakes in one line, closed pipes, colours."""
 
+import ast
 import os
 import pty
 import re
@@ -12,7 +13,7 @@ import pytest
 
 from notos import __version__
 from notos.errors import UsageError
-from tasks import arguments, usage
+from tasks import arguments, manual, usage
 from tests.conftest import ROOT, Project, clean_environment, copy_project
 
 TASKS = ROOT / "tasks"
@@ -98,8 +99,17 @@ MISTAKES = [
     ("boot-report --runs=", "invalid value for --runs: : it wants a number"),
     ("boot-report --runs", "--runs wants a value"),
     ("switch --dry-run=yes", "--dry-run takes no value"),
-    ("-v x runvm", "invalid value for -v: x: it wants a number"),
-    ("--backend frob runvm", "invalid value for --backend: frob: one of"),
+    ("-v 2 runvm", "unknown option: -v: ./doit help shows the options"),
+    ("--backend json runvm", "unknown option: --backend: "),
+    ("--db-file x list", "unknown option: --db-file: "),
+    ("list --db-file x", "unknown option of list: --db-file: ./doit help list"),
+    ("clean --db x", "unknown option of clean: --db: "),
+    ("dumpdb", "unknown task: dumpdb: ./doit list shows the tasks"),
+    ("strace runvm", "unknown task: strace: "),
+    ("tabcompletion", 'unknown task: tabcompletion: did you mean "completion"?'),
+    ("reset-dep", "unknown task: reset-dep: "),
+    ("ignore squashfs", "unknown task: ignore: "),
+    ("help dumpdb", "unknown task: dumpdb: "),
     ("list --frob", "unknown option of list: --frob: ./doit help list"),
     ("clean -x", "unknown option of clean: -x"),
     ("runvn", 'unknown task: runvn: did you mean "runvm"?'),
@@ -160,10 +170,10 @@ def test_doit_s_own_command_says_the_same(project: Project, words: str) -> None:
     ("said", "spoken"),
     [
         ("no keys: ./doit runvm makes them", "no keys: notos runvm makes them"),
-        ("run `doit lock`", "run `notos lock`"),
-        ("doit ssh 'sv start x'", "notos ssh 'sv start x'"),
-        ("another doit is at work", "another notos is at work"),
-        ("/x/doit runs, undoit x", "/x/doit runs, undoit x"),
+        ("run `./doit lock`", "run `notos lock`"),
+        ("is it down? ./doit ssh 'sv start x'", "is it down? notos ssh 'sv start x'"),
+        ("/x/doit runs, /x/./doit x", "/x/doit runs, /x/./doit x"),
+        ("name its config (config=PATH)", "name its config (-c PATH)"),
     ],
 )
 def test_hints_name_the_program_that_was_called(
@@ -172,6 +182,130 @@ def test_hints_name_the_program_that_was_called(
     assert usage.spoken(said) == said
     monkeypatch.setattr(usage, "_program", "notos")
     assert usage.spoken(said) == spoken
+
+
+def test_the_sources_call_the_program_by_one_name() -> None:
+    """./doit works in a checkout, where doit is not in PATH; usage.spoken() puts in the user's word."""
+    names = "|".join(
+        [*arguments.COMMANDS, *(path.stem for path in TASKS.glob("*.py")), "runvm", "generations"]
+    )
+    bare = re.compile(rf"(?<![\w./])doit (?:{names})\b")
+    found = []
+    for path in [*TASKS.glob("*.py"), *(ROOT / "notos").rglob("*.py")]:
+        tree = ast.parse(path.read_text())
+        found += [
+            f"{path.name}:{node.lineno}: {node.value}"
+            for node in ast.walk(tree)
+            if isinstance(node, ast.Constant) and isinstance(node.value, str) and bare.search(node.value)
+        ]
+    assert found == []
+
+
+def test_every_command_is_documented() -> None:
+    assert set(arguments.COMMANDS) == set(manual.COMMANDS) - {"help", "completion"}
+
+
+def test_an_undocumented_option_leaves_no_file(project: Project) -> None:
+    for words in (["--db-file", "x", "list"], ["list", "--db-file", "x"]):
+        assert call(project, *words).returncode == 3
+    assert not list(project.root.glob("x*"))
+
+
+@pytest.mark.parametrize(
+    ("words", "page"),
+    [
+        (["bench", "--runs", "3", "--help"], "./doit bench: "),
+        (["bench", "--only", "boot*", "--help"], "./doit bench: "),
+        (["bench", "--help", "--only", "boot*"], "./doit bench: "),
+        (["help", "bench", "--help"], "./doit bench: "),
+    ],
+)
+def test_the_value_of_an_option_is_no_topic(project: Project, words: list[str], page: str) -> None:
+    done = call(project, *words)
+    assert done.stdout.startswith(page), done.stderr
+    assert done.stdout.count("\nExample\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["why", "build"], "runvm"),
+        (["list", "build"], "runvm "),
+        (["info", "--no-status", "build"], "runvm"),
+        (["clean", "-n", "build"], ""),
+        (["forget", "run"], "boot"),
+        (["-s", "why", "run"], "boot"),
+    ],
+)
+def test_the_words_of_notos_are_tasks_everywhere(project: Project, words: list[str], said: str) -> None:
+    done = call_notos(project, *words)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert said in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["build", "--frob"], "unknown option of build: --frob: notos help build shows the options"),
+        (["build", "to=1"], "build does not read to=: it is for kernel:menuconfig, rollback, publish"),
+        (["why", "biuld"], 'unknown task: biuld: did you mean "build"?'),
+        (["dumpdb"], "unknown task: dumpdb: notos list shows the tasks"),
+        (["build", "run", "--frob"], "unknown option of run: --frob: "),
+    ],
+)
+def test_a_mistake_has_the_user_s_words(project: Project, words: list[str], said: str) -> None:
+    done = call_notos(project, *words)
+    assert (done.returncode, done.stdout) == (3, "")
+    assert done.stderr.startswith(f"ERROR: {said}"), done.stderr
+
+
+@pytest.mark.parametrize("before", [["help"], ["why"], []])
+def test_tab_offers_the_words_of_notos(project: Project, before: list[str]) -> None:
+    lines = call_notos(project, "complete", *before, "").stdout.splitlines()
+    words = {line.partition("\t")[0] for line in lines}
+    assert {"build", "run", "runvm", "boot"} <= words
+    assert ("clean" in words) == (before != ["why"])
+
+
+def test_hints_of_notos_name_its_option(project: Project) -> None:
+    done = call_notos(project, "-c", "none.yaml", "list")
+    assert (done.returncode, done.stdout) == (3, "")
+    said = "ERROR: cannot read none.yaml: No such file or directory: say which config with"
+    assert done.stderr == f"{said} -c PATH\n"
+    assert call(project, "config=none.yaml", "list").stderr == f"{said} config=PATH\n"
+
+
+def call_notos(project: Project, *words: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return call(project, *words, module="notos", **environment)
+
+
+@pytest.mark.parametrize("module", ["tasks", "notos", "doit"])
+def test_files_are_utf8_in_every_locale(project: Project, module: str) -> None:
+    """In another encoding the scripts, some with a …, would be other bytes or none."""
+    posix = {"PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "LC_ALL": "POSIX"}
+    (project.root / "dots.yaml").write_text("name: dots\nhostname: a…b\n", encoding="utf-8")
+    usual = call(project, "config=dots.yaml", "list", module=module)
+    done = call(project, "config=dots.yaml", "list", module=module, **posix)
+    assert "a…b" in usual.stderr
+    assert (done.returncode, done.stderr) == (3, usual.stderr)
+
+
+def test_a_look_makes_no_folder(tmp_path: Path) -> None:
+    """Completion, help and a list need no database, and work in a checkout of another user's."""
+    made = copy_project(tmp_path / "notos")
+    for words in (["complete", ""], ["help", "runvm"], ["list"], ["list", "--all"], ["list", "--deps"]):
+        assert call(made, *words).returncode == 0
+    assert not (made.root / "build").exists()
+    assert call(made, "list", "--status").returncode == 0
+    assert (made.root / "build").is_dir()
+
+
+def test_paths_for_pytest_are_the_caller_s(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "test_x.py").write_text("")
+    monkeypatch.setenv("NOTOS_CALLER", str(tmp_path))
+    words = ["test_x.py", "test_x.py::test_a", "tests/none.py", "-k", "test_x.py", "--", "test_x.py"]
+    at = f"{tmp_path}/test_x.py"
+    assert usage.paths_from_caller(words) == [at, f"{at}::test_a", *words[2:]]
 
 
 def test_an_empty_word(project: Project) -> None:

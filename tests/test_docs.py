@@ -315,12 +315,25 @@ def test_links_that_lead_nowhere_are_told_by_their_line(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     Path("docs").mkdir()
-    Path("README.md").write_text("one\n\n[a](docs/none.md) [b](docs)\n\n```\n[c](code.md)\n```\n")
+    Path("README.md").write_text("one\n\n[a](docs/none.md) [b](docs) [d](..)\n\n```\n[c](code.md)\n```\n")
     with pytest.raises(
-        site.NotosError, match=r"README\.md:3: the link leads nowhere: docs/none\.md: mend"
+        site.NotosError, match=r"README\.md:3: the link leads nowhere: docs/none\.md\n"
     ) as info:
         site.stage(tmp_path / "site")
     assert "code.md" not in str(info.value)
+    assert "README.md:3: the link leads nowhere: ..\n" in f"{info.value.message}\n"
+
+
+def test_a_link_to_the_project_s_folder_lists_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = tmp_path / "source"
+    monkeypatch.chdir(tmp_path)
+    Path("project/docs").mkdir(parents=True)
+    monkeypatch.chdir("project")
+    Path("README.md").write_text("one\n")
+    Path("docs/a.md").write_text("[up](..)\n")
+    site.stage(source)
+    assert (source / "docs/a.md").read_text() == "[up](../index.md)\n"
+    assert "(README.md)" in (source / "index.md").read_text()
 
 
 def test_every_page_can_be_found() -> None:

@@ -49,6 +49,6 @@ def test_an_object_that_was_changed_is_not_sent_to_its_end(store: Store) -> None
     path.chmod(0o755)
     path.write_text("#!/bin/sh\necho HELLO\n")
     pieces = []
-    with pytest.raises(StoreError, match="was changed: run `doit clean`"):
+    with pytest.raises(StoreError, match=r"was changed: run `\./doit clean`"):
         pieces.extend(export.pieces(store, [obj]))
     assert obj.path.encode() not in b"".join(pieces)

@@ -150,7 +150,7 @@ def test_gives_up_with_one_line(
 def test_says_what_to_do_when_a_package_is_gone(server: Server, cache: Cache) -> None:
     with pytest.raises(FetchError) as caught:
         fetch([server.download("gone", b"x")], cache)
-    assert caught.value.hint == "run `doit lock`"
+    assert caught.value.hint == "run `./doit lock`"
 
 
 def test_wrong_bytes_are_not_resumed(server: Server, cache: Cache, data: Download) -> None:

@@ -49,10 +49,20 @@ def said(done: subprocess.CompletedProcess[str]) -> str:
     return line
 
 
-@pytest.mark.parametrize("words", [[], ["list"], ["clean"], ["forget"], ["why"]])
+@pytest.mark.parametrize("words", [[], ["list", "--status"], ["clean"], ["forget"], ["why"]])
 def test_a_read_only_checkout(project: Project, words: list[str]) -> None:
     line = said(doit(project, *words, read_only=project.root))
     assert line.startswith(f"ERROR: cannot write in {project.root}/build/tiny: Read-only file system; ")
+
+
+@pytest.mark.parametrize("words", [["list"], ["help", "runvm"], ["complete", ""]])
+def test_a_look_in_a_read_only_checkout(project: Project, words: list[str]) -> None:
+    """Nothing is made for what needs no database."""
+    (project.root / "build/tiny").rmdir()
+    (project.root / "build").rmdir()
+    done = doit(project, *words, read_only=project.root)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "runvm" in done.stdout
 
 
 def test_a_read_only_build_folder(project: Project) -> None:
@@ -65,7 +75,36 @@ def test_a_file_in_the_place_of_a_folder(project: Project) -> None:
     (project.root / "build/tiny").rmdir()
     (project.root / "build").rmdir()
     (project.root / "build").write_text("")
-    assert f"cannot make {project.root}/build/tiny: Not a directory" in said(doit(project, "list"))
+    line = said(doit(project, "why"))
+    assert line.startswith(
+        f"ERROR: cannot make {project.root}/build/tiny: Not a directory; move away the file"
+    )
+    assert "owner" not in line
+
+
+@pytest.mark.parametrize("name", ["result", ".result.new"])
+@pytest.mark.parametrize("kind", ["folder", "file"])
+def test_something_of_the_user_s_in_the_place_of_the_link(project: Project, name: str, kind: str) -> None:
+    place = project.root / name
+    if kind == "folder":
+        place.mkdir()
+    else:
+        place.write_text("measurements\n")
+    line = said(doit(project, "runvm"))
+    assert line.startswith(
+        f"ERROR: {place} is a {kind}: the build puts a link in its place; move or rename it"
+    )
+    assert place.is_dir() or place.read_text() == "measurements\n"
+
+
+@pytest.mark.parametrize("words", [["why"], ["list", "--status", "runvm"], ["info", "runvm"]])
+def test_a_damaged_build_is_a_reason_and_not_an_error(project: Project, words: list[str]) -> None:
+    """The least memory follows from files of earlier tasks; the task that uses them names what is wrong."""
+    (project.root / "build/tiny/manifests").mkdir()
+    (project.root / "build/tiny/manifests/stage1.json").write_text("{")
+    done = doit(project, *words)
+    assert done.stderr == ""
+    assert ("R runvm" if "--status" in words else "runvm") in done.stdout
 
 
 def test_a_read_only_top_folder(project: Project, tmp_path: Path) -> None:
@@ -136,7 +175,11 @@ def moved(folder: Path, target: Path) -> None:
 @pytest.mark.parametrize(
     ("size", "words", "message"),
     [
-        ("4k", ["list"], "ERROR: cannot write the build folder's .doit.db: database or disk is full; "),
+        (
+            "4k",
+            ["list", "--status"],
+            "ERROR: cannot write the build folder's .doit.db: database or disk is full; ",
+        ),
         (
             "40k",
             ["stage2", "runit"],
@@ -168,7 +211,7 @@ def test_a_full_disk(project: Project, size: str, words: list[str], message: str
 
 def test_a_damaged_database(project: Project) -> None:
     (project.root / "build/tiny/.doit.db").write_text("this is no database of sqlite3\n")
-    line = said(doit(project, "list"))
+    line = said(doit(project, "list", "--status"))
     assert line.startswith("ERROR: the build folder's .doit.db is damaged: file is not a database; remove it")
 
 

@@ -333,7 +333,7 @@ def test_two_at_once(project: Project) -> None:
     for each in (done, *others):
         assert each.returncode == 3
         assert each.stderr.strip() == (
-            "ERROR: another doit is at work in build/minimal; wait until it has ended"
+            "ERROR: another command is at work in build/minimal; wait until it has ended"
         )
     assert project.ran() == []
 

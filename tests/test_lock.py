@@ -143,7 +143,7 @@ def test_a_damaged_lock(tmp_path: Path, damage: Callable[[Any], None]) -> None:
     with pytest.raises(LockError) as caught:
         lock.read(path)
     assert str(path) in caught.value.message
-    assert "doit lock" in caught.value.hint
+    assert "./doit lock" in caught.value.hint
     assert "\n" not in str(caught.value)
 
 

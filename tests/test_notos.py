@@ -189,6 +189,8 @@ MISTAKES = [
     (["new", "a", "b"], "", "new wants one folder"),
     (["new", "web"], "", "web is not empty: name a new folder"),
     (["new", "/dev/null/x"], "", "cannot write /dev/null/x: Not a directory"),
+    (["-c", "none.yaml", "build", "--help"], "", "no file none.yaml"),
+    (["help", "frob"], "", "unknown task: frob: notos list shows the tasks"),
     (["build"], "", "no config.yaml in "),
     (["-c", "none.yaml", "build"], "", "no file none.yaml"),
     (["-c"], "", "-c wants a file"),
@@ -239,6 +241,116 @@ def _markers(path: Path) -> str:
     return "@" if "@name@" in text or "@hostname@" in text else ""
 
 
+def test_a_fresh_repository_is_taken(tmp_path: Path) -> None:
+    """What a hosting service puts into a new one stays as it is."""
+    (tmp_path / ".git").mkdir()
+    (tmp_path / "README.md").write_text("# mine\n")
+    (tmp_path / "LICENSE").write_text("free\n")
+    skeleton.make(tmp_path)
+    assert (tmp_path / "README.md").read_text() == "# mine\n"
+    assert (tmp_path / "config.yaml").is_file()
+
+
+def test_what_to_do_next_can_be_pasted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    skeleton.main(["a b"])
+    assert "\n    cd 'a b'\n    notos build\n" in capsys.readouterr().out
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    skeleton.main(["."])
+    assert "    cd" not in capsys.readouterr().out
+
+
+def notos(*words: str, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run the checkout's notos in a folder that is no project."""
+    done = subprocess.run(
+        [sys.executable, "-m", "notos", *words],
+        cwd=cwd,
+        env={**clean_environment(), "PYTHONPATH": str(ROOT), **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "Traceback" not in done.stderr
+    return done
+
+
+def test_output_of_new_that_nobody_can_take(tmp_path: Path) -> None:
+    command = f"cd {tmp_path} && {sys.executable} -m notos new"
+    script = f"{command} full >/dev/full; echo $?; {{ {command} shut; echo $? >&3; }} 3>&1 >&- | true"
+    environment = {**clean_environment(), "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(["sh", "-c", script], env=environment, capture_output=True, text=True, check=False)
+    assert done.stderr == "ERROR: cannot write the output: No space left on device\n"
+    assert done.stdout.split()[0] == "3"
+    reading, writing = os.pipe()
+    os.close(reading)
+    unread = subprocess.run(
+        [sys.executable, "-m", "notos", "new", "unread"],
+        cwd=tmp_path,
+        env=environment,
+        stdout=writing,
+        stderr=subprocess.PIPE,
+        check=False,
+    )
+    os.close(writing)
+    assert (unread.returncode, unread.stderr) == (141, b"")
+
+
+def test_help_of_tasks_where_no_project_is(tmp_path: Path) -> None:
+    for words in (["build", "--help"], ["help", "ssh"], ["help", "build", "clean"]):
+        done = notos(*words, cwd=tmp_path)
+        assert (done.returncode, done.stderr) == (0, ""), done.stderr
+        assert "\nExample\n  notos " in done.stdout
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_folder_that_was_removed(tmp_path: Path) -> None:
+    script = f"mkdir gone && cd gone && rmdir ../gone && exec {sys.executable} -m notos help"
+    environment = {**clean_environment(), "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(
+        ["sh", "-c", script], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (
+        3,
+        "ERROR: the current folder was removed: change to another one with cd\n",
+    )
+
+
+def test_a_relative_cache_is_the_caller_s(tmp_path: Path) -> None:
+    (tmp_path / "config.yaml").write_text("name: tiny\n")
+    (tmp_path / "below").mkdir()
+    (tmp_path / "file").write_text("")
+    done = notos("build", cwd=tmp_path / "below", NOTOS_CACHE="../file")
+    assert f"cannot make {tmp_path}/below/../file: File exists" in done.stderr
+
+
+def test_a_config_in_a_folder_that_cannot_be_searched(tmp_path: Path) -> None:
+    closed = tmp_path / "closed"
+    closed.mkdir()
+    (closed / "x.yaml").write_text("name: x\n")
+    closed.chmod(0)
+    caps = "-dac_override,-dac_read_search"  # with these root may do all
+    less = ["setpriv", f"--inh-caps={caps}", f"--bounding-set={caps}"] if os.geteuid() == 0 else []
+    for module, words in (
+        ("notos", ["-c", f"{closed}/x.yaml", "list"]),
+        ("tasks", [f"config={closed}/x.yaml", "list"]),
+    ):
+        done = subprocess.run(
+            [*less, sys.executable, "-m", module, *words],
+            cwd=ROOT,
+            env=clean_environment(),
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert (done.returncode, done.stdout) == (3, "")
+        (line,) = done.stderr.splitlines()
+        assert line.startswith(f"ERROR: cannot read {closed}/x.yaml: Permission denied: ")
+    closed.chmod(0o700)
+
+
 def test_an_empty_folder_is_taken(tmp_path: Path) -> None:
     assert skeleton.make(tmp_path) == skeleton.machine_name(tmp_path.name)
     with pytest.raises(UsageError, match="is not empty"):
@@ -277,6 +389,10 @@ def test_which_project(tmp_path: Path) -> None:
         (["build", "config=x"], "x", ["build"]),
         (["ssh", "ls", "config=x"], "", ["ssh", "ls", "config=x"]),
         (["test", "--", "config=x"], "", ["test", "--", "config=x"]),
+        (["test", "config=x", "--", "-x"], "x", ["test", "--", "-x"]),
+        (["ssh", "config=x"], "x", ["ssh"]),
+        (["ssh", "host=h", "config=x", "ls", "config=y"], "x", ["ssh", "host=h", "ls", "config=y"]),
+        (["ssh", "--", "config=x"], "", ["ssh", "--", "config=x"]),
     ],
 )
 def test_which_config(words: list[str], named: str, rest: list[str]) -> None:

@@ -468,7 +468,7 @@ def test_an_addition_that_needs_something_newer(world: World, closure: str) -> N
     with pytest.raises(LockError) as caught:
         world.resolve({"system": {"libfoo1": "elf", "tool": closure}}, base)
     assert caught.value.message == ("set system: tool 1 needs libfoo1 (>= 2), and config.lock has libfoo1 1")
-    assert "doit lock" in caught.value.hint
+    assert "./doit lock" in caught.value.hint
 
 
 def test_a_locked_package_that_needs_something_older(world: World) -> None:
@@ -480,7 +480,7 @@ def test_a_locked_package_that_needs_something_older(world: World) -> None:
         LockError, match=r"prog 1 needs helper \(= 1\), and the archive has helper 2"
     ) as caught:
         world.resolve({"system": {"prog": "depends"}}, base)
-    assert "doit lock" in caught.value.hint
+    assert "./doit lock" in caught.value.hint
 
 
 def test_another_suite_is_another_lock(world: World) -> None:

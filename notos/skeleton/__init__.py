@@ -2,6 +2,7 @@
 
 import json
 import re
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,6 +13,8 @@ from notos.errors import NotosError, UsageError
 _FILES = Path(__file__).parent / "project"
 # Names that a tool would take for its own here.
 _RENAMED = {"gitignore": ".gitignore", "workflow.yml": ".github/workflows/test.yml"}
+# What a repository has that was just made by a hosting service.
+_FRESH = {".git", "LICENSE", "LICENSE.md", "LICENSE.txt", "README", "README.md"}
 _EXAMPLE = "for example notos new web"
 
 
@@ -26,22 +29,30 @@ def main(words: Sequence[str]) -> int:
         raise UsageError(wrong, hint=_EXAMPLE)
     folder = Path(given[0])
     name = make(folder)
-    print(f"made the project {name} in {folder}; next:\n\n    cd {folder}\n    notos build\n    notos test")
+    steps = [] if folder.resolve() == Path.cwd() else [f"cd {shlex.quote(str(folder))}"]
+    steps += ["notos build", "notos test"]
+    print("\n    ".join([f"made the project {name} in {folder}; next:\n", *steps]))
     return 0
 
 
 def make(folder: Path) -> str:
-    """Make a project in `folder`, which is new or empty; return its machine's name. Raises NotosError."""
+    """Make a project in `folder`, which is new, empty or a fresh repository; return its machine's name.
+
+    A README of the repository stays as it is. Raises NotosError.
+    """
     name = machine_name(folder.absolute().name)
     values = {"@name@": name, "@hostname@": name}
     try:
-        if folder.is_dir() and any(folder.iterdir()):
+        had = {each.name for each in folder.iterdir()} if folder.is_dir() else set()
+        if had - _FRESH:
             raise UsageError(f"{folder} is not empty", hint="name a new folder")
         for source in sorted(path for path in _FILES.rglob("*") if path.is_file()):
             if "__pycache__" in source.parts:
                 continue
             path = source.relative_to(_FILES).as_posix()
             target = folder / _RENAMED.get(path, path)
+            if target.name in had:
+                continue
             text = source.read_text()
             for marker, value in values.items():
                 text = text.replace(marker, _quoted(value) if path == "config.yaml" else value)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from notos.cache import Cache
 from notos.errors import MachineError
+from notos.home import in_checkout
 from notos.store import Store, StoreObject
 from notos.tools import ToolsTree
 
@@ -28,7 +29,10 @@ class Built:
         if script.is_dir():
             script = script / "runvm.sh"
         if not script.is_file():
-            raise MachineError(f"there is no machine at {path}", hint="run ./doit runvm")
+            raise MachineError(
+                f"there is no machine at {path}",
+                hint=f"run {'./doit runvm' if in_checkout() else 'notos build'}",
+            )
         return cls(script)
 
     @property

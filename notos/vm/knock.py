@@ -65,7 +65,7 @@ class Door:
             each.close()
 
     def opened(self, greeting: bytes) -> float:
-        """When somebody has answered by `greeting` (time.monotonic()); 0 if nobody has within 20 ms.
+        """Return when an answer began with `greeting` (time.monotonic()); 0 if none did within 20 ms.
 
         A greeting may come in pieces.
         """
@@ -108,7 +108,7 @@ class Door:
                 self._ended(each)
 
     def passed(self, connections: str) -> bool:
-        """Whether a knock has come through to the machine, by what QEMU's "info usernet" tells."""
+        """Return True if a knock has reached the machine, by QEMU's "info usernet"."""
         pattern = rf"TCP\[(?:{_ANSWERED})\] +(\d+) +\S+ +{self._port} "
         found = set(re.findall(pattern, connections))
         if self._others is None:
@@ -146,7 +146,7 @@ class Door:
 
 
 def _refused(knock: socket.socket) -> bool:
-    """Whether it has been hung up on."""
+    """Return True if the other side has closed it."""
     try:
         return not knock.recv(1, socket.MSG_PEEK)
     except OSError:
@@ -169,7 +169,7 @@ def main(port: str, process: str, command: str) -> None:
 
 
 def _started() -> float:
-    """When this process was started, in seconds since the boot of this host (proc_pid_stat(5))."""
+    """Return when this process was started, in seconds since the boot of this host (proc_pid_stat(5))."""
     with open("/proc/self/stat", encoding="ascii", errors="replace") as stream:
         fields = stream.read().rpartition(")")[2].split()
     return int(fields[19]) / os.sysconf("SC_CLK_TCK")
