@@ -164,7 +164,7 @@ class _Layers:
         try:
             return self.read(path)
         except FileNotFoundError as error:
-            advice = missing(path, path.name).removeprefix("is not there")
+            advice = missing(path, path.name).removeprefix("does not exist")
             raise Problem(f"cannot read {path}: {error.strerror}{advice}", place) from None
         except OSError as error:
             raise Problem(f"cannot read {path}: {error.strerror}", place) from None

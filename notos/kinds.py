@@ -89,13 +89,13 @@ def missing(path: Path, text: str) -> str:
     import difflib
 
     if text.startswith("~"):
-        return "is not there; ~ stands for nothing in a config, write the whole path"
+        return "does not exist; ~ stands for nothing in a config, write the whole path"
     try:
         names = sorted(each.name for each in path.parent.iterdir())
     except OSError:
         names = []
     near = difflib.get_close_matches(path.name, names, 1)
-    return f"is not there; did you mean {near[0]}?" if near else "is not there"
+    return f"does not exist; did you mean {near[0]}?" if near else "is not there"
 
 
 def _absolute(text: str, folder: Path) -> Path:

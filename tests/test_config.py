@@ -121,8 +121,8 @@ WRONG = [
     ("kernel: {source: {package: l1, sha256: " + "a" * 64 + "}}", "kernel.source.sha256 is for a url", "^"),
     ("kernel: {source: {sha256: " + "a" * 64 + "}}", "kernel.source wants either package or url", "{"),
     ("kernel: {source: {url: 'http://x.example/l.tar', sha256: abc}}", "kernel.source.sha256 wants a sha256 (64 hex", "abc"),
-    ("kernel: {source: l1, base: tinycfg}", "tinycfg is not there", "tinycfg"),
-    ("kernel: {source: l1, fragments: [none.config]}", "none.config is not there", "none.config"),
+    ("kernel: {source: l1, base: tinycfg}", "tinycfg does not exist", "tinycfg"),
+    ("kernel: {source: l1, fragments: [none.config]}", "none.config does not exist", "none.config"),
     ("kernel: {source: l1, options: {CONFIG_X: y}}", "a key of kernel.options wants a symbol", "CONFIG_X"),
     ("kernel: {source: l1, options: {X: yes}}", 'yes without quotes is a boolean in YAML; write "yes"', "yes"),
     ("kernel: {source: l1, options: {X: 0x10}}", 'write "0x10"', "0x10"),
@@ -209,7 +209,7 @@ WRONG = [
     ("services: {a: {}}", "a service wants either run or source", "{"),
     ("services: {a: {source: .}}", "services.a.source: . has no file named run", "."),
     ("services: {a: {run: x, source: ok}}", "not both; run is on line 2", "source"),
-    ("services: {a: {source: nope}}", "services.a.source: nope is not there", "nope"),
+    ("services: {a: {source: nope}}", "services.a.source: nope does not exist", "nope"),
     ("services: {a: {source: file}}", "services.a.source: file is not a folder", "file"),
     ("services: {a: {source: weak}}", "weak/run is not executable; chmod +x it", "weak"),
     ("services: {sshd: {run: x}}", "the service sshd is built in", "sshd"),
@@ -217,7 +217,7 @@ WRONG = [
     ("etc: {a: {}}", "a file in etc wants either text or source", "{"),
     ("etc: {a: {text: x, source: file}}", "not both; text is on line 2", "source"),
     ("etc: {a: {source: .}}", "is not a file", "."),
-    ("etc: {a: {source: nope}}", "etc.a.source: nope is not there", "nope"),
+    ("etc: {a: {source: nope}}", "etc.a.source: nope does not exist", "nope"),
     ("etc: {a: {text: x}, a/b/c: {text: y}}", "etc.a/b/c lies below etc.a, which is a file, on line 2", "a/b/c"),
     ("etc: {passwd: {text: x}}", "/etc/passwd is made by Notos", "passwd"),
     ("etc: {runit/1: {text: x}}", "/etc/runit is made by Notos", "runit/1"),
@@ -287,7 +287,7 @@ UNREADABLE = [
     ("etc: {sysusers.d/a.conf: {source: closed}}", "cannot read closed: Permission denied"),
     ("etc: {motd: {source: closed}}", "cannot read closed: Permission denied"),
     ("etc: {motd: {source: shut/file}}", "cannot read shut/file: Permission denied"),
-    ("etc: {motd: {source: dark/file}}", "dark/file is not there"),
+    ("etc: {motd: {source: dark/file}}", "dark/file does not exist"),
     ("services: {web: {source: web}}", "cannot read web/log: Permission denied"),
     ("services: {web: {source: shut/web}}", "cannot read shut/web: Permission denied"),
     ("imports: [closed]", "cannot read closed: Permission denied"),
@@ -407,7 +407,7 @@ def test_a_problem_points_to_the_file_that_says_it(write) -> None:
     said = problems(path).split("\n")
     # Each of the two is a problem of its own.
     assert said[0] == "d.yaml:1: a service wants either run or source, not both; run is in c.yaml:3"
-    assert said[3] == "d.yaml:1: services.a.source: nope is not there"
+    assert said[3] == "d.yaml:1: services.a.source: nope does not exist"
     assert len(said) == 6
     path = write(
         c="imports: [d.yaml]\nname: x\nsystem: {packages: [a1]}\n",
