@@ -33,6 +33,7 @@ OWN = (
     (
         checks.task_check,
         checks.task_test,
+        checks.task_test_machines,
         checks.task_test_kernels,
         checks.task_test_docs,
         checks.task_test_fresh,

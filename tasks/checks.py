@@ -44,12 +44,19 @@ class Suite:
 SUITES = (
     Suite("test", "everything but what the other suites prove", 10, ("tests",), parallel=True),
     Suite(
+        "test-machines",
+        "machines with a drive, switched while they run, building for others, and their test driver",
+        8,
+        ("tests/machines",),
+        parallel=True,
+    ),
+    Suite(
         "test-kernels",
         "kernels compiled from source, and the machines that they boot",
-        10,
+        8,
         ("tests/kernels",),
     ),
-    Suite("test-docs", "every command of the docs, and the machines that they describe", 8, ("tests/docs",)),
+    Suite("test-docs", "every command of the docs, and the machines that they describe", 6, ("tests/docs",)),
     Suite("test-fresh", "the README's two commands in fresh roots of Debian", 6, ("tests/fresh",)),
 )
 
@@ -62,6 +69,11 @@ def task_check() -> Task:
 def task_test() -> Task:
     """run the checks, then the tests, but for the suites below"""
     return _suite("test")
+
+
+def task_test_machines() -> Task:
+    """run the checks, then the longer tests of booted machines"""
+    return _suite("test-machines")
 
 
 def task_test_kernels() -> Task:

@@ -42,7 +42,7 @@ PEERS = (
 COPIED_TOO = ("requirements-test.txt", "pyproject.toml")
 # Where test files run side by side, one of these that began last would be waited for.
 LONGEST = (
-    *("tests/boot/test_disk.py", "tests/boot/test_driver.py", "tests/boot/test_switch.py"),
+    *("tests/machines/test_disk.py", "tests/machines/test_driver.py", "tests/machines/test_switch.py"),
     *("tests/test_graph.py", "tests/test_example.py", "tests/boot", "tests/test_reproducible.py", "tests/vm"),
 )
 

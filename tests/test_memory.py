@@ -1,4 +1,4 @@
-"""The least memory: what it follows from, and the build's error; tests/boot/test_memory.py boots with it."""
+"""The least memory: its rule, and the build's error; tests/machines/test_memory.py boots with it."""
 
 import struct
 from dataclasses import replace

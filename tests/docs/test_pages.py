@@ -12,7 +12,7 @@ from tests.docs.session import Session, write_files
 from tests.docs.ways import way
 
 RUN = ("boot", "machine", "run", "fetch")
-# tests/boot/test_switch.py switches machines, and compares what this page shows.
+# tests/machines/test_switch.py switches machines, and compares what this page shows.
 ELSEWHERE = ("docs/running.md",)
 
 

@@ -33,7 +33,7 @@ _LONG = (
     "kernel:[a-z]+"
 )
 
-_SLAVE = "tests/boot/test_build_slave.py::slave"
+_SLAVE = "tests/machines/test_build_slave.py::slave"
 _EXAMPLE = "tests/test_example.py::tested"
 _NOTOS = "tests/test_notos.py::test_its_tests_pass"
 _HOST = "tests/test_docs.py::test_readme_names_what_a_host_needs"
@@ -69,7 +69,7 @@ WAYS = (
     Way("elsewhere", r"(?:\.venv/bin/)?pip (?:install|wheel) .*", "tests/test_example.py::wheel"),
     Way("elsewhere", r"\.venv/bin/pytest(?: .*)?", _EXAMPLE),
     Way("elsewhere", r"\.notos/build/\S+/runvm\.sh", _EXAMPLE),
-    Way("elsewhere", r"\.venv/bin/python -m notos\.vm .*", "tests/boot/test_driver.py::"),
+    Way("elsewhere", r"\.venv/bin/python -m notos\.vm .*", "tests/machines/test_driver.py::"),
     Way("elsewhere", r"apt-get (?:update|install .*)", _HOST),
     Way("elsewhere", r"python3 -m venv ~/notos-venv|~/notos-venv/bin/\w+ .*|cd web|notos .*", _NOTOS),
     Way(
