@@ -19,7 +19,7 @@ def reasons(task: Any, tasks: Mapping[str, Any]) -> list[str]:
     if status.status == "error":
         return [str(status.error_reason)]
     if not manager.backend.get(task.name, "checker:"):
-        return ["not done yet"]
+        return ["no earlier result"]
     said: list[str] = []
     for condition, _, _ in task.uptodate:
         if hasattr(condition, "reasons"):
