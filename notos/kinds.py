@@ -95,7 +95,7 @@ def missing(path: Path, text: str) -> str:
     except OSError:
         names = []
     near = difflib.get_close_matches(path.name, names, 1)
-    return f"does not exist; did you mean {near[0]}?" if near else "is not there"
+    return f"does not exist; did you mean {near[0]}?" if near else "does not exist"
 
 
 def _absolute(text: str, folder: Path) -> Path:

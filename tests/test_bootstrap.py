@@ -61,6 +61,9 @@ def test_it_works_from_anywhere_and_configs_are_the_caller_s(tmp_path: Path) -> 
     (elsewhere / "mine.yaml").write_text("name: mine\n")
     done = call(project, "config=mine.yaml", "list", cwd=elsewhere)
     assert done.returncode == 0, done.stderr
+    assert not (project.root / "build").exists()  # nothing is written to list tasks
+    done = call(project, "config=mine.yaml", "list", "--status", cwd=elsewhere)
+    assert done.returncode == 0, done.stderr
     assert (project.root / "build/mine").is_dir()
     call(project, "config=mine.yaml", "stage2", cwd=elsewhere, NOTOS_CACHE="my cache")
     assert (elsewhere / "my cache").is_dir()
