@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from notos import features, kernel
+from notos import features, kernel_needs
 from tasks import kernel_package, kernel_source, project, sets, tools
 from tasks.graph import CACHE, MACHINE, Task, build, intact, manifest, settings, step
 from tasks.usage import FRAGMENT, usage
@@ -47,7 +47,7 @@ def task_kernel() -> Iterator[Task]:
 
 def system_modules() -> list[str]:
     """What modprobe finds in the running system: what the config names, and what the boot asks for."""
-    later = [each.module for each in kernel.requirements(MACHINE) if not each.early]
+    later = [each.module for each in kernel_needs.requirements(MACHINE) if not each.early]
     return list(dict.fromkeys([*MACHINE.kernel.system_modules, *later]))
 
 
@@ -64,11 +64,13 @@ def task_modules() -> Task:
 
 def pick() -> None:
     """Make the trees of stage-1's modules and of the running system's. Raises KernelError."""
-    from notos import kconfig, modules
+    from notos import kconfig, kernel, modules
     from notos.packages import unpack
 
     symbols = kconfig.symbols(Path(CONFIG).read_text())
-    loaded = list(dict.fromkeys([*MODULES, *kernel.implied(symbols, kernel.requirements(MACHINE))]))
+    loaded = list(
+        dict.fromkeys([*MODULES, *kernel_needs.implied(symbols, kernel_needs.requirements(MACHINE))])
+    )
     opened = modules.Kernel(project.tree("kernel"))
     _check_named(opened)
     version = kernel.version(opened.release)

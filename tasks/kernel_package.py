@@ -63,10 +63,10 @@ def fetch() -> None:
 
 def configure(config: str) -> None:
     """Check the configuration, and put it where one can read it."""
-    from notos import kconfig, kernel
+    from notos import kconfig, kernel_needs
 
     text = (project.STORE.location(project.get("kernel")) / "config").read_bytes()
-    kernel.check(kconfig.symbols(text.decode()), kernel.requirements(MACHINE))
+    kernel_needs.check(kconfig.symbols(text.decode()), kernel_needs.requirements(MACHINE))
     write_if_changed(config, text)
 
 
@@ -91,8 +91,8 @@ def menuconfig(_config: str) -> None:
 
 def diffconfig(config: str) -> None:
     """Print what the machine needs, and what the kernel has."""
-    from notos import kconfig, kernel
+    from notos import kconfig, kernel_needs
 
     symbols = kconfig.symbols(Path(config).read_text())
-    for each in kernel.requirements(MACHINE):
+    for each in kernel_needs.requirements(MACHINE):
         print(f"  {each.symbol:<28} {symbols.get(each.symbol, 'n'):<4} needed {each.why}")

@@ -179,7 +179,7 @@ def _resolved(asked: "list[Asked]") -> str:
 
 def configure(config: str) -> None:
     """Make the configuration. Raises KernelError for what is asked for, or needed, and is not so."""
-    from notos import kconfig, kernel
+    from notos import kconfig, kernel_needs
     from notos.kconfig import Asked
 
     asked = _asked()
@@ -188,8 +188,8 @@ def configure(config: str) -> None:
     source = CACHE.source(_key())
     if problems := kconfig.unmet(asked, symbols):
         raise kconfig.explained(problems, source, symbols, hint="change kernel.options or the fragments")
-    needs = kernel.requirements(MACHINE)
-    if lacking := kernel.lacking(symbols, needs):
+    needs = kernel_needs.requirements(MACHINE)
+    if lacking := kernel_needs.lacking(symbols, needs):
         said = {each.symbol: each.where for each in asked}
         problems = [Asked(each.symbol, "y", said.get(each.symbol, ""), each.why) for each in lacking]
         raise kconfig.explained(
@@ -198,7 +198,7 @@ def configure(config: str) -> None:
             symbols,
             hint=f"{own('kernel')}/*.config have what machines need; add them to kernel.fragments",
         )
-    kernel.check_signed(symbols)
+    kernel_needs.check_signed(symbols)
     write_if_changed(config, text.encode())
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from notos import config, kconfig
+from notos import config, kconfig, kernel_needs
 from notos import kernel as kernels
 from notos.errors import KernelError
 from notos.machine import Kernel as KernelConfig
@@ -117,26 +117,26 @@ def test_what_the_kernel_lacks_is_told_at_once() -> None:
     symbols = kconfig.symbols("CONFIG_SQUASHFS=m\nCONFIG_PROC_FS=y\n# CONFIG_X is not set\n")
     assert symbols == {"SQUASHFS": "m", "PROC_FS": "y"}
     with pytest.raises(KernelError) as caught:
-        kernels.check(symbols, kernels.ALWAYS)
+        kernel_needs.check(symbols, kernel_needs.ALWAYS)
     assert "CONFIG_OVERLAY_FS=n" in caught.value.message
     assert "CONFIG_TMPFS=n" in caught.value.message
     assert "SQUASHFS=" not in caught.value.message
     # Each is a part of its own, with the key of the config that causes it.
     assert {each.keys for each in caught.value.parts} == {("kernel", "package")}
     with pytest.raises(KernelError) as caught:
-        kernels.check({}, kernels.MACHINE["microvm"])
+        kernel_needs.check({}, kernel_needs.MACHINE["microvm"])
     assert {each.keys for each in caught.value.parts} == {("vm", "machine")}
 
 
 def test_requirements_follow_the_features() -> None:
     plain = Machine(name="x", kernel=KernelConfig(modules=(ModuleName("a"),)))  # type: ignore[arg-type]
-    symbols = {each.symbol for each in kernels.requirements(plain)}
+    symbols = {each.symbol for each in kernel_needs.requirements(plain)}
     assert "SQUASHFS_ZSTD" in symbols
     assert "USER_NS" not in symbols
     assert "VIRTIO_PCI" in symbols
     assert not {"VIRTIO_MMIO", "SMP"} & symbols
     micro = replace(plain, vm=Vm(machine="microvm", cpus=2))
-    symbols = {each.symbol for each in kernels.requirements(micro)}
+    symbols = {each.symbol for each in kernel_needs.requirements(micro)}
     assert {"VIRTIO_MMIO", "FW_CFG_SYSFS_CMDLINE", "SMP"} <= symbols
     assert "VIRTIO_PCI" not in symbols
 
@@ -159,19 +159,19 @@ EVERY = (
 def test_what_the_machine_needs_is_implied(tmp_path: Path, text: str, wanted: str) -> None:
     """Those that the kernel has as modules and the running system does not load itself."""
     (tmp_path / "c.yaml").write_text(f"name: x\n{text}\n")
-    needs = kernels.requirements(config.load(tmp_path / "c.yaml").machine)
-    assert kernels.implied(dict.fromkeys(EVERY.split(), "m"), needs) == wanted.split()
-    assert kernels.implied(dict.fromkeys(EVERY.split(), "y"), needs) == []
+    needs = kernel_needs.requirements(config.load(tmp_path / "c.yaml").machine)
+    assert kernel_needs.implied(dict.fromkeys(EVERY.split(), "m"), needs) == wanted.split()
+    assert kernel_needs.implied(dict.fromkeys(EVERY.split(), "y"), needs) == []
     some = {"SQUASHFS": "m", "OVERLAY_FS": "y", "VIRTIO_BLK": "m"}
-    assert kernels.implied(some, needs) == ["virtio_blk", "squashfs"]
+    assert kernel_needs.implied(some, needs) == ["virtio_blk", "squashfs"]
 
 
 def test_a_key_that_a_build_makes_up_is_refused() -> None:
     made = {"MODULE_SIG": "y", "MODULE_SIG_KEY": '"certs/signing_key.pem"'}
     with pytest.raises(KernelError, match="no two builds are the same"):
-        kernels.check_signed(made)
-    kernels.check_signed(made | {"MODULE_SIG_KEY": '"/key.pem"'})
-    kernels.check_signed({})
+        kernel_needs.check_signed(made)
+    kernel_needs.check_signed(made | {"MODULE_SIG_KEY": '"/key.pem"'})
+    kernel_needs.check_signed({})
 
 
 def test_versions() -> None:
