@@ -85,7 +85,8 @@ def task_runvm() -> Task:
     return {
         "actions": [step(write_runvm)],
         "file_dep": [TEMPLATE, KNOCK, manifest("toplevel"), tools.target("qemu")],
-        "task_dep": ["initrd", "squashfs", "kernel:build"],
+        # The lock first: without a network or with an unknown package nothing else runs before its error.
+        "task_dep": ["lock", "initrd", "squashfs", "kernel:build"],
         "targets": [RUNVM, build(Path(KNOCK).name), LINK],
         "uptodate": [settings(values, write_runvm), derived(least_memory), intact()],
         "clean": True,
