@@ -53,7 +53,7 @@ SUITES = (
     Suite(
         "test-kernels",
         "kernels compiled from source, and the machines that they boot",
-        8,
+        12,
         ("tests/kernels",),
     ),
     Suite("test-docs", "every command of the docs, and the machines that they describe", 6, ("tests/docs",)),
