@@ -4,7 +4,7 @@ from pathlib import Path
 
 
 def processor() -> str:
-    """Its processor's name (proc_cpuinfo(5)); empty where the kernel tells none."""
+    """Return the name of this host's processor (proc_cpuinfo(5)); empty if the kernel has none."""
     for line in Path("/proc/cpuinfo").read_text().splitlines():
         if line.startswith("model name"):
             return line.partition(":")[2].strip()

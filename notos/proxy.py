@@ -1,4 +1,4 @@
-"""Proxies: which one a request goes through, and what it is called in messages. Nothing is fetched here.
+"""Proxies: the one that a request goes through, and its name in messages. Nothing is fetched here.
 
 The variables are those of curl(1) and apt: http_proxy, https_proxy, all_proxy and no_proxy, in lower or
 upper case. Where none of the first three is set, those that apt is set up with count, if it named the mirror.

@@ -4,7 +4,6 @@ import os
 import re
 import shlex
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -19,6 +18,7 @@ from notos.cache import Cache
 from tests.conftest import Project, clean_environment
 from tests.docs.pages import Block, Command
 from tests.docs.ways import Way, way
+from tests.host import free_port
 
 LIMIT = 300.0  # seconds, for a boot and for a command, on a loaded host without KVM
 STEADY = 5.0  # seconds that a service has to keep its process
@@ -241,13 +241,6 @@ class Session:
             os.killpg(self._machine.pid, signal.SIGKILL)
             self._machine.wait()
         self._machine, self._ports = None, {}
-
-
-def free_port() -> int:
-    """Return a port of this host that nothing uses."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
 
 
 def compare(place: str, command: Command, printed: str) -> None:
