@@ -12,7 +12,7 @@ from pathlib import Path
 from benchmarks.figures import Figure
 from benchmarks.measure import interleaved
 from benchmarks.scene import Scene
-from notos.vm.knock import Door
+from notos.live.wait_for_ssh import Door
 
 LIMIT = 120.0  # seconds
 FIRST_LINE = b"Entering stage-1"

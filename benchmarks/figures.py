@@ -62,7 +62,7 @@ def load(path: Path) -> dict[str, Figure]:
 def host() -> dict[str, Any]:
     """What counts of this host."""
     return {
-        "processor": processor(),
+        "processor": processor.name(),
         "cores": len(os.sched_getaffinity(0)),
         "python": platform.python_version(),
     }

@@ -10,26 +10,26 @@ from benchmarks import measure
 from benchmarks.figures import Figure
 from benchmarks.measure import interleaved
 from benchmarks.scene import ROOT, Scene
-from notos.store import remove_folder
+from notos.store.store import remove_folder
 
 FILES, BYTES = 5000, 200_000_000
 
 CPIO = """
 import sys
 from pathlib import Path
-from notos import cpio_writer
+from notos.formats import cpio
 from notos.tree import Tree
 with open(sys.argv[2], "wb") as out:
-    cpio_writer.write(out, Tree.from_directory(Path(sys.argv[1])))
+    cpio.write(out, Tree.from_directory(Path(sys.argv[1])))
 """
 SQUASHFS = """
 import sys
 from pathlib import Path
-from notos import squashfs_writer
+from notos.formats.squashfs import image
 from notos.tree import Tree
-squashfs_writer.write_image(Path(sys.argv[2]), Tree.from_directory(Path(sys.argv[1])))
+image.write_image(Path(sys.argv[2]), Tree.from_directory(Path(sys.argv[1])))
 """
-IDLE = "import notos.cpio_writer"
+IDLE = "import notos.formats.cpio"
 
 
 def cpio(scene: Scene, runs: int) -> Iterator[Figure]:

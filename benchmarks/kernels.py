@@ -11,9 +11,9 @@ from benchmarks.figures import Figure
 from benchmarks.measure import interleaved
 from benchmarks.scene import Scene
 from notos.cache import Cache
-from notos.sandbox import Sandbox
-from notos.store import remove_folder
-from notos.tools import ToolsTree
+from notos.store.store import remove_folder
+from notos.toolchain.sandbox import Sandbox
+from notos.toolchain.tools_tree import ToolsTree
 
 TINY, FAST = "config=examples/tiny-kernel.yaml", "config=examples/fast.yaml"
 

@@ -11,10 +11,10 @@ from benchmarks.figures import Figure
 from benchmarks.measure import interleaved
 from benchmarks.scene import Scene
 from notos.errors import MachineError, MachineLostError
-from notos.run import run
-from notos.ssh_key import Address, login
+from notos.live.ssh_key import Address, login
+from notos.process import run
 from notos.vm import Machine
-from notos.vm.built import Built
+from notos.vm.artefacts import Built
 
 _SOAK = 40  # boots for each run that is asked for
 

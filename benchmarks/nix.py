@@ -13,7 +13,7 @@ WITHOUT = "name: without\nimports: [config.yaml]\nnix: {enable: false}\n"
 HASH = """
 import sys, time
 from pathlib import Path
-from notos import nar
+from notos.formats import nar
 from notos.tree import Tree
 started = time.perf_counter()
 nar.digest(Tree.from_directory(Path(sys.argv[1])))

@@ -7,12 +7,13 @@ from functools import cached_property
 from pathlib import Path
 
 from benchmarks.measure import Run, run
-from notos import config, peers
-from notos.archive import Archive
 from notos.cache import Cache
-from notos.machine import Machine
-from notos.store import remove_folder
-from notos.tools import ToolsTree
+from notos.config import loader
+from notos.config.model import Machine
+from notos.debian.archive import Archive
+from notos.store.store import remove_folder
+from notos.toolchain import peers
+from notos.toolchain.tools_tree import ToolsTree
 
 ROOT = Path(__file__).resolve().parent.parent
 PEERS = ("busybox", "cpio", "nix-bin", "squashfs-tools", "zstd")
@@ -74,7 +75,7 @@ class Scene:
     @cached_property
     def machine(self) -> Machine:
         """What config.yaml says."""
-        return config.load(self.root / "config.yaml").machine
+        return loader.load(self.root / "config.yaml").machine
 
     @cached_property
     def archive(self) -> Archive:

@@ -13,9 +13,9 @@ from pathlib import Path
 from stat import S_ISREG
 from typing import NoReturn
 
-from notos import utf8
 from notos.errors import NotosError, UsageError
 from notos.home import PACKAGE, home
+from notos.host import utf8
 
 CONFIG = "config.yaml"
 LEAST = PACKAGE / "skeleton/least.yaml"  # the config where the help of a task is all that is wanted

@@ -14,7 +14,7 @@ Everything here can be had again, so a user may remove it at any time when no bu
 from dataclasses import dataclass
 from pathlib import Path
 
-from notos import folders
+from notos.host import folders
 
 
 @dataclass(frozen=True)

@@ -32,7 +32,7 @@ def own(path: str) -> str:
 
 
 def packaged(path: str) -> str:
-    """Return the path of a file of this package (vm/knock.py) in the one spelling that all tasks use."""
+    """Return the path of a file of this package (debian/keys/x.asc) in the spelling that all tasks use."""
     return f"{PACKAGE.name}/{path}" if in_checkout() else str(PACKAGE / path)
 
 

@@ -16,12 +16,12 @@
 name=@name@
 machine=@machine@
 memory=@memory@
-# The least memory in MiB with which this machine boots (notos/memory.py).
+# The least memory in MiB with which this machine boots (notos/outputs/qemu/memory.py).
 leastMemory=@leastMemory@
 cpus=@cpus@
 accel=@accel@
 forwards=@forwards@
-# QEMU's network around the machine (notos/user_network.py).
+# QEMU's network around the machine (notos/outputs/qemu/network.py).
 userNetwork=@userNetwork@
 systemConfig=@systemConfig@
 kernelParams=@kernelParams@
@@ -303,8 +303,8 @@ if [ -z "${QUIET-}" ]; then
 	# It writes one line when the ssh server answers. Apart from this process, which becomes QEMU and would not
 	# collect it.
 	python=$(command -v python3) || python=$folder/../../.venv/bin/python
-	if [ -n "$login" ] && [ -n "$sshPort" ] && [ -r "$folder/knock.py" ] && [ -x "$python" ]; then
-		("$python" -I -S "$folder/knock.py" "$sshPort" "$$" "$login" 3>&2 </dev/null >/dev/null 2>&1 &)
+	if [ -n "$login" ] && [ -n "$sshPort" ] && [ -r "$folder/wait_for_ssh.py" ] && [ -x "$python" ]; then
+		("$python" -I -S "$folder/wait_for_ssh.py" "$sshPort" "$$" "$login" 3>&2 </dev/null >/dev/null 2>&1 &)
 	fi
 fi
 

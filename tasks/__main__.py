@@ -2,7 +2,7 @@
 
 import sys
 
-from notos import utf8
+from notos.host import utf8
 
 
 def main() -> int:

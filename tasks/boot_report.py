@@ -10,7 +10,7 @@ from tasks.image import RUNVM
 from tasks.usage import from_caller, usage
 
 if TYPE_CHECKING:
-    from notos.timeline import Told
+    from notos.boot_chart.timeline import Told
 
 NAME = "boot-report"
 LOOK = own("scripts/timeline/look")
@@ -34,8 +34,11 @@ def task_boot_report() -> Task:
 
 def tell(runs: int, against: str, json: str, svg: str) -> None:
     """Boot, print the table, write JSON and the picture. Raises MachineError."""
-    from notos import boot_report, host, timeline, waterfall
+    from notos.boot_chart import report as boot_report
+    from notos.boot_chart import svg as waterfall
+    from notos.boot_chart import timeline
     from notos.errors import MachineError
+    from notos.host import processor
 
     if runs < 1:
         raise MachineError(f"--runs {runs} is no number of boots", hint="5 are usual")
@@ -54,8 +57,8 @@ def tell(runs: int, against: str, json: str, svg: str) -> None:
         if number:
             boots.append(timeline.read(told))
     reporter.clear()
-    processor = host.processor() or "an unknown processor"
-    report = boot_report.Report(MACHINE.name, accelerator, processor, boots)
+    cpu = processor.name() or "an unknown processor"
+    report = boot_report.Report(MACHINE.name, accelerator, cpu, boots)
     boot_report.dump(report, written)
     drawn.parent.mkdir(parents=True, exist_ok=True)
     drawn.write_text(waterfall.render(report))
@@ -67,7 +70,7 @@ def tell(runs: int, against: str, json: str, svg: str) -> None:
 
 def boot(script: Path) -> tuple[str, "Told"]:
     """Boot once: by which accelerator, and what it told. Raises MachineError."""
-    from notos.timeline import Told
+    from notos.boot_chart.timeline import Told
     from notos.vm import Machine
 
     with Machine(script) as machine:

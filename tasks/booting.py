@@ -32,13 +32,13 @@ def task_repl() -> Task:
 
 def boot(words: list[str]) -> NoReturn:
     """Run runvm.sh in place of doit."""
-    from notos import run
+    from notos import process
 
-    run.become([RUNVM, *words])
+    process.become([RUNVM, *words])
 
 
 def prompt() -> NoReturn:
     """Run the prompt in place of doit."""
-    from notos import run
+    from notos import process
 
-    run.become([sys.executable, "-m", "notos.vm", FOLDER])
+    process.become([sys.executable, "-m", "notos.vm", FOLDER])

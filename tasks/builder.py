@@ -14,6 +14,6 @@ def task_builder() -> Task:
 
 def show() -> None:
     """Print what a shell evaluates. Raises ConfigError, MachineError, ToolError."""
-    from notos import builder
+    from notos.live import nix_builder
 
-    print(builder.shell(MACHINE, CACHE, running.address(), os.environ.get("NIX_CONFIG", "")), end="")
+    print(nix_builder.shell(MACHINE, CACHE, running.address(), os.environ.get("NIX_CONFIG", "")), end="")

@@ -9,10 +9,11 @@ from typing import Any
 
 from doit.exceptions import InvalidDodoFile, TaskFailed
 
-from notos import config, host_settings
 from notos.cache import Cache
+from notos.config import loader
+from notos.config.model import Machine
 from notos.errors import NotosError
-from notos.machine import Machine
+from notos.host import settings as host_settings
 from tasks import output, usage
 from tasks.session import HINTS
 from tasks.sources import Code
@@ -46,7 +47,7 @@ def _same(one: Path, other: Path) -> bool:
 
 try:
     CONFIG = _config()
-    LOADED = config.load(CONFIG)
+    LOADED = loader.load(CONFIG)
     HOST = host_settings.load()
     CACHE = Cache.default()
 except NotosError as error:
@@ -170,7 +171,7 @@ def sweep(dryrun: bool) -> None:
 
     Downloads, tools and config.lock stay; so does the machine's drive, which no build can make again.
     """
-    from notos.store import remove_folder
+    from notos.store.store import remove_folder
 
     kept = {".lock", ".doit.db"}
     for path in sorted(Path(FOLDER).iterdir()):

@@ -25,7 +25,7 @@ INITRD = build("initrd")
 SQUASHFS = build("root.squashfs")
 RUNVM = build("runvm.sh")
 TEMPLATE = own("scripts/runvm.sh")
-KNOCK = packaged("vm/knock.py")  # what runvm.sh waits with for the ssh server
+WAIT_FOR_SSH = packaged("live/wait_for_ssh.py")  # what runvm.sh waits with for the ssh server
 LINK = "result"
 LINK_BESIDE = f".{LINK}.new"  # renamed to the link
 
@@ -44,11 +44,12 @@ def task_initrd() -> Task:
 
 def pack_initrd() -> None:
     """Write the initrd."""
-    from notos import cpio_writer, initrd
+    from notos.formats import cpio
+    from notos.system import initrd
 
     stage1 = project.get("stage1")
     trees = initrd.trees(project.STORE, project.STORE.closure([stage1]), stage1)
-    cpio_writer.write_initrd(Path(INITRD), trees, level=MACHINE.initrd.compression_level)
+    cpio.write_initrd(Path(INITRD), trees, level=MACHINE.initrd.compression_level)
 
 
 def task_squashfs() -> Task:
@@ -64,11 +65,12 @@ def task_squashfs() -> Task:
 
 def pack_squashfs() -> None:
     """Write root.squashfs."""
-    from notos import squashfs, squashfs_writer
+    from notos.formats.squashfs import image
+    from notos.system import root_image
 
     closure = project.STORE.closure([project.get("toplevel")])
     stored = MACHINE.system.compression == "none"
-    squashfs_writer.write_image(Path(SQUASHFS), squashfs.tree(project.STORE, closure), stored=stored)
+    image.write_image(Path(SQUASHFS), root_image.tree(project.STORE, closure), stored=stored)
 
 
 def task_runvm() -> Task:
@@ -84,10 +86,10 @@ def task_runvm() -> Task:
     }
     return {
         "actions": [step(write_runvm)],
-        "file_dep": [TEMPLATE, KNOCK, manifest("toplevel"), tools.target("qemu")],
+        "file_dep": [TEMPLATE, WAIT_FOR_SSH, manifest("toplevel"), tools.target("qemu")],
         # The lock first: without a network or with an unknown package nothing else runs before its error.
         "task_dep": ["lock", "initrd", "squashfs", "kernel:build"],
-        "targets": [RUNVM, build(Path(KNOCK).name), LINK],
+        "targets": [RUNVM, build(Path(WAIT_FOR_SSH).name), LINK],
         "uptodate": [settings(values, write_runvm), derived(least_memory), intact()],
         "clean": True,
     }
@@ -95,15 +97,16 @@ def task_runvm() -> Task:
 
 def write_runvm() -> None:
     """Write the script, its helper, and the link to it. Raises ConfigError where the machine cannot boot."""
-    from notos import runvm, ssh_key
+    from notos.live import ssh_key
+    from notos.outputs.qemu import script
 
     qemu, toplevel = tools.tree("qemu"), project.get("toplevel")
     keys = ssh_key.ensure(CACHE, qemu)
     least = _least_memory()
-    runvm.check_memory(MACHINE, least)
-    text = runvm.render(MACHINE, toplevel, qemu, keys, least=least, program=program())
+    script.check_memory(MACHINE, least)
+    text = script.render(MACHINE, toplevel, qemu, keys, least=least, program=program())
     write_if_changed(RUNVM, text.encode(), mode=0o755)
-    write_if_changed(build(Path(KNOCK).name), Path(KNOCK).read_bytes())
+    write_if_changed(build(Path(WAIT_FOR_SSH).name), Path(WAIT_FOR_SSH).read_bytes())
     if not linked():
         beside = Path(LINK_BESIDE)
         beside.unlink(missing_ok=True)
@@ -129,7 +132,7 @@ def least_memory() -> dict[str, int]:
 
 def _least_memory() -> int:
     """Return the least memory in MiB. Raises StoreError, KernelError, OSError where it cannot be found."""
-    from notos import memory
+    from notos.outputs.qemu import memory
 
     unpacked = sum(each.nar_size for each in project.STORE.closure([project.get("stage1")]))
     return memory.least(MACHINE, vmlinuz=Path(VMLINUZ), initrd=Path(INITRD), unpacked=unpacked)

@@ -7,20 +7,21 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from notos import features, kernel_needs
+from notos.kernel import requirements
+from notos.system import contents
 from tasks import kernel_package, kernel_source, project, sets, tools
 from tasks.graph import CACHE, MACHINE, Task, build, intact, manifest, settings, step
 from tasks.usage import FRAGMENT, usage
 
 if TYPE_CHECKING:
-    from notos.modules import Kernel
+    from notos.kernel.modules import Kernel
 
 CONFIG = build("kernel.config")
 VMLINUZ = build("vmlinuz")
 VMLINUX = build("vmlinux")
 MADE = kernel_package if MACHINE.kernel.source is None else kernel_source
 MODULES = list(MACHINE.kernel.modules)
-FIRMWARE = [features.FIRMWARE] if MACHINE.kernel.firmware else []
+FIRMWARE = [contents.FIRMWARE] if MACHINE.kernel.firmware else []
 
 
 def task_kernel() -> Iterator[Task]:
@@ -47,7 +48,7 @@ def task_kernel() -> Iterator[Task]:
 
 def system_modules() -> list[str]:
     """What modprobe finds in the running system: what the config names, and what the boot asks for."""
-    later = [each.module for each in kernel_needs.requirements(MACHINE) if not each.early]
+    later = [each.module for each in requirements.requirements(MACHINE) if not each.early]
     return list(dict.fromkeys([*MACHINE.kernel.system_modules, *later]))
 
 
@@ -64,16 +65,16 @@ def task_modules() -> Task:
 
 def pick() -> None:
     """Make the trees of stage-1's modules and of the running system's. Raises KernelError."""
-    from notos import kconfig, kernel, modules
-    from notos.packages import unpack
+    from notos.debian.unpack import unpack
+    from notos.kernel import kconfig, modules, package
 
     symbols = kconfig.symbols(Path(CONFIG).read_text())
     loaded = list(
-        dict.fromkeys([*MODULES, *kernel_needs.implied(symbols, kernel_needs.requirements(MACHINE))])
+        dict.fromkeys([*MODULES, *requirements.implied(symbols, requirements.requirements(MACHINE))])
     )
     opened = modules.Kernel(project.tree("kernel"))
     _check_named(opened)
-    version = kernel.version(opened.release)
+    version = package.version(opened.release)
     firmware = unpack([deb for name in FIRMWARE for deb in sets.debs(name, CACHE)])
     depmod = tools.command("image", "depmod")
     for target, names, name in (

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from notos import features
+from notos.system import contents
 from tasks import project, sets
 from tasks.graph import CACHE, MACHINE, Task, intact, manifest, settings, step, write_if_changed
 
@@ -25,7 +25,7 @@ def tasks(config: str, vmlinuz: str, vmlinux: str) -> Iterator[Task]:
         "name": "fetch",
         "doc": "open the kernel's package",
         "actions": [step(fetch)],
-        "file_dep": [sets.path(features.KERNEL)],
+        "file_dep": [sets.path(contents.KERNEL)],
         "task_dep": ["fetch"],
         "targets": [manifest("kernel")],
         "uptodate": [settings({}, fetch), intact()],
@@ -53,30 +53,30 @@ def tasks(config: str, vmlinuz: str, vmlinux: str) -> Iterator[Task]:
 
 def fetch() -> None:
     """Put the kernel's package into the store: vmlinuz, config and all modules."""
-    from notos import kernel
-    from notos.modules import Kernel
-    from notos.packages import unpack
+    from notos.debian.unpack import unpack
+    from notos.kernel import package as kernel_package
+    from notos.kernel.modules import Kernel
 
-    tree = kernel.shape(unpack(sets.debs(features.KERNEL, CACHE)))
-    project.add("kernel", f"linux-{kernel.version(Kernel(tree).release)}", tree)
+    tree = kernel_package.shape(unpack(sets.debs(contents.KERNEL, CACHE)))
+    project.add("kernel", f"linux-{kernel_package.version(Kernel(tree).release)}", tree)
 
 
 def configure(config: str) -> None:
     """Check the configuration, and put it where one can read it."""
-    from notos import kconfig, kernel_needs
+    from notos.kernel import kconfig, requirements
 
     text = (project.STORE.location(project.get("kernel")) / "config").read_bytes()
-    kernel_needs.check(kconfig.symbols(text.decode()), kernel_needs.requirements(MACHINE))
+    requirements.check(kconfig.symbols(text.decode()), requirements.requirements(MACHINE))
     write_if_changed(config, text)
 
 
 def put(vmlinuz: str, vmlinux: str) -> None:
     """Copy vmlinuz out of the store; beside it the kernel unpacked, or nothing if it cannot be started so."""
-    from notos import kernel
+    from notos.kernel import package as kernel_package
 
     packed = (project.STORE.location(project.get("kernel")) / "vmlinuz").read_bytes()
     write_if_changed(vmlinuz, packed)
-    write_if_changed(vmlinux, kernel.uncompressed(packed) or b"")
+    write_if_changed(vmlinux, kernel_package.uncompressed(packed) or b"")
 
 
 def menuconfig(_config: str) -> None:
@@ -91,8 +91,8 @@ def menuconfig(_config: str) -> None:
 
 def diffconfig(config: str) -> None:
     """Print what the machine needs, and what the kernel has."""
-    from notos import kconfig, kernel_needs
+    from notos.kernel import kconfig, requirements
 
     symbols = kconfig.symbols(Path(config).read_text())
-    for each in kernel_needs.requirements(MACHINE):
+    for each in requirements.requirements(MACHINE):
         print(f"  {each.symbol:<28} {symbols.get(each.symbol, 'n'):<4} needed {each.why}")

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from notos import features
 from notos.home import own
+from notos.system import contents
 from tasks import project, reporter, sets, tools
 from tasks.graph import (
     CACHE,
@@ -28,8 +28,8 @@ from tasks.kernel_package import NEEDS, put
 from tasks.usage import FRAGMENT, from_caller
 
 if TYPE_CHECKING:
-    from notos.kbuild import Kbuild
-    from notos.kconfig import Asked
+    from notos.kernel.kbuild import Kbuild
+    from notos.kernel.kconfig import Asked
 
 KERNEL = MACHINE.kernel
 BASES = ("tinyconfig", "defconfig", "x86_64_defconfig")  # of the kernel's own; else it is a file
@@ -41,7 +41,7 @@ EDITED = ["kernel:fetch"]
 
 def tasks(config: str, vmlinuz: str, vmlinux: str) -> Iterator[Task]:
     """The three steps; `config`, `vmlinuz` and `vmlinux` are what the last two make."""
-    archive = [sets.path(features.SOURCE)] if KERNEL.source and KERNEL.source.package else []
+    archive = [sets.path(contents.SOURCE)] if KERNEL.source and KERNEL.source.package else []
     base = [] if KERNEL.base in BASES else [KERNEL.base]
     yield {
         "name": "fetch",
@@ -92,10 +92,10 @@ def tasks(config: str, vmlinuz: str, vmlinux: str) -> Iterator[Task]:
 
 def fetch() -> None:
     """Have the source in the cache, and say which it is."""
-    from notos import kernel_source
+    from notos.kernel import source as kernel_source
 
     assert KERNEL.source is not None
-    sha256 = KERNEL.source.sha256 or sets.hashes(features.SOURCE)[str(KERNEL.source.package)]
+    sha256 = KERNEL.source.sha256 or sets.hashes(contents.SOURCE)[str(KERNEL.source.package)]
     reporter.show("unpacking the kernel's source …")
     patches = [Path(each) for each in KERNEL.patches]
     key = kernel_source.ensure(CACHE, CACHE.download(sha256), sha256, patches, tools.tree("kernel"))
@@ -113,7 +113,7 @@ def _key() -> str:
 
 
 def _kbuild() -> "Kbuild":
-    from notos.kbuild import Kbuild
+    from notos.kernel.kbuild import Kbuild
 
     return Kbuild(
         identity=" ".join([_key(), Path(tools.target("kernel")).read_text(), _signed_by()]),
@@ -135,8 +135,8 @@ def _signed_by() -> str:
 
 def _asked() -> "list[Asked]":
     """What fragments and options ask for, in their order. Raises KernelError."""
-    from notos import kbuild, kconfig
     from notos.errors import KernelError
+    from notos.kernel import kbuild, kconfig
 
     asked, problems = [], []
     for each in KERNEL.fragments:
@@ -179,8 +179,8 @@ def _resolved(asked: "list[Asked]") -> str:
 
 def configure(config: str) -> None:
     """Make the configuration. Raises KernelError for what is asked for, or needed, and is not so."""
-    from notos import kconfig, kernel_needs
-    from notos.kconfig import Asked
+    from notos.kernel import kconfig, requirements
+    from notos.kernel.kconfig import Asked
 
     asked = _asked()
     text = _resolved(asked)
@@ -188,8 +188,8 @@ def configure(config: str) -> None:
     source = CACHE.source(_key())
     if problems := kconfig.unmet(asked, symbols):
         raise kconfig.explained(problems, source, symbols, hint="change kernel.options or the fragments")
-    needs = kernel_needs.requirements(MACHINE)
-    if lacking := kernel_needs.lacking(symbols, needs):
+    needs = requirements.requirements(MACHINE)
+    if lacking := requirements.lacking(symbols, needs):
         said = {each.symbol: each.where for each in asked}
         problems = [Asked(each.symbol, "y", said.get(each.symbol, ""), each.why) for each in lacking]
         raise kconfig.explained(
@@ -198,17 +198,17 @@ def configure(config: str) -> None:
             symbols,
             hint=f"{own('kernel')}/*.config have what machines need; add them to kernel.fragments",
         )
-    kernel_needs.check_signed(symbols)
+    requirements.check_signed(symbols)
     write_if_changed(config, text.encode())
 
 
 def compile_(config: str, vmlinuz: str, vmlinux: str) -> None:
     """Compile, and put what came of it into the store."""
-    from notos import kernel
-    from notos.modules import Kernel
+    from notos.kernel import package as kernel_package
+    from notos.kernel.modules import Kernel
 
     tree = _kbuild().compile(Path(config).read_text(), Path(LOG), _progress)
-    project.add("kernel", f"linux-{kernel.version(Kernel(tree).release)}", tree)
+    project.add("kernel", f"linux-{kernel_package.version(Kernel(tree).release)}", tree)
     put(vmlinuz, vmlinux)
 
 
@@ -218,7 +218,7 @@ def _progress(done: int, total: int, name: str) -> None:
 
 def menuconfig(_config: str) -> None:
     """Edit the configuration, and write what changed to a fragment. Raises KernelError."""
-    from notos import kconfig
+    from notos.kernel import kconfig
 
     had = _resolved(_asked())
     before, after, has = _kbuild().edit(had)
@@ -240,7 +240,7 @@ def menuconfig(_config: str) -> None:
 
 def diffconfig(_config: str) -> None:
     """Print what was asked for and what came out, differences first; then what that brought along."""
-    from notos import kconfig
+    from notos.kernel import kconfig
 
     asked = _asked()
     symbols = kconfig.symbols(_resolved(asked))

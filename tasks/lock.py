@@ -5,7 +5,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from notos import features
+from notos.system import contents
 from tasks import reporter, sets
 from tasks.graph import (
     CACHE,
@@ -22,13 +22,13 @@ from tasks.graph import (
 from tasks.session import asked_for
 
 if TYPE_CHECKING:
-    from notos.fetch import Progress
-    from notos.lock import LockedPackage
-    from notos.machine import Debian
-    from notos.mirror import Mirrors
+    from notos.config.model import Debian
+    from notos.debian.download import Progress
+    from notos.debian.mirror import Mirrors
+    from notos.lock.lockfile import LockedPackage
 
 
-REQUESTS = features.requests(MACHINE)
+REQUESTS = contents.requests(MACHINE)
 DEBIAN = {"suite": MACHINE.debian.suite, "components": list(MACHINE.debian.components)}
 
 
@@ -58,11 +58,11 @@ def task_lock() -> Task:
 
 def choose() -> None:
     """Make config.lock, or complete it; when asked for, make it anew and say what changed."""
-    from notos import lock
-    from notos.archive import Archive
-    from notos.resolve import resolve
+    from notos.debian.archive import Archive
+    from notos.lock import lockfile
+    from notos.lock.resolve import resolve
 
-    old = lock.read(Path(LOCK))
+    old = lockfile.read(Path(LOCK))
     archive = Archive(MACHINE.debian, CACHE, progress=_show, where=_mirrors)
     new = resolve(
         REQUESTS,
@@ -73,10 +73,10 @@ def choose() -> None:
         fetch=download,
     )
     if new != old:
-        lock.write(Path(LOCK), new)
+        lockfile.write(Path(LOCK), new)
         if asked_for("lock"):
             reporter.clear()
-            print("\n".join(lock.changes(old, new)))
+            print("\n".join(lockfile.changes(old, new)))
     elif asked_for("lock"):
         reporter.clear()
         print(f"{LOCK} has the newest versions already")
@@ -101,12 +101,12 @@ def debs() -> list[Path]:
 
 def fetch() -> None:
     """Fetch what the cache lacks of config.lock."""
-    from notos import lock
+    from notos.debian.download import Download
+    from notos.debian.download import fetch as get
     from notos.errors import FetchError
-    from notos.fetch import Download
-    from notos.fetch import fetch as get
+    from notos.lock import lockfile
 
-    locked = lock.read(Path(LOCK))
+    locked = lockfile.read(Path(LOCK))
     assert locked is not None, "the task lock has made it"
     download([each for name in REQUESTS for each in locked.set(name)])
     source = MACHINE.kernel.source
@@ -124,8 +124,8 @@ def fetch() -> None:
 
 def download(packages: "Sequence[LockedPackage]") -> None:
     """Bring .debs into the cache; without the network, and without a mirror, if they are all there."""
-    from notos.fetch import Download, has
-    from notos.fetch import fetch as get
+    from notos.debian.download import Download, has
+    from notos.debian.download import fetch as get
 
     missing = [each for each in packages if not has(CACHE, Download(each.name, "", each.size, each.sha256))]
     if missing:
@@ -136,7 +136,7 @@ def download(packages: "Sequence[LockedPackage]") -> None:
 @cache
 def _mirrors(debian: "Debian") -> "Mirrors":
     """Return the mirrors; done once, for apt takes half a second and a user is asked at most once."""
-    from notos.mirror import mirrors
+    from notos.debian.mirror import mirrors
     from tasks import mirror_question
 
     return mirrors(debian, HOST, mirror_question.ask)

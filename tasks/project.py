@@ -3,8 +3,8 @@
 from collections.abc import Iterable
 from pathlib import Path
 
-from notos.store import Store, StoreObject
-from notos.tree import Tree
+from notos.formats.tree import Tree
+from notos.store.store import Store, StoreObject
 from tasks.graph import build, manifest, write_if_changed
 
 STORE = Store(Path(build("store")))

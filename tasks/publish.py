@@ -18,9 +18,9 @@ def task_publish() -> Task:
 
 def publish() -> None:
     """Write it, and say by which key it is signed. Raises StoreError."""
-    from notos import binary_cache
     from notos.errors import StoreError
-    from notos.signing_key import SigningKey, default_path
+    from notos.store import binary_cache
+    from notos.store.signing_key import SigningKey, default_path
 
     folder, key = _given(CACHE_FOLDER), _given(KEY)
     if folder is None:

@@ -14,10 +14,10 @@ from tasks.image import RUNVM
 from tasks.usage import GENERATION, HOST, PORT, WITHIN, command, usage
 
 if TYPE_CHECKING:
-    from notos.remote import Remote
-    from notos.running import Running
-    from notos.ssh_key import Address
-    from notos.switch import Plan
+    from notos.live.ssh import Remote
+    from notos.live.ssh_key import Address
+    from notos.live.status import Running
+    from notos.live.switch import Plan
 
 DRY_RUN = params(dry_run=(False, "only say what it would do"))
 SECONDS = 30  # within which the machine has to answer after a switch
@@ -73,7 +73,7 @@ def task_generations() -> Task:
 def address() -> "Address":
     """Where the machine is: as host= and port= say, else behind a port of this host. Raises MachineError."""
     from notos.errors import MachineError
-    from notos.ssh_key import Address
+    from notos.live.ssh_key import Address
 
     host, port = HOST.get() or "", PORT.get() or ""
     said = f"port={port}"
@@ -94,22 +94,23 @@ def address() -> "Address":
 
 def log_in(words: list[str]) -> None:
     """Run ssh in place of doit, with the key that runvm.sh handed to the machine. Raises MachineError."""
-    from notos import run, ssh_key
+    from notos import process
+    from notos.live import ssh_key
 
     where = address()
     _wait(where)
-    run.become([*ssh_key.login(CACHE, tools.tree("qemu"), where), *words])
+    process.become([*ssh_key.login(CACHE, tools.tree("qemu"), where), *words])
 
 
 def switch(dry_run: bool, force: bool) -> None:
     """Switch, and say what that did. Raises MachineError, also where a service does not stay up."""
-    from notos import running
-    from notos import switch as switching
+    from notos.live import status
+    from notos.live import switch as switching
 
     toplevel = project.get("toplevel")
     closure = project.STORE.closure([toplevel])
     with _connected() as remote:
-        now = running.look(remote, [each.path for each in closure], project.get("system-path").path)
+        now = status.look(remote, [each.path for each in closure], project.get("system-path").path)
         if now.system == toplevel.path:
             print(f"{remote.address} runs {toplevel.path} already")
             return
@@ -123,13 +124,13 @@ def switch(dry_run: bool, force: bool) -> None:
 
 def roll_back(dry_run: bool) -> None:
     """Go back, and say what that did. Raises MachineError."""
-    from notos import running
-    from notos import switch as switching
     from notos.errors import MachineError
+    from notos.live import status
+    from notos.live import switch as switching
 
     wanted = GENERATION.get()
     with _connected() as remote:
-        now = running.look(remote)
+        now = status.look(remote)
         current = now.number(now.system)
         if wanted is None:
             before = [each for each in now.generations if each.number < current and each.path != now.system]
@@ -143,8 +144,8 @@ def roll_back(dry_run: bool) -> None:
         if target.path == now.system:
             print(f"{remote.address} runs generation {target.number} already")
             return
-        new = running.system(remote, project.STORE, target.path)
-        now = running.look(remote, [target.path], new.usr)
+        new = status.system(remote, project.STORE, target.path)
+        now = status.look(remote, [target.path], new.usr)
         if now.lacks:
             raise MachineError(f"generation {target.number} is not in the machine's store any more")
         todo = switching.plan(remote, project.STORE, now, target.path, generation=target.number)
@@ -153,16 +154,16 @@ def roll_back(dry_run: bool) -> None:
 
 def generations(numbers: list[str]) -> None:
     """Print the list, or what changed. Raises MachineError."""
-    from notos import changes, running
     from notos.errors import MachineError
+    from notos.live import changes, status
 
     if len(numbers) not in (0, 2):
         raise MachineError("generations wants two numbers, or none", hint="./doit generations 1 2")
     with _connected() as remote:
-        now = running.look(remote)
+        now = status.look(remote)
         if numbers:
             old, new = (
-                running.system(remote, project.STORE, now.generation(_number(each)).path) for each in numbers
+                status.system(remote, project.STORE, now.generation(_number(each)).path) for each in numbers
             )
             _print(changes.between(old, new, {}).lines())
             return
@@ -180,9 +181,9 @@ def _turn(remote: "Remote", now: "Running", todo: "Plan", *, dry_run: bool) -> i
 
     Raises MachineError, also where the switch is done and a service does not stay up.
     """
-    from notos import remote as remotes
-    from notos import switch as switching
     from notos.errors import MachineError
+    from notos.live import ssh as remotes
+    from notos.live import switch as switching
 
     started = time.monotonic()
     limit = _number(WITHIN.get() or str(SECONDS))
@@ -231,7 +232,7 @@ def _print(told: Iterable[tuple[str, str]]) -> None:
 
 @contextmanager
 def _connected() -> Iterator["Remote"]:
-    from notos import remote as remotes
+    from notos.live import ssh as remotes
 
     where = address()
     _wait(where)
@@ -243,10 +244,10 @@ def _connected() -> Iterator["Remote"]:
 
 def _wait(where: "Address") -> None:
     """Wait for a machine behind a port of this host that still boots. Raises MachineError."""
-    from notos import local_machine
+    from notos.live import local_port
 
     if not where.host:
-        local_machine.wait(where, Path(RUNVM), lambda line: print(line, file=sys.stderr, flush=True))
+        local_port.wait(where, Path(RUNVM), lambda line: print(line, file=sys.stderr, flush=True))
 
 
 def _number(text: str) -> int:

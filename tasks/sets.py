@@ -13,9 +13,9 @@ from tasks.graph import build, write_if_changed
 
 if TYPE_CHECKING:
     from notos.cache import Cache
-    from notos.lock import Lock
-    from notos.machine import Package
-    from notos.packages import Unpack
+    from notos.config.model import Package
+    from notos.debian.unpack import Unpack
+    from notos.lock.lockfile import Lock
 
 
 def path(name: str) -> str:
@@ -52,7 +52,7 @@ def _rows(name: str) -> list[dict[str, str]]:
 
 def debs(name: str, cache: "Cache", options: "Iterable[Package]" = ()) -> "list[Unpack]":
     """The set's .debs in the cache, each with what the config says of it."""
-    from notos.packages import Unpack
+    from notos.debian.unpack import Unpack
 
     said: dict[str, Package] = {each.name: each for each in options}
     found = []

@@ -21,7 +21,7 @@ Code = Callable[..., Any] | ModuleType | str
 
 # What these say cannot change what a task makes: how things fail, which keys a config has (each task
 # names the values it reads), how a process is started.
-_NEUTRAL = {"notos", "notos.errors", "notos.machine", "notos.run"}
+_NEUTRAL = {"notos", "notos.errors", "notos.config.model", "notos.process"}
 
 # Globals of a task's module that count by value.
 _PLAIN = (str, bytes, int, float, tuple, frozenset)

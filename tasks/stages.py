@@ -2,15 +2,15 @@
 
 from pathlib import Path
 
-from notos import features
+from notos.formats.tree import Tree
 from notos.home import own
-from notos.tree import Tree
+from notos.system import contents
 from tasks import project, sets
 from tasks.graph import CACHE, MACHINE, Task, files, intact, manifest, settings, step
 
 STEP = own("scripts/step")
 STAGE1 = [own("scripts/stage1/init"), STEP, *([own("scripts/stage1/disk")] if MACHINE.disk else [])]
-INITRD = features.initrd_packages(MACHINE)
+INITRD = contents.initrd_packages(MACHINE)
 STAGE2 = [own("scripts/stage2/activate"), own("scripts/stage2/init"), STEP]
 RUNIT = own("runit")
 SERVICE_FILES = files(*(each.source for each in MACHINE.services.values() if each.source is not None))
@@ -20,7 +20,7 @@ def task_extra_utils() -> Task:
     """relocate the initrd's programs, and prove that they run"""
     return {
         "actions": [step(relocate)],
-        "file_dep": [sets.path(features.INITRD)],
+        "file_dep": [sets.path(contents.INITRD)],
         "task_dep": ["fetch"],
         "targets": [manifest("extra-utils")],
         "uptodate": [settings([vars(each) for each in INITRD], relocate), intact()],
@@ -30,11 +30,11 @@ def task_extra_utils() -> Task:
 
 def relocate() -> None:
     """Make extra-utils and run it."""
-    from notos import extra_utils
-    from notos.packages import unpack
-    from notos.store import placeholder
+    from notos.debian.unpack import unpack
+    from notos.store.store import placeholder
+    from notos.system import extra_utils
 
-    packages = unpack(sets.debs(features.INITRD, CACHE, INITRD))
+    packages = unpack(sets.debs(contents.INITRD, CACHE, INITRD))
     name = extra_utils.NAME
     obj = project.add("extra-utils", name, extra_utils.relocate(packages, placeholder(name)))
     extra_utils.prove(project.STORE.location(obj), obj.path)
@@ -53,7 +53,7 @@ def task_stage1() -> Task:
 
 def render_stage1() -> None:
     """Make the stage-1 object."""
-    from notos.store import placeholder
+    from notos.store.store import placeholder
 
     values = {
         "extraUtils": project.get("extra-utils").path,
@@ -76,7 +76,7 @@ def task_stage2() -> Task:
 
 def render_stage2() -> None:
     """Make the stage-2 object."""
-    from notos.store import placeholder
+    from notos.store.store import placeholder
 
     project.add("stage2", "stage-2", _rendered(STAGE2, {"self": placeholder("stage-2")}))
 
@@ -105,7 +105,7 @@ def task_runit() -> Task:
 
 def render_runit() -> None:
     """Make the runit object."""
-    from notos import runit
+    from notos.system import runit
 
     source = Tree.from_directory(Path(RUNIT))
     source.text("step", Path(STEP).read_text(), executable=True)
@@ -114,11 +114,11 @@ def render_runit() -> None:
 
 def _rendered(paths: list[str], values: dict[str, str]) -> Tree:
     """Scripts as executable files of one folder; a value goes to the scripts that have its marker."""
-    from notos import scripts
+    from notos.system import template
 
     tree = Tree()
     for path in paths:
         text = Path(path).read_text()
         used = {name: value for name, value in values.items() if f"@{name}@" in text}
-        tree.text(Path(path).name, scripts.render(text, used, name=path), executable=True)
+        tree.text(Path(path).name, template.render(text, used, name=path), executable=True)
     return tree

@@ -3,14 +3,14 @@
 from dataclasses import asdict
 from pathlib import Path
 
-from notos import features
+from notos.formats.tree import Tree
 from notos.home import own
-from notos.tree import Tree
+from notos.system import contents
 from tasks import project, sets
 from tasks.graph import CACHE, MACHINE, Task, files, intact, manifest, settings, step
 
 ETC = own("scripts/stage2/etc")
-PACKAGES = features.system_packages(MACHINE)
+PACKAGES = contents.system_packages(MACHINE)
 OPTIONS = {each.name: [each.only, each.exclude] for each in PACKAGES}
 SOURCES = [file.source for file in MACHINE.etc.values() if file.source is not None]
 
@@ -19,7 +19,7 @@ def task_system_path() -> Task:
     """lay the system's packages out as one /usr"""
     return {
         "actions": [step(lay_out)],
-        "file_dep": [sets.path(features.SYSTEM)],
+        "file_dep": [sets.path(contents.SYSTEM)],
         "task_dep": ["fetch"],
         "targets": [manifest("system-path")],
         "uptodate": [settings([OPTIONS, MACHINE.system.keep], lay_out), intact()],
@@ -29,9 +29,9 @@ def task_system_path() -> Task:
 
 def lay_out() -> None:
     """Make system-path."""
-    from notos import system_path
+    from notos.system import system_path
 
-    debs = sets.debs(features.SYSTEM, CACHE, PACKAGES)
+    debs = sets.debs(contents.SYSTEM, CACHE, PACKAGES)
     project.add("system-path", system_path.NAME, system_path.build(debs, keep=MACHINE.system.keep))
 
 
@@ -50,7 +50,7 @@ def task_toplevel() -> Task:
     parts = ("system-path", "stage2", "runit", "system-modules")
     return {
         "actions": [step(join)],
-        "file_dep": [*map(manifest, parts), sets.path(features.SYSTEM), *files(ETC), *SOURCES],
+        "file_dep": [*map(manifest, parts), sets.path(contents.SYSTEM), *files(ETC), *SOURCES],
         "targets": [manifest("toplevel")],
         "uptodate": [settings(machine, join), intact()],
         "clean": True,
@@ -59,7 +59,8 @@ def task_toplevel() -> Task:
 
 def join() -> None:
     """Make the toplevel. Raises NotosError."""
-    from notos import errors, etc, programs, toplevel
+    from notos import errors
+    from notos.system import etc, programs, toplevel
 
     system, runit = project.tree("system-path"), project.tree("runit")
     found: list[errors.NotosError] = list(programs.lacking(MACHINE, system=system, runit=runit))
@@ -82,6 +83,6 @@ def join() -> None:
         system_path=project.get("system-path"),
         stage2=project.get("stage2"),
         modules=project.get("system-modules"),
-        packages=sets.versions(features.SYSTEM),
+        packages=sets.versions(contents.SYSTEM),
     )
     project.add("toplevel", toplevel.NAME, tree, ["system-path", "stage2", "runit", "system-modules"])

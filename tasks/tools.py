@@ -6,14 +6,14 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from notos import features
+from notos.system import contents
 from tasks import sets
 from tasks.graph import CACHE, MACHINE, Task, build, intact, present, settings, step, write_if_changed
 
 if TYPE_CHECKING:
-    from notos.tools import ToolsTree
+    from notos.toolchain.tools_tree import ToolsTree
 
-SETS = {name.rpartition("/")[2]: name for name in features.tools(MACHINE)}
+SETS = {name.rpartition("/")[2]: name for name in contents.tools(MACHINE)}
 
 
 def target(name: str) -> str:
@@ -34,8 +34,8 @@ def task_tools() -> Iterator[Task]:
             "uptodate": [
                 settings(
                     [
-                        features.KEEP.get(set_name),
-                        *([each.only, each.exclude] for each in features.TOOLS[set_name]),
+                        contents.KEEP.get(set_name),
+                        *([each.only, each.exclude] for each in contents.TOOLS[set_name]),
                     ]
                 ),
                 present(partial(where, name)),
@@ -47,12 +47,12 @@ def task_tools() -> Iterator[Task]:
 
 def unpack(name: str) -> None:
     """Unpack a tree unless the cache has it."""
-    from notos import tools
+    from notos.toolchain import tools_tree
 
-    packages = features.TOOLS[SETS[name]]
-    keep = features.KEEP.get(SETS[name], ())
-    key = tools.key(sets.hashes(SETS[name]).values(), packages, keep)
-    tools.ensure(CACHE, key, sets.debs(SETS[name], CACHE, packages), keep)
+    packages = contents.TOOLS[SETS[name]]
+    keep = contents.KEEP.get(SETS[name], ())
+    key = tools_tree.key(sets.hashes(SETS[name]).values(), packages, keep)
+    tools_tree.ensure(CACHE, key, sets.debs(SETS[name], CACHE, packages), keep)
     write_if_changed(target(name), json.dumps({"key": key}).encode())
 
 
@@ -68,7 +68,7 @@ def root(name: str) -> Path:
 
 def tree(name: str) -> "ToolsTree":
     """The tools `name`, once their task has run."""
-    from notos.tools import ToolsTree
+    from notos.toolchain.tools_tree import ToolsTree
 
     return ToolsTree(root(name))
 

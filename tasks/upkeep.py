@@ -14,7 +14,7 @@ def task_gc() -> Task:
 
 def collect() -> None:
     """Remove the objects that are in no closure of a manifest, and say how many."""
-    from notos.store import StoreObject, remove_folder
+    from notos.store.store import StoreObject, remove_folder
 
     targets = {target for task in session.tasks().values() for target in task.targets}
     for path in Path(FOLDER, "manifests").glob("*"):  # of tasks that were renamed, or are not in this config

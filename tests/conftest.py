@@ -13,10 +13,12 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from benchmarks.scene import COPIED
-from notos import config, peers, tools
-from notos.archive import Archive
 from notos.cache import Cache
-from notos.run import run
+from notos.config import loader
+from notos.debian.archive import Archive
+from notos.process import run
+from notos.toolchain import peers
+from notos.toolchain.tools_tree import ToolsTree
 
 ROOT = Path(__file__).resolve().parent.parent
 # How long an example takes says more of what else this host does than of what is tested.
@@ -43,7 +45,13 @@ COPIED_TOO = ("requirements-test.txt", "pyproject.toml")
 # Where test files run side by side, one of these that began last would be waited for.
 LONGEST = (
     *("tests/machines/test_disk.py", "tests/machines/test_driver.py", "tests/machines/test_switch.py"),
-    *("tests/test_graph.py", "tests/test_example.py", "tests/boot", "tests/test_reproducible.py", "tests/vm"),
+    *(
+        "tests/test_graph.py",
+        "tests/test_example.py",
+        "tests/boot",
+        "tests/tasks/test_reproducible.py",
+        "tests/vm",
+    ),
 )
 
 
@@ -58,14 +66,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session")
-def tools_tree() -> tools.ToolsTree:
+def tools_tree() -> ToolsTree:
     """Real programs of Debian's, to judge ours by; their lock is kept in build/."""
-    debian = config.load(ROOT / "config.yaml").machine.debian
+    debian = loader.load(ROOT / "config.yaml").machine.debian
     return peers.tree(PEERS, Archive(debian, Cache.default()), ROOT / "build/tests/tools.lock")
 
 
 @pytest.fixture(scope="session")
-def tool(tools_tree: tools.ToolsTree) -> Callable[[str], list[str]]:
+def tool(tools_tree: ToolsTree) -> Callable[[str], list[str]]:
     """The words that run a peer: `tool("cpio")`."""
     return tools_tree.command
 
@@ -154,8 +162,8 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Project:
 
 
 @pytest.fixture(scope="session")
-def kernel_tools(built: Project) -> tools.ToolsTree:
+def kernel_tools(built: Project) -> ToolsTree:
     """What compiles kernels."""
     built.doit("config=examples/fast.yaml", "tools:kernel")
     key = json.loads((built.root / "build/fast/tools/kernel.json").read_bytes())["key"]
-    return tools.ToolsTree(Cache.default().tools(key))
+    return ToolsTree(Cache.default().tools(key))

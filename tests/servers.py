@@ -10,8 +10,8 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from notos.sandbox import Sandbox
-from notos.tools import ToolsTree
+from notos.toolchain.sandbox import Sandbox
+from notos.toolchain.tools_tree import ToolsTree
 from tests.host import free_port
 
 _STARTED = 60.0  # seconds that a server gets until it listens, on a busy host

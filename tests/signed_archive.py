@@ -17,8 +17,8 @@ from typing import Any, Literal
 
 import pysequoia
 
-from notos.fetch import Download
-from notos.machine import Debian, SuiteName, Url
+from notos.config.model import Debian, SuiteName, Url
+from notos.debian.download import Download
 
 SUITE = "trixie"
 

@@ -19,7 +19,7 @@ from urllib.parse import unquote, urlsplit
 import pytest
 import yaml
 
-from notos import config
+from notos.config import loader
 from notos.vm.plugin import MachineFactory
 from tasks import site
 from tests.conftest import ROOT, Project, clean_environment, copy_project
@@ -177,14 +177,14 @@ def test_a_config_loads(block: Block, reader: Path) -> None:
     if not block.is_whole:
         path = reader / "x.yaml"
         path.write_text(yaml.safe_dump({"imports": [block.path or "lines.yaml"], "name": "x"}))
-    config.load(path)
+    loader.load(path)
 
 
 @pytest.mark.parametrize("page", sorted({block.page for block in CONFIGS}))
 def test_the_configs_of_a_page_can_stand_together(page: str, reader: Path) -> None:
     write_files(reader, blocks(PAGES[page]))
     if path := write_config(reader, "x", blocks(PAGES[page])):
-        config.load(path)
+        loader.load(path)
 
 
 def test_workflows_are_read_as_ci_reads_them() -> None:
@@ -233,7 +233,7 @@ def test_the_service_examples_stay_up(
     service_examples: Project, machine_factory: MachineFactory, tmp_path: Path
 ) -> None:
     machine = machine_factory.at(service_examples.script, environment={"DISK": str(tmp_path / "disk.img")})
-    names = sorted(config.load(service_examples.root / "config.yaml").machine.services)
+    names = sorted(loader.load(service_examples.root / "config.yaml").machine.services)
     assert {"metrics", "web"} <= {*names}
     for name in names:
         machine.wait_for_unit(name, steady=STEADY)

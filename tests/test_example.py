@@ -201,10 +201,10 @@ def commands() -> list[str]:
 
 def test_a_failure_tells_why_and_newer_code_builds_anew(stranger: Stranger, tested: object) -> None:
     (stranger.project / "tests/test_failing.py").write_text(FAILING)
-    with (stranger.packages / "notos/cpio_writer.py").open("a") as stream:
+    with (stranger.packages / "notos/formats/cpio.py").open("a") as stream:
         stream.write("# a newer version\n")
     printed, cases = stranger.pytest("tests/test_failing.py")
-    assert re.search(r"initrd .*\(notos/cpio_writer\.py changed\)", printed)
+    assert re.search(r"initrd .*\(notos/formats/cpio\.py changed\)", printed)
     (case,) = cases
     (failure,) = case.iter("failure")
     assert (failure.get("message") or "").startswith(

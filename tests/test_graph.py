@@ -140,7 +140,7 @@ TABLE = [
     # One that is implied and is named is loaded before the others.
     ("config.yaml", "[virtio_rng]", "[virtio_rng, overlay]", {"modules", "stage1", "initrd"}),
     ("runit/services/sshd-openssh/run", "-D -e", "-D", {"runit"}),  # not in this machine: the same bytes
-    ("notos/cpio_writer.py", "BLOCK = 512", "BLOCK = 1024", {"initrd"}),
+    ("notos/formats/cpio.py", "BLOCK = 512", "BLOCK = 1024", {"initrd"}),
     ("scripts/runvm.sh", "-nographic", "-display none -nographic", {"runvm"}),
 ]
 
@@ -261,7 +261,7 @@ def write(out, tree):
 def test_a_signal_is_an_orderly_end(project: Project, number: signal.Signals, said: str) -> None:
     """In the middle of a task: no traceback, nothing half-written, and nobody says that all is well."""
     folder = project.root / "build/minimal"
-    hooked = project.root / "notos/cpio_writer.py"
+    hooked = project.root / "notos/formats/cpio.py"
     hooked.write_text(hooked.read_text() + SIGNALLED)
     (folder / "initrd").unlink()
     done = subprocess.run(
@@ -307,14 +307,14 @@ def test_an_edit_while_a_build_runs_is_noticed(  # noqa: PLR0917
     project: Project, at: str, name: str, old: str, new: str, again: set[str]
 ) -> None:
     """By the task that reads it, or by one that has run already: the next run makes it right."""
-    hooked = project.root / "notos/scripts.py"
+    hooked = project.root / "notos/system/template.py"
     hooked.write_text(hooked.read_text() + HOOK)
     project.ran(AT=at, EDITED=name, OLD=old, NEW=new)
     assert new in (project.root / name).read_text()
     assert set(project.ran()) == again
     assert project.ran() == []
     fresh = copy_project(project.root.parent / f"fresh-{len(list(project.root.parent.iterdir()))}")
-    for each in ("config.yaml", "config.lock", name, "notos/scripts.py"):
+    for each in ("config.yaml", "config.lock", name, "notos/system/template.py"):
         shutil.copy(project.root / each, fresh.root / each)
     fresh.doit()
     assert contents(fresh) == contents(project)
@@ -344,7 +344,7 @@ def test_the_target_of_lock_is_not_lock_itself(project: Project) -> None:
 
 
 def test_a_bug_keeps_its_traceback(project: Project) -> None:
-    edit(project, "notos/cpio_writer.py", "BLOCK = 512", "BLOCK = 512\nopen('/no/such/file')")
+    edit(project, "notos/formats/cpio.py", "BLOCK = 512", "BLOCK = 512\nopen('/no/such/file')")
     done = project.doit(check=False)
     assert done.returncode == 2
     assert "Traceback" in done.stdout

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from hypothesis import strategies as st
 
-from notos.store import Store, StoreObject, placeholder
-from notos.tree import Directory, Entry, File, Symlink, Tree
+from notos.formats.tree import Directory, Entry, File, Symlink, Tree
+from notos.store.store import Store, StoreObject, placeholder
 
 NAME = st.text(
     st.characters(exclude_characters="/\0", exclude_categories=["Cs"]), min_size=1, max_size=12

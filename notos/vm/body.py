@@ -13,13 +13,13 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
+from notos.config.model import Debian
 from notos.errors import MachineError, MachineLostError, MachineTimeoutError
-from notos.machine import Debian
-from notos.vm import screen, trouble
-from notos.vm.built import Built
+from notos.vm import failures, screen
+from notos.vm.artefacts import Built
 from notos.vm.console import Console, pattern_of
+from notos.vm.failures import Troubles
 from notos.vm.qemu import Qemu, environment
-from notos.vm.trouble import Troubles
 
 __tracebackhide__ = True  # a failed test shows the test's line (pytest)
 
@@ -232,7 +232,7 @@ class Body:
                 return None
             assert self._troubles, "start() comes first"
             self._troubles.expect(found[0])
-            if trouble.of_line(found[1].string):
+            if failures.of_line(found[1].string):
                 self._ending = True  # whoever waits for a panic knows how it goes on
             return found[1]
 

@@ -14,10 +14,10 @@ from contextlib import ExitStack
 from typing import Protocol
 
 from notos.errors import MachineError, MachineLostError, MachineTimeoutError
-from notos.remote import LOST, Remote, connected
-from notos.run import Ended
-from notos.ssh_key import Address
-from notos.vm.built import Built
+from notos.live.ssh import LOST, Remote, connected
+from notos.live.ssh_key import Address
+from notos.process import Ended
+from notos.vm.artefacts import Built
 
 Watch = Callable[[], None]
 

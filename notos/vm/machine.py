@@ -14,11 +14,11 @@ from pathlib import Path
 from typing import Literal, NamedTuple, overload
 
 from notos.errors import CommandError, MachineError, MachineLostError, MachineTimeoutError
-from notos.run import Ended
-from notos.ssh_key import Address, login
-from notos.vm import knock
+from notos.live import wait_for_ssh
+from notos.live.ssh_key import Address, login
+from notos.process import Ended
+from notos.vm.artefacts import BACKDOOR
 from notos.vm.body import BOOT, END, WAIT, Body, quoted
-from notos.vm.built import BACKDOOR
 from notos.vm.channel import Backdoor, BrokenError, Channel, Ssh
 
 __tracebackhide__ = True  # a failed test shows the test's line (pytest)
@@ -152,7 +152,7 @@ class Machine(Body):
 
     def wait_for_banner(self, seconds: float = BOOT) -> float:
         """Wait until the ssh server says its name; when that was, by time.monotonic()."""
-        with knock.Door(self.forward(_SSH)) as door:
+        with wait_for_ssh.Door(self.forward(_SSH)) as door:
 
             def look(_: float) -> float:
                 # Before its network is up, each knock would be one more that the server has to answer.
@@ -265,7 +265,7 @@ class Machine(Body):
         Raises MachineTimeoutError, MachineLostError.
         """
         here = self.forward(port)
-        with knock.Door(here) as door:
+        with wait_for_ssh.Door(here) as door:
             self._until(
                 lambda _: door.passed(self.monitor("info usernet")),
                 seconds,

@@ -13,8 +13,8 @@ from typing import Any, Literal, get_args
 import pytest
 
 from notos.errors import MachineError
+from notos.vm.builder import Workshop
 from notos.vm.machine import Machine
-from notos.vm.workshop import Workshop
 
 __tracebackhide__ = True  # a failed test shows the test's line
 

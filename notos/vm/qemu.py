@@ -20,7 +20,7 @@ from typing import IO, Any
 from qemu.qmp import ExecuteError, QMPClient, QMPError
 
 from notos.errors import MachineError, MachineLostError
-from notos.run import kill, start
+from notos.process import kill, start
 
 _ANSWER = 30.0  # seconds in which QEMU answers; a screenshot takes some under load
 

@@ -5,13 +5,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from notos import peers
-from notos.archive import Archive
 from notos.cache import Cache
+from notos.config.model import Debian
+from notos.debian.archive import Archive
 from notos.errors import MachineError
-from notos.machine import Debian
-from notos.run import run
-from notos.tools import ToolsTree
+from notos.process import run
+from notos.toolchain import peers
+from notos.toolchain.tools_tree import ToolsTree
 
 PACKAGES = ("tesseract-ocr", "tesseract-ocr-eng")
 _DATA = "usr/share/tesseract-ocr/5/tessdata"

@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from notos.ssh_key import Address, login
+from notos.live.ssh_key import Address, login
 from notos.vm import Machine
 from notos.vm.plugin import MachineFactory
 from tests.conftest import Project

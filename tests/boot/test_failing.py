@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from notos import cpio_writer
-from notos.store import StoreObject
-from notos.tree import Tree
+from notos.formats import cpio
+from notos.formats.tree import Tree
+from notos.store.store import StoreObject
 from notos.vm import CommandError, Machine, MachineLostError, MachineTimeoutError
 from notos.vm.plugin import MachineFactory
 from tests.conftest import Project
@@ -120,7 +120,7 @@ def test_a_module_that_is_none(built: Project, folder: Path, lost: Lost) -> None
     tree.file(path, b"this is no module")
     initrd = (folder / "initrd").read_bytes()
     # The kernel takes an archive that is not compressed at a multiple of 4 only (initramfs buffer format).
-    put(folder / "initrd", initrd + bytes(-len(initrd) % 4) + b"".join(cpio_writer.pieces(tree)))
+    put(folder / "initrd", initrd + bytes(-len(initrd) % 4) + b"".join(cpio.pieces(tree)))
     said = lost(folder)
     assert f"rescue shell: stage-1 failed: the kernel refused the module {name}\n" in said
     assert "Loading kernel module tun...\n" in said

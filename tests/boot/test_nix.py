@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from notos.store import Store, StoreObject
+from notos.store.store import Store, StoreObject
 from notos.vm import Machine
 from notos.vm.plugin import MachineFactory
 from tests.conftest import Project

@@ -4,15 +4,16 @@ from collections.abc import Callable
 
 import pytest
 
-from notos import config, peers
-from notos.archive import Archive
 from notos.cache import Cache
+from notos.config import loader
+from notos.debian.archive import Archive
+from notos.toolchain import peers
 from tests.conftest import ROOT
 
 
 @pytest.fixture(scope="session")
 def program() -> Callable[[str], list[str]]:
     """The words that run a program of the reader's host: `program("git")`."""
-    debian = config.load(ROOT / "config.yaml").machine.debian
+    debian = loader.load(ROOT / "config.yaml").machine.debian
     archive = Archive(debian, Cache.default())
     return peers.tree(("git", "openssh-client"), archive, ROOT / "build/tests/docs.lock").command

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import yaml
 
-from notos import config
 from notos.cache import Cache
+from notos.config import loader
 from tests.conftest import Project, clean_environment
 from tests.docs.pages import Block, Command
 from tests.docs.ways import Way, way
@@ -180,7 +180,7 @@ class Session:
         build, _, start = text.rpartition("&& ")
         printed = self._call(["/bin/sh", "-ec", build.removesuffix("&& ") or "./doit runvm"]).stdout
         named = re.search(r"config=(\S+)", build)
-        machine = config.load(self.root / (named[1] if named else "config.yaml")).machine
+        machine = loader.load(self.root / (named[1] if named else "config.yaml")).machine
         self._forward = machine.vm.forward
         self._ports = {guest: free_port() for guest in machine.vm.forward.values()}
         forward = " ".join(f"{host}:{guest}" for guest, host in self._ports.items())

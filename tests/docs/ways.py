@@ -51,12 +51,12 @@ WAYS = (
     Way(
         "elsewhere",
         r"\./doit (?:help TASK|\[OPTIONS\] .*)",
-        "tests/test_command_line.py::test_help_of_a_task",
+        "tests/tasks/test_command_line.py::test_help_of_a_task",
     ),
     Way(
         "elsewhere",
         r"source <\(\./doit completion (?:bash|zsh)\)|\./doit completion fish \| source",
-        "tests/test_completion.py::test_tab",
+        "tests/tasks/test_completion.py::test_tab",
     ),
     Way("machine", rf"(?:SSH_PORT=\d+ )?\./doit {_VARIABLES}(?:{_NEEDS_A_MACHINE})(?: .*)?"),
     Way("parse", rf"\./doit {_VARIABLES}(?:{_LONG})(?: .*)?"),
@@ -76,7 +76,7 @@ WAYS = (
         "elsewhere",
         r"mkdir -p ~/\.config/notos|echo '[a-z_]+: \S+' >>~/\.config/notos/host\.yaml"
         r"|NOTOS_MIRROR=\S+ \./doit runvm",
-        "tests/test_mirror.py::test_then_the_environment_then_host_yaml_then_apt",
+        "tests/debian/test_mirror.py::test_then_the_environment_then_host_yaml_then_apt",
     ),
     Way(
         "elsewhere",

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from notos import config
+from notos.config import loader
 from tests.conftest import ROOT, copy_project
 from tests.fresh import roots
 
@@ -14,7 +14,7 @@ def maker() -> roots.Maker:
     """What makes roots; they stay in build/ for the next run."""
     folder = ROOT / "build/fresh"
     folder.mkdir(parents=True, exist_ok=True)
-    made = roots.Maker(folder, config.load(ROOT / "config.yaml").machine.debian)
+    made = roots.Maker(folder, loader.load(ROOT / "config.yaml").machine.debian)
     if why := made.forbidden():
         pytest.fail(why, pytrace=False)
     return made

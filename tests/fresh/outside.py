@@ -7,7 +7,7 @@ import ssl
 import sys
 from pathlib import Path
 
-from notos.run import run
+from notos.process import run
 
 NAMES = ("/etc/resolv.conf", "/etc/hosts")
 CERTIFICATES = "/etc/ssl/certs/ca-certificates.crt"

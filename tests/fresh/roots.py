@@ -16,13 +16,15 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from notos import deb, fetch, lock, mirror, peers, sandbox
-from notos.archive import Archive
 from notos.cache import Cache
+from notos.config.model import Debian
+from notos.debian import deb, download, mirror
+from notos.debian.archive import Archive
 from notos.errors import ToolError
-from notos.machine import Debian
-from notos.run import run
-from notos.tools import ToolsTree
+from notos.lock import lockfile
+from notos.process import run
+from notos.toolchain import peers, sandbox
+from notos.toolchain.tools_tree import ToolsTree
 from tests.fresh import outside
 
 # mmdebstrap and apt find all of these by their names.
@@ -109,7 +111,7 @@ class Maker:
         if not folder.is_dir():
             for old in self.folder.glob(f"{name}=*"):
                 shutil.rmtree(old)
-            locked = lock.read(self._lock).set(peers.SET)
+            locked = lockfile.read(self._lock).set(peers.SET)
             (dpkg,) = (Cache.default().download(each.sha256) for each in locked if each.name == "dpkg")
             self._make(tree, dpkg, sources, packages, folder)
         return Root(folder, tuple(tree.command("bwrap")))
@@ -203,6 +205,6 @@ def _key(sources: list[str]) -> str:
     found = [str(LAYOUT)]
     for line in sources:
         url, suite = line.split()[2:4]
-        text = (fetch.get(f"{url}/dists/{suite}/InRelease") or b"").decode()
+        text = (download.get(f"{url}/dists/{suite}/InRelease") or b"").decode()
         found += re.findall(r"^ ([0-9a-f]{64}) +\d+ main/binary-amd64/Packages\.xz$", text, re.MULTILINE)
     return hashlib.sha256("\n".join(found).encode()).hexdigest()[:16]

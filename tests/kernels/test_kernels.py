@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from notos import kconfig
 from notos.cache import Cache
+from notos.kernel import kconfig
+from notos.vm.builder import INSTRUMENTED
 from notos.vm.plugin import MachineFactory
-from notos.vm.workshop import INSTRUMENTED
 from tests.conftest import Project, clean_environment, copy_project
 from tests.screen import Screen
 from tests.servers import Compilers, HttpCache, distccd, http_cache
@@ -121,7 +121,7 @@ def test_fast_without_ssh(fast: Project, machine_factory: MachineFactory) -> Non
 
 @pytest.fixture(scope="module")
 def hosts(tmp_path_factory: pytest.TempPathFactory, fast: Project) -> Iterator[tuple[Compilers, Compilers]]:
-    from notos.tools import ToolsTree
+    from notos.toolchain.tools_tree import ToolsTree
 
     key = json.loads((fast.root / "build/fast/tools/kernel.json").read_bytes())["key"]
     tools = ToolsTree(Cache.default().tools(key))

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from notos.store import StoreObject
+from notos.store.store import StoreObject
 from notos.vm import Machine
 from notos.vm.plugin import MachineFactory
 from tests.conftest import Project

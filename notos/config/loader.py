@@ -1,0 +1,183 @@
+"""Loads a config, with those it imports, into a Machine; problems of all of them are told at once."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from notos.config import shapes, yaml_source
+from notos.config.checks import ALTERNATIVES, CHECKS
+from notos.config.model import HOST_SSH_PORT, SSH_PORT, Machine, Port
+from notos.config.reader import Reader
+from notos.config.scalars import scalar, unwanted
+from notos.config.types import TEXTS, missing
+from notos.config.yaml_source import (
+    MappingNode,
+    Node,
+    Place,
+    Problem,
+    SequenceNode,
+    key_place,
+    named_place,
+    value_at,
+)
+from notos.errors import ConfigError, NotosError
+
+IMPORTS = "imports"  # the one key that is not the machine's
+_IMPORT = shapes.Scalar(text=TEXTS[str], example="other.yaml")
+_IMPORTS = shapes.ListOf(_IMPORT)
+_MOST_NESTED = 30
+_MOST_SHOWN = 100
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A machine, and the configs that it was read from: the one asked for, then those it imports."""
+
+    machine: Machine
+    files: tuple[Path, ...]
+    node: Node
+
+    def place(self, *keys: str) -> str:
+        """Return the file and line where the last of `keys` stands ("config.yaml:12")."""
+        return str(key_place(self.node, *keys))
+
+    def gives(self, *keys: str) -> bool:
+        """Return True if the config gives the value below `keys`, rather than leaving it to the default."""
+        return value_at(self.node, *keys) is not None
+
+    def explained(self, error: NotosError) -> str:
+        """Return the text of `error`; each of its parts with the line of the config that causes it."""
+        return "\n".join(map(self._explained, error.parts or (error,)))
+
+    def _explained(self, error: NotosError) -> str:
+        ways = [error.keys] if error.keys else named_in(self.machine, error.package)
+        place = next(filter(None, (named_place(self.node, *keys) for keys in ways)), None)
+        return Problem(str(error), place).render() if place else str(error)
+
+
+def named_in(machine: Machine, package: str) -> list[tuple[str, ...]]:
+    """Return the paths of the keys by which a config may name `package`."""
+    lists = [("system", "packages"), *(("services", name, "packages") for name in machine.services)]
+    lists += [("initrd", "packages"), ("kernel", "firmware")]
+    return [
+        *((*keys, package) for keys in lists),
+        ("kernel", "package", package),
+        ("kernel", "source", package),
+        ("kernel", "source", "package", package),
+    ]
+
+
+def load(path: Path) -> Loaded:
+    """Read the config at `path`. Raises ConfigError with every problem, each at its line."""
+    layers = _Layers()
+    try:
+        node = layers.read(path)
+    except OSError as error:
+        hint = "say which config with config=PATH"
+        raise ConfigError(f"cannot read {path}: {error.strerror}", hint=hint) from error
+    if node is None and not layers.problems:
+        raise ConfigError(f"{path} is empty", hint="the least that a config says is `name: NAME`")
+    machine = None
+    if node is not None:
+        # what a file that could not be read would have said is not missed
+        reader = Reader(CHECKS, layers.problems, alternatives=ALTERNATIVES, complete=layers.complete)
+        machine = reader.read(node, shapes.struct(Machine))
+    if layers.problems or machine is None or node is None:
+        raise ConfigError(_render(layers.problems, layers.files))
+    vm = replace(machine.vm, forward=_forward(machine, node))
+    return Loaded(replace(machine, vm=vm), tuple(layers.files), node)
+
+
+def _forward(machine: Machine, node: Node) -> Mapping[Port, Port]:
+    """Return `vm.forward` with a port that leads to the machine's ssh server.
+
+    None is added if the config says `forward: {}`, forwards a port to 22 itself, or has another use for the
+    host's port.
+    """
+    written = value_at(node, "vm", "forward") is not None
+    forward = machine.vm.forward
+    if machine.ssh.server == "none":
+        return forward if written else {}
+    if not forward or SSH_PORT in forward.values() or HOST_SSH_PORT in forward:
+        return forward
+    return {**forward, HOST_SSH_PORT: SSH_PORT}
+
+
+class _Layers:
+    """Reads configs and lays each on what it imports; a file that is imported twice counts once."""
+
+    def __init__(self) -> None:
+        self.problems: list[Problem] = []
+        self.files: list[Path] = []
+        self.complete = True
+        self._open: list[str] = []
+        self._done: set[str] = set()
+
+    def read(self, path: Path) -> Node | None:
+        """The config at `path` on its imports; None when there is nothing in it. Raises OSError."""
+        identity = os.path.realpath(path)
+        source = yaml_source.read(path)
+        self._open.append(identity)
+        self.files.append(path)
+        try:
+            node = yaml_source.compose(source, self.problems)
+        except Problem as problem:
+            self._fail(problem)
+            node = None
+        if node is not None and not isinstance(node, MappingNode):
+            self._fail(Problem("a config is a map of keys, as in `name: NAME`", node.place))
+            node = None
+        merged: Node | None = None
+        if node is not None:
+            own = MappingNode(node.place, {key: node.items[key] for key in node.items if key != IMPORTS})
+            below = self._imports(node.items[IMPORTS].value, path.parent) if IMPORTS in node.items else None
+            merged = yaml_source.merge(below, own) if below else own
+        self._open.remove(identity)
+        self._done.add(identity)
+        return merged
+
+    def _imports(self, node: Node, folder: Path) -> Node | None:
+        merged: Node | None = None
+        if not isinstance(node, SequenceNode):
+            self._fail(unwanted(node, _IMPORTS, "a list of paths", IMPORTS))
+            return None
+        for item in node.items:
+            try:
+                path = folder / str(scalar(item, _IMPORT, IMPORTS, item=True))
+                layer = self._import(path, item.place)
+            except Problem as problem:
+                self._fail(problem)
+                continue
+            if layer is not None:
+                merged = yaml_source.merge(merged, layer) if merged else layer
+        return merged
+
+    def _import(self, path: Path, place: Place) -> Node | None:
+        identity = os.path.realpath(path)
+        if identity in self._open:
+            raise Problem(f"{path} imports itself, by way of this line", place)
+        if identity in self._done:
+            return None
+        if len(self._open) > _MOST_NESTED:
+            raise Problem("imports are nested too deeply", place)
+        try:
+            return self.read(path)
+        except FileNotFoundError as error:
+            advice = missing(path, path.name).removeprefix("does not exist")
+            raise Problem(f"cannot read {path}: {error.strerror}{advice}", place) from None
+        except OSError as error:
+            raise Problem(f"cannot read {path}: {error.strerror}", place) from None
+
+    def _fail(self, problem: Problem) -> None:
+        self.problems.append(problem)
+        self.complete = False
+
+
+def _render(problems: list[Problem], files: list[Path]) -> str:
+    order = {path: number for number, path in enumerate(files)}
+    problems.sort(key=lambda each: (order[each.place.source.path], each.place.line, each.place.column))
+    shown = [problem.render() for problem in problems[:_MOST_SHOWN]]
+    if len(problems) > _MOST_SHOWN:
+        shown.append(f"… and {len(problems) - _MOST_SHOWN} more problems")
+    return "\n".join(shown)

@@ -1,0 +1,212 @@
+"""Scalar nodes into text, numbers and booleans, each checked by its kind.
+
+Maps and lists are the matter of structs.py.
+"""
+
+import re
+from collections.abc import Iterable, Iterator
+
+from notos.config import shapes
+from notos.config.shapes import Scalar, either
+from notos.config.types import Number, Text
+from notos.config.yaml_source import MappingNode, Node, Problem, ScalarNode, SequenceNode, shorten
+
+_MAX_DIGITS = 18
+_NUMBER_WITH_UNIT = re.compile(r"([0-9]+) ?([kKmMgGtT])(?:i?[bB])?")
+_MIB = {"k": 1 / 1024, "m": 1, "g": 1024, "t": 1024 * 1024}
+
+
+def scalar(node: Node, shape: Scalar, where: str, *, item: bool = False) -> str | int | bool:
+    """Return the value of a scalar node, which may be an `item` of the list at `where`. Raises Problem."""
+    if not isinstance(node, ScalarNode):
+        raise unwanted(node, shape, shape.wanted, where, item=item)
+    if node.text in shape.words:
+        return node.text
+    if shape.boolean and node.plain and node.text in ("true", "false"):
+        return node.text == "true"
+    if shape.number and node.plain and _is_decimal(node.text):
+        return _number(node, shape.number, where)
+    if node.plain and not node.text:
+        raise Problem(f"{where} is empty; leave it out, or give it {shape.wanted}", node.place)
+    if shape.text:
+        return _text(node, shape, shape.text, where, item=item)
+    if shape.boolean:
+        raise _not_boolean(node, shape, where)
+    if shape.number:
+        raise _not_number(node, shape, where)
+    advice = did_you_mean(node.text, shape.words)
+    raise Problem(f'{where} wants {shape.wanted}; got "{shorten(node.text)}"{advice}', node.place)
+
+
+def unwanted(node: Node, shape: shapes.Shape, wanted: str, where: str, *, item: bool = False) -> Problem:
+    """Return the problem of a value of another kind than `shape`, with an example of one that it takes.
+
+    `wanted` is the kind in words, `where` the path of the keys; `item`: the value is one of that key's list.
+    """
+    from notos.config import suggestions
+
+    subject = where or "a config"
+    match node:
+        case MappingNode():
+            got = "a map"
+        case SequenceNode():
+            got = "a list"
+        case ScalarNode():
+            got = f'"{shorten(node.text)}"'
+    write = suggestions.line(node, shape, where, item=item)
+    if isinstance(node, ScalarNode) and node.plain and not node.text:
+        return Problem(f"{subject} is empty; leave it out, or give it {wanted}: {write}", node.place)
+    return Problem(f"{subject} wants {wanted}; got {got}; write {write}", node.place)
+
+
+def _text(node: ScalarNode, shape: Scalar, kind: Text, where: str, *, item: bool) -> str:
+    got = shorten(node.text)
+    if kind.pattern and not re.fullmatch(kind.pattern, node.text):
+        advice = did_you_mean(node.text, shape.words)
+        words = node.text.replace(",", " ").split()
+        several = len(words) > 1 and all(re.fullmatch(kind.pattern, each) for each in words)
+        meant = None if advice or (item and several) else repaired(node, shape)
+        example = shape.example if isinstance(shape.example, str) else kind.example
+        if not advice and item and several:
+            advice = f"; write each by itself: {shorten(', '.join(words))}"
+        elif meant is not None:
+            quote = '"' if ScalarNode(node.place, str(meant), plain=True).meaning else ""
+            advice = f"; write {quote}{meant}{quote}" + (
+                ", for the lock keeps versions" if _has_version(node) else ""
+            )
+        elif not advice and example:
+            advice = f", not {example}" if example == got else f"; an example is {example}"
+        raise Problem(f'{where} wants {shape.wanted}; got "{got}"{advice}', node.place)
+    if meaning := node.meaning:
+        if meaning == "a boolean" and shape.boolean:
+            raise _not_boolean(node, shape, where)
+        name = either([*shape.words, kind.name])
+        message = f'{where} wants {name}, but {got} without quotes is {meaning} in YAML; write "{got}"'
+        raise Problem(message, node.place)
+    if kind.convert is None:
+        return node.text
+    try:
+        return kind.convert(node.text, node.place.source.path.parent)
+    except ValueError as error:
+        raise Problem(f"{where}: {error}", node.place) from None
+    except OSError as error:
+        message = f"{where}: cannot read {error.filename or node.text}: {error.strerror}"
+        raise Problem(message, node.place) from None
+
+
+def _is_decimal(text: str) -> bool:
+    digits = text.removeprefix("-")
+    return digits.isascii() and digits.isdecimal() and (digits == "0" or not digits.startswith("0"))
+
+
+def _number(node: ScalarNode, kind: Number, where: str) -> int:
+    if not _within(node.text, kind):
+        form = kind.form or f"at most {_MAX_DIGITS} digits"
+        raise Problem(f"{where} wants {kind.name}, {form}; got {shorten(node.text)}", node.place)
+    return int(node.text)
+
+
+def _within(text: str, kind: Number) -> bool:
+    """Return True if the decimal number `text` is within the bounds of `kind`."""
+    if len(text) > _MAX_DIGITS:
+        return False
+    low, high = kind.minimum, kind.maximum
+    return (low is None or int(text) >= low) and (high is None or int(text) <= high)
+
+
+def repaired(node: ScalarNode, shape: Scalar) -> str | int | bool | None:
+    """Return the value of `shape` that the text of `node` seems to mean; None if none comes near."""
+    for text in _repairs(node.text.strip(), shape):
+        if shape.number is not None and _within(text, shape.number):
+            return int(text)
+        if shape.text is not None and re.fullmatch(shape.text.pattern, text):
+            return text
+    return None
+
+
+def _repairs(text: str, shape: Scalar) -> Iterator[str]:
+    """Texts that are written in other tools, or by habit, and how they are written here."""
+    sized = _NUMBER_WITH_UNIT.fullmatch(text)
+    if shape.number is not None:
+        if sized:
+            yield str(int(int(sized[1]) * _MIB[sized[2].lower()]))
+        return
+    kind = shape.text
+    if kind is None or not kind.pattern or kind.on_host:
+        return
+    yield text
+    yield text.removeprefix("CONFIG_")
+    yield re.sub(r"\.ko(?:\.[a-z]+)?$", "", text)
+    yield re.sub(r"^0o", "0", text)
+    yield text.lower()
+    if sized:
+        yield sized[1] + sized[2].upper()
+    yield from _addresses(text)
+    if "://" not in text and re.fullmatch(r"[\w.-]+\.[\w.-]+(?:/.*)?", text):
+        yield f"http://{text}"
+    if "hyphens" in kind.form or kind.name == "a package's name":
+        yield text.lower().replace("_", "-")
+    if kind.name in ("a host's name", "a machine's name", "a service's name"):
+        yield re.sub(r"[ _]+", "-", text.lower())
+        yield text.lower().partition(".")[0]
+    if kind.name == "a package's name" and "://" not in text:
+        yield re.split(r"[=:(<> ]", text.lower())[0]
+        return  # what is left of a path is no package
+    for prefix in ("/etc/", "etc/", "/", "./"):
+        yield text.removeprefix(prefix).rstrip("/")
+
+
+def _addresses(text: str) -> Iterator[str]:
+    """The forms of an IPv4 address, with its prefix length and without it; no other text has any."""
+    import ipaddress
+
+    try:
+        found = ipaddress.IPv4Interface(text)
+    except ValueError:
+        return
+    yield str(found.ip)
+    yield found.with_prefixlen if "/" in text else f"{found.ip}/24"
+
+
+def _has_version(node: ScalarNode) -> bool:
+    return re.search(r"[=<>]", node.text) is not None
+
+
+def _not_number(node: ScalarNode, shape: Scalar, where: str) -> Problem:
+    got = shorten(node.text)
+    if not node.plain and _is_decimal(node.text):
+        advice = "; leave the quotes out"
+    elif (meant := repaired(node, shape)) is not None:
+        advice = f"; write {meant}"
+    elif node.plain and ":" in got:
+        advice = "; write a space after the colon" if node.meaning == "a number" else ""
+    elif node.meaning == "a number":
+        advice = "; write it in plain decimal digits, without leading zeros"
+    else:
+        advice = ""
+    shown = got if node.plain else f'"{got}"'
+    return Problem(f"{where} wants {shape.wanted}; got {shown}{advice}", node.place)
+
+
+def _not_boolean(node: ScalarNode, shape: Scalar, where: str) -> Problem:
+    got, lower = shorten(node.text), node.text.lower()
+    meant = {"yes": "true", "on": "true", "no": "false", "off": "false"}.get(lower, lower)
+    if meant not in ("true", "false"):
+        advice = ""
+    elif shape.text:
+        advice = f'; write {meant}, or "{got}" for the text'
+    else:
+        advice = f"; write {meant}" + ("" if node.plain else ", without quotes")
+    return Problem(f"{where} wants {shape.wanted}; got {got}{advice}", node.place)
+
+
+def did_you_mean(text: str, known: Iterable[str], cutoff: float = 0.5) -> str:
+    """Return advice to write the one of `known` that comes nearest to `text` in any case; "" if none is near.
+
+    `cutoff` is the least likeness, from 0 to 1; half of a word is enough where only a few are known.
+    """
+    import difflib
+
+    names = {each.lower(): each for each in known}
+    close = difflib.get_close_matches(text.lower(), list(names), n=1, cutoff=cutoff)
+    return f'; did you mean "{names[close[0]]}"?' if close else ""

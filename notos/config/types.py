@@ -1,0 +1,287 @@
+"""What each type of text and number in machine.py looks like: a name, a form, a pattern.
+
+The loader checks by it, the JSON Schema and the reference are made from it. Patterns match the whole
+text and mean the same in Python and in ECMA-262, which JSON Schema uses.
+"""
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from notos.config import model
+
+
+@dataclass(frozen=True, kw_only=True)
+class Text:
+    """A type of text: "wants `name` (`form`)" is what an error says."""
+
+    name: str
+    form: str = ""
+    pattern: str = ""
+    example: str = ""
+    convert: Callable[[str, Path], str] | None = None
+    """Takes the text and the folder of its config to the value.
+
+    Raises ValueError with what is wrong, OSError for what the user may not read.
+    """
+    on_host: bool = False
+    """The text is the path of something on this host."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Number:
+    """A type of whole number, bounds included."""
+
+    name: str = "a whole number"
+    minimum: int | None = None
+    maximum: int | None = None
+    example: int | None = None
+
+    @property
+    def form(self) -> str:
+        """The bounds in words."""
+        match self.minimum, self.maximum:
+            case None, None:
+                return ""
+            case low, None:
+                return f"{low} or more"
+            case None, high:
+                return f"{high} or less"
+            case low, high:
+                return f"{low} to {high}"
+
+
+def _source_file(text: str, folder: Path) -> str:
+    path = _absolute(text, folder)
+    if not path.is_file():
+        raise ValueError(f"{folder / text} {'is not a file' if path.exists() else missing(path, text)}")
+    path.open("rb").close()
+    return str(path)
+
+
+def _source_folder(text: str, folder: Path) -> str:
+    path = _absolute(text, folder)
+    if not path.is_dir():
+        raise ValueError(f"{folder / text} {'is not a folder' if path.exists() else missing(path, text)}")
+    run = path / "run"
+    if not run.is_file():
+        raise ValueError(f"{folder / text} has no file named run")
+    if not run.stat().st_mode & 0o111:
+        raise ValueError(f"{folder / text / 'run'} is not executable; chmod +x it")
+    for below, _, names in os.walk(path, onerror=_raise):
+        for each in (Path(below, name) for name in names):
+            if each.is_file():
+                each.open("rb").close()
+    return str(path)
+
+
+def _raise(error: OSError) -> None:
+    raise error
+
+
+def missing(path: Path, text: str) -> str:
+    """Return what is said of a `path` that does not exist, with what is called nearly so in its folder.
+
+    `text` is how the config writes it.
+    """
+    import difflib
+
+    if text.startswith("~"):
+        return "does not exist; ~ stands for nothing in a config, write the whole path"
+    try:
+        names = sorted(each.name for each in path.parent.iterdir())
+    except OSError:
+        names = []
+    near = difflib.get_close_matches(path.name, names, 1)
+    return f"does not exist; did you mean {near[0]}?" if near else "does not exist"
+
+
+def _absolute(text: str, folder: Path) -> Path:
+    return (folder / text).absolute()
+
+
+def _module_name(text: str, _folder: Path) -> str:
+    return text.replace("-", "_")  # as the kernel's own MODULE_NAME does; modprobe takes both
+
+
+def _file_mode(text: str, _folder: Path) -> str:
+    return text.zfill(4)
+
+
+_OCTET = "(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
+_ADDRESS = rf"{_OCTET}\.{_OCTET}\.{_OCTET}\.{_OCTET}"
+_LABEL = "[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+_PART = r"(?!\.\.?(?:/|$))[^/\x00-\x1f\x7f]{1,255}"
+_PRINTABLE = r"[^\x00-\x1f\x7f]"
+KEY_TYPES = (
+    r"(?:ssh-ed25519|ssh-rsa|ecdsa-sha2-nistp(?:256|384|521)"
+    r"|sk-ssh-ed25519@openssh\.com|sk-ecdsa-sha2-nistp256@openssh\.com)"
+)
+
+TEXTS: Mapping[Any, Text] = {
+    str: Text(name="text"),
+    model.Line: Text(name="text of one line", pattern=f"{_PRINTABLE}*"),
+    model.PackageName: Text(
+        name="a package's name",
+        form="lower-case letters, digits and +-. and at least two of them",
+        pattern="[a-z0-9][a-z0-9+.-]+",
+        example="busybox",
+    ),
+    model.SuiteName: Text(
+        name="a release's name",
+        form="lower-case letters, digits and hyphens",
+        pattern="[a-z][a-z0-9-]*",
+        example="trixie",
+    ),
+    model.ComponentName: Text(
+        name="a part of the archive",
+        form="lower-case letters, digits and hyphens",
+        pattern="[a-z][a-z0-9-]*",
+        example="main",
+    ),
+    model.Url: Text(
+        name="an address",
+        form="http:// or https://, without user, ? or #",
+        pattern=r"https?://[A-Za-z0-9._:\[\]-]+(?:/[!$-;=A-Z_a-z~]*)?",
+        example="http://mirror.example/debian",
+    ),
+    model.Hostname: Text(
+        name="a host's name",
+        form="letters, digits and inner hyphens, at most 63",
+        pattern=_LABEL,
+        example="notos",
+    ),
+    model.MachineName: Text(
+        name="a machine's name",
+        form="letters, digits and ._- after the first, at most 64",
+        pattern="[A-Za-z0-9][A-Za-z0-9._-]{0,63}",
+        example="notos",
+    ),
+    model.ModuleName: Text(
+        name="a kernel module's name",
+        form="letters, digits, _ and -, without .ko",
+        pattern="[A-Za-z0-9_-]+",
+        example="virtio_net",
+        convert=_module_name,
+    ),
+    model.KernelSymbol: Text(
+        name="a symbol of the kernel's configuration",
+        form="letters, digits and _, without CONFIG_",
+        pattern="(?!CONFIG_)[A-Za-z0-9_]+",
+        example="EXT4_FS",
+    ),
+    model.Sha256: Text(
+        name="a sha256",
+        form="64 hexadecimal digits, in lower case",
+        pattern="[0-9a-f]{64}",
+        example="9141325315c7f1eca682113d185a8c77c82814aa6e32f7e127e61d6106403835",
+    ),
+    model.EnvironmentName: Text(
+        name="an environment variable of ccache, distcc or icecc",
+        form="CCACHE_, DISTCC_ or ICECC_ and capitals",
+        pattern="(?:CCACHE|DISTCC|ICECC)_[A-Z0-9_]+",
+        example="DISTCC_HOSTS",
+    ),
+    model.CacheSize: Text(
+        name="a size",
+        form="a number and M, G or T",
+        pattern="[1-9][0-9]*[MGT]",
+        example="5G",
+    ),
+    model.DiskSize: Text(
+        name="a disk's size",
+        form="a number and M, G or T, in powers of 1024; at least 64M",
+        pattern="(?:6[4-9]|[7-9][0-9]|[1-9][0-9]{2,})M|[1-9][0-9]*[GT]",
+        example="10G",
+    ),
+    model.ServiceName: Text(
+        name="a service's name",
+        form="letters, digits and ._- after the first",
+        pattern="[A-Za-z0-9][A-Za-z0-9._-]{0,63}",
+        example="web",
+    ),
+    model.InterfaceName: Text(
+        name="a network interface's name",
+        form="letters, digits and ._- after the first, at most 15",
+        pattern="[A-Za-z0-9][A-Za-z0-9._-]{0,14}",
+        example="eth0",
+    ),
+    model.IPv4Address: Text(name="an IPv4 address", pattern=_ADDRESS, example="10.0.2.2"),
+    model.IPv4Interface: Text(
+        name="an IPv4 address with its prefix length",
+        pattern=f"{_ADDRESS}/(?:3[0-2]|[12]?[0-9])",
+        example="10.0.2.15/24",
+    ),
+    model.NameOrAddress: Text(
+        name="a host's full name or an IPv4 address",
+        form="letters, digits, inner hyphens and dots",
+        pattern=rf"(?!.{{254}}){_LABEL}(?:\.{_LABEL})*",
+        example="pool.ntp.org",
+    ),
+    model.PublicKey: Text(
+        name="a public key",
+        form="a line as in authorized_keys; a .pub file has it",
+        pattern=rf"(?:{_PRINTABLE}* )?{KEY_TYPES} AAAA[A-Za-z0-9+/]+={{0,2}}(?: {_PRINTABLE}*)?",
+        example="ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIL0CzXyqXs1g3nAJm0JvmVIk5vMZP9gKZ8r3d3sZrX9w you@host",
+    ),
+    model.RelativePath: Text(
+        name="a path",
+        form="below /etc, without a slash at its ends, and without . and ..",
+        pattern=f"{_PART}(?:/{_PART})*",
+        example="ssh/sshd_config",
+    ),
+    model.SourceFile: Text(
+        name="a file's path",
+        form="relative to the config that says it",
+        pattern=f"{_PRINTABLE}+",
+        example="etc/motd",
+        convert=_source_file,
+        on_host=True,
+    ),
+    model.SourceFolder: Text(
+        name="a folder's path",
+        form="relative to the config that says it",
+        pattern=f"{_PRINTABLE}+",
+        example="services/web",
+        convert=_source_folder,
+        on_host=True,
+    ),
+    model.FileMode: Text(
+        name="a file's mode",
+        form="three octal digits, or 0 and three, in quotes",
+        pattern="0?[0-7]{3}",
+        example="0644",
+        convert=_file_mode,
+    ),
+    model.KernelParam: Text(
+        name="a kernel parameter",
+        form="printable ASCII without spaces and quotes",
+        pattern="[!#-&(-~]+",
+        example="panic=-1",
+    ),
+    model.ShellText: Text(
+        name="a shell script",
+        form="not empty",
+        pattern=r"[\s\S]*\S[\s\S]*",
+        example="exec busybox httpd -f -h /tmp",
+    ),
+    model.Glob: Text(
+        name="a pattern for paths",
+        form="without a slash at its start",
+        pattern=f"(?!/){_PRINTABLE}+",
+        example="usr/bin/ssh-*",
+    ),
+    model.NixSetting: Text(
+        name="a setting of nix.conf",
+        form="lower-case letters, digits and hyphens",
+        pattern="[a-z][a-z0-9-]*",
+        example="max-jobs",
+    ),
+}
+
+NUMBERS: Mapping[Any, Number] = {
+    int: Number(),
+    model.Port: Number(name="a port", minimum=1, maximum=65535, example=8080),
+}

@@ -1,0 +1,255 @@
+"""A signed Debian archive: one release with its updates and security fixes, seen as one.
+
+    InRelease (signature by a key we ship) ─► Packages.xz (sha256) ─► a stanza ─► a .deb (sha256)
+
+All InRelease files come from one mirror and its security archive, the first that has all of them.
+
+It finds packages; which ones are wanted is resolve.py's business.
+"""
+
+import gzip
+import lzma
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from notos.cache import Cache
+from notos.config.model import Debian
+from notos.debian import download, mirror, release
+from notos.debian.download import Download, Progress, Retries
+from notos.debian.index import Index
+from notos.debian.mirror import Mirrors
+from notos.debian.relation import parse, version_key
+from notos.debian.release import Release
+from notos.errors import FetchError, LockError
+from notos.formats import xz
+from notos.host.proxy import ENVIRONMENT, Proxies, without_password
+from notos.lock.lockfile import LockedPackage
+
+if TYPE_CHECKING:
+    from pysequoia import Cert
+
+ARCHITECTURE = "amd64"
+
+_ROLLING = ("sid", "unstable")  # the one release without updates and security fixes beside it
+
+
+@dataclass(frozen=True)
+class _Suite:
+    """One of the suites; `origin` says on which mirror it is, `url` and `others` where its Release is."""
+
+    origin: str
+    url: str
+    others: tuple[str, ...]
+    release: Release
+
+
+@dataclass(frozen=True)
+class Archive:
+    """The archive that `debian` means. Nothing is fetched before the first question.
+
+    All questions raise FetchError (SignatureError) when the archive cannot be reached or trusted.
+    `keys` is a folder of armored certificates; `where` says which mirrors a Debian means.
+    """
+
+    debian: Debian
+    cache: Cache
+    keys: Path = release.KEYS
+    progress: Callable[[Progress], None] | None = None
+    retries: Retries = Retries()
+    where: Callable[[Debian], Mirrors] = mirror.mirrors
+
+    @cached_property
+    def mirrors(self) -> Mirrors:
+        """The addresses of its mirrors."""
+        return self.where(self.debian)
+
+    def newest(self, name: str) -> LockedPackage | None:
+        """The newest version of the package `name`; None when there is none."""
+        found = [(stanza, origin) for origin, index in self._indexes for stanza in index.stanzas(name)]
+        if not found:
+            return None
+        # Of the same version in two suites the first is taken: the main archive is kept longer.
+        return _package(*max(found, key=lambda each: version_key(each[0]["Version"])))
+
+    def providers(self, virtual: str) -> list[LockedPackage]:
+        """The packages whose newest version has `virtual` in its Provides, sorted by name."""
+        names = {name for _, index in self._indexes for name in index.providers(virtual)}
+        packages = filter(None, map(self.newest, sorted(names)))
+        return [each for each in packages if any(group[0].name == virtual for group in parse(each.provides))]
+
+    def names(self) -> set[str]:
+        """All packages there are."""
+        return {name for _, index in self._indexes for name in index.names()}
+
+    @cached_property
+    def needed(self) -> Counter[str]:
+        """The number of times that other packages depend on or recommend each package."""
+        return sum((index.needed() for _, index in self._indexes), Counter())
+
+    def component_with(self, name: str) -> str:
+        """Return the component that has the package `name` and is none of the config's; "" if none has."""
+        found = [stanza for _, index in self._left_out for stanza in index.stanzas(name)]
+        # By its place in the pool: pool/non-free-firmware/f/….
+        return found[0]["Filename"].removeprefix("./").split("/")[1] if found else ""
+
+    def packages_with(self, file_name: str) -> list[str]:
+        """Packages with a file called `file_name` in a library folder. Slow: reads all of Contents."""
+        found: set[str] = set()
+        listed = self._listed(f"Contents-{ARCHITECTURE}.gz")
+        wanted = f"/{file_name}".encode()
+        for path in self._fetch(listed):
+            with gzip.open(path) as stream:
+                for line in stream:
+                    if wanted in line:
+                        place, _, packages = line.decode(errors="replace").rpartition(" ")
+                        if place.rstrip().endswith(f"/{file_name}"):
+                            found.update(each.strip().rpartition("/")[2] for each in packages.split(","))
+        return sorted(found)
+
+    @cached_property
+    def _indexes(self) -> list[tuple[str, Index]]:
+        """Each suite's components, with the mirror ("main", "security") they are on."""
+        return self._opened(self.debian.components)
+
+    @cached_property
+    def _left_out(self) -> list[tuple[str, Index]]:
+        """The same of the components that `debian` leaves out, as far as the mirror has them.
+
+        They serve for hints alone, and a local mirror may carry main only.
+        """
+        end = f"/binary-{ARCHITECTURE}/Packages.xz"
+        listed = {path.removesuffix(end) for path in self._suites[0].release.files if path.endswith(end)}
+        found = []
+        for component in sorted(each for each in listed - {*self.debian.components} if "/" not in each):
+            try:
+                found += self._opened([component])
+            except (FetchError, LockError):
+                continue
+        return found
+
+    def _opened(self, components: Sequence[str]) -> list[tuple[str, Index]]:
+        listed = self._listed(f"binary-{ARCHITECTURE}/Packages.xz", components)
+        return [
+            (suite.origin, Index(_unpacked(path)))
+            for (suite, _, _), path in zip(listed, self._fetch(listed), strict=True)
+        ]
+
+    @cached_property
+    def _suites(self) -> list[_Suite]:
+        where = self.mirrors
+        candidates = [where] if where.pinned else [where, *where.others]
+        errors: list[FetchError] = []
+        for each in candidates:
+            try:
+                return self._suites_of(each, self.retries if each is candidates[-1] else self.retries.fewer)
+            except FetchError as error:
+                errors.append(error)
+        raise download.also_failed(errors[0], len(errors) - 1)
+
+    def _suites_of(self, where: Mirrors, retries: Retries) -> list[_Suite]:
+        suite: str = self.debian.suite
+        certs = release.certificates(self.keys)
+        places = [(suite, "main")]
+        if suite not in _ROLLING:
+            places += [(f"{suite}-updates", "main"), (f"{suite}-security", "security")]
+
+        def read(name: str, origin: str) -> _Suite:
+            addresses = [
+                each.main if origin == "main" else each.security
+                for each in (where, self.mirrors, *self.mirrors.others)
+            ]
+            url, *others = dict.fromkeys(f"{each}/dists/{name}" for each in addresses)
+            key = "mirror" if origin == "main" else "security_mirror"
+            found = signed(addresses[0], name, certs, key=key, retries=retries, proxies=self.mirrors.proxies)
+            return _Suite(origin, url, tuple(others), found)
+
+        with ThreadPoolExecutor(len(places)) as pool:
+            return list(pool.map(lambda place: read(*place), places))
+
+    def _listed(self, path: str, components: Sequence[str] = ()) -> list[tuple[_Suite, str, release.Listed]]:
+        """Return the file at `path` below each of `components`, else of the config's, in each suite."""
+        found = []
+        for suite in self._suites:
+            for component in components or self.debian.components:
+                listed = suite.release.files.get(f"{component}/{path}")
+                if listed is None:
+                    raise LockError(
+                        f"{suite.release.codename} has no {component}/{path}",
+                        hint="check debian.components in the config",
+                        keys=("debian", "components", component),
+                    )
+                found.append((suite, f"{component}/{path}", listed))
+        return found
+
+    def _fetch(self, listed: list[tuple[_Suite, str, release.Listed]]) -> list[Path]:
+        """Have these in the cache, verified; where each one is."""
+        downloads = []
+        for suite, path, file in listed:
+            folder, _, name = path.rpartition("/")
+            place = f"{folder}/by-hash/SHA256/{file.sha256}" if suite.release.by_hash else path
+            downloads.append(
+                Download(
+                    f"{name} of {suite.release.codename}",
+                    f"{suite.url}/{place}",
+                    file.size,
+                    file.sha256,
+                    gone="the mirror is being updated; try again in a few minutes",
+                    others=tuple(f"{each}/{place}" for each in suite.others),
+                )
+            )
+        proxies = self.mirrors.proxies
+        download.fetch(downloads, self.cache, progress=self.progress, retries=self.retries, proxies=proxies)
+        return [self.cache.download(each.sha256) for each in downloads]
+
+
+def signed(
+    address: str,
+    suite: str,
+    certs: "list[Cert]",
+    *,
+    key: str = "mirror",
+    retries: Retries = download.RETRIES,
+    proxies: Proxies = ENVIRONMENT,
+) -> Release:
+    """Return the Release of `suite` on the mirror at `address`; `key` is what names that in a config.
+
+    Raises FetchError when there is none, SignatureError when it is not to be trusted.
+    """
+    url = f"{address}/dists/{suite}/InRelease"
+    data = download.get(url, retries=retries, proxies=proxies)
+    if data is None:
+        raise FetchError(
+            f"there is no suite {suite} at {without_password(address)}",
+            hint=f"check debian.suite in the config, and the mirror (debian.{key})",
+            keys=("debian", "suite") if key == "mirror" else ("debian", key),
+        )
+    return release.read(data, certs, asked=suite, where=without_password(url))
+
+
+def _unpacked(path: Path) -> Iterator[bytes]:
+    try:
+        yield from xz.decompress(path.read_bytes())
+    except lzma.LZMAError as error:  # it was right when it was downloaded
+        raise FetchError(f"{path} is damaged: {error}", hint="remove it; it is fetched again") from error
+
+
+def _package(stanza: Mapping[str, str], origin: str) -> LockedPackage:
+    try:
+        return LockedPackage(
+            name=stanza["Package"],
+            version=stanza["Version"],
+            architecture=stanza["Architecture"],
+            origin=origin,
+            filename=stanza["Filename"].removeprefix("./"),
+            size=int(stanza["Size"]),
+            sha256=stanza["SHA256"],
+            depends=", ".join(stanza[each] for each in ("Pre-Depends", "Depends") if stanza.get(each)),
+            provides=stanza.get("Provides", ""),
+        )
+    except (KeyError, ValueError) as error:
+        raise LockError(f"the index has a broken stanza of {stanza.get('Package')}: {error}") from error

@@ -1,0 +1,364 @@
+"""Downloads: what the cache lacks, from the mirror, verified; never which packages those are.
+
+A file grows as HASH.part beside its place, under a lock so that two builds may want it at once. A
+broken transfer is resumed where it stopped (RFC 9110, 14.2), also from another mirror, and only bytes with
+the expected size and sha256 are renamed into place.
+"""
+
+import errno
+import fcntl
+import hashlib
+import os
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO, TypeVar
+
+from notos.cache import Cache
+from notos.debian.network_errors import (
+    BROKEN_MIRROR,
+    OTHER_MIRROR,
+    PassingError,
+    UnreachableError,
+    check_status,
+    host,
+    network,
+    route,
+)
+from notos.errors import FetchError, SignatureError
+from notos.host.proxy import ENVIRONMENT, Proxies, without_password
+
+if TYPE_CHECKING:
+    from requests import Response, Session
+
+PIECE = 1 << 16  # bytes read at a time: what a transfer that breaks off can lose
+TIMEOUT = (10.0, 30.0)  # seconds to connect, and between bytes
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Download:
+    """A file to have: `name` is for messages, `size` in bytes if it is known, `sha256` 64 hex digits.
+
+    `others` are addresses to try after `url`. `gone` and `wrong` are the hints for when the server has no
+    such file, and for when it has other bytes; `unreachable` is that for when it cannot be reached.
+    """
+
+    name: str
+    url: str
+    size: int | None
+    sha256: str
+    gone: str = "run `./doit lock`"
+    wrong: str = BROKEN_MIRROR
+    unreachable: str = OTHER_MIRROR
+    others: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a fetch is, in bytes and files; what the cache had already does not count.
+
+    A file whose size is not known counts with what has come of it.
+    """
+
+    done: int
+    total: int
+    files_done: int
+    files_total: int
+
+
+@dataclass(frozen=True)
+class Retries:
+    """How often a transfer that failed is tried in all, and the first pause in seconds; it doubles."""
+
+    attempts: int = 4
+    pause: float = 0.5
+
+    @property
+    def fewer(self) -> "Retries":
+        """For a server that another one can stand in for."""
+        return Retries(min(self.attempts, 2), self.pause)
+
+
+RETRIES = Retries()
+
+
+class _StoppedError(Exception):
+    """Another download failed or the user gave up, so this one need not go on."""
+
+
+def fetch(
+    downloads: Iterable[Download],
+    cache: Cache,
+    *,
+    jobs: int = 8,
+    progress: Callable[[Progress], None] | None = None,
+    retries: Retries = RETRIES,
+    proxies: Proxies = ENVIRONMENT,
+) -> None:
+    """Have all `downloads` in `cache`, asking the network only for those it lacks.
+
+    `jobs` run at once. `progress` is called with every piece, from one thread at a time. Raises
+    FetchError for the first download that fails for good; the others stop, and resume next time.
+    """
+    missing = {each.sha256: each for each in downloads if not has(cache, each)}
+    if not missing:
+        return
+    work = _Work(cache, retries, _Counter(list(missing.values()), progress), proxies)
+    with ThreadPoolExecutor(max_workers=min(jobs, len(missing))) as pool:
+        # The biggest first, so that none of them is left over at the end.
+        todo = sorted(missing.values(), key=lambda each: (-(each.size or 0), each.name))
+        futures = [pool.submit(work.get, each) for each in todo]
+        try:
+            wait(futures, return_when=FIRST_EXCEPTION)
+        finally:
+            work.stop.set()
+            pool.shutdown(cancel_futures=True)
+            work.close()
+    if error := _first_error(futures):
+        raise error
+
+
+def has(cache: Cache, download: Download) -> bool:
+    """Whether the cache has it; one of another size was damaged after it was verified."""
+    try:
+        return cache.download(download.sha256).stat().st_size == download.size or download.size is None
+    except OSError:
+        return False
+
+
+def get(url: str, *, retries: Retries = RETRIES, proxies: Proxies = ENVIRONMENT) -> bytes | None:
+    """The bytes at `url`, for small files that nothing names the hash of; None when there is no such file.
+
+    Raises FetchError.
+    """
+    from requests import Session
+
+    proxy = proxies.of(url)
+
+    def attempt() -> bytes | None:
+        with network(url, proxy), session.get(url, timeout=TIMEOUT, proxies=route(proxy)) as answer:
+            if answer.status_code == 404:
+                return None
+            check_status(answer, url, proxy)
+            return answer.content
+
+    with Session() as session:
+        return _retry(attempt, retries, threading.Event())
+
+
+def also_failed(error: FetchError, others: int) -> FetchError:
+    """Return `error` with how many other mirrors failed after this one."""
+    if not others:
+        return error
+    mirrors = "the fallback mirror" if others == 1 else f"{others} fallback mirrors"
+    message = f"{error.message} ({mirrors} failed too)"
+    return type(error)(message, hint=error.hint, keys=error.keys, package=error.package)
+
+
+def _first_error(futures: list[Future[None]]) -> BaseException | None:
+    """What went wrong first, not what only stopped because of it."""
+    errors = [each.exception() for each in futures if not each.cancelled()]
+    return next((each for each in errors if each and not isinstance(each, _StoppedError)), None)
+
+
+class _Counter:
+    """Adds up the progress of all downloads."""
+
+    def __init__(self, downloads: list[Download], report: Callable[[Progress], None] | None) -> None:
+        self._report = report
+        self._guard = threading.Lock()
+        self._done = dict.fromkeys((each.sha256 for each in downloads), 0)
+        self._finished: set[str] = set()
+        self._total = sum(each.size for each in downloads if each.size is not None)
+
+    def set(self, download: Download, done: int, *, finished: bool = False) -> None:
+        """`download` has `done` bytes now: fewer than before when it starts anew."""
+        if self._report is None:
+            return
+        with self._guard:
+            self._done[download.sha256] = done
+            if finished:
+                self._finished.add(download.sha256)
+            come = sum(self._done.values())
+            sums = come, max(come, self._total), len(self._finished), len(self._done)
+            self._report(Progress(*sums))
+
+
+class _Work:
+    """What the threads of one fetch share."""
+
+    def __init__(self, cache: Cache, retries: Retries, counter: _Counter, proxies: Proxies) -> None:
+        self._proxies = proxies
+        self._unreachable: set[str] = set()  # hosts
+        self._cache = cache
+        self._retries = retries
+        self._counter = counter
+        self._local = threading.local()
+        self._sessions: list[Session] = []
+        self.stop = threading.Event()
+
+    def get(self, download: Download) -> None:
+        """Have one file, or raise FetchError."""
+        final = self._cache.download(download.sha256)
+        part = final.with_name(final.name + ".part")
+        with _disk(final.parent):
+            final.parent.mkdir(parents=True, exist_ok=True)
+            with _locked(part, self.stop) as stream:
+                if has(self._cache, download):  # another process was faster
+                    part.unlink()
+                else:
+                    self._fill(download, stream)
+                    part.replace(final)
+        self._counter.set(download, final.stat().st_size, finished=True)
+
+    def _fill(self, download: Download, stream: BinaryIO) -> None:
+        """Have the bytes in `stream`, from the first address that gives them."""
+        # Those that did not answer before come last.
+        urls = sorted(
+            dict.fromkeys((download.url, *download.others)), key=lambda each: host(each) in self._unreachable
+        )
+        errors: list[FetchError] = []
+        for url in urls:
+            retries = self._retries if url == urls[-1] else self._retries.fewer
+            try:
+                return _retry(lambda url=url: self._transfer(download, url, stream), retries, self.stop)  # type: ignore[misc]
+            except FetchError as error:
+                if isinstance(error, UnreachableError):
+                    self._unreachable.add(host(url))
+                errors.append(error)
+        raise also_failed(errors[0], len(errors) - 1)
+
+    def close(self) -> None:
+        for each in self._sessions:
+            each.close()
+
+    def _session(self) -> "Session":
+        """This thread's own session, with its open connections."""
+        if not hasattr(self._local, "session"):
+            from requests import Session
+
+            self._local.session = Session()
+            # The bytes as they are: a server must not compress what it thinks is text.
+            self._local.session.headers["Accept-Encoding"] = "identity"
+            self._sessions.append(self._local.session)
+        session: Session = self._local.session
+        return session
+
+    def _transfer(self, download: Download, url: str, stream: BinaryIO) -> None:
+        """One attempt: go on where the part file ends, then check the whole."""
+        size, shown, proxy = download.size, without_password(url), self._proxies.of(url)
+        digest = hashlib.sha256()
+        resumed = at = self._resume(download, stream, digest)
+        headers = {"Range": f"bytes={at}-"} if at else {}
+        if size is None or at < size:
+            with (
+                network(url, proxy, download.unreachable),
+                self._session().get(
+                    url, headers=headers, stream=True, timeout=TIMEOUT, proxies=route(proxy)
+                ) as answer,
+            ):
+                if answer.status_code in (404, 410):
+                    raise FetchError(
+                        f"the server no longer has {download.name} ({shown})", hint=download.gone
+                    )
+                if answer.status_code == 416:
+                    stream.truncate(0)
+                    raise PassingError(FetchError(f"{shown} has no bytes past {at}", hint=download.wrong))
+                check_status(answer, url, proxy, download.unreachable)
+                if at and not _continues(answer, at):
+                    digest, resumed, at = hashlib.sha256(), 0, 0
+                    stream.truncate(0)
+                for piece in answer.iter_content(PIECE):
+                    if self.stop.is_set():
+                        raise _StoppedError
+                    stream.write(piece)
+                    digest.update(piece)
+                    at += len(piece)
+                    self._counter.set(download, at)
+                    if size is not None and at > size:
+                        break
+        stream.flush()
+        if size is not None and at < size:
+            raise PassingError(FetchError(f"{shown} ended after {at} of {size} bytes", hint=download.wrong))
+        more = size is not None and at > size
+        if more or digest.hexdigest() != download.sha256:
+            stream.truncate(0)
+            if resumed:  # the bytes that were there may be what is wrong
+                raise PassingError(
+                    FetchError(f"{shown} does not go on with the bytes before", hint=download.wrong)
+                )
+            problem = f"has more than {size} bytes" if more else f"has a wrong sha256, {digest.hexdigest()}"
+            raise SignatureError(f"{download.name}: {shown} {problem}", hint=download.wrong)
+
+    def _resume(self, download: Download, stream: BinaryIO, digest: "hashlib._Hash") -> int:
+        """Take in what the part file has already; how many bytes that is."""
+        if download.size is not None and os.fstat(stream.fileno()).st_size > download.size:
+            stream.truncate(0)
+        stream.seek(0)
+        at = 0
+        while piece := stream.read(PIECE):
+            digest.update(piece)
+            at += len(piece)
+        if at:
+            self._counter.set(download, at)
+        return at
+
+
+@contextmanager
+def _locked(part: Path, stop: threading.Event) -> Iterator[BinaryIO]:
+    """Open the part file for this thread of this process alone."""
+    while True:
+        with part.open("ab+") as stream:
+            while not _lock(stream):
+                if stop.wait(0.1):  # asked for again and again, so that a Ctrl-C is heard
+                    raise _StoppedError
+            # While we waited, another process may have renamed or removed it.
+            if part.exists() and os.path.samestat(part.stat(), os.fstat(stream.fileno())):
+                yield stream
+                return
+
+
+def _lock(stream: BinaryIO) -> bool:
+    try:
+        fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _retry(attempt: Callable[[], T], retries: Retries, stop: threading.Event) -> T:
+    """Call `attempt` until it does not fail for a passing reason; the last such failure is a FetchError."""
+    for count in range(1, retries.attempts + 1):
+        try:
+            return attempt()
+        except PassingError as error:
+            if count == retries.attempts:
+                raise error.lasting from error
+            if stop.wait(retries.pause * 2 ** (count - 1)):
+                raise _StoppedError from error
+    raise ValueError("no attempts")
+
+
+def _continues(answer: "Response", at: int) -> bool:
+    """Whether the answer is the rest that was asked for; a server without ranges sends all (200)."""
+    return answer.status_code == 206 and answer.headers.get("Content-Range", "").startswith(f"bytes {at}-")
+
+
+@contextmanager
+def _disk(folder: Path) -> Iterator[None]:
+    """Turn a failing write into a FetchError."""
+    try:
+        yield
+    except OSError as error:
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+        hint = (
+            "make room there, or set NOTOS_CACHE to another folder"
+            if full
+            else "set NOTOS_CACHE to a folder of yours"
+        )
+        raise FetchError(f"cannot write below {folder}: {error.strerror or error}", hint=hint) from error

@@ -1,0 +1,124 @@
+"""The mirrors that packages come from. The first that names one counts:
+
+the config, NOTOS_MIRROR and NOTOS_SECURITY_MIRROR, host.yaml, this host's apt. docs/hosts.md has the whole.
+"""
+
+import os
+import re
+import shlex
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from notos.config.model import Debian, Url
+from notos.config.types import TEXTS
+from notos.errors import FetchError, HostError
+from notos.host import apt
+from notos.host import settings as host_settings
+from notos.host.proxy import ENVIRONMENT, Proxies, without_password
+from notos.host.settings import HostSettings
+
+EXAMPLE = "http://mirror.example/debian"
+VARIABLE, SECURITY_VARIABLE = "NOTOS_MIRROR", "NOTOS_SECURITY_MIRROR"
+
+
+@dataclass(frozen=True)
+class Mirrors:
+    """The addresses of the main and the security archive, without a slash at the end.
+
+    `others` are tried in their order when these fail. With `pinned`, the config names the mirror: which
+    packages exist is then read from it alone, and only their files may come from another one.
+    """
+
+    main: str
+    security: str
+    others: tuple["Mirrors", ...] = ()
+    pinned: bool = False
+    proxies: Proxies = ENVIRONMENT
+
+
+class UnknownMirrorError(FetchError):
+    """No mirror is named anywhere; `cause` says what of this host's apt was found."""
+
+    def __init__(self, cause: str) -> None:
+        super().__init__(f"no mirror of Debian is named, and {cause}", hint=_what_to_type())
+        self.cause = cause
+
+
+def mirrors(
+    debian: Debian, host: HostSettings | None = None, ask: Callable[[str], str | None] = lambda _: None
+) -> Mirrors:
+    """Return the mirrors for `debian` on the host with the settings `host`, which are read if not given.
+
+    `ask` gets why no mirror is known, and returns the address of one or None. A main mirror's security
+    archive is beside it (…/debian-security) unless something else is named. Raises FetchError when one of
+    them stays unknown, HostError for bad settings.
+    """
+    settings = host_settings.load() if host is None else host
+    found = apt.Apt((), (), {})
+    pinned = debian.mirror != "auto"
+    wanted_main = None if pinned else _variable(VARIABLE)
+    named = (debian.mirror if pinned else None) or wanted_main or settings.mirror
+    if not named:
+        try:
+            found = apt.read()
+            named = found.main[0]
+        except FetchError as error:
+            named = ask(error.message)
+            if named is None:
+                raise UnknownMirrorError(error.message) from error
+    main = named.rstrip("/")
+    security = debian.security_mirror if debian.security_mirror != "auto" else _variable(SECURITY_VARIABLE)
+    if not security and (pinned or wanted_main):
+        security = _beside(main)
+    security = security or settings.security_mirror or next(iter(found.security), None) or _beside(main)
+    if not security:
+        raise FetchError(
+            f"no security archive is known for the mirror {without_password(main)}",
+            hint=f"set debian.security_mirror in the config, or {SECURITY_VARIABLE}",
+        )
+    security = security.rstrip("/")
+    others = [each.rstrip("/") for each in (*settings.fallback_mirrors, *found.main[1:])]
+    return Mirrors(
+        main,
+        security,
+        tuple(Mirrors(each, _beside(each) or security) for each in dict.fromkeys(others) if each != main),
+        pinned,
+        Proxies(found.proxies),
+    )
+
+
+def checked(address: str) -> str:
+    """Return `address` without a slash at its end. Raises FetchError for what is no mirror's address."""
+    kind = TEXTS[Url]
+    if not re.fullmatch(kind.pattern, address):
+        raise FetchError(
+            f"invalid address: {without_password(address)!r}",
+            hint=f"a mirror's is {kind.form}, as {EXAMPLE}",
+        )
+    return address.rstrip("/")
+
+
+def _variable(name: str) -> str | None:
+    value = os.environ.get(name, "").strip()
+    if not value:
+        return None
+    try:
+        return checked(value)
+    except FetchError as error:
+        raise FetchError(f"{name}: {error.message}", hint=error.hint) from None
+
+
+def _beside(main: str) -> str | None:
+    return f"{main}-security" if main.endswith("/debian") else None
+
+
+def _what_to_type() -> str:
+    """The lines that name a mirror: for good, and for one run."""
+    once = f"{VARIABLE}={EXAMPLE} ./doit runvm"
+    try:
+        file = host_settings.path()
+    except HostError:
+        return f"name one near you: {once}"
+    folder = "" if file.parent.is_dir() else f"mkdir -p {shlex.quote(str(file.parent))}; "
+    keep = f"{folder}echo 'mirror: {EXAMPLE}' >>{shlex.quote(str(file))}"
+    return f"name one near you: {keep}, or for one run {once}"

@@ -1,0 +1,155 @@
+"""A writer of cpio archives in the newc format, as the kernel unpacks an initrd; it reads none.
+
+Source: the kernel's Documentation/driver-api/early-userspace/buffer-format.rst. The archive is a
+function of the tree alone: sorted, owner 0, time 0, inode numbers counted. Nothing needs root, for
+device nodes are only described.
+"""
+
+import io
+import os
+import stat
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import BinaryIO
+
+from notos.errors import ArchiveError
+from notos.formats.piece_cache import Piece, Reuse
+from notos.formats.tree import Device, Directory, Entry, File, Symlink, Tree
+
+MAGIC = b"070701"
+TRAILER = "TRAILER!!!"
+BLOCK = 512  # bytes; the archive's size is a multiple of it, as GNU cpio's is
+MAX_FIELD = 0xFFFFFFFF  # 8 hex digits
+MAX_NAME = 4096  # bytes with the final zero: PATH_MAX, past which the kernel skips the entry
+_FORMATS = {"c": stat.S_IFCHR, "b": stat.S_IFBLK}
+
+
+def write(out: BinaryIO, tree: Tree) -> None:
+    """Write `tree` to `out` as one archive, streaming; memory does not grow with the files' sizes.
+
+    A File at several paths is a hard link: its body comes with the last of them, as GNU cpio and the
+    kernel have it. Raises ArchiveError for what newc cannot hold and for a file that changes while it
+    is read.
+    """
+    for piece in pieces(tree):
+        out.write(piece)
+
+
+def pieces(tree: Tree) -> Iterator[bytes]:
+    """What write() writes, in order."""
+    size = 0
+    for piece in _entries(tree):
+        yield piece
+        size += len(piece)
+    yield bytes(-size % BLOCK)
+
+
+def write_initrd(path: Path, trees: Sequence[Tree], *, level: int) -> None:
+    """Write `trees` to `path` as archives, each compressed by zstd at `level` (0: not), beside and renamed.
+
+    The kernel unpacks one after the other. Archives that the initrd there has already are not compressed
+    again, the others at the same time. Raises ArchiveError.
+    """
+    import zstandard
+
+    # One thread for each, for the bytes depend on their number.
+    parameters = zstandard.ZstdCompressionParameters.from_level(level or 1, threads=0, write_checksum=1)
+
+    def compress(data: bytes) -> bytes:
+        if not level:
+            return data
+        return zstandard.ZstdCompressor(compression_params=parameters).compress(data)
+
+    def frame(tree: Tree) -> Piece:
+        out = io.BytesIO()
+        write(out, tree)
+        return reuse.compressed(out.getvalue(), compress)
+
+    beside = path.with_name(f".{path.name}.new")
+    try:
+        with Reuse(path, f"zstandard {zstandard.__version__} {level}") as reuse:
+            with beside.open("wb") as out, ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
+                for piece in pool.map(frame, trees):
+                    reuse.placed(piece, out.tell())
+                    out.write(piece.data)
+                os.fchmod(out.fileno(), 0o644)
+            beside.replace(path)
+            reuse.save(path)
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def _entries(tree: Tree) -> Iterator[bytes]:
+    links: dict[int, int] = {}
+    for _, entry in tree.items():
+        if isinstance(entry, File):
+            links[id(entry)] = links.get(id(entry), 0) + 1
+    pending = dict(links)
+    inodes: dict[int, int] = {}
+    children = {path: names for path, names in tree.children().items() if path}
+    number = 0
+    for path, entry in tree.items():
+        if isinstance(entry, File):
+            pending[id(entry)] -= 1
+            if id(entry) not in inodes:
+                number += 1
+                inodes[id(entry)] = number
+            size = 0 if pending[id(entry)] else entry.size
+            yield _header(path, inodes[id(entry)], _mode(entry), links[id(entry)], size)
+            if size:
+                yield from _body(entry, path, size)
+            continue
+        number += 1
+        if isinstance(entry, Symlink):
+            target = os.fsencode(entry.target)
+            yield _header(path, number, _mode(entry), 1, len(target))
+            yield target + bytes(-len(target) % 4)
+        elif isinstance(entry, Device):
+            yield _header(path, number, _mode(entry), 1, 0, device=(entry.major, entry.minor))
+        else:
+            below = sum(isinstance(tree.get(f"{path}/{name}"), Directory) for name in children[path])
+            yield _header(path, number, _mode(entry), 2 + below, 0)
+    yield _header(TRAILER, 0, 0, 1, 0)
+
+
+def _mode(entry: Entry) -> int:
+    if isinstance(entry, Directory):
+        return stat.S_IFDIR | 0o555
+    if isinstance(entry, Symlink):
+        return stat.S_IFLNK | 0o777
+    if isinstance(entry, Device):
+        return _FORMATS[entry.kind] | entry.mode
+    return stat.S_IFREG | (0o555 if entry.executable else 0o444)
+
+
+def _header(
+    path: str, inode: int, mode: int, links: int, size: int, *, device: tuple[int, int] = (0, 0)
+) -> bytes:
+    """An entry's 110 bytes of header, and its name padded so that the body starts at a multiple of 4."""
+    name = os.fsencode(path) + b"\0"
+    if len(name) > MAX_NAME:
+        raise ArchiveError(
+            f"{path[:60]}… is a name of {len(name) - 1} bytes; {MAX_NAME - 1} fit in an initrd"
+        )
+    if path == TRAILER and inode:
+        raise ArchiveError(f"a file called {TRAILER} would end the archive", hint="give it another name")
+    if size > MAX_FIELD:
+        raise ArchiveError(f"{path} has {size} bytes; newc holds files below 4 GiB")
+    if inode > MAX_FIELD:
+        raise ArchiveError("there are more files than newc can number")
+    fields = (inode, mode, 0, 0, links, 0, size, 0, 0, *device, len(name), 0)
+    header = MAGIC + b"".join(b"%08X" % field for field in fields)
+    return header + name + bytes(-(len(header) + len(name)) % 4)
+
+
+def _body(entry: File, path: str, size: int) -> Iterator[bytes]:
+    seen = 0
+    for piece in entry.chunks():
+        seen += len(piece)
+        if seen > size:
+            break
+        yield piece
+    if seen != size:
+        raise ArchiveError(f"{path} changed while it was read", hint="run it again")
+    yield bytes(-size % 4)

@@ -1,0 +1,124 @@
+"""This user's settings of this host, ~/.config/notos/host.yaml; none changes the bytes of an output."""
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from notos.config import shapes, yaml_source
+from notos.config.model import Build, CacheSize, Line, Url, setting
+from notos.config.reader import Reader
+from notos.config.yaml_source import MappingNode, Problem
+from notos.errors import HostError
+from notos.host import folders
+
+NAME = "host.yaml"
+
+
+@dataclass(frozen=True, kw_only=True)
+class HostCcache:
+    """The compiler's cache, where a machine's config does not give it."""
+
+    enable: bool | None = setting("whether it is used", None)
+    size: CacheSize | None = setting("how large it may become", None)
+    remote_storage: Line | None = setting("a cache that several hosts share, as ccache names it", None)
+
+
+@dataclass(frozen=True, kw_only=True)
+class HostSettings:
+    """Settings of a host."""
+
+    mirror: Url | None = setting("the address of Debian's archive", None)
+    security_mirror: Url | None = setting(
+        "the address of the security archive; without it, the mirror's with -security at its end", None
+    )
+    fallback_mirrors: tuple[Url, ...] = setting("mirrors to try, in this order, when the first one fails", ())
+    jobs: int | None = setting(
+        "how many compilers run at once; as many as cores", None, minimum=1, maximum=1024
+    )
+    ccache: HostCcache = setting("the compiler's cache", HostCcache)
+
+    def build(self, build: Build, given: Callable[..., bool]) -> Build:
+        """Return `build` with this host's values in place of those that the config does not give.
+
+        `given` takes keys, as ("build", "jobs"), and returns True if the config gives that value.
+        """
+        ccache = build.ccache
+        for name in ("enable", "size", "remote_storage"):
+            value = getattr(self.ccache, name)
+            if value is not None and not given("build", "ccache", name):
+                ccache = replace(ccache, **{name: value})
+        jobs = build.jobs if given("build", "jobs") else self.jobs
+        return replace(build, jobs=jobs, ccache=ccache)
+
+
+def path() -> Path:
+    """Return where the settings are, or would be. Raises HostError when the user has no home folder."""
+    return folders.config() / NAME
+
+
+def load() -> HostSettings:
+    """Read the settings; defaults without a file. Raises HostError with every problem, each at its line."""
+    try:
+        file = path()
+    except HostError:  # a user without a home folder has no settings either
+        return HostSettings()
+    try:
+        source = yaml_source.read(file)
+    except (FileNotFoundError, NotADirectoryError):
+        return HostSettings()
+    except OSError as error:
+        raise HostError(f"cannot read {file}: {error.strerror}") from None
+    return _parse(source)
+
+
+def keep_mirror(address: str) -> Path:
+    """Add `mirror: address` to the file, which keeps all else that it has; return the file's path.
+
+    Raises HostError when the file cannot be written, or has a form to which no line can be added.
+    """
+    import tempfile
+
+    file = path()
+    line = f"mirror: {address}\n"
+    hint = f"add the line `{line.strip()}` to it"
+    try:
+        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        file = file.resolve()  # it may be a link, as into a folder of dotfiles
+        before = file.read_text() if file.exists() else ""
+        text = before + ("" if not before or before.endswith("\n") else "\n") + line
+        try:
+            kept = _parse(yaml_source.Source(file, text)).mirror
+        except HostError:
+            kept = None
+        if kept != address:
+            raise HostError(f"no line can be added to {file}", hint=hint)
+        mode = file.stat().st_mode & 0o777 if file.exists() else 0o644
+        handle, beside = tempfile.mkstemp(prefix=f".{NAME}-", dir=file.parent)
+        with os.fdopen(handle, "w") as stream:
+            stream.write(text)
+            os.fchmod(stream.fileno(), mode)
+        Path(beside).replace(file)
+    except (OSError, UnicodeDecodeError) as error:
+        raise HostError(
+            f"cannot write {file}: {getattr(error, 'strerror', None) or error}", hint=hint
+        ) from None
+    return file
+
+
+def _parse(source: yaml_source.Source) -> HostSettings:
+    problems: list[Problem] = []
+    found: HostSettings | None = HostSettings()
+    try:
+        node = yaml_source.compose(source, problems)
+    except Problem as problem:
+        problems.append(problem)
+        node = None
+    if isinstance(node, MappingNode):
+        found = Reader({}, problems).read(node, shapes.struct(HostSettings))
+    elif node is not None:
+        problems.append(Problem("host.yaml is a map of keys, as in `mirror: ADDRESS`", node.place))
+    if problems or found is None:
+        problems.sort(key=lambda each: (each.place.line, each.place.column))
+        raise HostError("\n".join(each.render() for each in problems))
+    return found

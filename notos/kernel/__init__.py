@@ -1,0 +1,10 @@
+"""Kernels: Debian's or built from source; their configuration and their modules.
+
+package        the contents of a kernel package
+requirements   the kernel symbols that a machine needs
+modules        modules with their dependencies
+source         an unpacked and patched source
+kconfig        configurations, compared with what was asked for
+kbuild         make, in a sandbox
+progress       how many files will be compiled
+"""

@@ -1,0 +1,294 @@
+"""Kbuild: a kernel's own makefiles, run in a sandbox by locked tools.
+
+    /source     the kernel's source, read-only
+    /build      what is made of it, kept so that the next build makes only what changed
+    /wrap/gcc   ccache, or what hands work to other hosts, in gcc's place; its name in commands stays gcc
+
+Nothing of this host is in what comes out: user, host, time and paths are the same everywhere
+(Documentation/kbuild/reproducible-builds.rst of the kernel).
+"""
+
+import ctypes
+import hashlib
+import os
+import re
+import shutil
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from notos.config.model import Build
+from notos.errors import KernelError
+from notos.formats.tree import Tree
+from notos.kernel.progress import Plan
+from notos.process import at_terminal, follow, run
+from notos.toolchain.sandbox import PATH, Sandbox
+from notos.toolchain.tools_tree import ToolsTree
+
+KEY = "/key.pem"  # where the key that signs modules is in the sandbox
+_WRAP = "/wrap"
+_COMPILED = re.compile(r"^  (?:CC|AS)\s(?:\[M\])?\s+(\S+\.o)$")
+_STEP = re.compile(r"^  [A-Z][A-Z0-9_]*\s+(?:\[M\])?\s*\S+")
+_FAILED = re.compile(r"^make(?:\[\d+\])?: \*\*\* ")
+_MOST_SHOWN = 12
+_BOOT = Path("/proc/sys/kernel/random/boot_id")
+
+Progress = Callable[[int, int, str], None]
+"""Called with how many files are compiled, of how many, and which one is next."""
+
+
+@dataclass(frozen=True)
+class Kbuild:
+    """One kernel: where its source and its output are, and how this host compiles.
+
+    `identity` names source and tools: what other ones have made in `output` is not built on.
+    """
+
+    identity: str
+    tools: ToolsTree
+    source: Path
+    output: Path
+    ccache: Path
+    build: Build
+    signing_key: Path | None = None
+
+    @property
+    def _environment(self) -> dict[str, str]:
+        made = time.gmtime((self.source / "Makefile").stat().st_mtime)
+        return {
+            "ARCH": "x86_64",
+            "KBUILD_BUILD_USER": "notos",
+            "KBUILD_BUILD_HOST": "notos",
+            "KBUILD_BUILD_VERSION": "1",
+            "KBUILD_BUILD_TIMESTAMP": time.strftime("%Y-%m-%d %H:%M:%S UTC", made),
+            "TZ": "UTC",
+        }
+
+    def _sandbox(self, *, compiler: Mapping[str, str] | None = None, terminal: bool = False) -> Sandbox:
+        readable = {"/source": self.source}
+        if self.signing_key is not None:
+            readable[KEY] = self.signing_key
+        writable = {"/build": self.output}
+        environment = self._environment | dict(compiler or {})
+        if self._caching:
+            self.ccache.mkdir(parents=True, exist_ok=True)
+            writable["/ccache"] = self.ccache
+        wrapper = self._wrapper if compiler is not None else None
+        if wrapper:
+            environment["PATH"] = f"{_WRAP}:{PATH}"
+        return Sandbox(
+            self.tools,
+            readable=readable,
+            writable=writable,
+            links={f"{_WRAP}/gcc": f"/usr/bin/{wrapper}"} if wrapper else {},
+            environment=environment,
+            folder="/build",
+            network=self._network,
+            terminal=terminal,
+        )
+
+    @property
+    def _caching(self) -> bool:
+        return self.build.ccache.enable and not os.environ.get("CCACHE_DISABLE")
+
+    @property
+    def _network(self) -> bool:
+        shared = self._caching and self.build.ccache.remote_storage is not None
+        return shared or self.build.compiler_prefix != "none"
+
+    @property
+    def _wrapper(self) -> str:
+        """The program in gcc's place."""
+        prefix = self.build.compiler_prefix
+        return "ccache" if self._caching else prefix if prefix != "none" else ""
+
+    def _compiler(self) -> dict[str, str]:
+        """What the program in gcc's place is told. Also proves that there can be a sandbox: ToolError."""
+        bare = Sandbox(self.tools)
+        bare.prove()
+        told: dict[str, str] = {str(name): value for name, value in self.build.environment.items()}
+        prefix = self.build.compiler_prefix
+        if not self._caching:
+            return told
+        # A cache that hosts share must not go by the times of files: by what the compiler says of itself.
+        said = run(bare.command(["sh", "-c", "gcc -v 2>&1; as --version; ld --version"]))
+        told |= {
+            "CCACHE_DIR": "/ccache",
+            "CCACHE_MAXSIZE": self.build.ccache.size,
+            "CCACHE_COMPILERCHECK": f"string:{hashlib.sha256(said).hexdigest()}",
+            # What a file includes is read from what the compiler writes anyway, and not asked of a
+            # preprocessor first: that takes half as long again as compiling alone.
+            "CCACHE_DEPEND": "true",
+            "CCACHE_SLOPPINESS": "include_file_ctime,include_file_mtime,time_macros",
+            "CCACHE_TEMPDIR": "/ccache/tmp",
+        }
+        if self.build.ccache.remote_storage is not None:
+            told["CCACHE_REMOTE_STORAGE"] = self.build.ccache.remote_storage
+        if prefix != "none":
+            told["CCACHE_PREFIX"] = prefix
+        return told
+
+    def resolve(self, base: str | bytes, lines: Sequence[str]) -> str:
+        """The .config that comes of `base` (a make target, or a file's bytes) with `lines` laid on it.
+
+        Raises ToolError.
+        """
+        Sandbox(self.tools).prove()
+        self._prepare()
+        target = self.output / ".notos" / "config"
+        if isinstance(base, str):
+            base = self._base(base)
+        target.write_bytes(base + "".join(f"{line}\n" for line in ["", *lines]).encode())
+        self._configure(["olddefconfig"])
+        return target.read_text()
+
+    def _base(self, name: str) -> bytes:
+        """What the make target `name` configures, which takes seconds and is kept."""
+        kept = self.output / ".notos" / name
+        if not kept.exists():
+            target = self.output / ".notos" / "config"
+            target.unlink(missing_ok=True)
+            self._configure([name])
+            target.replace(kept)
+        return kept.read_bytes()
+
+    def _configure(self, words: Sequence[str]) -> None:
+        sandbox = self._sandbox()
+        run(sandbox.command([*self._make, "-s", "KCONFIG_CONFIG=/build/.notos/config", *words]))
+
+    def edit(self, config: str) -> tuple[str, str, str]:
+        """Have the kernel's own menu edit `config` on this terminal.
+
+        The minimal configuration (savedefconfig) before and after, and the whole one after. Raises ToolError.
+        """
+        target = self.output / ".notos" / "config"
+        self._prepare()
+        target.write_text(config)
+        before = self._minimal()
+        sandbox = self._sandbox(terminal=True)
+        taken = [f"{name}={os.environ[name]}" for name in ("TERM", "MENUCONFIG_COLOR") if name in os.environ]
+        # Of jobs that run at once make gives the terminal to one, which need not be the menu.
+        words = ["env", *taken, *self._make, "-s", "-j1", "KCONFIG_CONFIG=/build/.notos/config", "menuconfig"]
+        status = at_terminal(sandbox.command(words))
+        if status:
+            raise KernelError(f"menuconfig ended with status {status}", hint="it is told above")
+        return before, self._minimal(), target.read_text()
+
+    def _minimal(self) -> str:
+        self._configure(["savedefconfig"])
+        return (self.output / "defconfig").read_text()
+
+    @property
+    def _jobs(self) -> int:
+        return self.build.jobs or len(os.sched_getaffinity(0))
+
+    @property
+    def _make(self) -> list[str]:
+        # What runs on this host is not handed on: it is little, and distcc takes away the remarks by which
+        # its sources tell the compiler that they mean what they do.
+        own = "HOSTCC=/usr/bin/gcc"
+        return ["make", "--no-print-directory", f"-j{self._jobs}", "-C", "/source", "O=/build", own]
+
+    def compile(self, config: str, log: Path, progress: Progress) -> Tree:
+        """The kernel configured as `config`: a tree of vmlinuz, config and lib/modules/RELEASE.
+
+        All that make says is in `log`. Raises KernelError with the compiler's own words, ToolError.
+        """
+        self._prepare()
+        compiler = self._compiler()
+        target = self.output / ".config"
+        if not target.exists() or target.read_text() != config:
+            target.write_text(config)
+        plan = Plan(self.source, self.output, config)
+        done: set[str] = set()
+        total = plan.total
+
+        def heard(line: str) -> None:
+            if (match := _COMPILED.match(line)) and match[1] not in done:
+                done.add(match[1])
+                progress(len(done), max(total, len(done)), match[1])
+
+        mark = self.output / ".notos" / "at-work"
+        mark.write_text(_BOOT.read_text())
+        sandbox = self._sandbox(compiler=compiler)
+        status = follow(sandbox.command([*self._make, "all"]), log, heard)
+        if status:
+            raise KernelError(_failure(log, status), hint=f"all of it is in {log}")
+        tree = self._installed()
+        plan.note()
+        _sync(self.output)
+        mark.unlink()
+        return tree
+
+    def _prepare(self) -> None:
+        """Have an output folder that this source and these tools have made, or an empty one.
+
+        Make goes by times, which tell nothing between two sources; and what was written just before the
+        host went down may be half there.
+        """
+        kept = self.output / ".notos" / "identity"
+        mark = self.output / ".notos" / "at-work"
+        crashed = mark.exists() and mark.read_text() != _BOOT.read_text()
+        if self.output.exists() and (crashed or not kept.exists() or kept.read_text() != self.identity):
+            shutil.rmtree(self.output)
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        kept.write_text(self.identity)
+
+    def _installed(self) -> Tree:
+        """The tree that the rest of a build takes, of what make has made."""
+        tree = Tree()
+        tree.file("vmlinuz", (self.output / "arch/x86/boot/bzImage").read_bytes())
+        tree.file("config", (self.output / ".config").read_bytes())
+        release = (self.output / "include/config/kernel.release").read_text().strip()
+        top = f"lib/modules/{release}"
+        tree.directory(top)
+        place = self.output / ".notos" / "modules"
+        shutil.rmtree(place, ignore_errors=True)
+        if "CONFIG_MODULES=y\n" in (self.output / ".config").read_text():
+            words = [
+                *self._make,
+                "-s",
+                "INSTALL_MOD_PATH=/build/.notos/modules",
+                "INSTALL_MOD_STRIP=1",
+                "DEPMOD=true",
+            ]
+            run(self._sandbox().command([*words, "modules_install"]))
+            for path, entry in Tree.from_directory(place / top).items():
+                if path not in ("build", "source"):
+                    tree.add(f"{top}/{path}", entry)
+        else:
+            for name in ("modules.builtin", "modules.builtin.modinfo"):
+                tree.file(f"{top}/{name}", (self.output / name).read_bytes())
+            tree.file(f"{top}/modules.order", b"")
+        return tree
+
+
+def _sync(folder: Path) -> None:
+    """Have all of the file system that `folder` is on written to the disk (syncfs(2))."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        ctypes.CDLL(None).syncfs(handle)
+    finally:
+        os.close(handle)
+
+
+def _failure(log: Path, status: int) -> str:
+    """What went wrong first, in the words of the program that failed."""
+    lines = log.read_text(errors="replace").splitlines()
+    first = next((number for number, line in enumerate(lines) if _FAILED.match(line)), len(lines))
+    said: list[str] = []
+    for line in reversed(lines[:first]):
+        if _STEP.match(line) and said:
+            break
+        if not _STEP.match(line):
+            said.append(line)
+    told = said[::-1]
+    # The first error, with what it needs to be understood, is worth more than the last warning.
+    error = next((number for number, line in enumerate(told) if "rror" in line or "undefined" in line), 0)
+    start = max(0, error - 2) if len(told) > _MOST_SHOWN else 0
+    shown = told[start : start + _MOST_SHOWN] or lines[-3:]
+    rule = lines[first : first + 1]
+    return "\n".join(
+        [f"the kernel does not compile (make: status {status})", *("  | " + each for each in [*shown, *rule])]
+    )

@@ -1,0 +1,189 @@
+"""How many files a kernel's build will compile: what its makefiles name, and what a changed option touches.
+
+It only counts, for progress; make alone decides. Source: Documentation/kbuild/makefiles.rst of the kernel,
+and scripts/basic/fixdep.c for the .cmd files in which each object says which options it was compiled with.
+"""
+
+import os
+import posixpath
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+from notos.kernel.kconfig import Config, symbols
+
+# Where objects are that no folder above names in obj-y.
+_ROOTS = (
+    "",
+    "lib",
+    "arch/x86",
+    "arch/x86/lib",
+    "arch/x86/boot",
+    "arch/x86/boot/compressed",
+    "arch/x86/realmode/rm",
+    "arch/x86/entry/vdso",
+)
+_LISTS = {
+    **{"arch/x86/boot": "setup-y", "arch/x86/boot/compressed": "vmlinux-objs-y"},
+    **{"arch/x86/realmode/rm": "realmode-y", "arch/x86/entry/vdso": "vobjs-y"},
+}
+_ASSIGNMENT = re.compile(r"([\w./$()-]+)\s*[+:]?=\s*(.*)")
+_CONFIG = re.compile(r"\$[({]CONFIG_(\w+)[)}]")
+_VARIABLE = re.compile(r"\$[({]\w+[)}]")
+_TOUCHED = re.compile(rb"include/config/(\w+)\)")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What compiling `config` from `source` into `output`, as that is now, comes to."""
+
+    source: Path
+    output: Path
+    config: str
+
+    @cached_property
+    def total(self) -> int:
+        """How many objects will be compiled, about."""
+        planned = self.named
+        known = self._known()
+        if not known:
+            return len(planned)
+        then = self._note.read_text().split() if self._note.exists() else list(planned & known.keys())
+        new = {each for each in planned if each not in known} - set(then)
+        changed = self._changed()
+        touched = sum(1 for command in known.values() if changed and _touches(command, changed))
+        return len(new) + touched
+
+    def note(self) -> None:
+        """Remember what was named, when all of it has been compiled."""
+        self._note.write_text("\n".join(sorted(self.named)))
+
+    @cached_property
+    def named(self) -> frozenset[str]:
+        """The objects that the makefiles name, as paths below the output."""
+        walk = _Walk(self.source, symbols(self.config))
+        for each in _ROOTS:
+            walk.folder(each)
+        return frozenset(walk.objects)
+
+    @property
+    def _note(self) -> Path:
+        return self.output / ".notos" / "objects"
+
+    def _known(self) -> dict[str, bytes]:
+        """The .cmd files of the objects that are there, by the object."""
+        found = {}
+        for folder, folders, files in os.walk(self.output):
+            if folder == str(self.output):
+                folders[:] = [each for each in folders if each not in ("scripts", "tools", ".notos")]
+            for file in files:
+                if file.endswith(".o.cmd"):
+                    name = os.path.relpath(f"{folder}/{file[1:-4]}", self.output)
+                    found[name] = Path(folder, file).read_bytes()
+        return found
+
+    def _changed(self) -> frozenset[bytes]:
+        """The symbols that are not as they were when it was last compiled."""
+        try:
+            then = symbols(
+                (self.output / "include/config/auto.conf").read_text()
+            )  # where texts have no quotes
+        except FileNotFoundError:
+            return frozenset()
+        now = {name: value.strip('"') for name, value in symbols(self.config).items()}
+        return frozenset(
+            each.encode() for each in then.keys() | now.keys() if then.get(each, "") != now.get(each, "")
+        )
+
+
+def _touches(command: bytes, changed: frozenset[bytes]) -> bool:
+    return not changed.isdisjoint(_TOUCHED.findall(command))
+
+
+@dataclass
+class _Walk:
+    """Goes through the makefiles, a folder after the other."""
+
+    source: Path
+    config: Config
+    objects: set[str] = field(default_factory=set)
+    _seen: set[str] = field(default_factory=set)
+
+    def folder(self, path: str) -> None:
+        """Take in what the makefile of the folder `path` names."""
+        path = posixpath.normpath(path) if path else ""
+        if path in self._seen or path.startswith(".."):
+            return
+        self._seen.add(path)
+        lists = self._lists(path)
+        wanted = [
+            *lists.get("obj-y", []),
+            *lists.get("obj-m", []),
+            *lists.get("lib-y", []),
+            *lists.get("lib-m", []),
+        ]
+        wanted += lists.get(_LISTS.get(path, ""), [])
+        for word in ("core-y", "libs-y", "drivers-y", "net-y", "virt-y"):
+            wanted += [
+                f"{posixpath.relpath(each, path or '.')}/"
+                for each in lists.get(word, [])
+                if each.endswith("/")
+            ]
+        for word in wanted:
+            if word.endswith("/"):
+                self.folder(posixpath.join(path, word[:-1]))
+            elif word.endswith(".o"):
+                self.objects.update(
+                    posixpath.normpath(posixpath.join(path, each)) for each in _parts(word, lists)
+                )
+
+    def _lists(self, path: str) -> dict[str, list[str]]:
+        for name in ("Kbuild", "Makefile"):
+            file = self.source / path / name
+            if file.is_file():
+                return _read(file.read_text(errors="replace"), self.config)
+        return {}
+
+
+def _parts(word: str, lists: dict[str, list[str]], depth: int = 0) -> Iterator[str]:
+    stem = word[:-2]
+    inner = [
+        each for kind in ("objs", "y", "m") for each in lists.get(f"{stem}-{kind}", []) if each.endswith(".o")
+    ]
+    if not inner or depth > 3:
+        yield word
+        return
+    for each in inner:
+        yield from _parts(each, lists, depth + 1)
+
+
+def _read(text: str, config: Config) -> dict[str, list[str]]:
+    """The lists of words that a makefile assigns, under the conditions that hold."""
+    lists: dict[str, list[str]] = {}
+    open_: list[bool] = []
+    for raw in text.replace("\\\n", " ").split("\n"):
+        line = raw.partition("#")[0]
+        if line.startswith("\t"):
+            continue
+        line = _CONFIG.sub(lambda match: config.get(match[1], ""), line.strip())
+        line = line.replace("$(BITS)", "64").replace("$(SRCARCH)", "x86").replace("$(obj)/", "")
+        word, _, rest = line.partition(" ")
+        if word in ("ifeq", "ifneq", "ifdef", "ifndef"):
+            open_.append(_holds(word, rest.strip(), config))
+        elif word == "else" and open_:
+            inner, _, condition = rest.strip().partition(" ")
+            open_[-1] = not open_[-1] and (not inner or _holds(inner, condition.strip(), config))
+        elif word == "endif" and open_:
+            open_.pop()
+        elif all(open_) and (match := _ASSIGNMENT.fullmatch(line)):
+            lists.setdefault(match[1], []).extend(_VARIABLE.sub("", match[2]).split())
+    return lists
+
+
+def _holds(word: str, condition: str, config: Config) -> bool:
+    if word in ("ifdef", "ifndef"):
+        return bool(config.get(condition.removeprefix("CONFIG_"))) == (word == "ifdef")
+    left, _, right = condition.strip("()").partition(",")
+    return (left.strip(" \"'") == right.strip(" \"'")) == (word == "ifeq")

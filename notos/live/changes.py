@@ -1,0 +1,251 @@
+"""What differs between two systems, as their toplevels tell: files in /etc, accounts, packages, services.
+
+From that follows which services end and begin when one takes the other's place. Nothing here reaches a
+machine.
+"""
+
+import re
+import shlex
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+
+from notos.formats.tree import Directory, Entry, File, Symlink, Tree
+
+# Boot fragments that may run again at any time, and the files below /etc that they read.
+REPEATABLE: Mapping[str, Sequence[str]] = {
+    "10-hostname": (),
+    "40-ssh-keys": ("ssh/authorized_keys.d/*",),
+    "50-ssh-host-key-dropbear": (),
+    "50-ssh-host-key-openssh": (),
+}
+_ACCOUNTS = ("passwd", "group", "shadow", "gshadow")
+_STORE = re.compile(r"/nix/store/[0-9a-z]{32}-")
+_MOST_SHOWN = 8
+
+
+@dataclass(frozen=True)
+class System:
+    """A toplevel, by its path, with its tree and that of its runit object."""
+
+    path: str
+    toplevel: Tree
+    runit: Tree
+
+    @property
+    def usr(self) -> str:
+        """The store path of its /usr."""
+        return link(self.toplevel, "sw")
+
+    @property
+    def services(self) -> list[str]:
+        """The names of its services."""
+        return self.runit.children().get("services", [])
+
+
+@dataclass(frozen=True)
+class Delta:
+    """What came, went and changed, by name."""
+
+    added: Sequence[str] = ()
+    removed: Sequence[str] = ()
+    changed: Sequence[str] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.added or self.removed or self.changed)
+
+    def __str__(self) -> str:
+        parts = (("added", self.added), ("removed", self.removed), ("changed", self.changed))
+        return "; ".join(f"{word} {shortened(names)}" for word, names in parts if names)
+
+
+@dataclass(frozen=True)
+class Changes:
+    """What differs between two systems; `restarted` says why, by service."""
+
+    etc: Delta
+    users: Delta
+    packages: Delta
+    usr: bool
+    services: Delta
+    restarted: Mapping[str, str] = field(default_factory=dict)
+    again: Sequence[str] = ()  # boot fragments that are run again
+    at_boot: Sequence[str] = ()  # what only a boot puts into force
+
+    @property
+    def stop(self) -> list[str]:
+        """Services of the old system that end."""
+        return sorted([*self.services.removed, *self.restarted])
+
+    @property
+    def start(self) -> list[str]:
+        """Services of the new system that begin."""
+        return sorted([*self.services.added, *self.restarted])
+
+    def lines(self) -> Iterator[tuple[str, str]]:
+        """What there is to tell: a heading and a text each."""
+        if self.etc:
+            yield "/etc", str(self.etc)
+        if self.users:
+            yield "accounts", str(self.users)
+        if self.packages:
+            yield "packages", str(self.packages)
+        elif self.usr:
+            yield "/usr", "other files of the same packages"
+        if self.services:
+            yield "services", str(self.services)
+        if self.at_boot:
+            yield "next boot", ", ".join(self.at_boot)
+
+    def steps(self) -> Iterator[tuple[str, str]]:
+        """What a switch does about it, besides: a heading and a text each."""
+        if self.restarted:
+            yield "restart", ", ".join(f"{name} ({why})" for name, why in sorted(self.restarted.items()))
+        if self.again:
+            yield "run again", ", ".join(self.again)
+
+
+def link(tree: Tree, path: str) -> str:
+    """The target of the link at `path`; empty where there is none."""
+    entry = tree.get(path)
+    return entry.target if isinstance(entry, Symlink) else ""
+
+
+def between(old: System, new: System, replaced: Mapping[str, Iterable[str]]) -> Changes:
+    """What differs; `replaced` has the files of /usr that change, by the service that has them in use."""
+    etc = _delta(_etc(old.toplevel), _etc(new.toplevel))
+    touched = [*etc.added, *etc.removed, *etc.changed]
+    services = _delta(_services(old), _services(new))
+    restarted = dict.fromkeys(services.changed, "its files")
+    for name in sorted({*old.services} & {*new.services} - restarted.keys()):
+        if why := _reason(name, new, touched, sorted(replaced.get(name, ()))):
+            restarted[name] = why
+    fragments = _delta(_below(old.runit, "boot/"), _below(new.runit, "boot/"))
+    stages = [name for name in ("1", "2", "3", "ctrlaltdel") if _differs(old.runit, new.runit, name)]
+    again = [
+        name
+        for name, reads in REPEATABLE.items()
+        if name in (*fragments.added, *fragments.changed)
+        or (f"boot/{name}" in new.runit and any(_matches(path, reads) for path in touched))
+    ]
+    at_boot = [
+        *(f"boot/{name}" for name in (*fragments.added, *fragments.changed) if name not in REPEATABLE),
+        *(f"runit/{name}" for name in stages),
+    ]
+    if link(old.toplevel, "kernel-modules") != link(new.toplevel, "kernel-modules"):
+        at_boot.append("kernel modules")
+    if link(old.toplevel, "init") != link(new.toplevel, "init"):
+        at_boot.append("stage 2")
+    accounts = _delta(_accounts(old.toplevel), _accounts(new.toplevel))
+    shown = Delta(
+        *(
+            [path for path in names if path not in _ACCOUNTS]
+            for names in (etc.added, etc.removed, etc.changed)
+        )
+    )
+    return Changes(
+        etc=shown,
+        users=accounts,
+        packages=_packages(old.toplevel, new.toplevel),
+        usr=old.usr != new.usr,
+        services=services,
+        restarted=restarted,
+        again=again,
+        at_boot=at_boot,
+    )
+
+
+def shortened(names: Sequence[str]) -> str:
+    """The names as a list in prose; of many only the first."""
+    shown = ", ".join(names[:_MOST_SHOWN])
+    return f"{shown} and {len(names) - _MOST_SHOWN} more" if len(names) > _MOST_SHOWN else shown
+
+
+def _reason(name: str, new: System, touched: Iterable[str], replaced: Sequence[str]) -> str:
+    """Why a service whose files are the same has to begin anew; empty if it has not."""
+    entry = new.runit.get(f"services/{name}/reads")
+    reads = entry.read().decode().split("\n") if isinstance(entry, File) else []
+    read = [f"/etc/{path}" for path in touched if _matches(path, reads)]
+    return shortened(read or [f"/usr/{path}" for path in replaced])
+
+
+def _services(system: System) -> dict[str, dict[str, str]]:
+    return {name: _below(system.runit, f"services/{name}/") for name in system.services}
+
+
+def _etc(toplevel: Tree) -> dict[str, str]:
+    """What stands at each path of /etc; runit's part is told by its own object."""
+    modes = toplevel.get("permissions")
+    said = modes.read().decode() if isinstance(modes, File) else ""
+    special = {
+        path: words[1]
+        for words in map(shlex.split, said.splitlines())
+        for path in (word.removeprefix("$etc/") for word in words[2:])
+    }
+    found = _below(toplevel, "etc/")
+    return {
+        path: f"{content} {special.get(path, '')}"
+        for path, content in found.items()
+        if not path.startswith("runit/")
+    }
+
+
+def _below(tree: Tree, prefix: str) -> dict[str, str]:
+    return {
+        path.removeprefix(prefix): _content(entry)
+        for path, entry in tree.items()
+        if path.startswith(prefix) and not isinstance(entry, Directory)
+    }
+
+
+def _content(entry: Entry | None) -> str:
+    """What two entries are compared by; where a link leads is told without the hash of a store path."""
+    if isinstance(entry, File):
+        return f"file {entry.executable} {entry.read().hex()}"
+    if isinstance(entry, Symlink):
+        return f"link {_STORE.sub('', entry.target)}"
+    return "" if entry is None else "folder"
+
+
+def _differs(old: Tree, new: Tree, path: str) -> bool:
+    return _content(old.get(path)) != _content(new.get(path))
+
+
+def _accounts(toplevel: Tree) -> dict[str, str]:
+    """Users and groups with their lines."""
+    found = {}
+    for file, kind in (("passwd", "user"), ("group", "group")):
+        entry = toplevel.get(f"etc/{file}")
+        for line in entry.read().decode().splitlines() if isinstance(entry, File) else ():
+            found[f"{kind} {line.partition(':')[0]}"] = line
+    return found
+
+
+def _packages(old: Tree, new: Tree) -> Delta:
+    before, after = (_versions(tree) for tree in (old, new))
+    if not before or not after:  # made before toplevels told them
+        return Delta()
+    names = _delta(before, after)
+    return Delta(
+        [f"{name} {after[name]}" for name in names.added],
+        names.removed,
+        [f"{name} {before[name]} to {after[name]}" for name in names.changed],
+    )
+
+
+def _versions(toplevel: Tree) -> dict[str, str]:
+    entry = toplevel.get("packages")
+    text = entry.read().decode() if isinstance(entry, File) else ""
+    return dict(line.split(" ", 1) for line in text.splitlines())
+
+
+def _delta(before: Mapping[str, object], after: Mapping[str, object]) -> Delta:
+    return Delta(
+        [name for name in sorted(after) if name not in before],
+        [name for name in sorted(before) if name not in after],
+        [name for name in sorted(after) if name in before and before[name] != after[name]],
+    )
+
+
+def _matches(path: str, patterns: Iterable[str]) -> bool:
+    return any(pattern and fnmatchcase(path, pattern) for pattern in patterns)

@@ -1,0 +1,208 @@
+"""config.lock: every package that a machine and its build are made of, by version, size and sha256.
+
+It reads and writes the file and tells two locks apart; what belongs in one is resolve.py's business.
+"""
+
+import json
+import os
+import re
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from notos.debian.download import Download
+from notos.debian.mirror import Mirrors
+from notos.debian.relation import compare
+from notos.errors import LockError
+from notos.lock.request import Request, Requests
+
+FORMAT = 1
+
+_SHAPES = {
+    "name": re.compile(r"[a-z0-9][a-z0-9+.-]+"),  # Debian policy 5.6.1
+    "version": re.compile(r"[0-9][A-Za-z0-9.+:~-]*"),  # 5.6.12
+    "architecture": re.compile(r"[a-z0-9-]+"),
+    "origin": re.compile(r"main|security"),
+    "filename": re.compile(r"(?:(?!\.\.?/)[A-Za-z0-9.+:~_%-]+/)*[A-Za-z0-9.+:~_%-]+\.deb"),
+    "sha256": re.compile(r"[0-9a-f]{64}"),
+}
+
+
+@dataclass(frozen=True)
+class LockedPackage:
+    """One version of a package: all that is ever asked about it without reading the .deb.
+
+    `origin` is the mirror that has it ("main" or "security"), `filename` its path below that, `size` in
+    bytes; `depends` is the text of Pre-Depends and Depends, `provides` that of Provides. Raises
+    LockError when a field cannot be right.
+    """
+
+    name: str
+    version: str
+    architecture: str
+    origin: str
+    filename: str
+    size: int
+    sha256: str
+    depends: str = ""
+    provides: str = ""
+
+    def __post_init__(self) -> None:
+        for field, shape in _SHAPES.items():
+            value = getattr(self, field)
+            if not isinstance(value, str) or not shape.fullmatch(value):
+                raise LockError(f"package {self.name}: its {field} cannot be {value!r}")
+        if not isinstance(self.size, int) or self.size < 0:
+            raise LockError(f"package {self.name}: its size cannot be {self.size!r}")
+
+    def download(self, mirrors: Mirrors) -> Download:
+        """Return how to fetch it."""
+        places = [
+            f"{each.security if self.origin == 'security' else each.main}/{self.filename}"
+            for each in (mirrors, *mirrors.others)
+        ]
+        name = f"{self.name} {self.version}"
+        return Download(name, places[0], self.size, self.sha256, others=tuple(places[1:]))
+
+
+@dataclass(frozen=True)
+class Lock:
+    """All packages by name, and which of them make up each set.
+
+    `requests` is what it was made for; `suite` the release.
+    """
+
+    suite: str
+    requests: Requests
+    sets: Mapping[str, tuple[str, ...]]
+    packages: Mapping[str, LockedPackage]
+
+    def set(self, name: str) -> tuple[LockedPackage, ...]:
+        """The packages of the set `name`, sorted by name."""
+        return tuple(self.packages[each] for each in self.sets[name])
+
+
+def read(path: Path) -> Lock | None:
+    """The lock at `path`; None when there is no such file. Raises LockError when it is damaged."""
+    hint = f"restore {path.name}, or remove it and run `./doit lock`"
+    try:
+        text = path.read_text()
+    except FileNotFoundError:
+        return None
+    except (OSError, UnicodeDecodeError) as error:
+        raise LockError(f"cannot read {path}: {error}", hint=hint) from error
+    try:
+        return _decode(json.loads(text))
+    except LockError as error:
+        raise LockError(f"{path}: {error.message}", hint=hint) from error
+    except json.JSONDecodeError as error:
+        raise LockError(f"{path}:{error.lineno}: {error.msg}", hint=hint) from error
+    except (KeyError, TypeError, AttributeError) as error:
+        raise LockError(f"{path} lacks or mixes up something: {error}", hint=hint) from error
+
+
+def write(path: Path, lock: Lock) -> None:
+    """Write `lock` to `path`, beside and renamed; the same lock is always the same bytes."""
+    with tempfile.NamedTemporaryFile("w", dir=path.parent, prefix=f".{path.name}-", delete=False) as stream:
+        try:
+            stream.write(encode(lock))
+            stream.flush()
+            os.fchmod(stream.fileno(), 0o644)
+            Path(stream.name).replace(path)
+        except BaseException:
+            Path(stream.name).unlink(missing_ok=True)
+            raise
+
+
+def encode(lock: Lock) -> str:
+    """The text of a lock: sorted JSON with one package a line, so that a diff shows what changed."""
+    packages = {
+        name: {key: value for key, value in asdict(package).items() if key != "name" and value != ""}
+        for name, package in lock.packages.items()
+    }
+    parts = [
+        f'"format": {FORMAT}',
+        f'"suite": {json.dumps(lock.suite)}',
+        '"requests": ' + _block(lock.requests, lambda each: _block(each, _request, 2), 1),
+        '"sets": ' + _block(lock.sets, _names, 1),
+        '"packages": ' + _block(packages, lambda each: json.dumps(each, sort_keys=True), 1),
+    ]
+    return "{\n" + ",\n".join(f"  {part}" for part in parts) + "\n}\n"
+
+
+def changes(old: Lock | None, new: Lock) -> list[str]:
+    """Return what `./doit lock` prints: packages added, removed, in another version; each set's size."""
+    before = old.packages if old else {}
+    lines = []
+    for name in sorted({*before, *new.packages}):
+        was, now = before.get(name), new.packages.get(name)
+        if was is None and now is not None:
+            lines.append(f"added      {name} {now.version} ({', '.join(_sets_of(new, name))})")
+        elif was is not None and now is None:
+            lines.append(f"removed    {name} {was.version}")
+        elif was is not None and now is not None and was.version != now.version:
+            word = "upgraded" if compare(was.version, now.version) < 0 else "downgraded"
+            lines.append(f"{word:<10} {name} {was.version} -> {now.version}")
+        elif was is not None and now is not None and was.sha256 != now.sha256:
+            lines.append(f"rebuilt    {name} {now.version}")
+    width = max(map(len, new.sets), default=0)
+    for name in sorted(new.sets):
+        packages = new.set(name)
+        size = sum(each.size for each in packages) / 1e6
+        lines.append(f"{name:<{width}}  {len(packages)} packages, {size:.1f} MB to download")
+    return lines
+
+
+def _sets_of(lock: Lock, package: str) -> list[str]:
+    return [name for name, members in sorted(lock.sets.items()) if package in members]
+
+
+def _block(mapping: Mapping[str, Any], text: Callable[[Any], str], depth: int) -> str:
+    """A JSON object with a key a line, sorted."""
+    if not mapping:
+        return "{}"
+    indent = "  " * depth
+    lines = [f"{indent}  {json.dumps(key)}: {text(mapping[key])}" for key in sorted(mapping)]
+    return "{\n" + ",\n".join(lines) + f"\n{indent}}}"
+
+
+def _request(request: Request) -> str:
+    """Just the closure's name where all files are wanted."""
+    globs = {name: value for name, value in asdict(request).items() if value and name != "closure"}
+    return json.dumps({"closure": request.closure, **globs} if globs else request.closure)
+
+
+def _asked(value: Any) -> Request:
+    if isinstance(value, str):
+        return Request(value)
+    globs = {name: tuple(value[name]) for name in ("only", "exclude") if name in value}
+    return Request(value["closure"], **globs)
+
+
+def _names(names: Sequence[str]) -> str:
+    """A JSON list with a name a line."""
+    return "[" + ",".join(f"\n      {json.dumps(name)}" for name in names) + "\n    ]" if names else "[]"
+
+
+def _decode(data: Any) -> Lock:
+    if data["format"] != FORMAT:
+        raise LockError(f"it has format {data['format']}, and this Notos writes {FORMAT}")
+    known = {field.name for field in fields(LockedPackage)}
+    packages = {}
+    for name, values in data["packages"].items():
+        if unknown := values.keys() - known:
+            raise LockError(f"package {name} has an unknown {sorted(unknown)[0]}")
+        packages[name] = LockedPackage(name=name, **values)
+    sets = {name: tuple(members) for name, members in data["sets"].items()}
+    requests = {
+        name: {package: _asked(each) for package, each in asked.items()}
+        for name, asked in data["requests"].items()
+    }
+    for name, members in sets.items():
+        if lacking := [each for each in members if each not in packages]:
+            raise LockError(f"set {name} has {lacking[0]}, which is not among the packages")
+    if sets.keys() != requests.keys():
+        raise LockError("its sets are not those of its requests")
+    return Lock(data["suite"], requests, sets, packages)

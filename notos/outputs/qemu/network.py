@@ -1,0 +1,41 @@
+"""QEMU's user network as a machine expects it: the same subnet, gateway and name server.
+
+QEMU has a network of its own for each machine (qemu(1), "-netdev user"): an address of the host, one of a
+name server, and the first one that DHCP gives, to which forwarded ports lead.
+"""
+
+from collections.abc import Iterable
+from ipaddress import IPv4Address, IPv4Interface
+
+from notos.config.model import Network
+
+_USUAL = IPv4Interface("10.0.2.15/24")  # what QEMU gives to a machine by default
+_PREFIXES = range(8, 31)  # a smaller subnet has no room for three addresses
+_HOST, _DNS = (2, 1, 3), (3, 2, 1)  # numbers of addresses in a subnet, in order of preference
+
+
+def options(network: Network) -> str:
+    """Return the options of `-netdev user` that suit `network`.
+
+    Without a static address, or where its subnet has no room for three addresses, they are QEMU's defaults.
+    """
+    own = IPv4Interface(network.address) if network.method == "static" and network.address else _USUAL
+    if own.network.prefixlen not in _PREFIXES:
+        own = _USUAL
+    net = own.network
+    gateway, *servers = (
+        IPv4Address(each) if each and IPv4Address(each) in net else None
+        for each in (network.gateway, *network.dns)
+    )
+    # QEMU wants two addresses, and routes by either: one that is both has to answer for names.
+    dns = _first(
+        [*servers, *(net[number] for number in _DNS)], [own.ip, *([] if gateway in servers else [gateway])]
+    )
+    host = _first([gateway, *(net[number] for number in _HOST)], [own.ip, dns])
+    words = [f"net={net}", f"host={host}", f"dns={dns}"]
+    return ",".join(words if own == _USUAL else [*words, f"dhcpstart={own.ip}"])
+
+
+def _first(wanted: Iterable[IPv4Address | None], taken: Iterable[IPv4Address | None]) -> IPv4Address:
+    used = {None, *taken}
+    return next(each for each in wanted if each is not None and each not in used)

@@ -1,0 +1,205 @@
+"""A store of objects on this host, laid out to become /nix/store: canonical, content-addressed.
+
+    <root>/<hash>-<name>/                 the object: every time 1, as Nix has it; files 0444 and 0555
+    <root>/.objects/<hash>-<name>.json    its manifest: path, narHash, narSize, references
+    <root>/.new-…/                        one being written
+
+An object is written beside and renamed, after its manifest: what has a folder is whole and known.
+Folders are 0755, so that their owner can remove them with rm; NARs and images have 0555 in any case.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from notos.errors import StoreError
+from notos.formats import nar
+from notos.formats.tree import Tree
+from notos.store import store_path
+from notos.store.store_path import STORE, placeholder
+
+__all__ = ["STORE", "Store", "StoreObject", "placeholder", "references_first", "registration"]
+
+
+@dataclass(frozen=True)
+class StoreObject:
+    """An object's manifest."""
+
+    path: str  # /nix/store/<hash>-<name>
+    nar_hash: str  # sha256:<64 hex digits>
+    nar_size: int  # bytes
+    references: tuple[str, ...]  # store paths, sorted; its own if it mentions itself
+
+    @property
+    def base(self) -> str:
+        """<hash>-<name>."""
+        return self.path.removeprefix(f"{STORE}/")
+
+    def to_json(self) -> bytes:
+        """The manifest's bytes: sorted JSON."""
+        fields = {
+            "narHash": self.nar_hash,
+            "narSize": self.nar_size,
+            "path": self.path,
+            "references": list(self.references),
+        }
+        return (json.dumps(fields, indent=1, sort_keys=True) + "\n").encode()
+
+    @classmethod
+    def from_json(cls, data: bytes) -> "StoreObject":
+        """Read a manifest. Raises StoreError if it is not one."""
+        try:
+            fields = json.loads(data)
+            references = tuple(fields["references"])
+            return cls(fields["path"], fields["narHash"], fields["narSize"], references)
+        except (ValueError, KeyError, TypeError) as error:
+            raise StoreError("a manifest cannot be read", hint="run `./doit clean`") from error
+
+
+@dataclass(frozen=True)
+class Store:
+    """The store in the folder `root`."""
+
+    root: Path
+
+    def location(self, obj: StoreObject) -> Path:
+        """Where the object is on this host."""
+        return self.root / obj.base
+
+    def tree(self, obj: StoreObject) -> Tree:
+        """The object's tree; contents stay on disk until they are read."""
+        return Tree.from_directory(self.location(obj))
+
+    def nar(self, obj: StoreObject) -> Iterator[bytes]:
+        """The object's NAR in pieces. Raises StoreError at its end if it is not as the manifest says."""
+        hasher = hashlib.sha256()
+        for piece in nar.pieces(self.tree(obj)):
+            hasher.update(piece)
+            yield piece
+        if f"sha256:{hasher.hexdigest()}" != obj.nar_hash:
+            raise StoreError(f"{self.location(obj)} was changed", hint="run `./doit clean` and build again")
+
+    def intact(self, obj: StoreObject) -> bool:
+        """Whether the object is there, as far as a glance tells."""
+        return self.location(obj).is_dir() and self._manifest(obj.path).is_file()
+
+    def add(self, name: str, tree: Tree, references: Iterable[StoreObject] = ()) -> StoreObject:
+        """Put `tree` into the store as an object called `name`, unless it is there.
+
+        Of `references`, those that its bytes mention become its own; a tree that mentions
+        placeholder(name) gets its own path in that place. Raises StoreError.
+        """
+        own = placeholder(name)
+        scan = store_path.scan(tree, own, [each.path for each in references])
+        path = store_path.content_path(name, scan.sha256, scan.references, self_reference=scan.self_reference)
+        mentioned, sha256 = scan.references, scan.sha256
+        if scan.self_reference:
+            tree = store_path.rewritten(tree, own, path)
+            mentioned = tuple(sorted([*mentioned, path]))
+            sha256, _ = nar.digest(tree)
+        obj = StoreObject(path, f"sha256:{sha256}", scan.size, mentioned)
+        if not self.intact(obj):
+            self._write(obj, tree)
+        return obj
+
+    def find(self, path: str) -> StoreObject:
+        """The object at a store path. Raises StoreError if it is not in the store."""
+        try:
+            return StoreObject.from_json(self._manifest(path).read_bytes())
+        except FileNotFoundError as error:
+            raise StoreError(f"{path} is not in {self.root}", hint="run `./doit clean`") from error
+
+    def closure(self, roots: Iterable[StoreObject]) -> list[StoreObject]:
+        """`roots` and all that they refer to, sorted by path. Raises StoreError if any is missing."""
+        found = {each.path: each for each in roots}
+        pending = list(found.values())
+        while pending:
+            for path in pending.pop().references:
+                if path not in found:
+                    found[path] = self.find(path)
+                    pending.append(found[path])
+        return [found[path] for path in sorted(found)]
+
+    def objects(self) -> list[StoreObject]:
+        """All objects, sorted by path."""
+        files = sorted((self.root / ".objects").glob("*.json"))
+        return [StoreObject.from_json(file.read_bytes()) for file in files]
+
+    def remove(self, obj: StoreObject) -> None:
+        """Take the object out of the store."""
+        if self.location(obj).exists():
+            beside = Path(tempfile.mkdtemp(prefix=".old-", dir=self.root))
+            _open(self.location(obj))
+            self.location(obj).rename(beside / "object")
+            remove_folder(beside)
+        self._manifest(obj.path).unlink(missing_ok=True)
+
+    def _manifest(self, path: str) -> Path:
+        return self.root / ".objects" / f"{path.removeprefix(f'{STORE}/')}.json"
+
+    def _write(self, obj: StoreObject, tree: Tree) -> None:
+        manifest = self._manifest(obj.path)
+        manifest.parent.mkdir(parents=True, exist_ok=True)
+        beside = Path(tempfile.mkdtemp(prefix=".new-", dir=self.root))
+        try:
+            (beside / "object").mkdir()
+            tree.write_to(beside / "object", canonical=True)
+            (beside / "manifest").write_bytes(obj.to_json())
+            (beside / "manifest").replace(manifest)
+            try:
+                (beside / "object").rename(self.location(obj))
+            except OSError:
+                if not self.location(obj).is_dir():
+                    raise
+                # another build wrote the same, in the same moment
+        finally:
+            remove_folder(beside)
+
+
+def references_first(objects: Sequence[StoreObject]) -> Iterator[StoreObject]:
+    """`objects`, each after those of them that it refers to."""
+    by_path = {each.path: each for each in objects}
+    done: set[str] = set()
+
+    def visit(obj: StoreObject) -> Iterator[StoreObject]:
+        done.add(obj.path)
+        for path in obj.references:
+            if path in by_path and path not in done:
+                yield from visit(by_path[path])
+        yield obj
+
+    for each in objects:
+        if each.path not in done:
+            yield from visit(each)
+
+
+def remove_folder(folder: Path) -> None:
+    """Remove a folder with all below it; nothing happens if it is missing. Raises OSError."""
+    if folder.exists():
+        for parent, _, _ in os.walk(folder):
+            _open(Path(parent))
+        shutil.rmtree(folder)
+
+
+def _open(folder: Path) -> None:
+    """Let the owner change a folder: earlier versions of Notos wrote those of the store as 0555."""
+    mode = folder.stat().st_mode
+    if mode & 0o700 != 0o700:
+        folder.chmod(mode | 0o700)
+
+
+def registration(objects: Sequence[StoreObject]) -> bytes:
+    """What `nix-store --load-db` reads (Nix manual): per object, in the order of paths, its path,
+
+    the hash of its NAR in hex, its size, an empty deriver, and its references with their number.
+    """
+    lines = []
+    for each in sorted(objects, key=lambda obj: obj.path):
+        sha256 = each.nar_hash.removeprefix("sha256:")
+        lines += [each.path, sha256, str(each.nar_size), "", str(len(each.references)), *each.references]
+    return "".join(f"{line}\n" for line in lines).encode()

@@ -1,0 +1,14 @@
+"""What is in the machine: the packages, /usr, /etc, the scripts, the initrd and the image.
+
+contents      the packages that a machine is made of
+system_path   all packages as one /usr
+etc           /etc
+sysusers, tmpfiles, ca_bundle, busybox   what maintainer scripts would do
+programs      whether the programs of services exist
+template      scripts with @markers@
+runit         stages, boot fragments and services
+toplevel      the object from which the running system is reached
+extra_utils   the initrd's programs
+initrd, root_image   the trees that are packed
+nix           Nix in the machine
+"""

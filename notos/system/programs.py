@@ -1,0 +1,178 @@
+"""Programs that a machine's scripts start, and that none of its packages has.
+
+Only what is certain counts: the interpreter in a script's first line, and the program that its last command
+starts by `exec`.
+"""
+
+import re
+import shlex
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from notos.config.model import Machine
+from notos.errors import ClosureError
+from notos.formats.tree import File, Symlink, Tree
+
+_FOLDERS = ("bin", "sbin")  # of system-path, which is /usr
+_ABSOLUTE = re.compile(r"/(?:usr/)?(s?bin/[^/\s]+)")
+_PLAIN = re.compile(r"[A-Za-z0-9_./+][A-Za-z0-9_./+-]*")  # a word that a shell takes as it is written
+_EXEC_OPTIONS = re.compile(r"-[cl]*(a?)(.*)")  # of bash(1); busybox' ash has -a
+_HERE_DOCUMENT = re.compile(r"""(?<!<)<<(?!<)(-?)\s*(?:'([^']*)'|"([^"]*)"|([^\s;&|<>()'"]+))""")
+_ENV_VALUES = ("-u", "--unset", "-C", "--chdir")  # options of env(1) whose value is the next word
+_ELF = b"\x7fELF"
+
+
+def lacking(machine: Machine, *, system: Tree, runit: Tree) -> Iterator[ClosureError]:
+    """Yield an error for each program that a service or a file of `machine` starts in vain.
+
+    `system` is system-path's tree, `runit` that of the runit object.
+    """
+    yield from _of_services(machine, system, runit)
+    yield from _of_etc(machine, system)
+
+
+def _of_services(machine: Machine, system: Tree, runit: Tree) -> Iterator[ClosureError]:
+    for name, service in machine.services.items():
+        key = "source" if service.source is not None else "run"
+        keys = ("services", str(name), key)
+        for file in ("run", "finish", "log/run"):
+            entry = runit.get(f"services/{name}/{file}")
+            if not isinstance(entry, File):
+                continue
+            where = f"services.{name}.run" if key == "run" else f"{file} of the service {name}"
+            for message in _problems(entry.read(), system):
+                yield ClosureError(
+                    f"{where} {message}",
+                    hint=f"add the package that has it to services.{name}.packages, or the package as "
+                    "NAME: {closure: depends}",
+                    keys=keys,
+                )
+
+
+def _of_etc(machine: Machine, system: Tree) -> Iterator[ClosureError]:
+    for path, file in machine.etc.items():
+        if int(file.mode, 8) & 0o111:
+            data = file.text.encode() if file.text is not None else Path(str(file.source)).read_bytes()
+            if data.startswith(b"#!") and (program := _interpreter(data, system)):
+                yield ClosureError(
+                    f"etc.{path} is a script for {program}, which no package has",
+                    hint="add the package that has it to system.packages",
+                    keys=("etc", str(path)),
+                )
+
+
+def _problems(data: bytes, system: Tree) -> Iterable[str]:
+    """Yield what is wrong with the script `data`, as the end of a sentence."""
+    if data.startswith(_ELF):
+        return
+    if not data.startswith(b"#!"):
+        yield "has no #! in its first line, so that it cannot be started"
+        return
+    if program := _interpreter(data, system):
+        yield f"is a script for {program}, which no package has"
+        return
+    text = data.decode(errors="replace")
+    # What another language's script starts is not known, nor what PATH leads to if the script sets it.
+    of_shell = re.match(r"#!\s*\S*/(?:env )?(?:ba|da|a)?sh\b", text) and "PATH=" not in text
+    if of_shell and (program := _executed(_last_command(text))) and (lacked := _lacking(program, system)):
+        yield f"starts {lacked}, which no package has"
+
+
+def _executed(words: list[str]) -> str:
+    """Return the program that a command starts by `exec`; "" for another command, or one not understood."""
+    if words[:1] != ["exec"]:
+        return ""
+    rest = words[1:]
+    while rest and rest[0].startswith("-"):
+        option = rest.pop(0)
+        if option == "--":
+            break
+        match = _EXEC_OPTIONS.fullmatch(option)
+        if option == "-" or not match or (match[2] and not match[1]):
+            return ""
+        if match[1] and not match[2]:  # -a NAME, the name that the program sees as its own
+            rest = rest[1:]
+    return rest[0] if rest and _PLAIN.fullmatch(rest[0]) else ""
+
+
+def _last_command(text: str) -> list[str]:
+    """Return the words of the last command line of a shell script; none where its quotes are in doubt.
+
+    Lines that end in a backslash are one with the next. Comments and here-documents are no commands.
+    """
+    lines = iter(text.split("\n"))
+    commands = []
+    for line in lines:
+        command = line.strip()
+        if not command or command.startswith("#"):
+            continue
+        while command.endswith("\\"):
+            command = command[:-1] + next(lines, "")
+        commands.append(command)
+        for dash, *delimiters in _HERE_DOCUMENT.findall(command):
+            end = "".join(delimiters).replace("\\", "")
+            for each in lines:
+                if (each.lstrip("\t") if dash else each) == end:
+                    break
+    try:
+        # A quote that is open before the last line reaches into it.
+        shlex.split("\n".join(commands[:-1]), comments=True)
+        return shlex.split(commands[-1], comments=True) if commands else []
+    except ValueError:
+        return []
+
+
+def _interpreter(data: bytes, system: Tree) -> str:
+    """Return the program that the first line names and `system` lacks; "" if it has it."""
+    words = re.split(r"[ \t]+", data.partition(b"\n")[0][2:].decode(errors="replace").strip(" \t"))
+    if words[0].rpartition("/")[2] == "env" and len(words) > 1:
+        return _lacking(_program_of_env(words[1:]), system)
+    if words[0].endswith("\r"):
+        return f"{words[0]!r} (its lines end in a carriage return)"
+    return _lacking(words[0], system)
+
+
+def _program_of_env(words: list[str]) -> str:
+    """Return the program that `env` starts, by the `words` behind it in a first line; "" if it is in doubt.
+
+    Without -S all of them are one argument (execve(2)), and the first word of a program's name is returned.
+    """
+    head = re.fullmatch(r"(?:-[0iv]*S|--split-string=)(.*)", words[0])
+    if not head:
+        return "" if words[0].startswith("-") or "=" in words[0] else words[0]
+    try:
+        rest = shlex.split(" ".join([head[1], *words[1:]]))
+    except ValueError:
+        return ""
+    while rest and (rest[0].startswith("-") or "=" in rest[0]):
+        option = rest.pop(0)
+        if option.startswith("PATH="):
+            return ""
+        if option in _ENV_VALUES:
+            rest = rest[1:]
+    return rest[0] if rest and "$" not in rest[0] else ""
+
+
+def _lacking(word: str, system: Tree) -> str:
+    """Return `word` if it names a program that cannot be there, else "".
+
+    What stands outside of /usr, or is found relative to a folder, is not known here.
+    """
+    if not word:
+        return ""
+    match = _ABSOLUTE.fullmatch(word)
+    if not match and "/" in word:
+        return ""
+    paths = [match[1]] if match else [f"{folder}/{word}" for folder in _FOLDERS]
+    if any(_leads_somewhere(path, system) for path in paths):
+        return ""
+    link = next((entry for path in paths if isinstance(entry := system.get(path), Symlink)), None)
+    return f"{word}, a link to {link.target}" if link else word
+
+
+def _leads_somewhere(path: str, system: Tree) -> bool:
+    """Return True if `path` is a file, or a link to one or out of the tree."""
+    entry = system.get(path)
+    if isinstance(entry, Symlink) and entry.target.startswith("/"):
+        return True
+    return system.resolve(path) is not None

@@ -1,0 +1,17 @@
+"""What is in root.squashfs: the toplevel's closure, and its registration. formats/squashfs packs it."""
+
+from collections.abc import Sequence
+
+from notos.formats.tree import Tree
+from notos.store.store import Store, StoreObject, registration
+
+REGISTRATION = "nix-path-registration"
+
+
+def tree(store: Store, closure: Sequence[StoreObject]) -> Tree:
+    """The root of the image: every object of `closure` by its base name, and what Nix's database learns."""
+    root = Tree()
+    for each in closure:
+        root.graft(each.base, Tree.from_directory(store.location(each)))
+    root.file(REGISTRATION, registration(closure))
+    return root

@@ -1,0 +1,72 @@
+"""system-path: what stands in the machine's /usr, one tree of all system packages.
+
+    bin/ sbin/ lib/ lib64/ share/ …   what the packages have in /usr
+    etc/                              what they have in /etc, the defaults under the toplevel's etc/
+    lib/modules, lib/firmware         links to what the booted kernel brought with it
+
+What lies elsewhere (/var, /boot, …) is left out: it is state, and made when the machine runs.
+"""
+
+from collections.abc import Iterable, Sequence
+
+from notos.debian.unpack import Unpack, unpack
+from notos.errors import ClosureError
+from notos.formats import shared_libraries
+from notos.formats.tree import Directory, Tree
+from notos.system.busybox import applet_paths
+
+NAME = "system-path"
+BOOTED_MODULES = "/run/booted-system/kernel-modules"
+
+# Commands that runit's own shutdown script answers to, ahead of busybox's, which signal another init.
+SHUTDOWN = ("halt", "poweroff", "reboot", "shutdown")
+# Libraries of libc6 that few programs need, and that are left out where none does: 1.3 MB.
+SELDOM = (
+    "libBrokenLocale.so.1",
+    "libc_malloc_debug.so.0",
+    "libmemusage.so",
+    "libmvec.so.1",
+    "libpcprofile.so",
+)
+
+SHUTDOWN_SCRIPT = "/etc/runit/shutdown"
+
+
+def build(debs: Sequence[Unpack], *, keep: Iterable[str] = ()) -> Tree:
+    """The tree of system-path. Raises ClosureError if a library is missing, PackageError."""
+    packages = unpack(debs, keep=keep)
+    problems, needed = shared_libraries.survey(packages)
+    _check_libraries(problems)
+    for path in [each for each, _ in packages.items() if each.rpartition("/")[2] in SELDOM]:
+        if path not in needed:
+            packages.remove(path)
+    tree = Tree()
+    for path, entry in packages.items():
+        if isinstance(entry, Directory):
+            continue
+        if path.startswith("usr/"):
+            tree.add(path.removeprefix("usr/"), entry)
+        elif path.startswith("etc/"):
+            tree.add(path, entry)
+    for name in SHUTDOWN:
+        tree.remove(f"sbin/{name}")
+        tree.symlink(f"sbin/{name}", SHUTDOWN_SCRIPT)
+    for path in applet_paths(packages):
+        name = path.rpartition("/")[2]
+        if not any(f"{folder}/{name}" in tree for folder in ("bin", "sbin")):
+            tree.symlink(path, "busybox" if path.startswith("bin/") else "../bin/busybox")
+    tree.symlink("lib/modules", f"{BOOTED_MODULES}/lib/modules")
+    if "lib/firmware" not in tree:
+        tree.symlink("lib/firmware", f"{BOOTED_MODULES}/lib/firmware")
+    return tree
+
+
+def _check_libraries(problems: Sequence[shared_libraries.Missing]) -> None:
+    """A package's libraries were resolved for config.lock; an `exclude` or `only` can lose them again."""
+    if problems:
+        said = "; ".join(f"{each.path} needs {each.soname}" for each in problems[:5])
+        more = f"; and {len(problems) - 5} more" if len(problems) > 5 else ""
+        raise ClosureError(
+            f"the system's packages lack libraries: {said}{more}",
+            hint="an `only` or `exclude` in the config leaves them out",
+        )

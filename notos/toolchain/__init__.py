@@ -1,0 +1,6 @@
+"""The programs that a build runs, from Debian packages.
+
+tools_tree   packages unpacked in the cache, run by their own loader
+sandbox      commands in bubblewrap, without network, with a tools tree as root
+peers        tools trees of other programs, for tests and benchmarks
+"""

@@ -1,0 +1,72 @@
+"""A built machine's folder, build/NAME, as far as a test wants to know it, without its config."""
+
+import re
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from notos.cache import Cache
+from notos.errors import MachineError
+from notos.home import in_checkout
+from notos.store.store import Store, StoreObject
+from notos.toolchain.tools_tree import ToolsTree
+
+BACKDOOR = "backdoor"  # the service of instrumented/config.yaml
+
+
+@dataclass(frozen=True)
+class Built:
+    """The machine that the script `script` (runvm.sh) boots."""
+
+    script: Path
+
+    @classmethod
+    def at(cls, path: Path) -> "Built":
+        """By its script, a link to that (`result`), or its folder. Raises MachineError."""
+        script = path.resolve()
+        if script.is_dir():
+            script = script / "runvm.sh"
+        if not script.is_file():
+            raise MachineError(
+                f"there is no machine at {path}",
+                hint=f"run {'./doit runvm' if in_checkout() else 'notos build'}",
+            )
+        return cls(script)
+
+    @property
+    def folder(self) -> Path:
+        """Where it was built."""
+        return self.script.parent
+
+    @cached_property
+    def services(self) -> frozenset[str]:
+        """The names of its services."""
+        manifest = self.folder / "manifests/runit.json"
+        if not manifest.is_file():
+            return frozenset()
+        runit = StoreObject.from_json(manifest.read_bytes())
+        services = Store(self.folder / "store").location(runit) / "services"
+        return frozenset(each.name for each in services.iterdir())
+
+    @property
+    def microvm(self) -> bool:
+        """Whether it is QEMU's machine without PCI."""
+        return self._assigned["machine"] == "microvm"
+
+    @property
+    def tools(self) -> ToolsTree:
+        """The tree that has QEMU and ssh."""
+        return ToolsTree(Path(self._assigned["qemuTree"]))
+
+    @property
+    def cache(self) -> Cache:
+        """The cache that it was built with, which has the keys that it knows."""
+        return Cache(Path(self._assigned["key"]).parent.parent)
+
+    @cached_property
+    def _assigned(self) -> Mapping[str, str]:
+        """What runvm.sh's first lines assign."""
+        found = re.findall(r"^(\w+)=([^$`\n]*)$", self.script.read_text(), re.MULTILINE)
+        return {name: " ".join(shlex.split(value)) for name, value in reversed(found)}

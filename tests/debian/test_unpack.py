@@ -1,0 +1,79 @@
+"""Packages laid out as one tree."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from notos.debian.unpack import Unpack, merged, unpack
+from notos.errors import PackageError
+from notos.formats.tree import Symlink, Tree
+from tests.signed_archive import Deb
+from tests.trees import described
+
+
+def debs(folder: Path, **packages: dict[str, bytes | str]) -> list[Unpack]:
+    """Packages by name, of these files (a str is a link)."""
+    found = []
+    for name, files in packages.items():
+        path = folder / f"{name}.deb"
+        path.write_bytes(Deb(name, files=files).build())
+        found.append(Unpack(path))
+    return found
+
+
+def paths(tree: Tree) -> set[str]:
+    return {path for path, entry in described(tree).items() if entry[0] != "directory"}
+
+
+def test_aliased_folders_are_merged(tmp_path: Path) -> None:
+    tree = unpack(debs(tmp_path, one={"bin/sh": b"1", "usr/bin/env": b"2", "lib64/ld.so": "x"}))
+    assert paths(tree) == {"usr/bin/sh", "usr/bin/env", "usr/lib64/ld.so"}
+    assert tree.get("usr/lib64/ld.so") == Symlink("x")
+    assert merged("library/x") == "library/x"
+    assert merged("bin") == "bin"
+
+
+def test_what_nobody_reads_is_left_out_unless_kept(tmp_path: Path) -> None:
+    files = {
+        "usr/share/doc/x/copyright": b"",
+        "usr/share/man/man1/x.1": b"",
+        "usr/share/locale/de/x.mo": b"",
+        "usr/lib/x86_64-linux-gnu/gconv/A.so": b"",
+        "etc/init.d/x": b"",
+        "etc/x.conf": b"",
+    }
+    found = debs(tmp_path, one=dict(files))
+    assert paths(unpack(found)) == {"etc/x.conf"}
+    assert paths(unpack(found, keep=["man"])) == {"etc/x.conf", "usr/share/man/man1/x.1"}
+    every = unpack(found, keep=["doc", "man", "locales", "gconv"])
+    assert paths(every) == set(files) - {"etc/init.d/x"}
+
+
+def test_only_and_exclude_match_merged_paths(tmp_path: Path) -> None:
+    (one,) = debs(tmp_path, one={"bin/a": b"", "bin/b": b"", "usr/lib/c": b""})
+    assert paths(unpack([Unpack(one.path, only=("usr/bin/*",))])) == {"usr/bin/a", "usr/bin/b"}
+    assert paths(unpack([Unpack(one.path, exclude=("*/b",))])) == {"usr/bin/a", "usr/lib/c"}
+
+
+def test_two_packages_may_have_the_same_file_but_not_different_ones(tmp_path: Path) -> None:
+    same = debs(tmp_path, one={"usr/x": b"1"}, two={"usr/x": b"1"})
+    assert paths(unpack(same)) == {"usr/x"}
+    different = debs(tmp_path, one={"usr/x": b"1"}, two={"usr/x": b"2"})
+    with pytest.raises(PackageError, match=r"usr/x is in both one\.deb and two\.deb"):
+        unpack(different)
+    named = [replace(each, package=each.path.stem) for each in different]
+    with pytest.raises(PackageError, match="usr/x is in both one and two") as caught:
+        unpack(named)
+    assert caught.value.package == "two"
+
+
+def test_patterns_that_leave_nothing_are_an_error(tmp_path: Path) -> None:
+    (one,) = debs(tmp_path, one={"bin/a": b""})
+    with pytest.raises(PackageError, match="`only` leaves no file of the package a: it has none like bin/a"):
+        unpack([Unpack(one.path, only=("bin/a",), package="a")])
+
+
+def test_the_order_of_packages_does_not_matter(tmp_path: Path) -> None:
+    found = debs(tmp_path, one={"usr/x": b"1", "usr/y": b"1"}, two={"usr/x": b"1"}, three={"usr/z": "y"})
+    assert described(unpack(found)) == described(unpack(found[::-1], jobs=1))

@@ -1,0 +1,54 @@
+"""Libraries within a tree."""
+
+import pytest
+
+from notos.errors import ClosureError
+from notos.formats import shared_libraries
+from notos.formats.shared_libraries import Missing
+from notos.formats.tree import Tree
+from tests.elf_builder import AARCH64, elf
+
+LIB = "usr/lib/x86_64-linux-gnu"
+LOADER = "/lib64/ld-linux-x86-64.so.2"
+
+
+def system() -> Tree:
+    tree = Tree()
+    tree.file("usr/bin/tool", elf("liba.so.1", "libc.so.6", interpreter=LOADER), executable=True)
+    tree.file(f"{LIB}/liba.so.1.2", elf("libc.so.6", soname="liba.so.1"))
+    tree.symlink(f"{LIB}/liba.so.1", "liba.so.1.2")
+    tree.file(f"{LIB}/libc.so.6", elf("ld-linux-x86-64.so.2", soname="libc.so.6"), executable=True)
+    tree.file(f"{LIB}/ld-linux-x86-64.so.2", elf(soname="ld-linux-x86-64.so.2"), executable=True)
+    tree.symlink("usr/lib64/ld-linux-x86-64.so.2", "../lib/x86_64-linux-gnu/ld-linux-x86-64.so.2")
+    return tree
+
+
+def test_the_closure_goes_all_the_way_down() -> None:
+    assert shared_libraries.closure(system(), ["usr/bin/tool"]) == {
+        "ld-linux-x86-64.so.2": f"{LIB}/ld-linux-x86-64.so.2",
+        "liba.so.1": f"{LIB}/liba.so.1.2",
+        "libc.so.6": f"{LIB}/libc.so.6",
+    }
+    assert shared_libraries.missing(system()) == []
+
+
+def test_what_is_missing_is_named() -> None:
+    tree = system()
+    tree.remove(f"{LIB}/liba.so.1")
+    assert shared_libraries.missing(tree) == [Missing("usr/bin/tool", "liba.so.1")]
+    with pytest.raises(ClosureError, match=r"usr/bin/tool needs the library liba\.so\.1"):
+        shared_libraries.closure(tree, ["usr/bin/tool"])
+
+
+def test_a_run_path_is_searched() -> None:
+    tree = system()
+    tree.file("usr/libexec/x/tool", elf("libown.so", runpath=["$ORIGIN/../../lib/x"]), executable=True)
+    tree.file("usr/lib/x/libown.so", elf(soname="libown.so"))
+    assert shared_libraries.missing(tree) == []
+    assert shared_libraries.closure(tree, ["usr/libexec/x/tool"]) == {"libown.so": "usr/lib/x/libown.so"}
+
+
+def test_other_processors_programs_are_data() -> None:
+    tree = system()
+    tree.file("usr/share/arm/tool", elf("libnone.so", machine=AARCH64), executable=True)
+    assert shared_libraries.missing(tree) == []

@@ -1,0 +1,97 @@
+"""Trees: what may stand where, links, folders."""
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+
+from notos.errors import PackageError
+from notos.formats.tree import Directory, File, Symlink, Tree
+from tests.trees import described, inodes, modes, trees, unpacked
+
+
+@pytest.mark.parametrize("path", ["", "/a", "a/", "a//b", ".", "..", "a/../b", "a\0b"])
+def test_only_paths_inside(path: str) -> None:
+    with pytest.raises(PackageError):
+        Tree().text(path, "")
+
+
+def test_a_second_entry_and_a_child_of_a_file_are_refused() -> None:
+    tree = Tree()
+    tree.text("a", "1")
+    with pytest.raises(PackageError, match="a is there twice"):
+        tree.text("a", "1")
+    with pytest.raises(PackageError, match="not a directory"):
+        tree.text("a/b", "1")
+    tree.directory("d")
+    tree.directory("d")
+    with pytest.raises(PackageError, match="twice"):
+        tree.symlink("d", "a")
+
+
+def test_parents_come_with_their_children() -> None:
+    tree = Tree()
+    tree.text("a/b/c", "")
+    assert [path for path, _ in tree.items()] == ["a", "a/b", "a/b/c"]
+    assert tree.children() == {"": ["a"], "a": ["b"], "a/b": ["c"]}
+
+
+def test_links_are_followed_within_the_tree() -> None:
+    tree = Tree()
+    tree.text("usr/lib/x/libz.so.1.3", "")
+    tree.symlink("usr/lib/x/libz.so.1", "libz.so.1.3")
+    tree.symlink("lib", "usr/lib")
+    tree.symlink("abs", "/lib/x/libz.so.1")
+    tree.symlink("loop", "loop")
+    tree.symlink("none", "nowhere")
+    assert tree.resolve("lib/x/libz.so.1") == "usr/lib/x/libz.so.1.3"
+    assert tree.resolve("abs") == "usr/lib/x/libz.so.1.3"
+    assert tree.resolve("usr/../lib/x/./libz.so.1") == "usr/lib/x/libz.so.1.3"
+    assert tree.resolve("loop") is None
+    assert tree.resolve("none") is None
+
+
+def test_removing_takes_what_is_below() -> None:
+    tree = Tree()
+    tree.text("a/b", "")
+    tree.text("ab", "")
+    tree.remove("a")
+    tree.remove("a")
+    assert [path for path, _ in tree.items()] == ["ab"]
+    tree.replace("ab", Symlink("x"))
+    assert tree.get("ab") == Symlink("x")
+
+
+def test_a_tree_grafted_on_another() -> None:
+    below = Tree()
+    below.text("x/y", "1", executable=True)
+    tree = Tree()
+    tree.graft("top", below)
+    tree.graft("", below)
+    assert {path for path, _ in tree.items()} == {"top", "top/x", "top/x/y", "x", "x/y"}
+    assert isinstance(tree.get("top"), Directory)
+
+
+@given(trees())
+def test_written_and_read_it_is_the_same(tree: Tree) -> None:
+    import tempfile
+
+    with tempfile.TemporaryDirectory() as folder:
+        root = Path(folder)
+        tree.write_to(root)
+        assert unpacked(root) == described(tree)
+        assert modes(root) <= {0o755, 0o644}
+        wanted: dict[int, set[str]] = {}
+        for path, entry in tree.items():
+            if isinstance(entry, File):
+                wanted.setdefault(id(entry), set()).add(path)
+        assert sorted(map(sorted, inodes(root, tree).values())) == sorted(map(sorted, wanted.values()))
+
+
+def test_contents_stay_on_disk_until_read(tmp_path: Path) -> None:
+    (tmp_path / "f").write_bytes(b"x" * (3 << 20))
+    entry = Tree.from_directory(tmp_path).get("f")
+    assert isinstance(entry, File)
+    assert entry.content == tmp_path / "f"
+    assert entry.size == 3 << 20
+    assert [len(piece) for piece in entry.chunks()] == [1 << 20] * 3

@@ -1,0 +1,201 @@
+"""Fragments, what comes of them, and why: by a small Kconfig of every kind of reason."""
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from notos.errors import KernelError
+from notos.kernel import kconfig
+from notos.kernel.kconfig import Asked
+
+KCONFIG = """\
+mainmenu "test"
+compiler := $(shell,$(CC) --version)
+$(error-if,$(success,true),no compiler)
+config MODULES
+	bool "modules"
+	modules
+config NET
+	bool "net"
+config BLOCK
+	bool "block"
+	default $(shell,echo y)
+config EXT4_FS
+	tristate "ext4"
+	depends on BLOCK && NET
+config OLD
+	bool
+	transitional
+config HIDDEN
+	bool
+config DRIVER
+	tristate "driver"
+	select HIDDEN
+config EXPERT
+	bool "expert"
+config TUNED
+	bool "tuned" if EXPERT
+	default y
+config CPUS
+	int "processors"
+	range 2 64
+	default 8
+config NAME
+	string "name"
+choice
+	prompt "one of"
+	default ONE
+config ONE
+	bool "one"
+config TWO
+	bool "two"
+endchoice
+"""
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    (tmp_path / "Kconfig").write_text(KCONFIG)
+    return tmp_path
+
+
+SYMBOLS = st.from_regex(r"[A-Z0-9_]{1,12}", fullmatch=True)
+VALUES = st.one_of(
+    st.sampled_from(["y", "m", "n"]),
+    st.integers(-(2**31), 2**64).map(str),
+    st.integers(0, 2**64).map(hex),
+    st.text(st.characters(codec="ascii", exclude_categories=["Cc"])).map(
+        lambda text: '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    ),
+)
+
+
+@given(st.dictionaries(SYMBOLS, VALUES))
+def test_what_is_written_is_read(values: dict[str, str]) -> None:
+    asked = [Asked(name, value, f"f:{number}") for number, (name, value) in enumerate(values.items(), 1)]
+    text = "".join(f"{each}\n" for each in asked)
+    assert kconfig.fragment(text, "f") == asked
+    assert kconfig.symbols(text) == {name: value for name, value in values.items() if value != "n"}
+    assert kconfig.unmet(asked, kconfig.symbols(text)) == []
+
+
+@given(st.text())
+def test_any_text_is_read_or_refused_by_line(text: str) -> None:
+    try:
+        kconfig.fragment(text, "f")
+    except KernelError as error:
+        assert all(line.startswith("f:") for line in error.message.splitlines())
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("CONFIG_X = y", "f:2: 'CONFIG_X = y' is no line of a configuration; leave out the blanks around ="),
+        ("CONFIG_X= y z", 'f:2: CONFIG_X cannot be y z; y, m, n, a number or "text"'),
+        ("CONFIG_X=", "f:2: CONFIG_X cannot be nothing"),
+        ("CONFIG_X=yes", "f:2: CONFIG_X cannot be yes"),
+        ('CONFIG_X="a', 'f:2: CONFIG_X cannot be "a'),
+        ("EXT4_FS=y", "f:2: 'EXT4_FS=y' is no line of a configuration; write CONFIG_EXT4_FS=…"),
+        (
+            "CONFIG_X is not set",
+            "f:2: 'CONFIG_X is not set' is no line of a configuration; write # before it",
+        ),
+        ("hello", "write CONFIG_NAME=value, or # before a remark"),
+    ],
+)
+def test_a_line_that_asks_for_nothing(line: str, said: str) -> None:
+    with pytest.raises(KernelError) as caught:
+        kconfig.fragment(f"# a remark\n{line}\nCONFIG_Y=y\n", "f")
+    assert said in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("value", "line"),
+    [
+        ("y", "CONFIG_X=y"),
+        ("n", "# CONFIG_X is not set"),
+        (64, "CONFIG_X=64"),
+        ("0x1000", "CONFIG_X=0x1000"),
+        ("-notos", 'CONFIG_X="-notos"'),
+        ("64", 'CONFIG_X="64"'),
+        ('a "b" \\', 'CONFIG_X="a \\"b\\" \\\\"'),
+        ("", 'CONFIG_X=""'),
+    ],
+)
+def test_an_option_of_the_config(value: str | int, line: str) -> None:
+    assert str(kconfig.option("X", value, "c:1")) == line
+
+
+def test_the_last_word_counts() -> None:
+    asked = [Asked("A", "y", "1"), Asked("B", "m", "2"), Asked("A", "n", "3")]
+    assert kconfig.unmet(asked, {"B": "m"}) == []
+    assert kconfig.unmet(asked, {"A": "y"}) == [Asked("A", "n", "3"), Asked("B", "m", "2")]
+
+
+def test_numbers_and_empty_texts_are_compared_by_value() -> None:
+    asked = [Asked("A", "0x10", ""), Asked("B", '""', "")]
+    assert kconfig.unmet(asked, {"A": "16"}) == []
+
+
+RESOLVED = {"BLOCK": "y", "TUNED": "y", "CPUS": "8", "ONE": "y", "DRIVER": "m", "HIDDEN": "y", "NAME": '"x"'}
+
+
+@pytest.mark.parametrize(
+    ("symbol", "value", "reason"),
+    [
+        ("EXT5_FS", "y", "this kernel has no such symbol; did you mean EXT4_FS?"),
+        ("ZZZ", "y", "this kernel has no such symbol"),
+        ("EXT4_FS", "y", "it depends on NET, which is n"),
+        ("EXT4_FS", "7", "it is a symbol of the type tristate, which takes y, n or m"),
+        ("NET", "m", "it cannot be a module, only y or n"),
+        ("HIDDEN", "n", "it is selected by DRIVER"),
+        ("OLD", "y", "it has no prompt: its default decides"),
+        ("TUNED", "n", "Kconfig does not say why"),
+        ("CPUS", "100", "it is a number from 2 to 64"),
+        ("NAME", "y", "it is a symbol of the type string"),
+        ("TWO", "y", "one of a choice, of which ONE is made"),
+        ("ONE", "n", "it is the choice that is left when no other is made"),
+    ],
+)
+def test_why(source: Path, symbol: str, value: str, reason: str) -> None:
+    said = kconfig.Explainer(source, RESOLVED)(Asked(symbol, value, "f.config:3"))
+    got = RESOLVED.get(symbol, "n")
+    assert said.startswith(f"f.config:3: CONFIG_{symbol}={value} was asked for, and it is {got}: ")
+    assert reason in said
+
+
+def test_a_prompt_that_is_not_there(source: Path) -> None:
+    said = kconfig.Explainer(source, {})(Asked("TUNED", "y", "f:1"))
+    assert said.endswith("its prompt is there only with EXPERT, which is n")
+
+
+def test_what_a_machine_needs_says_for_what(source: Path) -> None:
+    error = kconfig.explained([Asked("NET", "y", "", "for libc")], source, {}, hint="do this")
+    assert str(error) == "CONFIG_NET=y is needed for libc, and it is n, for nothing asks for it: do this"
+
+
+def test_the_environment_is_left_as_it_was(source: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import os
+
+    monkeypatch.setenv("CC", "mine")
+    before = dict(os.environ)
+    kconfig.Explainer(source, {})
+    assert dict(os.environ) == before
+
+
+def test_kconfig_files_that_cannot_be_read(tmp_path: Path) -> None:
+    with pytest.raises(KernelError, match=r"the Kconfig files of .* cannot be read"):
+        kconfig.Explainer(tmp_path, {})
+
+
+def test_what_a_menu_changed_is_a_fragment() -> None:
+    before = 'CONFIG_A=y\nCONFIG_B=m\n# CONFIG_C is not set\nCONFIG_N="x"\nCONFIG_S=y\n'
+    had = {"A": "y", "B": "m", "N": '"x"', "S": "y"}
+    after = "CONFIG_A=y\nCONFIG_B=y\nCONFIG_D=y\n"
+    has = {"A": "y", "B": "y", "C": "y", "D": "y", "N": '"y"', "S": "y"}  # S is selected by D
+    lines = kconfig.changes(before, after, had, has)
+    assert lines == ["CONFIG_B=y", "CONFIG_C=y", "CONFIG_D=y", 'CONFIG_N="y"']
+    mine = "# mine\nCONFIG_A=y\n# CONFIG_B is not set\n"
+    assert kconfig.replaced(mine, lines) == "# mine\nCONFIG_A=y\n" + "".join(f"{each}\n" for each in lines)

@@ -1,0 +1,179 @@
+"""Kernel modules, by crafted ones and by those of the built machine's kernel."""
+
+import json
+import lzma
+import struct
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from notos.config import loader
+from notos.config.model import Kernel as KernelConfig
+from notos.config.model import Machine, ModuleName, Vm
+from notos.errors import KernelError
+from notos.formats.tree import File, Tree
+from notos.kernel import kconfig, requirements
+from notos.kernel import package as kernels
+from notos.kernel.modules import Kernel, shrink
+
+RELEASE = "6.1.2+test"
+TOP = f"lib/modules/{RELEASE}"
+
+
+def module(**said: str | list[str]) -> bytes:
+    """An ELF file with just a .modinfo section."""
+    values = {key: each if isinstance(each, list) else [each] for key, each in said.items()}
+    info = b"".join(f"{key}={value}".encode() + b"\0" for key, each in values.items() for value in each)
+    names = b"\0.modinfo\0.shstrtab\0"
+    at = 64 + len(info) + len(names)
+    header = b"\x7fELF" + bytes([2, 1, 1]) + bytes(9)
+    header += struct.pack("<HHIQQQIHHHHHH", 1, 62, 1, 0, 0, at, 0, 64, 0, 0, 64, 3, 2)
+    sections = bytes(64)
+    for name, start, size in ((1, 64, len(info)), (10, 64 + len(info), len(names))):
+        sections += struct.pack("<IIQQQQIIQQ", name, 1, 0, 0, start, size, 0, 0, 1, 0)
+    return header + info + names + sections
+
+
+def tree_of(**modules: bytes) -> Tree:
+    tree = Tree()
+    for name, data in modules.items():
+        tree.file(f"{TOP}/kernel/{name}.ko.xz", lzma.compress(data))
+    tree.text(f"{TOP}/modules.builtin", "kernel/drivers/virtio/virtio-pci.ko\n")
+    tree.text(f"{TOP}/modules.builtin.modinfo", "crc32c.alias=crypto-crc32c\0virtio_pci.license=GPL\0")
+    tree.text(f"{TOP}/modules.order", "")
+    return tree
+
+
+def test_dependencies_come_first_and_once() -> None:
+    opened = Kernel(
+        tree_of(a=module(depends="b,c"), b=module(depends="d"), c=module(depends="d"), d=module(depends=""))
+    )
+    closure = opened.closure(["a", "c", "virtio_pci"])
+    order = {name: [path.split("/")[-1].split(".")[0] for path in files] for name, files in closure.order}
+    assert order == {"a": ["d", "b", "c", "a"], "c": [], "virtio_pci": []}
+    assert closure.release == RELEASE
+
+
+def test_soft_dependencies_and_aliases() -> None:
+    opened = Kernel(
+        tree_of(
+            a=module(softdep="pre: crypto-x crypto-crc32c nowhere post: z"),
+            x=module(alias=["crypto-x", "pci:*"]),
+            z=module(),
+        )
+    )
+    ((_, files),) = opened.closure(["a"]).order
+    assert [path.split("/")[-1] for path in files] == ["x.ko.xz", "a.ko.xz", "z.ko.xz"]
+
+
+def test_modules_that_need_each_other_end() -> None:
+    opened = Kernel(tree_of(a=module(softdep="pre: b"), b=module(softdep="post: a")))
+    ((_, files),) = opened.closure(["a"]).order
+    assert len(files) == 2
+
+
+def test_an_unknown_one_is_told_with_what_comes_near() -> None:
+    with pytest.raises(KernelError, match=r"has no module virtio_ent: did you mean virtio_net"):
+        Kernel(tree_of(**{"virtio-net": module()})).closure(["virtio_ent"])
+
+
+def test_the_shrunk_tree_has_an_index_and_firmware(tool) -> None:
+    opened = Kernel(tree_of(a=module(depends="b", firmware="a.fw"), b=module(firmware="none.fw"), c=module()))
+    firmware = Tree()
+    firmware.text("usr/lib/firmware/a.fw", "firmware")
+    tree = shrink(opened, opened.closure(["a"]), tool("depmod"), firmware=firmware)
+    assert {path for path, _ in tree.items() if path.endswith(".ko")} == {
+        f"{TOP}/kernel/a.ko",
+        f"{TOP}/kernel/b.ko",
+    }
+    index = tree.get(f"{TOP}/modules.dep")
+    assert isinstance(index, File)
+    assert "kernel/a.ko:" in index.read().decode()
+    load = tree.get("lib/modules/load")
+    assert isinstance(load, File)
+    assert load.read() == b"a kernel/b.ko kernel/a.ko\n"
+    assert "lib/firmware/a.fw" in tree
+    assert "lib/firmware/none.fw" not in tree
+
+
+def test_debian_s_own_dependencies_agree_with_depmod(built, tool) -> None:
+    """Our order, from .modinfo, against the index that depmod has made for the built machine."""
+    path = json.loads((built.root / "build/notos/manifests/modules.json").read_text())["path"]
+    folder = built.root / "build/notos/store" / Path(path).name / "lib/modules"
+    (release,) = [each for each in folder.iterdir() if each.is_dir()]
+    needs = {}
+    for line in (release / "modules.dep").read_text().splitlines():
+        name, _, rest = line.partition(":")
+        needs[name] = set(rest.split())
+    seen: set[str] = set()
+    for line in (folder / "load").read_text().splitlines():
+        for file in line.split()[1:]:
+            assert needs[file] <= seen, file
+            seen.add(file)
+    assert seen == set(needs)
+
+
+def test_what_the_kernel_lacks_is_told_at_once() -> None:
+    symbols = kconfig.symbols("CONFIG_SQUASHFS=m\nCONFIG_PROC_FS=y\n# CONFIG_X is not set\n")
+    assert symbols == {"SQUASHFS": "m", "PROC_FS": "y"}
+    with pytest.raises(KernelError) as caught:
+        requirements.check(symbols, requirements.ALWAYS)
+    assert "CONFIG_OVERLAY_FS=n" in caught.value.message
+    assert "CONFIG_TMPFS=n" in caught.value.message
+    assert "SQUASHFS=" not in caught.value.message
+    # Each is a part of its own, with the key of the config that causes it.
+    assert {each.keys for each in caught.value.parts} == {("kernel", "package")}
+    with pytest.raises(KernelError) as caught:
+        requirements.check({}, requirements.MACHINE["microvm"])
+    assert {each.keys for each in caught.value.parts} == {("vm", "machine")}
+
+
+def test_requirements_follow_the_features() -> None:
+    plain = Machine(name="x", kernel=KernelConfig(modules=(ModuleName("a"),)))  # type: ignore[arg-type]
+    symbols = {each.symbol for each in requirements.requirements(plain)}
+    assert "SQUASHFS_ZSTD" in symbols
+    assert "USER_NS" not in symbols
+    assert "VIRTIO_PCI" in symbols
+    assert not {"VIRTIO_MMIO", "SMP"} & symbols
+    micro = replace(plain, vm=Vm(machine="microvm", cpus=2))
+    symbols = {each.symbol for each in requirements.requirements(micro)}
+    assert {"VIRTIO_MMIO", "FW_CFG_SYSFS_CMDLINE", "SMP"} <= symbols
+    assert "VIRTIO_PCI" not in symbols
+
+
+EVERY = (
+    "ACPI VIRTIO_PCI VIRTIO_MMIO VIRTIO_BLK VIRTIO_NET SQUASHFS OVERLAY_FS EXT4_FS BLK_DEV_LOOP FW_CFG_SYSFS"
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ("", "virtio_pci virtio_blk squashfs overlay virtio_net"),
+        ("network: none", "virtio_pci virtio_blk squashfs overlay"),
+        ("disk: 1G", "virtio_pci virtio_blk squashfs overlay virtio_net ext4"),
+        ("disk: 1G\nnix: {enable: true}", "virtio_pci virtio_blk squashfs overlay virtio_net ext4 loop"),
+        ("vm: {machine: microvm}", "virtio_mmio virtio_blk squashfs overlay virtio_net"),
+    ],
+)
+def test_what_the_machine_needs_is_implied(tmp_path: Path, text: str, wanted: str) -> None:
+    """Those that the kernel has as modules and the running system does not load itself."""
+    (tmp_path / "c.yaml").write_text(f"name: x\n{text}\n")
+    needs = requirements.requirements(loader.load(tmp_path / "c.yaml").machine)
+    assert requirements.implied(dict.fromkeys(EVERY.split(), "m"), needs) == wanted.split()
+    assert requirements.implied(dict.fromkeys(EVERY.split(), "y"), needs) == []
+    some = {"SQUASHFS": "m", "OVERLAY_FS": "y", "VIRTIO_BLK": "m"}
+    assert requirements.implied(some, needs) == ["virtio_blk", "squashfs"]
+
+
+def test_a_key_that_a_build_makes_up_is_refused() -> None:
+    made = {"MODULE_SIG": "y", "MODULE_SIG_KEY": '"certs/signing_key.pem"'}
+    with pytest.raises(KernelError, match="no two builds are the same"):
+        requirements.check_signed(made)
+    requirements.check_signed(made | {"MODULE_SIG_KEY": '"/key.pem"'})
+    requirements.check_signed({})
+
+
+def test_versions() -> None:
+    assert kernels.version("6.12.117+deb13-cloud-amd64") == "6.12.117"

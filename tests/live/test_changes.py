@@ -1,0 +1,133 @@
+"""What differs between two systems, and which services that brings to an end or to life."""
+
+import pytest
+
+from notos.formats.tree import Tree
+from notos.live import changes
+from notos.live.changes import Delta, System
+
+HASHES = "a" * 32, "b" * 32
+PASSWD = "root:x:0:0:root:/root:/bin/sh\n"
+
+
+def system(
+    at: int = 0,
+    *,
+    etc: dict[str, str] | None = None,
+    services: dict[str, dict[str, str]] | None = None,
+    boot: dict[str, str] | None = None,
+    links: dict[str, str] | None = None,
+    permissions: str = "",
+    packages: str = "",
+) -> System:
+    toplevel, runit = Tree(), Tree()
+    for path, text in {"passwd": PASSWD, **(etc or {})}.items():
+        toplevel.text(f"etc/{path}", text)
+    toplevel.text("permissions", permissions)
+    if packages:
+        toplevel.text("packages", packages)
+    for path, target in (links or {}).items():
+        toplevel.symlink(path, target)
+    runit.directory("services")
+    for name, files in (services or {}).items():
+        for path, text in files.items():
+            runit.text(f"services/{name}/{path}", text, executable=path == "run")
+    for name, text in (boot or {}).items():
+        runit.text(f"boot/{name}", text)
+    return System(f"/nix/store/{HASHES[at]}-toplevel", toplevel, runit)
+
+
+def between(old: System, new: System, **replaced: list[str]) -> changes.Changes:
+    return changes.between(old, new, replaced)
+
+
+def test_nothing() -> None:
+    one = system(etc={"motd": "a"}, services={"web": {"run": "x"}})
+    found = between(one, one)
+    assert (list(found.lines()), list(found.steps()), found.stop, found.start) == ([], [], [], [])
+
+
+def test_files_in_etc_with_their_modes() -> None:
+    old = system(etc={"a": "1", "b": "1", "c": "1", "d e": "1"}, permissions='chmod 0600 "$etc"/c\n')
+    new = system(
+        etc={"b": "2", "c": "1", "d e": "1", "f": "1"}, permissions='chmod 0640 "$etc"/c "$etc"/\'d e\'\n'
+    )
+    found = between(old, new)
+    assert found.etc == Delta(["f"], ["a"], ["b", "c", "d e"])
+    assert dict(found.lines()) == {"/etc": "added f; removed a; changed b, c, d e"}
+
+
+def test_a_link_into_the_same_place_of_another_object_is_the_same() -> None:
+    """All of a package's own files in /etc are links into /usr."""
+    one, two = (
+        system(
+            links={
+                "etc/ssl/conf": f"/nix/store/{each}-system-path/etc/ssl/conf",
+                "sw": f"/nix/store/{each}-system-path",
+            }
+        )
+        for each in HASHES
+    )
+    found = between(one, two)
+    assert not found.etc
+    assert dict(found.lines()) == {"/usr": "other files of the same packages"}
+
+
+def test_accounts_and_packages() -> None:
+    old = system(packages="a 1\nb 1\n")
+    new = system(
+        etc={"passwd": PASSWD + "web:x:9:9::/:/bin/sh\n", "group": "web:x:9:\n"}, packages="b 2\nc 1\n"
+    )
+    assert dict(between(old, new).lines()) == {
+        "accounts": "added group web, user web",
+        "packages": "added c 1; removed a; changed b 1 to 2",
+    }
+    # A toplevel of before they were told says nothing of them.
+    assert not between(system(), new).packages
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "why"),
+    [
+        ({"run": "x"}, {"run": "x"}, None),
+        ({"run": "x"}, {"run": "y"}, "its files"),
+        ({"run": "x"}, {"run": "x", "finish": "y"}, "its files"),
+        ({"run": "x", "reads": "motd\n"}, {"run": "x", "reads": "motd\n"}, "/etc/motd"),
+        ({"run": "x", "reads": "w/*\nm?td\n"}, {"run": "x", "reads": "w/*\nm?td\n"}, "/etc/motd"),
+        ({"run": "x", "reads": "passwd\nother/*\n"}, {"run": "x", "reads": "passwd\nother/*\n"}, None),
+    ],
+)
+def test_a_service_begins_anew_where_it_changed(
+    old: dict[str, str], new: dict[str, str], why: str | None
+) -> None:
+    found = between(
+        system(etc={"motd": "a"}, services={"web": old, "gone": old}),
+        system(etc={"motd": "b"}, services={"web": new, "new": new}),
+    )
+    assert found.restarted == ({"web": why} if why else {})
+    assert found.stop == (["gone", "web"] if why else ["gone"])
+    assert found.start == (["new", "web"] if why else ["new"])
+
+
+def test_a_service_whose_program_changed() -> None:
+    one = system(services={"web": {"run": "x"}, "other": {"run": "x"}})
+    found = between(one, one, web=["sbin/web", "lib/libx.so.1"], other=[])
+    assert found.restarted == {"web": "/usr/lib/libx.so.1, /usr/sbin/web"}
+
+
+def test_what_only_a_boot_brings() -> None:
+    old = system(
+        boot={"10-hostname": "a", "20-network": "a", "40-ssh-keys": "k"}, links={"init": "/nix/store/x"}
+    )
+    new = system(
+        boot={"10-hostname": "b", "20-network": "b", "40-ssh-keys": "k"},
+        etc={"ssh/authorized_keys.d/root": "key"},
+        links={"init": "/nix/store/y", "kernel-modules": "/nix/store/m"},
+    )
+    found = between(old, new)
+    assert list(found.again) == ["10-hostname", "40-ssh-keys"]
+    assert list(found.at_boot) == ["boot/20-network", "kernel modules", "stage 2"]
+
+
+def test_many_names_are_told_in_short() -> None:
+    assert changes.shortened([str(each) for each in range(12)]) == "0, 1, 2, 3, 4, 5, 6, 7 and 4 more"

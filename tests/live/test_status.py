@@ -1,0 +1,244 @@
+"""What a machine says of itself, read; the machines are stand-ins, boot/test_switch.py has real ones."""
+
+import io
+import tarfile
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from notos.errors import MachineError
+from notos.formats.tree import File, Symlink, Tree
+from notos.live import status, switch
+from notos.live.ssh import LOST, problem
+from notos.live.ssh_key import Address
+from notos.process import Ended
+from notos.store.store import Store
+
+SYSTEM = "/nix/store/" + "a" * 32 + "-toplevel"
+OTHER = "/nix/store/" + "b" * 32 + "-toplevel"
+USR = "/nix/store/" + "c" * 32 + "-system-path"
+NEW_USR = "/nix/store/" + "d" * 32 + "-system-path"
+SAID = f"""\
+system {SYSTEM}
+name box
+booted {OTHER}
+room 1000000
+store nix
+lacks {OTHER}
+profile system-10-link
+generation 1790000000 '/nix/var/nix/profiles/system-10-link' -> '{SYSTEM}'
+generation 1780000000 '/nix/var/nix/profiles/system-9-link' -> '{OTHER}'
+generation 1780000000 '/nix/var/nix/profiles/system-1-link' -> '{SYSTEM}'
+uses sshd {USR}/sbin/sshd
+uses sshd {USR}/lib/libx.so.1
+"""
+
+
+@dataclass
+class Machine:
+    """Answers what it is told to, and keeps what it was asked."""
+
+    answers: list[Ended]
+    address: Address = Address("", "2222")
+    asked: list[str] = field(default_factory=list)
+    got: bytes = b""
+
+    def call(self, script: str, pieces: Iterable[bytes] = ()) -> Ended:
+        self.asked.append(script)
+        self.got = b"".join(pieces)
+        return self.answers.pop(0)
+
+    def run(self, script: str) -> str:
+        done = self.call(script)
+        if done.status:
+            raise problem(self.address, done)
+        return done.out.decode()
+
+
+def answer(text: str | bytes = "", status: int = 0, err: str = "") -> Ended:
+    return Ended(status, text.encode() if isinstance(text, str) else text, err)
+
+
+def test_what_it_says() -> None:
+    machine = Machine([answer(SAID)])
+    found = status.look(machine, [OTHER, SYSTEM], NEW_USR)  # type: ignore[arg-type]
+    assert f"paths='{OTHER} {SYSTEM}'\nusr={NEW_USR}\n" in machine.asked[0]
+    assert (found.system, found.booted, found.room, found.nix) == (SYSTEM, OTHER, 1000000, True)
+    assert found.name == "box"
+    assert found.lacks == [OTHER]
+    assert [each.number for each in found.generations] == [1, 9, 10]
+    assert found.number(SYSTEM) == 10
+    assert found.number(USR) == 0
+    assert found.generation(9).path == OTHER
+    assert found.generation(9).date.startswith("2026-05-2")
+    assert found.uses == {"sshd": [f"{USR}/sbin/sshd", f"{USR}/lib/libx.so.1"]}
+
+
+@pytest.mark.parametrize(
+    ("said", "message"),
+    [
+        (
+            SAID.replace("store nix", "store unknown"),
+            "does not know the system that runs: is its daemon down",
+        ),
+        ("trouble error: database is locked\n", "cannot say what it has: error: database is locked"),
+        ("hello\n", "is no machine of Notos: it does not say its 'system'"),
+        (SAID.replace("system-9-link' ->", "system' ->"), "is no machine of Notos"),
+    ],
+)
+def test_what_it_cannot_say(said: str, message: str) -> None:
+    with pytest.raises(MachineError, match=message):
+        status.look(Machine([answer(said)]))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("code", "err", "message"),
+    [
+        (LOST, "ssh: connect to host 127.0.0.1 port 2222: Connection refused\n", "does not answer .*refused"),
+        (LOST, "Connection closed by 127.0.0.1 port 2222\n", "does not answer"),
+        (LOST, "@@@@@\n@ WARNING\nHost key verification failed.\n", "its host key is another one"),
+        (LOST, "root@127.0.0.1: Permission denied (publickey).\n", "does not let root in by a key of yours"),
+        (LOST, "", "does not answer: start the machine"),
+        (2, "first\nsecond\n", "^127.0.0.1:2222: second$"),
+        (2, "", "exit status 2"),
+    ],
+)
+def test_connections_that_fail(code: int, err: str, message: str) -> None:
+    with pytest.raises(MachineError, match=message):
+        raise problem(Address("", "2222"), answer("", code, err))
+
+
+def test_a_system_that_only_the_machine_has(tmp_path: Path) -> None:
+    """Its trees come as archives, made by its busybox."""
+    runit = "/nix/store/" + "e" * 32 + "-runit"
+    toplevel, services = Tree(), Tree()
+    toplevel.symlink("sw", USR)
+    toplevel.symlink("etc/runit/services", f"{runit}/services")
+    toplevel.text("etc/motd", "hello")
+    services.text("services/web/run", "x", executable=True)
+    (tmp_path / "store").mkdir()
+    machine = Machine(
+        [answer(archive(tmp_path / name, tree)) for name, tree in (("t", toplevel), ("r", services))]
+    )
+    found = status.system(machine, Store(tmp_path / "store"), SYSTEM)  # type: ignore[arg-type]
+    assert (found.usr, found.services) == (USR, ["web"])
+    entry = found.toplevel.get("etc/motd")
+    assert isinstance(entry, File) and entry.read() == b"hello"
+    assert found.runit.get("services/web/run").executable  # type: ignore[union-attr]
+    assert found.toplevel.get("sw") == Symlink(USR)
+    with pytest.raises(MachineError, match="is not in its store any more"):
+        status.system(Machine([answer("", 1)]), Store(tmp_path / "store"), SYSTEM)  # type: ignore[arg-type]
+
+
+def archive(folder: Path, tree: Tree) -> bytes:
+    folder.mkdir()
+    tree.write_to(folder)
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w", format=tarfile.GNU_FORMAT) as archive:
+        archive.add(folder, ".")
+    return out.getvalue()
+
+
+def test_a_service_begins_anew_where_what_it_has_in_use_is_another(tmp_path: Path) -> None:
+    """By the contents: ours where we have the object, else what the machine says."""
+    now, store, new = scene(tmp_path)
+    hashes = "".join(f"{'1' * 64}  {USR}/{name}\n" for name in ("sbin/sshd", "lib/libx.so.1"))
+    machine = Machine([answer(hashes, 1)])
+    plan = switch.plan(machine, store, now, new)  # type: ignore[arg-type]
+    assert plan.changes.restarted == {"sshd": "/usr/lib/libx.so.1, /usr/sbin/sshd"}
+    assert machine.asked == [f"exec sha256sum {USR}/lib/libx.so.1 {USR}/sbin/sshd"]
+    same = Tree()
+    same.text("sbin/sshd", "sshd", executable=True)
+    same.text("lib/libx.so.1.2", "another", executable=True)
+    same.symlink("lib/libx.so.1", "libx.so.1.2")
+    (store.root / USR[11:]).mkdir()
+    same.write_to(store.root / USR[11:])
+    plan = switch.plan(Machine([]), store, now, new)  # type: ignore[arg-type]
+    assert plan.changes.restarted == {"sshd": "/usr/lib/libx.so.1"}
+
+
+def scene(tmp_path: Path) -> tuple[status.Running, Store, str]:
+    """A machine with a service, and a system for it with another /usr; the old /usr is not in our store."""
+    store = Store(tmp_path / "store")
+    runit = "/nix/store/" + "e" * 32 + "-runit"
+    usr, services = Tree(), Tree()
+    usr.text("sbin/sshd", "sshd", executable=True)
+    usr.text("lib/libx.so.1", "x", executable=True)
+    services.text("services/sshd/run", "x", executable=True)
+    for path, sw in ((SYSTEM, USR), (OTHER, NEW_USR)):
+        toplevel = Tree()
+        toplevel.symlink("sw", sw)
+        toplevel.symlink("etc/runit/services", f"{runit}/services")
+        (store.root / path[11:]).mkdir(parents=True)
+        toplevel.write_to(store.root / path[11:])
+    for path, tree in ((NEW_USR, usr), (runit, services)):
+        (store.root / path[11:]).mkdir()
+        tree.write_to(store.root / path[11:])
+    now = status.look(Machine([answer(SAID)]))  # type: ignore[arg-type]
+    return now, store, OTHER
+
+
+def test_what_becomes_of_a_turn(tmp_path: Path) -> None:
+    now, store, new = scene(tmp_path)
+    plan = switch.plan(Machine([answer("")]), store, now, new, generation=9)  # type: ignore[arg-type]
+    machine = Machine([answer("setting up /etc...\nthe service web does not run\n")])
+    assert switch.turn(machine, plan, limit=7) == ["the service web does not run"]  # type: ignore[arg-type]
+    sent = machine.got.decode()
+    for line in (f"old={SYSTEM}", f"new={OTHER}", "stop=sshd", "start=sshd", "limit=7", "generation=9"):
+        assert f"\n{line}\n" in sent
+    for done, message in (
+        (
+            answer("", LOST),
+            "went away in the middle of the switch: if it still runs, it goes back by itself within 7",
+        ),
+        (answer("", 3, "another switch is under way there\n"), "another switch is under way there"),
+        (answer("setting up /etc...\nno\n", 1), "could not take the new system, and runs the old one: no$"),
+        (answer("", 1), "it does not say why"),
+    ):
+        with pytest.raises(MachineError, match=message):
+            switch.turn(Machine([done]), plan, limit=7)  # type: ignore[arg-type]
+
+
+def test_services_that_fall(tmp_path: Path) -> None:
+    """By the connection that there is, or by a new one where the switch has ended that."""
+    now, store, new = scene(tmp_path)
+    plan = switch.plan(Machine([answer("")]), store, now, new)  # type: ignore[arg-type]
+    said = "fallen web 3\nsaid web no folder\nsaid web 50%\r100%\u2028\x0cdone\nsaid web \nfallen own \n"
+    logged = ["no folder", "50%\r100%\u2028\x0cdone", ""]
+    fallen = [switch.Fallen("web", "3", logged), switch.Fallen("own", "", [])]
+    old = Machine([answer(said)])
+    assert switch.settle(old, Machine([]), plan, since=0) == fallen  # type: ignore[arg-type]
+    assert "\nservices=sshd\n" in old.asked[0]
+    assert "\nmoment=1\n" in old.asked[0]
+    both = Machine([answer("", LOST)]), Machine([answer(said)])
+    assert switch.settle(*both, plan, since=0) == fallen  # type: ignore[arg-type]
+    assert list(fallen[0].lines()) == [
+        "web does not stay up: exit status 3",
+        *(f"| {each}" for each in logged),
+    ]
+
+
+def test_a_machine_of_another_config(tmp_path: Path) -> None:
+    now, _, _ = scene(tmp_path)
+    switch.check_name(now, "box", Address("", "2222"))
+    with pytest.raises(MachineError, match=r"127\.0\.0\.1:2222 is the machine box, and this config is fox's"):
+        switch.check_name(now, "fox", Address("", "2222"))
+    unknown = status.look(Machine([answer(SAID.replace("name box\n", ""))]))  # type: ignore[arg-type]
+    switch.check_name(unknown, "fox", Address("", "2222"))
+
+
+def test_confirming_waits_for_ssh_to_come_back(tmp_path: Path) -> None:
+    now, store, new = scene(tmp_path)
+    plan = switch.plan(Machine([answer("")]), store, now, new)  # type: ignore[arg-type]
+    waits: list[float] = []
+    machine = Machine([answer("", LOST), answer("", LOST), answer("4\n")])
+    assert switch.confirm(machine, plan, limit=5, wait=waits.append) == 4  # type: ignore[arg-type]
+    assert len(waits) == 2
+    with pytest.raises(
+        MachineError, match=r"was not confirmed within 5 s, .* by itself: it was told too late"
+    ):
+        switch.confirm(Machine([answer("", 3)]), plan, limit=5)  # type: ignore[arg-type]
+    with pytest.raises(MachineError, match=r"was not confirmed within 0 s, .*does not answer"):
+        switch.confirm(Machine([]), plan, limit=0)  # type: ignore[arg-type]

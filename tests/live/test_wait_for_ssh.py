@@ -1,0 +1,110 @@
+"""Knocking: who answers late, refuses, or says something else."""
+
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from notos.live.wait_for_ssh import Door
+
+SSH = b"SSH-2.0-x\r\n"
+
+
+@contextmanager
+def server(meet: Callable[[socket.socket, int], None]) -> Iterator[int]:
+    """A server's port; it meets each caller, by a number from 0."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        callers = []
+
+        def serve() -> None:
+            while True:
+                try:
+                    caller, _ = listener.accept()
+                except OSError:
+                    return
+                callers.append(caller)
+                meet(caller, len(callers) - 1)
+
+        threading.Thread(target=serve, daemon=True).start()
+        yield listener.getsockname()[1]
+        listener.shutdown(socket.SHUT_RDWR)
+    for each in callers:
+        each.close()
+
+
+def opened(port: int, seconds: float = 10) -> float:
+    end = time.monotonic() + seconds
+    with Door(port) as door:
+        while time.monotonic() < end:
+            if at := door.opened(b"SSH-"):
+                return at
+    return 0.0
+
+
+def test_the_first_that_is_answered_counts() -> None:
+    with server(lambda caller, number: caller.sendall(SSH)) as port:
+        begun = time.monotonic()
+        assert begun < opened(port) <= time.monotonic()
+
+
+def test_one_that_is_refused_is_tried_again_soon() -> None:
+    with server(lambda caller, number: caller.sendall(SSH) if number == 5 else caller.close()) as port:
+        assert opened(port)
+
+
+def test_one_that_is_lost_is_not_waited_for() -> None:
+    with server(lambda caller, number: caller.sendall(SSH) if number else None) as port:
+        assert opened(port)
+
+
+def test_who_is_silent_is_asked_ever_more_seldom() -> None:
+    """An ssh server shuts out for 15 s who has come 15 times and said nothing."""
+    came = []
+    with server(lambda caller, number: came.append(number)) as port:
+        assert not opened(port, 4)
+    assert 3 <= len(came) <= 4
+
+
+def test_another_s_greeting_is_none() -> None:
+    with server(lambda caller, number: caller.sendall(b"HTTP/1.0 200 OK")) as port:
+        assert not opened(port, 0.3)
+
+
+def test_a_greeting_comes_in_pieces() -> None:
+    def drip(caller: socket.socket, number: int) -> None:
+        for at in range(len(b"SSH-")):
+            caller.sendall(SSH[at : at + 1])
+            time.sleep(0.05)
+
+    with server(drip) as port:
+        assert opened(port)
+
+
+TABLE = """Hub -1 (net0):
+  Protocol[State]    FD  Source Address  Port   Dest. Address  Port RecvQ SendQ
+{}  TCP[HOST_FORWARD]  12       127.0.0.1 {}       10.0.2.15    22     0     0
+"""
+
+
+@pytest.mark.parametrize(
+    ("state", "taken"),
+    [
+        ("SYN_SENT", False),
+        ("ESTABLISHED", True),
+        ("CLOSE_WAIT", True),
+        ("TIME_WAIT", True),
+        ("CLOSED", False),
+    ],
+)
+def test_what_qemu_tells_of_connections(state: str, taken: bool) -> None:
+    with server(lambda caller, number: None) as port, Door(port) as door:
+
+        def row(descriptor: int, port: int) -> str:
+            return f"  TCP[{state}]   {descriptor}       127.0.0.1 {port}       10.0.2.15    22     0     0\n"
+
+        assert not door.passed(TABLE.format(row(30, port), port))  # another's, from before
+        assert not door.passed(TABLE.format(row(30, port) + row(31, port + 1), port))
+        assert door.passed(TABLE.format(row(30, port) + row(32, port), port)) is taken

@@ -1,0 +1,66 @@
+"""Features bring packages, and a config's word on one goes before theirs."""
+
+from dataclasses import replace
+from pathlib import Path
+
+from notos.config import loader
+from notos.config.model import (
+    Kernel,
+    KernelSource,
+    Machine,
+    Nix,
+    Package,
+    PackageName,
+    Service,
+    Sha256,
+    ShellText,
+    Ssh,
+    System,
+    Url,
+)
+from notos.lock.request import Request
+from notos.system import contents
+
+DEFAULT = loader.load(Path(__file__).resolve().parents[2] / "config.yaml").machine
+
+
+def names(machine: Machine) -> set[str]:
+    return {each.name for each in contents.system_packages(machine)}
+
+
+def test_each_feature_brings_what_it_runs() -> None:
+    assert {"runit", "base-passwd", "busybox", "openssh-server", "nix-bin", "chrony"} <= names(DEFAULT)
+    bare = replace(DEFAULT, ssh=Ssh(server="none"), nix=Nix(), time_servers=())
+    terminals = {"kitty-terminfo", "ncurses-base", "ncurses-term"}
+    assert names(bare) == {"runit", "base-passwd", "busybox", "netbase", *terminals, "bash", "iproute2"}
+    assert "dropbear-bin" in names(replace(bare, ssh=Ssh(server="dropbear")))
+
+
+def test_the_config_s_word_goes_first() -> None:
+    own = Package(name=PackageName("nix-bin"), closure="depends")
+    machine = replace(DEFAULT, system=System(packages=(own,)))
+    assert contents.requests(machine)["system"]["nix-bin"].closure == "depends"
+    assert contents.requests(machine)["system"]["runit"].closure == "elf"
+
+
+def test_services_bring_theirs() -> None:
+    service = Service(run=ShellText("exec x"), packages=(Package(name=PackageName("nginx")),))
+    machine = replace(DEFAULT, services={"web": service})  # type: ignore[dict-item]
+    assert "nginx" in names(machine)
+
+
+def test_a_kernel_of_one_s_own_brings_what_compiles_it() -> None:
+    kernel = Kernel(source=KernelSource(package=PackageName("linux-source-6.12")))
+    sets = contents.requests(replace(DEFAULT, kernel=kernel))
+    assert sets["source"] == {"linux-source-6.12": Request("package")}
+    assert sets["tools/kernel"]["gcc"].closure == "depends"
+    assert "kernel" not in sets
+    tarball = Kernel(source=KernelSource(url=Url("http://x.example/l.tar"), sha256=Sha256("0" * 64)))
+    assert {"source", "kernel"}.isdisjoint(contents.requests(replace(DEFAULT, kernel=tarball)))
+
+
+def test_the_sets() -> None:
+    sets = contents.requests(DEFAULT)
+    assert set(sets) == {"system", "initrd", "kernel", "tools/image", "tools/qemu"}
+    assert sets["kernel"] == {"linux-image-cloud-amd64": Request("package")}
+    assert sets["tools/qemu"]["qemu-system-x86"].only == ("usr/bin/qemu-system-x86_64",)

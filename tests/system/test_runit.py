@@ -1,0 +1,83 @@
+"""The runit object: which fragments and services a machine gets."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from notos.config import loader
+from notos.config.model import Machine, Network, Service, ShellText, Ssh
+from notos.errors import ScriptError
+from notos.formats.tree import File, Symlink, Tree
+from notos.system import runit
+
+ROOT = Path(__file__).resolve().parents[2]
+STEP = (ROOT / "scripts/step").read_text()
+SOURCE = Tree.from_directory(ROOT / "runit")
+SOURCE.text("step", STEP, executable=True)
+DEFAULT = loader.load(ROOT / "config.yaml").machine
+
+
+def made(machine: Machine) -> Tree:
+    return runit.build(machine, SOURCE)
+
+
+def text(tree: Tree, path: str) -> str:
+    entry = tree.get(path)
+    assert isinstance(entry, File)
+    return entry.read().decode()
+
+
+def test_the_default_machine() -> None:
+    tree = made(DEFAULT)
+    assert tree.children()["boot"] == [
+        "10-hostname",
+        "20-network-static",
+        "40-ssh-keys",
+        "50-ssh-host-key-openssh",
+        "60-time",
+        "70-power-button",
+    ]
+    assert tree.children()["services"] == ["nix-daemon", "sshd"]
+    assert "address=10.0.2.15/24\n" in text(tree, "boot/20-network-static")
+    assert tree.get("services/sshd/supervise") == Symlink("/run/runit/sshd")
+    plain = {path for path, entry in tree.items() if isinstance(entry, File) and not entry.executable}
+    assert plain == {"services/nix-daemon/reads", "services/sshd/reads"}
+    assert text(tree, "services/nix-daemon/reads") == "nix/*\n"
+
+
+def test_features_are_files_taken_or_left() -> None:
+    machine = replace(DEFAULT, time_servers=(), ssh=Ssh(server="none"), network=Network(method="dhcp"))
+    tree = made(machine)
+    assert tree.children()["boot"] == ["10-hostname", "20-network-dhcp", "70-power-button"]
+    assert "udhcpc" in tree
+    assert tree.children()["services"] == ["nix-daemon"]
+
+
+def test_a_microvm_has_no_power_button() -> None:
+    """For it has no ACPI."""
+    tree = made(replace(DEFAULT, vm=replace(DEFAULT.vm, machine="microvm")))
+    assert "70-power-button" not in tree.children()["boot"]
+
+
+def test_services_of_the_config(tmp_path: Path) -> None:
+    (tmp_path / "run").write_text("#!/bin/sh\nexec sleep 1\n")
+    (tmp_path / "finish").write_text("#!/bin/sh\n")
+    services = {
+        "web": Service(run=ShellText("exec httpd -f"), log=True),
+        "own": Service(source=str(tmp_path)),  # type: ignore[arg-type]
+    }
+    tree = made(replace(DEFAULT, services=services))  # type: ignore[arg-type]
+    assert text(tree, "services/web/run") == "#!/bin/sh\nexec 2>&1\nexec httpd -f\n"
+    assert "svlogd -tt" in text(tree, "services/web/log/run")
+    assert tree.get("services/web/log/supervise") == Symlink("/run/runit/web.log")
+    assert "backoff" in text(tree, "services/web/finish")
+    assert text(tree, "services/own/finish") == "#!/bin/sh\n"
+
+
+def test_a_missing_file_is_told() -> None:
+    source = Tree.from_directory(ROOT / "runit")
+    source.text("step", STEP, executable=True)
+    source.remove("boot/10-hostname")
+    with pytest.raises(ScriptError, match="runit/boot/10-hostname is missing"):
+        runit.build(DEFAULT, source)
