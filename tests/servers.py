@@ -12,7 +12,7 @@ from pathlib import Path
 
 from notos.toolchain.sandbox import Sandbox
 from notos.toolchain.tools_tree import ToolsTree
-from tests.host import free_port
+from tests.this_host import free_port
 
 _STARTED = 60.0  # seconds that a server gets until it listens, on a busy host
 

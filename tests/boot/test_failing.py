@@ -13,7 +13,7 @@ from notos.store.store import StoreObject
 from notos.vm import CommandError, Machine, MachineLostError, MachineTimeoutError
 from notos.vm.plugin import MachineFactory
 from tests.conftest import Project
-from tests.host import slowed
+from tests.this_host import slowed
 
 AT_ONCE = 5.0  # seconds after the machine's last word, on a quiet host
 # At a stroke: whoever takes it bit by bit has the machine read its programs again and again before the end.

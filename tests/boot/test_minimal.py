@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from notos.vm.plugin import MachineFactory
 from tests.conftest import Project
-from tests.host import slowed
+from tests.this_host import slowed
 
 
 def test_minimal(built: Project, machine_factory: MachineFactory) -> None:

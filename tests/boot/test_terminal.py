@@ -18,7 +18,7 @@ import pytest
 
 from notos.cache import Cache
 from tests.conftest import Project, clean_environment
-from tests.host import free_port
+from tests.this_host import free_port
 
 BOOT = 180.0  # seconds on a busy host without KVM
 QUIT = b"\x01x"

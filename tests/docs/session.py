@@ -18,7 +18,7 @@ from notos.config import loader
 from tests.conftest import Project, clean_environment
 from tests.docs.pages import Block, Command
 from tests.docs.ways import Way, way
-from tests.host import free_port
+from tests.this_host import free_port
 
 LIMIT = 300.0  # seconds, for a boot and for a command, on a loaded host without KVM
 STEADY = 5.0  # seconds that a service has to keep its process

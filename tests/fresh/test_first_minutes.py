@@ -10,7 +10,7 @@ import pytest
 from notos.vm.console import Console
 from tests.conftest import ROOT
 from tests.fresh.roots import HOME, Maker, Root
-from tests.host import free_port, slowed
+from tests.this_host import free_port, slowed
 
 README = (ROOT / "README.md").read_text()
 # What the README asks for. The certificates are those of any host that has a network.

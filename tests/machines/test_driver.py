@@ -16,7 +16,7 @@ import pytest
 from notos.vm import CommandError, Machine, MachineError, MachineLostError, MachineTimeoutError
 from notos.vm.plugin import MachineFactory
 from tests.conftest import ROOT, Project
-from tests.host import slowed
+from tests.this_host import slowed
 
 AT_ONCE = 5.0  # seconds, on a quiet host; every limit that could end the wait is far longer
 

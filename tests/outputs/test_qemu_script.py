@@ -16,7 +16,7 @@ from notos.outputs.qemu import command_line, script
 from notos.store.store import StoreObject
 from notos.toolchain.tools_tree import ToolsTree
 from tests.conftest import Project
-from tests.host import free_port
+from tests.this_host import free_port
 
 
 @pytest.fixture
