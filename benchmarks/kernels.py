@@ -10,6 +10,7 @@ from benchmarks import boots
 from benchmarks.figures import Figure
 from benchmarks.measure import interleaved
 from benchmarks.scene import Scene
+from notos import architecture
 from notos.cache import Cache
 from notos.store.store import remove_folder
 from notos.toolchain.sandbox import Sandbox
@@ -38,13 +39,18 @@ def compiling(scene: Scene, _runs: int) -> Iterator[Figure]:
 def _plain_make(scene: Scene, folder: Path) -> float:
     """Seconds that make alone takes for the same configuration."""
     cache = Cache(scene.cache)
-    tools = ToolsTree(cache.tools(json.loads((folder / "tools/kernel.json").read_bytes())["key"]))
+    key = json.loads((folder / "tools/kernel.json").read_bytes())["key"]
+    tools = ToolsTree(cache.tools(key), architecture.host())
     source = cache.source(json.loads((folder / "kernel-source.json").read_bytes())["key"])
     output = scene.scratch / "plain"
     output.mkdir()
     (output / ".config").write_bytes((folder / "kernel.config").read_bytes())
     sandbox = Sandbox(tools, readable={"/source": source}, writable={"/build": output}, folder="/build")
-    words = ["sh", "-c", "make -s -j$(nproc) -C /source O=/build ARCH=x86_64 all"]
+    words = [
+        "sh",
+        "-c",
+        f"make -s -j$(nproc) -C /source O=/build ARCH={scene.machine.target.kernel_arch} all",
+    ]
     started = time.perf_counter()
     subprocess.run(sandbox.command(words), check=True, capture_output=True)
     seconds = time.perf_counter() - started

@@ -7,6 +7,7 @@ from functools import cached_property
 from pathlib import Path
 
 from benchmarks.measure import Run, run
+from notos import architecture
 from notos.cache import Cache
 from notos.config import loader
 from notos.config.model import Machine
@@ -80,7 +81,7 @@ class Scene:
     @cached_property
     def archive(self) -> Archive:
         """Debian, with the user's own cache: peers are not what is measured."""
-        return Archive(self.machine.debian, Cache.default())
+        return Archive(self.machine.debian, Cache.default(), architecture.host())
 
     @cached_property
     def tools(self) -> ToolsTree:

@@ -25,7 +25,23 @@ forwards=@forwards@
 userNetwork=@userNetwork@
 systemConfig=@systemConfig@
 kernelParams=@kernelParams@
+# The console's name in the kernel, and the bytes that its command line may have.
+serialPort=@serialPort@
+longest=@longest@
+# The machine type with its options (-machine), and kernel parameters for it: always, and where QEMU emulates one
+# processor.
+machineOptions=@machineOptions@
+machineParams=@machineParams@
+singleProcessorParams=@singleProcessorParams@
+# The processor (-cpu) where it is emulated, and the words of /proc/cpuinfo one of which KVM needs.
+emulatedCpu=@emulatedCpu@
+kvmFlags=@kvmFlags@
+# QEMU in its tree of programs: the loader and the libraries that it runs by, and its data.
 qemuTree=@qemuTree@
+qemuLoader=@qemuLoader@
+qemuLibraries=@qemuLibraries@
+qemuProgram=@qemuProgram@
+qemuData=@qemuData@
 # The command that builds, the one that logs in, and the port of 127.0.0.1 to which it connects.
 build=@build@
 login=@login@
@@ -136,7 +152,7 @@ elif [ ! -r /dev/kvm ] || [ ! -w /dev/kvm ]; then
 fi
 if [ "$accel" = auto ]; then
 	accel=kvm
-	grep -qwE 'vmx|svm' /proc/cpuinfo || why='this processor has no vmx or svm'
+	grep -qwE "$(echo "$kvmFlags" | sed 's/ or /|/g')" /proc/cpuinfo || why="this processor has no $kvmFlags"
 	if [ -n "$why" ]; then
 		accel=tcg
 		slow="; emulating the processor, which is slow: $why"
@@ -148,9 +164,8 @@ kernel=$folder/vmlinuz
 case $accel in
 kvm) cpu=host ;;
 tcg)
-	# What takes longest to emulate: copying byte by byte, page tables of five levels, saving registers of
-	# 256 bits, the kernel's tests of its own ciphers, and the kernel unpacking itself.
-	cpu=max,-erms,-fsrm,-la57,-xsave
+	# The kernel's tests of its own ciphers, and the kernel unpacking itself, take long to emulate.
+	cpu=$emulatedCpu
 	kernelParams="$kernelParams cryptomgr.notests"
 	# Entered directly a kernel knows of no screen: its real-mode code would have set one up.
 	case " $kernelParams ${KERNEL_PARAMS-}" in
@@ -240,7 +255,6 @@ fi
 escaped "$folder/root.squashfs"
 root="file=$out,format=raw,readonly=on"
 drive=
-longest=2047
 if [ "$diskSize" != 0 ]; then
 	escaped "$disk"
 	# What the machine frees is freed here too.
@@ -249,14 +263,6 @@ if [ "$diskSize" != 0 ]; then
 fi
 case $machine in
 microvm)
-	# No ACPI, which costs time: QEMU tells the kernel by its command line where devices are, and what
-	# restarts the machine is a triple fault.
-	machine=microvm,acpi=off,rtc=on
-	kernelParams="$kernelParams qemu_fw_cfg.ioport=12@0x510:0:1:4 reboot=t"
-	# QEMU adds " virtio_mmio.device=512@0xfeb00000:12" for each of up to eight devices.
-	longest=$((longest - 8 * 38))
-	# Emulated, one processor alone: measuring the local timer takes 0.2 s, the PIT needs no measuring.
-	[ "$accel$cpus" != tcg1 ] || kernelParams="$kernelParams nolapic_timer"
 	[ -z "$drive" ] || set -- -drive "id=disk,if=none,$drive" -device virtio-blk-device,drive=disk "$@"
 	set -- -drive "id=root,if=none,$root" -device virtio-blk-device,drive=root \
 		-netdev "$network" -device virtio-net-device,netdev=net0 -device virtio-rng-device "$@"
@@ -267,14 +273,16 @@ microvm)
 		-netdev "$network" -device virtio-net-pci,netdev=net0,romfile= -device virtio-rng-pci "$@"
 	;;
 esac
-append="console=ttyS0 systemConfig=$systemConfig $kernelParams${KERNEL_PARAMS:+ $KERNEL_PARAMS}"
-# An x86 kernel takes 2,047 bytes (COMMAND_LINE_SIZE); with more, the boot hangs without a word.
+kernelParams="$kernelParams${machineParams:+ $machineParams}"
+[ "$accel$cpus" != tcg1 ] || kernelParams="$kernelParams${singleProcessorParams:+ $singleProcessorParams}"
+append="console=$serialPort systemConfig=$systemConfig $kernelParams${KERNEL_PARAMS:+ $KERNEL_PARAMS}"
+# A kernel takes no more bytes than its COMMAND_LINE_SIZE; with more, the boot hangs without a message.
 length=$(printf %s "$append" | wc -c)
 [ "$length" -le "$longest" ] ||
 	fail "the kernel's command line has $length bytes, and $longest is the most; shorten KERNEL_PARAMS${KERNEL_PARAMS:+ or} kernel_params in the config"
 
 if [ -z "${QEMU-}" ]; then
-	qemu=$qemuTree/usr/bin/qemu-system-x86_64
+	qemu=$qemuTree/usr/bin/$qemuProgram
 	[ -x "$qemu" ] || fail "$qemu is missing; run $build, or set QEMU"
 fi
 
@@ -291,7 +299,7 @@ for word; do
 done
 [ -z "$console" ] || set -- -serial "$console" "$@"
 [ -z "$display" ] || set -- -display "$display" "$@"
-set -- -name "$name" -machine "$machine,accel=$accel" -cpu "$cpu" -m "$memory" -smp "$cpus" \
+set -- -name "$name" -machine "$machineOptions,accel=$accel" -cpu "$cpu" -m "$memory" -smp "$cpus" \
 	-kernel "$kernel" -initrd "$folder/initrd" -append "$append" -no-reboot "$@"
 
 [ "$diskSize" = 0 ] || prepareDisk
@@ -309,6 +317,8 @@ if [ -z "${QUIET-}" ]; then
 fi
 
 [ -z "${QEMU-}" ] || exec "$QEMU" "$@"
-export QEMU_MODULE_DIR="$qemuTree/usr/lib/x86_64-linux-gnu/qemu"
-exec "$qemuTree/usr/lib64/ld-linux-x86-64.so.2" --library-path "$qemuTree/usr/lib/x86_64-linux-gnu" \
-	"$qemu" -L "$qemuTree/usr/share/qemu" -L "$qemuTree/usr/share/seabios" "$@"
+for each in $qemuData; do
+	set -- -L "$qemuTree/$each" "$@"
+done
+export QEMU_MODULE_DIR="$qemuLibraries/qemu"
+exec "$qemuLoader" --library-path "$qemuLibraries" "$qemu" "$@"

@@ -9,6 +9,7 @@ from typing import Any
 
 from doit.exceptions import InvalidDodoFile, TaskFailed
 
+from notos import architecture
 from notos.cache import Cache
 from notos.config import loader
 from notos.config.model import Machine
@@ -50,6 +51,7 @@ try:
     LOADED = loader.load(CONFIG)
     HOST = host_settings.load()
     CACHE = Cache.default()
+    BUILD = architecture.host()
 except NotosError as error:
     raise _BrokenConfigError(str(error)) from None
 

@@ -57,7 +57,7 @@ def fetch() -> None:
     from notos.kernel import package as kernel_package
     from notos.kernel.modules import Kernel
 
-    tree = kernel_package.shape(unpack(sets.debs(contents.KERNEL, CACHE)))
+    tree = kernel_package.shape(unpack(sets.debs(contents.KERNEL, CACHE)), MACHINE.target)
     project.add("kernel", f"linux-{kernel_package.version(Kernel(tree).release)}", tree)
 
 
@@ -76,7 +76,7 @@ def put(vmlinuz: str, vmlinux: str) -> None:
 
     packed = (project.STORE.location(project.get("kernel")) / "vmlinuz").read_bytes()
     write_if_changed(vmlinuz, packed)
-    write_if_changed(vmlinux, kernel_package.uncompressed(packed) or b"")
+    write_if_changed(vmlinux, kernel_package.uncompressed(packed, MACHINE.target) or b"")
 
 
 def menuconfig(_config: str) -> None:

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from notos.kernel.kconfig import Asked
 
 KERNEL = MACHINE.kernel
-BASES = ("tinyconfig", "defconfig", "x86_64_defconfig")  # of the kernel's own; else it is a file
+BASES = ("tinyconfig", "defconfig", *MACHINE.target.defconfigs)  # of the kernel's own; else it is a file
 SOURCE = build("kernel-source.json")
 OUTPUT = build("kernel")
 LOG = build("kernel.log")
@@ -122,6 +122,7 @@ def _kbuild() -> "Kbuild":
         output=Path(OUTPUT).absolute(),
         ccache=CACHE.ccache,
         build=HOST.build(MACHINE.build, LOADED.gives),
+        target=MACHINE.target,
         signing_key=Path(KERNEL.signing_key) if KERNEL.signing_key else None,
     )
 
@@ -187,7 +188,8 @@ def configure(config: str) -> None:
     symbols = kconfig.symbols(text)
     source = CACHE.source(_key())
     if problems := kconfig.unmet(asked, symbols):
-        raise kconfig.explained(problems, source, symbols, hint="change kernel.options or the fragments")
+        hint = "change kernel.options or the fragments"
+        raise kconfig.explained(problems, source, symbols, MACHINE.target, hint=hint)
     needs = requirements.requirements(MACHINE)
     if lacking := requirements.lacking(symbols, needs):
         said = {each.symbol: each.where for each in asked}
@@ -196,6 +198,7 @@ def configure(config: str) -> None:
             problems,
             source,
             symbols,
+            MACHINE.target,
             hint=f"{own('kernel')}/*.config have what machines need; add them to kernel.fragments",
         )
     requirements.check_signed(symbols)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from notos.system import contents
 from tasks import reporter, sets
 from tasks.graph import (
+    BUILD,
     CACHE,
     HOST,
     LOCK,
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from notos.lock.lockfile import LockedPackage
 
 
-REQUESTS = contents.requests(MACHINE)
+REQUESTS = contents.requests(MACHINE, BUILD)
 DEBIAN = {"suite": MACHINE.debian.suite, "components": list(MACHINE.debian.components)}
 
 
@@ -63,7 +64,7 @@ def choose() -> None:
     from notos.lock.resolve import resolve
 
     old = lockfile.read(Path(LOCK))
-    archive = Archive(MACHINE.debian, CACHE, progress=_show, where=_mirrors)
+    archive = Archive(MACHINE.debian, CACHE, MACHINE.target, progress=_show, where=_mirrors)
     new = resolve(
         REQUESTS,
         suite=MACHINE.debian.suite,

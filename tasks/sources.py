@@ -23,6 +23,9 @@ Code = Callable[..., Any] | ModuleType | str
 # names the values it reads), how a process is started.
 _NEUTRAL = {"notos", "notos.errors", "notos.config.model", "notos.process"}
 
+# A module that imports the first may read values of the second without importing it, as Machine.target's.
+_BEHIND = {"notos.config.model": "notos.architecture"}
+
 # Globals of a task's module that count by value.
 _PLAIN = (str, bytes, int, float, tuple, frozenset)
 
@@ -123,6 +126,7 @@ def _scan(path: Path) -> tuple[str, tuple[Path, ...]]:
         package = (module or plain).decode()
         names.add(package)
         names.update(f"{package}.{member.decode()}" for member in _NAME.findall(members))
+    names.update(_BEHIND[name] for name in names & _BEHIND.keys())
     files = (_module(name) for name in sorted(names - _NEUTRAL))
     return hashlib.sha256(source).hexdigest()[:16], tuple(file for file in files if file)
 

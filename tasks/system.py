@@ -32,7 +32,9 @@ def lay_out() -> None:
     from notos.system import system_path
 
     debs = sets.debs(contents.SYSTEM, CACHE, PACKAGES)
-    project.add("system-path", system_path.NAME, system_path.build(debs, keep=MACHINE.system.keep))
+    project.add(
+        "system-path", system_path.NAME, system_path.build(debs, MACHINE.target, keep=MACHINE.system.keep)
+    )
 
 
 def task_toplevel() -> Task:

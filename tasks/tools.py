@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 
 from notos.system import contents
 from tasks import sets
-from tasks.graph import CACHE, MACHINE, Task, build, intact, present, settings, step, write_if_changed
+from tasks.graph import BUILD, CACHE, MACHINE, Task, build, intact, present, settings, step, write_if_changed
 
 if TYPE_CHECKING:
     from notos.toolchain.tools_tree import ToolsTree
 
-SETS = {name.rpartition("/")[2]: name for name in contents.tools(MACHINE)}
+PACKAGES = contents.tools(MACHINE, BUILD)
+SETS = {name.rpartition("/")[2]: name for name in PACKAGES}
 
 
 def target(name: str) -> str:
@@ -35,7 +36,7 @@ def task_tools() -> Iterator[Task]:
                 settings(
                     [
                         contents.KEEP.get(set_name),
-                        *([each.only, each.exclude] for each in contents.TOOLS[set_name]),
+                        *([each.only, each.exclude] for each in PACKAGES[set_name]),
                     ]
                 ),
                 present(partial(where, name)),
@@ -49,10 +50,10 @@ def unpack(name: str) -> None:
     """Unpack a tree unless the cache has it."""
     from notos.toolchain import tools_tree
 
-    packages = contents.TOOLS[SETS[name]]
+    packages = PACKAGES[SETS[name]]
     keep = contents.KEEP.get(SETS[name], ())
     key = tools_tree.key(sets.hashes(SETS[name]).values(), packages, keep)
-    tools_tree.ensure(CACHE, key, sets.debs(SETS[name], CACHE, packages), keep)
+    tools_tree.ensure(CACHE, key, BUILD, sets.debs(SETS[name], CACHE, packages), keep)
     write_if_changed(target(name), json.dumps({"key": key}).encode())
 
 
@@ -70,7 +71,7 @@ def tree(name: str) -> "ToolsTree":
     """The tools `name`, once their task has run."""
     from notos.toolchain.tools_tree import ToolsTree
 
-    return ToolsTree(root(name))
+    return ToolsTree(root(name), BUILD)
 
 
 def command(name: str, program: str) -> list[str]:

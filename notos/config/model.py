@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal, NewType
 
+from notos.architecture import AMD64, Architecture
+
 PackageName = NewType("PackageName", str)  # Debian policy 5.6.1
 SuiteName = NewType("SuiteName", str)
 ComponentName = NewType("ComponentName", str)
@@ -38,16 +40,23 @@ NixSetting = NewType("NixSetting", str)  # a key of nix.conf
 Line = NewType("Line", str)  # text without a line break
 Port = NewType("Port", int)
 
+# The architecture of all machines. With a second one this becomes a key of the config, and the defaults that
+# follow from it are found as the config is read.
+_TARGET = AMD64
+
 SSH_PORT = Port(22)  # of the machine
 HOST_SSH_PORT = Port(2222)  # of this host, where the config names none
 
 
-def setting(doc: str, default: Any = ..., *, example: Any = None, **limits: int) -> Any:
+def setting(
+    doc: str, default: Any = ..., *, example: Any = None, words: tuple[str, ...] = (), **limits: int
+) -> Any:
     """Return a field of a struct: `doc` for the reference, and `minimum`/`maximum` for numbers.
 
-    `example` is a value as YAML writes it, where the default is none and the type has no fitting one.
+    `words` are more of a Literal, which differ between architectures. `example` is a value as YAML writes it,
+    where the default is none and the type has no fitting one.
     """
-    metadata = {"doc": doc, "example": example, **limits}
+    metadata = {"doc": doc, "example": example, "words": words, **limits}
     if default is ...:
         return field(metadata=metadata)
     if callable(default):
@@ -104,10 +113,10 @@ class KernelSource:
 class Kernel:
     """The kernel and its modules: Debian's, or one built from source."""
 
-    package: PackageName = setting("Debian's kernel package", PackageName("linux-image-cloud-amd64"))
+    package: PackageName = setting("Debian's kernel package", PackageName(_TARGET.kernel_package))
     source: KernelSource | None = setting("or what a kernel of your own is built from", None)
-    base: Literal["tinyconfig", "defconfig", "x86_64_defconfig"] | SourceFile = setting(
-        "source: the configuration to start from", "tinyconfig"
+    base: Literal["tinyconfig", "defconfig"] | SourceFile = setting(
+        "source: the configuration to start from", "tinyconfig", words=_TARGET.defconfigs
     )
     fragments: tuple[SourceFile, ...] = setting("source: files of CONFIG_ lines, laid on in this order", ())
     options: Mapping[KernelSymbol, Literal["y", "m", "n"] | int | Line] = setting(
@@ -266,6 +275,8 @@ class Vm:
 @dataclass(frozen=True, kw_only=True)
 class Machine:
     """All that one config says."""
+
+    target: ClassVar[Architecture] = _TARGET  # what it runs on; no key yet
 
     name: MachineName = setting("the machine's name, and its folder's below build/")
     debian: Debian = setting("where packages come from", Debian)

@@ -17,6 +17,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from notos.architecture import Architecture
 from notos.cache import Cache
 from notos.config.model import Debian
 from notos.debian import download, mirror, release
@@ -33,8 +34,6 @@ from notos.lock.lockfile import LockedPackage
 if TYPE_CHECKING:
     from pysequoia import Cert
 
-ARCHITECTURE = "amd64"
-
 _ROLLING = ("sid", "unstable")  # the one release without updates and security fixes beside it
 
 
@@ -50,7 +49,7 @@ class _Suite:
 
 @dataclass(frozen=True)
 class Archive:
-    """The archive that `debian` means. Nothing is fetched before the first question.
+    """The archive that `debian` means, for one architecture. Nothing is fetched before the first question.
 
     All questions raise FetchError (SignatureError) when the archive cannot be reached or trusted.
     `keys` is a folder of armored certificates; `where` says which mirrors a Debian means.
@@ -58,6 +57,7 @@ class Archive:
 
     debian: Debian
     cache: Cache
+    architecture: Architecture
     keys: Path = release.KEYS
     progress: Callable[[Progress], None] | None = None
     retries: Retries = Retries()
@@ -100,7 +100,7 @@ class Archive:
     def packages_with(self, file_name: str) -> list[str]:
         """Packages with a file called `file_name` in a library folder. Slow: reads all of Contents."""
         found: set[str] = set()
-        listed = self._listed(f"Contents-{ARCHITECTURE}.gz")
+        listed = self._listed(f"Contents-{self.architecture.debian}.gz")
         wanted = f"/{file_name}".encode()
         for path in self._fetch(listed):
             with gzip.open(path) as stream:
@@ -122,7 +122,7 @@ class Archive:
 
         They serve for hints alone, and a local mirror may carry main only.
         """
-        end = f"/binary-{ARCHITECTURE}/Packages.xz"
+        end = f"/binary-{self.architecture.debian}/Packages.xz"
         listed = {path.removesuffix(end) for path in self._suites[0].release.files if path.endswith(end)}
         found = []
         for component in sorted(each for each in listed - {*self.debian.components} if "/" not in each):
@@ -133,7 +133,7 @@ class Archive:
         return found
 
     def _opened(self, components: Sequence[str]) -> list[tuple[str, Index]]:
-        listed = self._listed(f"binary-{ARCHITECTURE}/Packages.xz", components)
+        listed = self._listed(f"binary-{self.architecture.debian}/Packages.xz", components)
         return [
             (suite.origin, Index(_unpacked(path)))
             for (suite, _, _), path in zip(listed, self._fetch(listed), strict=True)

@@ -10,6 +10,8 @@ import difflib
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 
+from notos.architecture import Architecture
+
 MOST = 3
 _LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789+-."  # of a package's name (Debian policy 5.6.1)
 _SHORT = range(3, 6)  # letters of a name where one that is wrong makes it unlike the right one
@@ -64,8 +66,6 @@ PROGRAMS: Mapping[str, Sequence[str]] = {
         ("journalctl systemctl", "systemd"),
         ("wg wg-quick", "wireguard-tools"),
         ("nft", "nftables"),
-        ("kvm qemu", "qemu-system-x86"),
-        ("kernel linux linux-kernel", "linux-image-amd64 linux-image-cloud-amd64"),
         ("glibc", "libc6"),
     )
     for name in names.split()
@@ -77,8 +77,22 @@ _BINDINGS = re.compile(
 )
 
 
+def programs(target: Architecture) -> Mapping[str, Sequence[str]]:
+    """Return the packages of each program, with those that every architecture has by another name."""
+    kernels = [target.general_kernel_package, target.kernel_package]
+    return {
+        **PROGRAMS,
+        **dict.fromkeys(("kvm", "qemu"), list(target.qemu_packages)[:1]),
+        **dict.fromkeys(("kernel", "linux", "linux-kernel"), kernels),
+    }
+
+
 def meant(
-    name: str, names: Collection[str], providers: Sequence[str], popularity: Callable[[str], int]
+    name: str,
+    names: Collection[str],
+    providers: Sequence[str],
+    popularity: Callable[[str], int],
+    target: Architecture,
 ) -> list[str]:
     """Return at most three of `names` that `name` may mean, the likeliest first.
 
@@ -88,7 +102,7 @@ def meant(
     def ranked(found: Collection[str]) -> list[str]:
         return sorted(found, key=lambda each: (-popularity(each), len(each), each))
 
-    known = [each for each in PROGRAMS.get(name, ()) if each in names]
+    known = [each for each in programs(target).get(name, ()) if each in names]
     if providers:
         return ranked(providers)[:MOST]
     stem = re.escape(name)

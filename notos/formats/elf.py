@@ -29,11 +29,12 @@ _SHT_NOBITS, _SHN_XINDEX = 8, 0xFFFF
 class Elf:
     """An ELF file as the dynamic linker sees it.
 
-    `machine` is e_machine (62: x86-64). `runpath` is DT_RUNPATH or, without one, DT_RPATH, split at ":"
-    with $ORIGIN and the like left in it. `interpreter` is PT_INTERP's path.
+    `kind` is EI_CLASS, EI_DATA and e_machine, which name an architecture. `runpath` is DT_RUNPATH or,
+    without one, DT_RPATH, split at ":" with $ORIGIN and the like left in it. `interpreter` is the path of
+    PT_INTERP.
     """
 
-    machine: int
+    kind: tuple[int, int, int]
     soname: str | None
     needed: tuple[str, ...]
     runpath: tuple[str, ...]
@@ -57,7 +58,7 @@ def parse(data: bytes) -> Elf | None:
             break
     names = [tags.get(tag, []) for tag in (_DT_SONAME, _DT_NEEDED, _DT_RUNPATH, _DT_RPATH)]
     if not any(names):
-        return Elf(reader.machine, None, (), (), interpreter)
+        return Elf(reader.kind, None, (), (), interpreter)
     if not (tags.get(_DT_STRTAB) and tags.get(_DT_STRSZ)):
         raise PackageError("an ELF file whose dynamic section has names but no string table")
     address, size = tags[_DT_STRTAB][-1], tags[_DT_STRSZ][-1]
@@ -71,7 +72,7 @@ def parse(data: bytes) -> Elf | None:
         [reader.string(strtab + offset, size - offset) for offset in offsets] for offsets in names
     )
     return Elf(
-        machine=reader.machine,
+        kind=reader.kind,
         soname=soname[-1] if soname else None,
         needed=tuple(needed),
         runpath=tuple(part for path in (runpath or rpath)[-1:] for part in path.split(":") if part),
@@ -136,7 +137,7 @@ class _Reader:
         if len(data) < header.size:
             raise PackageError("an ELF file that ends within its header")
         (
-            self.machine,
+            machine,
             self.phoff,
             self.shoff,
             self.phentsize,
@@ -145,6 +146,7 @@ class _Reader:
             self.shnum,
             self.shstrndx,
         ) = header.unpack_from(data)
+        self.kind = (data[4], data[5], machine)
 
     def bytes(self, at: int, size: int) -> bytes:
         if at + size > len(self._data):

@@ -8,12 +8,10 @@ comes from is resolve.py's business.
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
+from notos.architecture import Architecture
 from notos.errors import ClosureError
 from notos.formats import elf
 from notos.formats.tree import Directory, File, Tree
-
-X86_64 = 62  # e_machine, System V gABI
-FOLDERS = ("usr/lib/x86_64-linux-gnu", "usr/lib64", "usr/lib")
 
 
 @dataclass(frozen=True)
@@ -24,7 +22,7 @@ class Missing:
     soname: str
 
 
-def closure(tree: Tree, paths: Iterable[str]) -> dict[str, str]:
+def closure(tree: Tree, paths: Iterable[str], target: Architecture) -> dict[str, str]:
     """The libraries that the ELF files `paths` need, all the way down: their paths by soname.
 
     The loader that a program names counts as one. Raises ClosureError for one that the tree lacks.
@@ -38,7 +36,7 @@ def closure(tree: Tree, paths: Iterable[str]) -> dict[str, str]:
         if path in seen:
             continue
         seen.add(path)
-        for soname, place in _needs(tree, path, anywhere):
+        for soname, place in _needs(tree, path, anywhere, target):
             if place is None:
                 raise ClosureError(
                     f"{path} needs the library {soname}, which none of the packages has",
@@ -49,22 +47,22 @@ def closure(tree: Tree, paths: Iterable[str]) -> dict[str, str]:
     return found
 
 
-def missing(tree: Tree) -> list[Missing]:
+def missing(tree: Tree, target: Architecture) -> list[Missing]:
     """All that the ELF files of `tree` need and nothing in it provides, sorted by path.
 
     Files for another processor than the loader's are passed over: they are data here.
     """
-    return survey(tree)[0]
+    return survey(tree, target)[0]
 
 
-def survey(tree: Tree) -> tuple[list[Missing], set[str]]:
+def survey(tree: Tree, target: Architecture) -> tuple[list[Missing], set[str]]:
     """What `missing` tells, and the paths of the libraries that are needed and there: read once for both."""
     anywhere = _by_name(tree)
     problems: list[Missing] = []
     found: set[str] = set()
     for path, entry in tree.items():
         if isinstance(entry, File) and _may_be_elf(path, entry):
-            for soname, place in _needs(tree, path, anywhere):
+            for soname, place in _needs(tree, path, anywhere, target):
                 if place is None:
                     problems.append(Missing(path, soname))
                 else:
@@ -86,20 +84,22 @@ def _by_name(tree: Tree) -> Mapping[str, str]:
     return names
 
 
-def _needs(tree: Tree, path: str, anywhere: Mapping[str, str]) -> Iterator[tuple[str, str | None]]:
+def _needs(
+    tree: Tree, path: str, anywhere: Mapping[str, str], target: Architecture
+) -> Iterator[tuple[str, str | None]]:
     """Each soname that the file at `path` needs, with where it is in the tree."""
     entry = tree.get(path)
     if not isinstance(entry, File):
         return
     parsed = elf.parse(entry.read())
-    if parsed is None or parsed.machine != X86_64:
+    if parsed is None or parsed.kind != target.elf:
         return
     if parsed.interpreter is not None:
         yield parsed.interpreter.rpartition("/")[2], tree.resolve("usr" + parsed.interpreter)
     origin = path.rpartition("/")[0]
     folders = [expand(each, origin) for each in parsed.runpath]
     for soname in parsed.needed:
-        place = _locate(tree, soname, [*folders, *FOLDERS])
+        place = _locate(tree, soname, [*folders, *target.library_folders])
         yield soname, place or tree.resolve(anywhere.get(soname, soname))
 
 

@@ -205,7 +205,7 @@ def _signed_by(target: Target) -> str:
 
 
 def _of_list(text: str, target: Target) -> Iterator[str]:
-    """One-line entries: deb [signed-by=FILE arch=amd64] ADDRESS SUITE COMPONENT…"""
+    """One-line entries: deb [signed-by=FILE arch=NAME] ADDRESS SUITE COMPONENT…"""
     for line in text.splitlines():
         match = _LIST_ENTRY.match(line.strip())
         if match and _same(match["address"], match["suite"].split(), target):

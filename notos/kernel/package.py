@@ -1,16 +1,17 @@
 """Debian's kernel package as a tree of vmlinuz, config and modules; and the ELF file inside vmlinuz."""
 
 import re
-import struct
 
+from notos.architecture import Architecture
 from notos.errors import KernelError, PackageError
 from notos.formats import elf
 from notos.formats.tree import Tree
+from notos.kernel import bzimage
 
 _PVH_ENTRY = 18
 
 
-def shape(package: Tree) -> Tree:
+def shape(package: Tree, target: Architecture) -> Tree:
     """The tree of a kernel package, laid out as vmlinuz, config and lib/modules/RELEASE/….
 
     Raises KernelError unless there is just one kernel in it.
@@ -27,27 +28,23 @@ def shape(package: Tree) -> Tree:
         if name not in tree:
             raise KernelError(
                 f"kernel.package has no {name}",
-                hint="name a package such as linux-image-amd64",
+                hint=f"name a package such as {target.general_kernel_package}",
                 keys=("kernel", "package"),
             )
     return tree
 
 
-def uncompressed(vmlinuz: bytes) -> bytes | None:
-    """The ELF file inside a bzImage, which an emulator starts without the kernel unpacking itself.
+def uncompressed(vmlinuz: bytes, target: Architecture) -> bytes | None:
+    """Return the ELF file inside a bzImage, which an emulator starts without the kernel unpacking itself.
 
-    None when it is no bzImage, is packed with lz4 or lzo, or cannot be entered so: its PVH entry
-    (XEN_ELFNOTE_PHYS32_ENTRY) is missing. Source: Documentation/arch/x86/boot.rst of the kernel, xen's
-    elfnote.h.
+    None if it is not a bzImage, is packed with lz4 or lzo, or cannot be entered so: the architecture has no
+    PVH, or the kernel no PVH entry (XEN_ELFNOTE_PHYS32_ENTRY). Source: xen's elfnote.h.
     """
-    if vmlinuz[0x202:0x206] != b"HdrS" or len(vmlinuz) < 0x250:
+    header = bzimage.parse(vmlinuz) if target.pvh else None
+    if header is None:
         return None
-    sectors = vmlinuz[0x1F1] or 4
-    offset, length = struct.unpack_from("<II", vmlinuz, 0x248)
-    start = (sectors + 1) * 512 + offset
-    payload = vmlinuz[start : start + length]
     try:
-        data = _unpacked(payload)
+        data = _unpacked(vmlinuz[header.payload])
         return data if data is not None and elf.has_note(data, "Xen", _PVH_ENTRY) else None
     except (ValueError, PackageError):
         return None
@@ -76,6 +73,6 @@ def _unpacked(payload: bytes) -> bytes | None:
 
 
 def version(release: str) -> str:
-    """The kernel's own version in a release: 6.12.107 of 6.12.107+deb13-cloud-amd64."""
+    """The kernel's own version in a release: 6.12.107 of 6.12.107+deb13-cloud."""
     match = re.match(r"\d+(\.\d+)*", release)
     return match[0] if match else release

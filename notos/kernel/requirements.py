@@ -45,7 +45,6 @@ ALWAYS = (
     Requirement("UNIX", "for services' sockets"),
     Requirement("INET", "for the network"),
     Requirement("UNIX98_PTYS", "for terminals"),
-    Requirement("SERIAL_8250_CONSOLE", "for the console on ttyS0"),
     Requirement("MAGIC_SYSRQ", "to leave file systems in order at the end"),
     Requirement("VIRTIO_BLK", "for the root's drive", "virtio_blk"),
     Requirement("SQUASHFS", "to mount the root", "squashfs"),
@@ -103,7 +102,9 @@ DISK_NIX = (
 
 def requirements(machine: Machine) -> tuple[Requirement, ...]:
     """Return what `machine` needs of its kernel; modules come in the order in which stage-1 loads them."""
-    needs: tuple[Requirement, ...] = (*MACHINE[machine.vm.machine], *ALWAYS)
+    target = machine.target
+    console = Requirement(target.console_symbol, f"for the console on {target.console}")
+    needs: tuple[Requirement, ...] = (*MACHINE[machine.vm.machine], *ALWAYS, console)
     if machine.vm.cpus > 1:
         needs += SMP
     if machine.network.method != "none":

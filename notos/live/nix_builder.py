@@ -13,7 +13,6 @@ from notos.errors import ConfigError, ToolError
 from notos.live import ssh_key
 from notos.live.ssh_key import Address
 
-SYSTEM = "x86_64-linux"
 FEATURES = "benchmark big-parallel nixos-test"  # Nix's default of system-features where there is no KVM
 
 
@@ -54,7 +53,7 @@ def _line(machine: Machine, cache: Cache) -> str:
         # Through the daemon, which waits until the database knows the system: root's Nix would open the
         # store itself, and garbage that it collects before that is the running system.
         f"ssh-ng://root@{machine.hostname}?remote-store=daemon",
-        [SYSTEM, *settings.get("extra-platforms", "").split()],
+        [machine.target.nix, *settings.get("extra-platforms", "").split()],
         str(login),
         str(machine.vm.cpus) if jobs == "auto" else jobs,
         "1",

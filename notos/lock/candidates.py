@@ -91,7 +91,8 @@ class Pool:
             return f"it is in {component}: write debian: {{components: [main, {component}]}}"
         providers = [each.name for each in self._archive.providers(name)]
         popularity = self._archive.needed.__getitem__
-        near = similar_names.meant(name, self._archive.names(), providers, popularity)
+        target = self._archive.architecture
+        near = similar_names.meant(name, self._archive.names(), providers, popularity, target)
         if providers:
             return f"{name} is virtual, name one that provides it: {', '.join(near)}"
         if near:

@@ -6,17 +6,19 @@ import tempfile
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
+from notos.architecture import Architecture
 from notos.cache import Cache
 from notos.debian import deb
 from notos.debian.unpack import merged, unwanted
 from notos.errors import PackageError
 from notos.formats import elf
-from notos.formats.shared_libraries import FOLDERS, X86_64, expand
+from notos.formats.shared_libraries import expand
 from notos.formats.tree import File, Symlink
 
-FORMAT = 2
+FORMAT = 3
 LARGE = 4 << 20  # bytes of a .deb; from some such size on they have several blocks
 
 
@@ -31,15 +33,19 @@ class Need:
 
 @dataclass(frozen=True)
 class Facts:
-    """What a package's ELF files need, and its libraries: the folders that have each file name."""
+    """What a package's ELF files need, and its libraries: the folders that have each file name.
+
+    `folders` are those where ld.so looks by default.
+    """
 
     needs: tuple[Need, ...] = ()
     libraries: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    folders: tuple[str, ...] = ()
 
     def offers(self, need: Need) -> bool:
         """Whether ld.so finds the library here."""
         folders = self.libraries.get(need.soname, ())
-        return any(each in FOLDERS or each in need.folders for each in folders)
+        return any(each in self.folders or each in need.folders for each in folders)
 
     def narrowed(self, wanted: Callable[[str], bool]) -> "Facts":
         """The facts of those files whose (usr-merged) paths are `wanted`."""
@@ -50,6 +56,7 @@ class Facts:
         return Facts(
             tuple(each for each in self.needs if wanted(each.path)),
             {name: folders for name, folders in libraries.items() if folders},
+            self.folders,
         )
 
     def holds(self, need: Need) -> bool:
@@ -57,8 +64,8 @@ class Facts:
         return need.soname in self.libraries
 
 
-def known(sha256: str, cache: Cache) -> Facts | None:
-    """The facts of the .deb with this hash if it has been read before."""
+def known(sha256: str, cache: Cache, architecture: Architecture) -> Facts | None:
+    """Return the facts of the .deb with this hash, a package of `architecture`; None if it was never read."""
     try:
         kept = json.loads(cache.facts(sha256).read_bytes())
         if kept["format"] != FORMAT:
@@ -70,28 +77,35 @@ def known(sha256: str, cache: Cache) -> Facts | None:
                 for soname in sonames
             ),
             libraries={name: tuple(folders) for name, folders in kept["libraries"].items()},
+            folders=architecture.library_folders,
         )
     except (OSError, ValueError, KeyError, TypeError):
         return None  # not there, or damaged: what is in the cache can be made again
 
 
-def read(sha256s: Iterable[str], cache: Cache, *, jobs: int = 2) -> dict[str, Facts]:
-    """Read the .debs with these hashes, which are in the cache. Raises PackageError."""
+def read(
+    sha256s: Iterable[str], cache: Cache, architecture: Architecture, *, jobs: int = 2
+) -> dict[str, Facts]:
+    """Read the .debs with these hashes, packages of `architecture` in the cache. Raises PackageError."""
     wanted = sorted(set(sha256s))
     # A large one keeps all cores busy by itself; two at a time would take more memory than all the rest.
     large = [each for each in wanted if cache.download(each).stat().st_size >= LARGE]
-    found = {each: _read(each, cache) for each in large}
+    found = {each: _read(each, cache, architecture) for each in large}
     small = [each for each in wanted if each not in found]
     with ThreadPoolExecutor(jobs) as pool:
-        found.update(zip(small, pool.map(lambda each: _read(each, cache), small), strict=True))
+        found.update(zip(small, pool.map(lambda each: _read(each, cache, architecture), small), strict=True))
     return found
 
 
-def _read(sha256: str, cache: Cache) -> Facts:
+def _read(sha256: str, cache: Cache, architecture: Architecture) -> Facts:
     needs: list[tuple[str, tuple[str, ...], tuple[str, ...]]] = []
     libraries: dict[str, list[str]] = {}
     out = unwanted(())
-    tree = deb.read(cache.download(sha256), wanted=lambda path: not out(merged(path)), kept=_summary)
+    tree = deb.read(
+        cache.download(sha256),
+        wanted=lambda path: not out(merged(path)),
+        kept=partial(_summary, architecture),
+    )
     for place, entry in tree.items():
         path = merged(place)
         folder, _, name = path.rpartition("/")
@@ -105,12 +119,12 @@ def _read(sha256: str, cache: Cache) -> Facts:
         if ours and ".so" in name:
             libraries.setdefault(name, []).append(folder)
     _keep(cache.facts(sha256), {"format": FORMAT, "needs": needs, "libraries": libraries})
-    facts = known(sha256, cache)
+    facts = known(sha256, cache, architecture)
     assert facts is not None
     return facts
 
 
-def _summary(data: bytes) -> bytes:
+def _summary(architecture: Architecture, data: bytes) -> bytes:
     """What a file needs and where it looks for it; nothing for what ld.so would not run.
 
     Test data, and firmware that only looks like ELF, can be broken: that is not our business. Kept in
@@ -120,7 +134,7 @@ def _summary(data: bytes) -> bytes:
         parsed = elf.parse(data)
     except PackageError:
         return b""
-    if parsed is None or parsed.machine != X86_64:
+    if parsed is None or parsed.kind != architecture.elf:
         return b""
     return json.dumps([parsed.needed, parsed.runpath]).encode()
 

@@ -13,6 +13,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from notos.architecture import Architecture
 from notos.cache import Cache
 from notos.debian.archive import Archive
 from notos.debian.relation import Relation, parse
@@ -59,7 +60,7 @@ def resolve(
     if base is not None and {name: dict(each) for name, each in base.requests.items()} == wanted:
         return base
     pool = Pool(base, archive)
-    shelf = _Shelf(cache, fetch)
+    shelf = _Shelf(cache, archive.architecture, fetch)
     asked = pool.asked(wanted)
     sets = {name: _Set(name, pool, shelf, packages, asked) for name, packages in wanted.items()}
     while unread := [package for each in sets.values() for package in each.grow()]:
@@ -78,8 +79,11 @@ def resolve(
 class _Shelf:
     """The facts of packages, as far as they are known."""
 
-    def __init__(self, cache: Cache, fetch: Callable[[Sequence[LockedPackage]], None]) -> None:
+    def __init__(
+        self, cache: Cache, architecture: Architecture, fetch: Callable[[Sequence[LockedPackage]], None]
+    ) -> None:
         self._cache = cache
+        self._architecture = architecture
         self._fetch = fetch
         self._facts: dict[str, Facts] = {}
 
@@ -88,7 +92,7 @@ class _Shelf:
         if package.architecture == "all":  # programs in it, if any, are another machine's: data here
             return Facts()
         if package.sha256 not in self._facts:
-            kept = elf_facts.known(package.sha256, self._cache)
+            kept = elf_facts.known(package.sha256, self._cache, self._architecture)
             if kept is None:
                 return None
             self._facts[package.sha256] = kept
@@ -98,7 +102,7 @@ class _Shelf:
         """Read the .debs of `packages`, fetching those that are not there."""
         by_hash = {each.sha256: each for each in packages}
         self._fetch(list(by_hash.values()))
-        self._facts.update(elf_facts.read(by_hash, self._cache))
+        self._facts.update(elf_facts.read(by_hash, self._cache, self._architecture))
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from typing import Literal
 
+from notos.architecture import Architecture
 from notos.config.model import Machine, Package, PackageName
 from notos.lock.request import Request
 
@@ -43,8 +44,6 @@ TOOLS = {
             only=("usr/share/qemu/*.bin", "usr/share/qemu/*.rom", "usr/share/qemu/keymaps/*"),
             exclude=("usr/share/qemu/slof.bin", "usr/share/qemu/u-boot*"),
         ),
-        package("qemu-system-x86", only=("usr/bin/qemu-system-x86_64",)),
-        package("seabios"),
     ),
 }
 
@@ -119,17 +118,24 @@ def initrd_packages(machine: Machine) -> tuple[Package, ...]:
     return (*machine.initrd.packages, *(each for each in brought if each.name not in named))
 
 
-def tools(machine: Machine) -> tuple[str, ...]:
-    """The sets of programs that building `machine` takes."""
-    return tuple(name for name in TOOLS if name != TOOLS_KERNEL or machine.kernel.source is not None)
+def tools(machine: Machine, build: Architecture) -> dict[str, tuple[Package, ...]]:
+    """The programs that building `machine` on the architecture `build` takes, by set."""
+    target = machine.target
+    sets = dict(TOOLS)
+    sets[TOOLS_QEMU] += tuple(package(name, only=only) for name, only in target.qemu_packages.items())
+    if machine.kernel.source is None:
+        del sets[TOOLS_KERNEL]
+    elif build != target:
+        sets[TOOLS_KERNEL] += tuple(package(name, closure="depends") for name in target.cross_packages)
+    return sets
 
 
-def requests(machine: Machine) -> dict[str, dict[str, Request]]:
-    """What config.lock must cover: by set, how much is wanted of each package."""
+def requests(machine: Machine, build: Architecture) -> dict[str, dict[str, Request]]:
+    """What config.lock must cover to build `machine` on `build`: by set, how much of each package."""
     sets: dict[str, dict[str, Request]] = {
         SYSTEM: _requests(system_packages(machine)),
         INITRD: _requests(initrd_packages(machine)),
-        **{name: _requests(TOOLS[name]) for name in tools(machine)},
+        **{name: _requests(packages) for name, packages in tools(machine, build).items()},
     }
     source = machine.kernel.source
     if source is None:

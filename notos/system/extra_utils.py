@@ -8,6 +8,7 @@ result is proven by running it, on this host, from where it lies.
 import tempfile
 from pathlib import Path
 
+from notos.architecture import Architecture
 from notos.errors import ClosureError, NotosError
 from notos.formats import elf, shared_libraries
 from notos.formats.tree import File, Symlink, Tree
@@ -18,7 +19,7 @@ NAME = "extra-utils"
 PROGRAM_FOLDERS = ("usr/bin", "usr/sbin")
 
 
-def relocate(packages: Tree, prefix: str) -> Tree:
+def relocate(packages: Tree, prefix: str, target: Architecture) -> Tree:
     """A tree of bin/ and lib/ with the programs of `packages` (as laid out by packages.unpack).
 
     `prefix` is the store path (a placeholder) that the interpreter is set to. Raises ClosureError
@@ -30,28 +31,30 @@ def relocate(packages: Tree, prefix: str) -> Tree:
         if path.rpartition("/")[0] in PROGRAM_FOLDERS and isinstance(entry, (File, Symlink))
     ]
     files = [path for path in programs if isinstance(packages.get(path), File)]
-    needed = shared_libraries.closure(packages, files)
+    needed = shared_libraries.closure(packages, files, target)
     tree = Tree()
     tree.directory("bin")
     for soname, path in sorted(needed.items()):
-        tree.file(f"lib/{soname}", _patched(_bytes(packages, path), prefix, program=False), executable=True)
+        tree.file(
+            f"lib/{soname}", _patched(_bytes(packages, path), prefix, target, program=False), executable=True
+        )
     for path in programs:
         entry = packages.get(path)
         name = "bin/" + path.rpartition("/")[2]
         if name in tree:
             raise ClosureError(f"two programs of the initrd are called {name}", hint="exclude one of them")
         if isinstance(entry, File):
-            tree.file(name, _patched(entry.read(), prefix, program=True), executable=True)
+            tree.file(name, _patched(entry.read(), prefix, target, program=True), executable=True)
         elif isinstance(entry, Symlink):
             tree.symlink(name, entry.target.rpartition("/")[2])
-    for path in applet_paths(packages):
+    for path in applet_paths(packages, target):
         name = "bin/" + path.rpartition("/")[2]
         if name not in tree:
             tree.symlink(name, "busybox")
     return tree
 
 
-def prove(root: Path, prefix: str) -> None:
+def prove(root: Path, prefix: str, target: Architecture) -> None:
     """Show that the tree written at `root`, whose interpreter is `prefix`/lib/…, works.
 
     Every program names a loader that is there, whatever needs a library looks for it in lib/, where
@@ -66,14 +69,14 @@ def prove(root: Path, prefix: str) -> None:
         if path.startswith("bin/") and loader is not None and loader.removeprefix(f"{prefix}/") not in tree:
             raise ClosureError(f"{path} of extra-utils asks for the loader {loader}")
         for soname in parsed.needed:
-            known = soname.startswith("ld-linux") or parsed.runpath == (f"{prefix}/lib",)
+            known = soname == target.loader_name or parsed.runpath == (f"{prefix}/lib",)
             if not known or f"lib/{soname}" not in tree:
                 raise ClosureError(f"{path} of extra-utils needs {soname}, which it does not find in lib/")
     if "bin/busybox" not in tree:
         return
-    found = next((root / "lib").glob("ld-linux*"), None)
+    ours = root / "lib" / target.loader_name
     # Here lib/ is not at its place in the store yet. A static busybox has no loader, and needs none.
-    via = [str(found), "--library-path", str(root / "lib")] if found is not None else []
+    via = [str(ours), "--library-path", str(root / "lib")] if ours.exists() else []
     said = run([*via, root / "bin/busybox", "ash", "-c", "echo hello world"])
     if said != b"hello world\n":
         raise NotosError(f"extra-utils' ash said {said!r} instead of hello world")
@@ -86,7 +89,7 @@ def _bytes(tree: Tree, path: str) -> bytes:
     return entry.read()
 
 
-def _patched(data: bytes, prefix: str, *, program: bool) -> bytes:
+def _patched(data: bytes, prefix: str, target: Architecture, *, program: bool) -> bytes:
     """The ELF file with its run path, and a program's interpreter, moved below `prefix`, by patchelf.
 
     A script, a static program and libc itself, which needs nothing but the loader, stay as they are.
@@ -95,7 +98,7 @@ def _patched(data: bytes, prefix: str, *, program: bool) -> bytes:
     if parsed is None:
         return data
     options = []
-    if [each for each in parsed.needed if not each.startswith("ld-linux")]:
+    if [each for each in parsed.needed if each != target.loader_name]:
         options += ["--set-rpath", f"{prefix}/lib"]
     if program and parsed.interpreter is not None:
         options += ["--set-interpreter", f"{prefix}/lib/{parsed.interpreter.rpartition('/')[2]}"]

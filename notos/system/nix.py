@@ -6,6 +6,7 @@ scripts/stage2/etc; runit/services/nix-daemon starts it.
 
 from collections.abc import Iterator
 
+from notos.architecture import Architecture
 from notos.config.model import Machine
 from notos.formats import shared_libraries
 from notos.formats.tree import File, Tree
@@ -41,7 +42,7 @@ def conf(machine: Machine, system: Tree) -> str:
         "max-jobs": "auto",
         "nix-path": "",
         "sandbox-fallback": "false",
-        "sandbox-paths": " ".join(_sandbox_paths(system)),
+        "sandbox-paths": " ".join(_sandbox_paths(system, machine.target)),
         "substituters": "",
         "trusted-users": "root",
     }
@@ -54,7 +55,7 @@ def conf(machine: Machine, system: Tree) -> str:
     return "".join(f"{key} = {value}".rstrip() + "\n" for key, value in sorted(settings.items()))
 
 
-def _sandbox_paths(system: Tree) -> Iterator[str]:
+def _sandbox_paths(system: Tree, target: Architecture) -> Iterator[str]:
     """The shell and just the libraries that it is linked against (nix.conf(5), sandbox-paths).
 
     They are named through /usr: for a path in the store Nix would bring its closure, which is the
@@ -64,12 +65,8 @@ def _sandbox_paths(system: Tree) -> Iterator[str]:
     usr = Tree()
     for path, entry in system.items():
         usr.add(f"usr/{path}", entry)
-    for soname, path in sorted(shared_libraries.closure(usr, [f"usr/{SHELL}"]).items()):
-        # The loader where programs ask for it (System V ABI for x86-64), the others where it looks.
-        target = (
-            f"/lib64/{soname}"
-            if soname.startswith("ld-linux")
-            else f"/{shared_libraries.FOLDERS[0]}/{soname}"
-        )
+    for soname, path in sorted(shared_libraries.closure(usr, [f"usr/{SHELL}"], target).items()):
+        # The loader at the path that programs name, the others where it looks.
+        inside = target.loader if soname == target.loader_name else f"/{target.libraries}/{soname}"
         assert isinstance(usr.get(path), File), "a link would lead nowhere in the sandbox"
-        yield target if target == f"/{path}" else f"{target}=/{path}"
+        yield inside if inside == f"/{path}" else f"{inside}=/{path}"

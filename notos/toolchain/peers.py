@@ -41,4 +41,6 @@ def tree(names: Iterable[str], archive: Archive, kept: Path, *, closure: str = "
     key = tools_tree.key(each.sha256 for each in packages)
     if not cache.tools(key).exists():
         bring(packages)
-    return tools_tree.ensure(cache, key, [Unpack(cache.download(each.sha256)) for each in packages])
+    return tools_tree.ensure(
+        cache, key, archive.architecture, [Unpack(cache.download(each.sha256)) for each in packages]
+    )

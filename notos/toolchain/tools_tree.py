@@ -14,29 +14,42 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from notos.architecture import Architecture
 from notos.cache import Cache
 from notos.config.model import Package
 from notos.debian.unpack import ALIASED, Unpack, unpack
 from notos.errors import ToolError
 
 LAYOUT = 1  # counts up when a tree's contents change for the same packages
-LOADER = "usr/lib64/ld-linux-x86-64.so.2"
-LIBRARIES = "usr/lib/x86_64-linux-gnu"
 ALTERNATIVES = {"usr/bin/awk": "mawk"}  # links that a package makes when it is installed
 
 
 @dataclass(frozen=True)
 class ToolsTree:
-    """An unpacked tree; `root` is the folder that would be / on a machine that had it."""
+    """An unpacked tree; `root` is the folder that would be / on a machine that had it.
+
+    `build` is the architecture of its programs, which is this computer's.
+    """
 
     root: Path
+    build: Architecture
+
+    @property
+    def loader(self) -> Path:
+        """The loader, ld.so(8)."""
+        return self.root / "usr" / self.build.loader.lstrip("/")
+
+    @property
+    def libraries(self) -> Path:
+        """The folder of its libraries."""
+        return self.root / self.build.libraries
 
     def command(self, program: str) -> list[str]:
         """The words that run `program`, a bare name, from this tree on any host."""
         for folder in ("usr/bin", "usr/sbin"):
             path = self.root / folder / program
             if path.exists():
-                loader = [str(self.root / LOADER), "--library-path", str(self.root / LIBRARIES)]
+                loader = [str(self.loader), "--library-path", str(self.libraries)]
                 return [*loader, "--argv0", program, str(path)]
         raise ToolError(
             f"no {program} in the tools tree {self.root}", hint="remove that folder; it is made anew"
@@ -53,13 +66,16 @@ def key(sha256s: Iterable[str], packages: Iterable[Package] = (), keep: Sequence
     return hashlib.sha256("\n".join(words).encode()).hexdigest()[:32]
 
 
-def ensure(cache: Cache, name: str, debs: Sequence[Unpack], keep: Sequence[str] = ()) -> ToolsTree:
+def ensure(
+    cache: Cache, name: str, build: Architecture, debs: Sequence[Unpack], keep: Sequence[str] = ()
+) -> ToolsTree:
     """The tree of `debs`, whose key is `name`, unpacked if it is not there yet.
 
+    `build` is the architecture of the packages.
     It is written beside and renamed, so that it is whole or absent; of two builds at once, one wins
     and the other takes its tree.
     """
-    tree = ToolsTree(cache.tools(name))
+    tree = ToolsTree(cache.tools(name), build)
     if tree.root.is_dir():
         return tree
     tree.root.parent.mkdir(parents=True, exist_ok=True)

@@ -269,7 +269,7 @@ class Body:
 
     def screen_text(self) -> str:
         """What can be read on the screen (OCR by tesseract). Raises MachineError, FetchError."""
-        reader = screen.reader(self.built.folder, self._debian or Debian())
+        reader = screen.reader(self.built.folder, self._debian or Debian(), self.built.build)
         return screen.text(self.qmp, reader)
 
     def wait_for_text(self, what: str | re.Pattern[str], seconds: float = BOOT) -> str:

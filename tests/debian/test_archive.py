@@ -10,6 +10,7 @@ from pathlib import Path
 import pysequoia
 import pytest
 
+from notos.architecture import AMD64
 from notos.cache import Cache
 from notos.config.model import ComponentName, SuiteName
 from notos.debian import release
@@ -19,6 +20,7 @@ from notos.debian.index import Index
 from notos.debian.mirror import Mirrors
 from notos.errors import FetchError, LockError, SignatureError
 from notos.lock.candidates import Pool
+from tests.other_architecture import OTHER
 from tests.signed_archive import SUITE, Deb, Fault, Server, SignedArchive, serving, stamp
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -48,7 +50,9 @@ def server(signed: SignedArchive, monkeypatch: pytest.MonkeyPatch) -> Iterator[S
 
 @pytest.fixture
 def archive(signed: SignedArchive, server: Server, tmp_path: Path) -> Archive:
-    return Archive(server.debian(), Cache(tmp_path / "cache"), keys=signed.keys, retries=Retries(2, 0.0))
+    return Archive(
+        server.debian(), Cache(tmp_path / "cache"), AMD64, keys=signed.keys, retries=Retries(2, 0.0)
+    )
 
 
 def test_a_package_from_the_index_to_the_deb(archive: Archive, server: Server) -> None:
@@ -235,6 +239,11 @@ def test_a_missing_component(archive: Archive) -> None:
     with pytest.raises(LockError, match="has no contrib/binary-amd64/Packages") as caught:
         replace(archive, debian=debian).newest("bash")
     assert "components" in caught.value.hint
+
+
+def test_packages_are_those_of_the_architecture(archive: Archive) -> None:
+    with pytest.raises(LockError, match="has no main/binary-other/Packages"):
+        replace(archive, architecture=OTHER).newest("bash")
 
 
 def test_a_mirror_that_carries_main_alone(archive: Archive, signed: SignedArchive, server: Server) -> None:

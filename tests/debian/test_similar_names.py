@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from notos import architecture
 from notos.cache import Cache
 from notos.config import loader
 from notos.debian import similar_names
@@ -47,7 +48,7 @@ TYPED = [
 
 @pytest.fixture(scope="module")
 def archive() -> Archive:
-    return Archive(loader.load(ROOT / "config.yaml").machine.debian, Cache.default())
+    return Archive(loader.load(ROOT / "config.yaml").machine.debian, Cache.default(), architecture.host())
 
 
 @pytest.fixture(scope="module")
@@ -86,5 +87,7 @@ def test_a_package_of_another_component_is_found_there(pool: Pool) -> None:
 def test_every_package_that_is_named_for_a_program_exists(archive: Archive) -> None:
     """In this release or the next: the list serves all, and names what exists only."""
     names = archive.names()
-    packages = {each for packages in similar_names.PROGRAMS.values() for each in packages}
+    packages = {
+        each for packages in similar_names.programs(architecture.host()).values() for each in packages
+    }
     assert packages <= names

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
+from notos import architecture
 from notos.cache import Cache
 from notos.config import loader
 from notos.debian.archive import Archive
@@ -15,5 +16,5 @@ from tests.conftest import ROOT
 def program() -> Callable[[str], list[str]]:
     """The words that run a program of the reader's host: `program("git")`."""
     debian = loader.load(ROOT / "config.yaml").machine.debian
-    archive = Archive(debian, Cache.default())
+    archive = Archive(debian, Cache.default(), architecture.host())
     return peers.tree(("git", "openssh-client"), archive, ROOT / "build/tests/docs.lock").command

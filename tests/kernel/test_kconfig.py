@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from notos.architecture import AMD64
 from notos.errors import KernelError
 from notos.kernel import kconfig
 from notos.kernel.kconfig import Asked
@@ -160,19 +161,19 @@ RESOLVED = {"BLOCK": "y", "TUNED": "y", "CPUS": "8", "ONE": "y", "DRIVER": "m", 
     ],
 )
 def test_why(source: Path, symbol: str, value: str, reason: str) -> None:
-    said = kconfig.Explainer(source, RESOLVED)(Asked(symbol, value, "f.config:3"))
+    said = kconfig.Explainer(source, RESOLVED, AMD64)(Asked(symbol, value, "f.config:3"))
     got = RESOLVED.get(symbol, "n")
     assert said.startswith(f"f.config:3: CONFIG_{symbol}={value} was asked for, and it is {got}: ")
     assert reason in said
 
 
 def test_a_prompt_that_is_not_there(source: Path) -> None:
-    said = kconfig.Explainer(source, {})(Asked("TUNED", "y", "f:1"))
+    said = kconfig.Explainer(source, {}, AMD64)(Asked("TUNED", "y", "f:1"))
     assert said.endswith("its prompt is there only with EXPERT, which is n")
 
 
 def test_what_a_machine_needs_says_for_what(source: Path) -> None:
-    error = kconfig.explained([Asked("NET", "y", "", "for libc")], source, {}, hint="do this")
+    error = kconfig.explained([Asked("NET", "y", "", "for libc")], source, {}, AMD64, hint="do this")
     assert str(error) == "CONFIG_NET=y is needed for libc, and it is n, for nothing asks for it: do this"
 
 
@@ -181,13 +182,13 @@ def test_the_environment_is_left_as_it_was(source: Path, monkeypatch: pytest.Mon
 
     monkeypatch.setenv("CC", "mine")
     before = dict(os.environ)
-    kconfig.Explainer(source, {})
+    kconfig.Explainer(source, {}, AMD64)
     assert dict(os.environ) == before
 
 
 def test_kconfig_files_that_cannot_be_read(tmp_path: Path) -> None:
     with pytest.raises(KernelError, match=r"the Kconfig files of .* cannot be read"):
-        kconfig.Explainer(tmp_path, {})
+        kconfig.Explainer(tmp_path, {}, AMD64)
 
 
 def test_what_a_menu_changed_is_a_fragment() -> None:

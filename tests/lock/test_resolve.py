@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from notos.architecture import AMD64
 from notos.cache import Cache
 from notos.debian import download
 from notos.debian.archive import Archive
@@ -65,7 +66,9 @@ class World:
         self.signed.publish([*BASICS, *debs])
 
     def archive(self) -> Archive:
-        return Archive(self.server.debian(), self.cache, keys=self.signed.keys, retries=Retries(1, 0.0))
+        return Archive(
+            self.server.debian(), self.cache, AMD64, keys=self.signed.keys, retries=Retries(1, 0.0)
+        )
 
     def resolve(self, requests: Closures, base: Lock | None = None) -> Lock:
         archive = self.archive()

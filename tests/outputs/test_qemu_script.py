@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from notos.architecture import AMD64
 from notos.config import loader
 from notos.live.ssh_key import Keys
 from notos.outputs.qemu import command_line, script
@@ -106,7 +107,7 @@ def rendered(built: Project, folder: Path, text: str) -> Path:
     keys = Keys(folder / "none", folder / "none")
     path = folder / "runvm.sh"
     folder.mkdir(exist_ok=True)
-    path.write_text(script.render(machine, toplevel, ToolsTree(folder), keys))
+    path.write_text(script.render(machine, toplevel, ToolsTree(folder, AMD64), keys))
     path.chmod(0o755)
     for name in ("vmlinuz", "vmlinux", "initrd", "root.squashfs"):
         (folder / name).touch()

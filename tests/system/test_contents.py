@@ -3,6 +3,7 @@
 from dataclasses import replace
 from pathlib import Path
 
+from notos.architecture import AMD64
 from notos.config import loader
 from notos.config.model import (
     Kernel,
@@ -39,8 +40,8 @@ def test_each_feature_brings_what_it_runs() -> None:
 def test_the_config_s_word_goes_first() -> None:
     own = Package(name=PackageName("nix-bin"), closure="depends")
     machine = replace(DEFAULT, system=System(packages=(own,)))
-    assert contents.requests(machine)["system"]["nix-bin"].closure == "depends"
-    assert contents.requests(machine)["system"]["runit"].closure == "elf"
+    assert contents.requests(machine, AMD64)["system"]["nix-bin"].closure == "depends"
+    assert contents.requests(machine, AMD64)["system"]["runit"].closure == "elf"
 
 
 def test_services_bring_theirs() -> None:
@@ -51,16 +52,16 @@ def test_services_bring_theirs() -> None:
 
 def test_a_kernel_of_one_s_own_brings_what_compiles_it() -> None:
     kernel = Kernel(source=KernelSource(package=PackageName("linux-source-6.12")))
-    sets = contents.requests(replace(DEFAULT, kernel=kernel))
+    sets = contents.requests(replace(DEFAULT, kernel=kernel), AMD64)
     assert sets["source"] == {"linux-source-6.12": Request("package")}
     assert sets["tools/kernel"]["gcc"].closure == "depends"
     assert "kernel" not in sets
     tarball = Kernel(source=KernelSource(url=Url("http://x.example/l.tar"), sha256=Sha256("0" * 64)))
-    assert {"source", "kernel"}.isdisjoint(contents.requests(replace(DEFAULT, kernel=tarball)))
+    assert {"source", "kernel"}.isdisjoint(contents.requests(replace(DEFAULT, kernel=tarball), AMD64))
 
 
 def test_the_sets() -> None:
-    sets = contents.requests(DEFAULT)
+    sets = contents.requests(DEFAULT, AMD64)
     assert set(sets) == {"system", "initrd", "kernel", "tools/image", "tools/qemu"}
     assert sets["kernel"] == {"linux-image-cloud-amd64": Request("package")}
     assert sets["tools/qemu"]["qemu-system-x86"].only == ("usr/bin/qemu-system-x86_64",)

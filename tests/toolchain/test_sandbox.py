@@ -111,11 +111,12 @@ os.execv(sys.executable, [sys.executable, "-c", sys.argv[2], sys.argv[1]])
 TRY = """
 import sys
 from pathlib import Path
+from notos import architecture
 from notos.errors import ToolError
 from notos.toolchain.sandbox import Sandbox
 from notos.toolchain.tools_tree import ToolsTree
 try:
-    Sandbox(ToolsTree(Path(sys.argv[1]))).prove()
+    Sandbox(ToolsTree(Path(sys.argv[1]), architecture.host())).prove()
 except ToolError as error:
     print(error)
 """

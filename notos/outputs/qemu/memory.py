@@ -4,11 +4,11 @@ Two moments count. As the kernel starts, it and the initrd, packed and unpacked,
 services run, there must be room for the kernel and for them; how much they need was measured.
 """
 
-import struct
 from pathlib import Path
 
 from notos.config.model import Machine
 from notos.errors import KernelError
+from notos.kernel import bzimage
 
 MIB = 1 << 20
 STEP = 8  # MiB to which it is rounded up
@@ -24,20 +24,15 @@ def least(machine: Machine, *, vmlinuz: Path, initrd: Path, unpacked: int) -> in
 
     Raises KernelError where `vmlinuz` is not a bzImage.
     """
-    address, kernel = _needs(vmlinuz)
-    start = address + kernel + initrd.stat().st_size + unpacked + _START
-    run = kernel + (_NIX if machine.nix.enable else _SYSTEM) * MIB
+    header = _header(vmlinuz)
+    start = header.address + header.memory + initrd.stat().st_size + unpacked + _START
+    run = header.memory + (_NIX if machine.nix.enable else _SYSTEM) * MIB
     return max(LEAST, -(-max(start, run) // (STEP * MIB)) * STEP)
 
 
-def _needs(vmlinuz: Path) -> tuple[int, int]:
-    """Return where a kernel is put, and how many bytes it needs from there on before it knows its memory.
-
-    Source: Documentation/arch/x86/boot.rst of the kernel, pref_address and init_size.
-    """
+def _header(vmlinuz: Path) -> bzimage.Header:
     with vmlinuz.open("rb") as stream:
-        header = stream.read(0x264)
-    if header[0x202:0x206] != b"HdrS" or len(header) < 0x264:
+        header = bzimage.parse(stream.read(bzimage.HEADER_SIZE))
+    if header is None:
         raise KernelError(f"{vmlinuz} is not a bzImage", hint="name another kernel.package in the config")
-    address, size = struct.unpack_from("<QI", header, 0x258)
-    return address, size
+    return header

@@ -6,7 +6,7 @@ from notos.config.model import SSH_PORT, Machine
 from notos.errors import ConfigError
 from notos.home import own
 from notos.live.ssh_key import Keys
-from notos.outputs.qemu import memory, network
+from notos.outputs.qemu import command_line, memory, network
 from notos.store.store import StoreObject
 from notos.system import template
 from notos.toolchain.tools_tree import ToolsTree
@@ -29,7 +29,8 @@ def render(
     ./doit, notos, or one of them with config=.
     Raises ScriptError.
     """
-    vm = machine.vm
+    vm, target = machine.vm, machine.target
+    kind = target.machine_types[vm.machine]
     ssh = machine.ssh.server != "none"
     values: dict[str, template.Value] = {
         "name": machine.name,
@@ -42,7 +43,18 @@ def render(
         "userNetwork": network.options(machine.network),
         "systemConfig": toplevel.path,
         "kernelParams": " ".join(machine.kernel_params),
+        "serialPort": target.console,
+        "longest": command_line.longest(machine),
+        "machineOptions": kind.options,
+        "machineParams": " ".join(kind.kernel_params),
+        "singleProcessorParams": " ".join(kind.single_processor_params),
+        "emulatedCpu": target.qemu_cpu,
+        "kvmFlags": " or ".join(target.kvm_flags),
         "qemuTree": str(qemu.root),
+        "qemuLoader": str(qemu.loader),
+        "qemuLibraries": str(qemu.libraries),
+        "qemuProgram": target.qemu,
+        "qemuData": target.qemu_data,
         "build": f"{program} runvm",
         "login": f"{program} ssh" if ssh else "",
         "loginPort": str(next((host for host, guest in vm.forward.items() if guest == SSH_PORT), "")),
