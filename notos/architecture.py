@@ -39,7 +39,7 @@ class Architecture:
     # ELF: EI_CLASS, EI_DATA and e_machine of the header (System V gABI, chapter 4), and ld.so(8)
     elf: tuple[int, int, int]
     loader: str  # the path that programs have in PT_INTERP
-    library_folders: tuple[str, ...]  # where ld.so looks by default, below /
+    library_folders: tuple[str, ...]  # where Debian's ld.so looks by default, usr-merged
 
     # The kernel's makefiles, and Debian's packages of it
     kernel_arch: str  # ARCH of make
@@ -87,7 +87,7 @@ AMD64 = Architecture(
     title="x86-64",
     elf=(2, 1, 62),
     loader="/lib64/ld-linux-x86-64.so.2",
-    library_folders=("usr/lib/x86_64-linux-gnu", "usr/lib64", "usr/lib"),
+    library_folders=("usr/lib/x86_64-linux-gnu", "usr/lib"),
     kernel_arch="x86_64",
     kernel_folder="x86",
     kernel_image="arch/x86/boot/bzImage",

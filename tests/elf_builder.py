@@ -43,14 +43,14 @@ def elf(
         head, b"\x7fELF", bits // 32, 1, 1, 0, 0, 3, machine, 1, 0, sizes[0], 0, 0, *sizes, 3, 0, 0, 0
     )
 
-    def segment(kind: int, flags: int, offset: int, address: int, size: int, align: int) -> bytes:
-        place = (offset, address, address, size, size)
-        return struct.pack(
-            segment_of, kind, *((flags, *place, align) if bits == 64 else (*place, flags, align))
-        )
+    def segment(kind: int, flags: int, at: int, size: int, align: int) -> bytes:
+        """A segment that is loaded where it stands in the file."""
+        place = (at, at, at, size, size)
+        members = (flags, *place, align) if bits == 64 else (*place, flags, align)
+        return struct.pack(segment_of, kind, *members)
 
-    load = segment(1, 5, 0, 0, total, 4096)
-    dynamic_segment = segment(2, 6, at, at, len(dynamic), 8)
+    load = segment(1, 5, 0, total, 4096)
+    dynamic_segment = segment(2, 6, at, len(dynamic), 8)
     kind = 3 if asked else 0  # PT_INTERP, or PT_NULL
-    loader = segment(kind, 4, total - len(asked), 0, len(asked), 1)
+    loader = segment(kind, 4, total - len(asked), len(asked), 1)
     return header + load + dynamic_segment + loader + strings + dynamic + asked
