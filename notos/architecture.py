@@ -26,9 +26,12 @@ class MachineType:
     device_bytes: int = 0  # that QEMU itself may add to the kernel's command line
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Architecture:
-    """One architecture. Paths below usr/ are those of Debian's packages, usr-merged."""
+    """One architecture. Paths below usr/ are those of Debian's packages, usr-merged.
+
+    There is one value of each: they compare by identity.
+    """
 
     debian: str  # Debian's name, DEB_HOST_ARCH of dpkg-architecture(1)
     uname: str  # the machine's name in uname(2)

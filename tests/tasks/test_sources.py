@@ -56,3 +56,12 @@ def test_it_is_the_same_in_every_process() -> None:
     }
     assert len(said) == 1
     assert b"made.work" in next(iter(said))
+
+
+@pytest.mark.parametrize(
+    "module",
+    ["notos.outputs.qemu.script", "notos.kernel.requirements", "notos.live.nix_builder", "notos.system.etc"],
+)
+def test_what_a_machine_s_architecture_is_counts(module: str) -> None:
+    """A module reads it as Machine.target, without importing notos.architecture."""
+    assert "notos/architecture.py" in sources.hashes([module])
