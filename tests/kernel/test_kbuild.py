@@ -115,6 +115,11 @@ def test_nothing_of_this_host_is_in_it(
     assert data(first, "vmlinuz") == data(second, "vmlinuz")
 
 
+def test_make_builds_for_the_target(kbuild: Kbuild) -> None:
+    tree, _ = built(replace(kbuild, target=replace(AMD64, kernel_arch="other")))
+    assert b"ARCH=other\n" in data(tree, "vmlinuz")
+
+
 def test_an_error_is_told_in_the_compiler_s_words(kbuild: Kbuild) -> None:
     (kbuild.source / "init/three.c").write_text("int three(void)\n{\n\treturn nothing;\n}\n")
     kbuild = replace(kbuild, build=Build(jobs=1))
