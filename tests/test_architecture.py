@@ -16,6 +16,7 @@ from notos.architecture import AMD64, Architecture
 from notos.config import loader
 from notos.config.model import Kernel, KernelSource, Machine, PackageName, Vm
 from notos.debian import similar_names
+from notos.errors import ConfigError
 from notos.formats import elf
 from notos.kernel import kconfig, package, requirements
 from notos.live.ssh_key import Keys
@@ -215,3 +216,17 @@ def test_only_a_kernel_with_pvh_is_unpacked(built: Project) -> None:
 def test_names_that_were_meant_are_the_target_s() -> None:
     found = similar_names.meant("linux", ["linux-image-other"], (), lambda _: 0, OTHER)
     assert found == ["linux-image-other"]
+
+
+@pytest.mark.parametrize("base", ["tinyconfig", "defconfig", *AMD64.defconfigs])
+def test_a_kernel_starts_from_the_architecture_s_configurations(tmp_path: Path, base: str) -> None:
+    config = tmp_path / "c.yaml"
+    config.write_text(f"name: x\nkernel: {{source: linux-source-6.12, base: {base}}}\n")
+    assert loader.load(config).machine.kernel.base == base
+
+
+def test_another_architecture_s_configuration_is_refused(tmp_path: Path) -> None:
+    config = tmp_path / "c.yaml"
+    config.write_text(f"name: x\nkernel: {{source: linux-source-6.12, base: {OTHER.defconfigs[0]}}}\n")
+    with pytest.raises(ConfigError, match="other_defconfig does not exist"):
+        loader.load(config)
