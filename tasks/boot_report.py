@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from notos.home import own
 from tasks import reporter
-from tasks.graph import MACHINE, Task, build, params, step
+from tasks.graph import FEATURES, MACHINE, Task, build, params, step
 from tasks.image import RUNVM
 from tasks.usage import from_caller, usage
 
@@ -42,7 +42,7 @@ def tell(runs: int, against: str, json: str, svg: str) -> None:
 
     if runs < 1:
         raise MachineError(f"--runs {runs} is no number of boots", hint="5 are usual")
-    if MACHINE.ssh.server == "none":
+    if not FEATURES.login:
         raise MachineError(
             "the machine has no ssh server whose banner could be waited for", hint="set ssh.server"
         )

@@ -3,7 +3,7 @@
 import os
 
 from tasks import running
-from tasks.graph import CACHE, MACHINE, Task, step
+from tasks.graph import CACHE, FEATURES, MACHINE, Task, step
 from tasks.usage import HOST, PORT, usage
 
 
@@ -16,4 +16,7 @@ def show() -> None:
     """Print what a shell evaluates. Raises ConfigError, MachineError, ToolError."""
     from notos.live import nix_builder
 
-    print(nix_builder.shell(MACHINE, CACHE, running.address(), os.environ.get("NIX_CONFIG", "")), end="")
+    print(
+        nix_builder.shell(MACHINE, FEATURES, CACHE, running.address(), os.environ.get("NIX_CONFIG", "")),
+        end="",
+    )

@@ -9,10 +9,12 @@ from typing import Any
 
 from doit.exceptions import InvalidDodoFile, TaskFailed
 
+from notos import loader
 from notos.cache import Cache
-from notos.config import loader
 from notos.config.model import Machine
 from notos.errors import NotosError
+from notos.features import registry
+from notos.features.model import Features
 from notos.host import settings as host_settings
 from tasks import output, usage
 from tasks.session import HINTS
@@ -54,6 +56,7 @@ except NotosError as error:
     raise _BrokenConfigError(str(error)) from None
 
 MACHINE: Machine = LOADED.machine
+FEATURES: Features = registry.features(MACHINE)
 LOCK = str(CONFIG.with_suffix(".lock"))
 FOLDER = f"build/{MACHINE.name}"
 DRIVE = "disk.img"  # made by runvm.sh

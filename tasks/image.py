@@ -9,6 +9,7 @@ from tasks import project, tools
 from tasks.graph import (
     CACHE,
     CONFIG,
+    FEATURES,
     MACHINE,
     Task,
     build,
@@ -77,12 +78,10 @@ def task_runvm() -> Task:
     """write runvm.sh, which boots the machine in QEMU"""
     values = {
         "vm": vars(MACHINE.vm) | {"forward": {str(host): to for host, to in MACHINE.vm.forward.items()}},
-        "kernel_params": MACHINE.kernel_params,
-        "disk": MACHINE.disk and MACHINE.disk.size,
+        "config.kernel_params": MACHINE.kernel_params,
         "cache": str(CACHE.root),
-        "ssh": MACHINE.ssh.server,
         "program": program(),
-        "network": vars(MACHINE.network),
+        **FEATURES.plain("kernel_params", "subnet", "drive", "login", "memory"),
     }
     return {
         "actions": [step(write_runvm)],
@@ -104,7 +103,7 @@ def write_runvm() -> None:
     keys = ssh_key.ensure(CACHE, qemu)
     least = _least_memory()
     script.check_memory(MACHINE, least)
-    text = script.render(MACHINE, toplevel, qemu, keys, least=least, program=program())
+    text = script.render(MACHINE, FEATURES, toplevel, qemu, keys, least=least, program=program())
     write_if_changed(RUNVM, text.encode(), mode=0o755)
     write_if_changed(build(Path(WAIT_FOR_SSH).name), Path(WAIT_FOR_SSH).read_bytes())
     if not linked():
@@ -135,7 +134,7 @@ def _least_memory() -> int:
     from notos.outputs.qemu import memory
 
     unpacked = sum(each.nar_size for each in project.STORE.closure([project.get("stage1")]))
-    return memory.least(MACHINE, vmlinuz=Path(VMLINUZ), initrd=Path(INITRD), unpacked=unpacked)
+    return memory.least(FEATURES, vmlinuz=Path(VMLINUZ), initrd=Path(INITRD), unpacked=unpacked)
 
 
 def program() -> str:

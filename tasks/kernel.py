@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from notos.kernel import requirements
 from notos.system import contents
 from tasks import kernel_package, kernel_source, project, sets, tools
-from tasks.graph import CACHE, MACHINE, Task, build, intact, manifest, settings, step
+from tasks.graph import CACHE, FEATURES, MACHINE, Task, build, intact, manifest, settings, step
 from tasks.usage import FRAGMENT, usage
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def task_kernel() -> Iterator[Task]:
 
 def system_modules() -> list[str]:
     """What modprobe finds in the running system: what the config names, and what the boot asks for."""
-    later = [each.module for each in requirements.requirements(MACHINE) if not each.early]
+    later = [each.module for each in FEATURES.requirements if not each.early]
     return list(dict.fromkeys([*MACHINE.kernel.system_modules, *later]))
 
 
@@ -69,9 +69,7 @@ def pick() -> None:
     from notos.kernel import kconfig, modules, package
 
     symbols = kconfig.symbols(Path(CONFIG).read_text())
-    loaded = list(
-        dict.fromkeys([*MODULES, *requirements.implied(symbols, requirements.requirements(MACHINE))])
-    )
+    loaded = list(dict.fromkeys([*MODULES, *requirements.implied(symbols, FEATURES.requirements)]))
     opened = modules.Kernel(project.tree("kernel"))
     _check_named(opened)
     version = package.version(opened.release)

@@ -5,17 +5,9 @@ from pathlib import Path
 
 from notos.system import contents
 from tasks import project, sets
-from tasks.graph import CACHE, MACHINE, Task, intact, manifest, settings, step, write_if_changed
+from tasks.graph import CACHE, FEATURES, MACHINE, Task, intact, manifest, settings, step, write_if_changed
 
-# What of the config says what the machine needs of any kernel.
-NEEDS = {
-    "network": MACHINE.network.method,
-    "nix": MACHINE.nix.enable,
-    "disk": MACHINE.disk is not None,
-    "ssh": MACHINE.ssh.server != "none",
-    "vm.machine": MACHINE.vm.machine,
-    "vm.cpus": MACHINE.vm.cpus > 1,
-}
+NEEDS = FEATURES.plain("requirements")  # of any kernel
 EDITED = ["kernel:configure"]
 
 
@@ -66,7 +58,7 @@ def configure(config: str) -> None:
     from notos.kernel import kconfig, requirements
 
     text = (project.STORE.location(project.get("kernel")) / "config").read_bytes()
-    requirements.check(kconfig.symbols(text.decode()), requirements.requirements(MACHINE))
+    requirements.check(kconfig.symbols(text.decode()), FEATURES.requirements)
     write_if_changed(config, text)
 
 
@@ -91,8 +83,8 @@ def menuconfig(_config: str) -> None:
 
 def diffconfig(config: str) -> None:
     """Print what the machine needs, and what the kernel has."""
-    from notos.kernel import kconfig, requirements
+    from notos.kernel import kconfig
 
     symbols = kconfig.symbols(Path(config).read_text())
-    for each in requirements.requirements(MACHINE):
+    for each in FEATURES.requirements:
         print(f"  {each.symbol:<28} {symbols.get(each.symbol, 'n'):<4} needed {each.why}")

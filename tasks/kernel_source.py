@@ -11,6 +11,7 @@ from notos.system import contents
 from tasks import project, reporter, sets, tools
 from tasks.graph import (
     CACHE,
+    FEATURES,
     FOLDER,
     HOST,
     LOADED,
@@ -188,8 +189,7 @@ def configure(config: str) -> None:
     source = CACHE.source(_key())
     if problems := kconfig.unmet(asked, symbols):
         raise kconfig.explained(problems, source, symbols, hint="change kernel.options or the fragments")
-    needs = requirements.requirements(MACHINE)
-    if lacking := requirements.lacking(symbols, needs):
+    if lacking := requirements.lacking(symbols, FEATURES.requirements):
         said = {each.symbol: each.where for each in asked}
         problems = [Asked(each.symbol, "y", said.get(each.symbol, ""), each.why) for each in lacking]
         raise kconfig.explained(

@@ -9,6 +9,7 @@ from notos.system import contents
 from tasks import reporter, sets
 from tasks.graph import (
     CACHE,
+    FEATURES,
     HOST,
     LOCK,
     MACHINE,
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from notos.lock.lockfile import LockedPackage
 
 
-REQUESTS = contents.requests(MACHINE)
+REQUESTS = contents.requests(MACHINE, FEATURES)
 DEBIAN = {"suite": MACHINE.debian.suite, "components": list(MACHINE.debian.components)}
 
 

@@ -6,14 +6,14 @@ from notos.formats.tree import Tree
 from notos.home import own
 from notos.system import contents
 from tasks import project, sets
-from tasks.graph import CACHE, MACHINE, Task, files, intact, manifest, settings, step
+from tasks.graph import CACHE, FEATURES, MACHINE, Task, files, intact, manifest, settings, step
 
 STEP = own("scripts/step")
-STAGE1 = [own("scripts/stage1/init"), STEP, *([own("scripts/stage1/disk")] if MACHINE.disk else [])]
-INITRD = contents.initrd_packages(MACHINE)
+STAGE1 = [own("scripts/stage1/init"), STEP, *(own(f"scripts/stage1/{each}") for each in FEATURES.stage1)]
+INITRD = contents.initrd_packages(MACHINE, FEATURES)
 STAGE2 = [own("scripts/stage2/activate"), own("scripts/stage2/init"), STEP]
 RUNIT = own("runit")
-SERVICE_FILES = files(*(each.source for each in MACHINE.services.values() if each.source is not None))
+SERVICE_FILES = files(*FEATURES.runit_sources)
 
 
 def task_extra_utils() -> Task:
@@ -83,22 +83,11 @@ def render_stage2() -> None:
 
 def task_runit() -> Task:
     """render runit's stages, boot fragments and services"""
-    machine = {
-        "hostname": MACHINE.hostname,
-        "network": vars(MACHINE.network),
-        "time_servers": MACHINE.time_servers,
-        "machine": MACHINE.vm.machine,
-        "ssh": MACHINE.ssh.server,
-        "nix": MACHINE.nix.enable,
-        "services": {
-            name: [each.run, each.source, each.log, each.reads] for name, each in MACHINE.services.items()
-        },
-    }
     return {
         "actions": [step(render_runit)],
         "file_dep": [*files(RUNIT), STEP, *SERVICE_FILES],
         "targets": [manifest("runit")],
-        "uptodate": [settings(machine, render_runit), intact()],
+        "uptodate": [settings(FEATURES.plain("scripts", "services"), render_runit), intact()],
         "clean": True,
     }
 
@@ -109,7 +98,7 @@ def render_runit() -> None:
 
     source = Tree.from_directory(Path(RUNIT))
     source.text("step", Path(STEP).read_text(), executable=True)
-    project.add("runit", runit.NAME, runit.build(MACHINE, source))
+    project.add("runit", runit.NAME, runit.build(FEATURES, source))
 
 
 def _rendered(paths: list[str], values: dict[str, str]) -> Tree:

@@ -1,18 +1,15 @@
 """The system: all its packages as one /usr, and the toplevel from which everything is reached."""
 
-from dataclasses import asdict
 from pathlib import Path
 
-from notos.formats.tree import Tree
 from notos.home import own
 from notos.system import contents
 from tasks import project, sets
-from tasks.graph import CACHE, MACHINE, Task, files, intact, manifest, settings, step
+from tasks.graph import CACHE, FEATURES, MACHINE, Task, files, intact, manifest, settings, step
 
 ETC = own("scripts/stage2/etc")
-PACKAGES = contents.system_packages(MACHINE)
+PACKAGES = contents.system_packages(MACHINE, FEATURES)
 OPTIONS = {each.name: [each.only, each.exclude] for each in PACKAGES}
-SOURCES = [file.source for file in MACHINE.etc.values() if file.source is not None]
 
 
 def task_system_path() -> Task:
@@ -37,22 +34,16 @@ def lay_out() -> None:
 
 def task_toplevel() -> Task:
     """join everything of the running system: /etc, /usr, init"""
-    machine = {
+    values = {
         "name": MACHINE.name,
-        "suite": MACHINE.debian.suite,
-        "hostname": MACHINE.hostname,
-        "dns": MACHINE.network.dns,
-        "time": bool(MACHINE.time_servers),
-        "ssh": asdict(MACHINE.ssh),
-        "nix": asdict(MACHINE.nix),
-        "etc": {path: asdict(file) for path, file in MACHINE.etc.items()},
+        **FEATURES.plain("etc", "accounts", "services"),
     }
     parts = ("system-path", "stage2", "runit", "system-modules")
     return {
         "actions": [step(join)],
-        "file_dep": [*map(manifest, parts), sets.path(contents.SYSTEM), *files(ETC), *SOURCES],
+        "file_dep": [*map(manifest, parts), sets.path(contents.SYSTEM), *files(ETC), *FEATURES.etc_sources],
         "targets": [manifest("toplevel")],
-        "uptodate": [settings(machine, join), intact()],
+        "uptodate": [settings(values, join, *FEATURES.etc_functions), intact()],
         "clean": True,
     }
 
@@ -63,15 +54,15 @@ def join() -> None:
     from notos.system import etc, programs, toplevel
 
     system, runit = project.tree("system-path"), project.tree("runit")
-    found: list[errors.NotosError] = list(programs.lacking(MACHINE, system=system, runit=runit))
+    found: list[errors.NotosError] = list(programs.lacking(FEATURES, system=system, runit=runit))
     try:
         made = etc.build(
-            MACHINE,
+            FEATURES,
             system=system,
             system_path=project.get("system-path").path,
             runit=runit,
             runit_path=project.get("runit").path,
-            own=Tree.from_directory(Path(ETC)),
+            own=Path(ETC),
         )
     except errors.NotosError as error:
         found += error.parts or (error,)

@@ -13,8 +13,8 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from benchmarks.scene import COPIED
+from notos import loader
 from notos.cache import Cache
-from notos.config import loader
 from notos.debian.archive import Archive
 from notos.process import run
 from notos.toolchain import peers

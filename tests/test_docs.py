@@ -19,7 +19,7 @@ from urllib.parse import unquote, urlsplit
 import pytest
 import yaml
 
-from notos.config import loader
+from notos import loader
 from notos.vm.plugin import MachineFactory
 from tasks import site
 from tests.conftest import ROOT, Project, clean_environment, copy_project

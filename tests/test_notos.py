@@ -228,7 +228,7 @@ def test_mistakes_in_a_project(installed: Installed, web: Path) -> None:
     ],
 )
 def test_the_name_is_the_folder_s_and_valid(tmp_path: Path, folder: str, name: str) -> None:
-    from notos.config import loader as configs
+    from notos import loader as configs
 
     assert skeleton.make(tmp_path / folder) == name
     machine = configs.load(tmp_path / folder / "config.yaml").machine

@@ -8,7 +8,7 @@ yaml_mistake           the likely mistake behind YAML that cannot be parsed
 scalars, reader        nodes into values and structs
 suggestions            an example of each shape, for messages
 foreign_keys           keys of other programs' configs, and ours in their place
-checks, conf_files     rules between keys; sysusers.d and tmpfiles.d files in `etc`
-loader                 files, imports and layers: the whole way
+checks                 rules between keys that are of no feature
+loader                 files, imports and layers: the whole way; notos.loader adds the features' rules
 schema                 docs/config.schema.json and the tables of docs/configuration.md
 """

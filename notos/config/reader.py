@@ -1,7 +1,7 @@
 """Nodes into frozen structs by their shapes, each value checked; which files is config.py's matter."""
 
 import re
-from collections.abc import Callable, Hashable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from typing import Any
 
 from notos.config.scalars import did_you_mean, scalar, unwanted
@@ -10,6 +10,9 @@ from notos.config.yaml_source import MappingNode, Node, Problem, ScalarNode, Seq
 
 Check = Callable[[Any, Node], Iterable[Problem]]
 """What the fields of one struct have to be to each other; gets the struct and the node it came from."""
+
+Checks = Mapping[type, Check]
+"""Rules by the struct that they are for."""
 
 Alternatives = Mapping[type, tuple[str, tuple[str, ...]]]
 """By struct: what it is in an error, and the keys of which exactly one has to be written."""
@@ -26,7 +29,7 @@ class Reader:
 
     def __init__(
         self,
-        checks: Mapping[type, Check],
+        checks: Mapping[type, Sequence[Check]],
         problems: list[Problem],
         *,
         alternatives: Alternatives | None = None,
@@ -75,9 +78,9 @@ class Reader:
             shape_of_body = shape.body if shape.keyed else shape
             values |= self._fields(body, shape_of_body, _below(where, name.text) if name else where)
         made = shape.cls(**values)
-        check = self._checks.get(shape.cls)
-        if check and (not where or len(self._problems) == problems_before):
-            self._problems.extend(check(made, node))
+        if not where or len(self._problems) == problems_before:
+            for check in self._checks.get(shape.cls, ()):
+                self._problems.extend(check(made, node))
         return made
 
     def _fields(self, node: Node, shape: Struct, where: str) -> dict[str, Any]:

@@ -10,5 +10,5 @@ runit         stages, boot fragments and services
 toplevel      the object from which the running system is reached
 extra_utils   the initrd's programs
 initrd, root_image   the trees that are packed
-nix           Nix in the machine
+conf_files    wrong lines in sysusers.d and tmpfiles.d files of the config
 """

@@ -53,7 +53,7 @@ class Built:
     @property
     def microvm(self) -> bool:
         """Whether it is QEMU's machine without PCI."""
-        return self._assigned["machine"] == "microvm"
+        return self._assigned["machine"].partition(",")[0] == "microvm"
 
     @property
     def tools(self) -> ToolsTree:

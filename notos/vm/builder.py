@@ -16,9 +16,10 @@ from typing import Any
 
 import yaml
 
-from notos.config import loader
+from notos import loader
 from notos.config.model import Machine
 from notos.errors import MachineError
+from notos.features import registry
 from notos.home import PACKAGE, python_path
 from notos.process import follow
 from notos.vm.artefacts import BACKDOOR
@@ -48,8 +49,9 @@ class Workshop:
         asked = dict(overrides or {})
         path = self._config(base, asked) if asked else base
         machine = loader.load(path).machine
-        lacking = BACKDOOR not in machine.services
-        if lacking and (instrumented or machine.ssh.server == "none"):
+        features = registry.features(machine)
+        lacking = BACKDOOR not in {each.name for each in features.services}
+        if lacking and (instrumented or not features.login):
             path = self._config(base, _with_backdoor(asked, machine), INSTRUMENTED)
             machine = loader.load(path).machine
         with self._alone(machine.name):

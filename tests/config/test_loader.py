@@ -12,10 +12,11 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from notos.config import loader
+from notos import loader
 from notos.config.model import Machine, Network, Package, PackageName
 from notos.errors import ConfigError
-from notos.outputs.qemu import command_line
+from notos.features import registry
+from notos.outputs.qemu.command_line import command_line
 from tests.conftest import FIXTURES
 
 ROOT = Path(__file__).parents[2]
@@ -350,7 +351,7 @@ def test_a_port_leads_to_ssh_unless_the_config_says_otherwise(write, text: str, 
 def test_the_longest_command_line_is_taken(write) -> None:
     params = f"[{'a' * 1000}, {'b' * 948}]"
     machine = load(write(c=f"name: x\nkernel_params: {params}\n"))
-    assert len(" ".join(command_line.words(machine))) == 2047
+    assert len(str(command_line(machine, registry.features(machine)))) == 2047
 
 
 def test_point_to_point_addresses_have_no_broadcast(write) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from notos.config import loader
+from notos import loader
 from notos.config.model import Debian, Url
 from notos.debian.mirror import Mirrors, mirrors
 from notos.errors import FetchError, HostError

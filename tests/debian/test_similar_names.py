@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from notos import loader
 from notos.cache import Cache
-from notos.config import loader
 from notos.debian import similar_names
 from notos.debian.archive import Archive
 from notos.errors import LockError

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import yaml
 
+from notos import loader
 from notos.cache import Cache
-from notos.config import loader
 from tests.conftest import Project, clean_environment
 from tests.docs.pages import Block, Command
 from tests.docs.ways import Way, way

@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from notos.config import loader
+from notos import loader
 from notos.config.model import Kernel as KernelConfig
 from notos.config.model import Machine, ModuleName, Vm
 from notos.errors import KernelError
+from notos.features import base, registry, virtual_machine
 from notos.formats.tree import File, Tree
 from notos.kernel import kconfig, requirements
 from notos.kernel import package as kernels
@@ -118,26 +119,28 @@ def test_what_the_kernel_lacks_is_told_at_once() -> None:
     symbols = kconfig.symbols("CONFIG_SQUASHFS=m\nCONFIG_PROC_FS=y\n# CONFIG_X is not set\n")
     assert symbols == {"SQUASHFS": "m", "PROC_FS": "y"}
     with pytest.raises(KernelError) as caught:
-        requirements.check(symbols, requirements.ALWAYS)
+        requirements.check(symbols, base.REQUIREMENTS)
     assert "CONFIG_OVERLAY_FS=n" in caught.value.message
     assert "CONFIG_TMPFS=n" in caught.value.message
     assert "SQUASHFS=" not in caught.value.message
     # Each is a part of its own, with the key of the config that causes it.
     assert {each.keys for each in caught.value.parts} == {("kernel", "package")}
     with pytest.raises(KernelError) as caught:
-        requirements.check({}, requirements.MACHINE["microvm"])
+        requirements.check(
+            {}, virtual_machine.feature(Machine(name="x", vm=Vm(machine="microvm"))).requirements
+        )  # type: ignore[arg-type]
     assert {each.keys for each in caught.value.parts} == {("vm", "machine")}
 
 
 def test_requirements_follow_the_features() -> None:
     plain = Machine(name="x", kernel=KernelConfig(modules=(ModuleName("a"),)))  # type: ignore[arg-type]
-    symbols = {each.symbol for each in requirements.requirements(plain)}
+    symbols = {each.symbol for each in registry.features(plain).requirements}
     assert "SQUASHFS_ZSTD" in symbols
     assert "USER_NS" not in symbols
     assert "VIRTIO_PCI" in symbols
     assert not {"VIRTIO_MMIO", "SMP"} & symbols
     micro = replace(plain, vm=Vm(machine="microvm", cpus=2))
-    symbols = {each.symbol for each in requirements.requirements(micro)}
+    symbols = {each.symbol for each in registry.features(micro).requirements}
     assert {"VIRTIO_MMIO", "FW_CFG_SYSFS_CMDLINE", "SMP"} <= symbols
     assert "VIRTIO_PCI" not in symbols
 
@@ -160,7 +163,7 @@ EVERY = (
 def test_what_the_machine_needs_is_implied(tmp_path: Path, text: str, wanted: str) -> None:
     """Those that the kernel has as modules and the running system does not load itself."""
     (tmp_path / "c.yaml").write_text(f"name: x\n{text}\n")
-    needs = requirements.requirements(loader.load(tmp_path / "c.yaml").machine)
+    needs = registry.features(loader.load(tmp_path / "c.yaml").machine).requirements
     assert requirements.implied(dict.fromkeys(EVERY.split(), "m"), needs) == wanted.split()
     assert requirements.implied(dict.fromkeys(EVERY.split(), "y"), needs) == []
     some = {"SQUASHFS": "m", "OVERLAY_FS": "y", "VIRTIO_BLK": "m"}

@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from notos.config import loader
+from notos import loader
 from notos.config.model import Machine, Network, Service, ShellText, Ssh
 from notos.errors import ScriptError
+from notos.features import registry
 from notos.formats.tree import File, Symlink, Tree
 from notos.system import runit
 
@@ -19,7 +20,7 @@ DEFAULT = loader.load(ROOT / "config.yaml").machine
 
 
 def made(machine: Machine) -> Tree:
-    return runit.build(machine, SOURCE)
+    return runit.build(registry.features(machine), SOURCE)
 
 
 def text(tree: Tree, path: str) -> str:
@@ -80,4 +81,4 @@ def test_a_missing_file_is_told() -> None:
     source.text("step", STEP, executable=True)
     source.remove("boot/10-hostname")
     with pytest.raises(ScriptError, match="runit/boot/10-hostname is missing"):
-        runit.build(DEFAULT, source)
+        runit.build(registry.features(DEFAULT), source)

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from notos import loader
 from notos.cache import Cache
-from notos.config import loader
 from notos.debian import deb
 from notos.debian.archive import Archive
 from notos.lock import lockfile
