@@ -5,17 +5,10 @@ from pathlib import Path
 
 from notos.system import contents
 from tasks import project, sets
-from tasks.graph import CACHE, MACHINE, Task, intact, manifest, settings, step, write_if_changed
+from tasks.config import CACHE, MACHINE, manifest
+from tasks.graph import Task, step
+from tasks.targets import write_if_changed
 
-# What of the config says what the machine needs of any kernel.
-NEEDS = {
-    "network": MACHINE.network.method,
-    "nix": MACHINE.nix.enable,
-    "disk": MACHINE.disk is not None,
-    "ssh": MACHINE.ssh.server != "none",
-    "vm.machine": MACHINE.vm.machine,
-    "vm.cpus": MACHINE.vm.cpus > 1,
-}
 EDITED = ["kernel:configure"]
 
 
@@ -28,7 +21,6 @@ def tasks(config: str, vmlinuz: str, vmlinux: str) -> Iterator[Task]:
         "file_dep": [sets.path(contents.KERNEL)],
         "task_dep": ["fetch"],
         "targets": [manifest("kernel")],
-        "uptodate": [settings({}, fetch), intact()],
         "clean": True,
     }
     yield {
@@ -37,7 +29,6 @@ def tasks(config: str, vmlinuz: str, vmlinux: str) -> Iterator[Task]:
         "actions": [(step(configure), [config])],
         "file_dep": [manifest("kernel")],
         "targets": [config],
-        "uptodate": [settings(NEEDS, configure), intact()],
         "clean": True,
     }
     yield {
@@ -46,7 +37,6 @@ def tasks(config: str, vmlinuz: str, vmlinux: str) -> Iterator[Task]:
         "actions": [(step(put), [vmlinuz, vmlinux])],
         "file_dep": [manifest("kernel"), config],
         "targets": [vmlinuz, vmlinux],
-        "uptodate": [settings({}, put), intact()],
         "clean": True,
     }
 
