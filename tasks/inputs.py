@@ -104,6 +104,7 @@ def whole(path: str) -> Json:
     return value if value is GONE else plain(value)
 
 
+@functools.cache
 def now(name: str) -> Json:
     """Return what a recorded function returns now; GONE where there is no such function."""
     return plain(_functions[name]()) if name in _functions else GONE
@@ -111,7 +112,9 @@ def now(name: str) -> Json:
 
 def same(then: Json, now: Json) -> bool:
     """Return True if two values are the same in JSON, to the order of a map: True is not 1 there."""
-    return then is now or (now is not GONE and then is not GONE and json.dumps(then) == json.dumps(now))
+    if isinstance(then, str) or then is None or then is GONE or now is GONE:
+        return bool(then is now or then == now)
+    return json.dumps(then) == json.dumps(now)
 
 
 def plain(value: Any) -> Json:

@@ -52,7 +52,7 @@ def task_kernel() -> Iterator[Task]:
 
 def system_modules() -> list[str]:
     """What modprobe finds in the running system: what the config names, and what the boot asks for."""
-    later = [each.module for each in requirements.requirements(MACHINE) if not each.early]
+    later = [each.module for each in kernel_package.needs() if not each.early]
     return list(dict.fromkeys([*MACHINE.kernel.system_modules, *later]))
 
 
@@ -72,7 +72,7 @@ def pick() -> None:
     from notos.kernel import kconfig, modules, package
 
     symbols = kconfig.symbols(Path(CONFIG).read_text())
-    implied = requirements.implied(symbols, requirements.requirements(MACHINE))
+    implied = requirements.implied(symbols, kernel_package.needs())
     loaded = list(dict.fromkeys([*MACHINE.kernel.modules, *implied]))
     opened = modules.Kernel(project.tree("kernel"))
     _check_named(opened)

@@ -3,13 +3,22 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+from notos.kernel import requirements
+from notos.kernel.requirements import Requirement
 from notos.system import contents
 from tasks import project, sets
 from tasks.config import CACHE, MACHINE, manifest
 from tasks.graph import Task, step
+from tasks.inputs import recorded
 from tasks.targets import write_if_changed
 
 EDITED = ["kernel:configure"]
+
+
+@recorded
+def needs() -> tuple[Requirement, ...]:
+    """What the machine needs of any kernel."""
+    return requirements.requirements(MACHINE)
 
 
 def tasks(config: str, vmlinuz: str, vmlinux: str) -> Iterator[Task]:
@@ -53,10 +62,10 @@ def fetch() -> None:
 
 def configure(config: str) -> None:
     """Check the configuration, and put it where one can read it."""
-    from notos.kernel import kconfig, requirements
+    from notos.kernel import kconfig
 
     text = (project.STORE.location(project.get("kernel")) / "config").read_bytes()
-    requirements.check(kconfig.symbols(text.decode()), requirements.requirements(MACHINE))
+    requirements.check(kconfig.symbols(text.decode()), needs())
     write_if_changed(config, text)
 
 
@@ -81,8 +90,8 @@ def menuconfig(_config: str) -> None:
 
 def diffconfig(config: str) -> None:
     """Print what the machine needs, and what the kernel has."""
-    from notos.kernel import kconfig, requirements
+    from notos.kernel import kconfig
 
     symbols = kconfig.symbols(Path(config).read_text())
-    for each in requirements.requirements(MACHINE):
+    for each in needs():
         print(f"  {each.symbol:<28} {symbols.get(each.symbol, 'n'):<4} needed {each.why}")

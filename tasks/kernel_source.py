@@ -11,7 +11,7 @@ from notos.system import contents
 from tasks import project, reporter, sets, tools
 from tasks.config import CACHE, FOLDER, HOST, MACHINE, build, gives, manifest, place
 from tasks.graph import Task, step
-from tasks.kernel_package import put
+from tasks.kernel_package import needs, put
 from tasks.targets import write_if_changed
 from tasks.uptodate import Present
 from tasks.usage import FRAGMENT, from_caller
@@ -163,8 +163,7 @@ def configure(config: str) -> None:
     source = CACHE.source(_key())
     if problems := kconfig.unmet(asked, symbols):
         raise kconfig.explained(problems, source, symbols, hint="change kernel.options or the fragments")
-    needs = requirements.requirements(MACHINE)
-    if lacking := requirements.lacking(symbols, needs):
+    if lacking := requirements.lacking(symbols, needs()):
         said = {each.symbol: each.where for each in asked}
         problems = [Asked(each.symbol, "y", said.get(each.symbol, ""), each.why) for each in lacking]
         raise kconfig.explained(

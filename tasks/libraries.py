@@ -1,7 +1,6 @@
 """Versions of Python and of the libraries of others that are installed, found without importing any."""
 
 import os
-import platform
 import re
 import sys
 from collections.abc import Mapping
@@ -16,7 +15,7 @@ _INFO = (".dist-info", ".egg-info")
 def version(distribution: str) -> str:
     """Return the version of a distribution, or of Python; "" if it is not installed."""
     if distribution == PYTHON:
-        return platform.python_version()
+        return ".".join(map(str, sys.version_info[:3]))
     folder = _folders().get(_normal(distribution))
     if folder is None:
         return ""

@@ -27,6 +27,9 @@ PACKAGES = {each.__name__: Path(str(each.__file__)).resolve().parent for each in
 # Not followed: what actions read by way of these is compared by value.
 BY_VALUE = ("tasks.config", "tasks.inputs")
 
+# What a wheel has of the graph: no data of the package notos.
+_GRAPH = f"{home.PACKAGE}/graph"
+
 # The function whose argument is a Python package with a program (notos/toolchain/wheel_program.py).
 _PROGRAM = "wheel_program"
 
@@ -81,10 +84,11 @@ def differences(then: Trace, now: Trace) -> list[str]:
 def digest(name: str) -> str:
     """Return the sha256 of a file by its name in a trace, or of the names and contents of a folder's data."""
     package, _, rest = name.partition("/")
-    path = PACKAGES[package] / rest
+    path = f"{PACKAGES[package]}/{rest}"
     try:
         if not name.endswith("/"):
-            return hashlib.sha256(path.read_bytes()).hexdigest()[:16]
+            with open(path, "rb") as stream:
+                return hashlib.sha256(stream.read()).hexdigest()[:16]
         content = [(str(each.relative_to(path)), each.read_bytes()) for each in _data(path)]
     except OSError:
         return ""
@@ -321,16 +325,15 @@ def _spelling(module: str) -> str:
     return f"{package}/{file.relative_to(PACKAGES[package]).as_posix()}"
 
 
-def _data(folder: Path) -> Iterator[Path]:
+def _data(folder: str) -> Iterator[Path]:
     """Yield the files of a package that are no code, sorted; other packages in it have their own."""
     for each in sorted(os.scandir(folder), key=lambda each: each.name):
-        path = Path(each.path)
         if each.is_dir(follow_symlinks=False):
-            is_apart = each.name == "__pycache__" or path == home.PACKAGE / "graph"
-            if not is_apart and not (path / "__init__.py").exists():
-                yield from _data(path)
-        elif path.suffix not in (".py", ".pyc"):
-            yield path
+            is_apart = each.name == "__pycache__" or each.path == _GRAPH
+            if not is_apart and not os.path.exists(f"{each.path}/__init__.py"):
+                yield from _data(each.path)
+        elif not each.name.endswith((".py", ".pyc")):
+            yield Path(each.path)
 
 
 def from_json(saved: Mapping[str, Any] | None) -> Trace:
