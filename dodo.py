@@ -8,6 +8,7 @@ from tasks import (
     booting,
     builder,
     checks,
+    config,
     folders,
     graph,
     image,
@@ -20,6 +21,7 @@ from tasks import (
     site,
     stages,
     system,
+    targets,
     testing,
     tools,
     upkeep,
@@ -79,7 +81,7 @@ DOIT_CONFIG = {
     "check_file_uptodate": Checker,
     "cleanforget": True,
     "default_tasks": ["runvm"],
-    "dep_file": graph.build(".doit.db"),
+    "dep_file": config.build(".doit.db"),
     "reporter": Reporter,
     "sort": "definition",
     "verbosity": 2,
@@ -92,4 +94,4 @@ def task_story() -> Iterator[graph.Task]:
         yield from graph.named(creator)
 
 
-session.install(graph.FOLDER, graph.sweep, folders.look, folders.make)
+session.install(config.FOLDER, targets.sweep, folders.look, folders.make)

@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING
 
 from notos.home import own
 from tasks import reporter
-from tasks.graph import FEATURES, MACHINE, Task, build, params, step
+from tasks.config import FEATURES, MACHINE, build
+from tasks.graph import Task, params, step
 from tasks.image import RUNVM
 from tasks.usage import from_caller, usage
 

@@ -3,7 +3,8 @@
 import sys
 from typing import NoReturn
 
-from tasks.graph import FOLDER, Task, step
+from tasks.config import FOLDER
+from tasks.graph import Task, step
 from tasks.image import RUNVM
 from tasks.usage import usage
 

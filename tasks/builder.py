@@ -3,7 +3,8 @@
 import os
 
 from tasks import running
-from tasks.graph import CACHE, FEATURES, MACHINE, Task, step
+from tasks.config import CACHE, FEATURES, MACHINE
+from tasks.graph import Task, step
 from tasks.usage import HOST, PORT, usage
 
 

@@ -3,24 +3,16 @@
 import shlex
 from pathlib import Path
 
+from notos.cache import Cache
 from notos.errors import NotosError
 from notos.home import in_checkout, own, packaged
 from tasks import project, tools
-from tasks.graph import (
-    CACHE,
-    CONFIG,
-    FEATURES,
-    MACHINE,
-    Task,
-    build,
-    derived,
-    intact,
-    manifest,
-    settings,
-    step,
-    write_if_changed,
-)
+from tasks.config import CACHE, CONFIG, FEATURES, MACHINE, build, manifest
+from tasks.graph import Task, step
+from tasks.inputs import recorded
 from tasks.kernel import VMLINUZ
+from tasks.targets import write_if_changed
+from tasks.uptodate import Derived
 
 INITRD = build("initrd")
 SQUASHFS = build("root.squashfs")
@@ -33,12 +25,10 @@ LINK_BESIDE = f".{LINK}.new"  # renamed to the link
 
 def task_initrd() -> Task:
     """pack the closure of stage 1"""
-    level = MACHINE.initrd.compression_level
     return {
         "actions": [step(pack_initrd)],
         "file_dep": [manifest("stage1")],
         "targets": [INITRD],
-        "uptodate": [settings(level, pack_initrd), intact()],
         "clean": True,
     }
 
@@ -59,7 +49,6 @@ def task_squashfs() -> Task:
         "actions": [step(pack_squashfs)],
         "file_dep": [manifest("toplevel")],
         "targets": [SQUASHFS],
-        "uptodate": [settings({"system.compression": MACHINE.system.compression}, pack_squashfs), intact()],
         "clean": True,
     }
 
@@ -76,20 +65,13 @@ def pack_squashfs() -> None:
 
 def task_runvm() -> Task:
     """write runvm.sh, which boots the machine in QEMU"""
-    values = {
-        "vm": vars(MACHINE.vm) | {"forward": {str(host): to for host, to in MACHINE.vm.forward.items()}},
-        "config.kernel_params": MACHINE.kernel_params,
-        "cache": str(CACHE.root),
-        "program": program(),
-        **FEATURES.plain("kernel_params", "subnet", "drive", "login", "memory"),
-    }
     return {
         "actions": [step(write_runvm)],
         "file_dep": [TEMPLATE, WAIT_FOR_SSH, manifest("toplevel"), tools.target("qemu")],
         # The lock first: without a network or with an unknown package nothing else runs before its error.
         "task_dep": ["lock", "initrd", "squashfs", "kernel:build"],
         "targets": [RUNVM, build(Path(WAIT_FOR_SSH).name), LINK],
-        "uptodate": [settings(values, write_runvm), derived(least_memory), intact()],
+        "uptodate": [Derived("least memory", least_memory)],
         "clean": True,
     }
 
@@ -100,7 +82,7 @@ def write_runvm() -> None:
     from notos.outputs.qemu import script
 
     qemu, toplevel = tools.tree("qemu"), project.get("toplevel")
-    keys = ssh_key.ensure(CACHE, qemu)
+    keys = ssh_key.ensure(Cache(Path(cache_folder())), qemu)
     least = _least_memory()
     script.check_memory(MACHINE, least)
     text = script.render(MACHINE, FEATURES, toplevel, qemu, keys, least=least, program=program())
@@ -118,15 +100,15 @@ def linked() -> bool:
     return Path(LINK).is_symlink() and str(Path(LINK).readlink()) == RUNVM
 
 
-def least_memory() -> dict[str, int]:
-    """Return the least memory in MiB with which the machine boots; nothing if it cannot be found.
+def least_memory() -> int | None:
+    """Return the least memory in MiB with which the machine boots; None if it cannot be found.
 
     A file that is missing or damaged is an error of write_runvm, and a reason for other tasks to run.
     """
     try:
-        return {"vm.memory, at least": _least_memory()}
+        return _least_memory()
     except (NotosError, OSError):
-        return {}
+        return None
 
 
 def _least_memory() -> int:
@@ -137,6 +119,13 @@ def _least_memory() -> int:
     return memory.least(FEATURES, vmlinuz=Path(VMLINUZ), initrd=Path(INITRD), unpacked=unpacked)
 
 
+@recorded
+def cache_folder() -> str:
+    """Return the folder that runvm.sh finds QEMU and the machine's keys in."""
+    return str(CACHE.root)
+
+
+@recorded
 def program() -> str:
     """Return what the user types for tasks of this machine, whichever command built it."""
     name = "./doit" if in_checkout() else "notos"

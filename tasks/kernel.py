@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 from notos.kernel import requirements
 from notos.system import contents
 from tasks import kernel_package, kernel_source, project, sets, tools
-from tasks.graph import CACHE, FEATURES, MACHINE, Task, build, intact, manifest, settings, step
+from tasks.config import CACHE, FEATURES, MACHINE, build, manifest
+from tasks.graph import Task, step
 from tasks.usage import FRAGMENT, usage
 
 if TYPE_CHECKING:
@@ -19,9 +20,11 @@ if TYPE_CHECKING:
 CONFIG = build("kernel.config")
 VMLINUZ = build("vmlinuz")
 VMLINUX = build("vmlinux")
-MADE = kernel_package if MACHINE.kernel.source is None else kernel_source
-MODULES = list(MACHINE.kernel.modules)
-FIRMWARE = [contents.FIRMWARE] if MACHINE.kernel.firmware else []
+
+
+def firmware_sets() -> list[str]:
+    """The set of packages with firmware, where the config names some."""
+    return [contents.FIRMWARE] if MACHINE.kernel.firmware else []
 
 
 def task_kernel() -> Iterator[Task]:
@@ -29,19 +32,20 @@ def task_kernel() -> Iterator[Task]:
 
     kernel:menuconfig edits its configuration, kernel:diffconfig compares it with what was asked for.
     """
-    yield from MADE.tasks(CONFIG, VMLINUZ, VMLINUX)
+    made = kernel_package if MACHINE.kernel.source is None else kernel_source
+    yield from made.tasks(CONFIG, VMLINUZ, VMLINUX)
     yield {
         "name": "menuconfig",
         "doc": "edit the kernel's configuration in its menu and write the changes as a fragment",
-        "actions": [(step(MADE.menuconfig), [CONFIG])],
-        "task_dep": MADE.EDITED,
+        "actions": [(step(made.menuconfig), [CONFIG])],
+        "task_dep": made.EDITED,
         "meta": usage(FRAGMENT, example="to=mine.config"),
     }
     yield {
         "name": "diffconfig",
         "doc": "show what is asked of the configuration, and what came out",
-        "actions": [(step(MADE.diffconfig), [CONFIG])],
-        "task_dep": MADE.EDITED,
+        "actions": [(step(made.diffconfig), [CONFIG])],
+        "task_dep": made.EDITED,
         "meta": usage(),
     }
 
@@ -56,9 +60,8 @@ def task_modules() -> Task:
     """pick the modules that are wanted, with what they need"""
     return {
         "actions": [step(pick)],
-        "file_dep": [manifest("kernel"), CONFIG, tools.target("image"), *map(sets.path, FIRMWARE)],
+        "file_dep": [manifest("kernel"), CONFIG, tools.target("image"), *map(sets.path, firmware_sets())],
         "targets": [manifest("modules"), manifest("system-modules")],
-        "uptodate": [settings([kernel_package.NEEDS, MODULES, system_modules()], pick), intact()],
         "clean": True,
     }
 
@@ -69,11 +72,12 @@ def pick() -> None:
     from notos.kernel import kconfig, modules, package
 
     symbols = kconfig.symbols(Path(CONFIG).read_text())
-    loaded = list(dict.fromkeys([*MODULES, *requirements.implied(symbols, FEATURES.requirements)]))
+    implied = requirements.implied(symbols, FEATURES.requirements)
+    loaded = list(dict.fromkeys([*MACHINE.kernel.modules, *implied]))
     opened = modules.Kernel(project.tree("kernel"))
     _check_named(opened)
     version = package.version(opened.release)
-    firmware = unpack([deb for name in FIRMWARE for deb in sets.debs(name, CACHE)])
+    firmware = unpack([deb for name in firmware_sets() for deb in sets.debs(name, CACHE)])
     depmod = tools.command("image", "depmod")
     for target, names, name in (
         ("modules", loaded, f"linux-{version}-shrunk"),

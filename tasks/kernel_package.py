@@ -3,11 +3,13 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+from notos.kernel import requirements
 from notos.system import contents
 from tasks import project, sets
-from tasks.graph import CACHE, FEATURES, MACHINE, Task, intact, manifest, settings, step, write_if_changed
+from tasks.config import CACHE, FEATURES, MACHINE, manifest
+from tasks.graph import Task, step
+from tasks.targets import write_if_changed
 
-NEEDS = FEATURES.plain("requirements")  # of any kernel
 EDITED = ["kernel:configure"]
 
 
@@ -20,7 +22,6 @@ def tasks(config: str, vmlinuz: str, vmlinux: str) -> Iterator[Task]:
         "file_dep": [sets.path(contents.KERNEL)],
         "task_dep": ["fetch"],
         "targets": [manifest("kernel")],
-        "uptodate": [settings({}, fetch), intact()],
         "clean": True,
     }
     yield {
@@ -29,7 +30,6 @@ def tasks(config: str, vmlinuz: str, vmlinux: str) -> Iterator[Task]:
         "actions": [(step(configure), [config])],
         "file_dep": [manifest("kernel")],
         "targets": [config],
-        "uptodate": [settings(NEEDS, configure), intact()],
         "clean": True,
     }
     yield {
@@ -38,7 +38,6 @@ def tasks(config: str, vmlinuz: str, vmlinux: str) -> Iterator[Task]:
         "actions": [(step(put), [vmlinuz, vmlinux])],
         "file_dep": [manifest("kernel"), config],
         "targets": [vmlinuz, vmlinux],
-        "uptodate": [settings({}, put), intact()],
         "clean": True,
     }
 
@@ -55,7 +54,7 @@ def fetch() -> None:
 
 def configure(config: str) -> None:
     """Check the configuration, and put it where one can read it."""
-    from notos.kernel import kconfig, requirements
+    from notos.kernel import kconfig
 
     text = (project.STORE.location(project.get("kernel")) / "config").read_bytes()
     requirements.check(kconfig.symbols(text.decode()), FEATURES.requirements)

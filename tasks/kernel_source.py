@@ -9,30 +9,17 @@ from typing import TYPE_CHECKING
 from notos.home import own
 from notos.system import contents
 from tasks import project, reporter, sets, tools
-from tasks.graph import (
-    CACHE,
-    FEATURES,
-    FOLDER,
-    HOST,
-    LOADED,
-    MACHINE,
-    Task,
-    build,
-    intact,
-    manifest,
-    present,
-    settings,
-    step,
-    write_if_changed,
-)
-from tasks.kernel_package import NEEDS, put
+from tasks.config import CACHE, FEATURES, FOLDER, HOST, MACHINE, build, gives, manifest, place
+from tasks.graph import Task, step
+from tasks.kernel_package import put
+from tasks.targets import write_if_changed
+from tasks.uptodate import Present
 from tasks.usage import FRAGMENT, from_caller
 
 if TYPE_CHECKING:
     from notos.kernel.kbuild import Kbuild
     from notos.kernel.kconfig import Asked
 
-KERNEL = MACHINE.kernel
 BASES = ("tinyconfig", "defconfig", "x86_64_defconfig")  # of the kernel's own; else it is a file
 SOURCE = build("kernel-source.json")
 OUTPUT = build("kernel")
@@ -42,37 +29,24 @@ EDITED = ["kernel:fetch"]
 
 def tasks(config: str, vmlinuz: str, vmlinux: str) -> Iterator[Task]:
     """The three steps; `config`, `vmlinuz` and `vmlinux` are what the last two make."""
-    archive = [sets.path(contents.SOURCE)] if KERNEL.source and KERNEL.source.package else []
-    base = [] if KERNEL.base in BASES else [KERNEL.base]
+    archive = [sets.path(contents.SOURCE)] if MACHINE.kernel.source and MACHINE.kernel.source.package else []
+    base = [] if MACHINE.kernel.base in BASES else [MACHINE.kernel.base]
     yield {
         "name": "fetch",
         "doc": "unpack the kernel's source, and patch it",
         "actions": [step(fetch)],
-        "file_dep": [*archive, *KERNEL.patches, tools.target("kernel")],
+        "file_dep": [*archive, *MACHINE.kernel.patches, tools.target("kernel")],
         "task_dep": ["fetch"],
         "targets": [SOURCE],
-        "uptodate": [settings([vars(KERNEL.source), KERNEL.patches], fetch), present(where), intact()],
+        "uptodate": [Present(where)],
         "clean": True,
     }
     yield {
         "name": "configure",
         "doc": "configure the kernel, and check that it is as asked and as the machine needs",
         "actions": [(step(configure), [config])],
-        "file_dep": [SOURCE, tools.target("kernel"), *base, *KERNEL.fragments],
+        "file_dep": [SOURCE, tools.target("kernel"), *base, *MACHINE.kernel.fragments],
         "targets": [config],
-        "uptodate": [
-            settings(
-                [
-                    NEEDS,
-                    KERNEL.base,
-                    KERNEL.fragments,
-                    dict(KERNEL.options),
-                    bool(KERNEL.signing_key),
-                ],
-                configure,
-            ),
-            intact(),
-        ],
         "clean": True,
     }
     yield {
@@ -83,10 +57,9 @@ def tasks(config: str, vmlinuz: str, vmlinux: str) -> Iterator[Task]:
             SOURCE,
             tools.target("kernel"),
             config,
-            *([KERNEL.signing_key] if KERNEL.signing_key else []),
+            *([MACHINE.kernel.signing_key] if MACHINE.kernel.signing_key else []),
         ],
         "targets": [manifest("kernel"), vmlinuz, vmlinux],
-        "uptodate": [settings({}, compile_), intact()],
         "clean": True,
     }
 
@@ -95,10 +68,10 @@ def fetch() -> None:
     """Have the source in the cache, and say which it is."""
     from notos.kernel import source as kernel_source
 
-    assert KERNEL.source is not None
-    sha256 = KERNEL.source.sha256 or sets.hashes(contents.SOURCE)[str(KERNEL.source.package)]
+    assert MACHINE.kernel.source is not None
+    sha256 = MACHINE.kernel.source.sha256 or sets.hashes(contents.SOURCE)[str(MACHINE.kernel.source.package)]
     reporter.show("unpacking the kernel's source …")
-    patches = [Path(each) for each in KERNEL.patches]
+    patches = [Path(each) for each in MACHINE.kernel.patches]
     key = kernel_source.ensure(CACHE, CACHE.download(sha256), sha256, patches, tools.tree("kernel"))
     write_if_changed(SOURCE, json.dumps({"key": key}).encode())
 
@@ -122,8 +95,8 @@ def _kbuild() -> "Kbuild":
         source=CACHE.source(_key()),
         output=Path(OUTPUT).absolute(),
         ccache=CACHE.ccache,
-        build=HOST.build(MACHINE.build, LOADED.gives),
-        signing_key=Path(KERNEL.signing_key) if KERNEL.signing_key else None,
+        build=HOST.build(MACHINE.build, gives),
+        signing_key=Path(MACHINE.kernel.signing_key) if MACHINE.kernel.signing_key else None,
     )
 
 
@@ -131,7 +104,8 @@ def _signed_by() -> str:
     """The hash of the key that signs modules: make would go by its time."""
     import hashlib
 
-    return hashlib.sha256(Path(KERNEL.signing_key).read_bytes()).hexdigest() if KERNEL.signing_key else ""
+    key = MACHINE.kernel.signing_key
+    return hashlib.sha256(Path(key).read_bytes()).hexdigest() if key else ""
 
 
 def _asked() -> "list[Asked]":
@@ -140,18 +114,18 @@ def _asked() -> "list[Asked]":
     from notos.kernel import kbuild, kconfig
 
     asked, problems = [], []
-    for each in KERNEL.fragments:
+    for each in MACHINE.kernel.fragments:
         try:
             asked += kconfig.fragment(_read(each), _shown(each))
         except KernelError as error:
             problems.append(error.message)
     if problems:
         raise KernelError("\n".join(problems))
-    for symbol, value in KERNEL.options.items():
-        asked.append(kconfig.option(symbol, value, LOADED.place("kernel", "options", symbol)))
-    if KERNEL.signing_key:
-        place = LOADED.place("kernel", "signing_key")
-        asked.append(kconfig.option("MODULE_SIG_KEY", kbuild.KEY, place))
+    for symbol, value in MACHINE.kernel.options.items():
+        asked.append(kconfig.option(symbol, value, place("kernel", "options", symbol)))
+    if MACHINE.kernel.signing_key:
+        line = place("kernel", "signing_key")
+        asked.append(kconfig.option("MODULE_SIG_KEY", kbuild.KEY, line))
     return asked
 
 
@@ -174,7 +148,7 @@ def _read(path: str) -> str:
 
 
 def _resolved(asked: "list[Asked]") -> str:
-    base = KERNEL.base if KERNEL.base in BASES else Path(KERNEL.base).read_bytes()
+    base = MACHINE.kernel.base if MACHINE.kernel.base in BASES else Path(MACHINE.kernel.base).read_bytes()
     return _kbuild().resolve(base, [str(each) for each in asked])
 
 
@@ -234,7 +208,7 @@ def menuconfig(_config: str) -> None:
     beside.write_text(kconfig.replaced(had, lines))
     beside.replace(target)
     print("\n".join(lines))
-    named = any(Path(each).samefile(target) for each in KERNEL.fragments)
+    named = any(Path(each).samefile(target) for each in MACHINE.kernel.fragments)
     print(f"written to {target}" + ("" if named else "; add it to kernel.fragments to keep it"))
 
 

@@ -3,7 +3,7 @@
 import sys
 
 from tasks import reporter
-from tasks.graph import MACHINE
+from tasks.config import MACHINE
 
 
 def ask(cause: str) -> str | None:

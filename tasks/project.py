@@ -5,7 +5,8 @@ from pathlib import Path
 
 from notos.formats.tree import Tree
 from notos.store.store import Store, StoreObject
-from tasks.graph import build, manifest, write_if_changed
+from tasks.config import build, manifest
+from tasks.targets import write_if_changed
 
 STORE = Store(Path(build("store")))
 

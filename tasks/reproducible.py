@@ -9,7 +9,8 @@ from pathlib import Path
 
 from notos import home
 from tasks import reporter, session
-from tasks.graph import CACHE, CONFIG, FOLDER, LOCK, Task, step
+from tasks.config import CACHE, CONFIG, FOLDER, LOCK
+from tasks.graph import Task, step
 from tasks.usage import usage
 
 LEFT_BEHIND = ("build", ".venv", ".git", "result", "__pycache__", ".*_cache")

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tasks import project, reporter, tools
-from tasks.graph import CACHE, MACHINE, Task, params, step
+from tasks.config import CACHE, MACHINE
+from tasks.graph import Task, params, step
 from tasks.image import RUNVM
 from tasks.usage import GENERATION, HOST, PORT, WITHIN, command, usage
 

@@ -2,14 +2,21 @@
 
 from pathlib import Path
 
+from notos.config.model import Package
 from notos.home import own
 from notos.system import contents
 from tasks import project, sets
-from tasks.graph import CACHE, FEATURES, MACHINE, Task, files, intact, manifest, settings, step
+from tasks.config import CACHE, FEATURES, MACHINE, manifest
+from tasks.graph import Task, files, step
+from tasks.inputs import recorded
 
 ETC = own("scripts/stage2/etc")
-PACKAGES = contents.system_packages(MACHINE, FEATURES)
-OPTIONS = {each.name: [each.only, each.exclude] for each in PACKAGES}
+
+
+@recorded
+def packages() -> tuple[Package, ...]:
+    """The system's packages, as they are taken."""
+    return contents.system_packages(MACHINE, FEATURES)
 
 
 def task_system_path() -> Task:
@@ -19,7 +26,6 @@ def task_system_path() -> Task:
         "file_dep": [sets.path(contents.SYSTEM)],
         "task_dep": ["fetch"],
         "targets": [manifest("system-path")],
-        "uptodate": [settings([OPTIONS, MACHINE.system.keep], lay_out), intact()],
         "clean": True,
     }
 
@@ -28,22 +34,18 @@ def lay_out() -> None:
     """Make system-path."""
     from notos.system import system_path
 
-    debs = sets.debs(contents.SYSTEM, CACHE, PACKAGES)
+    debs = sets.debs(contents.SYSTEM, CACHE, packages())
     project.add("system-path", system_path.NAME, system_path.build(debs, keep=MACHINE.system.keep))
 
 
 def task_toplevel() -> Task:
     """join everything of the running system: /etc, /usr, init"""
-    values = {
-        "name": MACHINE.name,
-        **FEATURES.plain("etc", "accounts", "services"),
-    }
     parts = ("system-path", "stage2", "runit", "system-modules")
     return {
         "actions": [step(join)],
         "file_dep": [*map(manifest, parts), sets.path(contents.SYSTEM), *files(ETC), *FEATURES.etc_sources],
         "targets": [manifest("toplevel")],
-        "uptodate": [settings(values, join, *FEATURES.etc_functions), intact()],
+        "code": FEATURES.etc_functions,
         "clean": True,
     }
 

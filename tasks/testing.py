@@ -7,7 +7,8 @@ import sys
 
 from notos.errors import ToolError
 from tasks import reporter
-from tasks.graph import CONFIG, Task, step
+from tasks.config import CONFIG
+from tasks.graph import Task, step
 from tasks.usage import paths_from_caller, usage
 
 

@@ -3,7 +3,8 @@
 from pathlib import Path
 
 from tasks import project, session
-from tasks.graph import FOLDER, Task, step
+from tasks.config import FOLDER
+from tasks.graph import Task, step
 from tasks.usage import usage
 
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -41,6 +42,7 @@ PEERS = (
     ),
     *("squashfs-tools", "tar", "xz-utils", "zstd"),
 )
+RAN = re.compile(r"([\w:-]+) +[\d.]+ s(?:  \(|$)")  # the line of a task that ran
 COPIED_TOO = ("requirements-test.txt", "pyproject.toml")
 # Where test files run side by side, one of these that began last would be waited for.
 LONGEST = (
@@ -138,7 +140,7 @@ class Project:
     def ran(self, *words: str, **environment: str) -> list[str]:
         """The names of the tasks that `doit` ran, in order."""
         lines = self.doit(*words, **environment).stdout.splitlines()
-        return [line.split()[2] for line in lines if line[5:8] == " s "]
+        return [found[1] for found in map(RAN.match, lines) if found]
 
 
 def copy_project(root: Path) -> Project:
