@@ -1,8 +1,12 @@
-"""Frozen values of all that a feature can add to a machine, and the join of all features of one machine."""
+"""Frozen values of all that a feature can add to a machine, and the join of all features of one machine.
+
+Most are named tuples: every command imports this module, and a dataclass takes six times as long to define.
+The contents of files are dataclasses, for those of different kinds must not be equal.
+"""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, fields
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 from notos.config.model import FileMode, Package
 from notos.features import plain
@@ -11,8 +15,7 @@ from notos.kernel.requirements import Requirement
 Keys = tuple[str, ...]  # the path of a key of the config
 
 
-@dataclass(frozen=True, kw_only=True)
-class Script:
+class Script(NamedTuple):
     """A shell file of the runit object; boot/NN-name is a boot fragment, sourced in the order of its name.
 
     path    where it is in the object
@@ -22,11 +25,10 @@ class Script:
 
     path: str
     source: str = ""
-    values: Mapping[str, str | int | Sequence[str]] = field(default_factory=dict)
+    values: Mapping[str, str | int | Sequence[str]] = {}
 
 
-@dataclass(frozen=True, kw_only=True)
-class Service:
+class Service(NamedTuple):
     """A service that runit keeps running.
 
     folder  the folder with run, and other files: below runit/services/, or an absolute path
@@ -76,8 +78,7 @@ class Computed:
     arguments: Mapping[str, Any]
 
 
-@dataclass(frozen=True, kw_only=True)
-class EtcFile:
+class EtcFile(NamedTuple):
     """A file in /etc.
 
     path     below /etc
@@ -91,8 +92,7 @@ class EtcFile:
     keys: Keys = ()
 
 
-@dataclass(frozen=True, kw_only=True)
-class Subnet:
+class Subnet(NamedTuple):
     """A static address, and the others of its subnet: what QEMU's user network must suit."""
 
     address: str  # with its prefix length: 10.0.2.15/24
@@ -100,8 +100,7 @@ class Subnet:
     dns: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, kw_only=True)
-class RemoteBuilder:
+class RemoteBuilder(NamedTuple):
     """A machine that can build for Nix on another host.
 
     host      the name by which Nix knows it
@@ -112,8 +111,7 @@ class RemoteBuilder:
     settings: Mapping[str, str]
 
 
-@dataclass(frozen=True, kw_only=True)
-class Feature:
+class Feature(NamedTuple):
     """All that one feature adds to a machine.
 
     Run-time folders are a file of tmpfiles.d in `etc`; accounts can be a file of sysusers.d there too.
@@ -127,26 +125,27 @@ class Feature:
     scripts: tuple[Script, ...] = ()
     services: tuple[Service, ...] = ()
     etc: tuple[EtcFile, ...] = ()
-    accounts: Mapping[str, str] = field(default_factory=dict)  # texts of sysusers.d files by name
+    accounts: Mapping[str, str] = {}  # texts of sysusers.d files by name
     memory: int = 0  # MiB that it needs in the running system
     subnet: Subnet | None = None
     drive: str = ""  # the size of a second drive ("10G")
     login: bool = False  # True if users log in by ssh
     remote_builder: RemoteBuilder | None = None
-    reserved_services: Mapping[str, str] = field(default_factory=dict)  # by name, the setting that frees it
-    reserved_etc: Mapping[str, str] = field(default_factory=dict)  # by first part of the path, a hint
+    reserved_services: Mapping[str, str] = {}  # by name, the setting that frees it
+    reserved_etc: Mapping[str, str] = {}  # by first part of the path, a hint
 
 
-@dataclass(frozen=True, kw_only=True)
 class Features(Feature):
     """The join of all features of a machine, in the registry's order.
 
     A later feature's package, account file or reserved name replaces an earlier one's of the same name.
     """
 
+    __slots__ = ()
+
     def plain(self, *names: str) -> dict[str, plain.Plain]:
         """Return the fields called `names`, all by default, as plain JSON: equal if and only if they are."""
-        return {name: plain.of(getattr(self, name)) for name in names or [each.name for each in fields(self)]}
+        return {name: plain.of(getattr(self, name)) for name in names or self._fields}
 
     @property
     def etc_functions(self) -> tuple[Callable[..., str], ...]:
