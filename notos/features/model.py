@@ -121,7 +121,7 @@ class Feature(NamedTuple):
     initrd_packages: tuple[Package, ...] = ()
     requirements: tuple[Requirement, ...] = ()  # of the kernel; stage-1 loads modules in this order
     kernel_params: tuple[str, ...] = ()  # before those of the config
-    stage1: tuple[str, ...] = ()  # shell files that stage-1 sources: below scripts/stage1/, or absolute paths
+    stage1: tuple[str, ...] = ()  # shell files of scripts/stage1/, which init sources
     scripts: tuple[Script, ...] = ()
     services: tuple[Service, ...] = ()
     etc: tuple[EtcFile, ...] = ()
