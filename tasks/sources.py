@@ -112,7 +112,7 @@ class _Walk:
         if module.partition(".")[0] != tasks.__name__:
             self.module(module)
             return
-        source = _source(module)
+        source = parse(module)
         if source is None or name not in source.bindings:
             return
         self._files(module)
@@ -130,16 +130,14 @@ class _Walk:
         if (module, "") in self._seen or module in BY_VALUE:
             return
         self._seen.add((module, ""))
-        source = _source(module)
+        source = parse(module)
         if source is None or module.partition(".")[0] == tasks.__name__:
             return
         self._files(module)
-        self.trace.parts[_spelling(module)] = _hash([source.tree])
-        for node in _walk(source.tree):
-            if isinstance(node, ast.Import | ast.ImportFrom):
-                for _, target in _imported(node, source.package):
-                    self.target(*target)
-        self._programs(source.tree)
+        self.trace.parts[_spelling(module)] = source.hash
+        for target in source.targets:
+            self.target(*target)
+        self._programs(source.programs)
 
     def target(self, module: str, name: str) -> None:
         """Note what an import leads to: a module, or a `name` in one."""
@@ -157,7 +155,8 @@ class _Walk:
         local: dict[str, list[tuple[str, str]]] = {}
         names: set[str] = set()
         attributes: set[tuple[str, str]] = set()
-        for each in _walk(node):
+        nodes = list(_walk(node))
+        for each in nodes:
             if isinstance(each, ast.Import | ast.ImportFrom):
                 for name, target in _imported(each, source.package):
                     local.setdefault(name, []).append(target)
@@ -176,16 +175,12 @@ class _Walk:
                 whole = f"{module}.{inner}" if inner else module
                 if whole.partition(".")[0] == tasks.__name__ and _file(whole):
                     self.name(whole, member)
-        self._programs(node)
+        self._programs(_programs(nodes))
 
-    def _programs(self, node: ast.AST) -> None:
-        """Note the Python packages whose programs are run."""
-        for each in _walk(node):
-            if isinstance(each, ast.Call) and _name(each.func) == _PROGRAM:
-                (argument,) = each.args
-                if not isinstance(argument, ast.Constant) or not isinstance(argument.value, str):
-                    raise TypeError(f"{_PROGRAM} wants a name written out, not {ast.unparse(argument)}")
-                self.trace.libraries[argument.value] = libraries.version(argument.value)
+    def _programs(self, names: Iterable[str]) -> None:
+        """Note Python packages whose programs are run."""
+        for each in names:
+            self.trace.libraries[each] = libraries.version(each)
 
     def _files(self, module: str) -> None:
         """Note the file of a module of ours, the packages that it is in, and their data."""
@@ -207,24 +202,34 @@ class _Walk:
 
 @dataclass
 class _Source:
-    """A parsed module: the statements that bind each of its names, and what its imports lead to."""
+    """A parsed module: what it imports and runs, what binds each name of its, and what imports lead to."""
 
     module: str
     package: str
     tree: ast.Module
+    hash: str
+    targets: list[tuple[str, str]]
+    programs: list[str]
     bindings: dict[str, list[ast.AST]] = field(default_factory=dict)
     imports: dict[str, list[tuple[str, str]]] = field(default_factory=dict)
 
 
 @cache
-def _source(module: str) -> _Source | None:
-    """Return a module of ours without its documentation; None if there is no such one."""
+def parse(module: str) -> _Source | None:
+    """Return a parsed module of ours without its documentation; None if there is no such one."""
     path = _file(module)
     if path is None:
         return None
     tree = _without_documentation(ast.parse(path.read_bytes()))
     package = module if path.name == "__init__.py" else module.rpartition(".")[0]
-    made = _Source(module, package, tree)
+    nodes = list(_walk(tree))
+    targets = [
+        target
+        for node in nodes
+        if isinstance(node, ast.Import | ast.ImportFrom)
+        for _, target in _imported(node, package)
+    ]
+    made = _Source(module, package, tree, _hash([tree]), targets, _programs(nodes))
     for node in _top_level(tree.body):
         for name in _bound(node, package):
             made.bindings.setdefault(name, []).append(node)
@@ -280,6 +285,18 @@ def _walk(node: ast.AST) -> Iterator[ast.AST]:
             continue
         yield each
         pending += ast.iter_child_nodes(each)
+
+
+def _programs(nodes: Iterable[ast.AST]) -> list[str]:
+    """Return the Python packages whose programs are run. Raises TypeError where that cannot be known."""
+    found = []
+    for each in nodes:
+        if isinstance(each, ast.Call) and _name(each.func) == _PROGRAM:
+            (argument,) = each.args
+            if not isinstance(argument, ast.Constant) or not isinstance(argument.value, str):
+                raise TypeError(f"{_PROGRAM} wants a name written out, not {ast.unparse(argument)}")
+            found.append(argument.value)
+    return found
 
 
 def _name(node: ast.expr) -> str:

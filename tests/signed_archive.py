@@ -87,10 +87,11 @@ class SignedArchive:
         by_hash: bool = True,
         fields: Mapping[str, str | None] = {},
         absent: Sequence[str] = (),
+        empty: Sequence[str] = (),
     ) -> None:
         """Make `debs` all that `suite` has; `fields` of its Release replace those that it would have.
 
-        The Release lists the files `absent` too, which the mirror lacks.
+        The Release lists the files `absent` too, which the mirror lacks, and components that are `empty`.
         """
         mirror = self.root / ("debian-security" if suite.endswith("-security") else "debian")
         dists = mirror / "dists" / suite
@@ -110,6 +111,8 @@ class SignedArchive:
             "main/binary-amd64/Packages.xz": lzma.compress(packages),
             "main/Contents-amd64.gz": gzip.compress("\n".join(contents).encode()),
         }
+        for each in empty:
+            files[f"{each}/binary-amd64/Packages.xz"] = lzma.compress(b"")
         listed = ""
         for path, data in files.items():
             digest = hashlib.sha256(data).hexdigest()
