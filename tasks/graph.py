@@ -9,6 +9,7 @@ from typing import Any
 
 from doit.exceptions import InvalidDodoFile, TaskFailed
 
+from notos import atomic
 from notos.cache import Cache
 from notos.config import loader
 from notos.config.model import Machine
@@ -153,17 +154,8 @@ def unless_asked() -> UnlessAsked:
 
 
 def write_if_changed(path: str, data: bytes, *, mode: int = 0o644) -> None:
-    """Write a target, beside and renamed; one that has these bytes and mode stays as it is."""
-    target = Path(path)
-    try:
-        if target.read_bytes() == data and target.stat().st_mode & 0o777 == mode:
-            return
-    except FileNotFoundError:
-        target.parent.mkdir(parents=True, exist_ok=True)
-    beside = target.with_name(f".{target.name}.new")
-    beside.write_bytes(data)
-    beside.chmod(mode)
-    beside.replace(target)
+    """Write a target, unless it has these bytes and this mode."""
+    atomic.write_if_changed(Path(path), data, mode=mode)
 
 
 def sweep(dryrun: bool) -> None:
@@ -171,7 +163,7 @@ def sweep(dryrun: bool) -> None:
 
     Downloads, tools and config.lock stay; so does the machine's drive, which no build can make again.
     """
-    from notos.store.store import remove_folder
+    from notos.atomic import remove_folder
 
     kept = {".lock", ".doit.db"}
     for path in sorted(Path(FOLDER).iterdir()):

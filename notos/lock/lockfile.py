@@ -4,14 +4,13 @@ It reads and writes the file and tells two locks apart; what belongs in one is r
 """
 
 import json
-import os
 import re
-import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from notos import atomic
 from notos.debian.download import Download
 from notos.debian.mirror import Mirrors
 from notos.debian.relation import compare
@@ -104,16 +103,9 @@ def read(path: Path) -> Lock | None:
 
 
 def write(path: Path, lock: Lock) -> None:
-    """Write `lock` to `path`, beside and renamed; the same lock is always the same bytes."""
-    with tempfile.NamedTemporaryFile("w", dir=path.parent, prefix=f".{path.name}-", delete=False) as stream:
-        try:
-            stream.write(encode(lock))
-            stream.flush()
-            os.fchmod(stream.fileno(), 0o644)
-            Path(stream.name).replace(path)
-        except BaseException:
-            Path(stream.name).unlink(missing_ok=True)
-            raise
+    """Write `lock` to `path`; the same lock is always the same bytes. Raises OSError."""
+    # Durable: an old build can be repeated only as long as its lock exists.
+    atomic.write(path, encode(lock), durable=True)
 
 
 def encode(lock: Lock) -> str:

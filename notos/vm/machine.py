@@ -6,13 +6,13 @@ import re
 import shlex
 import socket
 import tarfile
-import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Literal, NamedTuple, overload
 
+from notos import atomic
 from notos.errors import CommandError, MachineError, MachineLostError, MachineTimeoutError
 from notos.live import wait_for_ssh
 from notos.live.ssh_key import Address, login
@@ -295,12 +295,12 @@ class Machine(Body):
             raise CommandError(f"{self.name}: cannot copy {source}{_outcome(done)}")
         where = Path(target)
         where.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=".copy-", dir=where.parent) as folder:
+        with atomic.scratch(where.parent) as folder:
             try:
                 with tarfile.open(fileobj=io.BytesIO(done.out)) as archive:
                     # Links may lead anywhere, as the machine's do; nothing is written through them.
                     archive.extractall(folder, filter="tar")
-                (copied,) = Path(folder).iterdir()
+                (copied,) = folder.iterdir()
                 copied.replace(where)
             except (OSError, tarfile.TarError) as error:
                 raise CommandError(f"cannot copy {source} to {target}: {error}") from None

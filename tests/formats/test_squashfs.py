@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 
+from notos.atomic import remove_folder
 from notos.errors import ArchiveError
 from notos.formats.squashfs.image import BLOCK, write, write_image
 from notos.formats.tree import File, Tree
 from notos.process import run
-from notos.store.store import remove_folder
 from tests.conftest import FIXTURES
 from tests.trees import backwards, described, inodes, modes, trees, unpacked
 

@@ -12,11 +12,12 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 
+from notos.atomic import remove_folder
 from notos.errors import StoreError, ToolError
 from notos.formats import nar
 from notos.formats.tree import Tree
 from notos.process import run
-from notos.store.store import Store, StoreObject, placeholder, registration, remove_folder
+from notos.store.store import Store, StoreObject, placeholder, registration
 from tests.conftest import FIXTURES
 from tests.trees import described, trees, unpacked
 

@@ -9,12 +9,13 @@ from pathlib import Path
 import pytest
 import zstandard
 
+from notos.atomic import remove_folder
 from notos.errors import ClosureError
 from notos.formats import elf, shared_libraries
 from notos.formats.tree import Tree
 from notos.kernel import package as kernel_package
 from notos.process import run
-from notos.store.store import Store, placeholder, remove_folder
+from notos.store.store import Store, placeholder
 from notos.system import extra_utils
 from tests.conftest import Project
 
