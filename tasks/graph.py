@@ -11,10 +11,9 @@ from doit.exceptions import InvalidDodoFile, TaskFailed
 
 from notos import atomic
 from notos.cache import Cache
-from notos.config import loader
+from notos.config import host_settings, loader
 from notos.config.model import Machine
 from notos.errors import NotosError
-from notos.host import settings as host_settings
 from tasks import output, usage
 from tasks.session import HINTS
 from tasks.sources import Code

@@ -8,6 +8,7 @@ yaml_mistake           the likely mistake behind YAML that cannot be parsed
 scalars, reader        nodes into values and structs
 suggestions            an example of each shape, for messages
 foreign_keys           keys of other programs' configs, and ours in their place
+host_settings          host.yaml: this user's settings of this host
 checks, conf_files     rules between keys; sysusers.d and tmpfiles.d files in `etc`
 loader                 files, imports and layers: the whole way
 schema                 docs/config.schema.json and the tables of docs/configuration.md

@@ -12,13 +12,12 @@ from pathlib import Path
 
 import pytest
 
-from notos.config import loader
+from notos.config import host_settings, loader
+from notos.config.host_settings import HostSettings
 from notos.config.model import Debian, Url
 from notos.debian.mirror import Mirrors, mirrors
 from notos.errors import FetchError, HostError
-from notos.host import settings as host_settings
 from notos.host.proxy import Proxies
-from notos.host.settings import HostSettings
 from tests.conftest import clean_environment, copy_project
 from tests.signed_archive import SignedArchive, serving
 

@@ -11,9 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from notos.debian.mirror import Mirrors
+from notos.debian.package import LockedPackage
 from notos.errors import LockError
 from notos.lock import lockfile
-from notos.lock.lockfile import Lock, LockedPackage
+from notos.lock.lockfile import Lock
 from notos.lock.request import Request
 
 names = st.from_regex(r"[a-z0-9][a-z0-9+.-]{1,12}", fullmatch=True)
