@@ -113,8 +113,8 @@ class SignedArchive:
         listed = ""
         for path, data in files.items():
             digest = hashlib.sha256(data).hexdigest()
-            place = Path(path).parent / "by-hash/SHA256" / digest if by_hash else Path(path)
-            _write(dists / place, data)
+            listed_place = Path(path).parent / "by-hash/SHA256" / digest if by_hash else Path(path)
+            _write(dists / listed_place, data)
             listed += f"\n {digest} {len(data):>16} {path}"
         listed += "".join(f"\n {hashlib.sha256().hexdigest()} {0:>16} {path}" for path in absent)
         now = datetime.now(UTC)

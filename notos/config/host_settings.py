@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from notos import atomic
-from notos.config import shapes, yaml_source
+from notos.config import composer, shapes, yaml_source
 from notos.config.model import Build, CacheSize, Line, Url, setting
 from notos.config.reader import Reader
 from notos.config.yaml_source import MappingNode, Problem
@@ -103,7 +103,7 @@ def _parse(source: yaml_source.Source) -> HostSettings:
     problems: list[Problem] = []
     found: HostSettings | None = HostSettings()
     try:
-        node = yaml_source.compose(source, problems)
+        node = composer.compose(source, problems)
     except Problem as problem:
         problems.append(problem)
         node = None

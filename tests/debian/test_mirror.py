@@ -266,9 +266,7 @@ def test_a_user_at_a_terminal_is_asked_once(tmp_path: Path, monkeypatch: pytest.
     third.wait(f"name one near you: echo 'mirror: {MAIN}'")
     assert third.status() == 1
     # Without a terminal nothing is asked.
-    done = project.doit(
-        "lock", check=False, **{"NOTOS_CACHE": str(tmp_path / "cache"), "PATH": "/nonexistent"}
-    )
+    done = project.doit("lock", check=False, NOTOS_CACHE=str(tmp_path / "cache"), PATH="/nonexistent")
     assert f"NOTOS_MIRROR={MAIN}" in done.stdout + done.stderr
     assert done.returncode == 1
 

@@ -16,6 +16,7 @@ from notos.formats.tree import File, Tree
 from notos.kernel import kconfig, requirements
 from notos.kernel import package as kernels
 from notos.kernel.modules import Kernel, shrink
+from tests.conftest import Project, Tool
 
 RELEASE = "6.1.2+test"
 TOP = f"lib/modules/{RELEASE}"
@@ -78,7 +79,7 @@ def test_an_unknown_one_is_told_with_what_comes_near() -> None:
         Kernel(tree_of(**{"virtio-net": module()})).closure(["virtio_ent"])
 
 
-def test_the_shrunk_tree_has_an_index_and_firmware(tool) -> None:
+def test_the_shrunk_tree_has_an_index_and_firmware(tool: Tool) -> None:
     opened = Kernel(tree_of(a=module(depends="b", firmware="a.fw"), b=module(firmware="none.fw"), c=module()))
     firmware = Tree()
     firmware.text("usr/lib/firmware/a.fw", "firmware")
@@ -97,7 +98,7 @@ def test_the_shrunk_tree_has_an_index_and_firmware(tool) -> None:
     assert "lib/firmware/none.fw" not in tree
 
 
-def test_debian_s_own_dependencies_agree_with_depmod(built, tool) -> None:
+def test_debian_s_own_dependencies_agree_with_depmod(built: Project, tool: Tool) -> None:
     """Our order, from .modinfo, against the index that depmod has made for the built machine."""
     path = json.loads((built.root / "build/notos/manifests/modules.json").read_text())["path"]
     folder = built.root / "build/notos/store" / Path(path).name / "lib/modules"

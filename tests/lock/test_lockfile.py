@@ -81,7 +81,7 @@ def test_a_diff_shows_what_changed(tmp_path: Path) -> None:
 
 def test_the_order_of_making_does_not_show() -> None:
     one = make(package("bash"), package("dash"))
-    other = replace(one, packages=dict(reversed(one.packages.items())))
+    other = replace(one, packages=dict(reversed(list(one.packages.items()))))
     assert lockfile.encode(one) == lockfile.encode(other)
 
 
