@@ -90,8 +90,6 @@ def test_it_reads_what_dpkg_deb_builds(
     run([*tool("dpkg-deb"), "-x", built, out], env=environment)
     assert described(tree) == unpacked(out)
     assert tree.get("usr/bin/again") is tree.get("usr/bin/tool")
-    assert deb.control(built)["Package"] == "example"
-    assert deb.control(built)["Description"].split() == ["one", "two"]
 
 
 def test_only_what_is_wanted_is_there(tmp_path: Path) -> None:
