@@ -14,7 +14,7 @@ from tasks.graph import CACHE, MACHINE, Task, build, intact, manifest, settings,
 from tasks.usage import FRAGMENT, usage
 
 if TYPE_CHECKING:
-    from notos.kernel.modules import Kernel
+    from notos.kernel.modules import Modules
 
 CONFIG = build("kernel.config")
 VMLINUZ = build("vmlinuz")
@@ -72,7 +72,7 @@ def pick() -> None:
     loaded = list(
         dict.fromkeys([*MODULES, *requirements.implied(symbols, requirements.requirements(MACHINE))])
     )
-    opened = modules.Kernel(project.tree("kernel"))
+    opened = modules.Modules(project.tree("kernel"))
     _check_named(opened)
     version = package.version(opened.release)
     firmware = unpack([deb for name in FIRMWARE for deb in sets.debs(name, CACHE)])
@@ -85,7 +85,7 @@ def pick() -> None:
         project.add(target, name, modules.shrink(opened, closure, depmod, firmware=firmware))
 
 
-def _check_named(opened: "Kernel") -> None:
+def _check_named(opened: "Modules") -> None:
     """Raise KernelError naming every module of the config that the kernel lacks."""
     from notos import errors
 

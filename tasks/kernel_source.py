@@ -206,10 +206,10 @@ def configure(config: str) -> None:
 def compile_(config: str, vmlinuz: str, vmlinux: str) -> None:
     """Compile, and put what came of it into the store."""
     from notos.kernel import package as kernel_package
-    from notos.kernel.modules import Kernel
+    from notos.kernel.modules import Modules
 
     tree = _kbuild().compile(Path(config).read_text(), Path(LOG), _progress)
-    project.add("kernel", f"linux-{kernel_package.version(Kernel(tree).release)}", tree)
+    project.add("kernel", f"linux-{kernel_package.version(Modules(tree).release)}", tree)
     put(vmlinuz, vmlinux)
 
 

@@ -63,8 +63,6 @@ def _named(path: Path) -> Iterator[None]:
         raise PackageError(f"cannot read {path}: {error.strerror or error}") from error
     except PackageError as error:
         raise PackageError(f"{path.name}: {error.message}") from error
-    except UnicodeDecodeError as error:
-        raise PackageError(f"{path.name}: control is not UTF-8") from error
 
 
 # --- ar

@@ -13,7 +13,7 @@ from notos.errors import LockError
 from notos.lock.lockfile import Lock
 
 
-class Pool:
+class Candidates:
     """One version of each package: the one that `base` has, or else the newest of `archive`.
 
     The archive is asked only for what `base` lacks. All methods raise FetchError then.

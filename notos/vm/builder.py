@@ -29,7 +29,7 @@ __tracebackhide__ = True  # a failed test shows the test's line (pytest)
 INSTRUMENTED = PACKAGE / "vm/instrumented/config.yaml"
 
 
-class Workshop:
+class Builder:
     """Builds in `folder`; `heard` is told what doit prints, line by line."""
 
     def __init__(self, folder: Path, heard: Callable[[str], None]) -> None:

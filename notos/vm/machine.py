@@ -1,4 +1,4 @@
-"""A machine in QEMU under a test's hand: commands, services, ports and files. Its life is in body.py."""
+"""A machine in QEMU under a test's hand: commands, services, ports and files."""
 
 import io
 import os
@@ -18,8 +18,9 @@ from notos.live import wait_for_ssh
 from notos.live.ssh_key import Address, login
 from notos.process import Ended
 from notos.vm.artefacts import BACKDOOR
-from notos.vm.body import BOOT, END, WAIT, Body, quoted
 from notos.vm.channel import Backdoor, BrokenError, Channel, Ssh
+from notos.vm.devices import Devices
+from notos.vm.lifecycle import BOOT, END, WAIT, quoted
 
 __tracebackhide__ = True  # a failed test shows the test's line (pytest)
 
@@ -36,7 +37,7 @@ class Result(NamedTuple):
     output: str
 
 
-class Machine(Body):
+class Machine(Devices):
     """The machine of a runvm.sh: `path` is that, a link to it (`result`), or its folder build/NAME.
 
     words        more of QEMU's command line
@@ -116,7 +117,7 @@ class Machine(Body):
         end = time.monotonic() + limit
 
         def watch() -> None:
-            self._meet_trouble()
+            self._raise_failure()
             if time.monotonic() > end:
                 raise BrokenError("it has had its time")
 

@@ -9,13 +9,12 @@ from pathlib import Path
 import pytest
 
 from notos.config import loader
-from notos.config.model import Kernel as KernelConfig
-from notos.config.model import Machine, ModuleName, Vm
+from notos.config.model import Kernel, Machine, ModuleName, Vm
 from notos.errors import KernelError
 from notos.formats.tree import File, Tree
 from notos.kernel import kconfig, requirements
 from notos.kernel import package as kernels
-from notos.kernel.modules import Kernel, shrink
+from notos.kernel.modules import Modules, shrink
 from tests.conftest import Project, Tool
 
 RELEASE = "6.1.2+test"
@@ -47,7 +46,7 @@ def tree_of(**modules: bytes) -> Tree:
 
 
 def test_dependencies_come_first_and_once() -> None:
-    opened = Kernel(
+    opened = Modules(
         tree_of(a=module(depends="b,c"), b=module(depends="d"), c=module(depends="d"), d=module(depends=""))
     )
     closure = opened.closure(["a", "c", "virtio_pci"])
@@ -57,7 +56,7 @@ def test_dependencies_come_first_and_once() -> None:
 
 
 def test_soft_dependencies_and_aliases() -> None:
-    opened = Kernel(
+    opened = Modules(
         tree_of(
             a=module(softdep="pre: crypto-x crypto-crc32c nowhere post: z"),
             x=module(alias=["crypto-x", "pci:*"]),
@@ -69,18 +68,20 @@ def test_soft_dependencies_and_aliases() -> None:
 
 
 def test_modules_that_need_each_other_end() -> None:
-    opened = Kernel(tree_of(a=module(softdep="pre: b"), b=module(softdep="post: a")))
+    opened = Modules(tree_of(a=module(softdep="pre: b"), b=module(softdep="post: a")))
     ((_, files),) = opened.closure(["a"]).order
     assert len(files) == 2
 
 
 def test_an_unknown_one_is_told_with_what_comes_near() -> None:
     with pytest.raises(KernelError, match=r"has no module virtio_ent: did you mean virtio_net"):
-        Kernel(tree_of(**{"virtio-net": module()})).closure(["virtio_ent"])
+        Modules(tree_of(**{"virtio-net": module()})).closure(["virtio_ent"])
 
 
 def test_the_shrunk_tree_has_an_index_and_firmware(tool: Tool) -> None:
-    opened = Kernel(tree_of(a=module(depends="b", firmware="a.fw"), b=module(firmware="none.fw"), c=module()))
+    opened = Modules(
+        tree_of(a=module(depends="b", firmware="a.fw"), b=module(firmware="none.fw"), c=module())
+    )
     firmware = Tree()
     firmware.text("usr/lib/firmware/a.fw", "firmware")
     tree = shrink(opened, opened.closure(["a"]), tool("depmod"), firmware=firmware)
@@ -131,7 +132,7 @@ def test_what_the_kernel_lacks_is_told_at_once() -> None:
 
 
 def test_requirements_follow_the_features() -> None:
-    plain = Machine(name="x", kernel=KernelConfig(modules=(ModuleName("a"),)))  # type: ignore[arg-type]
+    plain = Machine(name="x", kernel=Kernel(modules=(ModuleName("a"),)))  # type: ignore[arg-type]
     symbols = {each.symbol for each in requirements.requirements(plain)}
     assert "SQUASHFS_ZSTD" in symbols
     assert "USER_NS" not in symbols

@@ -13,7 +13,7 @@ from notos.atomic import remove_folder
 from notos.errors import ClosureError
 from notos.formats import elf, shared_libraries
 from notos.formats.tree import Tree
-from notos.kernel import package as kernel_package
+from notos.kernel import vmlinux
 from notos.process import run
 from notos.store.store import Store, placeholder
 from notos.system import extra_utils
@@ -70,13 +70,13 @@ def test_the_kernel_unpacked_is_what_qemu_enters(built: Project, tool: Tool) -> 
     folder = built.root / "build/notos"
     packed = (folder / "vmlinuz").read_bytes()
     plain = (folder / "vmlinux").read_bytes()
-    assert kernel_package.uncompressed(packed) == plain
+    assert vmlinux.uncompressed(packed) == plain
     assert elf.has_note(plain, "Xen", 18)
     assert not elf.has_note(plain, "Xen", 99)
     assert b"Linux version 6." in plain
-    assert kernel_package.uncompressed(plain) is None
-    assert kernel_package.uncompressed(packed[: len(packed) // 2]) is None
-    assert kernel_package.uncompressed(b"") is None
+    assert vmlinux.uncompressed(plain) is None
+    assert vmlinux.uncompressed(packed[: len(packed) // 2]) is None
+    assert vmlinux.uncompressed(b"") is None
 
 
 def test_the_system_has_what_its_packages_ask_for(built: Project) -> None:
