@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from notos.home import in_checkout
 from tasks import (
+    bench,
     boot_report,
     booting,
     builder,
@@ -20,6 +21,7 @@ from tasks import (
     session,
     site,
     stages,
+    suites,
     system,
     targets,
     testing,
@@ -34,13 +36,13 @@ from tasks.reporter import Reporter
 OWN = (
     (
         checks.task_check,
-        checks.task_test,
-        checks.task_test_machines,
-        checks.task_test_kernels,
-        checks.task_test_docs,
-        checks.task_test_fresh,
+        suites.task_test,
+        suites.task_test_machines,
+        suites.task_test_kernels,
+        suites.task_test_docs,
+        suites.task_test_fresh,
         site.task_docs,
-        checks.task_bench,
+        bench.task_bench,
     )
     if in_checkout()
     else (testing.task_test,)

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from notos import atomic
 from notos.home import own
 from tasks import reporter
 from tasks.config import FEATURES, MACHINE, build
@@ -62,7 +63,7 @@ def tell(runs: int, against: str, json: str, svg: str) -> None:
     report = boot_report.Report(MACHINE.name, accelerator, cpu, boots)
     boot_report.dump(report, written)
     drawn.parent.mkdir(parents=True, exist_ok=True)
-    drawn.write_text(waterfall.render(report))
+    atomic.write(drawn, waterfall.render(report), mode=None)
     print(f"{boot_report.heading(report)}\n\n{boot_report.table(report, before)}\n")
     for remark in boot_report.remarks(report, before):
         print(remark)

@@ -7,11 +7,11 @@ from doit.exceptions import InvalidDodoFile
 
 from notos import loader
 from notos.cache import Cache
+from notos.config import host_settings
 from notos.config.model import Machine
 from notos.errors import NotosError
 from notos.features import registry
 from notos.features.model import Features
-from notos.host import settings as host_settings
 from tasks import inputs, usage
 
 

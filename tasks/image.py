@@ -3,6 +3,7 @@
 import shlex
 from pathlib import Path
 
+from notos import atomic
 from notos.cache import Cache
 from notos.errors import NotosError
 from notos.home import in_checkout, own, packaged
@@ -20,7 +21,7 @@ RUNVM = build("runvm.sh")
 TEMPLATE = own("scripts/runvm.sh")
 WAIT_FOR_SSH = packaged("live/wait_for_ssh.py")  # what runvm.sh waits with for the ssh server
 LINK = "result"
-LINK_BESIDE = f".{LINK}.new"  # renamed to the link
+LINK_BESIDE = str(atomic.beside(Path(LINK)))  # renamed to the link
 
 
 def task_initrd() -> Task:
@@ -89,10 +90,7 @@ def write_runvm() -> None:
     write_if_changed(RUNVM, text.encode(), mode=0o755)
     write_if_changed(build(Path(WAIT_FOR_SSH).name), Path(WAIT_FOR_SSH).read_bytes())
     if not linked():
-        beside = Path(LINK_BESIDE)
-        beside.unlink(missing_ok=True)
-        beside.symlink_to(RUNVM)
-        beside.replace(LINK)
+        atomic.link(Path(LINK), RUNVM)
 
 
 def linked() -> bool:

@@ -15,7 +15,7 @@ from tasks.graph import Task, step
 from tasks.usage import FRAGMENT, usage
 
 if TYPE_CHECKING:
-    from notos.kernel.modules import Kernel
+    from notos.kernel.modules import Modules
 
 CONFIG = build("kernel.config")
 VMLINUZ = build("vmlinuz")
@@ -74,7 +74,7 @@ def pick() -> None:
     symbols = kconfig.symbols(Path(CONFIG).read_text())
     implied = requirements.implied(symbols, FEATURES.requirements)
     loaded = list(dict.fromkeys([*MACHINE.kernel.modules, *implied]))
-    opened = modules.Kernel(project.tree("kernel"))
+    opened = modules.Modules(project.tree("kernel"))
     _check_named(opened)
     version = package.version(opened.release)
     firmware = unpack([deb for name in firmware_sets() for deb in sets.debs(name, CACHE)])
@@ -87,7 +87,7 @@ def pick() -> None:
         project.add(target, name, modules.shrink(opened, closure, depmod, firmware=firmware))
 
 
-def _check_named(opened: "Kernel") -> None:
+def _check_named(opened: "Modules") -> None:
     """Raise KernelError naming every module of the config that the kernel lacks."""
     from notos import errors
 

@@ -46,10 +46,10 @@ def fetch() -> None:
     """Put the kernel's package into the store: vmlinuz, config and all modules."""
     from notos.debian.unpack import unpack
     from notos.kernel import package as kernel_package
-    from notos.kernel.modules import Kernel
+    from notos.kernel.modules import Modules
 
     tree = kernel_package.shape(unpack(sets.debs(contents.KERNEL, CACHE)))
-    project.add("kernel", f"linux-{kernel_package.version(Kernel(tree).release)}", tree)
+    project.add("kernel", f"linux-{kernel_package.version(Modules(tree).release)}", tree)
 
 
 def configure(config: str) -> None:
@@ -63,11 +63,11 @@ def configure(config: str) -> None:
 
 def put(vmlinuz: str, vmlinux: str) -> None:
     """Copy vmlinuz out of the store; beside it the kernel unpacked, or nothing if it cannot be started so."""
-    from notos.kernel import package as kernel_package
+    from notos.kernel import vmlinux as elf
 
     packed = (project.STORE.location(project.get("kernel")) / "vmlinuz").read_bytes()
     write_if_changed(vmlinuz, packed)
-    write_if_changed(vmlinux, kernel_package.uncompressed(packed) or b"")
+    write_if_changed(vmlinux, elf.uncompressed(packed) or b"")
 
 
 def menuconfig(_config: str) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from notos import atomic
 from notos.home import own
 from notos.system import contents
 from tasks import project, reporter, sets, tools
@@ -179,10 +180,10 @@ def configure(config: str) -> None:
 def compile_(config: str, vmlinuz: str, vmlinux: str) -> None:
     """Compile, and put what came of it into the store."""
     from notos.kernel import package as kernel_package
-    from notos.kernel.modules import Kernel
+    from notos.kernel.modules import Modules
 
     tree = _kbuild().compile(Path(config).read_text(), Path(LOG), _progress)
-    project.add("kernel", f"linux-{kernel_package.version(Kernel(tree).release)}", tree)
+    project.add("kernel", f"linux-{kernel_package.version(Modules(tree).release)}", tree)
     put(vmlinuz, vmlinux)
 
 
@@ -204,9 +205,7 @@ def menuconfig(_config: str) -> None:
     target = from_caller(given) if given else Path(FOLDER, "menuconfig.config")
     target.parent.mkdir(parents=True, exist_ok=True)
     had = target.read_text() if given and target.exists() else ""
-    beside = target.with_name(f".{target.name}.new")
-    beside.write_text(kconfig.replaced(had, lines))
-    beside.replace(target)
+    atomic.write(target, kconfig.replaced(had, lines), mode=None, durable=True)
     print("\n".join(lines))
     named = any(Path(each).samefile(target) for each in MACHINE.kernel.fragments)
     print(f"written to {target}" + ("" if named else "; add it to kernel.fragments to keep it"))

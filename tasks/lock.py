@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from notos.config.model import Debian
     from notos.debian.download import Progress
     from notos.debian.mirror import Mirrors
-    from notos.lock.lockfile import LockedPackage
+    from notos.debian.package import LockedPackage
 
 
 @recorded

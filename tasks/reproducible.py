@@ -33,9 +33,9 @@ def task_check_reproducible() -> Task:
 
 def check() -> None:
     """Build in a copy of the project, and name the first difference. Raises ToolError."""
+    from notos.atomic import remove_folder
     from notos.errors import ToolError
     from notos.store import difference
-    from notos.store.store import remove_folder
 
     scratch = Path(tempfile.mkdtemp(prefix="notos-elsewhere-"))
     copy = scratch / "a/much/deeper/folder"

@@ -2,21 +2,13 @@
 
 from pathlib import Path
 
+from notos import atomic
 from tasks.config import DRIVE, FOLDER
 
 
 def write_if_changed(path: str, data: bytes, *, mode: int = 0o644) -> None:
-    """Write a target, beside and renamed; one that has these bytes and mode stays as it is."""
-    target = Path(path)
-    try:
-        if target.read_bytes() == data and target.stat().st_mode & 0o777 == mode:
-            return
-    except FileNotFoundError:
-        target.parent.mkdir(parents=True, exist_ok=True)
-    beside = target.with_name(f".{target.name}.new")
-    beside.write_bytes(data)
-    beside.chmod(mode)
-    beside.replace(target)
+    """Write a target, unless it has these bytes and this mode."""
+    atomic.write_if_changed(Path(path), data, mode=mode)
 
 
 def sweep(dryrun: bool) -> None:
@@ -24,8 +16,6 @@ def sweep(dryrun: bool) -> None:
 
     Downloads, tools and config.lock stay; so does the machine's drive, which no build can make again.
     """
-    from notos.store.store import remove_folder
-
     kept = {".lock", ".doit.db"}
     for path in sorted(Path(FOLDER).iterdir()):
         if path.name in kept:
@@ -37,6 +27,6 @@ def sweep(dryrun: bool) -> None:
         if dryrun:
             continue
         if path.is_dir() and not path.is_symlink():
-            remove_folder(path)
+            atomic.remove_folder(path)
         else:
             path.unlink()

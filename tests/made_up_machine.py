@@ -11,12 +11,14 @@ import tarfile
 from collections.abc import Mapping
 from pathlib import Path
 
+from notos.features import registry
 from notos.formats import shared_libraries
 from notos.formats.tree import Tree
 from notos.kernel import requirements
 from notos.system import contents
 from notos.toolchain.tools_tree import LOADER, ToolsTree
 from tests.elf_builder import elf
+from tests.every_machine import every_machine
 from tests.signed_archive import Deb
 
 # The real programs, and the packages that have them.
@@ -191,37 +193,20 @@ def bzimage(text: str) -> bytes:
     return bytes(header) + text.encode()
 
 
+def needs() -> set[requirements.Requirement]:
+    """Return all that any machine needs of its kernel."""
+    return {each for machine in every_machine(cpus=2) for each in registry.features(machine).requirements}
+
+
 def needed_config() -> str:
     """A configuration with all that any machine needs, all of it built in but the drivers of devices."""
-    every = {
-        *requirements.ALWAYS,
-        *(each for some in requirements.MACHINE.values() for each in some),
-        *requirements.SMP,
-        *requirements.NETWORK,
-        *requirements.DHCP,
-        *requirements.SSH,
-        *requirements.SSH_MICROVM,
-        *requirements.NIX,
-        *requirements.DISK,
-        *requirements.DISK_NIX,
-    }
-    lines = {each.symbol: "m" if each.module else "y" for each in every} | {"MODULES": "y"}
+    lines = {each.symbol: "m" if each.module else "y" for each in needs()} | {"MODULES": "y"}
     return "".join(f"CONFIG_{symbol}={value}\n" for symbol, value in sorted(lines.items()))
 
 
 def modules() -> dict[str, bytes | str]:
     """The files of /lib/modules/RELEASE: all modules that a machine may need, without code."""
-    every = {
-        *(each.module for each in requirements.ALWAYS),
-        *(each.module for some in requirements.MACHINE.values() for each in some),
-        *(
-            each.module
-            for some in (requirements.NETWORK, requirements.DHCP, requirements.SSH)
-            for each in some
-        ),
-        *(each.module for some in (requirements.DISK, requirements.DISK_NIX) for each in some),
-        *MODULES,
-    } - {""}
+    every = {*(each.module for each in needs()), *MODULES} - {""}
     files: dict[str, bytes | str] = {
         f"kernel/{name}.ko": module(**({"firmware": "dummy.bin"} if name == "dummy" else {}))
         for name in sorted(every)

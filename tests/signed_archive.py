@@ -111,13 +111,13 @@ class SignedArchive:
             "main/binary-amd64/Packages.xz": lzma.compress(packages),
             "main/Contents-amd64.gz": gzip.compress("\n".join(contents).encode()),
         }
-        for each in empty:
-            files[f"{each}/binary-amd64/Packages.xz"] = lzma.compress(b"")
+        for component in empty:
+            files[f"{component}/binary-amd64/Packages.xz"] = lzma.compress(b"")
         listed = ""
         for path, data in files.items():
             digest = hashlib.sha256(data).hexdigest()
-            place = Path(path).parent / "by-hash/SHA256" / digest if by_hash else Path(path)
-            _write(dists / place, data)
+            listed_place = Path(path).parent / "by-hash/SHA256" / digest if by_hash else Path(path)
+            _write(dists / listed_place, data)
             listed += f"\n {digest} {len(data):>16} {path}"
         listed += "".join(f"\n {hashlib.sha256().hexdigest()} {0:>16} {path}" for path in absent)
         now = datetime.now(UTC)

@@ -20,6 +20,7 @@ import pytest
 import yaml
 
 from notos import loader
+from notos.errors import NotosError
 from notos.vm.plugin import MachineFactory
 from tasks import site
 from tests.conftest import ROOT, Project, clean_environment, copy_project
@@ -316,9 +317,7 @@ def test_links_that_lead_nowhere_are_told_by_their_line(
     monkeypatch.chdir(tmp_path)
     Path("docs").mkdir()
     Path("README.md").write_text("one\n\n[a](docs/none.md) [b](docs) [d](..)\n\n```\n[c](code.md)\n```\n")
-    with pytest.raises(
-        site.NotosError, match=r"README\.md:3: the link leads nowhere: docs/none\.md\n"
-    ) as info:
+    with pytest.raises(NotosError, match=r"README\.md:3: the link leads nowhere: docs/none\.md\n") as info:
         site.stage(tmp_path / "site")
     assert "code.md" not in str(info.value)
     assert "README.md:3: the link leads nowhere: ..\n" in f"{info.value.message}\n"
@@ -376,7 +375,9 @@ def _texts(root: Path) -> Iterator[str]:
     for path in [*root.glob("notos/**/*.py"), *root.glob("tasks/*.py")]:
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.JoinedStr):
-                yield "".join(each.value if isinstance(each, ast.Constant) else "\0" for each in node.values)
+                yield "".join(
+                    str(each.value) if isinstance(each, ast.Constant) else "\0" for each in node.values
+                )
             elif isinstance(node, ast.Constant) and isinstance(node.value, str):
                 yield node.value
     for path in [root / "doit", *root.glob("scripts/**/*"), *root.glob("runit/**/*")]:

@@ -16,12 +16,13 @@ from typing import Any
 import pytest
 import yaml
 
+from notos import loader
 from notos.cache import Cache
-from notos.config import loader, shapes
+from notos.config import shapes
+from notos.config.host_settings import HostSettings
 from notos.config.model import Machine
 from notos.config.shapes import ListOf, MapOf, Shape, Struct
 from notos.debian.archive import Archive
-from notos.host.settings import HostSettings
 from notos.toolchain import peers
 from tasks import inputs
 from tests import made_up_machine

@@ -178,7 +178,7 @@ def test_settings_of_the_host_run_nothing(project: Project, tmp_path: Path) -> N
     assert project.ran(**own) == ["runit"]
     settings.write_text("mirror: http://127.0.0.1:9/debian\njbos: 1\n")
     for command in ([], ["list"], ["clean"]):
-        done = project.doit(*command, check=False, **own)
+        done = project.doit(*command, check=False, environment=own)
         assert done.returncode == 3
         assert f'{settings}:2: unknown key "jbos"; did you mean "jobs"?' in done.stderr
         assert "Traceback" not in done.stderr
@@ -360,8 +360,8 @@ def test_list_tells_the_story_in_order(project: Project) -> None:
 def test_a_fresh_tree_lists_and_cleans_offline(tmp_path: Path) -> None:
     project = copy_project(tmp_path / "fresh")
     environment = {"http_proxy": "http://127.0.0.1:9", "NOTOS_CACHE": str(tmp_path / "cache")}
-    assert "runvm" in project.doit("list", **environment).stdout
-    project.doit("clean", **environment)
+    assert "runvm" in project.doit("list", environment=environment).stdout
+    project.doit("clean", environment=environment)
     assert not (tmp_path / "cache").exists()
 
 

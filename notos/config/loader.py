@@ -6,11 +6,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from notos.config import shapes, yaml_source
+from notos.config import composer, shapes, yaml_source
 from notos.config.checks import ALTERNATIVES, CHECKS
 from notos.config.model import HOST_SSH_PORT, SSH_PORT, Machine, Port
-from notos.config.reader import Check, Checks, Reader
-from notos.config.scalars import scalar, unwanted
+from notos.config.reader import Check, Checks, Reader, scalar_at
+from notos.config.suggestions import unwanted
 from notos.config.types import TEXTS, missing
 from notos.config.yaml_source import (
     MappingNode,
@@ -129,7 +129,7 @@ class _Layers:
         self._open.append(identity)
         self.files.append(path)
         try:
-            node = yaml_source.compose(source, self.problems)
+            node = composer.compose(source, self.problems)
         except Problem as problem:
             self._fail(problem)
             node = None
@@ -152,7 +152,7 @@ class _Layers:
             return None
         for item in node.items:
             try:
-                path = folder / str(scalar(item, _IMPORT, IMPORTS, item=True))
+                path = folder / str(scalar_at(item, _IMPORT, IMPORTS, item=True))
                 layer = self._import(path, item.place)
             except Problem as problem:
                 self._fail(problem)

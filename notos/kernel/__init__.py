@@ -1,6 +1,7 @@
 """Kernels: Debian's or built from source; their configuration and their modules.
 
 package        the contents of a kernel package
+vmlinux        the ELF file inside vmlinuz
 requirements   the kernel symbols that a machine needs
 modules        modules with their dependencies
 source         an unpacked and patched source

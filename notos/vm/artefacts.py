@@ -17,13 +17,13 @@ BACKDOOR = "backdoor"  # the service of instrumented/config.yaml
 
 
 @dataclass(frozen=True)
-class Built:
+class Artefacts:
     """The machine that the script `script` (runvm.sh) boots."""
 
     script: Path
 
     @classmethod
-    def at(cls, path: Path) -> "Built":
+    def at(cls, path: Path) -> "Artefacts":
         """By its script, a link to that (`result`), or its folder. Raises MachineError."""
         script = path.resolve()
         if script.is_dir():

@@ -16,7 +16,7 @@ from typing import Any
 
 import yaml
 
-from notos import loader
+from notos import atomic, loader
 from notos.config.model import Machine
 from notos.errors import MachineError
 from notos.features import registry
@@ -29,7 +29,7 @@ __tracebackhide__ = True  # a failed test shows the test's line (pytest)
 INSTRUMENTED = PACKAGE / "vm/instrumented/config.yaml"
 
 
-class Workshop:
+class Builder:
     """Builds in `folder`; `heard` is told what doit prints, line by line."""
 
     def __init__(self, folder: Path, heard: Callable[[str], None]) -> None:
@@ -69,11 +69,12 @@ class Workshop:
         # Whatever it is called, two that differ are never of one folder.
         whole["name"] = f"{whole.get('name') or loader.load(base).machine.name}-{digest}"
         path = self._folder / "configs" / f"{whole['name']}.yaml"
-        _write(path, yaml.safe_dump(json.loads(json.dumps(whole, default=str)), sort_keys=False).encode())
+        text = yaml.safe_dump(json.loads(json.dumps(whole, default=str)), sort_keys=False)
+        atomic.write_if_changed(path, text)
         lock, copied = base.with_suffix(".lock"), path.with_suffix(".base")
         if lock.is_file() and not (copied.is_file() and copied.read_bytes() == lock.read_bytes()):
-            _write(path.with_suffix(".lock"), lock.read_bytes())
-            _write(copied, lock.read_bytes())
+            atomic.write_if_changed(path.with_suffix(".lock"), lock.read_bytes())
+            atomic.write_if_changed(copied, lock.read_bytes())
         return path
 
     def _run_doit(self, path: Path) -> None:
@@ -106,11 +107,3 @@ def _with_backdoor(asked: Mapping[str, Any], machine: Machine) -> dict[str, Any]
     kernel = dict(asked.get("kernel", {}))
     kernel["options"] = {"VIRTIO_CONSOLE": "y", **kernel.get("options", {})}
     return {**asked, "kernel": kernel}
-
-
-def _write(path: Path, data: bytes) -> None:
-    if path.is_file() and path.read_bytes() == data:
-        return
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
-    beside.write_bytes(data)
-    beside.replace(path)

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,7 +14,7 @@ from notos.features.model import Computed
 from notos.formats.tree import Tree
 from notos.process import run
 from notos.system import sysusers
-from tests.conftest import ROOT, Project
+from tests.conftest import ROOT, Project, Tool
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +46,7 @@ def without(tree: Tree, left_out: str) -> Tree:
     return rest
 
 
-def test_real_nix_reads_it(machine: Machine, system: Tree, tool, tmp_path: Path) -> None:
+def test_real_nix_reads_it(machine: Machine, system: Tree, tool: Tool, tmp_path: Path) -> None:
     """And it is all as we said: no setting that it does not know, none that it understands otherwise."""
     text = conf(replace(machine, disk=Disk(size=DiskSize("1G"))), system)
     assert "sync-before-registering = true" in text.splitlines()
@@ -77,7 +78,7 @@ def test_the_sandbox_has_the_shell_and_its_libraries(machine: Machine, system: T
 
 
 def test_what_the_config_says_has_the_last_word(machine: Machine, system: Tree) -> None:
-    own = {"substituters": "http://cache.example", "sandbox": False, "cores": 2, "sandbox-paths": ""}
+    own: Any = {"substituters": "http://cache.example", "sandbox": False, "cores": 2, "sandbox-paths": ""}
     asked = replace(machine, nix=replace(machine.nix, settings=own))
     told = settings(conf(asked, system))
     assert told["substituters"] == "http://cache.example"

@@ -2,12 +2,10 @@
 
 import json
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from notos import loader
 from notos.config.model import (
     Disk,
     DiskSize,
@@ -15,35 +13,17 @@ from notos.config.model import (
     MachineName,
     Network,
     Nix,
+    NixSetting,
     Package,
     PackageName,
     Ssh,
-    Vm,
 )
 from notos.features import plain, registry
 from notos.features.model import Computed, Copy, EtcFile, Feature, Features, Script, Service, Text
+from tests.conftest import ROOT
+from tests.every_machine import DEFAULT, every_machine
 
-ROOT = Path(__file__).resolve().parents[2]
-DEFAULT = loader.load(ROOT / "config.yaml").machine
 LEAST = Machine(name=MachineName("least"), ssh=Ssh(server="none"), network=Network(method="none"))
-
-
-def every_machine() -> list[Machine]:
-    """Return machines that between them have all features in all their forms."""
-    every = replace(DEFAULT, disk=Disk(size=DiskSize("1G")))
-    servers = ("openssh", "dropbear", "none")
-    methods = ("static", "dhcp", "none")
-    return [
-        replace(
-            every,
-            ssh=replace(every.ssh, server=server),
-            network=every.network if method == "static" else Network(method=method),  # type: ignore[arg-type]
-            vm=Vm(machine=kind),  # type: ignore[arg-type]
-        )
-        for server in servers
-        for method in methods
-        for kind in ("q35", "microvm")
-    ]
 
 
 EVERY = [registry.features(machine) for machine in every_machine()]
@@ -89,7 +69,7 @@ def _nix_conf(features: Features) -> dict[str, str]:
         ({}, set()),
         ({"hostname": "other"}, {"scripts", "etc", "remote_builder"}),
         ({"nix": replace(DEFAULT.nix, build_users=5)}, {"accounts"}),
-        ({"nix": replace(DEFAULT.nix, settings={"cores": 2})}, {"etc", "remote_builder"}),
+        ({"nix": replace(DEFAULT.nix, settings={NixSetting("cores"): 2})}, {"etc", "remote_builder"}),
         (
             {"disk": Disk(size=DiskSize("1G"))},
             {"initrd_packages", "requirements", "kernel_params", "stage1", "etc", "drive"},

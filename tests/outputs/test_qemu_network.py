@@ -40,9 +40,9 @@ CASES = [
 @pytest.fixture(scope="module")
 def qemu(built: Project) -> Callable[[str], subprocess.CompletedProcess[str]]:
     """Start the machine's own QEMU with a network, stopped, and have its monitor end it."""
-    from notos.vm.artefacts import Built
+    from notos.vm.artefacts import Artefacts
 
-    tree: ToolsTree = Built(built.script).tools
+    tree: ToolsTree = Artefacts(built.script).tools
     words = [*tree.command("qemu-system-x86_64"), "-M", "none", "-display", "none", "-S", "-monitor", "stdio"]
 
     def start(network: str) -> subprocess.CompletedProcess[str]:

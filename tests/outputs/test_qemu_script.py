@@ -240,7 +240,7 @@ def handed(machine: Project, show: Path, home: Path) -> list[str]:
     """The keys that are handed over for a user whose home is `home`."""
     said = start(machine, show, HOME=str(home)).stdout
     (text,) = re.findall(r"^name=opt/notos/authorized_keys,string=((?:.*\n)+?)(?:-|\Z)", said, re.MULTILINE)
-    return text.replace(",,", ",").splitlines()
+    return str(text).replace(",,", ",").splitlines()
 
 
 def test_a_key_that_is_newer_than_the_build_is_handed_over(
