@@ -1,11 +1,11 @@
 """Frozen values of all that a feature can add to a machine, and the join of all features of one machine.
 
-Most are named tuples: every command imports this module, and a dataclass takes six times as long to define.
-The contents of files are dataclasses, for those of different kinds must not be equal.
+The smaller ones are named tuples: every command imports this module, and a dataclass takes six times as long
+to define. The contents of files are dataclasses, for those of different kinds must not be equal.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, fields
 from typing import Any, NamedTuple
 
 from notos.config.model import FileMode, Package
@@ -111,7 +111,8 @@ class RemoteBuilder(NamedTuple):
     settings: Mapping[str, str]
 
 
-class Feature(NamedTuple):
+@dataclass(frozen=True, kw_only=True)
+class Feature:
     """All that one feature adds to a machine.
 
     Run-time folders are a file of tmpfiles.d in `etc`; accounts can be a file of sysusers.d there too.
@@ -125,14 +126,14 @@ class Feature(NamedTuple):
     scripts: tuple[Script, ...] = ()
     services: tuple[Service, ...] = ()
     etc: tuple[EtcFile, ...] = ()
-    accounts: Mapping[str, str] = {}  # texts of sysusers.d files by name
+    accounts: Mapping[str, str] = field(default_factory=dict)  # texts of sysusers.d files by name
     memory: int = 0  # MiB that it needs in the running system
     subnet: Subnet | None = None
     drive: str = ""  # the size of a second drive ("10G")
     login: bool = False  # True if users log in by ssh
     remote_builder: RemoteBuilder | None = None
-    reserved_services: Mapping[str, str] = {}  # by name, the setting that frees it
-    reserved_etc: Mapping[str, str] = {}  # by first part of the path, a hint
+    reserved_services: Mapping[str, str] = field(default_factory=dict)  # by name, the setting that frees it
+    reserved_etc: Mapping[str, str] = field(default_factory=dict)  # by first part of the path, a hint
 
 
 class Features(Feature):
@@ -141,11 +142,9 @@ class Features(Feature):
     A later feature's package, account file or reserved name replaces an earlier one's of the same name.
     """
 
-    __slots__ = ()
-
     def plain(self, *names: str) -> dict[str, plain.Plain]:
         """Return the fields called `names`, all by default, as plain JSON: equal if and only if they are."""
-        return {name: plain.of(getattr(self, name)) for name in names or self._fields}
+        return {name: plain.of(getattr(self, name)) for name in names or [each.name for each in fields(self)]}
 
     @property
     def etc_functions(self) -> tuple[Callable[..., str], ...]:

@@ -63,6 +63,9 @@ MODULES: tuple[Module, ...] = (
 OTHER_KEYS = ("name", "debian", "kernel", "initrd", "system", "kernel_params", "vm", "build")
 
 
+_NONE = Feature()
+
+
 def features(machine: Machine) -> Features:
     """Return what all features of `machine` add to it."""
     return join(module.feature(machine) for module in MODULES)
@@ -71,14 +74,14 @@ def features(machine: Machine) -> Features:
 def join(each: Iterable[Feature]) -> Features:
     """Return one value of all: tuples one after the other, numbers added, the only one of single values."""
     parts = list(each)
-    values = {name: _joined(name, [getattr(part, name) for part in parts]) for name in Feature._fields}
+    values = {name: _joined(name, [getattr(part, name) for part in parts]) for name in vars(_NONE)}
     for name in ("packages", "initrd_packages"):
         values[name] = _by_name(values[name])
     return Features(**values)
 
 
 def _joined(name: str, values: list[Any]) -> Any:
-    match default := Feature._field_defaults[name]:
+    match default := getattr(_NONE, name):
         case tuple():
             return tuple(item for value in values for item in value)
         case bool():
