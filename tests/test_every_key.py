@@ -274,8 +274,12 @@ class World:
     def build(self, project: Path, config: Config) -> dict[str, str]:
         """Build; return the sha256 of each output by its path below build/NAME."""
         (project / "config.yaml").write_text(written(config))
-        self._server.run(project, "runvm")
+        self.run(project)
         return self.outputs(project / "build" / str(config["name"]))
+
+    def run(self, project: Path) -> str:
+        """Build; return what is printed."""
+        return self._server.run(project, "runvm")
 
     @staticmethod
     def outputs(folder: Path) -> dict[str, str]:
@@ -301,8 +305,12 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         archive.publish(debs, suite=suite, empty=["contrib"])
         for part in ("updates", "security"):
             archive.publish([], suite=f"{suite}-{part}", empty=["contrib"])
-    for name, version in (("any", "1"), ("other", "1"), ("any-2", "2")):
-        (archive.root / f"debian/{name}.tar").write_bytes(made_up_machine.source(version))
+    for name in ("any", "other"):
+        (archive.root / f"debian/{name}.tar").write_bytes(made_up_machine.source("1"))
+    # What is at an address can be only one of two; the cache has the other.
+    kept = Cache(folder / "cache").download(made_up_machine.sha256(made_up_machine.source("2")))
+    kept.parent.mkdir(parents=True)
+    kept.write_bytes(made_up_machine.source("2"))
     files = folder / "files"
     files.mkdir()
     for name, text in FILES.items():
@@ -369,6 +377,23 @@ def test_an_edit_makes_what_a_build_from_nothing_makes(world: World, each: Case)
         different(old, {name: now for name, now in world.build(project, before).items() if name in old}) == []
     )
     world.keep(before, project, old)
+
+
+@pytest.mark.parametrize("each", HOST_CASES, ids=str)
+def test_settings_of_the_host_run_nothing_and_change_nothing(world: World, each: Case) -> None:
+    config = world.config(each.context)
+    project, old = world.built(config)
+    settings = world.host / "notos/host.yaml"
+    settings.parent.mkdir(parents=True, exist_ok=True)
+    settings.write_text(written(edited({}, each.key, each.value)).replace("@mirror@", world.mirror))
+    try:
+        assert world.run(project) == "runvm: up to date\n"
+        nothing = world.project()
+        shutil.copy(project / "config.lock", nothing)
+        assert different(world.build(nothing, config), old) == []
+    finally:
+        settings.unlink()
+    world.keep(config, project, old)
 
 
 def written(config: Config) -> str:

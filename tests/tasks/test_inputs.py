@@ -1,11 +1,13 @@
 """Views: what is read of a tree of dataclasses is recorded, whichever way it is read."""
 
+import ast
 import copy
 import pickle
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, astuple, dataclass, field, fields, is_dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -129,7 +131,7 @@ def test_what_is_compared() -> None:
         inputs.plain(test_what_is_compared)
 
 
-def test_a_constant_made_at_import_is_refused(tmp_path: Any) -> None:
+def test_a_constant_made_at_import_is_refused(tmp_path: Path) -> None:
     """An action would read it unseen."""
     (tmp_path / "config.yaml").write_text("name: x\n")
     code = (
@@ -148,6 +150,37 @@ def test_a_constant_made_at_import_is_refused(tmp_path: Any) -> None:
     )
     assert done.stdout == "x\n"
     assert "tasks.made_up reads hostname as it is imported; read it in a function" in done.stderr
+
+
+# What of tasks.config is no view: it is the same in all runs of a project, or changes no output.
+NO_VIEWS = {
+    "CACHE",
+    "CONFIG",
+    "DRIVE",
+    "FOLDER",
+    "HOST",
+    "LOCK",
+    "build",
+    "explained",
+    "gives",
+    "manifest",
+    "place",
+}
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "tasks").glob("*.py")), ids=lambda path: path.stem)
+def test_nothing_that_is_read_is_kept(path: Path) -> None:
+    """A cached function would hand to an action what was read as the task was declared."""
+    tree = ast.parse(path.read_text())
+    views = {
+        each.asname or each.name
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom) and node.module == "tasks.config"
+        for each in node.names
+    } - NO_VIEWS
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef) and any("cache" in ast.unparse(e) for e in node.decorator_list):
+            assert not views & {each.id for each in ast.walk(node) if isinstance(each, ast.Name)}, node.name
 
 
 PACKAGE = {"name": "python3", "closure": "elf", "only": []}
