@@ -16,12 +16,12 @@ def reasons(task: Any, tasks: Mapping[str, Any]) -> list[str]:
         return []
     if status.status == "error":
         return [str(status.error_reason)]
-    if not manager.backend.get(task.name, "checker:"):
-        return [FIRST]
     said: list[str] = []
     for condition, _, _ in task.uptodate:
         if hasattr(condition, "reasons"):
             said += condition.reasons(task, manager.get_values(task.name))
+    if not manager.backend.get(task.name, "checker:"):
+        return [FIRST]
     found = status.reasons
     missing = [f"{path} is missing" for path in found["missing_target"]]
     said += [line for line in missing if line not in said]

@@ -10,7 +10,7 @@ A file's bytes are compared first, so that nothing is parsed while no file chang
 import ast
 import hashlib
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -155,7 +155,7 @@ class _Walk:
         local: dict[str, list[tuple[str, str]]] = {}
         names: set[str] = set()
         attributes: set[tuple[str, str]] = set()
-        nodes = list(_walk(node))
+        nodes = list(ast.walk(node))
         for each in nodes:
             if isinstance(each, ast.Import | ast.ImportFrom):
                 for name, target in _imported(each, source.package):
@@ -216,13 +216,13 @@ class _Source:
 
 @cache
 def parse(module: str) -> _Source | None:
-    """Return a parsed module of ours without its documentation; None if there is no such one."""
+    """Return a parsed module of ours with only what runs; None if there is no such one."""
     path = _file(module)
     if path is None:
         return None
-    tree = _without_documentation(ast.parse(path.read_bytes()))
+    tree: ast.Module = _Running().visit(ast.parse(path.read_bytes()))
     package = module if path.name == "__init__.py" else module.rpartition(".")[0]
-    nodes = list(_walk(tree))
+    nodes = list(ast.walk(tree))
     targets = [
         target
         for node in nodes
@@ -275,18 +275,6 @@ def _imported(node: ast.Import | ast.ImportFrom, package: str) -> Iterator[tuple
         yield each.asname or each.name, (module, "" if each.name == "*" else each.name)
 
 
-def _walk(node: ast.AST) -> Iterator[ast.AST]:
-    """Yield a node and all below it, but what only type checkers read."""
-    pending: list[ast.AST] = [node]
-    while pending:
-        each = pending.pop()
-        if isinstance(each, ast.If) and _name(each.test) == "TYPE_CHECKING":
-            pending += each.orelse
-            continue
-        yield each
-        pending += ast.iter_child_nodes(each)
-
-
 def _programs(nodes: Iterable[ast.AST]) -> list[str]:
     """Return the Python packages whose programs are run. Raises TypeError where that cannot be known."""
     found = []
@@ -304,18 +292,18 @@ def _name(node: ast.expr) -> str:
     return node.attr if isinstance(node, ast.Attribute) else getattr(node, "id", "")
 
 
-class _Documentation(ast.NodeTransformer):
-    """Removes strings that stand alone."""
+class _Running(ast.NodeTransformer):
+    """Leaves what runs: strings that stand alone, and what only type checkers read, are removed."""
+
+    def visit_If(self, node: ast.If) -> ast.AST | list[ast.stmt]:
+        """Return the statement, or its `else` where it is for type checkers."""
+        made = self.generic_visit(node)
+        return node.orelse if _name(node.test) == "TYPE_CHECKING" else made
 
     def visit_Expr(self, node: ast.Expr) -> ast.Expr | None:
         """Return the statement unless it is a string."""
         is_text = isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
         return None if is_text else node
-
-
-def _without_documentation(tree: ast.Module) -> ast.Module:
-    made: ast.Module = _Documentation().visit(tree)
-    return made
 
 
 def _hash(nodes: Iterable[ast.AST]) -> str:
@@ -351,8 +339,3 @@ def _data(folder: str) -> Iterator[Path]:
                 yield from _data(each.path)
         elif not each.name.endswith((".py", ".pyc")):
             yield Path(each.path)
-
-
-def from_json(saved: Mapping[str, Any] | None) -> Trace:
-    """Return the trace that `vars` of one was saved as; an empty one without it."""
-    return Trace(**saved) if saved else Trace()

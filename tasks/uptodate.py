@@ -44,17 +44,25 @@ class Unchanged:
     def __call__(self, task: Task, values: Values) -> bool:
         """Return True if nothing changed since the last success."""
         saved = values.get(self.KEY)
-        return saved is not None and self._same_code(saved) and self._same_inputs(saved)
+        if saved is None:
+            self._look()
+            return False
+        return self._same_code(saved) and self._same_inputs(saved)
 
     def reasons(self, task: Task, values: Values) -> list[str]:
         """Return what changed."""
         saved = values.get(self.KEY)
         if saved is None:
+            self._look()
             return ["built by another version of Notos"]
         said = [] if self._same_inputs(saved) else self._changed_inputs(saved)
         if not self._same_code(saved):
             said += sources.differences(sources.Trace(**saved["code"]), self._trace)
         return said
+
+    def _look(self) -> sources.Trace:
+        """Find the code before it runs, so that an edit while it runs is a change for the next run."""
+        return self._trace
 
     def _saved(self) -> Values:
         code = self._kept or self._trace
@@ -176,7 +184,7 @@ class Derived:
         task.value_savers.append(lambda: {"derived": self._compute()})
 
     def __call__(self, task: Task, values: Values) -> bool:
-        """Return True if the value is as it was."""
+        """Return True if the value is the same."""
         return not self.reasons(task, values)
 
     def reasons(self, task: Task, values: Values) -> list[str]:
@@ -210,8 +218,8 @@ class UnlessAsked:
         return False if session.asked_for(task.name) else None
 
     def reasons(self, task: Task, values: Values) -> list[str]:
-        """That it was asked for."""
-        return ["asked for"] if session.asked_for(task.name) else []
+        """Return that the task is named."""
+        return ["named on the command line"] if session.asked_for(task.name) else []
 
 
 def objects_of(path: str) -> list[str]:

@@ -47,6 +47,7 @@ RAN = re.compile(r"([\w:-]+) +[\d.]+ s(?:  \(|$)")  # the line of a task that ra
 COPIED_TOO = ("requirements-test.txt", "pyproject.toml")
 # Where test files run side by side, one of these that began last would be waited for.
 LONGEST = (
+    "tests/test_every_key.py",
     *("tests/machines/test_disk.py", "tests/machines/test_driver.py", "tests/machines/test_switch.py"),
     *(
         "tests/test_graph.py",

@@ -34,6 +34,10 @@ RELEASE = "6.1.2+made-up"
 MODULES = ("virtio_rng", "tun", "dummy")
 LIB = "usr/lib/x86_64-linux-gnu"
 
+PATCH = b"""#!/bin/sh
+cat /source/Makefile /patch >/source/.new
+mv /source/.new /source/Makefile
+"""
 MAKE = r"""#!/bin/sh
 # A kernel's makefiles in a few lines: make … [KCONFIG_CONFIG=FILE] [INSTALL_MOD_PATH=FOLDER] TARGET
 config=/build/.config
@@ -83,7 +87,7 @@ def debs(tree: ToolsTree) -> list[Deb]:
         "usr/bin/busybox": busybox,
         **shell,
         "usr/bin/make": MAKE.replace("@release@", RELEASE).encode(),
-        "usr/bin/patch": "busybox",
+        "usr/bin/patch": PATCH,
         **{f"usr/bin/{name}": b"#!/bin/sh\necho made up\n" for name in ("gcc", "as", "ld")},
         "usr/bin/bwrap": (root / "usr/bin/bwrap").read_bytes(),
     }
@@ -102,8 +106,8 @@ def debs(tree: ToolsTree) -> list[Deb]:
         ),
         _program("bash", sandbox, OTHERS),
         *_base(),
-        *_features(),
-        *_for_configs(),
+        *_features(busybox),
+        *_for_configs(busybox),
         Deb("linux-image-cloud-amd64", depends=f"linux-image-{RELEASE} (= 1)"),
         Deb("linux-image-amd64", depends=f"linux-image-{RELEASE}-2 (= 1)"),
         Deb(f"linux-image-{RELEASE}", files=kernel(RELEASE)),
@@ -130,34 +134,32 @@ def _base() -> list[Deb]:
         Deb("ncurses-term", files={"usr/share/terminfo/f/foot": b"foot"}),
         Deb("kitty-terminfo", files={"usr/share/terminfo/x/xterm-kitty": b"kitty"}),
         Deb("netbase", files={"etc/protocols": b"tcp 6\n", "etc/services": b"ssh 22/tcp\n"}),
-        _program("runit", {"usr/bin/sv": elf("libc.so.6"), "usr/sbin/runit": elf("libc.so.6")}),
+        _program("runit", {f"usr/bin/{each}": elf("libc.so.6") for each in ("sv", "svlogd", "runit")}),
     ]
 
 
-def _features() -> list[Deb]:
+def _features(program: bytes) -> list[Deb]:
     return [
         _program("openssh-server", {"usr/sbin/sshd": elf("libc.so.6"), "etc/ssh/moduli": b"2\n"}),
         _program("dropbear-bin", {"usr/sbin/dropbear": elf("libc.so.6")}),
         _program("nix-bin", {"usr/bin/nix": elf("libc.so.6")}),
         Deb("ca-certificates", files={"usr/share/ca-certificates/a.crt": b"certificate\n"}),
         _program("chrony", {"usr/sbin/chronyd": elf("libc.so.6")}),
-        _program(
-            "e2fsprogs", {f"usr/sbin/{name}": elf("libc.so.6") for name in ("mke2fs", "e2fsck", "resize2fs")}
-        ),
+        _program("e2fsprogs", {f"usr/sbin/{name}": program for name in ("mke2fs", "e2fsck", "resize2fs")}),
         Deb("qemu-system-data", files={"usr/share/qemu/bios.bin": b"bios"}),
         _program("qemu-system-x86", {"usr/bin/qemu-system-x86_64": elf("libc.so.6")}),
         Deb("seabios", files={"usr/share/seabios/bios.bin": b"bios"}),
     ]
 
 
-def _for_configs() -> list[Deb]:
+def _for_configs(program: bytes) -> list[Deb]:
     """Packages that only a config names."""
     return [
         _program(
             "hello",
             {
-                "usr/bin/hello": elf("libc.so.6"),
-                "usr/bin/goodbye": elf("libc.so.6"),
+                "usr/bin/hello": program,
+                "usr/bin/goodbye": program,
                 **{f"usr/share/{each}/hello": each.encode() for each in ("doc/x", "man/man1", "locale/x")},
                 f"{LIB}/gconv/hello.so": elf("libc.so.6"),
             },
