@@ -3,4 +3,8 @@
 tools_tree   packages unpacked in the cache, run by their own loader
 sandbox      commands in bubblewrap, without network, with a tools tree as root
 peers        tools trees of other programs, for tests and benchmarks
+
+Modules without a test module of their own name are tested by
+
+    tests/conftest.py: peers
 """
