@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from notos import atomic
 from notos.home import own
 from tasks import reporter
-from tasks.graph import MACHINE, Task, build, params, step
+from tasks.graph import MACHINE, Task, action, build, params
 from tasks.image import RUNVM
 from tasks.usage import from_caller, usage
 
@@ -21,7 +21,7 @@ def task_boot_report() -> Task:
     """boot several times and report where the time goes"""
     return {
         "basename": NAME,
-        "actions": [step(tell)],
+        "actions": [action(tell)],
         "task_dep": ["runvm"],
         "params": params(
             runs=(5, "boots that count; one more is made first"),

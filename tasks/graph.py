@@ -88,13 +88,13 @@ def files(*folders: str) -> list[str]:
     return sorted(map(str, found))
 
 
-def step(action: Callable[..., None]) -> Callable[..., TaskFailed | None]:
-    """An action that says in one line what went wrong; what only a bug can raise keeps its traceback."""
+def action(function: Callable[..., None]) -> Callable[..., TaskFailed | None]:
+    """Return `function` as a doit action that reports an error in one line; a bug keeps its traceback."""
 
-    @functools.wraps(action)
+    @functools.wraps(function)
     def run(*args: Any, **kwargs: Any) -> TaskFailed | None:
         try:
-            action(*args, **kwargs)
+            function(*args, **kwargs)
         except NotosError as error:
             return TaskFailed(usage.spoken(LOADED.explained(error)))
         except OSError as error:

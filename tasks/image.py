@@ -12,12 +12,12 @@ from tasks.graph import (
     CONFIG,
     MACHINE,
     Task,
+    action,
     build,
     derived,
     intact,
     manifest,
     settings,
-    step,
     write_if_changed,
 )
 from tasks.kernel import VMLINUZ
@@ -35,7 +35,7 @@ def task_initrd() -> Task:
     """pack the closure of stage 1"""
     level = MACHINE.initrd.compression_level
     return {
-        "actions": [step(pack_initrd)],
+        "actions": [action(pack_initrd)],
         "file_dep": [manifest("stage1")],
         "targets": [INITRD],
         "uptodate": [settings(level, pack_initrd), intact()],
@@ -56,7 +56,7 @@ def pack_initrd() -> None:
 def task_squashfs() -> Task:
     """pack the closure of the toplevel"""
     return {
-        "actions": [step(pack_squashfs)],
+        "actions": [action(pack_squashfs)],
         "file_dep": [manifest("toplevel")],
         "targets": [SQUASHFS],
         "uptodate": [settings({"system.compression": MACHINE.system.compression}, pack_squashfs), intact()],
@@ -86,7 +86,7 @@ def task_runvm() -> Task:
         "network": vars(MACHINE.network),
     }
     return {
-        "actions": [step(write_runvm)],
+        "actions": [action(write_runvm)],
         "file_dep": [TEMPLATE, WAIT_FOR_SSH, manifest("toplevel"), tools.target("qemu")],
         # The lock first: without a network or with an unknown package nothing else runs before its error.
         "task_dep": ["lock", "initrd", "squashfs", "kernel:build"],

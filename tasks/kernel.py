@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from notos.kernel import requirements
 from notos.system import contents
 from tasks import kernel_package, kernel_source, project, sets, tools
-from tasks.graph import CACHE, MACHINE, Task, build, intact, manifest, settings, step
+from tasks.graph import CACHE, MACHINE, Task, action, build, intact, manifest, settings
 from tasks.usage import FRAGMENT, usage
 
 if TYPE_CHECKING:
@@ -33,14 +33,14 @@ def task_kernel() -> Iterator[Task]:
     yield {
         "name": "menuconfig",
         "doc": "edit the kernel's configuration in its menu and write the changes as a fragment",
-        "actions": [(step(MADE.menuconfig), [CONFIG])],
+        "actions": [(action(MADE.menuconfig), [CONFIG])],
         "task_dep": MADE.EDITED,
         "meta": usage(FRAGMENT, example="to=mine.config"),
     }
     yield {
         "name": "diffconfig",
         "doc": "show what is asked of the configuration, and what came out",
-        "actions": [(step(MADE.diffconfig), [CONFIG])],
+        "actions": [(action(MADE.diffconfig), [CONFIG])],
         "task_dep": MADE.EDITED,
         "meta": usage(),
     }
@@ -55,7 +55,7 @@ def system_modules() -> list[str]:
 def task_modules() -> Task:
     """pick the modules that are wanted, with what they need"""
     return {
-        "actions": [step(pick)],
+        "actions": [action(pick)],
         "file_dep": [manifest("kernel"), CONFIG, tools.target("image"), *map(sets.path, FIRMWARE)],
         "targets": [manifest("modules"), manifest("system-modules")],
         "uptodate": [settings([kernel_package.NEEDS, MODULES, system_modules()], pick), intact()],

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from notos.system import contents
 from tasks import project, sets
-from tasks.graph import CACHE, MACHINE, Task, intact, manifest, settings, step, write_if_changed
+from tasks.graph import CACHE, MACHINE, Task, action, intact, manifest, settings, write_if_changed
 
 # What of the config says what the machine needs of any kernel.
 NEEDS = {
@@ -24,7 +24,7 @@ def tasks(config: str, vmlinuz: str, vmlinux: str) -> Iterator[Task]:
     yield {
         "name": "fetch",
         "doc": "open the kernel's package",
-        "actions": [step(fetch)],
+        "actions": [action(fetch)],
         "file_dep": [sets.path(contents.KERNEL)],
         "task_dep": ["fetch"],
         "targets": [manifest("kernel")],
@@ -34,7 +34,7 @@ def tasks(config: str, vmlinuz: str, vmlinux: str) -> Iterator[Task]:
     yield {
         "name": "configure",
         "doc": "check that the kernel can do what the machine needs",
-        "actions": [(step(configure), [config])],
+        "actions": [(action(configure), [config])],
         "file_dep": [manifest("kernel")],
         "targets": [config],
         "uptodate": [settings(NEEDS, configure), intact()],
@@ -43,7 +43,7 @@ def tasks(config: str, vmlinuz: str, vmlinux: str) -> Iterator[Task]:
     yield {
         "name": "build",
         "doc": "put vmlinuz in its place, and vmlinux for emulation",
-        "actions": [(step(put), [vmlinuz, vmlinux])],
+        "actions": [(action(put), [vmlinuz, vmlinux])],
         "file_dep": [manifest("kernel"), config],
         "targets": [vmlinuz, vmlinux],
         "uptodate": [settings({}, put), intact()],

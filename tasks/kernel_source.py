@@ -17,12 +17,12 @@ from tasks.graph import (
     LOADED,
     MACHINE,
     Task,
+    action,
     build,
     intact,
     manifest,
     present,
     settings,
-    step,
     write_if_changed,
 )
 from tasks.kernel_package import NEEDS, put
@@ -47,7 +47,7 @@ def tasks(config: str, vmlinuz: str, vmlinux: str) -> Iterator[Task]:
     yield {
         "name": "fetch",
         "doc": "unpack the kernel's source, and patch it",
-        "actions": [step(fetch)],
+        "actions": [action(fetch)],
         "file_dep": [*archive, *KERNEL.patches, tools.target("kernel")],
         "task_dep": ["fetch"],
         "targets": [SOURCE],
@@ -57,7 +57,7 @@ def tasks(config: str, vmlinuz: str, vmlinux: str) -> Iterator[Task]:
     yield {
         "name": "configure",
         "doc": "configure the kernel, and check that it is as asked and as the machine needs",
-        "actions": [(step(configure), [config])],
+        "actions": [(action(configure), [config])],
         "file_dep": [SOURCE, tools.target("kernel"), *base, *KERNEL.fragments],
         "targets": [config],
         "uptodate": [
@@ -78,7 +78,7 @@ def tasks(config: str, vmlinuz: str, vmlinux: str) -> Iterator[Task]:
     yield {
         "name": "build",
         "doc": "compile the kernel and its modules; vmlinuz, and vmlinux for emulation",
-        "actions": [(step(compile_), [config, vmlinuz, vmlinux])],
+        "actions": [(action(compile_), [config, vmlinuz, vmlinux])],
         "file_dep": [
             SOURCE,
             tools.target("kernel"),

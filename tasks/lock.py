@@ -13,10 +13,10 @@ from tasks.graph import (
     LOCK,
     MACHINE,
     Task,
+    action,
     intact,
     present,
     settings,
-    step,
     unless_asked,
 )
 from tasks.session import asked_for
@@ -38,7 +38,7 @@ def task_lock() -> Task:
     Named on the command line, it moves to the newest versions and prints what changed.
     """
     return {
-        "actions": [step(choose)],
+        "actions": [action(choose)],
         "targets": [LOCK, *map(sets.path, REQUESTS)],
         "uptodate": [
             unless_asked(),
@@ -86,7 +86,7 @@ def choose() -> None:
 def task_fetch() -> Task:
     """download and verify the packages"""
     return {
-        "actions": [step(fetch)],
+        "actions": [action(fetch)],
         "file_dep": [*map(sets.path, REQUESTS)],
         "uptodate": [present(debs)],
     }

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from notos import home
 from tasks import reporter, session
-from tasks.graph import CACHE, CONFIG, FOLDER, LOCK, Task, step
+from tasks.graph import CACHE, CONFIG, FOLDER, LOCK, Task, action
 from tasks.usage import usage
 
 LEFT_BEHIND = ("build", ".venv", ".git", "result", "__pycache__", ".*_cache")
@@ -24,7 +24,7 @@ def task_check_reproducible() -> Task:
     """build again in another folder, as another user, and compare every byte"""
     return {
         "basename": "check-reproducible",
-        "actions": [step(check)],
+        "actions": [action(check)],
         "task_dep": ["runvm"],
         "meta": usage(),
     }

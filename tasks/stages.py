@@ -6,7 +6,7 @@ from notos.formats.tree import Tree
 from notos.home import own
 from notos.system import contents
 from tasks import project, sets
-from tasks.graph import CACHE, MACHINE, Task, files, intact, manifest, settings, step
+from tasks.graph import CACHE, MACHINE, Task, action, files, intact, manifest, settings
 
 STEP = own("scripts/step")
 STAGE1 = [own("scripts/stage1/init"), STEP, *([own("scripts/stage1/disk")] if MACHINE.disk else [])]
@@ -19,7 +19,7 @@ SERVICE_FILES = files(*(each.source for each in MACHINE.services.values() if eac
 def task_extra_utils() -> Task:
     """relocate the initrd's programs, and prove that they run"""
     return {
-        "actions": [step(relocate)],
+        "actions": [action(relocate)],
         "file_dep": [sets.path(contents.INITRD)],
         "task_dep": ["fetch"],
         "targets": [manifest("extra-utils")],
@@ -43,7 +43,7 @@ def relocate() -> None:
 def task_stage1() -> Task:
     """render stage 1, the initrd's init"""
     return {
-        "actions": [step(render_stage1)],
+        "actions": [action(render_stage1)],
         "file_dep": [*STAGE1, manifest("extra-utils"), manifest("modules")],
         "targets": [manifest("stage1")],
         "uptodate": [settings({}, render_stage1), intact()],
@@ -66,7 +66,7 @@ def render_stage1() -> None:
 def task_stage2() -> Task:
     """render stage 2, the system's init"""
     return {
-        "actions": [step(render_stage2)],
+        "actions": [action(render_stage2)],
         "file_dep": STAGE2,
         "targets": [manifest("stage2")],
         "uptodate": [settings({}, render_stage2), intact()],
@@ -95,7 +95,7 @@ def task_runit() -> Task:
         },
     }
     return {
-        "actions": [step(render_runit)],
+        "actions": [action(render_runit)],
         "file_dep": [*files(RUNIT), STEP, *SERVICE_FILES],
         "targets": [manifest("runit")],
         "uptodate": [settings(machine, render_runit), intact()],

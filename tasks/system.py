@@ -7,7 +7,7 @@ from notos.formats.tree import Tree
 from notos.home import own
 from notos.system import contents
 from tasks import project, sets
-from tasks.graph import CACHE, MACHINE, Task, files, intact, manifest, settings, step
+from tasks.graph import CACHE, MACHINE, Task, action, files, intact, manifest, settings
 
 ETC = own("scripts/stage2/etc")
 PACKAGES = contents.system_packages(MACHINE)
@@ -18,7 +18,7 @@ SOURCES = [file.source for file in MACHINE.etc.values() if file.source is not No
 def task_system_path() -> Task:
     """lay the system's packages out as one /usr"""
     return {
-        "actions": [step(lay_out)],
+        "actions": [action(lay_out)],
         "file_dep": [sets.path(contents.SYSTEM)],
         "task_dep": ["fetch"],
         "targets": [manifest("system-path")],
@@ -49,7 +49,7 @@ def task_toplevel() -> Task:
     }
     parts = ("system-path", "stage2", "runit", "system-modules")
     return {
-        "actions": [step(join)],
+        "actions": [action(join)],
         "file_dep": [*map(manifest, parts), sets.path(contents.SYSTEM), *files(ETC), *SOURCES],
         "targets": [manifest("toplevel")],
         "uptodate": [settings(machine, join), intact()],

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from notos.system import contents
 from tasks import sets
-from tasks.graph import CACHE, MACHINE, Task, build, intact, present, settings, step, write_if_changed
+from tasks.graph import CACHE, MACHINE, Task, action, build, intact, present, settings, write_if_changed
 
 if TYPE_CHECKING:
     from notos.toolchain.tools_tree import ToolsTree
@@ -27,7 +27,7 @@ def task_tools() -> Iterator[Task]:
         yield {
             "name": name,
             "doc": f"unpack the programs of {set_name}",
-            "actions": [(step(unpack), [name])],
+            "actions": [(action(unpack), [name])],
             "file_dep": [sets.path(set_name)],
             "task_dep": ["fetch"],
             "targets": [target(name)],

@@ -3,13 +3,13 @@
 from pathlib import Path
 
 from tasks import project, session
-from tasks.graph import FOLDER, Task, step
+from tasks.graph import FOLDER, Task, action
 from tasks.usage import usage
 
 
 def task_gc() -> Task:
     """remove store objects and files that no task refers to any more"""
-    return {"actions": [step(collect)], "meta": usage()}
+    return {"actions": [action(collect)], "meta": usage()}
 
 
 def collect() -> None:

@@ -6,7 +6,7 @@ from typing import Any
 from doit.globals import Globals
 
 from tasks import session
-from tasks.graph import step
+from tasks.graph import action
 from tasks.usage import usage
 
 
@@ -37,7 +37,7 @@ def reasons(task: Any, tasks: Mapping[str, Any]) -> list[str]:
 def task_why() -> dict[str, Any]:
     """list the tasks that would run, and why"""
     return {
-        "actions": [step(explain)],
+        "actions": [action(explain)],
         "pos_arg": "names",
         "meta": usage(words="[TASK ...]", takes="tasks", example="squashfs"),
     }
