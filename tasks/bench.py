@@ -3,14 +3,14 @@
 import sys
 
 from tasks.developer_tools import run
-from tasks.graph import Task, params, step
+from tasks.graph import Task, action, params
 from tasks.usage import usage
 
 
 def task_bench() -> Task:
     """measure the figures of docs/performance.md"""
     return {
-        "actions": [step(bench)],
+        "actions": [action(bench)],
         "params": params(
             runs=(5, "how often each is measured"),
             only=("*", "which of them, a glob", "NAME"),

@@ -7,7 +7,7 @@ from notos import atomic
 from notos.home import own
 from tasks import reporter
 from tasks.config import FEATURES, MACHINE, build
-from tasks.graph import Task, params, step
+from tasks.graph import Task, action, params
 from tasks.image import RUNVM
 from tasks.usage import from_caller, usage
 
@@ -22,7 +22,7 @@ def task_boot_report() -> Task:
     """boot several times and report where the time goes"""
     return {
         "basename": NAME,
-        "actions": [step(tell)],
+        "actions": [action(tell)],
         "task_dep": ["runvm"],
         "params": params(
             runs=(5, "boots that count; one more is made first"),

@@ -4,13 +4,13 @@ import os
 
 from tasks import running
 from tasks.config import CACHE, FEATURES, MACHINE
-from tasks.graph import Task, step
+from tasks.graph import Task, action
 from tasks.usage import HOST, PORT, usage
 
 
 def task_builder() -> Task:
     """print shell commands that make Nix on this host build in the machine"""
-    return {"actions": [step(show)], "meta": usage(HOST, PORT, piped=True)}
+    return {"actions": [action(show)], "meta": usage(HOST, PORT, piped=True)}
 
 
 def show() -> None:

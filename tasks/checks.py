@@ -8,7 +8,7 @@ from pathlib import Path
 from notos.errors import ToolError
 from tasks import reporter
 from tasks.developer_tools import install
-from tasks.graph import Task, files, step
+from tasks.graph import Task, action, files
 
 PYTHON = ("notos", "tasks", "tests", "examples", "benchmarks", "dodo.py")
 SHELL = (
@@ -27,7 +27,7 @@ SHELL = (
 
 def task_check() -> Task:
     """lint and type-check Python, check its layers, shellcheck the scripts"""
-    return {"actions": [step(install), step(check)]}
+    return {"actions": [action(install), action(check)]}
 
 
 def check() -> None:

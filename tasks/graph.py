@@ -51,18 +51,18 @@ def files(*folders: str) -> list[str]:
     return sorted(map(str, found))
 
 
-def step(action: Callable[..., None]) -> Callable[..., TaskFailed | None]:
+def action(function: Callable[..., None]) -> Callable[..., TaskFailed | None]:
     """An action that says in one line what went wrong; what only a bug can raise keeps its traceback.
 
     Raises TypeError for a function that has values of the one around it: they would not be compared.
     """
-    if inspect.unwrap(action).__closure__:
-        raise TypeError(f"{action.__qualname__} has values of the function around it; make them arguments")
+    if inspect.unwrap(function).__closure__:
+        raise TypeError(f"{function.__qualname__} has values of the function around it; make them arguments")
 
-    @functools.wraps(action)
+    @functools.wraps(function)
     def run(*args: Any, **kwargs: Any) -> TaskFailed | None:
         try:
-            action(*args, **kwargs)
+            function(*args, **kwargs)
         except NotosError as error:
             return TaskFailed(usage.spoken(config.explained(error)))
         except OSError as error:

@@ -9,7 +9,7 @@ from notos.errors import NotosError
 from notos.home import in_checkout, own, packaged
 from tasks import project, tools
 from tasks.config import CACHE, CONFIG, FEATURES, MACHINE, build, manifest
-from tasks.graph import Task, step
+from tasks.graph import Task, action
 from tasks.inputs import recorded
 from tasks.kernel import VMLINUZ
 from tasks.targets import write_if_changed
@@ -27,7 +27,7 @@ LINK_BESIDE = str(atomic.beside(Path(LINK)))  # renamed to the link
 def task_initrd() -> Task:
     """pack the closure of stage 1"""
     return {
-        "actions": [step(pack_initrd)],
+        "actions": [action(pack_initrd)],
         "file_dep": [manifest("stage1")],
         "targets": [INITRD],
         "clean": True,
@@ -47,7 +47,7 @@ def pack_initrd() -> None:
 def task_squashfs() -> Task:
     """pack the closure of the toplevel"""
     return {
-        "actions": [step(pack_squashfs)],
+        "actions": [action(pack_squashfs)],
         "file_dep": [manifest("toplevel")],
         "targets": [SQUASHFS],
         "clean": True,
@@ -67,7 +67,7 @@ def pack_squashfs() -> None:
 def task_runvm() -> Task:
     """write runvm.sh, which boots the machine in QEMU"""
     return {
-        "actions": [step(write_runvm)],
+        "actions": [action(write_runvm)],
         "file_dep": [TEMPLATE, WAIT_FOR_SSH, manifest("toplevel"), tools.target("qemu")],
         # The lock first: without a network or with an unknown package nothing else runs before its error.
         "task_dep": ["lock", "initrd", "squashfs", "kernel:build"],

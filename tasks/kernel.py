@@ -11,7 +11,7 @@ from notos.kernel import requirements
 from notos.system import contents
 from tasks import kernel_package, kernel_source, project, sets, tools
 from tasks.config import CACHE, FEATURES, MACHINE, build, manifest
-from tasks.graph import Task, step
+from tasks.graph import Task, action
 from tasks.usage import FRAGMENT, usage
 
 if TYPE_CHECKING:
@@ -37,14 +37,14 @@ def task_kernel() -> Iterator[Task]:
     yield {
         "name": "menuconfig",
         "doc": "edit the kernel's configuration in its menu and write the changes as a fragment",
-        "actions": [(step(made.menuconfig), [CONFIG])],
+        "actions": [(action(made.menuconfig), [CONFIG])],
         "task_dep": made.EDITED,
         "meta": usage(FRAGMENT, example="to=mine.config"),
     }
     yield {
         "name": "diffconfig",
         "doc": "show what is asked of the configuration, and what came out",
-        "actions": [(step(made.diffconfig), [CONFIG])],
+        "actions": [(action(made.diffconfig), [CONFIG])],
         "task_dep": made.EDITED,
         "meta": usage(),
     }
@@ -59,7 +59,7 @@ def system_modules() -> list[str]:
 def task_modules() -> Task:
     """pick the modules that are wanted, with what they need"""
     return {
-        "actions": [step(pick)],
+        "actions": [action(pick)],
         "file_dep": [manifest("kernel"), CONFIG, tools.target("image"), *map(sets.path, firmware_sets())],
         "targets": [manifest("modules"), manifest("system-modules")],
         "clean": True,

@@ -7,7 +7,7 @@ from notos.kernel import requirements
 from notos.system import contents
 from tasks import project, sets
 from tasks.config import CACHE, FEATURES, MACHINE, manifest
-from tasks.graph import Task, step
+from tasks.graph import Task, action
 from tasks.targets import write_if_changed
 
 EDITED = ["kernel:configure"]
@@ -18,7 +18,7 @@ def tasks(config: str, vmlinuz: str, vmlinux: str) -> Iterator[Task]:
     yield {
         "name": "fetch",
         "doc": "open the kernel's package",
-        "actions": [step(fetch)],
+        "actions": [action(fetch)],
         "file_dep": [sets.path(contents.KERNEL)],
         "task_dep": ["fetch"],
         "targets": [manifest("kernel")],
@@ -27,7 +27,7 @@ def tasks(config: str, vmlinuz: str, vmlinux: str) -> Iterator[Task]:
     yield {
         "name": "configure",
         "doc": "check that the kernel can do what the machine needs",
-        "actions": [(step(configure), [config])],
+        "actions": [(action(configure), [config])],
         "file_dep": [manifest("kernel")],
         "targets": [config],
         "clean": True,
@@ -35,7 +35,7 @@ def tasks(config: str, vmlinuz: str, vmlinux: str) -> Iterator[Task]:
     yield {
         "name": "build",
         "doc": "put vmlinuz in its place, and vmlinux for emulation",
-        "actions": [(step(put), [vmlinuz, vmlinux])],
+        "actions": [(action(put), [vmlinuz, vmlinux])],
         "file_dep": [manifest("kernel"), config],
         "targets": [vmlinuz, vmlinux],
         "clean": True,

@@ -11,7 +11,7 @@ from notos.home import own
 from notos.system import contents
 from tasks import project, reporter, sets, tools
 from tasks.config import CACHE, FEATURES, FOLDER, HOST, MACHINE, build, gives, manifest, place
-from tasks.graph import Task, step
+from tasks.graph import Task, action
 from tasks.kernel_package import put
 from tasks.targets import write_if_changed
 from tasks.uptodate import Present
@@ -35,7 +35,7 @@ def tasks(config: str, vmlinuz: str, vmlinux: str) -> Iterator[Task]:
     yield {
         "name": "fetch",
         "doc": "unpack the kernel's source, and patch it",
-        "actions": [step(fetch)],
+        "actions": [action(fetch)],
         "file_dep": [*archive, *MACHINE.kernel.patches, tools.target("kernel")],
         "task_dep": ["fetch"],
         "targets": [SOURCE],
@@ -45,7 +45,7 @@ def tasks(config: str, vmlinuz: str, vmlinux: str) -> Iterator[Task]:
     yield {
         "name": "configure",
         "doc": "configure the kernel, and check that it is as asked and as the machine needs",
-        "actions": [(step(configure), [config])],
+        "actions": [(action(configure), [config])],
         "file_dep": [SOURCE, tools.target("kernel"), *base, *MACHINE.kernel.fragments],
         "targets": [config],
         "clean": True,
@@ -53,7 +53,7 @@ def tasks(config: str, vmlinuz: str, vmlinux: str) -> Iterator[Task]:
     yield {
         "name": "build",
         "doc": "compile the kernel and its modules; vmlinuz, and vmlinux for emulation",
-        "actions": [(step(compile_), [config, vmlinuz, vmlinux])],
+        "actions": [(action(compile_), [config, vmlinuz, vmlinux])],
         "file_dep": [
             SOURCE,
             tools.target("kernel"),

@@ -9,7 +9,7 @@ from notos.lock.request import Request
 from notos.system import contents
 from tasks import reporter, sets
 from tasks.config import CACHE, FEATURES, HOST, LOCK, MACHINE
-from tasks.graph import Task, step
+from tasks.graph import Task, action
 from tasks.inputs import recorded
 from tasks.session import asked_for
 from tasks.uptodate import Present, UnlessAsked
@@ -33,7 +33,7 @@ def task_lock() -> Task:
     Named on the command line, it moves to the newest versions and prints what changed.
     """
     return {
-        "actions": [step(choose)],
+        "actions": [action(choose)],
         "targets": [LOCK, *map(sets.path, requests())],
         "uptodate": [UnlessAsked()],
     }
@@ -69,7 +69,7 @@ def choose() -> None:
 def task_fetch() -> Task:
     """download and verify the packages"""
     return {
-        "actions": [step(fetch)],
+        "actions": [action(fetch)],
         "file_dep": [*map(sets.path, requests())],
         "uptodate": [Present(debs)],
     }

@@ -3,14 +3,14 @@
 from pathlib import Path
 
 from tasks import project, reporter
-from tasks.graph import Task, step
+from tasks.graph import Task, action
 from tasks.usage import CACHE_FOLDER, KEY, Variable, command, from_caller, usage
 
 
 def task_publish() -> Task:
     """write the system as a signed binary cache, from which any Nix can fetch it"""
     return {
-        "actions": [step(publish)],
+        "actions": [action(publish)],
         "task_dep": ["toplevel"],
         "meta": usage(CACHE_FOLDER, KEY, example="to=/srv/cache"),
     }

@@ -10,7 +10,7 @@ from pathlib import Path
 from notos import home
 from tasks import reporter, session
 from tasks.config import CACHE, CONFIG, FOLDER, LOCK
-from tasks.graph import Task, step
+from tasks.graph import Task, action
 from tasks.usage import usage
 
 LEFT_BEHIND = ("build", ".venv", ".git", "result", "__pycache__", ".*_cache")
@@ -25,7 +25,7 @@ def task_check_reproducible() -> Task:
     """build again in another folder, as another user, and compare every byte"""
     return {
         "basename": "check-reproducible",
-        "actions": [step(check)],
+        "actions": [action(check)],
         "task_dep": ["runvm"],
         "meta": usage(),
     }
@@ -42,7 +42,7 @@ def check() -> None:
     _copy(copy)
     reporter.show(f"building once more, in {copy} …")
     done = subprocess.run(
-        [sys.executable, "-P", "-m", "tasks.elsewhere", f"config={CONFIG}", "runvm"],
+        [sys.executable, "-P", "-m", "tasks.altered_host", f"config={CONFIG}", "runvm"],
         cwd=copy,
         env={
             **_environment(),

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from tasks import project, reporter, tools
 from tasks.config import CACHE, MACHINE
-from tasks.graph import Task, params, step
+from tasks.graph import Task, action, params
 from tasks.image import RUNVM
 from tasks.usage import GENERATION, HOST, PORT, WITHIN, command, usage
 
@@ -30,7 +30,7 @@ def task_ssh() -> Task:
     Options and variables of this task go before the command.
     """
     return {
-        "actions": [step(log_in)],
+        "actions": [action(log_in)],
         "task_dep": ["tools:qemu"],
         "pos_arg": "words",
         "meta": usage(HOST, PORT, words="[COMMAND]", example="'sv status sshd'", piped=True),
@@ -44,7 +44,7 @@ def task_switch() -> Task:
     A machine that does not answer afterwards reverts by itself.
     """
     return {
-        "actions": [step(switch)],
+        "actions": [action(switch)],
         "task_dep": ["toplevel", "tools:qemu"],
         "params": [*DRY_RUN, *params(force=(False, "also if the machine was made from another config"))],
         "meta": usage(HOST, PORT, WITHIN, example="--dry-run"),
@@ -54,7 +54,7 @@ def task_switch() -> Task:
 def task_rollback() -> Task:
     """return the running machine to an earlier generation"""
     return {
-        "actions": [step(roll_back)],
+        "actions": [action(roll_back)],
         "task_dep": ["tools:qemu"],
         "params": DRY_RUN,
         "meta": usage(GENERATION, HOST, PORT, WITHIN, example="to=1"),
@@ -64,7 +64,7 @@ def task_rollback() -> Task:
 def task_generations() -> Task:
     """list the systems that the machine had, or what changed between two"""
     return {
-        "actions": [step(generations)],
+        "actions": [action(generations)],
         "task_dep": ["tools:qemu"],
         "pos_arg": "numbers",
         "meta": usage(HOST, PORT, words="[A B]", example="1 2"),

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from notos.errors import NotosError
 from tasks import developer_tools
-from tasks.graph import Task, step
+from tasks.graph import Task, action
 from tasks.usage import usage
 
 SOURCE, SITE = Path("build/site-source"), Path("build/site")
@@ -24,7 +24,7 @@ _FENCED = re.compile(r"^(```.*?^```$)", re.MULTILINE | re.DOTALL)
 
 def task_docs() -> Task:
     """build the docs as a site, build/site, and find its dead links"""
-    return {"actions": [step(developer_tools.install), step(build)], "meta": usage()}
+    return {"actions": [action(developer_tools.install), action(build)], "meta": usage()}
 
 
 def build() -> None:

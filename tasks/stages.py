@@ -8,7 +8,7 @@ from notos.home import own
 from notos.system import contents
 from tasks import project, sets
 from tasks.config import CACHE, FEATURES, MACHINE, manifest
-from tasks.graph import Task, files, step
+from tasks.graph import Task, action, files
 from tasks.inputs import recorded
 
 STEP = own("scripts/step")
@@ -30,7 +30,7 @@ def stage1_scripts() -> list[str]:
 def task_extra_utils() -> Task:
     """relocate the initrd's programs, and prove that they run"""
     return {
-        "actions": [step(relocate)],
+        "actions": [action(relocate)],
         "file_dep": [sets.path(contents.INITRD)],
         "task_dep": ["fetch"],
         "targets": [manifest("extra-utils")],
@@ -53,7 +53,7 @@ def relocate() -> None:
 def task_stage1() -> Task:
     """render stage 1, the initrd's init"""
     return {
-        "actions": [step(render_stage1)],
+        "actions": [action(render_stage1)],
         "file_dep": [*stage1_scripts(), manifest("extra-utils"), manifest("modules")],
         "targets": [manifest("stage1")],
         "clean": True,
@@ -75,7 +75,7 @@ def render_stage1() -> None:
 def task_stage2() -> Task:
     """render stage 2, the system's init"""
     return {
-        "actions": [step(render_stage2)],
+        "actions": [action(render_stage2)],
         "file_dep": STAGE2,
         "targets": [manifest("stage2")],
         "clean": True,
@@ -92,7 +92,7 @@ def render_stage2() -> None:
 def task_runit() -> Task:
     """render runit's stages, boot fragments and services"""
     return {
-        "actions": [step(render_runit)],
+        "actions": [action(render_runit)],
         "file_dep": [*files(RUNIT), STEP, *files(*FEATURES.runit_sources)],
         "targets": [manifest("runit")],
         "clean": True,

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tasks.developer_tools import run
-from tasks.graph import Task, step
+from tasks.graph import Task, action
 from tasks.usage import TESTS, paths_from_caller, usage
 
 
@@ -70,7 +70,7 @@ def _suite(name: str) -> Task:
     (suite,) = (each for each in SUITES if each.task == name)
     return {
         "basename": name,
-        "actions": [(step(test), [suite])],
+        "actions": [(action(test), [suite])],
         "task_dep": ["check"],
         "meta": usage(TESTS, example="tests=tests/boot"),
     }

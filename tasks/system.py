@@ -7,7 +7,7 @@ from notos.home import own
 from notos.system import contents
 from tasks import project, sets
 from tasks.config import CACHE, FEATURES, MACHINE, manifest
-from tasks.graph import Task, files, step
+from tasks.graph import Task, action, files
 from tasks.inputs import recorded
 
 ETC = own("scripts/stage2/etc")
@@ -22,7 +22,7 @@ def packages() -> tuple[Package, ...]:
 def task_system_path() -> Task:
     """lay the system's packages out as one /usr"""
     return {
-        "actions": [step(lay_out)],
+        "actions": [action(lay_out)],
         "file_dep": [sets.path(contents.SYSTEM)],
         "task_dep": ["fetch"],
         "targets": [manifest("system-path")],
@@ -42,7 +42,7 @@ def task_toplevel() -> Task:
     """join everything of the running system: /etc, /usr, init"""
     parts = ("system-path", "stage2", "runit", "system-modules")
     return {
-        "actions": [step(join)],
+        "actions": [action(join)],
         "file_dep": [*map(manifest, parts), sets.path(contents.SYSTEM), *files(ETC), *FEATURES.etc_sources],
         "targets": [manifest("toplevel")],
         "code": FEATURES.etc_functions,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from notos.system import contents
 from tasks import sets
 from tasks.config import CACHE, MACHINE, build
-from tasks.graph import Task, step
+from tasks.graph import Task, action
 from tasks.targets import write_if_changed
 from tasks.uptodate import Present
 
@@ -29,7 +29,7 @@ def task_tools() -> Iterator[Task]:
         yield {
             "name": name,
             "doc": f"unpack the programs of {set_name}",
-            "actions": [(step(unpack), [name, set_name])],
+            "actions": [(action(unpack), [name, set_name])],
             "file_dep": [sets.path(set_name)],
             "task_dep": ["fetch"],
             "targets": [target(name)],

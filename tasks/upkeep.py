@@ -4,13 +4,13 @@ from pathlib import Path
 
 from tasks import project, session
 from tasks.config import FOLDER
-from tasks.graph import Task, step
+from tasks.graph import Task, action
 from tasks.usage import usage
 
 
 def task_gc() -> Task:
     """remove store objects and files that no task refers to any more"""
-    return {"actions": [step(collect)], "meta": usage()}
+    return {"actions": [action(collect)], "meta": usage()}
 
 
 def collect() -> None:

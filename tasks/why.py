@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from tasks import session
-from tasks.graph import step
+from tasks.graph import action
 from tasks.reasons import reasons
 from tasks.usage import usage
 
@@ -12,7 +12,7 @@ from tasks.usage import usage
 def task_why() -> dict[str, Any]:
     """list the tasks that would run, and why"""
     return {
-        "actions": [step(explain)],
+        "actions": [action(explain)],
         "pos_arg": "names",
         "meta": usage(words="[TASK ...]", takes="tasks", example="squashfs"),
     }

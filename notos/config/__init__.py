@@ -13,4 +13,11 @@ host_settings          host.yaml: the user's settings of this host
 checks                 rules between keys that are of no feature
 loader                 files, imports and layers: the whole way; notos.loader adds the features' rules
 schema                 docs/config.schema.json and the tables of docs/configuration.md
+
+Modules without a test module of their own name are tested by
+
+    tests/config/test_loader.py: model, types, shapes, reader, scalars, checks, conf_files
+    tests/config/test_yaml_source.py: composer, yaml_mistake
+    tests/config/test_suggestions.py: fitting, samples, foreign_keys
+    tests/debian/test_mirror.py: host_settings
 """

@@ -11,4 +11,9 @@ archive, index  the packages of a suite
 relation        versions and dependencies (deb-version(7), Debian policy 7.1)
 similar_names   names like one that does not exist
 deb, unpack     .deb files into trees, usr-merged
+
+Modules without a test module of their own name are tested by
+
+    tests/debian/test_archive.py: index, package, release
+    tests/debian/test_download.py: network_errors
 """

@@ -8,4 +8,9 @@ source         an unpacked and patched source
 kconfig        configurations, compared with what was asked for
 kbuild         make, in a sandbox
 progress       how many files will be compiled
+
+Modules without a test module of their own name are tested by
+
+    tests/kernel/test_modules.py: package, requirements
+    tests/system/test_extra_utils.py: vmlinux
 """

@@ -24,7 +24,7 @@ class Devices(Lifecycle):
     ) -> re.Match[str]:
         """Wait until a line has this text, or matches; of this boot, from its start.
 
-        Only whole lines are looked at, and with `prompt` the one that has not ended too. Trouble that the
+        Only whole lines are looked at, and with `prompt` the one that has not ended too. A failure that the
         line itself tells of is taken for what is waited for. Raises MachineTimeoutError, MachineLostError.
         """
         shown = what if isinstance(what, str) else what.pattern

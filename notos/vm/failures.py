@@ -40,7 +40,7 @@ class Failure:
 
 
 def of_line(line: str, tolerated: Iterable[str] = ()) -> Failure | None:
-    """The trouble that a line tells of."""
+    """Return the failure that a line of the console shows, or None."""
     for kind, pattern in KINDS.items():
         if kind not in tolerated and pattern.search(line):
             return Failure(kind, line)
@@ -58,7 +58,7 @@ class Failures:
         self._found: dict[int, Failure] = {}
 
     def expect(self, number: int) -> None:
-        """The line of this number was waited for: what it tells is no trouble."""
+        """Note that the line of this number was waited for: what it shows is no failure."""
         self._expected.add(number)
         self._found.pop(number, None)
 

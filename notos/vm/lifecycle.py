@@ -26,7 +26,7 @@ END = 20.0  # until a machine that was told to end has done so
 EMULATED = 4.0
 _TICK = 0.1
 _LEAST = 1.0  # seconds that a look has, however little is left
-_QUIET = 0.1  # seconds without a word after which a machine in trouble has said all
+_QUIET = 0.1  # seconds without a word after which a machine that failed prints no more
 _LAST_WORDS = 0.5  # seconds that one gets for them at the most
 _NETWORK = "net0"
 
@@ -71,7 +71,7 @@ class Lifecycle:
         """Be as before the first boot."""
         self._linked = False  # whether it has used its network
         self._blocked = False
-        self._ending = False  # its end is no trouble
+        self._ending = False  # its end is no failure
         self._first = 0  # the line that this boot begins with
         self._forwards: dict[int, int] = {}
 
@@ -154,7 +154,7 @@ class Lifecycle:
     def wait_for_end(self, seconds: float = END) -> int:
         """Wait until QEMU ends by itself; its exit status.
 
-        Raises MachineTimeoutError, and MachineLostError for trouble.
+        Raises MachineTimeoutError, and MachineLostError for a failure.
         """
         self._ending = True
         qemu = self._running()
@@ -281,7 +281,7 @@ class Lifecycle:
             self.console.wait(min(left, tick))
 
     def _check(self) -> None:
-        """Raise MachineLostError for trouble, and when QEMU has ended unasked."""
+        """Raise MachineLostError for a failure, and when QEMU has ended unasked."""
         self._raise_failure()
         if self._qemu and self._qemu.status is not None:
             self.console.close()

@@ -44,7 +44,7 @@ class Machine(Devices):
     environment  for runvm.sh: MEMORY, ACCEL, KERNEL_PARAMS, …
     artefacts    the folder for its console's log, screenshots; none are kept without one
     patience     by what all limits are multiplied
-    tolerated    kinds of trouble (trouble.KINDS) that do not matter
+    tolerated    kinds of failure (failures.KINDS) that do not matter
     outlive      whether it may outlive this process
     debian       where the program comes from that reads text on its screen
 

@@ -1,6 +1,6 @@
 """The pytest plugin: the fixtures `machine` and `machine_factory`, and what becomes of machines.
 
-A machine lives as long as its scope says: a test, a module or the session. Trouble that no call of the
+A machine lives as long as its scope says: a test, a module or the session. A failure that no call of the
 test's has met fails the test as it ends.
 """
 
@@ -155,7 +155,7 @@ class MachineFactory:
                     machine.check()
                 except MachineError as error:
                     met.append(error)
-            # A failed test has told what was wrong; its machines' trouble is not the next one's.
+            # A failed test has told what was wrong; its machines' failures are not the next one's.
             if met and not failed:
                 raise met[0]
 

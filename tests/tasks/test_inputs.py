@@ -94,7 +94,7 @@ def test_a_view_is_what_it_shows() -> None:
     assert replace(view, vm=Vm(memory=300)) == replace(machine, vm=Vm(memory=300))
     assert {view.ssh: 1}[machine.ssh] == 1
     with pytest.raises(AttributeError):
-        view.name = "x"  # type: ignore[misc]
+        view.name = "x"  # type: ignore[misc, assignment]
 
 
 def test_a_computed_value_counts_as_a_whole() -> None:
