@@ -12,7 +12,7 @@ from pathlib import Path
 from notos.errors import ToolError
 from tasks import reporter
 from tasks.graph import Task, files, params, step
-from tasks.usage import TESTS, paths_from_caller, usage
+from tasks.usage import TESTS, options, paths_from_caller, usage
 
 REQUIREMENTS = ("requirements-test.txt", "requirements-docs.txt")  # the second adds to the first
 PYTHON = ("notos", "tasks", "tests", "examples", "benchmarks", "dodo.py")
@@ -97,7 +97,8 @@ def _suite(name: str) -> Task:
         "basename": name,
         "actions": [(step(test), [suite])],
         "task_dep": ["check"],
-        "meta": usage(TESTS, example="tests=tests/boot"),
+        "params": options(TESTS),
+        "meta": usage(example="--tests tests/boot"),
     }
 
 
@@ -160,9 +161,9 @@ def check() -> None:
         raise ToolError(f"{', '.join(failed)} found something", hint="see its output above")
 
 
-def test(suite: Suite) -> None:
-    """Run a suite, or what `tests=` names, its output live; say what it leaves out. Raises ToolError."""
-    if words := (TESTS.get() or "").split():
+def test(suite: Suite, tests: str | None = None) -> None:
+    """Run a suite, or what --tests names, its output live; say what it leaves out. Raises ToolError."""
+    if words := (tests or "").split():
         run([sys.executable, "-m", "pytest", *paths_from_caller(words)])
         return
     try:

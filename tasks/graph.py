@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+from doit import get_var
 from doit.exceptions import InvalidDodoFile, TaskFailed
 
 from notos.cache import Cache
@@ -27,7 +28,7 @@ class _BrokenConfigError(InvalidDodoFile):  # type: ignore[misc]  # doit has no 
 
 
 def _config() -> Path:
-    named = usage.CONFIG.get() or os.environ.get("NOTOS_CONFIG")
+    named = get_var(usage.CONFIG.name) or os.environ.get("NOTOS_CONFIG")
     if not named:
         return Path("config.yaml")
     path = usage.from_caller(named)

@@ -11,7 +11,7 @@ from notos.kernel import requirements
 from notos.system import contents
 from tasks import kernel_package, kernel_source, project, sets, tools
 from tasks.graph import CACHE, MACHINE, Task, build, intact, manifest, settings, step
-from tasks.usage import FRAGMENT, usage
+from tasks.usage import FRAGMENT, options, usage
 
 if TYPE_CHECKING:
     from notos.kernel.modules import Kernel
@@ -35,7 +35,8 @@ def task_kernel() -> Iterator[Task]:
         "doc": "edit the kernel's configuration in its menu and write the changes as a fragment",
         "actions": [(step(MADE.menuconfig), [CONFIG])],
         "task_dep": MADE.EDITED,
-        "meta": usage(FRAGMENT, example="to=mine.config"),
+        "params": options(FRAGMENT),
+        "meta": usage(example="--to mine.config"),
     }
     yield {
         "name": "diffconfig",

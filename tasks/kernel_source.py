@@ -25,7 +25,7 @@ from tasks.graph import (
     write_if_changed,
 )
 from tasks.kernel_package import NEEDS, put
-from tasks.usage import FRAGMENT, from_caller
+from tasks.usage import from_caller
 
 if TYPE_CHECKING:
     from notos.kernel.kbuild import Kbuild
@@ -216,7 +216,7 @@ def _progress(done: int, total: int, name: str) -> None:
     reporter.show(f"kernel:build: compiling {done} of {total}: {name}")
 
 
-def menuconfig(_config: str) -> None:
+def menuconfig(_config: str, to: str | None) -> None:
     """Edit the configuration, and write what changed to a fragment. Raises KernelError."""
     from notos.kernel import kconfig
 
@@ -226,10 +226,9 @@ def menuconfig(_config: str) -> None:
     if not lines:
         print("nothing was changed")
         return
-    given = FRAGMENT.get()
-    target = from_caller(given) if given else Path(FOLDER, "menuconfig.config")
+    target = from_caller(to) if to else Path(FOLDER, "menuconfig.config")
     target.parent.mkdir(parents=True, exist_ok=True)
-    had = target.read_text() if given and target.exists() else ""
+    had = target.read_text() if to and target.exists() else ""
     beside = target.with_name(f".{target.name}.new")
     beside.write_text(kconfig.replaced(had, lines))
     beside.replace(target)

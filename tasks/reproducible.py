@@ -41,7 +41,7 @@ def check() -> None:
     _copy(copy)
     reporter.show(f"building once more, in {copy} …")
     done = subprocess.run(
-        [sys.executable, "-P", "-m", "tasks.elsewhere", f"config={CONFIG}", "runvm"],
+        [sys.executable, "-P", "-m", "tasks.elsewhere", "--config", str(CONFIG), "runvm"],
         cwd=copy,
         env={
             **_environment(),
