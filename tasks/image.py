@@ -141,4 +141,4 @@ def _least_memory() -> int:
 def program() -> str:
     """Return what the user types for tasks of this machine, whichever command built it."""
     name = "./doit" if in_checkout() else "notos"
-    return name if str(CONFIG) == "config.yaml" else f"{name} config={shlex.quote(str(CONFIG))}"
+    return name if str(CONFIG) == "config.yaml" else f"{name} --config {shlex.quote(str(CONFIG))}"
