@@ -67,11 +67,35 @@ def names(project: Project) -> list[str]:
 
 
 def test_every_task_and_command_has_help_with_an_example(project: Project) -> None:
-    every = [*names(project), "list", "clean", "forget", "info", "run", "help", "completion"]
+    every = [*names(project), *OWN]
     pages = call(project, "help", *every).stdout
     for name in every:
         assert re.search(rf"^\./doit {name}: \S", pages, re.MULTILINE), name
     assert pages.count("\nExample\n  ./doit ") == len(every)
+
+
+OWN = ("list", "run", "clean", "forget", "info", "help", "completion")
+
+
+def test_help_of_each_task_and_command(project: Project) -> None:
+    """By the real command, one at a time."""
+    for name in [*names(project), *OWN]:
+        done = call(project, name, "--help")
+        assert (done.returncode, done.stderr) == (0, ""), name
+        title = "Notos makes " if name == "help" else f"./doit {name}: "
+        assert done.stdout.startswith(title), name
+    for name in ("new", "build", "run", *(each for each in OWN if each not in ("run", "help"))):
+        done = call_notos(project, name, "--help")
+        assert (done.returncode, done.stderr) == (0, ""), name
+        assert done.stdout.startswith(f"notos {name}: "), name
+
+
+@pytest.mark.parametrize("name", ["dumpdb", "ignore", "reset-dep", "strace", "tabcompletion"])
+def test_commands_of_doit_that_notos_lacks_have_no_help(project: Project, name: str) -> None:
+    for words in ([name, "--help"], ["help", name]):
+        done = call(project, *words)
+        assert (done.returncode, done.stdout) == (3, "")
+        assert done.stderr.startswith(f"ERROR: unknown task: {name}: ")
 
 
 @pytest.mark.parametrize("how", [["help", "{}"], ["{}", "--help"], ["{}", "-h"], ["--help", "{}"]])
@@ -447,7 +471,42 @@ def test_the_config_is_named_anywhere(tmp_path: Path, words: list[str], module: 
     assert [path.name for path in (made.root / "build").iterdir()] == ["minimal"]
 
 
-@pytest.mark.parametrize("words", ["list", "help", "help runvm", "why", "completion bash", "info lock"])
+PRINTING = (
+    "list",
+    "list --all",
+    "list --deps",
+    "list --status",
+    "help",
+    "help runvm",
+    "runvm --help",
+    "--version",
+    "why",
+    "completion bash",
+    "complete list",
+    "info lock",
+    "runit stage2",
+    "frob",
+)
+
+
+@pytest.mark.parametrize("words", PRINTING)
+def test_head_ends_it_quietly(project: Project, words: str) -> None:
+    """As a user pipes it: with more lines than head takes, and none."""
+    for lines in ("1", "0"):
+        done = subprocess.run(
+            ["sh", "-c", f'"$@" | head -n {lines}', "sh", sys.executable, "-m", "tasks", *words.split()],
+            cwd=project.root,
+            env=clean_environment(),
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.stdout.count("\n") <= int(lines)
+        wanted = "ERROR: unknown task: frob: ./doit list shows the tasks\n" if words == "frob" else ""
+        assert done.stderr == wanted
+
+
+@pytest.mark.parametrize("words", [each for each in PRINTING if each not in ("frob", "runit stage2")])
 @pytest.mark.parametrize("both", [False, True])
 def test_a_closed_pipe_ends_it_quietly(project: Project, words: str, both: bool) -> None:
     reading, writing = os.pipe()
