@@ -43,9 +43,10 @@ def doit() -> NoReturn:
     utf8.ensure()
     try:
         _caller()
-    except UsageError as error:
-        sys.exit(f"ERROR: {error}")
-    sys.exit(_graph(sys.argv[1:], "doit"))
+        sys.exit(_graph(sys.argv[1:], "doit"))
+    except NotosError as error:
+        sys.stderr.write(f"ERROR: {error}\n")
+        sys.exit(WRONG)
 
 
 def _caller() -> Path:
@@ -148,8 +149,9 @@ def _is_file(path: Path) -> bool:
 
 
 def _graph(words: Sequence[str], program: str) -> int:
-    """Run the graph's command line in the current directory."""
+    """Run the graph's command line in the current directory. Raises ToolError for another doit's version."""
     sys.path.insert(0, str(home()))
+    importlib.import_module("tasks.doit_version").check()
     code: int = importlib.import_module("tasks.command_line").main(words, program)
     return code
 
