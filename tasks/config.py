@@ -3,6 +3,7 @@
 import os
 from pathlib import Path
 
+from doit import get_var
 from doit.exceptions import InvalidDodoFile
 
 from notos import loader
@@ -20,7 +21,7 @@ class _BrokenConfigError(InvalidDodoFile):  # type: ignore[misc]  # doit has no 
 
 
 def _config() -> Path:
-    named = usage.CONFIG.get() or os.environ.get("NOTOS_CONFIG")
+    named = get_var(usage.CONFIG.name) or os.environ.get("NOTOS_CONFIG")
     if not named:
         return Path("config.yaml")
     path = usage.from_caller(named)

@@ -127,4 +127,4 @@ def cache_folder() -> str:
 def program() -> str:
     """Return what the user types for tasks of this machine, whichever command built it."""
     name = "./doit" if in_checkout() else "notos"
-    return name if str(CONFIG) == "config.yaml" else f"{name} config={shlex.quote(str(CONFIG))}"
+    return name if str(CONFIG) == "config.yaml" else f"{name} --config {shlex.quote(str(CONFIG))}"

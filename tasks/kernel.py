@@ -12,7 +12,7 @@ from notos.system import contents
 from tasks import kernel_package, kernel_source, project, sets, tools
 from tasks.config import CACHE, FEATURES, MACHINE, build, manifest
 from tasks.graph import Task, action
-from tasks.usage import FRAGMENT, usage
+from tasks.usage import FRAGMENT, options, usage
 
 if TYPE_CHECKING:
     from notos.kernel.modules import Modules
@@ -39,7 +39,8 @@ def task_kernel() -> Iterator[Task]:
         "doc": "edit the kernel's configuration in its menu and write the changes as a fragment",
         "actions": [(action(made.menuconfig), [CONFIG])],
         "task_dep": made.EDITED,
-        "meta": usage(FRAGMENT, example="to=mine.config"),
+        "params": options(FRAGMENT),
+        "meta": usage(example="--to mine.config"),
     }
     yield {
         "name": "diffconfig",

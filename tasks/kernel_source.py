@@ -15,7 +15,7 @@ from tasks.graph import Task, action
 from tasks.kernel_package import put
 from tasks.targets import write_if_changed
 from tasks.uptodate import Present
-from tasks.usage import FRAGMENT, from_caller
+from tasks.usage import from_caller
 
 if TYPE_CHECKING:
     from notos.kernel.kbuild import Kbuild
@@ -191,7 +191,7 @@ def _progress(done: int, total: int, name: str) -> None:
     reporter.show(f"kernel:build: compiling {done} of {total}: {name}")
 
 
-def menuconfig(_config: str) -> None:
+def menuconfig(_config: str, to: str | None) -> None:
     """Edit the configuration, and write what changed to a fragment. Raises KernelError."""
     from notos.kernel import kconfig
 
@@ -201,10 +201,9 @@ def menuconfig(_config: str) -> None:
     if not lines:
         print("nothing was changed")
         return
-    given = FRAGMENT.get()
-    target = from_caller(given) if given else Path(FOLDER, "menuconfig.config")
+    target = from_caller(to) if to else Path(FOLDER, "menuconfig.config")
     target.parent.mkdir(parents=True, exist_ok=True)
-    had = target.read_text() if given and target.exists() else ""
+    had = target.read_text() if to and target.exists() else ""
     atomic.write(target, kconfig.replaced(had, lines), mode=None, durable=True)
     print("\n".join(lines))
     named = any(Path(each).samefile(target) for each in MACHINE.kernel.fragments)

@@ -42,7 +42,7 @@ def check() -> None:
     _copy(copy)
     reporter.show(f"building once more, in {copy} …")
     done = subprocess.run(
-        [sys.executable, "-P", "-m", "tasks.altered_host", f"config={CONFIG}", "runvm"],
+        [sys.executable, "-P", "-m", "tasks.altered_host", "--config", str(CONFIG), "runvm"],
         cwd=copy,
         env={
             **_environment(),

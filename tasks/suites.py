@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tasks.developer_tools import run
 from tasks.graph import Task, action
-from tasks.usage import TESTS, paths_from_caller, usage
+from tasks.usage import TESTS, options, paths_from_caller, usage
 
 
 @dataclass(frozen=True)
@@ -72,13 +72,14 @@ def _suite(name: str) -> Task:
         "basename": name,
         "actions": [(action(test), [suite])],
         "task_dep": ["check"],
-        "meta": usage(TESTS, example="tests=tests/boot"),
+        "params": options(TESTS),
+        "meta": usage(example="--tests tests/boot"),
     }
 
 
-def test(suite: Suite) -> None:
-    """Run a suite, or what `tests=` names, its output live; say what it leaves out. Raises ToolError."""
-    if words := (TESTS.get() or "").split():
+def test(suite: Suite, tests: str | None = None) -> None:
+    """Run a suite, or what --tests names, its output live; say what it leaves out. Raises ToolError."""
+    if words := (tests or "").split():
         run([sys.executable, "-m", "pytest", *paths_from_caller(words)])
         return
     try:

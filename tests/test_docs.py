@@ -105,19 +105,21 @@ def test_tests_elsewhere_exist() -> None:
 
 PARSE = """
 import json, sys
-from doit.control import TaskControl
-from doit.doit_cmd import DoitMain
-from doit.loader import load_tasks
-import dodo
-unknown, commands = [], {each.get_name() for each in DoitMain.DOIT_CMDS} | {"completion", "--version"}
-for words in json.load(sys.stdin):
-    words = [word for word in words[1:] if "=" not in word.split("/")[0] or word.startswith("-")]
-    if words and words[0] in commands:
-        continue
-    control = TaskControl(load_tasks(vars(dodo)))
+from notos.errors import UsageError
+from tasks import arguments, command_line, usage
+unknown, tasks = [], command_line.load({})
+commands = {*arguments.COMMANDS, "help", "completion", "--version"}
+for program, *words in json.load(sys.stdin):
+    usage.called_as("notos" if program.endswith("notos") else program)
     try:
-        control.process(words)
-    except Exception as error:
+        line = arguments.parse(words)
+        if line.words and line.words[0] in commands and line.words[0] not in usage.own_words():
+            continue
+        named = arguments.selected(tasks, list(line.words), given=line.variables)
+        arguments.take_variables(named or [tasks["runvm"]], tasks, line.variables)
+    except UsageError as error:
+        if len(words) == 1 and "missing option" in str(error):
+            continue  # the text only names the task
         unknown.append(f"{words}: {error}")
 print(json.dumps(unknown))
 """
@@ -133,7 +135,7 @@ def words_of_doit(text: str) -> list[str]:
 
 
 def test_tasks_and_their_options_exist() -> None:
-    """All commands of doit's, those in the text and those that no session runs too, as doit parses them."""
+    """All commands of doit's, those in the text and those that no session runs too."""
     found = [
         words_of_doit(each.text)
         for page in PAGES

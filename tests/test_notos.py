@@ -194,6 +194,8 @@ MISTAKES = [
     (["build"], "", "no config.yaml in "),
     (["-c", "none.yaml", "build"], "", "no file none.yaml"),
     (["-c"], "", "-c wants a file"),
+    (["build", "--config"], "", "--config wants a file"),
+    (["-c", "a", "build", "--config", "b"], "", "two configs are named"),
     (["-c", "a", "-c", "b", "build"], "", "two configs are named"),
     (["--config=", "build"], "", "the config has no name"),
 ]
@@ -391,6 +393,18 @@ def test_which_project(tmp_path: Path) -> None:
         (["test", "--", "config=x"], "", ["test", "--", "config=x"]),
         (["test", "config=x", "--", "-x"], "x", ["test", "--", "-x"]),
         (["ssh", "config=x"], "x", ["ssh"]),
+        (["build", "--config", "x", "-c"], "x", ["build", "-c"]),
+        (["--config", "x", "build"], "x", ["build"]),
+        (
+            ["ssh", "--port", "1", "--config", "x", "ls", "--config", "y"],
+            "x",
+            ["ssh", "--port", "1", "ls", "--config", "y"],
+        ),
+        (
+            ["ssh", "--host=h", "port=1", "--", "--config", "x"],
+            "",
+            ["ssh", "--host=h", "port=1", "--", "--config", "x"],
+        ),
         (["ssh", "host=h", "config=x", "ls", "config=y"], "x", ["ssh", "host=h", "ls", "config=y"]),
         (["ssh", "--", "config=x"], "", ["ssh", "--", "config=x"]),
     ],

@@ -78,7 +78,7 @@ def load(path: Path, checks: Iterable[Checks]) -> Loaded:
     try:
         node = layers.read(path)
     except OSError as error:
-        hint = "say which config with config=PATH"
+        hint = "say which config with --config FILE"
         raise ConfigError(f"cannot read {path}: {error.strerror}", hint=hint) from error
     if node is None and not layers.problems:
         raise ConfigError(f"{path} is empty", hint="the least that a config says is `name: NAME`")

@@ -32,7 +32,7 @@ class SigningKey:
     @classmethod
     def load(cls, path: Path) -> "SigningKey":
         """Read a secret key. Raises StoreError when there is none."""
-        hint = "make one: nix key generate-secret --key-name NAME; or leave key= out"
+        hint = "make one: nix key generate-secret --key-name NAME; or leave --key out"
         try:
             name, _, data = path.read_text().strip().partition(":")
             raw = base64.b64decode(data, validate=True)

@@ -87,7 +87,7 @@ class Builder:
             said.append(line)
             self._heard(line)
 
-        words = [sys.executable, "-P", "-m", "tasks", f"config={path}", "runvm"]
+        words = [sys.executable, "-P", "-m", "tasks", "--config", str(path), "runvm"]
         log = self._folder / "configs" / f"{path.stem}.log"
         if follow(words, log, hear, cwd=self._folder, env=environment):
             raise MachineError("\n".join([f"cannot build {path}", *said[-12:]]))

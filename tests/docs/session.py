@@ -180,7 +180,7 @@ class Session:
         self.end()
         build, _, start = text.rpartition("&& ")
         printed = self._call(["/bin/sh", "-ec", build.removesuffix("&& ") or "./doit runvm"]).stdout
-        named = re.search(r"config=(\S+)", build)
+        named = re.search(r"(?:--config |config=)(\S+)", build)
         machine = loader.load(self.root / (named[1] if named else "config.yaml")).machine
         self._forward = machine.vm.forward
         self._ports = {guest: free_port() for guest in machine.vm.forward.values()}

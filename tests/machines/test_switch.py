@@ -251,10 +251,8 @@ def test_the_machine_of_another_config_is_refused(machine: Switched) -> None:
     (machine.project.root / machine.config).write_text(machine.base.replace("switched", "another"))
     done = machine.doit("switch", check=False)
     assert done.returncode == 1
-    assert (
-        "is the machine switched, and this config is another's: name its config (config=PATH), or add --force"
-        in (done.stdout)
-    )
+    wanted = "is the machine switched, and this config is another's"
+    assert f"{wanted}: name its config (--config FILE), or add --force" in done.stdout
     assert machine.ssh("readlink /run/current-system") == before
     assert "switched in" in machine.doit("switch", "--force").stdout
     assert machine.ssh("cat /run/current-system/name") == "another\n"

@@ -30,7 +30,7 @@ def render(
     """Return the script's text; `keys` are handed to the machine.
 
     `least` is the least memory in MiB with which the machine boots, `program` what the user types for tasks:
-    ./doit, notos, or one of them with config=.
+    ./doit, notos, or one of them with --config.
     Raises ScriptError.
     """
     vm, kind = machine.vm, TYPES[machine.vm.machine]
