@@ -14,29 +14,32 @@
 #   QUIET           if set, no line about the boot: neither before it nor when the ssh server answers
 
 name=@name@
-machine=@machine@
 memory=@memory@
 # The least memory in MiB with which this machine boots (notos/outputs/qemu/memory.py).
 leastMemory=@leastMemory@
 cpus=@cpus@
 accel=@accel@
+# The options of QEMU's machine type, and how it attaches drives and devices (notos/outputs/qemu/devices.py).
+machine=@machine@
+rootDrive=@rootDrive@
+rootDevice=@rootDevice@
+secondDrive=@secondDrive@
+secondDevice=@secondDevice@
+networkDevice=@networkDevice@
+randomDevice=@randomDevice@
 forwards=@forwards@
 # QEMU's network around the machine (notos/outputs/qemu/network.py).
 userNetwork=@userNetwork@
-systemConfig=@systemConfig@
+# The kernel's command line (notos/outputs/qemu/command_line.py), the words that are added where the processor is
+# emulated, and where it is the only one; the most bytes that it may have.
 kernelParams=@kernelParams@
-# The console's name in the kernel, and the bytes that its command line may have.
-serialPort=@serialPort@
+emulatedParams=@emulatedParams@
+aloneParams=@aloneParams@
 longest=@longest@
-# The machine type with its options (-machine), and kernel parameters for it: always, and where QEMU emulates one
-# processor.
-machineOptions=@machineOptions@
-machineParams=@machineParams@
-singleProcessorParams=@singleProcessorParams@
 # The processor (-cpu) where it is emulated, and the words of /proc/cpuinfo one of which KVM needs.
 emulatedCpu=@emulatedCpu@
 kvmFlags=@kvmFlags@
-# QEMU in its tree of programs: the loader and the libraries that it runs by, and its data.
+# The tree of programs with QEMU, the loader and the libraries by which QEMU runs, and in the tree QEMU and its data.
 qemuTree=@qemuTree@
 qemuLoader=@qemuLoader@
 qemuLibraries=@qemuLibraries@
@@ -164,9 +167,10 @@ kernel=$folder/vmlinuz
 case $accel in
 kvm) cpu=host ;;
 tcg)
-	# The kernel's tests of its own ciphers, and the kernel unpacking itself, take long to emulate.
+	# The kernel unpacking itself takes long to emulate.
 	cpu=$emulatedCpu
-	kernelParams="$kernelParams cryptomgr.notests"
+	kernelParams="$kernelParams${emulatedParams:+ $emulatedParams}"
+	[ "$cpus" != 1 ] || kernelParams="$kernelParams${aloneParams:+ $aloneParams}"
 	# Entered directly a kernel knows of no screen: its real-mode code would have set one up.
 	case " $kernelParams ${KERNEL_PARAMS-}" in
 	*' console=tty'[0-9]*) ;;
@@ -252,37 +256,24 @@ if [ -r "$hostKey" ]; then
 	set -- -fw_cfg "name=opt/notos/ssh_host_key,file=$out" "$@"
 fi
 
-escaped "$folder/root.squashfs"
-root="file=$out,format=raw,readonly=on"
-drive=
 if [ "$diskSize" != 0 ]; then
 	escaped "$disk"
+	[ -z "$secondDevice" ] || set -- -device "$secondDevice" "$@"
 	# What the machine frees is freed here too.
-	drive="file=$out,format=raw,discard=unmap,detect-zeroes=unmap"
-	kernelParams="realroot=/dev/vdb $kernelParams"
+	set -- -drive "$secondDrive,file=$out,format=raw,discard=unmap,detect-zeroes=unmap" "$@"
 fi
-case $machine in
-microvm)
-	[ -z "$drive" ] || set -- -drive "id=disk,if=none,$drive" -device virtio-blk-device,drive=disk "$@"
-	set -- -drive "id=root,if=none,$root" -device virtio-blk-device,drive=root \
-		-netdev "$network" -device virtio-net-device,netdev=net0 -device virtio-rng-device "$@"
-	;;
-*)
-	[ -z "$drive" ] || set -- -drive "index=1,if=virtio,$drive" "$@"
-	set -- -drive "index=0,if=virtio,media=cdrom,$root" \
-		-netdev "$network" -device virtio-net-pci,netdev=net0,romfile= -device virtio-rng-pci "$@"
-	;;
-esac
-kernelParams="$kernelParams${machineParams:+ $machineParams}"
-[ "$accel$cpus" != tcg1 ] || kernelParams="$kernelParams${singleProcessorParams:+ $singleProcessorParams}"
-append="console=$serialPort systemConfig=$systemConfig $kernelParams${KERNEL_PARAMS:+ $KERNEL_PARAMS}"
-# A kernel takes no more bytes than its COMMAND_LINE_SIZE; with more, the boot hangs without a message.
+set -- -netdev "$network" -device "$networkDevice" -device "$randomDevice" "$@"
+[ -z "$rootDevice" ] || set -- -device "$rootDevice" "$@"
+escaped "$folder/root.squashfs"
+set -- -drive "$rootDrive,file=$out,format=raw,readonly=on" "$@"
+append="$kernelParams${KERNEL_PARAMS:+ $KERNEL_PARAMS}"
+# With more the boot hangs without a word.
 length=$(printf %s "$append" | wc -c)
 [ "$length" -le "$longest" ] ||
 	fail "the kernel's command line has $length bytes, and $longest is the most; shorten KERNEL_PARAMS${KERNEL_PARAMS:+ or} kernel_params in the config"
 
 if [ -z "${QEMU-}" ]; then
-	qemu=$qemuTree/usr/bin/$qemuProgram
+	qemu=$qemuTree/$qemuProgram
 	[ -x "$qemu" ] || fail "$qemu is missing; run $build, or set QEMU"
 fi
 
@@ -299,7 +290,7 @@ for word; do
 done
 [ -z "$console" ] || set -- -serial "$console" "$@"
 [ -z "$display" ] || set -- -display "$display" "$@"
-set -- -name "$name" -machine "$machineOptions,accel=$accel" -cpu "$cpu" -m "$memory" -smp "$cpus" \
+set -- -name "$name" -machine "$machine,accel=$accel" -cpu "$cpu" -m "$memory" -smp "$cpus" \
 	-kernel "$kernel" -initrd "$folder/initrd" -append "$append" -no-reboot "$@"
 
 [ "$diskSize" = 0 ] || prepareDisk

@@ -29,7 +29,9 @@ OTHER = Architecture(
     qemu_cpu="other-cpu",
     kvm_flags=("otherflag",),
     machine_types={
-        "q35": MachineType(options="other-machine,iommu=off", kernel_params=("otherparam=1",)),
-        "microvm": MachineType(options="other-small", device_bytes=100),
+        "q35": MachineType(
+            options="other-machine,iommu=off", bus="pci", acpi=True, kernel_params=("otherparam=1",)
+        ),
+        "microvm": MachineType(options="other-small", bus="mmio", acpi=False, device_bytes=100),
     },
 )

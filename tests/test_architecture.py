@@ -11,21 +11,22 @@ from typing import get_args, get_type_hints
 
 import pytest
 
-from notos import architecture
+from notos import architecture, loader
 from notos.architecture import AMD64, Architecture
-from notos.config import loader
 from notos.config.model import Kernel, KernelSource, Machine, PackageName, Vm
 from notos.debian import similar_names
 from notos.errors import ConfigError
+from notos.features import registry
 from notos.formats import elf
-from notos.kernel import kconfig, package, requirements
+from notos.kernel import kconfig, vmlinux
 from notos.live.ssh_key import Keys
-from notos.outputs.qemu import command_line, script
+from notos.outputs.qemu import script
+from notos.outputs.qemu.command_line import command_line
 from notos.process import run
 from notos.store.store import StoreObject
 from notos.system import contents
 from notos.toolchain.tools_tree import ToolsTree
-from notos.vm.artefacts import Built
+from notos.vm.artefacts import Artefacts
 from tests.conftest import Project
 from tests.other_architecture import OTHER
 
@@ -81,7 +82,7 @@ def test_one_module_chooses() -> None:
         for path in sources()
         if path.suffix == ".py" and "architecture.host()" in path.read_text()
     }
-    assert hosts == {"tasks/graph.py", "notos/vm/artefacts.py"}
+    assert hosts == {"tasks/config.py", "notos/vm/artefacts.py"}
 
 
 def test_every_machine_type_of_the_config_is_known() -> None:
@@ -115,7 +116,7 @@ def test_a_computer_of_another_kind(built: Project) -> None:
 
 
 def test_debian_s_packages(built: Project) -> None:
-    tree = Built.at(built.root / "build/notos").tools
+    tree = Artefacts.at(built.root / "build/notos").tools
     assert tree.loader.is_file()
     assert tree.libraries.is_dir()
     program = elf.parse((tree.root / f"usr/bin/{AMD64.qemu}").read_bytes())
@@ -129,7 +130,7 @@ def test_debian_s_packages(built: Project) -> None:
 
 
 def test_qemu_has_its_machines_and_its_processor(built: Project) -> None:
-    qemu = Built.at(built.root / "build/notos").tools.command(AMD64.qemu)
+    qemu = Artefacts.at(built.root / "build/notos").tools.command(AMD64.qemu)
     machines = run([*qemu, "-machine", "help"]).decode()
     for each in AMD64.machine_types.values():
         name, *options = each.options.split(",")
@@ -165,31 +166,29 @@ def other(monkeypatch: pytest.MonkeyPatch) -> Machine:
 
 def test_the_tools_are_the_build_s_and_qemu_the_target_s(other: Machine) -> None:
     kernel = Kernel(source=KernelSource(package=PackageName("linux-source-6.12")))
-    sets = contents.requests(replace(other, kernel=kernel), AMD64)
+    machine = replace(other, kernel=kernel)
+    features = registry.features(machine)
+    sets = contents.requests(machine, features, AMD64)
     assert sets["tools/qemu"]["qemu-system-misc"].only == ("usr/bin/qemu-system-other",)
     assert "other-firmware" in sets["tools/qemu"]
     assert not {*AMD64.qemu_packages} & {*sets["tools/qemu"]}
     assert sets["tools/kernel"]["gcc-other-linux-gnu"].closure == "depends"
-    assert (
-        "gcc-other-linux-gnu" not in contents.requests(replace(other, kernel=kernel), OTHER)["tools/kernel"]
-    )
+    assert "gcc-other-linux-gnu" not in contents.requests(machine, features, OTHER)["tools/kernel"]
 
 
 def test_runvm_is_the_target_s(other: Machine, built: Project, tmp_path: Path) -> None:
     toplevel = StoreObject.from_json((built.root / "build/notos/manifests/toplevel.json").read_bytes())
     tree = ToolsTree(Path("/tools"), replace(OTHER, loader="/lib/ld-build.so", gnu="build-linux-gnu"))
-    text = script.render(other, toplevel, tree, Keys(tmp_path, tmp_path))
+    text = script.render(other, registry.features(other), toplevel, tree, Keys(tmp_path, tmp_path))
     lines = text.splitlines()
     for line in (
-        "serialPort=ttyOTHER",
         "longest=511",
-        "machineOptions=other-machine,iommu=off",
-        "machineParams=otherparam=1",
+        "machine=other-machine,iommu=off",
         "emulatedCpu=other-cpu",
         "kvmFlags=otherflag",
         "qemuLoader=/tools/usr/lib/ld-build.so",
         "qemuLibraries=/tools/usr/lib/build-linux-gnu",
-        "qemuProgram=qemu-system-other",
+        "qemuProgram=usr/bin/qemu-system-other",
         "qemuData=usr/share/other-firmware",
     ):
         assert line in lines
@@ -197,20 +196,23 @@ def test_runvm_is_the_target_s(other: Machine, built: Project, tmp_path: Path) -
         value = getattr(AMD64, each.name)
         if isinstance(value, str) and len(value) > 3:
             assert value not in text, each.name
-    assert "console=ttyOTHER" in command_line.words(other)
-    assert command_line.longest(replace(other, vm=Vm(machine="microvm"))) == 411
+    words = command_line(other, registry.features(other)).always
+    assert words[0] == "console=ttyOTHER"
+    assert words[-1] == "otherparam=1"
+    small = replace(other, vm=Vm(machine="microvm"))
+    assert command_line(small, registry.features(small)).longest == 411
 
 
 def test_the_kernel_needs_the_target_s_console(other: Machine) -> None:
-    needs = {each.symbol: each.why for each in requirements.requirements(other)}
+    needs = {each.symbol: each.why for each in registry.features(other).requirements}
     assert needs["SERIAL_OTHER_CONSOLE"] == "for the console on ttyOTHER"
     assert AMD64.console_symbol not in needs
 
 
 def test_only_a_kernel_with_pvh_is_unpacked(built: Project) -> None:
     packed = (built.root / "build/notos/vmlinuz").read_bytes()
-    assert package.uncompressed(packed, AMD64)
-    assert package.uncompressed(packed, replace(AMD64, pvh=False)) is None
+    assert vmlinux.uncompressed(packed, AMD64)
+    assert vmlinux.uncompressed(packed, replace(AMD64, pvh=False)) is None
 
 
 def test_names_that_were_meant_are_the_target_s() -> None:

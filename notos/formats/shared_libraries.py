@@ -47,16 +47,11 @@ def closure(tree: Tree, paths: Iterable[str], target: Architecture) -> dict[str,
     return found
 
 
-def missing(tree: Tree, target: Architecture) -> list[Missing]:
-    """All that the ELF files of `tree` need and nothing in it provides, sorted by path.
-
-    Files for another processor than the loader's are passed over: they are data here.
-    """
-    return survey(tree, target)[0]
-
-
 def survey(tree: Tree, target: Architecture) -> tuple[list[Missing], set[str]]:
-    """What `missing` tells, and the paths of the libraries that are needed and there: read once for both."""
+    """Return what ELF files of `tree` need and it lacks, sorted by path; and the libraries that they find.
+
+    Files for another processor than the target's are passed over: they are data here.
+    """
     anywhere = _by_name(tree)
     problems: list[Missing] = []
     found: set[str] = set()

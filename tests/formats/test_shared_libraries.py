@@ -33,13 +33,13 @@ def test_the_closure_goes_all_the_way_down() -> None:
         "liba.so.1": f"{LIB}/liba.so.1.2",
         "libc.so.6": f"{LIB}/libc.so.6",
     }
-    assert shared_libraries.missing(system(), AMD64) == []
+    assert shared_libraries.survey(system(), AMD64)[0] == []
 
 
 def test_what_is_missing_is_named() -> None:
     tree = system()
     tree.remove(f"{LIB}/liba.so.1")
-    assert shared_libraries.missing(tree, AMD64) == [Missing("usr/bin/tool", "liba.so.1")]
+    assert shared_libraries.survey(tree, AMD64)[0] == [Missing("usr/bin/tool", "liba.so.1")]
     with pytest.raises(ClosureError, match=r"usr/bin/tool needs the library liba\.so\.1"):
         shared_libraries.closure(tree, ["usr/bin/tool"], AMD64)
 
@@ -48,7 +48,7 @@ def test_a_run_path_is_searched() -> None:
     tree = system()
     tree.file("usr/libexec/x/tool", elf("libown.so", runpath=["$ORIGIN/../../lib/x"]), executable=True)
     tree.file("usr/lib/x/libown.so", elf(soname="libown.so"))
-    assert shared_libraries.missing(tree, AMD64) == []
+    assert shared_libraries.survey(tree, AMD64)[0] == []
     assert shared_libraries.closure(tree, ["usr/libexec/x/tool"], AMD64) == {
         "libown.so": "usr/lib/x/libown.so"
     }
@@ -58,9 +58,9 @@ def test_other_processors_programs_are_data() -> None:
     tree = system()
     tree.file("usr/share/arm/tool", elf("libnone.so", machine=AARCH64), executable=True)
     tree.file("usr/libx32/tool", elf("libnone.so", bits=32), executable=True)  # x32 has the same e_machine
-    assert shared_libraries.missing(tree, AMD64) == []
+    assert shared_libraries.survey(tree, AMD64)[0] == []
     x32 = replace(AMD64, elf=(1, 1, 62))
-    assert shared_libraries.missing(tree, x32) == [Missing("usr/libx32/tool", "libnone.so")]
+    assert shared_libraries.survey(tree, x32)[0] == [Missing("usr/libx32/tool", "libnone.so")]
 
 
 def test_libraries_are_looked_for_where_the_architecture_s_loader_looks() -> None:

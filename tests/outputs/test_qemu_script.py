@@ -10,10 +10,12 @@ from pathlib import Path
 
 import pytest
 
+from notos import loader
 from notos.architecture import AMD64
-from notos.config import loader
+from notos.features import registry
 from notos.live.ssh_key import Keys
-from notos.outputs.qemu import command_line, script
+from notos.outputs.qemu import script
+from notos.outputs.qemu.command_line import command_line
 from notos.store.store import StoreObject
 from notos.toolchain.tools_tree import ToolsTree
 from tests.conftest import Project
@@ -107,7 +109,8 @@ def rendered(built: Project, folder: Path, text: str) -> Path:
     keys = Keys(folder / "none", folder / "none")
     path = folder / "runvm.sh"
     folder.mkdir(exist_ok=True)
-    path.write_text(script.render(machine, toplevel, ToolsTree(folder, AMD64), keys))
+    text = script.render(machine, registry.features(machine), toplevel, ToolsTree(folder, AMD64), keys)
+    path.write_text(text)
     path.chmod(0o755)
     for name in ("vmlinuz", "vmlinux", "initrd", "root.squashfs"):
         (folder / name).touch()
@@ -130,7 +133,7 @@ def test_the_command_line_that_a_config_is_checked_by(
     longest = rendered(built, tmp_path / "longest", f"name: longest\n{more}")
     options = dict(itertools.pairwise(start(longest, show, ACCEL="tcg").stdout.splitlines()))
     machine = loader.load(built.root / "rendered.yaml").machine
-    words = command_line.words(machine)
+    words = str(command_line(machine, registry.features(machine))).split()
     assert len(options["-append"]) == len(" ".join(words))
     assert len(set(options["-append"].split()) ^ set(words)) == 2  # the toplevel's path
 
@@ -239,7 +242,7 @@ def handed(machine: Project, show: Path, home: Path) -> list[str]:
     """The keys that are handed over for a user whose home is `home`."""
     said = start(machine, show, HOME=str(home)).stdout
     (text,) = re.findall(r"^name=opt/notos/authorized_keys,string=((?:.*\n)+?)(?:-|\Z)", said, re.MULTILINE)
-    return text.replace(",,", ",").splitlines()
+    return str(text).replace(",,", ",").splitlines()
 
 
 def test_a_key_that_is_newer_than_the_build_is_handed_over(

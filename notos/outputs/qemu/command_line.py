@@ -1,35 +1,50 @@
-"""The kernel's command line: the words that runvm.sh gives by itself, and how long it may become.
+"""The kernel's command line: all words that runvm.sh gives, and how long they may become.
 
 The length is known from the config alone, for every toplevel's store path has the same length.
 """
 
-from collections.abc import Sequence
+from typing import NamedTuple
 
 from notos.config.model import Machine
+from notos.features.model import Features
 
 _TOPLEVEL = f"/nix/store/{'0' * 32}-toplevel"
 
 
-def words(machine: Machine) -> Sequence[str]:
-    """Return the words of the longest command line that runvm.sh gives to the kernel by itself."""
-    found = [
-        f"console={machine.target.console}",
-        f"systemConfig={_TOPLEVEL}",
-        *machine.kernel_params,
-        "cryptomgr.notests",
-    ]
-    if machine.disk:
-        found.append("realroot=/dev/vdb")
-    kind = machine.target.machine_types[machine.vm.machine]
-    return [*found, *kind.kernel_params, *kind.single_processor_params]
+class CommandLine(NamedTuple):
+    """The words that are always given, and those that are added where the processor is emulated."""
+
+    always: tuple[str, ...]
+    emulated: tuple[str, ...]
+    alone: tuple[str, ...]  # where it is the only one
+    longest: int  # bytes that all words, and those of the user, may have
+
+    def __str__(self) -> str:
+        """Return the longest form."""
+        return " ".join([*self.always, *self.emulated, *self.alone])
 
 
-def longest(machine: Machine) -> int:
-    """Return the number of bytes that runvm.sh may give to the kernel; with more, QEMU's boot hangs."""
+def command_line(machine: Machine, features: Features, toplevel: str = _TOPLEVEL) -> CommandLine:
+    """Return the command line of `machine`, whose system is at the store path `toplevel`."""
     target = machine.target
-    return target.command_line_size - 1 - target.machine_types[machine.vm.machine].device_bytes
+    kind = target.machine_types[machine.vm.machine]
+    return CommandLine(
+        always=(
+            f"console={target.console}",
+            f"systemConfig={toplevel}",
+            *features.kernel_params,
+            *machine.kernel_params,
+            *kind.kernel_params,
+        ),
+        # The kernel's tests of its own ciphers take long to emulate.
+        emulated=("cryptomgr.notests",),
+        alone=kind.single_processor_params,
+        # COMMAND_LINE_SIZE counts the zero at the end; with more, QEMU's boot hangs.
+        longest=target.command_line_size - 1 - kind.device_bytes,
+    )
 
 
-def excess(machine: Machine) -> int:
+def excess(machine: Machine, features: Features) -> int:
     """Return the number of bytes by which the command line is too long; 0 or less if the kernel takes it."""
-    return len(" ".join(words(machine)).encode()) - longest(machine)
+    line = command_line(machine, features)
+    return len(str(line).encode()) - line.longest
