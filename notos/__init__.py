@@ -1,3 +1,3 @@
-"""The machinery of Notos, one module per noun. It never imports doit or tasks/."""
+"""The library of Notos, one module per noun. It never imports doit or tasks/."""
 
 __version__ = "0.1.0"

@@ -184,18 +184,18 @@ def test_a_failing_test_is_told_by_the_status(installed: Installed, web: Path) -
 
 
 MISTAKES = [
-    (["new"], "new DIR", "missing: the folder of the project: for example notos new web"),
+    (["new"], "new DIR", "missing argument: the folder of the project: for example notos new web"),
     (["new", "--frob", "x"], "", "unknown option of new: --frob"),
-    (["new", "a", "b"], "", "new wants one folder"),
+    (["new", "a", "b"], "", "new takes one folder"),
     (["new", "web"], "", "web is not empty: name a new folder"),
     (["new", "/dev/null/x"], "", "cannot write /dev/null/x: Not a directory"),
-    (["-c", "none.yaml", "build", "--help"], "", "no file none.yaml"),
+    (["-c", "none.yaml", "build", "--help"], "", "no such file: none.yaml"),
     (["help", "frob"], "", "unknown task: frob: notos list shows the tasks"),
     (["build"], "", "no config.yaml in "),
-    (["-c", "none.yaml", "build"], "", "no file none.yaml"),
-    (["-c"], "", "-c wants a file"),
-    (["-c", "a", "-c", "b", "build"], "", "two configs are named"),
-    (["--config=", "build"], "", "the config has no name"),
+    (["-c", "none.yaml", "build"], "", "no such file: none.yaml"),
+    (["-c"], "", "missing file name after -c"),
+    (["-c", "a", "-c", "b", "build"], "", "more than one config: a, b"),
+    (["--config=", "build"], "", "the name of the config is empty"),
 ]
 
 
@@ -314,7 +314,7 @@ def test_a_folder_that_was_removed(tmp_path: Path) -> None:
     )
     assert (done.returncode, done.stderr) == (
         3,
-        "ERROR: the current folder was removed: change to another one with cd\n",
+        "ERROR: the current directory was removed: change to another one: cd DIR\n",
     )
 
 
@@ -376,7 +376,7 @@ def test_which_project(tmp_path: Path) -> None:
         assert project(named, caller).resolve() == wanted
     with pytest.raises(UsageError, match=r"no config\.yaml in"):
         project("", alone)
-    with pytest.raises(UsageError, match="no file none"):
+    with pytest.raises(UsageError, match="no such file: none"):
         project("none.yaml", alone)
 
 
