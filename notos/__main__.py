@@ -94,7 +94,7 @@ def config(words: Sequence[str]) -> tuple[str, list[str]]:
         word = words.pop(0)
         if word in ("-c", "--config"):
             if not words:
-                raise UsageError(f"missing file name after {word}", hint="for example notos -c other.yaml build")
+                raise UsageError(f"no file name after {word}", hint="for example notos -c other.yaml build")
             named.append(words.pop(0))
         elif word.startswith(("--config=", "config=")):
             named.append(word.partition("=")[2])

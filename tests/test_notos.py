@@ -193,7 +193,7 @@ MISTAKES = [
     (["help", "frob"], "", "unknown task: frob: notos list shows the tasks"),
     (["build"], "", "no config.yaml in "),
     (["-c", "none.yaml", "build"], "", "no such file: none.yaml"),
-    (["-c"], "", "missing file name after -c"),
+    (["-c"], "", "no file name after -c"),
     (["-c", "a", "-c", "b", "build"], "", "more than one config: a, b"),
     (["--config=", "build"], "", "the name of the config is empty"),
 ]

@@ -1,9 +1,9 @@
-"""This host: its folders, settings, proxies and apt, as the build reads them.
+"""The build host: the user's folders and settings, proxies, apt.
 
 folders      the user's folders (XDG Base Directory Specification)
 settings     host.yaml and the environment: mirrors, jobs, ccache
-apt          the mirrors and proxies that apt is configured with
-proxy        the proxy of a request
-processor    the processor's name, for reports
-utf8         UTF-8 as the encoding of all files
+apt          the mirrors and proxies in apt's configuration
+proxy        the proxy for a URL
+processor    the processor's model name, for reports
+utf8         UTF-8 mode, whatever the locale
 """

@@ -1,6 +1,6 @@
 """The programs that a build runs, from Debian packages.
 
-tools_tree   packages unpacked in the cache, run by their own loader
-sandbox      commands in bubblewrap, without network, with a tools tree as root
-peers        tools trees of other programs, for tests and benchmarks
+tools_tree   packages unpacked in the cache, run by their own ld.so
+sandbox      commands in bubblewrap, with a tools tree as root
+peers        tools trees of reference programs, for tests and benchmarks
 """

@@ -243,6 +243,6 @@ def test_a_proxy_that_a_program_finds(
 
 def test_an_apt_that_fails(etc: Path) -> None:
     (etc / "sources.list").write_text("nonsense\n")
-    with pytest.raises(FetchError, match="this host's apt names no mirror: E: ") as caught:
+    with pytest.raises(FetchError, match="this host's apt fails: E: ") as caught:
         apt.read()
     assert "\n" not in caught.value.message
