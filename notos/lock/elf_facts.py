@@ -1,4 +1,4 @@
-"""What the programs in a .deb need and which libraries it has, kept in the cache so as to be read once."""
+"""The libraries that a .deb has and those that its ELF files need; cached, so each .deb is read once."""
 
 import json
 import posixpath
@@ -17,12 +17,12 @@ from notos.formats.shared_libraries import FOLDERS, X86_64, expand
 from notos.formats.tree import File, Symlink
 
 FORMAT = 2
-LARGE = 4 << 20  # bytes of a .deb; from some such size on they have several blocks
+LARGE = 4 << 20  # bytes; larger .debs have several xz blocks
 
 
 @dataclass(frozen=True)
 class Need:
-    """A library that the file at `path` needs, and the folders where ld.so(8) looks before its own."""
+    """A library that the file at `path` needs. ld.so(8) searches `folders` before the default folders."""
 
     path: str
     soname: str
@@ -31,18 +31,18 @@ class Need:
 
 @dataclass(frozen=True)
 class Facts:
-    """What a package's ELF files need, and its libraries: the folders that have each file name."""
+    """The libraries that a package's ELF files need, and its own libraries: their folders by file name."""
 
     needs: tuple[Need, ...] = ()
     libraries: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def offers(self, need: Need) -> bool:
-        """Whether ld.so finds the library here."""
+        """Return True if ld.so finds the library in this package."""
         folders = self.libraries.get(need.soname, ())
         return any(each in FOLDERS or each in need.folders for each in folders)
 
     def narrowed(self, wanted: Callable[[str], bool]) -> "Facts":
-        """The facts of those files whose (usr-merged) paths are `wanted`."""
+        """Return the facts of only those files whose usr-merged paths are `wanted`."""
         libraries = {
             name: tuple(folder for folder in folders if wanted(f"{folder}/{name}"))
             for name, folders in self.libraries.items()
@@ -53,12 +53,12 @@ class Facts:
         )
 
     def holds(self, need: Need) -> bool:
-        """Whether the library is here at all, be it in a folder where ld.so does not look."""
+        """Return True if the package has the library, even in a folder that ld.so does not search."""
         return need.soname in self.libraries
 
 
 def known(sha256: str, cache: Cache) -> Facts | None:
-    """The facts of the .deb with this hash if it has been read before."""
+    """Return the cached facts of the .deb with this hash, None if there are none."""
     try:
         kept = json.loads(cache.facts(sha256).read_bytes())
         if kept["format"] != FORMAT:
@@ -72,13 +72,13 @@ def known(sha256: str, cache: Cache) -> Facts | None:
             libraries={name: tuple(folders) for name, folders in kept["libraries"].items()},
         )
     except (OSError, ValueError, KeyError, TypeError):
-        return None  # not there, or damaged: what is in the cache can be made again
+        return None  # missing or damaged: the .deb is read again
 
 
 def read(sha256s: Iterable[str], cache: Cache, *, jobs: int = 2) -> dict[str, Facts]:
-    """Read the .debs with these hashes, which are in the cache. Raises PackageError."""
+    """Read the .debs with these hashes from the cache; return their facts by hash. Raises PackageError."""
     wanted = sorted(set(sha256s))
-    # A large one keeps all cores busy by itself; two at a time would take more memory than all the rest.
+    # A large .deb alone keeps all cores busy, and two at the same time would double the peak memory.
     large = [each for each in wanted if cache.download(each).stat().st_size >= LARGE]
     found = {each: _read(each, cache) for each in large}
     small = [each for each in wanted if each not in found]
@@ -95,26 +95,26 @@ def _read(sha256: str, cache: Cache) -> Facts:
     for place, entry in tree.items():
         path = merged(place)
         folder, _, name = path.rpartition("/")
-        ours = isinstance(entry, Symlink)
+        usable = isinstance(entry, Symlink)
         if isinstance(entry, File) and (summary := entry.read()):
-            ours = True
+            usable = True
             needed, runpath = json.loads(summary)
             if needed:
                 folders = (posixpath.normpath(expand(each, folder)) for each in runpath)
                 needs.append((path, tuple(needed), tuple(folders)))
-        if ours and ".so" in name:
+        if usable and ".so" in name:
             libraries.setdefault(name, []).append(folder)
-    _keep(cache.facts(sha256), {"format": FORMAT, "needs": needs, "libraries": libraries})
+    _save(cache.facts(sha256), {"format": FORMAT, "needs": needs, "libraries": libraries})
     facts = known(sha256, cache)
     assert facts is not None
     return facts
 
 
 def _summary(data: bytes) -> bytes:
-    """What a file needs and where it looks for it; nothing for what ld.so would not run.
+    """Return DT_NEEDED and DT_RUNPATH of an ELF file as JSON; b"" for files that ld.so does not load.
 
-    Test data, and firmware that only looks like ELF, can be broken: that is not our business. Kept in
-    place of the file, so that a large package does not have to fit into memory.
+    Invalid ELF files, such as test data or firmware, are ignored. The summary replaces the file's contents,
+    so that a large package does not have to fit into memory.
     """
     try:
         parsed = elf.parse(data)
@@ -125,8 +125,8 @@ def _summary(data: bytes) -> bytes:
     return json.dumps([parsed.needed, parsed.runpath]).encode()
 
 
-def _keep(path: Path, data: object) -> None:
-    """Write it beside, under a name of its own, and rename it: two builds may read the same .deb."""
+def _save(path: Path, data: object) -> None:
+    """Write JSON to a unique temporary file and rename it: two builds may read the same .deb."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.NamedTemporaryFile("w", dir=path.parent, delete=False) as stream:
         json.dump(data, stream)

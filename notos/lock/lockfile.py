@@ -1,6 +1,6 @@
-"""config.lock: every package that a machine and its build are made of, by version, size and sha256.
+"""The file config.lock: all packages of a machine and of its build, by version, size and sha256.
 
-It reads and writes the file and tells two locks apart; what belongs in one is resolve.py's business.
+This module reads, writes and compares locks. resolve.py makes them.
 """
 
 import json
@@ -32,11 +32,11 @@ _SHAPES = {
 
 @dataclass(frozen=True)
 class LockedPackage:
-    """One version of a package: all that is ever asked about it without reading the .deb.
+    """One version of a package, with all its metadata that a build uses.
 
-    `origin` is the mirror that has it ("main" or "security"), `filename` its path below that, `size` in
-    bytes; `depends` is the text of Pre-Depends and Depends, `provides` that of Provides. Raises
-    LockError when a field cannot be right.
+    `origin` is the archive that has it ("main" or "security"), `filename` its path in that, `size` is in
+    bytes. `depends` is the text of Pre-Depends and Depends, `provides` that of Provides. Raises LockError
+    for an invalid field.
     """
 
     name: str
@@ -53,12 +53,12 @@ class LockedPackage:
         for field, shape in _SHAPES.items():
             value = getattr(self, field)
             if not isinstance(value, str) or not shape.fullmatch(value):
-                raise LockError(f"package {self.name}: its {field} cannot be {value!r}")
+                raise LockError(f"package {self.name}: invalid {field}: {value!r}")
         if not isinstance(self.size, int) or self.size < 0:
-            raise LockError(f"package {self.name}: its size cannot be {self.size!r}")
+            raise LockError(f"package {self.name}: invalid size: {self.size!r}")
 
     def download(self, mirrors: Mirrors) -> Download:
-        """Return how to fetch it."""
+        """Return the download of the .deb."""
         places = [
             f"{each.security if self.origin == 'security' else each.main}/{self.filename}"
             for each in (mirrors, *mirrors.others)
@@ -69,9 +69,9 @@ class LockedPackage:
 
 @dataclass(frozen=True)
 class Lock:
-    """All packages by name, and which of them make up each set.
+    """A lock: all packages by name, and the names of each set's packages.
 
-    `requests` is what it was made for; `suite` the release.
+    It was resolved for `requests` in the Debian release `suite`.
     """
 
     suite: str
@@ -80,12 +80,12 @@ class Lock:
     packages: Mapping[str, LockedPackage]
 
     def set(self, name: str) -> tuple[LockedPackage, ...]:
-        """The packages of the set `name`, sorted by name."""
+        """Return the packages of the set `name`, sorted by name."""
         return tuple(self.packages[each] for each in self.sets[name])
 
 
 def read(path: Path) -> Lock | None:
-    """The lock at `path`; None when there is no such file. Raises LockError when it is damaged."""
+    """Return the lock at `path`, None if the file does not exist. Raises LockError if it is invalid."""
     hint = f"restore {path.name}, or remove it and run `./doit lock`"
     try:
         text = path.read_text()
@@ -100,11 +100,11 @@ def read(path: Path) -> Lock | None:
     except json.JSONDecodeError as error:
         raise LockError(f"{path}:{error.lineno}: {error.msg}", hint=hint) from error
     except (KeyError, TypeError, AttributeError) as error:
-        raise LockError(f"{path} lacks or mixes up something: {error}", hint=hint) from error
+        raise LockError(f"{path} has a missing key or a wrong type: {error}", hint=hint) from error
 
 
 def write(path: Path, lock: Lock) -> None:
-    """Write `lock` to `path`, beside and renamed; the same lock is always the same bytes."""
+    """Write `lock` to `path` atomically. The bytes depend on the lock alone."""
     with tempfile.NamedTemporaryFile("w", dir=path.parent, prefix=f".{path.name}-", delete=False) as stream:
         try:
             stream.write(encode(lock))
@@ -117,7 +117,7 @@ def write(path: Path, lock: Lock) -> None:
 
 
 def encode(lock: Lock) -> str:
-    """The text of a lock: sorted JSON with one package a line, so that a diff shows what changed."""
+    """Return the text of a lock: sorted JSON with one package per line, so that diffs are readable."""
     packages = {
         name: {key: value for key, value in asdict(package).items() if key != "name" and value != ""}
         for name, package in lock.packages.items()
@@ -133,7 +133,7 @@ def encode(lock: Lock) -> str:
 
 
 def changes(old: Lock | None, new: Lock) -> list[str]:
-    """Return what `./doit lock` prints: packages added, removed, in another version; each set's size."""
+    """Return the lines that `./doit lock` prints: added, removed and changed packages, and set sizes."""
     before = old.packages if old else {}
     lines = []
     for name in sorted({*before, *new.packages}):
@@ -160,7 +160,7 @@ def _sets_of(lock: Lock, package: str) -> list[str]:
 
 
 def _block(mapping: Mapping[str, Any], text: Callable[[Any], str], depth: int) -> str:
-    """A JSON object with a key a line, sorted."""
+    """Return a sorted JSON object with one key per line."""
     if not mapping:
         return "{}"
     indent = "  " * depth
@@ -169,12 +169,12 @@ def _block(mapping: Mapping[str, Any], text: Callable[[Any], str], depth: int) -
 
 
 def _request(request: Request) -> str:
-    """Just the closure's name where all files are wanted."""
+    """Return the JSON of a request: only the closure's name if it includes all files."""
     globs = {name: value for name, value in asdict(request).items() if value and name != "closure"}
     return json.dumps({"closure": request.closure, **globs} if globs else request.closure)
 
 
-def _asked(value: Any) -> Request:
+def _decode_request(value: Any) -> Request:
     if isinstance(value, str):
         return Request(value)
     globs = {name: tuple(value[name]) for name in ("only", "exclude") if name in value}
@@ -182,27 +182,27 @@ def _asked(value: Any) -> Request:
 
 
 def _names(names: Sequence[str]) -> str:
-    """A JSON list with a name a line."""
+    """Return a JSON list with one name per line."""
     return "[" + ",".join(f"\n      {json.dumps(name)}" for name in names) + "\n    ]" if names else "[]"
 
 
 def _decode(data: Any) -> Lock:
     if data["format"] != FORMAT:
-        raise LockError(f"it has format {data['format']}, and this Notos writes {FORMAT}")
+        raise LockError(f"unsupported format {data['format']}; this version of Notos uses {FORMAT}")
     known = {field.name for field in fields(LockedPackage)}
     packages = {}
     for name, values in data["packages"].items():
         if unknown := values.keys() - known:
-            raise LockError(f"package {name} has an unknown {sorted(unknown)[0]}")
+            raise LockError(f"package {name} has an unknown key: {sorted(unknown)[0]}")
         packages[name] = LockedPackage(name=name, **values)
     sets = {name: tuple(members) for name, members in data["sets"].items()}
     requests = {
-        name: {package: _asked(each) for package, each in asked.items()}
-        for name, asked in data["requests"].items()
+        name: {package: _decode_request(each) for package, each in requested.items()}
+        for name, requested in data["requests"].items()
     }
     for name, members in sets.items():
         if lacking := [each for each in members if each not in packages]:
-            raise LockError(f"set {name} has {lacking[0]}, which is not among the packages")
+            raise LockError(f"set {name} has {lacking[0]}, which is not in packages")
     if sets.keys() != requests.keys():
-        raise LockError("its sets are not those of its requests")
+        raise LockError("sets and requests have different names")
     return Lock(data["suite"], requests, sets, packages)
