@@ -141,8 +141,8 @@ class Archive:
 
     @cached_property
     def _suites(self) -> list[_Suite]:
-        where = self.mirrors
-        candidates = [where] if where.pinned else [where, *where.others]
+        mirrors = self.mirrors
+        candidates = [mirrors] if mirrors.pinned else [mirrors, *mirrors.others]
         errors: list[FetchError] = []
         for each in candidates:
             try:
@@ -151,7 +151,7 @@ class Archive:
                 errors.append(error)
         raise download.also_failed(errors[0], len(errors) - 1)
 
-    def _suites_of(self, where: Mirrors, retries: Retries) -> list[_Suite]:
+    def _suites_of(self, mirrors: Mirrors, retries: Retries) -> list[_Suite]:
         suite: str = self.debian.suite
         certs = release.certificates(self.keys)
         places = [(suite, "main")]
@@ -161,7 +161,7 @@ class Archive:
         def read(name: str, origin: str) -> _Suite:
             addresses = [
                 each.main if origin == "main" else each.security
-                for each in (where, self.mirrors, *self.mirrors.others)
+                for each in (mirrors, self.mirrors, *self.mirrors.others)
             ]
             url, *others = dict.fromkeys(f"{each}/dists/{name}" for each in addresses)
             key = "mirror" if origin == "main" else "security_mirror"
