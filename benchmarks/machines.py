@@ -14,7 +14,7 @@ from notos.errors import MachineError, MachineLostError
 from notos.live.ssh_key import Address, login
 from notos.process import run
 from notos.vm import Machine
-from notos.vm.artefacts import Built
+from notos.vm.artefacts import Artefacts
 
 _SOAK = 40  # boots per run
 
@@ -67,7 +67,7 @@ def _cycle_by_hand(script: Path) -> float:
     """Run the same cycle by runvm.sh and two calls of ssh; return the seconds."""
     started = time.perf_counter()
     with booted(script) as (port, process):
-        built = Built.at(script)
+        built = Artefacts.at(script)
         words = login(built.cache, built.tools, Address("", str(port)))
         environment = {"PATH": "/nonexistent"}
         run([*words, "true"], env=environment)

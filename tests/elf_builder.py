@@ -17,7 +17,7 @@ def elf(
     interpreter: str | None = None,
     machine: int = X86_64,
 ) -> bytes:
-    """A 64-bit little-endian shared object (gABI, chapters 4 and 5)."""
+    """Return a 64-bit little-endian shared object (gABI, chapters 4 and 5)."""
     strings = b"\0"
     tags: list[tuple[int, int]] = []
     texts = [(_NEEDED, each) for each in needed]

@@ -52,7 +52,7 @@ class Deb:
         return "".join(f"{key}: {value}\n" for key, value in fields.items() if value)
 
     def build(self) -> bytes:
-        """The .deb (deb(5)): an ar archive of three members."""
+        """Return the .deb (deb(5)): an ar archive of three members."""
         members = {
             "debian-binary": b"2.0\n",
             "control.tar.xz": _tar({"control": self.control().encode()}),
@@ -87,10 +87,11 @@ class SignedArchive:
         by_hash: bool = True,
         fields: Mapping[str, str | None] = {},
         absent: Sequence[str] = (),
+        empty: Sequence[str] = (),
     ) -> None:
         """Make `debs` all that `suite` has; `fields` of its Release replace those that it would have.
 
-        The Release lists the files `absent` too, which the mirror lacks.
+        The Release lists the files `absent` too, which the mirror lacks, and components that are `empty`.
         """
         mirror = self.root / ("debian-security" if suite.endswith("-security") else "debian")
         dists = mirror / "dists" / suite
@@ -110,11 +111,13 @@ class SignedArchive:
             "main/binary-amd64/Packages.xz": lzma.compress(packages),
             "main/Contents-amd64.gz": gzip.compress("\n".join(contents).encode()),
         }
+        for component in empty:
+            files[f"{component}/binary-amd64/Packages.xz"] = lzma.compress(b"")
         listed = ""
         for path, data in files.items():
             digest = hashlib.sha256(data).hexdigest()
-            place = Path(path).parent / "by-hash/SHA256" / digest if by_hash else Path(path)
-            _write(dists / place, data)
+            listed_place = Path(path).parent / "by-hash/SHA256" / digest if by_hash else Path(path)
+            _write(dists / listed_place, data)
             listed += f"\n {digest} {len(data):>16} {path}"
         listed += "".join(f"\n {hashlib.sha256().hexdigest()} {0:>16} {path}" for path in absent)
         now = datetime.now(UTC)
@@ -152,7 +155,7 @@ class Server:
         return Debian(suite=SuiteName(SUITE), mirror=Url(f"{self.url}/debian"))
 
     def asked(self, end: str) -> list[str | None]:
-        """The Range of each request for a path with this end."""
+        """Return the Range of each request for a path with this end."""
         return [ranges for path, ranges in self.requests if path.endswith(end)]
 
     def download(self, path: str, data: bytes) -> Download:
@@ -239,7 +242,7 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 def stamp(moment: datetime) -> str:
-    """A date as a Release has it."""
+    """Return a date in the format of a Release."""
     return moment.strftime("%a, %d %b %Y %H:%M:%S UTC")
 
 

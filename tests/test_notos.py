@@ -62,7 +62,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Installed:
     (packages / "needed.pth").write_text(sysconfig.get_path("purelib") + "\n")
     python = made.root / "venv/bin/python"
     if Path(sysconfig.get_path("purelib"), "pip").is_dir():
-        pip = [sys.executable, "-m", "pip", "--python", python]
+        pip: list[str | Path] = [sys.executable, "-m", "pip", "--python", python]
         run(*pip, "install", "--quiet", "--no-index", "--no-deps", wheel)
     else:
         run("uv", "pip", "install", "--quiet", "--no-index", "--no-deps", "--python", python, wheel)
@@ -75,7 +75,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Installed:
 
 @pytest.fixture(scope="module")
 def web(installed: Installed) -> Path:
-    """A new project, built."""
+    """Return a new project, built."""
     done = installed.call("new", "web")
     assert done.returncode == 0, done.stderr
     folder = installed.root / "web"
@@ -194,6 +194,8 @@ MISTAKES = [
     (["build"], "", "no config.yaml in "),
     (["-c", "none.yaml", "build"], "", "no such file: none.yaml"),
     (["-c"], "", "no file name after -c"),
+    (["build", "--config"], "", "no file name after --config"),
+    (["-c", "a", "build", "--config", "b"], "", "more than one config: a, b"),
     (["-c", "a", "-c", "b", "build"], "", "more than one config: a, b"),
     (["--config=", "build"], "", "the name of the config is empty"),
 ]
@@ -228,7 +230,7 @@ def test_mistakes_in_a_project(installed: Installed, web: Path) -> None:
     ],
 )
 def test_the_name_is_the_folder_s_and_valid(tmp_path: Path, folder: str, name: str) -> None:
-    from notos.config import loader as configs
+    from notos import loader as configs
 
     assert skeleton.make(tmp_path / folder) == name
     machine = configs.load(tmp_path / folder / "config.yaml").machine
@@ -242,7 +244,7 @@ def _markers(path: Path) -> str:
 
 
 def test_a_fresh_repository_is_taken(tmp_path: Path) -> None:
-    """What a hosting service puts into a new one stays as it is."""
+    """The files that a hosting service creates stay unchanged."""
     (tmp_path / ".git").mkdir()
     (tmp_path / "README.md").write_text("# mine\n")
     (tmp_path / "LICENSE").write_text("free\n")
@@ -358,7 +360,7 @@ def test_an_empty_folder_is_taken(tmp_path: Path) -> None:
 
 
 def test_which_project(tmp_path: Path) -> None:
-    """The nearest folder above the config, or above the caller."""
+    """It is the nearest folder above the config, or above the caller."""
     deep = tmp_path / "a/b/c"
     deep.mkdir(parents=True)
     (tmp_path / "a/config.yaml").write_text("")
@@ -391,6 +393,18 @@ def test_which_project(tmp_path: Path) -> None:
         (["test", "--", "config=x"], "", ["test", "--", "config=x"]),
         (["test", "config=x", "--", "-x"], "x", ["test", "--", "-x"]),
         (["ssh", "config=x"], "x", ["ssh"]),
+        (["build", "--config", "x", "-c"], "x", ["build", "-c"]),
+        (["--config", "x", "build"], "x", ["build"]),
+        (
+            ["ssh", "--port", "1", "--config", "x", "ls", "--config", "y"],
+            "x",
+            ["ssh", "--port", "1", "ls", "--config", "y"],
+        ),
+        (
+            ["ssh", "--host=h", "port=1", "--", "--config", "x"],
+            "",
+            ["ssh", "--host=h", "port=1", "--", "--config", "x"],
+        ),
         (["ssh", "host=h", "config=x", "ls", "config=y"], "x", ["ssh", "host=h", "ls", "config=y"]),
         (["ssh", "--", "config=x"], "", ["ssh", "--", "config=x"]),
     ],

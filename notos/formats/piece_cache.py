@@ -12,6 +12,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import BinaryIO, NamedTuple, Self
 
+from notos import atomic
+
 
 class Piece(NamedTuple):
     """A compressed piece; `key` is the sha256 of its uncompressed bytes, in hex."""
@@ -62,7 +64,7 @@ class Reuse:
         """Write the list of pieces for the new file, which is at `path` now."""
         listing = _listing(path)
         listing.parent.mkdir(exist_ok=True)
-        listing.write_text(json.dumps({"made": self._made, "pieces": self._has}))
+        atomic.write(listing, json.dumps({"made": self._made, "pieces": self._has}))
 
     def __enter__(self) -> Self:
         return self

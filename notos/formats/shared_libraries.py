@@ -49,16 +49,11 @@ def closure(tree: Tree, paths: Iterable[str]) -> dict[str, str]:
     return found
 
 
-def missing(tree: Tree) -> list[Missing]:
-    """Return the libraries that ELF files of `tree` need and `tree` lacks, sorted by path.
-
-    ELF files for other machines are ignored: they are data here.
-    """
-    return survey(tree)[0]
-
-
 def survey(tree: Tree) -> tuple[list[Missing], set[str]]:
-    """Return the result of `missing`, and the paths of the needed libraries that `tree` has."""
+    """Return the missing libraries of the ELF files in `tree`, and the paths of those that exist.
+
+    The missing ones are sorted by path. ELF files for other machines are ignored: they are data here.
+    """
     anywhere = _by_name(tree)
     problems: list[Missing] = []
     found: set[str] = set()

@@ -8,4 +8,9 @@ status         what a machine runs
 changes        how two systems differ
 switch         another system in a running machine
 nix_builder    the machine as a remote builder of Nix on this host
+
+Modules without a test module of their own name are tested by
+
+    tests/live/test_status.py: ssh
+    tests/machines/test_switch.py: local_port, switch
 """

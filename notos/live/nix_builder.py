@@ -10,6 +10,7 @@ import shlex
 from notos.cache import Cache
 from notos.config.model import Machine
 from notos.errors import ConfigError, ToolError
+from notos.features.model import Features, RemoteBuilder
 from notos.live import ssh_key
 from notos.live.ssh_key import Address
 
@@ -17,22 +18,23 @@ SYSTEM = "x86_64-linux"
 FEATURES = "benchmark big-parallel nixos-test"  # Nix's default of system-features where there is no KVM
 
 
-def shell(machine: Machine, cache: Cache, address: Address, earlier: str = "") -> str:
-    """Shell commands that have Nix build in `machine`, at `address`; `earlier` is NIX_CONFIG as it was.
+def shell(machine: Machine, features: Features, cache: Cache, address: Address, earlier: str = "") -> str:
+    """Return shell commands by which Nix builds in `machine`, at `address`; `earlier` is NIX_CONFIG so far.
 
     Raises ConfigError for a machine that cannot be a builder, and ToolError.
     """
-    if not machine.nix.enable:
+    builder = features.remote_builder
+    if builder is None:
         raise ConfigError(
             f"the machine {machine.name} has no Nix", hint="say nix: {enable: true} in the config"
         )
-    if machine.ssh.server == "none":
+    if not features.login:
         raise ConfigError(
             f"the machine {machine.name} has no ssh server", hint="say ssh: {server: openssh} in the config"
         )
     variables = {
-        "NIX_CONFIG": "\n".join([*_others(earlier), f"builders = {_line(machine, cache)}"]),
-        "NIX_SSHOPTS": " ".join(_options(machine, address)),
+        "NIX_CONFIG": "\n".join([*_others(earlier), f"builders = {_line(builder, machine.vm.cpus, cache)}"]),
+        "NIX_SSHOPTS": " ".join(_options(builder, address)),
     }
     return "".join(f"export {name}={shlex.quote(value)}\n" for name, value in variables.items())
 
@@ -41,22 +43,22 @@ def _others(earlier: str) -> list[str]:
     return [line for line in earlier.splitlines() if line.partition("=")[0].strip() != "builders"]
 
 
-def _line(machine: Machine, cache: Cache) -> str:
-    """The machine as `builders` has it: where, systems, key, jobs, speed, features, - and its own key."""
+def _line(builder: RemoteBuilder, processors: int, cache: Cache) -> str:
+    """Return its line of `builders`: address, systems, key, jobs, speed, features, - and its host key."""
     login, host = ssh_key.pair(cache)
     if found := re.search(r"[\s;#]", str(login)):
         raise ToolError(
             f"Nix takes no path with {found[0]!r} in it, as in {login}", hint="have NOTOS_CACHE be another"
         )
-    settings = {str(name): str(value) for name, value in machine.nix.settings.items()}
+    settings = builder.settings
     jobs = settings.get("max-jobs", "auto")
     fields = (
         # Through the daemon, which waits until the database knows the system: root's Nix would open the
         # store itself, and garbage that it collects before that is the running system.
-        f"ssh-ng://root@{machine.hostname}?remote-store=daemon",
+        f"ssh-ng://root@{builder.host}?remote-store=daemon",
         [SYSTEM, *settings.get("extra-platforms", "").split()],
         str(login),
-        str(machine.vm.cpus) if jobs == "auto" else jobs,
+        str(processors) if jobs == "auto" else jobs,
         "1",
         settings.get("system-features", FEATURES).split(),
         "-",
@@ -65,9 +67,9 @@ def _line(machine: Machine, cache: Cache) -> str:
     return " ".join(each if isinstance(each, str) else ",".join(each) or "-" for each in fields)
 
 
-def _options(machine: Machine, address: Address) -> list[str]:
-    """How ssh finds the machine by its name: Nix 2.26 takes no port in an address."""
-    name = machine.hostname
+def _options(builder: RemoteBuilder, address: Address) -> list[str]:
+    """Return how ssh finds the machine by its name: Nix 2.26 takes no port in an address."""
+    name = builder.host
     return [
         *("-F", "none", "-p", address.port, "-o", f"HostName={address.host or ssh_key.LOCAL}"),
         # Nix writes a known_hosts with this name, in which ssh would look for the address and the port.

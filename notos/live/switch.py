@@ -194,7 +194,7 @@ def check_name(now: Running, name: str, address: Address) -> None:
     if now.name and now.name != name:
         raise MachineError(
             f"{address} is the machine {now.name}, and this config is {name}'s",
-            hint="name its config (config=PATH), or add --force",
+            hint="name its config (--config FILE), or add --force",
         )
 
 

@@ -5,4 +5,9 @@ lockfile     the format of config.lock
 candidates   the available version of each package
 elf_facts    the libraries that a .deb needs and has, cached
 resolve      the resolver, from requests to a lock
+
+Modules without a test module of their own name are tested by
+
+    tests/lock/test_resolve.py: elf_facts, request
+    tests/debian/test_archive.py: candidates
 """

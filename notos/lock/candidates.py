@@ -7,9 +7,10 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from notos.config.shapes import either
 from notos.debian.archive import Archive
+from notos.debian.package import LockedPackage
 from notos.debian.relation import Relation, parse
 from notos.errors import LockError
-from notos.lock.lockfile import Lock, LockedPackage
+from notos.lock.lockfile import Lock
 
 
 class Candidates:

@@ -15,13 +15,14 @@ from dataclasses import dataclass
 
 from notos.cache import Cache
 from notos.debian.archive import Archive
+from notos.debian.package import LockedPackage
 from notos.debian.relation import Relation, parse
 from notos.debian.unpack import chosen
 from notos.errors import ClosureError, FetchError, LockError
 from notos.lock import elf_facts
 from notos.lock.candidates import Candidates, meets
 from notos.lock.elf_facts import Facts, Need
-from notos.lock.lockfile import Lock, LockedPackage
+from notos.lock.lockfile import Lock
 from notos.lock.request import Request, Requests
 
 # Packages that only install, configure or start other packages. Notos does not use them. Their dependencies

@@ -11,13 +11,11 @@ always have 0555.
 
 import hashlib
 import json
-import os
-import shutil
-import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from notos import atomic
 from notos.errors import StoreError
 from notos.formats import nar
 from notos.formats.tree import Tree
@@ -137,10 +135,9 @@ class Store:
     def remove(self, obj: StoreObject) -> None:
         """Remove the object from the store."""
         if self.location(obj).exists():
-            beside = Path(tempfile.mkdtemp(prefix=".old-", dir=self.root))
-            _open(self.location(obj))
-            self.location(obj).rename(beside / "object")
-            remove_folder(beside)
+            with atomic.scratch(self.root) as scratch:
+                atomic.make_writable(self.location(obj))
+                self.location(obj).rename(scratch / "object")
         self._manifest(obj.path).unlink(missing_ok=True)
 
     def _manifest(self, path: str) -> Path:
@@ -149,20 +146,9 @@ class Store:
     def _write(self, obj: StoreObject, tree: Tree) -> None:
         manifest = self._manifest(obj.path)
         manifest.parent.mkdir(parents=True, exist_ok=True)
-        beside = Path(tempfile.mkdtemp(prefix=".new-", dir=self.root))
-        try:
-            (beside / "object").mkdir()
-            tree.write_to(beside / "object", canonical=True)
-            (beside / "manifest").write_bytes(obj.to_json())
-            (beside / "manifest").replace(manifest)
-            try:
-                (beside / "object").rename(self.location(obj))
-            except OSError:
-                if not self.location(obj).is_dir():
-                    raise
-                # another build has just written the same object
-        finally:
-            remove_folder(beside)
+        with atomic.folder(self.location(obj)) as new:
+            tree.write_to(new, canonical=True)
+            atomic.write(manifest, obj.to_json())
 
 
 def references_first(objects: Sequence[StoreObject]) -> Iterator[StoreObject]:
@@ -180,21 +166,6 @@ def references_first(objects: Sequence[StoreObject]) -> Iterator[StoreObject]:
     for each in objects:
         if each.path not in done:
             yield from visit(each)
-
-
-def remove_folder(folder: Path) -> None:
-    """Remove a folder recursively; do nothing if it is missing. Raises OSError."""
-    if folder.exists():
-        for parent, _, _ in os.walk(folder):
-            _open(Path(parent))
-        shutil.rmtree(folder)
-
-
-def _open(folder: Path) -> None:
-    """Make a folder writable for its owner: earlier versions of Notos wrote store folders as 0555."""
-    mode = folder.stat().st_mode
-    if mode & 0o700 != 0o700:
-        folder.chmod(mode | 0o700)
 
 
 def registration(objects: Sequence[StoreObject]) -> bytes:

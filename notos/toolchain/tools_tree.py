@@ -8,12 +8,11 @@ their tree. The host's PATH is not used.
 
 import hashlib
 import os
-import shutil
-import tempfile
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from notos import atomic
 from notos.cache import Cache
 from notos.config.model import Package
 from notos.debian.unpack import ALIASED, Unpack, unpack
@@ -58,31 +57,18 @@ def key(sha256s: Iterable[str], packages: Iterable[Package] = (), keep: Sequence
 
 
 def ensure(cache: Cache, name: str, debs: Sequence[Unpack], keep: Sequence[str] = ()) -> ToolsTree:
-    """Return the tree of `debs`, whose key is `name`; unpack it if it is missing.
-
-    It is written to a temporary folder and renamed, so it is complete or absent. If two builds write it at
-    the same time, one discards its own copy.
-    """
+    """Return the tree of `debs`, whose key is `name`; unpack it if the cache lacks it."""
     tree = ToolsTree(cache.tools(name))
     if tree.root.is_dir():
         return tree
-    tree.root.parent.mkdir(parents=True, exist_ok=True)
     unpacked = unpack(debs, keep=keep, jobs=os.cpu_count() or 1)
     for link, target in ALTERNATIVES.items():
         if link not in unpacked and f"{link.rpartition('/')[0]}/{target}" in unpacked:
             unpacked.symlink(link, target)
-    beside = Path(tempfile.mkdtemp(prefix=".new-", dir=tree.root.parent))
-    try:
-        unpacked.write_to(beside)
+    with atomic.folder(tree.root) as new:
+        unpacked.write_to(new)
         for alias in ALIASED:
             # The package base-files includes these links.
-            if (beside / "usr" / alias).is_dir() and not (beside / alias).is_symlink():
-                (beside / alias).symlink_to(f"usr/{alias}")
-        try:
-            beside.rename(tree.root)
-        except OSError:
-            if not tree.root.is_dir():
-                raise
-    finally:
-        shutil.rmtree(beside, ignore_errors=True)
+            if (new / "usr" / alias).is_dir() and not (new / alias).is_symlink():
+                (new / alias).symlink_to(f"usr/{alias}")
     return tree

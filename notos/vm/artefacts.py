@@ -17,13 +17,13 @@ BACKDOOR = "backdoor"  # the service of instrumented/config.yaml
 
 
 @dataclass(frozen=True)
-class Built:
+class Artefacts:
     """The machine that the script `script` (runvm.sh) boots."""
 
     script: Path
 
     @classmethod
-    def at(cls, path: Path) -> "Built":
+    def at(cls, path: Path) -> "Artefacts":
         """By its script, a link to that (`result`), or its folder. Raises MachineError."""
         script = path.resolve()
         if script.is_dir():
@@ -53,7 +53,7 @@ class Built:
     @property
     def microvm(self) -> bool:
         """Whether it is QEMU's machine without PCI."""
-        return self._assigned["machine"] == "microvm"
+        return self._assigned["machine"].partition(",")[0] == "microvm"
 
     @property
     def tools(self) -> ToolsTree:

@@ -29,7 +29,7 @@ MEANING = {
 
 
 @dataclass(frozen=True)
-class Trouble:
+class Failure:
     """What went wrong: its kind (a key of KINDS), and the line that tells so."""
 
     kind: str
@@ -39,15 +39,15 @@ class Trouble:
         return f"{MEANING[self.kind]}: {self.line.strip()}"
 
 
-def of_line(line: str, tolerated: Iterable[str] = ()) -> Trouble | None:
-    """The trouble that a line tells of."""
+def of_line(line: str, tolerated: Iterable[str] = ()) -> Failure | None:
+    """Return the failure that a line of the console shows, or None."""
     for kind, pattern in KINDS.items():
         if kind not in tolerated and pattern.search(line):
-            return Trouble(kind, line)
+            return Failure(kind, line)
     return None
 
 
-class Troubles:
+class Failures:
     """Those that a console has told, but for what is tolerated; each line is looked at once."""
 
     def __init__(self, console: Console, tolerated: Iterable[str]) -> None:
@@ -55,14 +55,14 @@ class Troubles:
         self._tolerated = tolerated
         self._looked = 0  # so many lines
         self._expected: set[int] = set()
-        self._found: dict[int, Trouble] = {}
+        self._found: dict[int, Failure] = {}
 
     def expect(self, number: int) -> None:
-        """The line of this number was waited for: what it tells is no trouble."""
+        """Note that the line of this number was waited for: what it shows is no failure."""
         self._expected.add(number)
         self._found.pop(number, None)
 
-    def first(self) -> tuple[int, Trouble] | None:
+    def first(self) -> tuple[int, Failure] | None:
         """The first one that is left, and the number of its line."""
         lines = self._console.lines
         for number in range(self._looked, len(lines)):

@@ -1,4 +1,4 @@
-"""A machine in QEMU under a test's hand: commands, services, ports and files. Its life is in body.py."""
+"""A machine in QEMU under a test's hand: commands, services, ports and files."""
 
 import io
 import os
@@ -6,20 +6,21 @@ import re
 import shlex
 import socket
 import tarfile
-import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Literal, NamedTuple, overload
 
+from notos import atomic
 from notos.errors import CommandError, MachineError, MachineLostError, MachineTimeoutError
 from notos.live import wait_for_ssh
 from notos.live.ssh_key import Address, login
 from notos.process import Ended
 from notos.vm.artefacts import BACKDOOR
-from notos.vm.body import BOOT, END, WAIT, Body, quoted
 from notos.vm.channel import Backdoor, BrokenError, Channel, Ssh
+from notos.vm.devices import Devices
+from notos.vm.lifecycle import BOOT, END, WAIT, quoted
 
 __tracebackhide__ = True  # a failed test shows the test's line (pytest)
 
@@ -36,14 +37,14 @@ class Result(NamedTuple):
     output: str
 
 
-class Machine(Body):
+class Machine(Devices):
     """The machine of a runvm.sh: `path` is that, a link to it (`result`), or its folder build/NAME.
 
     words        more of QEMU's command line
     environment  for runvm.sh: MEMORY, ACCEL, KERNEL_PARAMS, …
     artefacts    the folder for its console's log, screenshots; none are kept without one
     patience     by what all limits are multiplied
-    tolerated    kinds of trouble (trouble.KINDS) that do not matter
+    tolerated    kinds of failure (failures.KINDS) that do not matter
     outlive      whether it may outlive this process
     debian       where the program comes from that reads text on its screen
 
@@ -116,7 +117,7 @@ class Machine(Body):
         end = time.monotonic() + limit
 
         def watch() -> None:
-            self._meet_trouble()
+            self._raise_failure()
             if time.monotonic() > end:
                 raise BrokenError("it has had its time")
 
@@ -295,12 +296,12 @@ class Machine(Body):
             raise CommandError(f"{self.name}: cannot copy {source}{_outcome(done)}")
         where = Path(target)
         where.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=".copy-", dir=where.parent) as folder:
+        with atomic.scratch(where.parent) as folder:
             try:
                 with tarfile.open(fileobj=io.BytesIO(done.out)) as archive:
                     # Links may lead anywhere, as the machine's do; nothing is written through them.
                     archive.extractall(folder, filter="tar")
-                (copied,) = Path(folder).iterdir()
+                (copied,) = folder.iterdir()
                 copied.replace(where)
             except (OSError, tarfile.TarError) as error:
                 raise CommandError(f"cannot copy {source} to {target}: {error}") from None

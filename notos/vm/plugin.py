@@ -1,6 +1,6 @@
 """The pytest plugin: the fixtures `machine` and `machine_factory`, and what becomes of machines.
 
-A machine lives as long as its scope says: a test, a module or the session. Trouble that no call of the
+A machine lives as long as its scope says: a test, a module or the session. A failure that no call of the
 test's has met fails the test as it ends.
 """
 
@@ -13,7 +13,7 @@ from typing import Any, Literal, get_args
 import pytest
 
 from notos.errors import MachineError
-from notos.vm.builder import Workshop
+from notos.vm.builder import Builder
 from notos.vm.machine import Machine
 
 __tracebackhide__ = True  # a failed test shows the test's line
@@ -70,7 +70,7 @@ class MachineFactory:
 
     def __init__(self, config: pytest.Config) -> None:
         self._config = config
-        self._workshop = Workshop(self._path("notos_work"), print)
+        self._builder = Builder(self._path("notos_work"), print)
         self._machines: list[tuple[Scope, pytest.Item | None, Machine]] = []
         self._shared: dict[str, Machine] = {}
         self._over: list[Machine] = []  # ended, and the test's that has ended
@@ -94,7 +94,7 @@ class MachineFactory:
             overrides = {**config, **(overrides or {})}
             config = None
         base = self._config.rootpath / config if config else self._path("notos_config")
-        script, built = self._workshop.build(base, overrides, instrumented=instrumented)
+        script, built = self._builder.build(base, overrides, instrumented=instrumented)
         return self.at(script, name=name or built.name, scope=scope, debian=built.debian, **more)
 
     def at(
@@ -155,7 +155,7 @@ class MachineFactory:
                     machine.check()
                 except MachineError as error:
                     met.append(error)
-            # A failed test has told what was wrong; its machines' trouble is not the next one's.
+            # A failed test has told what was wrong; its machines' failures are not the next one's.
             if met and not failed:
                 raise met[0]
 

@@ -32,7 +32,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> SignedArchive:
 
 @pytest.fixture
 def signed(made: SignedArchive) -> SignedArchive:
-    """The archive, with bash in the main suite and nothing in the others."""
+    """Return the archive, with bash in the main suite and nothing in the others."""
     made.publish([BASH])
     for suite in ("updates", "security"):
         made.publish([], suite=f"{SUITE}-{suite}")
@@ -238,7 +238,7 @@ def test_a_missing_component(archive: Archive) -> None:
 
 
 def test_a_mirror_that_carries_main_alone(archive: Archive, signed: SignedArchive, server: Server) -> None:
-    """The components that Release lists and the mirror lacks serve for hints only."""
+    """Components that Release lists and the mirror lacks are read for hints only."""
     absent = [f"{component}/binary-amd64/Packages.xz" for component in ("contrib", "non-free")]
     for end in ("", "-updates"):
         signed.publish([BASH] if not end else [], suite=SUITE + end, absent=absent)
@@ -270,7 +270,7 @@ def test_a_mirror_that_recovers(archive: Archive, server: Server) -> None:
 
 @pytest.fixture
 def fallback(tmp_path: Path, signed: SignedArchive, archive: Archive) -> Iterator[tuple[Archive, Server]]:
-    """The archive with a fallback mirror behind it, which has another version of bash."""
+    """Yield the archive and its fallback mirror, which has another version of bash."""
     newer = SignedArchive(tmp_path / "fallback")
     for end in ("", "-updates", "-security"):
         newer.publish([replace(BASH, version="5.3-1")] if not end else [], suite=SUITE + end, key=signed.key)

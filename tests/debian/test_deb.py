@@ -2,7 +2,7 @@
 
 import io
 import tarfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -27,7 +27,7 @@ def member(name: str, data: bytes) -> bytes:
     return header + data + b"\n" * (len(data) % 2)
 
 
-def archive(entries: list[tarfile.TarInfo | tuple[tarfile.TarInfo, bytes]]) -> bytes:
+def archive(entries: Sequence[tarfile.TarInfo | tuple[tarfile.TarInfo, bytes]]) -> bytes:
     out = io.BytesIO()
     with tarfile.open(fileobj=out, mode="w", format=tarfile.GNU_FORMAT) as tar:
         for each in entries:
@@ -52,7 +52,7 @@ def package(path: Path, data: bytes) -> Path:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A package's files, as dpkg-deb wants them."""
+    """Return a folder with the files of a package, in the layout that dpkg-deb reads."""
     root = tmp_path_factory.mktemp("deb") / "root"
     (root / "DEBIAN").mkdir(parents=True, mode=0o755)
     (root / "DEBIAN/control").write_text(CONTROL)
@@ -90,8 +90,6 @@ def test_it_reads_what_dpkg_deb_builds(
     run([*tool("dpkg-deb"), "-x", built, out], env=environment)
     assert described(tree) == unpacked(out)
     assert tree.get("usr/bin/again") is tree.get("usr/bin/tool")
-    assert deb.control(built)["Package"] == "example"
-    assert deb.control(built)["Description"].split() == ["one", "two"]
 
 
 def test_only_what_is_wanted_is_there(tmp_path: Path) -> None:
@@ -152,7 +150,7 @@ def test_a_damaged_package_is_an_error_or_a_tree(tmp_path: Path, data: st.DataOb
 
 
 def test_the_small_package_is_whole(tmp_path: Path) -> None:
-    """The test above starts from one that can be read."""
+    """The undamaged package of the test above is valid."""
     tree = deb.read(package(tmp_path / "whole.deb", SMALL))
     assert isinstance(tree.get("usr"), Directory)
     assert isinstance(tree.get("usr/a"), File)

@@ -75,7 +75,7 @@ def test_many_with_progress(tmp_path: Path, server: Server, cache: Cache) -> Non
         downloads.append(server.download(str(number), content))
     told: list[Progress] = []
     fetch(downloads, cache, jobs=5, progress=told.append)
-    total = sum(each.size for each in downloads)
+    total = sum(each.size or 0 for each in downloads)
     assert told[-1] == Progress(done=total, total=total, files_done=40, files_total=40)
     assert [each.done for each in told] == sorted(each.done for each in told)
     assert len(server.requests) == 40
@@ -162,7 +162,7 @@ def test_wrong_bytes_are_not_resumed(server: Server, cache: Cache, data: Downloa
 
 
 def nobody() -> str:
-    """A port that nobody listens at."""
+    """Return the address of a closed port."""
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         return f"127.0.0.1:{taken.getsockname()[1]}"
@@ -281,7 +281,7 @@ def test_a_mirror_that_does_not_answer_is_asked_once(tmp_path: Path, other: Serv
 
 
 def test_all_mirrors_fail(server: Server, other: Server, cache: Cache) -> None:
-    """The error is that of the first, and says that the others failed too."""
+    """The error is that of the first mirror, with the number of failed fallbacks."""
     data = replace(server.download("data", DATA), others=(f"{other.url}/gone", f"http://{nobody()}/data"))
     server.faults["data"] = ["wrong"]
     with pytest.raises(SignatureError, match=r"has a wrong sha256, \w+ \(2 fallback mirrors failed too\)"):

@@ -1,4 +1,4 @@
-"""Where packages come from: the order in which the config, the environment, host.yaml and apt are heard."""
+"""The choice of a mirror: the config, then the environment, host.yaml and apt."""
 
 import os
 import pty
@@ -12,13 +12,13 @@ from pathlib import Path
 
 import pytest
 
-from notos.config import loader
+from notos import loader
+from notos.config import host_settings
+from notos.config.host_settings import HostSettings
 from notos.config.model import Debian, Url
 from notos.debian.mirror import Mirrors, mirrors
 from notos.errors import FetchError, HostError
-from notos.host import settings as host_settings
 from notos.host.proxy import Proxies
-from notos.host.settings import HostSettings
 from tests.conftest import clean_environment, copy_project
 from tests.signed_archive import SignedArchive, serving
 
@@ -38,7 +38,7 @@ def both(main: str, security: str | None = None) -> Mirrors:
 
 @pytest.fixture(autouse=True)
 def bare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A user who has set nothing, on a host with no program but `apt-get`, where a test makes one."""
+    """Set up a user without settings, on a host without programs except the `apt-get` of a test."""
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
     monkeypatch.setenv("PATH", str(tmp_path / "bin"))
     for name in ("NOTOS_MIRROR", "NOTOS_SECURITY_MIRROR"):
@@ -147,7 +147,7 @@ def test_a_password_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("script", [None, "echo 'E: broken' >&2; exit 100", "true"])
 def test_hosts_without_a_mirror(apt: Callable[[str], None], script: str | None, tmp_path: Path) -> None:
-    """The error has the lines to type; with the first of them typed, there is a mirror."""
+    """The error has commands to copy; the first one sets a mirror."""
     if script:
         apt(script)
     with pytest.raises(FetchError) as caught:
@@ -231,7 +231,7 @@ class Terminal:
 
 
 def test_a_user_at_a_terminal_is_asked_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The archive has no package that the machine needs, so the lock fails; the answer stays."""
+    """The answer is saved even if the lock fails: the archive lacks the machine's packages."""
     project = copy_project(tmp_path / "project")
     (project.root / "config.yaml").write_text("name: tiny\n")
     archive = SignedArchive(tmp_path / "signed")
@@ -267,9 +267,7 @@ def test_a_user_at_a_terminal_is_asked_once(tmp_path: Path, monkeypatch: pytest.
     third.wait(f"name one near you: echo 'mirror: {MAIN}'")
     assert third.status() == 1
     # Without a terminal nothing is asked.
-    done = project.doit(
-        "lock", check=False, **{"NOTOS_CACHE": str(tmp_path / "cache"), "PATH": "/nonexistent"}
-    )
+    done = project.doit("lock", check=False, NOTOS_CACHE=str(tmp_path / "cache"), PATH="/nonexistent")
     assert f"NOTOS_MIRROR={MAIN}" in done.stdout + done.stderr
     assert done.returncode == 1
 

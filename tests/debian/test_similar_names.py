@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from notos import loader
 from notos.cache import Cache
-from notos.config import loader
 from notos.debian import similar_names
 from notos.debian.archive import Archive
 from notos.errors import LockError
@@ -87,7 +87,7 @@ def test_a_package_of_another_component_is_found_there(candidates: Candidates) -
 
 
 def test_every_package_that_is_named_for_a_program_exists(archive: Archive) -> None:
-    """In this release or the next: the list serves all, and names what exists only."""
+    """Each package exists in this release or the next: one list serves both."""
     names = archive.names()
     packages = {each for packages in similar_names.PROGRAMS.values() for each in packages}
     assert packages <= names

@@ -13,8 +13,9 @@ from pathlib import Path
 
 import yaml
 
+from notos import loader
 from notos.cache import Cache
-from notos.config import loader
+from notos.config.model import Port
 from tests.conftest import Project, clean_environment
 from tests.docs.pages import Block, Command
 from tests.docs.ways import Way, way
@@ -75,7 +76,7 @@ class Session:
         self._machine: subprocess.Popen[bytes] | None = None
         self._console = self.root / "console"
         self._ports: dict[int, int] = {}  # of this host, by the machine's
-        self._forward: Mapping[int, int] = {}
+        self._forward: Mapping[Port, Port] = {}
         write_files(self.root, found)
         write_config(self.root, Path(page).stem.lower(), found)
         self._environment = {**clean_environment(), **self._home()}
@@ -163,7 +164,7 @@ class Session:
     def _fetch(self, how: Way, text: str) -> str:
         match = re.fullmatch(how.pattern, text)
         assert match
-        port = self._ports[self._forward[int(match["port"])]]
+        port = self._ports[self._forward[Port(int(match["port"]))]]
         as_curl = urllib.request.Request(f"http://127.0.0.1:{port}/", headers={"User-Agent": "curl/8.14.1"})
         end = time.monotonic() + LIMIT
         while True:
@@ -179,7 +180,7 @@ class Session:
         self.end()
         build, _, start = text.rpartition("&& ")
         printed = self._call(["/bin/sh", "-ec", build.removesuffix("&& ") or "./doit runvm"]).stdout
-        named = re.search(r"config=(\S+)", build)
+        named = re.search(r"(?:--config |config=)(\S+)", build)
         machine = loader.load(self.root / (named[1] if named else "config.yaml")).machine
         self._forward = machine.vm.forward
         self._ports = {guest: free_port() for guest in machine.vm.forward.values()}

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from notos.errors import PackageError
 from notos.formats import elf
+from notos.toolchain.tools_tree import ToolsTree
 from tests import elf_builder
 
 NAMES = st.text(
@@ -63,8 +64,8 @@ def test_other_files_are_not_elf(data: bytes) -> None:
     assert elf.parse(data) is None
 
 
-def test_real_programs(tools_tree) -> None:
-    """What is known of busybox and libc in Debian."""
+def test_real_programs(tools_tree: ToolsTree) -> None:
+    """Compare with known values of Debian's busybox and libc."""
     busybox = elf.parse((tools_tree.root / "usr/bin/busybox").read_bytes())
     assert busybox is not None
     assert busybox.interpreter == "/lib64/ld-linux-x86-64.so.2"

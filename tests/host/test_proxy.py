@@ -41,7 +41,7 @@ def proxy() -> Iterator[ProxyServer]:
 
 
 def refused(url: str, proxies: Proxies = ENVIRONMENT) -> FetchError:
-    """The error of a download, which that of a small file is too, but for what it names."""
+    """Return the error of a download; check that the download of a small file has the same one."""
     with pytest.raises(FetchError) as caught:
         get(url, retries=ONCE, proxies=proxies)
     assert "\n" not in str(caught.value)

@@ -14,7 +14,7 @@ EXAMPLE = "examples/build-slave.yaml"
 def variables(built: Project, config: str, *words: str, **environment: str) -> dict[str, str]:
     """What a shell has in the variables after evaluating what is printed."""
     said = built.doit(
-        f"config={config}", *words, "builder", **{"SSH_PORT": "", "NIX_CONFIG": "", **environment}
+        f"config={config}", *words, "builder", environment={"SSH_PORT": "", "NIX_CONFIG": "", **environment}
     ).stdout
     shell = 'eval "$1"; for each in "$NIX_CONFIG" "$NIX_SSHOPTS"; do printf "%s\\0" "$each"; done'
     done = subprocess.run(["sh", "-euc", shell, "sh", said], capture_output=True, text=True, check=True)
@@ -70,7 +70,7 @@ def test_what_it_says_when_it_cannot(
         own = {"NOTOS_CACHE": str(tmp_path / cache)}
         (tmp_path / "a b/ssh").mkdir(parents=True)
         (tmp_path / "a b/ssh/host_ed25519.pub").write_text("ssh-ed25519 AAAA notos\n")
-    done = built.doit("config=bad.yaml", "builder", check=False, **own)
+    done = built.doit("config=bad.yaml", "builder", check=False, environment=own)
     assert done.returncode
     assert done.stdout == ""
     assert done.stderr.startswith("FAILED   builder: ")

@@ -12,9 +12,10 @@ from notos.cache import Cache
 from notos.debian import download
 from notos.debian.archive import Archive
 from notos.debian.download import Retries
+from notos.debian.package import LockedPackage
 from notos.errors import ClosureError, LockError
 from notos.lock import resolve
-from notos.lock.lockfile import Lock, LockedPackage
+from notos.lock.lockfile import Lock
 from notos.lock.request import Request, Requests
 from tests.conftest import FIXTURES
 from tests.elf_builder import AARCH64, elf
@@ -24,7 +25,7 @@ LIB = "usr/lib/x86_64-linux-gnu"
 
 
 def library(name: str, *sonames: str, needs: Sequence[str] = (), **values: str) -> Deb:
-    """A package with libraries, each as a file and the link that its soname is."""
+    """Return a package with libraries, each as a file and a link named by the soname."""
     files: dict[str, bytes | str] = {}
     for soname in sonames:
         files[f"{LIB}/{soname}.0.1"] = elf(*needs, soname=soname)
@@ -33,7 +34,7 @@ def library(name: str, *sonames: str, needs: Sequence[str] = (), **values: str) 
 
 
 def program(name: str, *needs: str, **values: str) -> Deb:
-    """A package with a program that needs libraries."""
+    """Return a package with a program that needs libraries."""
     return Deb(name, files={f"usr/bin/{name}": elf(*needs)}, **values)
 
 
@@ -46,7 +47,7 @@ Closures = Mapping[str, Mapping[str, str | Request]]  # a bare word is a closure
 
 
 def asked(requests: Closures) -> Requests:
-    """What is written in short, as resolve wants it."""
+    """Return requests in short form as values for resolve()."""
     return {
         name: {package: Request(how) if isinstance(how, str) else how for package, how in packages.items()}
         for name, packages in requests.items()
@@ -83,12 +84,12 @@ class World:
         )
 
     def set(self, **packages: str | Request) -> str:
-        """The names in the set for `packages` (closure by name; - is written _)."""
+        """Return the names in the set for `packages`: the closure by name, with _ for -."""
         requests = {name.replace("_", "-"): how for name, how in packages.items()}
         return " ".join(self.resolve({"system": requests}).sets["system"])
 
     def read(self) -> list[str]:
-        """The packages whose .debs were downloaded."""
+        """Return the packages whose .debs were downloaded."""
         paths = [path for path, _ in self.server.requests if path.endswith(".deb")]
         return sorted(path.rpartition("/")[2].partition("_")[0] for path in paths)
 
@@ -315,7 +316,7 @@ ALTERNATIVES = [
     [
         ("first | second", "", "first"),
         ("missing | second", "", "second"),
-        ("first | second", "second", ""),  # it is there already
+        ("first | second", "second", ""),  # in the set already
         ("first | awk", "mawk", ""),
         ("awk", "", "gawk"),
         ("awk", "mawk", ""),
@@ -436,7 +437,7 @@ def test_what_the_lock_suffices_for_needs_no_network(world: World, requests: Clo
 
 
 def test_a_package_leaves_an_elf_set_without_network(world: World) -> None:
-    """What elf has left out is not in the lock, and must not be looked for now."""
+    """The resolver does not look for packages that elf excluded before: they are not in the lock."""
     world.publish(PROG, FOO, BAR, DATA, COMMON, program("more", "libbar.so.2", depends="libbar2, first"))
     base = world.resolve({"system": {"prog": "elf", "more": "elf"}})
     world.server.requests.clear()

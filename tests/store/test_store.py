@@ -12,12 +12,13 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 
+from notos.atomic import remove_folder
 from notos.errors import StoreError, ToolError
 from notos.formats import nar
 from notos.formats.tree import Tree
 from notos.process import run
-from notos.store.store import Store, StoreObject, placeholder, registration, remove_folder
-from tests.conftest import FIXTURES
+from notos.store.store import Store, StoreObject, placeholder, registration
+from tests.conftest import FIXTURES, Tool
 from tests.trees import described, trees, unpacked
 
 FEW = settings(max_examples=20, suppress_health_check=FIXTURES)
@@ -35,7 +36,7 @@ def put(store: Store, objects: list[StoreObject], nix: Nix, root: Path) -> None:
 
 
 def three(store: Store) -> list[StoreObject]:
-    """An object, one that refers to it and to itself, and one that refers to that."""
+    """Return three objects: the second refers to the first and to itself, the third to the second."""
     tree = Tree()
     tree.text("bin/x", "#!/bin/sh\n", executable=True)
     tree.symlink("link", "/outside")
@@ -51,7 +52,7 @@ def three(store: Store) -> list[StoreObject]:
 
 @FEW
 @given(trees())
-def test_a_nar_hashes_as_in_nix(tool, tree: Tree) -> None:
+def test_a_nar_hashes_as_in_nix(tool: Tool, tree: Tree) -> None:
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder, "tree")
         root.mkdir()
@@ -91,7 +92,7 @@ def test_nix_accepts_objects_and_finds_them_content_addressed(tmp_path: Path, ni
 
 
 def test_nix_notices_a_changed_object(tmp_path: Path, nix: Nix) -> None:
-    """The check above can fail."""
+    """The check above can fail: Nix reports a changed file."""
     store = Store(tmp_path / "store")
     store.root.mkdir()
     objects = three(store)
@@ -128,7 +129,7 @@ def test_objects_are_canonical(tree: Tree) -> None:
 
 @pytest.fixture
 def folder() -> Iterator[Path]:
-    """A folder that everybody may enter; those of tmp_path are root's alone when root runs the tests."""
+    """Yield a folder that all users may enter; with root's tests, only root may enter tmp_path."""
     made = Path(tempfile.mkdtemp())
     made.chmod(0o755)
     yield made

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from notos.errors import ScriptError
 from notos.system.template import render
+from tests.conftest import Project
 
 ROOT = Path(__file__).resolve().parents[2]
 BIN = Path(sys.prefix, "bin")
@@ -45,7 +46,7 @@ def test_what_does_not_fit_is_refused(text: str, values: dict[str, str], message
         render(text, values, name="x")
 
 
-def test_rendered_scripts_please_shellcheck(built) -> None:
+def test_rendered_scripts_please_shellcheck(built: Project) -> None:
     """Those of the built machine; their sources are checked by `doit check`."""
     store = built.root / "build/notos/store"
     found = [built.root / "build/notos/runvm.sh"]
@@ -55,6 +56,6 @@ def test_rendered_scripts_please_shellcheck(built) -> None:
     scripts = [path for path in found if path.read_bytes()[:2] == b"#!"]
     assert len(scripts) >= 15
     # Stage 1 runs in busybox's ash, whose shebang is a store path.
-    words = [BIN / "shellcheck", "-s", "dash", "-e", "SC1008,SC1091", *scripts]
+    words: list[str | Path] = [BIN / "shellcheck", "-s", "dash", "-e", "SC1008,SC1091", *scripts]
     done = subprocess.run(words, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout

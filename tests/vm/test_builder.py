@@ -6,12 +6,12 @@ import pytest
 import yaml
 
 from notos.errors import ConfigError, MachineError
-from notos.vm.builder import INSTRUMENTED, Workshop
+from notos.vm.builder import INSTRUMENTED, Builder
 
 BASE = "name: base\nssh: {server: dropbear}\n"
 
 
-class Noting(Workshop):
+class Noting(Builder):
     """One that builds nothing, but notes what it would."""
 
     def __init__(self, folder: Path) -> None:
@@ -92,7 +92,7 @@ def test_what_is_wrong_is_told(shop: Noting, base: Path, tmp_path: Path) -> None
 
 def test_a_failing_build_is_told_with_its_words(base: Path, tmp_path: Path) -> None:
     heard: list[str] = []
-    shop = Workshop(tmp_path / "work", heard.append)
+    shop = Builder(tmp_path / "work", heard.append)
     base.write_text("name: base\nsystem: {packages: [no-such-package-at-all]}\n")
     with pytest.raises(
         MachineError, match=r"(?s)cannot build .*config.yaml\n.*no-such-package-at-all"

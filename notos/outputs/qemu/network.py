@@ -7,25 +7,25 @@ name server, and the first one that DHCP gives, to which forwarded ports lead.
 from collections.abc import Iterable
 from ipaddress import IPv4Address, IPv4Interface
 
-from notos.config.model import Network
+from notos.features.model import Subnet
 
 _USUAL = IPv4Interface("10.0.2.15/24")  # what QEMU gives to a machine by default
 _PREFIXES = range(8, 31)  # a smaller subnet has no room for three addresses
 _HOST, _DNS = (2, 1, 3), (3, 2, 1)  # numbers of addresses in a subnet, in order of preference
 
 
-def options(network: Network) -> str:
-    """Return the options of `-netdev user` that suit `network`.
+def options(subnet: Subnet | None) -> str:
+    """Return the options of `-netdev user` that suit the machine's `subnet`.
 
-    Without a static address, or where its subnet has no room for three addresses, they are QEMU's defaults.
+    Without one, or where it has no room for three addresses, they are QEMU's defaults.
     """
-    own = IPv4Interface(network.address) if network.method == "static" and network.address else _USUAL
+    own = IPv4Interface(subnet.address) if subnet else _USUAL
     if own.network.prefixlen not in _PREFIXES:
         own = _USUAL
     net = own.network
     gateway, *servers = (
         IPv4Address(each) if each and IPv4Address(each) in net else None
-        for each in (network.gateway, *network.dns)
+        for each in ((subnet.gateway, *subnet.dns) if subnet else (None,))
     )
     # QEMU wants two addresses, and routes by either: one that is both has to answer for names.
     dns = _first(

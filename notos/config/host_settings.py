@@ -1,11 +1,11 @@
 """The user's settings for this host, ~/.config/notos/host.yaml. None of them changes an output's bytes."""
 
-import os
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from notos.config import shapes, yaml_source
+from notos import atomic
+from notos.config import composer, shapes, yaml_source
 from notos.config.model import Build, CacheSize, Line, Url, setting
 from notos.config.reader import Reader
 from notos.config.yaml_source import MappingNode, Problem
@@ -78,8 +78,6 @@ def keep_mirror(address: str) -> Path:
 
     Raises HostError if the file is not writable, or if a line cannot be appended to its YAML.
     """
-    import tempfile
-
     file = path()
     line = f"mirror: {address}\n"
     hint = f"add the line `{line.strip()}` to it"
@@ -94,12 +92,7 @@ def keep_mirror(address: str) -> Path:
             kept = None
         if kept != address:
             raise HostError(f"cannot append a line to {file}", hint=hint)
-        mode = file.stat().st_mode & 0o777 if file.exists() else 0o644
-        handle, beside = tempfile.mkstemp(prefix=f".{NAME}-", dir=file.parent)
-        with os.fdopen(handle, "w") as stream:
-            stream.write(text)
-            os.fchmod(stream.fileno(), mode)
-        Path(beside).replace(file)
+        atomic.write(file, text, mode=None, durable=True)
     except (OSError, UnicodeDecodeError) as error:
         raise HostError(
             f"cannot write {file}: {getattr(error, 'strerror', None) or error}", hint=hint
@@ -111,7 +104,7 @@ def _parse(source: yaml_source.Source) -> HostSettings:
     problems: list[Problem] = []
     found: HostSettings | None = HostSettings()
     try:
-        node = yaml_source.compose(source, problems)
+        node = composer.compose(source, problems)
     except Problem as problem:
         problems.append(problem)
         node = None

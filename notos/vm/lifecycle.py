@@ -1,24 +1,21 @@
-"""A machine as QEMU has it: its life, its console, keyboard and screen, its network, and what goes wrong.
+"""The life of a machine in QEMU: started, watched for failures, ended.
 
 Nothing here waits without a limit, or goes on when the machine is lost. Limits are in seconds of a machine
 on KVM. An emulated one gets EMULATED times as much.
 """
 
 import os
-import re
 import socket
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
 from notos.config.model import Debian
 from notos.errors import MachineError, MachineLostError, MachineTimeoutError
-from notos.vm import failures, screen
-from notos.vm.artefacts import Built
-from notos.vm.console import Console, pattern_of
-from notos.vm.failures import Troubles
+from notos.vm.artefacts import Artefacts
+from notos.vm.console import Console
+from notos.vm.failures import Failures
 from notos.vm.qemu import Qemu, environment
 
 __tracebackhide__ = True  # a failed test shows the test's line (pytest)
@@ -29,15 +26,15 @@ END = 20.0  # until a machine that was told to end has done so
 EMULATED = 4.0
 _TICK = 0.1
 _LEAST = 1.0  # seconds that a look has, however little is left
-_QUIET = 0.1  # seconds without a word after which a machine in trouble has said all
+_QUIET = 0.1  # seconds without a word after which a machine that failed prints no more
 _LAST_WORDS = 0.5  # seconds that one gets for them at the most
 _NETWORK = "net0"
 
 Found = TypeVar("Found")
 
 
-class Body:
-    """What Machine is without anything that runs in it; its constructor is told there."""
+class Lifecycle:
+    """A machine from start() to its end; Machine describes the constructor's parameters."""
 
     def __init__(
         self,
@@ -53,7 +50,7 @@ class Body:
         debian: Debian | None = None,
     ) -> None:
         self.name = name
-        self.built = Built.at(Path(path))
+        self.built = Artefacts.at(Path(path))
         self.artefacts = artefacts
         self.accelerator = "tcg"
         self.resumed = 0.0
@@ -65,7 +62,7 @@ class Body:
         self._debian = debian
         self._qemu: Qemu | None = None
         self._console: Console | None = None
-        self._troubles: Troubles | None = None
+        self._failures: Failures | None = None
         self._resets = 0
         self._boots = 0
         self._forget()
@@ -74,11 +71,11 @@ class Body:
         """Be as before the first boot."""
         self._linked = False  # whether it has used its network
         self._blocked = False
-        self._ending = False  # its end is no trouble
+        self._ending = False  # its end is no failure
         self._first = 0  # the line that this boot begins with
         self._forwards: dict[int, int] = {}
 
-    # What is added to QEMU for what runs in it: Machine's matter
+    # Hooks of Machine
 
     def _devices(self) -> tuple[Sequence[str], Mapping[str, socket.socket]]:
         """More of QEMU's words, and the sockets that they name."""
@@ -122,7 +119,7 @@ class Body:
         )
         try:
             self._console = Console(self._qemu.console, self._log(), self._qemu.started)
-            self._troubles = Troubles(self._console, self._tolerated)
+            self._failures = Failures(self._console, self._tolerated)
             self._boot()
         except BaseException:
             self.close()
@@ -157,7 +154,7 @@ class Body:
     def wait_for_end(self, seconds: float = END) -> int:
         """Wait until QEMU ends by itself; its exit status.
 
-        Raises MachineTimeoutError, and MachineLostError for trouble.
+        Raises MachineTimeoutError, and MachineLostError for a failure.
         """
         self._ending = True
         qemu = self._running()
@@ -167,7 +164,7 @@ class Body:
             self._ending = False
             raise
         self.console.close()
-        self._meet_trouble()
+        self._raise_failure()
         assert qemu.status is not None
         return qemu.status
 
@@ -197,118 +194,22 @@ class Body:
             return
         self._check()
 
-    def _meet_trouble(self) -> None:
+    def _raise_failure(self) -> None:
         """Raise MachineLostError for what the console tells of."""
-        assert self._troubles, "start() comes first"
-        if first := self._troubles.first():
+        assert self._failures, "start() comes first"
+        if first := self._failures.first():
             number, found = first
             self.console.settle(self._limit(_QUIET), self._limit(_LAST_WORDS))
             # One of them is told; what follows from it is not told again.
-            self._troubles.forget()
+            self._failures.forget()
             self._ending = True
             raise MachineLostError(self._told(str(found), since=number))
-
-    # Its console, keyboard and screen
 
     @property
     def console(self) -> Console:
         """The serial console."""
         assert self._console, "start() comes first"
         return self._console
-
-    def wait_for_console(
-        self, what: str | re.Pattern[str], seconds: float = BOOT, *, prompt: bool = False
-    ) -> re.Match[str]:
-        """Wait until a line has this text, or matches; of this boot, from its start.
-
-        Only whole lines are looked at, and with `prompt` the one that has not ended too. Trouble that the
-        line itself tells of is taken for what is waited for. Raises MachineTimeoutError, MachineLostError.
-        """
-        shown = what if isinstance(what, str) else what.pattern
-
-        def look(_: float) -> re.Match[str] | None:
-            found = self.console.find(what, self._first, prompt=prompt)
-            if found is None:
-                return None
-            assert self._troubles, "start() comes first"
-            self._troubles.expect(found[0])
-            if failures.of_line(found[1].string):
-                self._ending = True  # whoever waits for a panic knows how it goes on
-            return found[1]
-
-        return self._until(look, seconds, f"no line of the console's has {shown!r}")
-
-    def send_console(self, text: str) -> None:
-        """Type at the serial console; a line ends with a newline. Raises MachineLostError."""
-        left = memoryview(text.encode())
-        keyboard = self._running().keyboard.fileno()
-
-        def typed(_: float) -> bool:
-            nonlocal left
-            with suppress(BlockingIOError, BrokenPipeError):  # nobody reads now, or any more
-                left = left[os.write(keyboard, left) :]
-            return not left
-
-        self._check()
-        os.set_blocking(keyboard, False)
-        self._until(typed, WAIT, "the console takes no more of what is typed")
-
-    def send_key(self, key: str) -> None:
-        """Press keys at once, by QEMU's names: "a", "ret", "ctrl-alt-delete". Raises MachineError."""
-        if said := self.monitor(f"sendkey {key}").strip():
-            raise MachineError(f"{self.name} has no such key: {said}")
-
-    def screenshot(self, name: str = "screen") -> Path:
-        """Keep the screen as NAME.png among the artefacts; where that is. Raises MachineError."""
-        if self.artefacts is None:
-            raise MachineError("there is no folder for artefacts", hint="give Machine one")
-        self.artefacts.mkdir(parents=True, exist_ok=True)
-        path = self.artefacts.absolute() / f"{name}.png"
-        self.qmp("screendump", filename=str(path), format="png")
-        return path
-
-    def screen_text(self) -> str:
-        """What can be read on the screen (OCR by tesseract). Raises MachineError, FetchError."""
-        reader = screen.reader(self.built.folder, self._debian or Debian())
-        return screen.text(self.qmp, reader)
-
-    def wait_for_text(self, what: str | re.Pattern[str], seconds: float = BOOT) -> str:
-        """Wait until the screen has this text, or what matches; all that can be read then."""
-        pattern = pattern_of(what)
-        seen = ""
-
-        def look(_: float) -> str | None:
-            nonlocal seen
-            seen = self.screen_text()
-            return seen if pattern.search(seen) else None
-
-        try:
-            return self._until(look, seconds, f"the screen has no {pattern.pattern!r}")
-        except MachineTimeoutError as error:
-            raise MachineTimeoutError(f"{error}\nwhat could be read:\n{quoted(seen.splitlines())}") from None
-
-    # Its network, and QEMU
-
-    def forward(self, port: int) -> int:
-        """A port of 127.0.0.1 that leads to a TCP port of the machine: a free one, the same each time."""
-        if port not in self._forwards:
-            said = self.monitor(f"hostfwd_add {_NETWORK} tcp:127.0.0.1:0-:{port}").strip()
-            pattern = rf"TCP\[HOST_FORWARD\] +\d+ +127\.0\.0\.1 +(\d+) +\S+ +{port} "
-            found = re.findall(pattern, self.monitor("info usernet"))
-            if said or not found:
-                raise MachineError(f"{self.name}: no port leads to {port}: {said or 'QEMU tells of none'}")
-            self._forwards[port] = int(found[0])
-        return self._forwards[port]
-
-    def block(self) -> None:
-        """Pull the network's cable. Commands then go by the backdoor, where there is one."""
-        self.qmp("set_link", name=_NETWORK, up=False)
-        self._blocked = True
-
-    def unblock(self) -> None:
-        """Plug it in again."""
-        self.qmp("set_link", name=_NETWORK, up=True)
-        self._blocked = False
 
     def monitor(self, line: str) -> str:
         """What QEMU's monitor says to a line such as "info block" (QEMU documentation, "Monitor")."""
@@ -319,8 +220,6 @@ class Body:
         """What QEMU answers to a command of QMP. Raises MachineError with its refusal."""
         self._check()
         return self._running().monitor.command(command, **arguments)
-
-    # What all of this is made of
 
     def _running(self) -> Qemu:
         if self._qemu is None:
@@ -382,11 +281,11 @@ class Body:
             self.console.wait(min(left, tick))
 
     def _check(self) -> None:
-        """Raise MachineLostError for trouble, and when QEMU has ended unasked."""
-        self._meet_trouble()
+        """Raise MachineLostError for a failure, and when QEMU has ended unasked."""
+        self._raise_failure()
         if self._qemu and self._qemu.status is not None:
             self.console.close()
-            self._meet_trouble()
+            self._raise_failure()
             if not self._ending:
                 self._ending = True
                 raise MachineLostError(self._told(f"QEMU has ended with status {self._qemu.status}"))
