@@ -259,7 +259,8 @@ def compare(place: str, command: Command, printed: str) -> None:
 
 
 _TOKEN = re.compile(
-    r"(?P<hash>(?<=/nix/store/)[0-9a-z]{32})|(?P<number>(?<!stage-)[0-9]+(?:\.[0-9]+)?)|(?P<any>…)|(?P<blank> +)"
+    r"(?P<hash>(?<=/nix/store/)[0-9a-z]{32})|(?P<number>(?<!stage-)[0-9]+(?:\.[0-9]+)?)"
+    r"|(?P<any>…)|(?P<blank> +)"
 )
 _LIKE = {"hash": "[0-9a-z]{32}", "number": r"[0-9]+(?:\.[0-9]+)?", "any": ".*", "blank": " +"}
 
