@@ -12,9 +12,10 @@ the user's own files) and for files that other hosts use (a published cache). Th
 everything else: it compares each target with the recorded result of its task.
 """
 
+import errno
 import fcntl
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
@@ -167,7 +168,7 @@ def _opened(new: Path, mode: int) -> BinaryIO:
     while True:
         handle = os.open(new, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, mode)
         try:
-            fcntl.flock(handle, fcntl.LOCK_EX)
+            _tolerant(fcntl.flock, handle, fcntl.LOCK_EX)
             # The previous holder of the lock may have renamed or removed the opened file.
             with suppress(FileNotFoundError):
                 if os.path.samestat(os.fstat(handle), os.lstat(new)):
@@ -182,6 +183,15 @@ def _opened(new: Path, mode: int) -> BinaryIO:
 def _sync(path: Path) -> None:
     handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
-        os.fsync(handle)
+        _tolerant(os.fsync, handle)
     finally:
         os.close(handle)
+
+
+def _tolerant(call: Callable[..., None], *arguments: int) -> None:
+    """Call `call`; ignore that the file system lacks it: some network shares have no locks or fsync."""
+    try:
+        call(*arguments)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP):
+            raise
