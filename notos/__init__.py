@@ -1,4 +1,4 @@
-"""The machinery of Notos, one module per noun. It never imports doit or tasks/.
+"""The library of Notos, one module per noun. It never imports doit or tasks/.
 
 Modules without a test module of their own name are tested by
 

@@ -202,7 +202,7 @@ class _Walk:
 
 @dataclass
 class _Source:
-    """A parsed module: what it imports and runs, what binds each name of its, and what imports lead to."""
+    """A parsed module: its imports, the programs it runs, and the statements that bind each of its names."""
 
     module: str
     package: str

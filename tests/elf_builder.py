@@ -22,7 +22,7 @@ def elf(
     machine: int = X86_64,
     bits: int = 64,
 ) -> bytes:
-    """A little-endian shared object (gABI, chapters 4 and 5)."""
+    """Return a little-endian shared object (gABI, chapters 4 and 5)."""
     head, tag_of, segment_of = _FORMS[bits]
     start = struct.calcsize(head) + 3 * struct.calcsize(segment_of)
     strings = b"\0"

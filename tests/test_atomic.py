@@ -1,5 +1,7 @@
 """Files that are whole or absent, judged by processes that are killed, writers at once, umasks and modes."""
 
+import errno
+import fcntl
 import os
 import signal
 import subprocess
@@ -117,7 +119,7 @@ with atomic.file(folder / "file") as out:
 
 
 def test_two_writers_take_turns(tmp_path: Path) -> None:
-    """Each writes its content in many pieces; readers only ever see one of the whole ones."""
+    """Each writer writes many pieces; readers see only complete files."""
     code = """
 import sys
 for _ in range(60):
@@ -190,3 +192,23 @@ def test_durable_is_on_the_disk_before_it_has_its_name(
     atomic.write(path, b"secret", durable=durable)
     wanted = [(".key.new", False, b"secret"), (tmp_path.name, True, False)]
     assert calls == (wanted if durable else [])
+
+
+@pytest.mark.parametrize("lacking", [errno.EOPNOTSUPP, errno.ENOLCK, errno.EINVAL])
+def test_a_share_without_locks_will_do(tmp_path: Path, lacking: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(_handle: int, _kind: int) -> None:
+        raise OSError(lacking, os.strerror(lacking))
+
+    monkeypatch.setattr(fcntl, "flock", refused)
+    atomic.write(tmp_path / "file", "text")
+    assert (tmp_path / "file").read_text() == "text"
+
+
+def test_a_full_disk_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(_handle: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="No space left"):
+        atomic.write(tmp_path / "file", "text", durable=True)
+    assert names(tmp_path) == []

@@ -1,4 +1,4 @@
-"""A machine's features as values: each module turns the config into all that one feature adds to a machine.
+"""A machine's features as values: each module computes the additions of one feature from the config.
 
 A feature's module has the keys of the config that belong to it (KEYS), `feature(machine)`, which returns
 a frozen Feature, empty where the machine does not have it, and its own rules for the config (CHECKS).

@@ -115,7 +115,7 @@ class RemoteBuilder(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class Feature:
-    """All that one feature adds to a machine.
+    """The additions of one feature to a machine.
 
     Run-time folders are a file of tmpfiles.d in `etc`; accounts can be a file of sysusers.d there too.
     """
@@ -150,12 +150,12 @@ class Features(Feature):
 
     @property
     def etc_functions(self) -> tuple[Callable[..., str], ...]:
-        """The functions that compute files of /etc: code on which these files depend."""
+        """Return the functions that compute files of /etc: their code affects these files."""
         return tuple(each.content.function for each in self.etc if isinstance(each.content, Computed))
 
     @property
     def etc_sources(self) -> tuple[str, ...]:
-        """The files outside of Notos that are copied to /etc."""
+        """Return the files outside of Notos that are copied to /etc."""
         return tuple(
             each.content.source
             for each in self.etc
@@ -164,6 +164,6 @@ class Features(Feature):
 
     @property
     def runit_sources(self) -> tuple[str, ...]:
-        """The files and folders outside of Notos that the runit object is made of."""
+        """Return the files and folders outside of Notos that the runit object contains."""
         sources = [*(each.source for each in self.scripts), *(each.folder for each in self.services)]
         return tuple(each for each in sources if each.startswith("/"))

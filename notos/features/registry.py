@@ -24,22 +24,22 @@ from notos.features.model import Feature, Features
 
 
 class Module(Protocol):
-    """What a feature's module has."""
+    """The interface of a feature's module."""
 
     @property
     def KEYS(self) -> tuple[str, ...]:  # noqa: N802
-        """The keys of the config that belong to it; a key belongs to one module."""
+        """Return the keys of the config that belong to the module; a key belongs to one module."""
 
     @property
     def feature(self) -> Callable[[Machine], Feature]:
-        """Return what the feature adds to a machine; an empty value where the machine does not have it.
+        """Return the additions to a machine; an empty value if the machine lacks the feature.
 
         The machine may come from a config with mistakes, and lack values that are required.
         """
 
     @property
     def CHECKS(self) -> Checks:  # noqa: N802
-        """The feature's own rules for the config, by the struct that they are for."""
+        """Return the feature's rules for the config, by the struct to which they apply."""
 
 
 # Stage-1 loads modules in this order. The config's own services and files come last.
@@ -59,7 +59,7 @@ MODULES: tuple[Module, ...] = (
     files,
 )
 
-# Keys of the config that are of no feature: where parts come from, how they are made and what boots them.
+# Keys of the config that belong to no feature: sources, builds and the virtual machine.
 OTHER_KEYS = ("name", "debian", "kernel", "initrd", "system", "kernel_params", "vm", "build")
 
 
@@ -67,12 +67,12 @@ _NONE = Feature()
 
 
 def features(machine: Machine) -> Features:
-    """Return what all features of `machine` add to it."""
+    """Return the joined additions of all features of `machine`."""
     return join(module.feature(machine) for module in MODULES)
 
 
 def join(each: Iterable[Feature]) -> Features:
-    """Return one value of all: tuples one after the other, numbers added, the only one of single values."""
+    """Join values: concatenate tuples, add numbers, keep the only value of a single field."""
     parts = list(each)
     values = {name: _joined(name, [getattr(part, name) for part in parts]) for name in vars(_NONE)}
     for name in ("packages", "initrd_packages"):

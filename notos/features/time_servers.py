@@ -1,4 +1,4 @@
-"""The clock, set once by time servers of the network, as the machine boots."""
+"""The clock, set once by network time servers during boot."""
 
 import re
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ _ACCOUNT = 'u _chrony - "Chrony daemon" /var/lib/chrony\n'
 
 
 def feature(machine: Machine) -> Feature:
-    """Return chrony, which asks the servers, if the machine has any."""
+    """Return chrony, which queries the servers, if the machine has any."""
     if not machine.time_servers:
         return Feature()
     return Feature(

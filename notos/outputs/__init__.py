@@ -1,1 +1,1 @@
-"""What is booted, one module or package an output; qemu/ has runvm.sh."""
+"""Boot files, with one module or package for each output; qemu/ has runvm.sh."""

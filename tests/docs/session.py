@@ -33,7 +33,7 @@ READERS_FILES = {
 }
 # `disk: {size: 10G}` and the like must fit on the tests' host.
 SMALLER: Mapping[str, object] = {"disk": {"size": "512M"}}
-_TASK = re.compile(r" *[0-9.]+ s  \S")
+_TASK = re.compile(r"[\w:-]+ +[0-9.]+ s(  \(.*)?")
 # Printed where .venv is made (tests/test_bootstrap.py), or at a terminal only (tests/boot/test_terminal.py).
 _NOT_HERE = re.compile(r"doit: making \.venv|runvm\.sh: booting .*|ready in .*")
 
@@ -253,16 +253,17 @@ def compare(place: str, command: Command, printed: str) -> None:
     for shown in command.output:
         if shown.strip() in ("", "…") or _NOT_HERE.fullmatch(shown):
             continue
-        among = printed.splitlines() if _TASK.match(shown) else lines
+        among = printed.splitlines() if _TASK.fullmatch(shown.strip()) else lines
         assert any(re.fullmatch(_pattern(shown), line) for line in among), (
             f"{place}: {command.text} does not print {shown!r}, or not in this order\n{printed}"
         )
 
 
 _TOKEN = re.compile(
-    r"(?P<hash>(?<=/nix/store/)[0-9a-z]{32})|(?P<number>(?<!stage-)[0-9]+)|(?P<any>…)|(?P<blank> +)"
+    r"(?P<hash>(?<=/nix/store/)[0-9a-z]{32})|(?P<number>(?<!stage-)[0-9]+(?:\.[0-9]+)?)"
+    r"|(?P<any>…)|(?P<blank> +)"
 )
-_LIKE = {"hash": "[0-9a-z]{32}", "number": "[0-9]+", "any": ".*", "blank": " +"}
+_LIKE = {"hash": "[0-9a-z]{32}", "number": r"[0-9]+(?:\.[0-9]+)?", "any": ".*", "blank": " +"}
 
 
 def _pattern(shown: str) -> str:

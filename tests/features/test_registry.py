@@ -156,7 +156,7 @@ def shell_files() -> set[str]:
 
 
 def test_every_shell_file_belongs_to_a_feature() -> None:
-    """One that no feature names would never be in a machine."""
+    """A shell file that no feature names is in no machine."""
     named: set[str] = set()
     for features in EVERY:
         named |= {f"runit/{each.source or each.path}" for each in features.scripts}

@@ -65,7 +65,7 @@ def test_other_files_are_not_elf(data: bytes) -> None:
 
 
 def test_real_programs(tools_tree: ToolsTree) -> None:
-    """What is known of busybox and libc in Debian."""
+    """Compare with known values of Debian's busybox and libc."""
     busybox = elf.parse((tools_tree.root / "usr/bin/busybox").read_bytes())
     assert busybox is not None
     assert busybox.interpreter == "/lib64/ld-linux-x86-64.so.2"

@@ -1,6 +1,7 @@
 """The code of a task: it changes with what the code does, wherever that stands, and with nothing else."""
 
 from collections.abc import Callable, Iterator, Mapping
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -130,23 +131,36 @@ def test_a_program_that_nobody_can_know_is_refused(traced: Traced) -> None:
 def test_a_version_is_that_of_the_metadata_that_stands_first(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    def clear() -> None:
+        libraries._folders.cache_clear()
+        libraries._metadata.cache_clear()
+
     info = tmp_path / "python_debian-9.0.dist-info"
     info.mkdir()
-    libraries._folders.cache_clear()
+    clear()
     before = libraries.version("python-debian")
     monkeypatch.syspath_prepend(tmp_path)
-    libraries._folders.cache_clear()
+    clear()
     assert before != "9.0" == libraries.version("python-debian") == libraries.version("Python_Debian")
     (info / "METADATA").write_text("Metadata-Version: 2.1\nVersion: 9.0.post1\n\nVersion: 10\n")
     assert libraries.version("python-debian") == "9.0.post1"
     assert libraries.version("no-such-library") == ""
-    libraries._folders.cache_clear()
+    clear()
 
 
 def test_names_of_modules_lead_to_distributions() -> None:
     assert libraries.distributions("yaml") == ("PyYAML",)
     assert libraries.distributions("debian") == ("python-debian",)
+    assert libraries.distributions("qemu") == ("qemu.qmp",)
     assert libraries.distributions("json") == ()
+    assert libraries.distributions("no_such_module") == ()
+
+
+def test_all_libraries_are_found_that_importlib_knows() -> None:
+    known = metadata.packages_distributions()
+    for name in ("zstandard", "yaml", "kconfiglib", "pysequoia", "requests", "nacl", "debian"):
+        assert libraries.distributions(name) == tuple(sorted(set(known[name])))
+        assert libraries.version(known[name][0]) == metadata.version(known[name][0])
 
 
 @pytest.mark.parametrize(
