@@ -139,7 +139,7 @@ def plain(value: Any) -> Json:
         return {each.name: plain(getattr(value, each.name)) for each in fields(value)}
     if hasattr(value, "_asdict"):  # a named tuple
         return plain(value._asdict())
-    if isinstance(value, FunctionType):
+    if isinstance(value, FunctionType) and value.__qualname__.isidentifier():  # of a module
         return f"{value.__module__}.{value.__qualname__}"
     if isinstance(value, Mapping):
         return {str(key): plain(each) for key, each in value.items()}

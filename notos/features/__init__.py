@@ -6,7 +6,6 @@ Code elsewhere iterates over the joined values (Features) and knows no feature b
 files are in runit/ and scripts/; its values name them.
 
 model            what a feature can add: Feature, and Features, the join of all
-plain            values as JSON, for the graph to compare
 registry         all features, in order; joins those of a machine
 checks           rules for the config that all features share: reserved names
 
@@ -22,4 +21,10 @@ disk             the drive for what outlives a boot
 time_servers     the clock, from the network
 services         the config's own services
 files            the config's own files in /etc
+
+Modules without a test module of their own name are tested by
+
+    tests/features/test_registry.py: model, base, power, hostname, network, ssh, openssh, dropbear
+    tests/features/test_registry.py: disk, time_servers, services, files, virtual_machine
+    tests/config/test_loader.py: checks
 """

@@ -5,11 +5,10 @@ to define. The contents of files are dataclasses, for those of different kinds m
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from notos.config.model import FileMode, Package
-from notos.features import plain
 from notos.kernel.requirements import Requirement
 
 Keys = tuple[str, ...]  # the path of a key of the config
@@ -143,10 +142,6 @@ class Features(Feature):
 
     A later feature's package, account file or reserved name replaces an earlier one's of the same name.
     """
-
-    def plain(self, *names: str) -> dict[str, plain.Plain]:
-        """Return the fields called `names`, all by default, as plain JSON: equal if and only if they are."""
-        return {name: plain.of(getattr(self, name)) for name in names or [each.name for each in fields(self)]}
 
     @property
     def etc_functions(self) -> tuple[Callable[..., str], ...]:

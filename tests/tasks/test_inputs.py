@@ -130,7 +130,8 @@ def test_what_is_compared() -> None:
     assert not inputs.same("x", inputs.GONE)
     assert inputs.same({"a": [1, None]}, {"a": [1, None]})
     with pytest.raises(TypeError, match="an input of a task cannot be a function"):
-        inputs.plain(test_what_is_compared)
+        inputs.plain(lambda: None)
+    assert inputs.plain(test_what_is_compared) == "tests.tasks.test_inputs.test_what_is_compared"
 
 
 def test_a_constant_made_at_import_is_refused(tmp_path: Path) -> None:
