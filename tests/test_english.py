@@ -94,8 +94,10 @@ def python(source: str) -> Iterator[Text]:
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
             if node.body and isinstance(first := node.body[0], ast.Expr):
-                function = isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
-                verb = function and not getattr(node, "name", "").startswith("test_")
+                verb = isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and not (
+                    node.name.startswith("test_")
+                    or any("property" in ast.unparse(each) for each in node.decorator_list)
+                )
                 docstrings[id(first.value)] = "function" if verb else "docstring"
         elif isinstance(node, ast.Constant) and isinstance(node.value, str):
             yield Text(node.lineno, node.value, docstrings.get(id(node), "text"))

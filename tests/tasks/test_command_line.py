@@ -401,7 +401,7 @@ def test_help_before_the_command_of_ssh_is_ours() -> None:
 def test_options_are_read_as_parameters() -> None:
     """Only the config, which determines the graph, is known before the graph is loaded."""
     readers = {path.name for path in TASKS.glob("*.py") if "get_var" in path.read_text()}
-    assert readers == {"graph.py"}
+    assert readers == {"config.py"}
     declared = {id(each) for each in usage.OPTIONS}
     assert {id(each) for each in vars(usage).values() if isinstance(each, usage.Option)} == declared
 
