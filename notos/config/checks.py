@@ -1,4 +1,4 @@
-"""What the values of a config have to be to each other; each value alone is structs.py's matter."""
+"""Rules between the values of a config; scalars.py and reader.py check each value by itself."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -23,8 +23,8 @@ _BUSYBOX = ("busybox-static", "busybox")
 _ACCOUNTS = "declare accounts in sysusers.d/NAME.conf"
 _MADE_IN_ETC = {
     **dict.fromkeys(("passwd", "group", "shadow", "gshadow"), _ACCOUNTS),
-    **dict.fromkeys(("runit", "service"), "write what runs under services"),
-    "mtab": "it shows what is mounted",
+    **dict.fromkeys(("runit", "service"), "declare services under services"),
+    "mtab": "it lists the mounted file systems",
 }
 
 
@@ -32,11 +32,11 @@ def _network(network: Network, node: Node) -> Iterator[Problem]:
     if network.method != "static":
         for key in ("address", "gateway"):
             if getattr(network, key) is not None:
-                message = f"network.{key} is for method static, and the method is {network.method}"
+                message = f"network.{key} needs method: static, but the method is {network.method}"
                 yield Problem(message, place_of(node, key))
         return
     if network.address is None:
-        message = "network.address is missing: a static network wants one, like 10.0.2.15/24 (or write dhcp)"
+        message = "network.address is missing: method static needs one, such as 10.0.2.15/24 (or write dhcp)"
         yield Problem(message, node.place)
         return
     address, _, length = network.address.partition("/")
@@ -44,8 +44,8 @@ def _network(network: Network, node: Node) -> Iterator[Problem]:
     own = _bits(address)
     host = own & ((1 << host_bits) - 1)
     if host_bits >= 2 and host in (0, (1 << host_bits) - 1):
-        what = "broadcast" if host else "own"
-        message = f"network.address {network.address} is the subnet's {what} address, not a host's"
+        kind = "broadcast" if host else "own"
+        message = f"network.address {network.address} is the subnet's {kind} address, not a host's"
         yield Problem(message, place_of(node, "address"))
     if network.gateway is None:
         return
@@ -63,19 +63,20 @@ def _kernel(kernel: Kernel, node: Node) -> Iterator[Problem]:
     if kernel.source is None:
         for key in ("base", "fragments", "options", "patches", "signing_key"):
             if getattr(kernel, key) != getattr(Kernel(), key):
-                message = f"kernel.{key} is for a kernel of your own; say kernel.source too"
+                message = f"kernel.{key} is for a custom kernel; set kernel.source too"
                 yield Problem(message, key_place(node, key))
     elif "package" in node.items:
         place = key_place(node, "package")
         first = key_place(node, "source").seen_from(place)
-        yield Problem(f"kernel wants either package or source, not both; source is {first}", place)
+        yield Problem(f"kernel takes either package or source, not both; source is {first}", place)
 
 
 def _source(source: KernelSource, node: Node) -> Iterator[Problem]:
     if source.url is not None and source.sha256 is None:
         yield Problem("kernel.source.sha256 is missing: a tarball is verified before it is used", node.place)
     elif source.package is not None and source.sha256 is not None:
-        yield Problem("kernel.source.sha256 is for a url; packages are in the lock", place_of(node, "sha256"))
+        message = "kernel.source.sha256 is for a url; the lock has the hashes of packages"
+        yield Problem(message, place_of(node, "sha256"))
 
 
 def _bits(address: str) -> int:
@@ -85,7 +86,7 @@ def _bits(address: str) -> int:
 def _machine(machine: Machine, node: Node) -> Iterator[Problem]:
     for name, switch in _built_in_services(machine).items():
         if name in machine.services:
-            message = f"the service {name} is built in; name yours otherwise, or turn it off with {switch}"
+            message = f"the service {name} is built in; rename yours, or turn it off with {switch}"
             yield Problem(message, key_place(node, "services", name))
     yield from _packages(machine, node)
     yield from _etc(machine, node)
@@ -99,7 +100,7 @@ def _machine(machine: Machine, node: Node) -> Iterator[Problem]:
 
 
 def _initrd(initrd: Initrd, node: Node) -> Iterator[Problem]:
-    """stage-1 is a script of busybox's shell."""
+    """Check that the initrd has busybox: stage-1 is a script for its shell."""
     if not any(each.name in _BUSYBOX for each in initrd.packages):
         names = ", ".join(["busybox-static", *(each.name for each in initrd.packages)])
         message = f"initrd.packages lacks busybox-static, which stage-1 runs; write packages: [{names}]"
@@ -107,7 +108,7 @@ def _initrd(initrd: Initrd, node: Node) -> Iterator[Problem]:
 
 
 def _packages(machine: Machine, node: Node) -> Iterator[Problem]:
-    """One package, named in two places, has to be taken alike."""
+    """Check that a package named in two places has the same settings in both."""
     taken = {each.name: ("system.packages", each) for each in machine.system.packages}
     for name, service in machine.services.items():
         where = f"services.{name}.packages"
@@ -138,19 +139,19 @@ def _kernel_params(machine: Machine, node: Node) -> Iterator[Problem]:
     for each in machine.kernel_params:
         place = named_place(node, "kernel_params", each) or node.place
         if each.startswith("systemConfig="):
-            yield Problem("systemConfig= is what runvm.sh says; leave it out", place)
+            yield Problem("systemConfig= is set by runvm.sh; leave it out", place)
         elif each.startswith("realroot=") and machine.disk is None:
-            yield Problem("realroot= wants a drive of the machine; write disk: 10G in its place", place)
+            yield Problem("realroot= needs a drive; write disk: 10G instead", place)
 
 
 def _services(machine: Machine, node: Node) -> Iterator[Problem]:
-    """runsv keeps the state of a service's log beside that of services, by the name NAME.log."""
+    """Check that no service is called NAME.log beside a service NAME, whose log's state runsv keeps there."""
     for name in machine.services:
         owner = name.removesuffix(".log")
         if owner != name and owner in machine.services:
             place = key_place(node, "services", name)
             first = key_place(node, "services", owner).seen_from(place)
-            message = f"the service {name} has the name of the log of {owner}, {first}; name it otherwise"
+            message = f"the service {name} has the name of the log of {owner}, {first}; rename it"
             yield Problem(message, place)
 
 
@@ -164,7 +165,7 @@ def _time(machine: Machine, node: Node) -> Iterator[Problem]:
 
 
 def _keys(ssh: Ssh, node: Node) -> Iterator[Problem]:
-    """sshd passes over a key that it cannot read, without a word."""
+    """Check that every public key can be decoded: sshd silently ignores one that cannot."""
     import base64
 
     for each in ssh.authorized_keys:
@@ -174,18 +175,18 @@ def _keys(ssh: Ssh, node: Node) -> Iterator[Problem]:
         except ValueError:
             data = b""
         if not data.startswith(len(kind).to_bytes(4) + kind.encode()):
-            message = f"this public key is cut short, or is none of type {kind}; copy the whole line again"
+            message = f"this public key is truncated or not of type {kind}; copy the whole line again"
             yield Problem(message, named_place(node, "authorized_keys", each) or node.place)
 
 
 def _key_type(line: str) -> str:
     match = re.search(KEY_TYPES, line)
-    assert match is not None, "kinds.py sees to it that a key has a type"
+    assert match is not None, "types.py requires a type in every key"
     return match[0]
 
 
 def _built_in_services(machine: Machine) -> Mapping[str, str]:
-    """The services that the machine brings itself, and what turns each off."""
+    """Return the built-in services, each with the setting that turns it off."""
     found: dict[str, str] = {}
     if machine.ssh.server != "none":
         found |= dict.fromkeys(("sshd", "dropbear"), "ssh.server: none")

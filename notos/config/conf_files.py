@@ -1,4 +1,4 @@
-"""Wrong lines in the files of sysusers.d and tmpfiles.d that a config puts into etc."""
+"""Checks of the sysusers.d and tmpfiles.d files in a config's `etc`."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,17 +11,17 @@ _FOLDERS = {"sysusers.d": sysusers.mistakes, "tmpfiles.d": tmpfiles.mistakes}
 
 
 def problems(machine: Machine, node: Node) -> Iterator[Problem]:
-    """Yield what is wrong in these files of `machine`, whose config is `node`."""
+    """Yield the problems in these files of `machine`, whose config is `node`."""
     for path, file in machine.etc.items():
         folder, _, name = path.partition("/")
         if folder not in _FOLDERS or not name:
             continue
         if "/" in name or not name.endswith(".conf"):
-            message = f"etc.{path} is not read: files of {folder} are called NAME.conf"
+            message = f"etc.{path} is not read: files in {folder} must be named NAME.conf"
             yield Problem(message, key_place(node, "etc", path))
             continue
         if file.text is not None:
-            text, where = file.text, ""
+            text, prefix = file.text, ""
         elif file.source is not None:
             try:
                 text = Path(file.source).read_text(encoding="utf-8", errors="replace")
@@ -29,20 +29,20 @@ def problems(machine: Machine, node: Node) -> Iterator[Problem]:
                 place = place_of(node, "etc", path, "source")
                 yield Problem(f"etc.{path}.source: cannot read {file.source}: {error.strerror}", place)
                 continue
-            where = f"{Path(file.source).name}:"
+            prefix = f"{Path(file.source).name}:"
         else:
             continue
         for number, message in _FOLDERS[folder](name, text):
-            yield _problem(node, path, where, number, message)
+            yield _problem(node, path, prefix, number, message)
 
 
-def _problem(node: Node, path: str, where: str, number: int, message: str) -> Problem:
-    """Return the problem of line `number` of the file at `path`: at that line if the config shows it."""
-    if where:
-        return Problem(f"{where}{number}: {message}", place_of(node, "etc", path, "source"))
+def _problem(node: Node, path: str, prefix: str, number: int, message: str) -> Problem:
+    """Return the problem in line `number` of the file at `path`, at that line if the config contains it."""
+    if prefix:
+        return Problem(f"{prefix}{number}: {message}", place_of(node, "etc", path, "source"))
     place = place_of(node, "etc", path, "text")
     style = place.source.line(place.line)[place.column : place.column + 1]
-    if style == ">":  # its lines are folded, so that those of the text are others
+    if style == ">":  # folded: lines of the text are not lines of the config
         return Problem(message, key_place(node, "etc", path, "text"))
     if style == "|":
         line = place.source.line(place.line + number)

@@ -1,6 +1,6 @@
-"""Values that a config could have in place of a wrong one, in the user's own words where they fit.
+"""Valid values to suggest in place of invalid ones, built from the user's own words where possible.
 
-The loader itself judges: what is suggested for a key is taken at that key.
+Each suggestion passes the loader's own checks, so it is valid at the key that it is suggested for.
 """
 
 import re
@@ -11,16 +11,16 @@ from notos.config import scalars
 from notos.config.shapes import Field, ListOf, MapOf, Scalar, Shape, Struct
 from notos.config.yaml_source import Item, MappingNode, Node, Problem, ScalarNode, SequenceNode
 
-_LONGEST = 200  # characters of a suggestion; else it is a sample
+_LONGEST = 200  # characters of a suggestion; a sample replaces a longer one
 _PAIR = re.compile(r"\s*[:=]\s*")
 
 
-def line(node: Node, shape: Shape, where: str, *, item: bool = False) -> str:
-    """Return `key: value`, or `- value` for an `item`, of a value that `shape` takes in place of `node`.
+def line(node: Node, shape: Shape, key_path: str, *, item: bool = False) -> str:
+    """Return `key: value`, or `- value` for an `item`, with a valid value of `shape` in place of `node`.
 
-    `where` is the path of the keys ("vm.forward"), of which the last is written.
+    `key_path` is the path of the keys ("vm.forward"); only the last key is written.
     """
-    key: str | int = where.rpartition(".")[2]
+    key: str | int = key_path.rpartition(".")[2]
     if str(key).isdecimal():
         key = int(key)
     fit = _fitted(node, shape) if _is_short(node) else None
@@ -29,7 +29,7 @@ def line(node: Node, shape: Shape, where: str, *, item: bool = False) -> str:
 
 
 def _has_empty(value: Any) -> bool:
-    """Return True if an empty text is somewhere in `value`: nobody means one."""
+    """Return True if `value` contains an empty text, which is never a useful suggestion."""
     match value:
         case dict():
             return any(_has_empty(each) for pair in value.items() for each in pair)
@@ -39,7 +39,7 @@ def _has_empty(value: Any) -> bool:
 
 
 def _is_short(node: Node) -> bool:
-    """Return True if a suggestion may hold all of `node`."""
+    """Return True if `node` is short enough for a suggestion to contain all of it."""
     return len(node.text if isinstance(node, ScalarNode) else node.items) <= _LONGEST
 
 
@@ -52,7 +52,7 @@ def _written(key: str | int, value: Any, item: bool) -> str:
 
 
 def _dumped(value: Any) -> str:
-    """Return `value` as YAML on one line: a text of several lines stands in double quotes."""
+    """Return `value` as YAML on one line; a text of several lines is in double quotes."""
     import yaml
 
     class Dumper(yaml.SafeDumper):
@@ -68,7 +68,7 @@ def _dumped(value: Any) -> str:
 
 
 def sample(shape: Shape) -> Any:
-    """Return some value of `shape`, as YAML writes it."""
+    """Return a valid value of `shape`, in the form of YAML."""
     match shape:
         case Struct():
             if shape.bare:
@@ -85,7 +85,7 @@ def sample(shape: Shape) -> Any:
 
 
 def _sample_field(field: Field) -> Any:
-    """Return a sample of a field: its default, if that is a word or a number."""
+    """Return a sample of a field: its default if that is a word or a number."""
     return field.default if isinstance(field.default, str | int) else sample(field.shape)
 
 
@@ -102,7 +102,7 @@ def _sample_scalar(shape: Scalar) -> Any:
 
 
 def _fitted(node: Node, shape: Shape) -> Any:
-    """Return the value of `shape` that `node` seems to mean; None if none."""
+    """Return the value of `shape` that `node` probably means, or None."""
     match shape:
         case Scalar():
             return _fitted_scalar(node, shape)
@@ -124,21 +124,21 @@ def _fitted_scalar(node: Node, shape: Scalar) -> Any:
         case MappingNode():
             inner = [each.value for each in node.items.values()]
     found = [value for value in (_taken(each, shape) for each in inner) if value is not None]
-    if len(found) > 1 and isinstance(node, SequenceNode):  # the words of a text that may have several
+    if len(found) > 1 and isinstance(node, SequenceNode):  # a text of several words, written as a list
         words = " ".join(map(str, found))
         return _taken(ScalarNode(node.place, words, plain=False), shape)
     return found[0] if len(found) == 1 else None
 
 
 def _taken(node: Node, shape: Scalar) -> Any:
-    """Return what is written at `node` if `shape` takes it as it is, else None."""
+    """Return the value written at `node` if it is valid for `shape`, else None."""
     if not isinstance(node, ScalarNode):
         return None
     try:
         value = scalars.scalar(node, shape, "")
     except Problem:
         return None
-    # As it is written, for a path is relative to its config.
+    # The text as written: the value of a path would be absolute.
     return node.text if isinstance(value, str) else value
 
 
@@ -156,7 +156,7 @@ def _fitted_list(node: Node, shape: ListOf) -> list[Any] | None:
 
 
 def _words(node: ScalarNode) -> Iterator[ScalarNode]:
-    """The words of a text that was meant as a list: "a, b", "a b", "- a" or "-a"."""
+    """Yield the words of a text that was meant as a list: "a, b", "a b", "- a" or "-a"."""
     for word in re.split(r"[\s,]+", node.text.strip().strip("[]")):
         text = word.removeprefix("-").strip("'\"")
         if text:
@@ -164,7 +164,7 @@ def _words(node: ScalarNode) -> Iterator[ScalarNode]:
 
 
 def _fitted_item(item: Item, shape: Shape) -> Any:
-    """Return the item that a key and its value mean: the key with its settings, key=value, or the key."""
+    """Return the list item that a key with a value means: key: {settings}, key=value, or the key."""
     key, value = item.key, item.value
     if isinstance(value, MappingNode) and value.items:
         return _fitted(MappingNode(key.place, {key.text: item}), shape)
@@ -187,17 +187,17 @@ def _fitted_map(node: Node, shape: MapOf) -> dict[Any, Any] | None:
 
 
 def _implied(name: Any, shape: MapOf) -> Any:
-    """Return the value of a key that was written alone: a port leads to itself."""
+    """Return the value for a key that was written without one: a port maps to itself."""
     if isinstance(shape.value, Scalar) and shape.value.number and shape.value.number == shape.key.number:
         return name
     return sample(shape.value)
 
 
 def _pairs(node: Node) -> Iterator[tuple[ScalarNode, Node | None]]:
-    """Keys and values in what was meant as a map: a list of maps or of texts such as a:b and a=b."""
+    """Yield the keys and values of a node meant as a map: a list of maps or of texts such as a:b and a=b."""
     match node:
         case ScalarNode():
-            # Where a host's address stands before two ports, as other tools write them, it is left out.
+            # ADDRESS:PORT:PORT is the form of other tools: leave the address out.
             parts = _PAIR.split(node.text.partition("/")[0] if ":" in node.text else node.text)
             if len(parts) == 3:
                 parts = parts[1:]
@@ -235,7 +235,7 @@ def _fitted_struct(node: Node, shape: Struct) -> Any:
         inner = _fitted(node, shape.fields[shape.bare].shape)
         if inner is not None or shape.keyed:
             return inner
-    # What exists on this host is meant as a path, and not as the text that it could be as well.
+    # A text that is an existing path on this host is meant as a path: try path fields first.
     fields = [each for each in shape.fields.values() if isinstance(each.shape, Scalar | ListOf)]
     if isinstance(node, SequenceNode) and len(node.items) == 1 and _is_phrase(node.items[0]):
         node = node.items[0]
@@ -253,9 +253,9 @@ def _fitted_struct(node: Node, shape: Struct) -> Any:
 
 
 def _are_names(node: Node, shape: Shape) -> bool:
-    """Return True unless an item of the list `node` is a phrase, or would be repaired to be of `shape`.
+    """Return True unless an item of the list `node` is a phrase, or invalid for `shape` without a repair.
 
-    A phrase whose first word would do alone is none of `shape`; a public key, which has several words, is.
+    A text of several words is a phrase if its first word alone is valid; a public key is none.
     """
     if isinstance(shape, Struct) and shape.bare:
         shape = shape.fields[shape.bare].shape
@@ -274,7 +274,7 @@ def _is_path(shape: Shape) -> bool:
 
 
 def _is_phrase(node: Node) -> bool:
-    """Return True for a text of several words, which no name is."""
+    """Return True for a text of several words, which cannot be a name."""
     return isinstance(node, ScalarNode) and len(node.text.split()) > 1
 
 
@@ -283,7 +283,7 @@ def _quoted(node: Node) -> Node:
 
 
 def _fitted_body(node: MappingNode, shape: Struct) -> Any:
-    """Return the struct that a map of its fields means; a keyed one may have its name among them."""
+    """Return the struct that a map of its fields means; a keyed one may have its name as one of the keys."""
     name: Any = None
     items = dict(node.items)
     if shape.keyed:

@@ -1,8 +1,8 @@
-"""YAML files as nodes that know where they were written, and problems shown at their line.
+"""YAML files as nodes with their file, line and column, and problems shown at their line.
 
-It knows nothing of machines. It takes the part of YAML 1.1 that a config needs: maps with text keys,
-lists and scalars, each kept as the text that was written. Anchors, aliases, tags and merge keys are
-refused, so no file can grow in memory, and nesting is bounded.
+Independent of machines. It accepts the subset of YAML 1.1 that a config needs: maps with text keys, lists and
+scalars, each kept as the text of the file. Anchors, aliases, tags and merge keys are refused, so that no file
+can expand in memory, and nesting is bounded.
 """
 
 import errno
@@ -14,7 +14,7 @@ from typing import Any
 import yaml
 from yaml.reader import Reader
 
-_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml's where it was built in
+_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml's, if PyYAML was built with it
 _RESOLVERS = yaml.SafeLoader.yaml_implicit_resolvers
 _MAX_DEPTH = 30
 _MAX_BYTES = 1 << 20
@@ -23,20 +23,20 @@ _WIDTH = 100  # columns of a source line that a problem shows
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Source:
-    """A file that was read; `path` is spelled as it was asked for."""
+    """A file that was read; `path` is as the user spelled it."""
 
     path: Path
     text: str
 
     def line(self, number: int) -> str:
-        """Line `number`, counted from 0, without its end; "" past the last one."""
+        """Return line `number`, counted from 0, without its line break; "" past the last line."""
         lines = _lines(self.text)
         return lines[number] if number < len(lines) else ""
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where something stands: a line and column counted from 0, and its length on that line."""
+    """A position in a file: line and column counted from 0, and a length on that line."""
 
     source: Source
     line: int
@@ -47,7 +47,7 @@ class Place:
         return f"{self.source.path}:{self.line + 1}"
 
     def seen_from(self, other: "Place") -> str:
-        """Where it is, for a message about `other`: "on line 3" or "in base.yaml:3"."""
+        """Return the place in words for a message about `other`: "on line 3" or "in base.yaml:3"."""
         return f"on line {self.line + 1}" if self.source is other.source else f"in {self}"
 
 
@@ -61,7 +61,7 @@ class ScalarNode:
 
     @property
     def meaning(self) -> str:
-        """What YAML 1.1 takes a plain scalar for ("a boolean"); "" when it is text."""
+        """The type that YAML 1.1 gives a plain scalar ("a boolean"); "" for text."""
         if not self.plain:
             return ""
         for tag, regexp in _RESOLVERS.get(self.text[:1], ()):
@@ -80,7 +80,7 @@ class SequenceNode:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Item:
-    """A key of a map, and its value."""
+    """A key of a map and its value."""
 
     key: ScalarNode
     value: "Node"
@@ -88,7 +88,7 @@ class Item:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class MappingNode:
-    """A map, by the text of its keys, in the order of the file."""
+    """A map: items by the text of their keys, in the order of the file."""
 
     place: Place
     items: dict[str, Item]
@@ -105,8 +105,8 @@ _MEANINGS = {
 }
 
 
-class Problem(Exception):  # noqa: N818 — it is collected as often as it is raised
-    """Something wrong in a file: a message in one line, and where."""
+class Problem(Exception):  # noqa: N818 — collected as often as it is raised
+    """A mistake in a file: a message of one line, and its place."""
 
     def __init__(self, message: str, place: Place) -> None:
         super().__init__(message)
@@ -114,7 +114,7 @@ class Problem(Exception):  # noqa: N818 — it is collected as often as it is ra
         self.place = place
 
     def render(self) -> str:
-        """`file:line: message`, the line, and a caret line."""
+        """Return `file:line: message`, the line itself and a line of carets."""
         line = self.place.source.line(self.place.line)
         line = "".join(each if each.isprintable() else " " for each in line)
         start = min(self.place.column, len(line))
@@ -127,30 +127,30 @@ class Problem(Exception):  # noqa: N818 — it is collected as often as it is ra
 
 
 def read(path: Path) -> Source:
-    """The text of the file at `path`; a byte that is not UTF-8 becomes a surrogate, which compose() refuses.
+    """Return the file at `path`; a byte that is not UTF-8 becomes a surrogate, which compose() refuses.
 
-    Raises OSError, also for what is no regular file or larger than a config can be.
+    Raises OSError, also if it is not a regular file or larger than 1 MiB.
     """
     if path.exists() and not path.is_file():
         raise OSError(errno.EINVAL, "Is a directory" if path.is_dir() else "Not a regular file")
     with path.open("rb") as stream:
         data = stream.read(_MAX_BYTES + 1)
     if len(data) > _MAX_BYTES:
-        raise OSError(errno.EFBIG, "Larger than a config can be, 1 MiB")
+        raise OSError(errno.EFBIG, "Larger than 1 MiB, the limit for a config")
     return Source(path, data.decode("utf-8-sig", errors="surrogateescape"))
 
 
 def compose(source: Source, problems: list[Problem]) -> Node | None:
-    """The one document in `source`; None when it is empty.
+    """Return the one document in `source`, or None if it is empty.
 
-    Adds to `problems` what can be passed over (a duplicate key, a tag), and raises Problem at what
-    cannot (text that is not YAML).
+    Adds to `problems` each mistake after which reading can continue (a duplicate key, a tag). Raises Problem
+    for one after which it cannot (text that is not YAML).
     """
     if found := Reader.NON_PRINTABLE.search(source.text):
         code = ord(found[0])
         byte = f"byte 0x{code & 0xFF:02x} is not UTF-8 text"
         message = (
-            byte if 0xDC80 <= code <= 0xDCFF else f"the control character U+{code:04X} cannot stand in YAML"
+            byte if 0xDC80 <= code <= 0xDCFF else f"the control character U+{code:04X} is not allowed in YAML"
         )
         raise Problem(message, _end_of(source, source.text[: found.start()]))
     events = yaml.parse(source.text, Loader=_LOADER)
@@ -160,12 +160,12 @@ def compose(source: Source, problems: list[Problem]) -> Node | None:
         from notos.config import yaml_mistake
 
         raise yaml_mistake.problem(source, error, _quoted_last(source), _bracket_last(source)) from None
-    except yaml.YAMLError as error:  # pragma: no cover — read() refuses what the reader would
+    except yaml.YAMLError as error:  # pragma: no cover — the check above refuses the same characters
         raise Problem(f"this is not YAML: {error}".replace("\n", " "), Place(source, 0, 0)) from None
 
 
 def merge(below: Node, above: Node) -> Node:
-    """`above` laid on `below`: maps merge, lists append, anything else is replaced."""
+    """Return `above` merged onto `below`: maps merge, lists append, any other value is replaced."""
     if isinstance(below, MappingNode) and isinstance(above, MappingNode):
         items = dict(below.items)
         for key, item in above.items.items():
@@ -178,7 +178,7 @@ def merge(below: Node, above: Node) -> Node:
 
 
 def value_at(node: Node, *keys: str) -> Node | None:
-    """Return the value below `keys`, or None where one of them is missing."""
+    """Return the value below `keys`, or None if one of them is missing."""
     for key in keys:
         if not isinstance(node, MappingNode) or key not in node.items:
             return None
@@ -187,10 +187,10 @@ def value_at(node: Node, *keys: str) -> Node | None:
 
 
 def named_place(node: Node, *keys: str) -> Place | None:
-    """Return where the last of `keys` stands, as a key or as an item of a list; None if it is missing.
+    """Return the place of the last of `keys`, as a key or as an item of a list; None if it is missing.
 
-    An item is known by its word, or by the one key of its map. Hyphens and underscores count as the same, as
-    in the names of kernel modules.
+    An item is named by its word or by the only key of its map. Hyphens and underscores are equal, as in the
+    names of kernel modules.
     """
     place = None
     for key in keys:
@@ -212,7 +212,7 @@ def named_place(node: Node, *keys: str) -> Place | None:
 
 
 def _named(item: Node) -> tuple[ScalarNode | None, Node]:
-    """Return the word that names an item of a list, and the item's value."""
+    """Return the word that names an item of a list (None if none does), and the item's value."""
     if isinstance(item, MappingNode) and len(item.items) == 1:
         (only,) = item.items.values()
         return only.key, only.value
@@ -224,7 +224,7 @@ def _alike(one: str, other: str) -> bool:
 
 
 def place_of(node: Node, *keys: str) -> Place:
-    """Where the value below `keys` stands, or the nearest value above it that is there."""
+    """Return the place of the value below `keys`, or of the nearest existing value above it."""
     for key in keys:
         if not isinstance(node, MappingNode) or key not in node.items:
             break
@@ -233,7 +233,7 @@ def place_of(node: Node, *keys: str) -> Place:
 
 
 def key_place(node: Node, *keys: str) -> Place:
-    """Where the last of `keys` stands, or the nearest key or value above it that is there."""
+    """Return the place of the last of `keys`, or of the nearest existing key or value above it."""
     place = node.place
     for key in keys:
         if not isinstance(node, MappingNode) or key not in node.items:
@@ -264,14 +264,14 @@ class _Composer:
         return root
 
     def _node(self, event: Any, depth: int) -> Node | None:
-        """The node that starts at `event`, read to its end; None for one that had to be refused."""
+        """Return the node that starts at `event`, read to its end; None if it was refused."""
         place = self._place(event)
         if depth > _MAX_DEPTH:
             raise Problem("this is nested too deeply for a config", place)
         if isinstance(event, yaml.AliasEvent):
             self._problems.append(
                 Problem(
-                    "aliases (*name) are not taken; write the value out, or quote a text that begins with *",
+                    "aliases (*name) are not supported; write the value out, or quote text beginning with *",
                     place,
                 )
             )
@@ -279,11 +279,11 @@ class _Composer:
         if event.anchor is not None:
             self._problems.append(
                 Problem(
-                    "anchors (&name) are not taken; leave it out, or quote a text that begins with &", place
+                    "anchors (&name) are not supported; leave it out, or quote text beginning with &", place
                 )
             )
         if event.tag is not None:
-            message = "tags (!name) are not taken; leave it out, and quote what is meant as text"
+            message = "tags (!name) are not supported; leave it out, or quote text beginning with !"
             self._problems.append(Problem(message, place))
         if isinstance(event, yaml.ScalarEvent):
             return self._scalar(event, place)
@@ -296,10 +296,12 @@ class _Composer:
         try:
             text.encode()
         except UnicodeEncodeError:  # a lone surrogate, "\ud800"
-            self._problems.append(Problem("this holds half a character, which text cannot", place))
+            self._problems.append(
+                Problem("this contains half a surrogate pair, which is not valid text", place)
+            )
             return None
         if "\0" in text:
-            self._problems.append(Problem("this holds a zero byte, which text cannot", place))
+            self._problems.append(Problem("this contains a zero byte, which is not valid text", place))
             return None
         return ScalarNode(place, text, not event.style)
 
@@ -316,9 +318,9 @@ class _Composer:
             if key is None:
                 continue
             if not isinstance(key, ScalarNode):
-                self._problems.append(Problem("a key is a word, not a list or a map", key.place))
+                self._problems.append(Problem("a key must be a word, not a list or a map", key.place))
             elif key.plain and key.text == "<<":
-                self._problems.append(Problem("merge keys (<<) are not taken; use imports", key.place))
+                self._problems.append(Problem("merge keys (<<) are not supported; use imports", key.place))
             elif key.text in items:
                 first = items[key.text].key.place.seen_from(key.place)
                 message = f'duplicate key "{shorten(key.text)}"; the first is {first}'
@@ -340,7 +342,10 @@ def shorten(text: str, length: int = 60) -> str:
 
 
 def _quoted_last(source: Source) -> Place | None:
-    """Return where the last text before the mistake in `source` opens its quote; None if it has none."""
+    """Return the place of the opening quote of the last text before the mistake in `source`.
+
+    None if that text has no quotes.
+    """
     last = None
     try:
         for event in yaml.parse(source.text, Loader=_LOADER):
@@ -353,7 +358,7 @@ def _quoted_last(source: Source) -> Place | None:
 
 
 def _bracket_last(source: Source) -> Place | None:
-    """Return where the last bracket before the mistake in `source` opens that is not closed; None if none."""
+    """Return the place of the last unclosed bracket before the mistake in `source`, or None."""
     opened: list[Place] = []
     try:
         for token in yaml.scan(source.text, Loader=_LOADER):
@@ -368,7 +373,7 @@ def _bracket_last(source: Source) -> Place | None:
 
 
 def _end_of(source: Source, before: str) -> Place:
-    """The place in `source` that follows the text `before`."""
+    """Return the place in `source` that follows the text `before`."""
     lines = _lines(before)
     return Place(source, len(lines) - 1, len(lines[-1]))
 
@@ -380,7 +385,7 @@ def _lines(text: str) -> list[str]:
 
 
 def _columns(text: str) -> int:
-    """How many columns `text` takes on a terminal."""
+    """Return the width of `text` on a terminal, in columns."""
     if text.isascii():
         return len(text)
     from unicodedata import combining, east_asian_width
