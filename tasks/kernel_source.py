@@ -29,7 +29,7 @@ from tasks.usage import FRAGMENT, from_caller
 
 if TYPE_CHECKING:
     from notos.kernel.kbuild import Kbuild
-    from notos.kernel.kconfig import Asked
+    from notos.kernel.kconfig import Request
 
 KERNEL = MACHINE.kernel
 BASES = ("tinyconfig", "defconfig", "x86_64_defconfig")  # of the kernel's own; else it is a file
@@ -133,7 +133,7 @@ def _signed_by() -> str:
     return hashlib.sha256(Path(KERNEL.signing_key).read_bytes()).hexdigest() if KERNEL.signing_key else ""
 
 
-def _asked() -> "list[Asked]":
+def _asked() -> "list[Request]":
     """What fragments and options ask for, in their order. Raises KernelError."""
     from notos.errors import KernelError
     from notos.kernel import kbuild, kconfig
@@ -172,7 +172,7 @@ def _read(path: str) -> str:
         ) from None
 
 
-def _resolved(asked: "list[Asked]") -> str:
+def _resolved(asked: "list[Request]") -> str:
     base = KERNEL.base if KERNEL.base in BASES else Path(KERNEL.base).read_bytes()
     return _kbuild().resolve(base, [str(each) for each in asked])
 
@@ -180,7 +180,7 @@ def _resolved(asked: "list[Asked]") -> str:
 def configure(config: str) -> None:
     """Make the configuration. Raises KernelError for what is asked for, or needed, and is not so."""
     from notos.kernel import kconfig, requirements
-    from notos.kernel.kconfig import Asked
+    from notos.kernel.kconfig import Request
 
     asked = _asked()
     text = _resolved(asked)
@@ -191,7 +191,7 @@ def configure(config: str) -> None:
     needs = requirements.requirements(MACHINE)
     if lacking := requirements.lacking(symbols, needs):
         said = {each.symbol: each.where for each in asked}
-        problems = [Asked(each.symbol, "y", said.get(each.symbol, ""), each.why) for each in lacking]
+        problems = [Request(each.symbol, "y", said.get(each.symbol, ""), each.why) for each in lacking]
         raise kconfig.explained(
             problems,
             source,

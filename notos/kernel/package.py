@@ -1,4 +1,4 @@
-"""Debian's kernel package as a tree of vmlinuz, config and modules; and the ELF file inside vmlinuz."""
+"""Debian's kernel packages as trees of vmlinuz, config and modules; and the ELF file inside vmlinuz."""
 
 import re
 import struct
@@ -11,9 +11,9 @@ _PVH_ENTRY = 18
 
 
 def shape(package: Tree) -> Tree:
-    """The tree of a kernel package, laid out as vmlinuz, config and lib/modules/RELEASE/….
+    """Return the tree of a kernel package with the layout vmlinuz, config and lib/modules/RELEASE/….
 
-    Raises KernelError unless there is just one kernel in it.
+    Raises KernelError unless the package has exactly one kernel.
     """
     tree = Tree()
     for path, entry in package.items():
@@ -27,18 +27,17 @@ def shape(package: Tree) -> Tree:
         if name not in tree:
             raise KernelError(
                 f"kernel.package has no {name}",
-                hint="name a package such as linux-image-amd64",
+                hint="use a package such as linux-image-amd64",
                 keys=("kernel", "package"),
             )
     return tree
 
 
 def uncompressed(vmlinuz: bytes) -> bytes | None:
-    """The ELF file inside a bzImage, which an emulator starts without the kernel unpacking itself.
+    """Return the ELF file inside a bzImage, which boots faster under emulation: it need not unpack itself.
 
-    None when it is no bzImage, is packed with lz4 or lzo, or cannot be entered so: its PVH entry
-    (XEN_ELFNOTE_PHYS32_ENTRY) is missing. Source: Documentation/arch/x86/boot.rst of the kernel, xen's
-    elfnote.h.
+    None if `vmlinuz` is not a bzImage, is compressed with lz4 or lzo, or has no PVH entry point
+    (XEN_ELFNOTE_PHYS32_ENTRY). Source: Documentation/arch/x86/boot.rst of the kernel, xen's elfnote.h.
     """
     if vmlinuz[0x202:0x206] != b"HdrS" or len(vmlinuz) < 0x250:
         return None
@@ -54,7 +53,10 @@ def uncompressed(vmlinuz: bytes) -> bytes | None:
 
 
 def _unpacked(payload: bytes) -> bytes | None:
-    """The payload is followed by its length, which is passed over. Raises ValueError when it is broken."""
+    """Decompress the payload; the length that follows it is ignored. None for an unsupported format.
+
+    Raises ValueError if it is broken.
+    """
     import bz2
     import lzma
     import zlib
@@ -76,6 +78,6 @@ def _unpacked(payload: bytes) -> bytes | None:
 
 
 def version(release: str) -> str:
-    """The kernel's own version in a release: 6.12.107 of 6.12.107+deb13-cloud-amd64."""
+    """Return the kernel's version in a release: 6.12.107 for 6.12.107+deb13-cloud-amd64."""
     match = re.match(r"\d+(\.\d+)*", release)
     return match[0] if match else release
