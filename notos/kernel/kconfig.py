@@ -140,7 +140,8 @@ class Explainer:
             return (
                 f"CONFIG_{request.symbol}={request.value} is needed {request.why}, but it is {got}{because}"
             )
-        return f"{request.where}: CONFIG_{request.symbol}={request.value} was requested, but it is {got}: {reasons}"
+        requested = f"CONFIG_{request.symbol}={request.value} was requested"
+        return f"{request.where}: {requested}, but it is {got}: {reasons}"
 
     def _reasons(self, request: Request, got: str) -> list[str]:
         symbol = self._kconf.syms.get(request.symbol)

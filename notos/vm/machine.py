@@ -152,12 +152,12 @@ class Machine(Body):
 
     def wait_for_banner(self, seconds: float = BOOT) -> float:
         """Wait until the ssh server says its name; when that was, by time.monotonic()."""
-        with wait_for_ssh.Door(self.forward(_SSH)) as door:
+        with wait_for_ssh.Probe(self.forward(_SSH)) as probe:
 
             def look(_: float) -> float:
                 # Before its network is up, each knock would be one more that the server has to answer.
                 late = time.monotonic() > self.resumed + self._limit(BOOT) / 6
-                return door.opened(b"SSH-") if self._linked or late else 0.0
+                return probe.answered(b"SSH-") if self._linked or late else 0.0
 
             return self._until(look, seconds, "no ssh server answers", tick=0.01)
 
@@ -265,9 +265,9 @@ class Machine(Body):
         Raises MachineTimeoutError, MachineLostError.
         """
         here = self.forward(port)
-        with wait_for_ssh.Door(here) as door:
+        with wait_for_ssh.Probe(here) as probe:
             self._until(
-                lambda _: door.passed(self.monitor("info usernet")),
+                lambda _: probe.reached(self.monitor("info usernet")),
                 seconds,
                 f"port {port} takes no connection from outside",
             )
