@@ -128,7 +128,7 @@ def test_a_file_in_etc(machine: Switched) -> None:
 
 
 def test_services_accounts_and_packages(machine: Switched) -> None:
-    """Services are added, removed, and restarted if they or the files they read changed; others keep running."""
+    """Services are added, removed, and restarted if they or files they read changed; others keep running."""
     machine.switch("")
     sshd, daemon = machine.processes("sshd", "nix-daemon")
     more = "system: {packages: [zstd]}\nnix: {settings: {cores: 1}}\nhostname: renamed\n"
