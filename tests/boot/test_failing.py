@@ -97,7 +97,7 @@ def test_an_image_that_is_damaged(folder: Path, lost: Lost) -> None:
     middle = len(data) // 2
     put(folder / "root.squashfs", data[:middle] + bytes(1 << 16) + data[middle + (1 << 16) :])
     said = lost(folder, READ_ALL)
-    assert "a drive or a file system of its cannot be read: " in said.splitlines()[0]
+    assert "it cannot read a drive or a file system: " in said.splitlines()[0]
     assert "SQUASHFS error: " in said.splitlines()[0]
     assert "SQUASHFS error: Failed to read block 0x" in said
 
@@ -143,7 +143,7 @@ MEMORY = [
     # Its initrd does not fit.
     ("64", "true", "its kernel panicked: .*Kernel panic - not syncing: .*memory"),
     # It boots, and somebody wants more than there is.
-    ("128", TAKE_ALL, r"it ran out of memory, and a process was killed: .*Killed process \d+ \(dd\)"),
+    ("128", TAKE_ALL, r"it ran out of memory, and the kernel killed a process: .*Killed process \d+ \(dd\)"),
 ]
 
 

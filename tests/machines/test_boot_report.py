@@ -61,7 +61,10 @@ def test_of_a_machine_with_little_in_it_and_against_an_earlier_one(built: Projec
 
 @pytest.mark.parametrize(
     ("words", "said"),
-    [(("--runs", "0"), "is no number of boots"), (("--against", "none.json"), "none.json is not a boot report")],
+    [
+        (("--runs", "0"), "is no number of boots"),
+        (("--against", "none.json"), "none.json is not a boot report"),
+    ],
 )
 def test_what_is_wrong_is_said_before_a_boot(built: Project, words: tuple[str, ...], said: str) -> None:
     done = built.doit("boot-report", *words, check=False)

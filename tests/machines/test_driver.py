@@ -227,7 +227,11 @@ LOST: list[tuple[str, Callable[[Machine], object], str]] = [
         lambda it: it.execute("sleep 0.5; echo c >/proc/sysrq-trigger; sleep 600"),
         "its kernel panicked",
     ),
-    ("oops", lambda it: it.execute("echo '<1>Oops: 0002 [#1]' >/dev/kmsg; sleep 600"), "has stumbled"),
+    (
+        "oops",
+        lambda it: it.execute("echo '<1>Oops: 0002 [#1]' >/dev/kmsg; sleep 600"),
+        "its kernel had an oops",
+    ),
     ("oom", lambda it: it.execute("echo f >/proc/sysrq-trigger; sleep 600"), "ran out of memory"),
     ("console", lambda it: it.wait_for_console("never said", 600), "QEMU has ended with status -9"),
     ("unit", lambda it: it.wait_until_succeeds("false", 600), "QEMU has ended with status -9"),
