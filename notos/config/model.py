@@ -241,7 +241,7 @@ class Ccache:
 
 @dataclass(frozen=True, kw_only=True)
 class Build:
-    """How this host compiles; no setting here changes the output."""
+    """Settings for compiling on this host; none of them changes the output."""
 
     jobs: int | None = setting(
         "number of parallel compilers; without it, one per processor", None, minimum=1, maximum=1024
@@ -306,4 +306,4 @@ class Machine:
         "parameters on the kernel's command line", lambda: (KernelParam("quiet"), KernelParam("panic=-1"))
     )
     vm: Vm = setting("the virtual machine that runvm.sh starts", Vm)
-    build: Build = setting("how this host compiles", Build)
+    build: Build = setting("settings for compiling on this host", Build)

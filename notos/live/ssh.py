@@ -44,7 +44,7 @@ class Remote:
     def alive(self) -> bool:
         """Return True if the connection made by connected() still works.
 
-        It tells a lost connection from a script that itself ended with status LOST.
+        It distinguishes a lost connection from a script that ended with status LOST itself.
         """
         *words, host = self.words
         return pour([*words, "-O", "check", host], env=_environment()).status == 0
