@@ -4,10 +4,12 @@ from collections.abc import Iterator
 
 from notos.home import in_checkout
 from tasks import (
+    bench,
     boot_report,
     booting,
     builder,
     checks,
+    config,
     folders,
     graph,
     image,
@@ -19,7 +21,9 @@ from tasks import (
     session,
     site,
     stages,
+    suites,
     system,
+    targets,
     testing,
     tools,
     upkeep,
@@ -32,13 +36,13 @@ from tasks.reporter import Reporter
 OWN = (
     (
         checks.task_check,
-        checks.task_test,
-        checks.task_test_machines,
-        checks.task_test_kernels,
-        checks.task_test_docs,
-        checks.task_test_fresh,
+        suites.task_test,
+        suites.task_test_machines,
+        suites.task_test_kernels,
+        suites.task_test_docs,
+        suites.task_test_fresh,
         site.task_docs,
-        checks.task_bench,
+        bench.task_bench,
     )
     if in_checkout()
     else (testing.task_test,)
@@ -79,7 +83,7 @@ DOIT_CONFIG = {
     "check_file_uptodate": Checker,
     "cleanforget": True,
     "default_tasks": ["runvm"],
-    "dep_file": graph.build(".doit.db"),
+    "dep_file": config.build(".doit.db"),
     "reporter": Reporter,
     "sort": "definition",
     "verbosity": 2,
@@ -92,4 +96,4 @@ def task_story() -> Iterator[graph.Task]:
         yield from graph.named(creator)
 
 
-session.install(graph.FOLDER, graph.sweep, folders.look, folders.make)
+session.install(config.FOLDER, targets.sweep, folders.look, folders.make)

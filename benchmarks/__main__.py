@@ -10,8 +10,8 @@ from pathlib import Path
 from benchmarks import boots, builds, figures, formats, kernels, machines, nix
 from benchmarks.figures import Figure
 from benchmarks.scene import Scene
+from notos.atomic import remove_folder
 from notos.errors import NotosError
-from notos.store.store import remove_folder
 
 ALL: tuple[Callable[[Scene, int], Iterator[Figure]], ...] = (
     *(builds.cold, builds.clean, builds.nothing, builds.edits, builds.package, builds.sizes),

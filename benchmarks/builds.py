@@ -10,7 +10,7 @@ from benchmarks import measure
 from benchmarks.figures import Figure
 from benchmarks.measure import interleaved
 from benchmarks.scene import Scene
-from notos.store.store import remove_folder
+from notos.atomic import remove_folder
 
 INCLUDED = "bash,busybox,ca-certificates,chrony,iproute2,linux-image-cloud-amd64,nix-bin,openssh-server,runit"
 

@@ -10,7 +10,7 @@ from benchmarks import measure
 from benchmarks.figures import Figure
 from benchmarks.measure import interleaved
 from benchmarks.scene import ROOT, Scene
-from notos.store.store import remove_folder
+from notos.atomic import remove_folder
 
 FILES, BYTES = 5000, 200_000_000
 

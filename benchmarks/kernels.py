@@ -10,8 +10,8 @@ from benchmarks import boots
 from benchmarks.figures import Figure
 from benchmarks.measure import interleaved
 from benchmarks.scene import Scene
+from notos.atomic import remove_folder
 from notos.cache import Cache
-from notos.store.store import remove_folder
 from notos.toolchain.sandbox import Sandbox
 from notos.toolchain.tools_tree import ToolsTree
 

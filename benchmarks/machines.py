@@ -14,7 +14,7 @@ from notos.errors import MachineError, MachineLostError
 from notos.live.ssh_key import Address, login
 from notos.process import run
 from notos.vm import Machine
-from notos.vm.artefacts import Built
+from notos.vm.artefacts import Artefacts
 
 _SOAK = 40  # boots for each run that is asked for
 
@@ -67,7 +67,7 @@ def _cycle_by_hand(script: Path) -> float:
     """The same by runvm.sh and two calls of ssh, as a user's shell would."""
     started = time.perf_counter()
     with booted(script) as (port, process):
-        built = Built.at(script)
+        built = Artefacts.at(script)
         words = login(built.cache, built.tools, Address("", str(port)))
         environment = {"PATH": "/nonexistent"}
         run([*words, "true"], env=environment)

@@ -7,11 +7,11 @@ from functools import cached_property
 from pathlib import Path
 
 from benchmarks.measure import Run, run
+from notos import loader
+from notos.atomic import remove_folder
 from notos.cache import Cache
-from notos.config import loader
 from notos.config.model import Machine
 from notos.debian.archive import Archive
-from notos.store.store import remove_folder
 from notos.toolchain import peers
 from notos.toolchain.tools_tree import ToolsTree
 

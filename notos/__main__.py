@@ -8,7 +8,6 @@ import os
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
-from itertools import takewhile
 from pathlib import Path
 from stat import S_ISREG
 from typing import NoReturn
@@ -44,9 +43,10 @@ def doit() -> NoReturn:
     utf8.ensure()
     try:
         _caller()
-    except UsageError as error:
-        sys.exit(f"ERROR: {error}")
-    sys.exit(_graph(sys.argv[1:], "doit"))
+        sys.exit(_graph(sys.argv[1:], "doit"))
+    except NotosError as error:
+        sys.stderr.write(f"ERROR: {error}\n")
+        sys.exit(WRONG)
 
 
 def _caller() -> Path:
@@ -78,37 +78,35 @@ def _run(words: Sequence[str]) -> int:
         named = str(LEAST)
     if not rest:
         rest = ["help"]
-    return _graph([*([f"config={named}"] if named else []), *rest], "notos")
+    return _graph([*(["--config", named] if named else []), *rest], "notos")
 
 
 def config(words: Sequence[str]) -> tuple[str, list[str]]:
-    """Take the config that -c, --config or config= names from `words`; it and the rest. Raises UsageError.
+    """Take the config that -c, --config or config= names from `words`; return it and the rest.
 
-    Options of notos stand before the first word that is none: those after it belong to that. So do words
-    after --, and the command that ssh runs.
+    -c stands before the first task or command, for it may be an option of that. The words after -- and the
+    command that ssh runs are left alone. Raises UsageError.
     """
     named: list[str] = []
     rest: list[str] = []
     words = list(words)
     while words:
         word = words.pop(0)
-        if word in ("-c", "--config"):
+        command = next((each for each in rest if not each.startswith("-")), "")
+        if word == "--config" or (word == "-c" and not command):
             if not words:
                 raise UsageError(f"{word} wants a file", hint="for example notos -c other.yaml build")
             named.append(words.pop(0))
         elif word.startswith(("--config=", "config=")):
             named.append(word.partition("=")[2])
-        elif word == "--" or not word.startswith("-"):
-            own = takewhile(lambda each: each != "--", words)
-            if word == "ssh":
-                own = takewhile(lambda each: each.startswith(("-", "config=", "host=", "port=")), own)
-            later = [each for each in own if each.startswith(("config=", "--config="))]
-            if len(later) == 1 and word != "--":
-                named.append(words.pop(words.index(later[0])).partition("=")[2])
+        elif word == "--" or (command == "ssh" and not word.startswith(("-", "host=", "port="))):
             rest += [word, *words]
             break
         else:
             rest.append(word)
+            if command == "ssh" and word in ("--host", "--port"):
+                rest += words[:1]
+                del words[:1]
     if len(named) > 1:
         raise UsageError("two configs are named", hint="leave one out")
     if named and not named[0]:
@@ -151,8 +149,9 @@ def _is_file(path: Path) -> bool:
 
 
 def _graph(words: Sequence[str], program: str) -> int:
-    """Run the graph's command line in the current directory."""
+    """Run the graph's command line in the current directory. Raises ToolError for another doit's version."""
     sys.path.insert(0, str(home()))
+    importlib.import_module("tasks.doit_version").check()
     code: int = importlib.import_module("tasks.command_line").main(words, program)
     return code
 

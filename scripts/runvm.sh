@@ -14,17 +14,28 @@
 #   QUIET           if set, no line about the boot: neither before it nor when the ssh server answers
 
 name=@name@
-machine=@machine@
 memory=@memory@
 # The least memory in MiB with which this machine boots (notos/outputs/qemu/memory.py).
 leastMemory=@leastMemory@
 cpus=@cpus@
 accel=@accel@
+# The options of QEMU's machine type, and how it attaches drives and devices (notos/outputs/qemu/machine_type.py).
+machine=@machine@
+rootDrive=@rootDrive@
+rootDevice=@rootDevice@
+secondDrive=@secondDrive@
+secondDevice=@secondDevice@
+networkDevice=@networkDevice@
+randomDevice=@randomDevice@
 forwards=@forwards@
 # QEMU's network around the machine (notos/outputs/qemu/network.py).
 userNetwork=@userNetwork@
-systemConfig=@systemConfig@
+# The kernel's command line (notos/outputs/qemu/command_line.py), the words that are added where the processor is
+# emulated, and where it is the only one; the most bytes that it may have.
 kernelParams=@kernelParams@
+emulatedParams=@emulatedParams@
+aloneParams=@aloneParams@
+longest=@longest@
 qemuTree=@qemuTree@
 # The command that builds, the one that logs in, and the port of 127.0.0.1 to which it connects.
 build=@build@
@@ -149,9 +160,10 @@ case $accel in
 kvm) cpu=host ;;
 tcg)
 	# What takes longest to emulate: copying byte by byte, page tables of five levels, saving registers of
-	# 256 bits, the kernel's tests of its own ciphers, and the kernel unpacking itself.
+	# 256 bits, and the kernel unpacking itself.
 	cpu=max,-erms,-fsrm,-la57,-xsave
-	kernelParams="$kernelParams cryptomgr.notests"
+	kernelParams="$kernelParams${emulatedParams:+ $emulatedParams}"
+	[ "$cpus" != 1 ] || kernelParams="$kernelParams${aloneParams:+ $aloneParams}"
 	# Entered directly a kernel knows of no screen: its real-mode code would have set one up.
 	case " $kernelParams ${KERNEL_PARAMS-}" in
 	*' console=tty'[0-9]*) ;;
@@ -237,38 +249,18 @@ if [ -r "$hostKey" ]; then
 	set -- -fw_cfg "name=opt/notos/ssh_host_key,file=$out" "$@"
 fi
 
-escaped "$folder/root.squashfs"
-root="file=$out,format=raw,readonly=on"
-drive=
-longest=2047
 if [ "$diskSize" != 0 ]; then
 	escaped "$disk"
+	[ -z "$secondDevice" ] || set -- -device "$secondDevice" "$@"
 	# What the machine frees is freed here too.
-	drive="file=$out,format=raw,discard=unmap,detect-zeroes=unmap"
-	kernelParams="realroot=/dev/vdb $kernelParams"
+	set -- -drive "$secondDrive,file=$out,format=raw,discard=unmap,detect-zeroes=unmap" "$@"
 fi
-case $machine in
-microvm)
-	# No ACPI, which costs time: QEMU tells the kernel by its command line where devices are, and what
-	# restarts the machine is a triple fault.
-	machine=microvm,acpi=off,rtc=on
-	kernelParams="$kernelParams qemu_fw_cfg.ioport=12@0x510:0:1:4 reboot=t"
-	# QEMU adds " virtio_mmio.device=512@0xfeb00000:12" for each of up to eight devices.
-	longest=$((longest - 8 * 38))
-	# Emulated, one processor alone: measuring the local timer takes 0.2 s, the PIT needs no measuring.
-	[ "$accel$cpus" != tcg1 ] || kernelParams="$kernelParams nolapic_timer"
-	[ -z "$drive" ] || set -- -drive "id=disk,if=none,$drive" -device virtio-blk-device,drive=disk "$@"
-	set -- -drive "id=root,if=none,$root" -device virtio-blk-device,drive=root \
-		-netdev "$network" -device virtio-net-device,netdev=net0 -device virtio-rng-device "$@"
-	;;
-*)
-	[ -z "$drive" ] || set -- -drive "index=1,if=virtio,$drive" "$@"
-	set -- -drive "index=0,if=virtio,media=cdrom,$root" \
-		-netdev "$network" -device virtio-net-pci,netdev=net0,romfile= -device virtio-rng-pci "$@"
-	;;
-esac
-append="console=ttyS0 systemConfig=$systemConfig $kernelParams${KERNEL_PARAMS:+ $KERNEL_PARAMS}"
-# An x86 kernel takes 2,047 bytes (COMMAND_LINE_SIZE); with more, the boot hangs without a word.
+set -- -netdev "$network" -device "$networkDevice" -device "$randomDevice" "$@"
+[ -z "$rootDevice" ] || set -- -device "$rootDevice" "$@"
+escaped "$folder/root.squashfs"
+set -- -drive "$rootDrive,file=$out,format=raw,readonly=on" "$@"
+append="$kernelParams${KERNEL_PARAMS:+ $KERNEL_PARAMS}"
+# With more the boot hangs without a word.
 length=$(printf %s "$append" | wc -c)
 [ "$length" -le "$longest" ] ||
 	fail "the kernel's command line has $length bytes, and $longest is the most; shorten KERNEL_PARAMS${KERNEL_PARAMS:+ or} kernel_params in the config"

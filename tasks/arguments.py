@@ -1,4 +1,4 @@
-"""The arguments of the command line: variables, tasks and options, and what is wrong with them.
+"""The arguments of the command line: tasks, options and their older form NAME=VALUE, and their mistakes.
 
 A mistake is found here, before doit meets it, and reported in one line.
 """
@@ -15,7 +15,7 @@ from doit.doit_cmd import DoitMain
 
 from notos.errors import UsageError
 from tasks import usage
-from tasks.usage import PASSED_ON, PASSED_ON_VARIABLES, VARIABLES, Variable, command
+from tasks.usage import CONFIG, OPTIONS, PASSED_ON, PASSED_ON_OPTIONS, Option, command
 
 # The commands of doit that we have, by name; tasks/manual.py documents them.
 _TAKEN = ("clean", "forget", "info", "list", "run")
@@ -39,7 +39,7 @@ Tasks = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Line:
-    """A command line: its variables, all other words, and whether --help is one of them."""
+    """A command line: --config and what is given as NAME=VALUE, all other words, whether --help is one."""
 
     variables: Mapping[str, str]
     words: Sequence[str]
@@ -47,27 +47,44 @@ class Line:
 
 
 def parse(words: Sequence[str]) -> Line:
-    """Tell variables from other words. Raises UsageError for one that is unknown, empty or given twice."""
+    """Separate --config and NAME=VALUE from other words.
+
+    Raises UsageError for a name that is unknown, empty or given twice. The value of an option may look like
+    anything. The options of a task stay among the words.
+    """
     variables: dict[str, str] = {}
     rest: list[str] = []
-    known: Sequence[Variable] = VARIABLES
+    known: Sequence[Option] = OPTIONS
     helped = False
-    for at, word in enumerate(words):
+    at = 0
+    while at < len(words):
+        word = words[at]
+        at += 1
         match = _VARIABLE.fullmatch(word)
-        passed_on = known is PASSED_ON_VARIABLES
+        passed_on = known is PASSED_ON_OPTIONS
         if word == "--" or (passed_on and not word.startswith("-") and not _names(match, known)):
-            rest += words[at:]
+            rest += words[at - 1 :]
             break
-        if word in ("-h", "--help"):
+        if word == f"--{CONFIG.name}":
+            if at == len(words):
+                raise UsageError(f"{word} wants a value", hint=f"for example {word} {CONFIG.example}")
+            _keep(CONFIG, words[at], word, variables)
+            at += 1
+        elif word.startswith(f"--{CONFIG.name}="):
+            _keep(CONFIG, word.partition("=")[2], f"--{CONFIG.name}", variables)
+        elif any(word == f"--{each.name}" for each in known):
+            rest += words[at - 1 : at + 1]
+            at += 1
+        elif word in ("-h", "--help"):
             helped = True
-        elif match:
+        elif match and not (_takes_value(rest) and not _names(match, known)):
             _take(match[1], match[2], known, variables)
         elif not word:
             raise UsageError("a word of the command line is empty", hint=command("help shows the commands"))
         else:
             rest.append(word)
             if word == PASSED_ON and not is_command(rest[0]):
-                known = PASSED_ON_VARIABLES
+                known = PASSED_ON_OPTIONS
     return Line(variables, rest, helped)
 
 
@@ -76,26 +93,41 @@ def is_command(word: str) -> bool:
     return word in COMMANDS and word not in usage.own_words()
 
 
-def _names(match: re.Match[str] | None, known: Iterable[Variable]) -> bool:
+def _names(match: re.Match[str] | None, known: Iterable[Option]) -> bool:
     return match is not None and any(each.name == match[1] for each in known)
 
 
-def _take(name: str, value: str, known: Sequence[Variable], variables: dict[str, str]) -> None:
+def _takes_value(words: Sequence[str]) -> bool:
+    """Return True if the last word may be an option that takes the next one as its value."""
+    return bool(words) and words[-1].startswith("--") and "=" not in words[-1]
+
+
+def _take(name: str, value: str, known: Sequence[Option], variables: dict[str, str]) -> None:
     found = [each for each in known if each.name == name]
     if not found:
-        near = nearest(name, [each.name for each in known])
-        if near:
-            hint = f'did you mean "{near}="?'
-        elif name.isupper():
-            hint = f"variables of the environment go first: {name}={value} {command('...')}"
-        else:
-            hint = f"the variables are {', '.join(sorted({f'{each.name}=' for each in known}))}"
-        raise UsageError(f"unknown variable: {name}=", hint=hint)
+        raise _unknown_variable(name, value, known)
+    _keep(found[0], value, f"{name}=", variables)
+
+
+def _unknown_variable(name: str, value: str, known: Sequence[Option]) -> UsageError:
+    near = nearest(name, [each.name for each in known])
+    if near:
+        hint = f'did you mean "{near}="?'
+    elif name.isupper():
+        hint = f"variables of the environment go first: {name}={value} {command('...')}"
+    else:
+        hint = f"the variables are {', '.join(sorted({f'{each.name}=' for each in known}))}"
+    return UsageError(f"unknown variable: {name}=", hint=hint)
+
+
+def _keep(option: Option, value: str, written: str, variables: dict[str, str]) -> None:
+    """Keep the value of an option, which the user has `written` as --NAME or as NAME=."""
     if not value:
-        raise UsageError(f"{name}= has no value", hint=f"for example {name}={found[0].example}")
-    if name in variables:
-        raise UsageError(f"{name}= is given twice", hint="leave one out")
-    variables[name] = value
+        blank = "" if written.endswith("=") else " "
+        raise UsageError(f"{written} has no value", hint=f"for example {written}{blank}{option.example}")
+    if option.name in variables:
+        raise UsageError(f"{written} is given twice", hint="leave one out")
+    variables[option.name] = value
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
@@ -121,10 +153,11 @@ def options(task: Any) -> CmdParse:
     return TaskParse([CmdOption(each) for each in task.params])
 
 
-def selected(tasks: Tasks, words: list[str], start: int = 0) -> list[Any]:
+def selected(tasks: Tasks, words: list[str], start: int = 0, *, given: Iterable[str] = ()) -> list[Any]:
     """Return the tasks that `words` name from `start` on, as doit does: by name, pattern or target.
 
     The program's own words for tasks (build) become the tasks' names in `words`, which doit reads next.
+    `given` are the names of options that the line has as NAME=VALUE.
     Raises UsageError, with the words as they were.
     """
     targets = {target: task for task in tasks.values() for target in task.targets}
@@ -138,12 +171,17 @@ def selected(tasks: Tasks, words: list[str], start: int = 0) -> list[Any]:
             matching = [task for name, task in tasks.items() if fnmatchcase(name, word)]
             if not matching:
                 raise UsageError(f"no task matches {word}", hint=command("list --all shows the tasks"))
+            for each in matching:
+                check_options(options(each), [], each.name, given=given)
             found += matching
         elif name in tasks:
             task = tasks[name]
             meta = task.meta or {}
             passes_on = "--" in meta.get("words", "") or name == PASSED_ON
-            rest = check_options(options(task), words[at:], word, passes_on=passes_on)
+            readers = {each: _readers(each, tasks) for each in {option.name for option in OPTIONS}}
+            rest = check_options(
+                options(task), words[at:], word, passes_on=passes_on, given=given, readers=readers
+            )
             at = len(words) - len(rest)
             found.append(task)
             if task.pos_arg:
@@ -161,6 +199,8 @@ def unknown_task(word: str, tasks: Tasks) -> UsageError:
     """Return the error for a word that is no task, with the one that it seems to mean."""
     from tasks import manual
 
+    if match := _VARIABLE.fullmatch(word):
+        return _unknown_variable(match[1], match[2], OPTIONS)
     group, colon, _ = word.partition(":")
     if colon and group in tasks:
         names = [name for name in tasks if name.startswith(f"{group}:")]
@@ -172,39 +212,88 @@ def unknown_task(word: str, tasks: Tasks) -> UsageError:
     return UsageError(f"unknown task: {word}", hint=hint)
 
 
-def check_options(parser: CmdParse, words: Sequence[str], of: str, *, passes_on: bool = False) -> list[str]:
+def check_options(
+    parser: CmdParse,
+    words: Sequence[str],
+    of: str,
+    *,
+    passes_on: bool = False,
+    given: Iterable[str] = (),
+    readers: Mapping[str, Sequence[str]] | None = None,
+) -> list[str]:
     """Return what follows the options among `words`. Raises UsageError for one that the task `of` lacks.
 
-    `of` is empty for the options that stand before all tasks.
+    `of` is empty for the options that stand before all tasks. `given` are the names of options that the line
+    has as NAME=VALUE, `readers` the tasks that have an option.
     """
     try:
         found, rest = getopt.getopt(list(words), parser.get_short(), parser.get_long())
     except getopt.GetoptError as error:
-        raise _wrong_option(error, parser, of, f"{of} -- ..." if passes_on else "") from None
+        raise _wrong_option(error, parser, of, f"{of} -- ..." if passes_on else "", readers or {}) from None
+    seen = set(given)
+    shared = {each.name: usage.option(each.name, each.metavar) for each in parser.options}
     for flag, value in found:
         option, _ = parser.get_option(flag)
+        if option.type is bool:
+            continue
+        if option.name in seen:
+            raise UsageError(f"{flag} is given twice", hint="leave one out")
+        seen.add(option.name)
+        if known := shared[option.name]:
+            _check_value(known, value, flag)
         try:
-            if option.type is not bool:
-                option.str2type(value)
+            option.str2type(value)
         except CmdParseError:
             wants = "it wants a number" if option.type is int else f"one of {', '.join(option.choices)}"
             raise UsageError(f"invalid value for {flag}: {value}", hint=wants) from None
+    for missing in (each for each in shared.values() if each and each.required and each.name not in seen):
+        written = f"--{missing.name}"
+        example = command(f"{of} {written} {missing.example}")
+        raise UsageError(f"missing option: {written} {missing.value}", hint=f"for example {example}")
     return rest
 
 
-def _wrong_option(error: getopt.GetoptError, parser: CmdParse, of: str, passing: str) -> UsageError:
+def _check_value(option: Option, value: str, written: str) -> None:
+    if not value:
+        raise UsageError(f"{written} has no value", hint=f"for example {written} {option.example}")
+    if wants := option.wants(value):
+        raise UsageError(f"invalid {option.name}: {value}", hint=f"it wants {wants}")
+
+
+def _readers(name: str, tasks: Tasks) -> list[str]:
+    """Return the tasks that have the option `name`, by the user's words."""
+    return [usage.user_word(task.name) for task in tasks.values() if name in _shared(task)]
+
+
+def _shared(task: Any) -> dict[str, Option]:
+    """Return the options of a task that may be given as NAME=VALUE, by their names."""
+    found = (usage.option(each["name"], each.get("metavar", "")) for each in task.params)
+    return {each.name: each for each in found if each}
+
+
+def _wrong_option(
+    error: getopt.GetoptError, parser: CmdParse, of: str, passing: str, readers: Mapping[str, Sequence[str]]
+) -> UsageError:
     where = command(f"help {of}".rstrip())
     dashes = "--" if f"--{error.opt}" in error.msg or len(error.opt) > 1 else "-"
     flag = f"{dashes}{error.opt}"
     names = [name for each in parser.options for name in (each.long, each.inverse) if name]
-    names += ["help"] if of else ["help", "version"]
+    names += ["config", "help"] if of else ["config", "help", "version"]
     if "requires argument" in error.msg:
         return UsageError(f"{flag} wants a value", hint=where)
+    shared = [each for each in OPTIONS if error.opt == each.name]
     if "must not have" in error.msg:
         return UsageError(f"{flag} takes no value", hint=where)
     if "unique prefix" in error.msg:
         begun = ", ".join(f"--{name}" for name in names if name.startswith(error.opt))
         return UsageError(f"ambiguous option: {flag}", hint=f"it may be {begun}")
+    if not of and shared:
+        hint = f"it follows its task: {command(f'TASK {flag} {shared[0].example}')}"
+        return UsageError(f"unknown option: {flag}", hint=hint)
+    if readers.get(error.opt):
+        return UsageError(
+            f"unknown option of {of}: {flag}", hint=f"it is for {', '.join(readers[error.opt])}"
+        )
     near = nearest(error.opt, names) if dashes == "--" else ""
     if near:
         hint = f'did you mean "--{near}"?'
@@ -215,23 +304,22 @@ def _wrong_option(error: getopt.GetoptError, parser: CmdParse, of: str, passing:
     return UsageError(f"unknown option{f' of {of}' if of else ''}: {flag}", hint=hint)
 
 
-def check_variables(
+def take_variables(
     named: Sequence[Any], tasks: Tasks, given: Mapping[str, str], *, command_name: str = ""
 ) -> None:
-    """Raise UsageError for a variable that no named task reads, and for a value that is none."""
-    read = {each.name: each for task in named for each in usage.variables(task.meta)}
-    for name, value in given.items():
-        if name == usage.CONFIG.name:
-            continue
-        if name not in read:
-            readers = [
-                usage.user_word(task.name)
-                for task in tasks.values()
-                if any(v.name == name for v in usage.variables(task.meta))
-            ]
+    """Give the `named` tasks the options that the line has as NAME=VALUE, but for config.
+
+    Raises UsageError for one that no named task has, and for an invalid value.
+    """
+    have = {name: each for task in named for name, each in _shared(task).items()}
+    values = {name: value for name, value in given.items() if name != CONFIG.name}
+    for name, value in values.items():
+        if name not in have:
+            readers = _readers(name, tasks)
             who = command_name or " and ".join(usage.user_word(task.name) for task in named)
             raise UsageError(
                 f"{who} does not read {name}=", hint=f"it is for {', '.join(readers)}" if readers else ""
             )
-        if wants := read[name].wants(value):
-            raise UsageError(f"invalid {name}: {value}", hint=f"it wants {wants}")
+        _check_value(have[name], value, f"{name}=")
+    for task in named:
+        task.cfg_values = values  # doit takes what the task has a parameter for

@@ -3,9 +3,11 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from notos import atomic
 from notos.home import own
 from tasks import reporter
-from tasks.graph import MACHINE, Task, build, params, step
+from tasks.config import FEATURES, MACHINE, build
+from tasks.graph import Task, action, params
 from tasks.image import RUNVM
 from tasks.usage import from_caller, usage
 
@@ -20,7 +22,7 @@ def task_boot_report() -> Task:
     """boot several times and report where the time goes"""
     return {
         "basename": NAME,
-        "actions": [step(tell)],
+        "actions": [action(tell)],
         "task_dep": ["runvm"],
         "params": params(
             runs=(5, "boots that count; one more is made first"),
@@ -42,7 +44,7 @@ def tell(runs: int, against: str, json: str, svg: str) -> None:
 
     if runs < 1:
         raise MachineError(f"--runs {runs} is no number of boots", hint="5 are usual")
-    if MACHINE.ssh.server == "none":
+    if not FEATURES.login:
         raise MachineError(
             "the machine has no ssh server whose banner could be waited for", hint="set ssh.server"
         )
@@ -61,7 +63,7 @@ def tell(runs: int, against: str, json: str, svg: str) -> None:
     report = boot_report.Report(MACHINE.name, accelerator, cpu, boots)
     boot_report.dump(report, written)
     drawn.parent.mkdir(parents=True, exist_ok=True)
-    drawn.write_text(waterfall.render(report))
+    atomic.write(drawn, waterfall.render(report), mode=None)
     print(f"{boot_report.heading(report)}\n\n{boot_report.table(report, before)}\n")
     for remark in boot_report.remarks(report, before):
         print(remark)

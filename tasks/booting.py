@@ -3,7 +3,8 @@
 import sys
 from typing import NoReturn
 
-from tasks.graph import FOLDER, Task, step
+from tasks.config import FOLDER
+from tasks.graph import Task, action
 from tasks.image import RUNVM
 from tasks.usage import usage
 
@@ -14,7 +15,7 @@ def task_boot() -> Task:
     Words after -- go to QEMU. The head of runvm.sh names the variables of the environment that it reads.
     """
     return {
-        "actions": [step(boot)],
+        "actions": [action(boot)],
         "task_dep": ["runvm"],
         "pos_arg": "words",
         "meta": usage(words="[-- QEMU'S OPTIONS]", example="-- -s"),
@@ -24,7 +25,7 @@ def task_boot() -> Task:
 def task_repl() -> Task:
     """boot the machine under a Python prompt, to try what a test can do"""
     return {
-        "actions": [step(prompt)],
+        "actions": [action(prompt)],
         "task_dep": ["runvm"],
         "meta": usage(),
     }

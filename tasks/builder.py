@@ -3,17 +3,23 @@
 import os
 
 from tasks import running
-from tasks.graph import CACHE, MACHINE, Task, step
-from tasks.usage import HOST, PORT, usage
+from tasks.config import CACHE, FEATURES, MACHINE
+from tasks.graph import Task, action
+from tasks.usage import HOST, PORT, options, usage
 
 
 def task_builder() -> Task:
     """print shell commands that make Nix on this host build in the machine"""
-    return {"actions": [step(show)], "meta": usage(HOST, PORT, piped=True)}
+    return {"actions": [action(show)], "params": options(HOST, PORT), "meta": usage(piped=True)}
 
 
-def show() -> None:
+def show(host: str | None, port: int | None) -> None:
     """Print what a shell evaluates. Raises ConfigError, MachineError, ToolError."""
     from notos.live import nix_builder
 
-    print(nix_builder.shell(MACHINE, CACHE, running.address(), os.environ.get("NIX_CONFIG", "")), end="")
+    print(
+        nix_builder.shell(
+            MACHINE, FEATURES, CACHE, running.address(host, port), os.environ.get("NIX_CONFIG", "")
+        ),
+        end="",
+    )

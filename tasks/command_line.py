@@ -74,7 +74,7 @@ def _run(given: Sequence[str]) -> int:
         from tasks import manual
 
         topics = [each for each in words if not each.startswith("-")]
-        # What follows a task may be the value of an option of its.
+        # What follows a task may be the value of one of its options.
         return manual.show(topics[1:] if topics[:1] == ["help"] else topics[:1], line.variables)
     if name == "completion":
         from tasks import completion
@@ -137,7 +137,9 @@ class Graph(NamespaceTaskLoader):  # type: ignore[misc]  # doit has no types
 
     def setup(self, opt_values: Mapping[str, Any]) -> None:
         """Load the graph of the config that the variables name. Raises InvalidDodoFile."""
-        doit_cmd._CMDLINE_VARS = dict(self._variables)
+        doit_cmd._CMDLINE_VARS = {
+            name: value for name, value in self._variables.items() if name == usage.CONFIG.name
+        }
         import dodo
 
         self.namespace = vars(dodo)
@@ -148,8 +150,8 @@ class Graph(NamespaceTaskLoader):  # type: ignore[misc]  # doit has no types
         name = cmd.get_name()
         tasks = {each.name: each for each in made}
         if name == "run":
-            named = arguments.selected(tasks, pos_args) or [tasks[BUILD]]
-            arguments.check_variables(named, tasks, self._variables)
+            named = arguments.selected(tasks, pos_args, given=self._variables) or [tasks[BUILD]]
+            arguments.take_variables(named, tasks, self._variables)
             return made
         for at, word in enumerate(pos_args):
             pos_args[at] = usage.task_name(word)
@@ -157,7 +159,7 @@ class Graph(NamespaceTaskLoader):  # type: ignore[misc]  # doit has no types
                 raise arguments.unknown_task(word, tasks)
         if name == "info" and len(pos_args) != 1:
             raise UsageError("info wants the name of one task", hint=f"for example {command('info runvm')}")
-        arguments.check_variables([], tasks, self._variables, command_name=name)
+        arguments.take_variables([], tasks, self._variables, command_name=name)
         return made
 
 

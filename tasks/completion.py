@@ -2,10 +2,11 @@
 
 The scripts call the hidden command `complete` with the words before the cursor, the last one maybe empty.
 It prints a candidate a line, with a tab and a description; no space follows one that ends in = or /.
+NAME=VALUE, the older form of options, is completed where the user has typed NAME=, and not offered.
 """
 
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +15,12 @@ from doit.exceptions import InvalidDodoFile
 from notos.errors import NotosError, UsageError
 from notos.home import own
 from tasks import arguments, command_line, manual, usage
-from tasks.usage import Kind, Variable, command, from_caller
+from tasks.usage import CONFIG, Kind, command, from_caller
 
 SHELLS = ("bash", "zsh", "fish")
 _YAML = (".yaml", ".yml")
 _FILES: Mapping[str, Kind] = {"FILE": "file", "DIR": "folder"}
+_CONFIG = f"--{CONFIG.name}"
 
 Candidate = tuple[str, str]
 
@@ -42,23 +44,17 @@ def complete(words: Sequence[str]) -> int:
 
 
 def _candidates(before: list[str], current: str) -> Iterator[Candidate]:
-    if manual.installed():
-        if before and before[-1] in ("-c", "--config"):
-            yield from _paths("", current, "yaml")
-            return
-        for at, word in enumerate(before[:-1]):
-            if word in ("-c", "--config"):
-                before[at : at + 2] = [f"config={before[at + 1]}"]
+    config, before = _config(before)
+    if config == "":
+        yield from _paths("", current, "yaml")
+        return
     name, equals, value = current.partition("=")
-    known = [each for each in usage.VARIABLES if each.name == name] if equals else []
-    tasks = _tasks(before)
+    tasks = _tasks(config)
     named = [usage.task_name(word) for word in before if usage.task_name(word) in tasks]
     task = tasks[named[-1]] if named else None
     first = next((word for word in before if not word.startswith("-") and "=" not in word), "")
-    read = usage.variables(task.meta) if task else ()
-    if known:
-        chosen = next((each for each in read if each.name == name), known[0])
-        yield from _paths(f"{name}=", value, chosen.kind)
+    if equals and (kind := _kind(task, name)):
+        yield from _paths(f"{name}=", value, kind)
     elif task and (kind := _wanted(task, before[-1])):
         yield from _paths("", current, kind)
     elif current.startswith("-"):
@@ -68,23 +64,44 @@ def _candidates(before: list[str], current: str) -> Iterator[Candidate]:
     elif first == "new" and manual.installed():
         yield from _paths("", current, "folder")
     elif task and task.name == usage.PASSED_ON:
-        yield from _variables(read, before)
+        yield from (each for each in _options(task, first) if each[0] not in before)
     elif task and task.pos_arg and task.meta.get("takes") != "tasks":
-        yield from _variables(read, before)
         yield from _paths("", current, "file")
     else:
         yield from ((each.name, each.doc or "") for each in tasks.values())
         yield from ((word, tasks[name].doc) for word, name in usage.own_words().items() if name in tasks)
         if first in ("", "help"):
             yield from ((each, what.doc) for each, what in manual.commands().items())
-        yield from _variables(read, before)
 
 
-def _tasks(before: Iterable[str]) -> Mapping[str, Any]:
+def _config(before: Sequence[str]) -> tuple[str | None, list[str]]:
+    """Return the config that `before` names, empty where its value is the next word; and the other words."""
+    flags = (_CONFIG, "-c") if manual.installed() else (_CONFIG,)
+    config = None
+    rest: list[str] = []
+    words = iter(before)
+    for word in words:
+        if word == _CONFIG or (word in flags and not rest):  # after a command, -c is an option of its
+            config = next(words, "")
+        elif word.startswith((f"{_CONFIG}=", f"{CONFIG.name}=")):
+            config = word.partition("=")[2]
+        else:
+            rest.append(word)
+    return config, rest
+
+
+def _kind(task: Any, written: str) -> Kind | None:
+    """Return the kind of value of an option, which is `written` as --NAME or NAME. None if it is unknown."""
+    name = written.removeprefix("--")
+    if task and (kind := _wanted(task, f"--{name}")):
+        return kind
+    return next((each.kind for each in usage.OPTIONS if each.name == name), None)
+
+
+def _tasks(config: str | None) -> Mapping[str, Any]:
     """All tasks of the config that is named; none of a broken one."""
-    variables = dict(word.split("=", 1) for word in before if word.startswith("config="))
     try:
-        return command_line.load(variables)
+        return command_line.load({CONFIG.name: config} if config else {})
     except (InvalidDodoFile, NotosError, OSError):
         return {}
 
@@ -93,12 +110,14 @@ def _wanted(task: Any, word: str) -> Kind | None:
     """The kind of path that the option `word` of a task takes as its value."""
     for each in arguments.options(task).options:
         if word == f"--{each.long}" and each.type is not bool:
-            return _FILES.get(each.metavar, "text")
+            shared = usage.option(each.name, each.metavar)
+            return shared.kind if shared else _FILES.get(each.metavar, "text")
     return None
 
 
 def _options(task: Any, first: str) -> Iterator[Candidate]:
     yield "--help", "show help"
+    yield _CONFIG, CONFIG.help
     if task:
         for each in arguments.options(task).options:
             yield f"--{each.long}", each.help
@@ -107,15 +126,6 @@ def _options(task: Any, first: str) -> Iterator[Candidate]:
         yield from ((part.split()[0], text) for names, text in rows for part in names.split(", "))
     elif not first:
         yield "--version", "versions of Notos, doit and Python"
-        if manual.installed():
-            yield "--config", "the config"
-
-
-def _variables(read: Iterable[Variable], before: Iterable[str]) -> Iterator[Candidate]:
-    given = {word.partition("=")[0] for word in before if "=" in word}
-    for each in (usage.CONFIG, *read):
-        if each.name not in given:
-            yield f"{each.name}=", each.help
 
 
 def _paths(prefix: str, value: str, kind: Kind) -> Iterator[Candidate]:

@@ -7,7 +7,7 @@ from pathlib import Path
 from doit.exceptions import InvalidDodoFile
 
 from tasks import image
-from tasks.graph import CACHE, FOLDER, LOCK
+from tasks.config import CACHE, FOLDER, LOCK
 
 _MINE = "change its owner or mode, or work in a copy of yours"
 _CACHE = "set NOTOS_CACHE to a folder of yours"

@@ -3,23 +3,17 @@
 import shlex
 from pathlib import Path
 
+from notos import atomic
+from notos.cache import Cache
 from notos.errors import NotosError
 from notos.home import in_checkout, own, packaged
 from tasks import project, tools
-from tasks.graph import (
-    CACHE,
-    CONFIG,
-    MACHINE,
-    Task,
-    build,
-    derived,
-    intact,
-    manifest,
-    settings,
-    step,
-    write_if_changed,
-)
+from tasks.config import CACHE, CONFIG, FEATURES, MACHINE, build, manifest
+from tasks.graph import Task, action
+from tasks.inputs import recorded
 from tasks.kernel import VMLINUZ
+from tasks.targets import write_if_changed
+from tasks.uptodate import Derived
 
 INITRD = build("initrd")
 SQUASHFS = build("root.squashfs")
@@ -27,17 +21,15 @@ RUNVM = build("runvm.sh")
 TEMPLATE = own("scripts/runvm.sh")
 WAIT_FOR_SSH = packaged("live/wait_for_ssh.py")  # what runvm.sh waits with for the ssh server
 LINK = "result"
-LINK_BESIDE = f".{LINK}.new"  # renamed to the link
+LINK_BESIDE = str(atomic.beside(Path(LINK)))  # renamed to the link
 
 
 def task_initrd() -> Task:
     """pack the closure of stage 1"""
-    level = MACHINE.initrd.compression_level
     return {
-        "actions": [step(pack_initrd)],
+        "actions": [action(pack_initrd)],
         "file_dep": [manifest("stage1")],
         "targets": [INITRD],
-        "uptodate": [settings(level, pack_initrd), intact()],
         "clean": True,
     }
 
@@ -55,10 +47,9 @@ def pack_initrd() -> None:
 def task_squashfs() -> Task:
     """pack the closure of the toplevel"""
     return {
-        "actions": [step(pack_squashfs)],
+        "actions": [action(pack_squashfs)],
         "file_dep": [manifest("toplevel")],
         "targets": [SQUASHFS],
-        "uptodate": [settings({"system.compression": MACHINE.system.compression}, pack_squashfs), intact()],
         "clean": True,
     }
 
@@ -75,22 +66,13 @@ def pack_squashfs() -> None:
 
 def task_runvm() -> Task:
     """write runvm.sh, which boots the machine in QEMU"""
-    values = {
-        "vm": vars(MACHINE.vm) | {"forward": {str(host): to for host, to in MACHINE.vm.forward.items()}},
-        "kernel_params": MACHINE.kernel_params,
-        "disk": MACHINE.disk and MACHINE.disk.size,
-        "cache": str(CACHE.root),
-        "ssh": MACHINE.ssh.server,
-        "program": program(),
-        "network": vars(MACHINE.network),
-    }
     return {
-        "actions": [step(write_runvm)],
+        "actions": [action(write_runvm)],
         "file_dep": [TEMPLATE, WAIT_FOR_SSH, manifest("toplevel"), tools.target("qemu")],
         # The lock first: without a network or with an unknown package nothing else runs before its error.
         "task_dep": ["lock", "initrd", "squashfs", "kernel:build"],
         "targets": [RUNVM, build(Path(WAIT_FOR_SSH).name), LINK],
-        "uptodate": [settings(values, write_runvm), derived(least_memory), intact()],
+        "uptodate": [Derived("least memory", least_memory)],
         "clean": True,
     }
 
@@ -101,17 +83,14 @@ def write_runvm() -> None:
     from notos.outputs.qemu import script
 
     qemu, toplevel = tools.tree("qemu"), project.get("toplevel")
-    keys = ssh_key.ensure(CACHE, qemu)
+    keys = ssh_key.ensure(Cache(Path(cache_folder())), qemu)
     least = _least_memory()
     script.check_memory(MACHINE, least)
-    text = script.render(MACHINE, toplevel, qemu, keys, least=least, program=program())
+    text = script.render(MACHINE, FEATURES, toplevel, qemu, keys, least=least, program=program())
     write_if_changed(RUNVM, text.encode(), mode=0o755)
     write_if_changed(build(Path(WAIT_FOR_SSH).name), Path(WAIT_FOR_SSH).read_bytes())
     if not linked():
-        beside = Path(LINK_BESIDE)
-        beside.unlink(missing_ok=True)
-        beside.symlink_to(RUNVM)
-        beside.replace(LINK)
+        atomic.link(Path(LINK), RUNVM)
 
 
 def linked() -> bool:
@@ -119,15 +98,15 @@ def linked() -> bool:
     return Path(LINK).is_symlink() and str(Path(LINK).readlink()) == RUNVM
 
 
-def least_memory() -> dict[str, int]:
-    """Return the least memory in MiB with which the machine boots; nothing if it cannot be found.
+def least_memory() -> int | None:
+    """Return the least memory in MiB with which the machine boots; None if it cannot be found.
 
     A file that is missing or damaged is an error of write_runvm, and a reason for other tasks to run.
     """
     try:
-        return {"vm.memory, at least": _least_memory()}
+        return _least_memory()
     except (NotosError, OSError):
-        return {}
+        return None
 
 
 def _least_memory() -> int:
@@ -135,10 +114,17 @@ def _least_memory() -> int:
     from notos.outputs.qemu import memory
 
     unpacked = sum(each.nar_size for each in project.STORE.closure([project.get("stage1")]))
-    return memory.least(MACHINE, vmlinuz=Path(VMLINUZ), initrd=Path(INITRD), unpacked=unpacked)
+    return memory.least(FEATURES, vmlinuz=Path(VMLINUZ), initrd=Path(INITRD), unpacked=unpacked)
 
 
+@recorded
+def cache_folder() -> str:
+    """Return the folder that runvm.sh finds QEMU and the machine's keys in."""
+    return str(CACHE.root)
+
+
+@recorded
 def program() -> str:
     """Return what the user types for tasks of this machine, whichever command built it."""
     name = "./doit" if in_checkout() else "notos"
-    return name if str(CONFIG) == "config.yaml" else f"{name} config={shlex.quote(str(CONFIG))}"
+    return name if str(CONFIG) == "config.yaml" else f"{name} --config {shlex.quote(str(CONFIG))}"

@@ -10,18 +10,21 @@ from typing import TYPE_CHECKING
 from notos.kernel import requirements
 from notos.system import contents
 from tasks import kernel_package, kernel_source, project, sets, tools
-from tasks.graph import CACHE, MACHINE, Task, build, intact, manifest, settings, step
-from tasks.usage import FRAGMENT, usage
+from tasks.config import CACHE, FEATURES, MACHINE, build, manifest
+from tasks.graph import Task, action
+from tasks.usage import FRAGMENT, options, usage
 
 if TYPE_CHECKING:
-    from notos.kernel.modules import Kernel
+    from notos.kernel.modules import Modules
 
 CONFIG = build("kernel.config")
 VMLINUZ = build("vmlinuz")
 VMLINUX = build("vmlinux")
-MADE = kernel_package if MACHINE.kernel.source is None else kernel_source
-MODULES = list(MACHINE.kernel.modules)
-FIRMWARE = [contents.FIRMWARE] if MACHINE.kernel.firmware else []
+
+
+def firmware_sets() -> list[str]:
+    """The set of packages with firmware, where the config names some."""
+    return [contents.FIRMWARE] if MACHINE.kernel.firmware else []
 
 
 def task_kernel() -> Iterator[Task]:
@@ -29,36 +32,37 @@ def task_kernel() -> Iterator[Task]:
 
     kernel:menuconfig edits its configuration, kernel:diffconfig compares it with what was asked for.
     """
-    yield from MADE.tasks(CONFIG, VMLINUZ, VMLINUX)
+    made = kernel_package if MACHINE.kernel.source is None else kernel_source
+    yield from made.tasks(CONFIG, VMLINUZ, VMLINUX)
     yield {
         "name": "menuconfig",
         "doc": "edit the kernel's configuration in its menu and write the changes as a fragment",
-        "actions": [(step(MADE.menuconfig), [CONFIG])],
-        "task_dep": MADE.EDITED,
-        "meta": usage(FRAGMENT, example="to=mine.config"),
+        "actions": [(action(made.menuconfig), [CONFIG])],
+        "task_dep": made.EDITED,
+        "params": options(FRAGMENT),
+        "meta": usage(example="--to mine.config"),
     }
     yield {
         "name": "diffconfig",
         "doc": "show what is asked of the configuration, and what came out",
-        "actions": [(step(MADE.diffconfig), [CONFIG])],
-        "task_dep": MADE.EDITED,
+        "actions": [(action(made.diffconfig), [CONFIG])],
+        "task_dep": made.EDITED,
         "meta": usage(),
     }
 
 
 def system_modules() -> list[str]:
     """What modprobe finds in the running system: what the config names, and what the boot asks for."""
-    later = [each.module for each in requirements.requirements(MACHINE) if not each.early]
+    later = [each.module for each in FEATURES.requirements if not each.early]
     return list(dict.fromkeys([*MACHINE.kernel.system_modules, *later]))
 
 
 def task_modules() -> Task:
     """pick the modules that are wanted, with what they need"""
     return {
-        "actions": [step(pick)],
-        "file_dep": [manifest("kernel"), CONFIG, tools.target("image"), *map(sets.path, FIRMWARE)],
+        "actions": [action(pick)],
+        "file_dep": [manifest("kernel"), CONFIG, tools.target("image"), *map(sets.path, firmware_sets())],
         "targets": [manifest("modules"), manifest("system-modules")],
-        "uptodate": [settings([kernel_package.NEEDS, MODULES, system_modules()], pick), intact()],
         "clean": True,
     }
 
@@ -69,13 +73,12 @@ def pick() -> None:
     from notos.kernel import kconfig, modules, package
 
     symbols = kconfig.symbols(Path(CONFIG).read_text())
-    loaded = list(
-        dict.fromkeys([*MODULES, *requirements.implied(symbols, requirements.requirements(MACHINE))])
-    )
-    opened = modules.Kernel(project.tree("kernel"))
+    implied = requirements.implied(symbols, FEATURES.requirements)
+    loaded = list(dict.fromkeys([*MACHINE.kernel.modules, *implied]))
+    opened = modules.Modules(project.tree("kernel"))
     _check_named(opened)
     version = package.version(opened.release)
-    firmware = unpack([deb for name in FIRMWARE for deb in sets.debs(name, CACHE)])
+    firmware = unpack([deb for name in firmware_sets() for deb in sets.debs(name, CACHE)])
     depmod = tools.command("image", "depmod")
     for target, names, name in (
         ("modules", loaded, f"linux-{version}-shrunk"),
@@ -85,7 +88,7 @@ def pick() -> None:
         project.add(target, name, modules.shrink(opened, closure, depmod, firmware=firmware))
 
 
-def _check_named(opened: "Kernel") -> None:
+def _check_named(opened: "Modules") -> None:
     """Raise KernelError naming every module of the config that the kernel lacks."""
     from notos import errors
 

@@ -3,19 +3,13 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+from notos.kernel import requirements
 from notos.system import contents
 from tasks import project, sets
-from tasks.graph import CACHE, MACHINE, Task, intact, manifest, settings, step, write_if_changed
+from tasks.config import CACHE, FEATURES, MACHINE, manifest
+from tasks.graph import Task, action
+from tasks.targets import write_if_changed
 
-# What of the config says what the machine needs of any kernel.
-NEEDS = {
-    "network": MACHINE.network.method,
-    "nix": MACHINE.nix.enable,
-    "disk": MACHINE.disk is not None,
-    "ssh": MACHINE.ssh.server != "none",
-    "vm.machine": MACHINE.vm.machine,
-    "vm.cpus": MACHINE.vm.cpus > 1,
-}
 EDITED = ["kernel:configure"]
 
 
@@ -24,29 +18,26 @@ def tasks(config: str, vmlinuz: str, vmlinux: str) -> Iterator[Task]:
     yield {
         "name": "fetch",
         "doc": "open the kernel's package",
-        "actions": [step(fetch)],
+        "actions": [action(fetch)],
         "file_dep": [sets.path(contents.KERNEL)],
         "task_dep": ["fetch"],
         "targets": [manifest("kernel")],
-        "uptodate": [settings({}, fetch), intact()],
         "clean": True,
     }
     yield {
         "name": "configure",
         "doc": "check that the kernel can do what the machine needs",
-        "actions": [(step(configure), [config])],
+        "actions": [(action(configure), [config])],
         "file_dep": [manifest("kernel")],
         "targets": [config],
-        "uptodate": [settings(NEEDS, configure), intact()],
         "clean": True,
     }
     yield {
         "name": "build",
         "doc": "put vmlinuz in its place, and vmlinux for emulation",
-        "actions": [(step(put), [vmlinuz, vmlinux])],
+        "actions": [(action(put), [vmlinuz, vmlinux])],
         "file_dep": [manifest("kernel"), config],
         "targets": [vmlinuz, vmlinux],
-        "uptodate": [settings({}, put), intact()],
         "clean": True,
     }
 
@@ -55,28 +46,28 @@ def fetch() -> None:
     """Put the kernel's package into the store: vmlinuz, config and all modules."""
     from notos.debian.unpack import unpack
     from notos.kernel import package as kernel_package
-    from notos.kernel.modules import Kernel
+    from notos.kernel.modules import Modules
 
     tree = kernel_package.shape(unpack(sets.debs(contents.KERNEL, CACHE)))
-    project.add("kernel", f"linux-{kernel_package.version(Kernel(tree).release)}", tree)
+    project.add("kernel", f"linux-{kernel_package.version(Modules(tree).release)}", tree)
 
 
 def configure(config: str) -> None:
     """Check the configuration, and put it where one can read it."""
-    from notos.kernel import kconfig, requirements
+    from notos.kernel import kconfig
 
     text = (project.STORE.location(project.get("kernel")) / "config").read_bytes()
-    requirements.check(kconfig.symbols(text.decode()), requirements.requirements(MACHINE))
+    requirements.check(kconfig.symbols(text.decode()), FEATURES.requirements)
     write_if_changed(config, text)
 
 
 def put(vmlinuz: str, vmlinux: str) -> None:
     """Copy vmlinuz out of the store; beside it the kernel unpacked, or nothing if it cannot be started so."""
-    from notos.kernel import package as kernel_package
+    from notos.kernel import vmlinux as elf
 
     packed = (project.STORE.location(project.get("kernel")) / "vmlinuz").read_bytes()
     write_if_changed(vmlinuz, packed)
-    write_if_changed(vmlinux, kernel_package.uncompressed(packed) or b"")
+    write_if_changed(vmlinux, elf.uncompressed(packed) or b"")
 
 
 def menuconfig(_config: str) -> None:
@@ -91,8 +82,8 @@ def menuconfig(_config: str) -> None:
 
 def diffconfig(config: str) -> None:
     """Print what the machine needs, and what the kernel has."""
-    from notos.kernel import kconfig, requirements
+    from notos.kernel import kconfig
 
     symbols = kconfig.symbols(Path(config).read_text())
-    for each in requirements.requirements(MACHINE):
+    for each in FEATURES.requirements:
         print(f"  {each.symbol:<28} {symbols.get(each.symbol, 'n'):<4} needed {each.why}")

@@ -6,32 +6,21 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from notos import atomic
 from notos.home import own
 from notos.system import contents
 from tasks import project, reporter, sets, tools
-from tasks.graph import (
-    CACHE,
-    FOLDER,
-    HOST,
-    LOADED,
-    MACHINE,
-    Task,
-    build,
-    intact,
-    manifest,
-    present,
-    settings,
-    step,
-    write_if_changed,
-)
-from tasks.kernel_package import NEEDS, put
-from tasks.usage import FRAGMENT, from_caller
+from tasks.config import CACHE, FEATURES, FOLDER, HOST, MACHINE, build, gives, manifest, place
+from tasks.graph import Task, action
+from tasks.kernel_package import put
+from tasks.targets import write_if_changed
+from tasks.uptodate import Present
+from tasks.usage import from_caller
 
 if TYPE_CHECKING:
     from notos.kernel.kbuild import Kbuild
     from notos.kernel.kconfig import Request
 
-KERNEL = MACHINE.kernel
 BASES = ("tinyconfig", "defconfig", "x86_64_defconfig")  # of the kernel's own; else it is a file
 SOURCE = build("kernel-source.json")
 OUTPUT = build("kernel")
@@ -41,51 +30,37 @@ EDITED = ["kernel:fetch"]
 
 def tasks(config: str, vmlinuz: str, vmlinux: str) -> Iterator[Task]:
     """The three steps; `config`, `vmlinuz` and `vmlinux` are what the last two make."""
-    archive = [sets.path(contents.SOURCE)] if KERNEL.source and KERNEL.source.package else []
-    base = [] if KERNEL.base in BASES else [KERNEL.base]
+    archive = [sets.path(contents.SOURCE)] if MACHINE.kernel.source and MACHINE.kernel.source.package else []
+    base = [] if MACHINE.kernel.base in BASES else [MACHINE.kernel.base]
     yield {
         "name": "fetch",
         "doc": "unpack the kernel's source, and patch it",
-        "actions": [step(fetch)],
-        "file_dep": [*archive, *KERNEL.patches, tools.target("kernel")],
+        "actions": [action(fetch)],
+        "file_dep": [*archive, *MACHINE.kernel.patches, tools.target("kernel")],
         "task_dep": ["fetch"],
         "targets": [SOURCE],
-        "uptodate": [settings([vars(KERNEL.source), KERNEL.patches], fetch), present(where), intact()],
+        "uptodate": [Present(where)],
         "clean": True,
     }
     yield {
         "name": "configure",
         "doc": "configure the kernel, and check that it is as asked and as the machine needs",
-        "actions": [(step(configure), [config])],
-        "file_dep": [SOURCE, tools.target("kernel"), *base, *KERNEL.fragments],
+        "actions": [(action(configure), [config])],
+        "file_dep": [SOURCE, tools.target("kernel"), *base, *MACHINE.kernel.fragments],
         "targets": [config],
-        "uptodate": [
-            settings(
-                [
-                    NEEDS,
-                    KERNEL.base,
-                    KERNEL.fragments,
-                    dict(KERNEL.options),
-                    bool(KERNEL.signing_key),
-                ],
-                configure,
-            ),
-            intact(),
-        ],
         "clean": True,
     }
     yield {
         "name": "build",
         "doc": "compile the kernel and its modules; vmlinuz, and vmlinux for emulation",
-        "actions": [(step(compile_), [config, vmlinuz, vmlinux])],
+        "actions": [(action(compile_), [config, vmlinuz, vmlinux])],
         "file_dep": [
             SOURCE,
             tools.target("kernel"),
             config,
-            *([KERNEL.signing_key] if KERNEL.signing_key else []),
+            *([MACHINE.kernel.signing_key] if MACHINE.kernel.signing_key else []),
         ],
         "targets": [manifest("kernel"), vmlinuz, vmlinux],
-        "uptodate": [settings({}, compile_), intact()],
         "clean": True,
     }
 
@@ -94,10 +69,10 @@ def fetch() -> None:
     """Have the source in the cache, and say which it is."""
     from notos.kernel import source as kernel_source
 
-    assert KERNEL.source is not None
-    sha256 = KERNEL.source.sha256 or sets.hashes(contents.SOURCE)[str(KERNEL.source.package)]
+    assert MACHINE.kernel.source is not None
+    sha256 = MACHINE.kernel.source.sha256 or sets.hashes(contents.SOURCE)[str(MACHINE.kernel.source.package)]
     reporter.show("unpacking the kernel's source …")
-    patches = [Path(each) for each in KERNEL.patches]
+    patches = [Path(each) for each in MACHINE.kernel.patches]
     key = kernel_source.ensure(CACHE, CACHE.download(sha256), sha256, patches, tools.tree("kernel"))
     write_if_changed(SOURCE, json.dumps({"key": key}).encode())
 
@@ -121,8 +96,8 @@ def _kbuild() -> "Kbuild":
         source=CACHE.source(_key()),
         output=Path(OUTPUT).absolute(),
         ccache=CACHE.ccache,
-        build=HOST.build(MACHINE.build, LOADED.gives),
-        signing_key=Path(KERNEL.signing_key) if KERNEL.signing_key else None,
+        build=HOST.build(MACHINE.build, gives),
+        signing_key=Path(MACHINE.kernel.signing_key) if MACHINE.kernel.signing_key else None,
     )
 
 
@@ -130,7 +105,8 @@ def _signed_by() -> str:
     """The hash of the key that signs modules: make would go by its time."""
     import hashlib
 
-    return hashlib.sha256(Path(KERNEL.signing_key).read_bytes()).hexdigest() if KERNEL.signing_key else ""
+    key = MACHINE.kernel.signing_key
+    return hashlib.sha256(Path(key).read_bytes()).hexdigest() if key else ""
 
 
 def _asked() -> "list[Request]":
@@ -139,18 +115,18 @@ def _asked() -> "list[Request]":
     from notos.kernel import kbuild, kconfig
 
     asked, problems = [], []
-    for each in KERNEL.fragments:
+    for each in MACHINE.kernel.fragments:
         try:
             asked += kconfig.fragment(_read(each), _shown(each))
         except KernelError as error:
             problems.append(error.message)
     if problems:
         raise KernelError("\n".join(problems))
-    for symbol, value in KERNEL.options.items():
-        asked.append(kconfig.option(symbol, value, LOADED.place("kernel", "options", symbol)))
-    if KERNEL.signing_key:
-        place = LOADED.place("kernel", "signing_key")
-        asked.append(kconfig.option("MODULE_SIG_KEY", kbuild.KEY, place))
+    for symbol, value in MACHINE.kernel.options.items():
+        asked.append(kconfig.option(symbol, value, place("kernel", "options", symbol)))
+    if MACHINE.kernel.signing_key:
+        line = place("kernel", "signing_key")
+        asked.append(kconfig.option("MODULE_SIG_KEY", kbuild.KEY, line))
     return asked
 
 
@@ -173,7 +149,7 @@ def _read(path: str) -> str:
 
 
 def _resolved(asked: "list[Request]") -> str:
-    base = KERNEL.base if KERNEL.base in BASES else Path(KERNEL.base).read_bytes()
+    base = MACHINE.kernel.base if MACHINE.kernel.base in BASES else Path(MACHINE.kernel.base).read_bytes()
     return _kbuild().resolve(base, [str(each) for each in asked])
 
 
@@ -188,8 +164,7 @@ def configure(config: str) -> None:
     source = CACHE.source(_key())
     if problems := kconfig.unmet(asked, symbols):
         raise kconfig.explained(problems, source, symbols, hint="change kernel.options or the fragments")
-    needs = requirements.requirements(MACHINE)
-    if lacking := requirements.lacking(symbols, needs):
+    if lacking := requirements.lacking(symbols, FEATURES.requirements):
         said = {each.symbol: each.where for each in asked}
         problems = [Request(each.symbol, "y", said.get(each.symbol, ""), each.why) for each in lacking]
         raise kconfig.explained(
@@ -205,10 +180,10 @@ def configure(config: str) -> None:
 def compile_(config: str, vmlinuz: str, vmlinux: str) -> None:
     """Compile, and put what came of it into the store."""
     from notos.kernel import package as kernel_package
-    from notos.kernel.modules import Kernel
+    from notos.kernel.modules import Modules
 
     tree = _kbuild().compile(Path(config).read_text(), Path(LOG), _progress)
-    project.add("kernel", f"linux-{kernel_package.version(Kernel(tree).release)}", tree)
+    project.add("kernel", f"linux-{kernel_package.version(Modules(tree).release)}", tree)
     put(vmlinuz, vmlinux)
 
 
@@ -216,7 +191,7 @@ def _progress(done: int, total: int, name: str) -> None:
     reporter.show(f"kernel:build: compiling {done} of {total}: {name}")
 
 
-def menuconfig(_config: str) -> None:
+def menuconfig(_config: str, to: str | None) -> None:
     """Edit the configuration, and write what changed to a fragment. Raises KernelError."""
     from notos.kernel import kconfig
 
@@ -226,15 +201,12 @@ def menuconfig(_config: str) -> None:
     if not lines:
         print("nothing was changed")
         return
-    given = FRAGMENT.get()
-    target = from_caller(given) if given else Path(FOLDER, "menuconfig.config")
+    target = from_caller(to) if to else Path(FOLDER, "menuconfig.config")
     target.parent.mkdir(parents=True, exist_ok=True)
-    had = target.read_text() if given and target.exists() else ""
-    beside = target.with_name(f".{target.name}.new")
-    beside.write_text(kconfig.replaced(had, lines))
-    beside.replace(target)
+    had = target.read_text() if to and target.exists() else ""
+    atomic.write(target, kconfig.replaced(had, lines), mode=None, durable=True)
     print("\n".join(lines))
-    named = any(Path(each).samefile(target) for each in KERNEL.fragments)
+    named = any(Path(each).samefile(target) for each in MACHINE.kernel.fragments)
     print(f"written to {target}" + ("" if named else "; add it to kernel.fragments to keep it"))
 
 

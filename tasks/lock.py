@@ -5,31 +5,26 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from notos.lock.request import Request
 from notos.system import contents
 from tasks import reporter, sets
-from tasks.graph import (
-    CACHE,
-    HOST,
-    LOCK,
-    MACHINE,
-    Task,
-    intact,
-    present,
-    settings,
-    step,
-    unless_asked,
-)
+from tasks.config import CACHE, FEATURES, HOST, LOCK, MACHINE
+from tasks.graph import Task, action
+from tasks.inputs import recorded
 from tasks.session import asked_for
+from tasks.uptodate import Present, UnlessAsked
 
 if TYPE_CHECKING:
     from notos.config.model import Debian
     from notos.debian.download import Progress
     from notos.debian.mirror import Mirrors
-    from notos.lock.lockfile import LockedPackage
+    from notos.debian.package import LockedPackage
 
 
-REQUESTS = contents.requests(MACHINE)
-DEBIAN = {"suite": MACHINE.debian.suite, "components": list(MACHINE.debian.components)}
+@recorded
+def requests() -> dict[str, dict[str, Request]]:
+    """What config.lock must cover."""
+    return contents.requests(MACHINE, FEATURES)
 
 
 def task_lock() -> Task:
@@ -38,21 +33,9 @@ def task_lock() -> Task:
     Named on the command line, it moves to the newest versions and prints what changed.
     """
     return {
-        "actions": [step(choose)],
-        "targets": [LOCK, *map(sets.path, REQUESTS)],
-        "uptodate": [
-            unless_asked(),
-            settings(
-                [
-                    {
-                        name: {each: vars(how) for each, how in asked.items()}
-                        for name, asked in REQUESTS.items()
-                    },
-                    DEBIAN,
-                ]
-            ),
-            intact(),
-        ],
+        "actions": [action(choose)],
+        "targets": [LOCK, *map(sets.path, requests())],
+        "uptodate": [UnlessAsked()],
     }
 
 
@@ -65,7 +48,7 @@ def choose() -> None:
     old = lockfile.read(Path(LOCK))
     archive = Archive(MACHINE.debian, CACHE, progress=_show, where=_mirrors)
     new = resolve(
-        REQUESTS,
+        requests(),
         suite=MACHINE.debian.suite,
         base=None if asked_for("lock") else old,
         archive=archive,
@@ -80,21 +63,21 @@ def choose() -> None:
     elif asked_for("lock"):
         reporter.clear()
         print(f"{LOCK} has the newest versions already")
-    sets.write(new, REQUESTS)
+    sets.write(new, requests())
 
 
 def task_fetch() -> Task:
     """download and verify the packages"""
     return {
-        "actions": [step(fetch)],
-        "file_dep": [*map(sets.path, REQUESTS)],
-        "uptodate": [present(debs)],
+        "actions": [action(fetch)],
+        "file_dep": [*map(sets.path, requests())],
+        "uptodate": [Present(debs)],
     }
 
 
 def debs() -> list[Path]:
     """Where all the .debs are to be."""
-    found = [CACHE.download(sha256) for name in REQUESTS for sha256 in sets.hashes(name).values()]
+    found = [CACHE.download(sha256) for name in requests() for sha256 in sets.hashes(name).values()]
     tarball = MACHINE.kernel.source.sha256 if MACHINE.kernel.source else None
     return [*found, *([CACHE.download(tarball)] if tarball else [])]
 
@@ -108,7 +91,7 @@ def fetch() -> None:
 
     locked = lockfile.read(Path(LOCK))
     assert locked is not None, "the task lock has made it"
-    download([each for name in REQUESTS for each in locked.set(name)])
+    download([each for name in requests() for each in locked.set(name)])
     source = MACHINE.kernel.source
     if source is not None and source.url is not None and source.sha256 is not None:
         hint = "check kernel.source in the config"

@@ -2,14 +2,14 @@
 
 import shutil
 import textwrap
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from doit.cmdparse import CmdParse
 
 from tasks import arguments, command_line, usage
-from tasks.usage import Variable, command, program
+from tasks.usage import CONFIG, command, program
 
 _INTRODUCTION = """\
 Notos makes tiny immutable operating systems for virtual machines, from Debian
@@ -129,6 +129,7 @@ COMMANDS = {
         "completion bash >~/.local/share/bash-completion/completions/doit",
     ),
 }
+_CONFIG_ROW = (f"--{CONFIG.name} {CONFIG.value}", CONFIG.help)
 NEW = Command(
     "make a project: config.yaml, a service, a test, .gitignore, a CI workflow", "DIR", (), "new web"
 )
@@ -168,11 +169,11 @@ def front() -> str:
         blocks.append(f"{title}\n{_table(lines, 25)}\n")
     if installed():
         chosen = [("-c, --config FILE", "the config; config.yaml of this folder or the nearest above")]
-        blocks.append(f"Options\n{_table(chosen, 25)}\n")
+        blocks.append(f"Option\n{_table(chosen, 25)}\n")
         blocks.append("The README of a new project says more.")
     else:
-        chosen = [("config=FILE", "another machine; for example examples/minimal.yaml")]
-        blocks.append(f"Variables\n{_table(chosen, 25)}\n")
+        chosen = [("--config FILE", "another machine; for example examples/minimal.yaml")]
+        blocks.append(f"Option\n{_table(chosen, 25)}\n")
         blocks.append("Documentation: README.md and docs/; docs/configuration.md has every key.")
     return "\n".join(blocks)
 
@@ -181,10 +182,11 @@ def page(topic: str, variables: Mapping[str, str]) -> str:
     """Return the help of a task or command. Raises UsageError."""
     if topic in commands():
         found = commands()[topic]
+        rows = [*found.options, _CONFIG_ROW] if topic in arguments.COMMANDS else []
         blocks = [
             f"{command(topic)}: {found.doc}",
-            _usage(topic, bool(found.options), found.words),
-            _section("Options", found.options),
+            _usage(topic, bool(rows), found.words),
+            _section("Options", rows),
             f"Example\n  {command(found.example)}" if found.example else "",
         ]
         return "\n\n".join(filter(None, blocks))
@@ -197,17 +199,15 @@ def page(topic: str, variables: Mapping[str, str]) -> str:
 
 def _task_page(topic: str, task: Any, tasks: Mapping[str, Any]) -> str:
     meta = task.meta or {}
-    read = (usage.CONFIG, *usage.variables(meta))
     parts = [(each.name, each.doc or "") for each in tasks.values() if each.subtask_of == task.name]
-    options = option_rows(arguments.options(task))
+    options = [*option_rows(arguments.options(task)), _CONFIG_ROW]
     example = meta.get("example", "")
     blocks = [
         f"{command(topic)}: {task.doc}",
         _paragraph(meta.get("more", "")),
-        _usage(topic, bool(options), meta.get("words", ""), usage.variables(meta)),
+        _usage(topic, True, meta.get("words", "")),
         _section("Parts", parts),
         _section("Options", options),
-        _section("Variables", [(f"{each.name}={each.value}", each.help) for each in read]),
         _section("Makes", [(target, "") for target in task.targets]),
         f"Example\n  {command(f'{topic} {example}'.rstrip())}",
     ]
@@ -219,14 +219,13 @@ def option_rows(parser: CmdParse) -> list[tuple[str, str]]:
     rows = []
     for each in parser.options:
         flags = f"--{each.long}" if each.type is bool else f"--{each.long} {each.metavar}"
-        default = "" if each.type is bool or each.default == "" else f" (default: {each.default})"
+        default = "" if each.type is bool or each.default in ("", None) else f" (default: {each.default})"
         rows.append((flags, f"{each.help}{default}"))
     return rows
 
 
-def _usage(topic: str, options: bool, words: str, read: Iterable[Variable] = ()) -> str:
-    given = " ".join(f"[{each.name}={each.value}]" for each in read)
-    parts = (command(topic), given, "[OPTIONS]" if options else "", words)
+def _usage(topic: str, options: bool, words: str) -> str:
+    parts = (command(topic), "[OPTIONS]" if options else "", words)
     return f"  {' '.join(filter(None, parts))}"
 
 

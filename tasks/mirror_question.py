@@ -3,7 +3,7 @@
 import sys
 
 from tasks import reporter
-from tasks.graph import MACHINE
+from tasks.config import MACHINE
 
 
 def ask(cause: str) -> str | None:
@@ -11,9 +11,9 @@ def ask(cause: str) -> str | None:
 
     `cause` says why no mirror is known. Raises HostError when the answer cannot be kept.
     """
+    from notos.config import host_settings
     from notos.debian import archive, mirror, release
     from notos.errors import FetchError
-    from notos.host import settings as host_settings
 
     if sys.stdin is None or not sys.stdin.isatty() or not sys.stderr.isatty():
         return None

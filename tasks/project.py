@@ -5,27 +5,28 @@ from pathlib import Path
 
 from notos.formats.tree import Tree
 from notos.store.store import Store, StoreObject
-from tasks.graph import build, manifest, write_if_changed
+from tasks.config import build, manifest
+from tasks.targets import write_if_changed
 
 STORE = Store(Path(build("store")))
 
 
-def add(step: str, name: str, tree: Tree, references: Iterable[str] = ()) -> StoreObject:
-    """Put `tree` into the store as an object called `name`, and its manifest where `step`'s target is.
+def add(task: str, name: str, tree: Tree, references: Iterable[str] = ()) -> StoreObject:
+    """Put `tree` into the store as an object called `name`, and its manifest as the target of `task`.
 
-    `references` are the steps whose objects it may mention.
+    `references` are the tasks whose objects it may mention.
     """
     STORE.root.mkdir(parents=True, exist_ok=True)
     obj = STORE.add(name, tree, [get(each) for each in references])
-    write_if_changed(manifest(step), obj.to_json())
+    write_if_changed(manifest(task), obj.to_json())
     return obj
 
 
-def get(step: str) -> StoreObject:
-    """The object that `step` has made."""
-    return StoreObject.from_json(Path(manifest(step)).read_bytes())
+def get(task: str) -> StoreObject:
+    """The object that `task` has made."""
+    return StoreObject.from_json(Path(manifest(task)).read_bytes())
 
 
-def tree(step: str) -> Tree:
-    """The tree of the object that `step` has made."""
-    return STORE.tree(get(step))
+def tree(task: str) -> Tree:
+    """The tree of the object that `task` has made."""
+    return STORE.tree(get(task))

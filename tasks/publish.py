@@ -1,31 +1,27 @@
 """Publishing: the machine's closure as a binary cache that any Nix can fetch from."""
 
-from pathlib import Path
-
 from tasks import project, reporter
-from tasks.graph import Task, step
-from tasks.usage import CACHE_FOLDER, KEY, Variable, command, from_caller, usage
+from tasks.graph import Task, action
+from tasks.usage import CACHE_FOLDER, KEY, from_caller, options, usage
 
 
 def task_publish() -> Task:
     """write the system as a signed binary cache, from which any Nix can fetch it"""
     return {
-        "actions": [step(publish)],
+        "actions": [action(publish)],
         "task_dep": ["toplevel"],
-        "meta": usage(CACHE_FOLDER, KEY, example="to=/srv/cache"),
+        "params": options(CACHE_FOLDER, KEY),
+        "meta": usage(example="--to /srv/cache"),
     }
 
 
-def publish() -> None:
+def publish(to: str, key: str | None) -> None:
     """Write it, and say by which key it is signed. Raises StoreError."""
-    from notos.errors import StoreError
     from notos.store import binary_cache
     from notos.store.signing_key import SigningKey, default_path
 
-    folder, key = _given(CACHE_FOLDER), _given(KEY)
-    if folder is None:
-        raise StoreError("missing variable: to=DIR", hint=command("publish to=DIR"))
-    signer = SigningKey.load(key) if key is not None else SigningKey.ensure(default_path())
+    folder = from_caller(to)
+    signer = SigningKey.load(from_caller(key)) if key else SigningKey.ensure(default_path())
     toplevel = project.get("toplevel")
     reporter.show(f"writing {folder} …")
     done = binary_cache.publish(folder, project.STORE, project.STORE.closure([toplevel]), signer)
@@ -35,9 +31,3 @@ def publish() -> None:
         f"them new ({done.size / 1e6:.1f} MB)\n"
         f"to take from it, in nix.conf: trusted-public-keys = {signer.public}"
     )
-
-
-def _given(variable: Variable) -> Path | None:
-    """Return a path from the command line."""
-    said = variable.get()
-    return from_caller(said) if said else None

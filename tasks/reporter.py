@@ -1,13 +1,17 @@
-"""What doit prints: a line for each task that ran, why it did and how long it took; failures in one line."""
+"""The lines of a run: each task that ran, how long it took, and what had changed; failures in one line."""
 
 import contextlib
 import sys
 import time
+from collections.abc import Sequence
 from typing import Any
 
 from doit.exceptions import BaseFail
 
 from tasks import output
+from tasks.reasons import FIRST
+
+_MOST = 3  # reasons that a line gives
 
 _progress = ""
 
@@ -67,8 +71,8 @@ class Reporter:
             self._ran += bool(task.actions)
             return
         self._ran += 1
-        why = "; ".join(getattr(task, "why", [])[:3])
-        self._write(f"{time.monotonic() - self._started:5.1f} s  {task.name:<16} {task.doc or ''}  ({why})")
+        why = _short(getattr(task, "why", []))
+        self._write(f"{task.name:<16} {_seconds(time.monotonic() - self._started):>5}{why}")
 
     def add_failure(self, task: Any, fail: BaseFail) -> None:
         """After a task failed."""
@@ -109,3 +113,15 @@ class Reporter:
             encoding = getattr(self._out, "encoding", None) or "utf-8"
             self._out.write(line.encode(encoding, "replace").decode(encoding) + "\n")
             self._out.flush()
+
+
+def _seconds(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds >= 9.95 else f"{seconds:.1f} s"
+
+
+def _short(reasons: Sequence[str]) -> str:
+    """Return the first reasons in brackets; nothing for a task that has no earlier result."""
+    if not reasons or reasons[0] == FIRST:
+        return ""
+    more = [f"and {len(reasons) - _MOST} more"] if len(reasons) > _MOST else []
+    return f"  ({'; '.join([*reasons[:_MOST], *more])})"

@@ -9,7 +9,8 @@ from pathlib import Path
 
 from notos import home
 from tasks import reporter, session
-from tasks.graph import CACHE, CONFIG, FOLDER, LOCK, Task, step
+from tasks.config import CACHE, CONFIG, FOLDER, LOCK
+from tasks.graph import Task, action
 from tasks.usage import usage
 
 LEFT_BEHIND = ("build", ".venv", ".git", "result", "__pycache__", ".*_cache")
@@ -24,7 +25,7 @@ def task_check_reproducible() -> Task:
     """build again in another folder, as another user, and compare every byte"""
     return {
         "basename": "check-reproducible",
-        "actions": [step(check)],
+        "actions": [action(check)],
         "task_dep": ["runvm"],
         "meta": usage(),
     }
@@ -32,16 +33,16 @@ def task_check_reproducible() -> Task:
 
 def check() -> None:
     """Build in a copy of the project, and name the first difference. Raises ToolError."""
+    from notos.atomic import remove_folder
     from notos.errors import ToolError
     from notos.store import difference
-    from notos.store.store import remove_folder
 
     scratch = Path(tempfile.mkdtemp(prefix="notos-elsewhere-"))
     copy = scratch / "a/much/deeper/folder"
     _copy(copy)
     reporter.show(f"building once more, in {copy} …")
     done = subprocess.run(
-        [sys.executable, "-P", "-m", "tasks.elsewhere", f"config={CONFIG}", "runvm"],
+        [sys.executable, "-P", "-m", "tasks.altered_host", "--config", str(CONFIG), "runvm"],
         cwd=copy,
         env={
             **_environment(),

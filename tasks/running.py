@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tasks import project, reporter, tools
-from tasks.graph import CACHE, MACHINE, Task, params, step
+from tasks.config import CACHE, MACHINE
+from tasks.graph import Task, action, params
 from tasks.image import RUNVM
-from tasks.usage import GENERATION, HOST, PORT, WITHIN, command, usage
+from tasks.usage import GENERATION, HOST, PORT, WITHIN, command, options, usage
 
 if TYPE_CHECKING:
     from notos.live.ssh import Remote
@@ -26,13 +27,14 @@ SECONDS = 30  # within which the machine has to answer after a switch
 def task_ssh() -> Task:
     """log in to the running machine, or run a command in it
 
-    Options and variables of this task go before the command.
+    Options of this task go before the command.
     """
     return {
-        "actions": [step(log_in)],
+        "actions": [action(log_in)],
         "task_dep": ["tools:qemu"],
         "pos_arg": "words",
-        "meta": usage(HOST, PORT, words="[COMMAND]", example="'sv status sshd'", piped=True),
+        "params": options(HOST, PORT),
+        "meta": usage(words="[COMMAND]", example="'sv status sshd'", piped=True),
         "verbosity": 2,
     }
 
@@ -43,73 +45,80 @@ def task_switch() -> Task:
     A machine that does not answer afterwards reverts by itself.
     """
     return {
-        "actions": [step(switch)],
+        "actions": [action(switch)],
         "task_dep": ["toplevel", "tools:qemu"],
-        "params": [*DRY_RUN, *params(force=(False, "also if the machine was made from another config"))],
-        "meta": usage(HOST, PORT, WITHIN, example="--dry-run"),
+        "params": [
+            *DRY_RUN,
+            *params(force=(False, "also if the machine was made from another config")),
+            *options(HOST, PORT, WITHIN),
+        ],
+        "meta": usage(example="--dry-run"),
     }
 
 
 def task_rollback() -> Task:
     """return the running machine to an earlier generation"""
     return {
-        "actions": [step(roll_back)],
+        "actions": [action(roll_back)],
         "task_dep": ["tools:qemu"],
-        "params": DRY_RUN,
-        "meta": usage(GENERATION, HOST, PORT, WITHIN, example="to=1"),
+        "params": [*DRY_RUN, *options(GENERATION, HOST, PORT, WITHIN)],
+        "meta": usage(example="--to 1"),
     }
 
 
 def task_generations() -> Task:
     """list the systems that the machine had, or what changed between two"""
     return {
-        "actions": [step(generations)],
+        "actions": [action(generations)],
         "task_dep": ["tools:qemu"],
         "pos_arg": "numbers",
-        "meta": usage(HOST, PORT, words="[A B]", example="1 2"),
+        "params": options(HOST, PORT),
+        "meta": usage(words="[A B]", example="1 2"),
     }
 
 
-def address() -> "Address":
-    """Where the machine is: as host= and port= say, else behind a port of this host. Raises MachineError."""
+def address(host: str | None, port: int | None) -> "Address":
+    """Return where the machine is: at --host and --port, else behind a port of this host.
+
+    Raises MachineError.
+    """
     from notos.errors import MachineError
     from notos.live.ssh_key import Address
 
-    host, port = HOST.get() or "", PORT.get() or ""
-    said = f"port={port}"
+    if port:
+        return Address(host or "", str(port))
     if host:
-        port = port or "22"
-    elif not port and (port := os.environ.get("SSH_PORT", "")):
-        said = f"SSH_PORT={port}"
-    elif not port:
-        port = next((str(host) for host, guest in MACHINE.vm.forward.items() if guest == 22), "")
-    if not port:
+        return Address(host, "22")
+    if given := os.environ.get("SSH_PORT", ""):
+        if wants := PORT.wants(given):
+            raise MachineError(f"invalid SSH_PORT: {given}", hint=f"it wants {wants}")
+        return Address("", given)
+    forwarded = next((str(ours) for ours, guest in MACHINE.vm.forward.items() if guest == 22), "")
+    if not forwarded:
         raise MachineError(
             "no port leads to the machine's ssh", hint="add 2222: 22 to vm.forward in the config"
         )
-    if not port.isdigit() or not 0 < int(port) < 65536:
-        raise MachineError(f"{said} is no port", hint="a port is a number from 1 to 65535")
-    return Address(host, port)
+    return Address("", forwarded)
 
 
-def log_in(words: list[str]) -> None:
+def log_in(words: list[str], host: str | None, port: int | None) -> None:
     """Run ssh in place of doit, with the key that runvm.sh handed to the machine. Raises MachineError."""
     from notos import process
     from notos.live import ssh_key
 
-    where = address()
+    where = address(host, port)
     _wait(where)
     process.become([*ssh_key.login(CACHE, tools.tree("qemu"), where), *words])
 
 
-def switch(dry_run: bool, force: bool) -> None:
+def switch(dry_run: bool, force: bool, host: str | None, port: int | None, within: int | None) -> None:
     """Switch, and say what that did. Raises MachineError, also where a service does not stay up."""
     from notos.live import status
     from notos.live import switch as switching
 
     toplevel = project.get("toplevel")
     closure = project.STORE.closure([toplevel])
-    with _connected() as remote:
+    with _connected(host, port) as remote:
         now = status.look(remote, [each.path for each in closure], project.get("system-path").path)
         if now.system == toplevel.path:
             print(f"{remote.address} runs {toplevel.path} already")
@@ -117,22 +126,21 @@ def switch(dry_run: bool, force: bool) -> None:
         if not force:
             switching.check_name(now, MACHINE.name, remote.address)
         todo = switching.plan(remote, project.STORE, now, toplevel.path, closure)
-        number = _turn(remote, now, todo, dry_run=dry_run)
+        number = _turn(remote, now, todo, dry_run=dry_run, limit=within or SECONDS)
     if number:
         print(f"a boot has its image's system again: {command('runvm')} makes an image of this one")
 
 
-def roll_back(dry_run: bool) -> None:
+def roll_back(dry_run: bool, to: int | None, host: str | None, port: int | None, within: int | None) -> None:
     """Go back, and say what that did. Raises MachineError."""
     from notos.errors import MachineError
     from notos.live import status
     from notos.live import switch as switching
 
-    wanted = GENERATION.get()
-    with _connected() as remote:
+    with _connected(host, port) as remote:
         now = status.look(remote)
         current = now.number(now.system)
-        if wanted is None:
+        if to is None:
             before = [each for each in now.generations if each.number < current and each.path != now.system]
             if not before:
                 raise MachineError(
@@ -140,7 +148,7 @@ def roll_back(dry_run: bool) -> None:
                 )
             target = before[-1]
         else:
-            target = now.generation(_number(wanted))
+            target = now.generation(to)
         if target.path == now.system:
             print(f"{remote.address} runs generation {target.number} already")
             return
@@ -149,17 +157,17 @@ def roll_back(dry_run: bool) -> None:
         if now.lacks:
             raise MachineError(f"generation {target.number} is not in the machine's store any more")
         todo = switching.plan(remote, project.STORE, now, target.path, generation=target.number)
-        _turn(remote, now, todo, dry_run=dry_run)
+        _turn(remote, now, todo, dry_run=dry_run, limit=within or SECONDS)
 
 
-def generations(numbers: list[str]) -> None:
+def generations(numbers: list[str], host: str | None, port: int | None) -> None:
     """Print the list, or what changed. Raises MachineError."""
     from notos.errors import MachineError
     from notos.live import changes, status
 
     if len(numbers) not in (0, 2):
         raise MachineError("generations wants two numbers, or none", hint="./doit generations 1 2")
-    with _connected() as remote:
+    with _connected(host, port) as remote:
         now = status.look(remote)
         if numbers:
             old, new = (
@@ -176,7 +184,7 @@ def generations(numbers: list[str]) -> None:
             print(f"there are none yet but what was booted, {now.booted}")
 
 
-def _turn(remote: "Remote", now: "Running", todo: "Plan", *, dry_run: bool) -> int:
+def _turn(remote: "Remote", now: "Running", todo: "Plan", *, dry_run: bool, limit: int) -> int:
     """Do what is to be done, or only say so; the generation's number.
 
     Raises MachineError, also where the switch is done and a service does not stay up.
@@ -186,7 +194,6 @@ def _turn(remote: "Remote", now: "Running", todo: "Plan", *, dry_run: bool) -> i
     from notos.live import switch as switching
 
     started = time.monotonic()
-    limit = _number(WITHIN.get() or str(SECONDS))
     print(f"{remote.address}: {todo.old.path}\n{' ' * len(str(remote.address))}  {todo.new.path}")
     _print([*todo.changes.lines(), *todo.changes.steps()])
     if todo.send:
@@ -231,10 +238,10 @@ def _print(told: Iterable[tuple[str, str]]) -> None:
 
 
 @contextmanager
-def _connected() -> Iterator["Remote"]:
+def _connected(host: str | None, port: int | None) -> Iterator["Remote"]:
     from notos.live import ssh as remotes
 
-    where = address()
+    where = address(host, port)
     _wait(where)
     reporter.show(f"connecting to {where} …")
     with remotes.connected(CACHE, tools.tree("qemu"), where) as remote:

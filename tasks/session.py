@@ -24,7 +24,8 @@ from doit.dependency import DatabaseException, Dependency, SqliteDB
 from doit.exceptions import InvalidDodoFile
 from doit.runner import Runner
 
-from tasks import fingerprint
+from tasks import fingerprint, inputs
+from tasks.reasons import reasons
 
 # What the user can mend; any other OSError is a bug of ours.
 HINTS = {
@@ -174,16 +175,15 @@ def _keep_records() -> None:
     )
 
     def forgetting(self: Any, task: Any) -> Any:
-        from tasks import why
-
         _one_arena()
         manager = self.dep_manager
-        task.why = why.reasons(task, _tasks)
+        task.why = reasons(task, _tasks)
         with _database_errors():
             manager.remove(task.name)
             manager.backend._conn.commit()
         manager.checker.begin(task.file_dep)
-        return execute_task(self, task)
+        with inputs.recording():
+            return execute_task(self, task)
 
     def committing(self: Any, *args: Any, **kwargs: Any) -> None:
         save_success(self, *args, **kwargs)

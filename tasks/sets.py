@@ -9,7 +9,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tasks.graph import build, write_if_changed
+from tasks.config import build
+from tasks.targets import write_if_changed
 
 if TYPE_CHECKING:
     from notos.cache import Cache

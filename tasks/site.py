@@ -13,8 +13,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from notos.errors import NotosError
-from tasks import checks
-from tasks.graph import Task, step
+from tasks import developer_tools
+from tasks.graph import Task, action
 from tasks.usage import usage
 
 SOURCE, SITE = Path("build/site-source"), Path("build/site")
@@ -24,7 +24,7 @@ _FENCED = re.compile(r"^(```.*?^```$)", re.MULTILINE | re.DOTALL)
 
 def task_docs() -> Task:
     """build the docs as a site, build/site, and find its dead links"""
-    return {"actions": [step(checks.install), step(build)], "meta": usage()}
+    return {"actions": [action(developer_tools.install), action(build)], "meta": usage()}
 
 
 def build() -> None:
@@ -32,7 +32,7 @@ def build() -> None:
     stage(SOURCE)
     # mkdocs-material would advertise another program in red at every build.
     os.environ["NO_MKDOCS_2_WARNING"] = "1"
-    checks.run([sys.executable, "-m", "mkdocs", "build", "--quiet", "--strict", "--clean"])
+    developer_tools.run([sys.executable, "-m", "mkdocs", "build", "--quiet", "--strict", "--clean"])
     print(f"{SITE}/index.html")
 
 

@@ -1,145 +1,341 @@
-"""The code that a task's work is done by, as one hash per function and file of ours; it runs nothing.
+"""The code that does a task's work, found from imports, without running any of it.
 
-A task's own function counts by itself, with the functions of its file that it calls and the modules
-of notos that it imports, and what these import in turn.
+In tasks/ each function, class and constant counts by itself, with those that it names. Of notos/ a module
+counts as a whole, with the packages that it is in, their data files, and what it imports, wherever the
+import stands. Of libraries the version counts. Comments and documentation never do.
+
+A file's bytes are compared first, so that nothing is parsed while no file changes.
 """
 
+import ast
 import hashlib
-import re
-from collections.abc import Callable, Iterable, Mapping
+import os
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
 import notos
+import tasks
+from notos import home
+from tasks import libraries
 
-# Where the package notos is: in a checkout, or among what is installed.
-ROOT = Path(notos.__file__).resolve().parent.parent
+# Our packages: each is followed, all else is a library of others.
+PACKAGES = {each.__name__: Path(str(each.__file__)).resolve().parent for each in (notos, tasks)}
 
-Code = Callable[..., Any] | ModuleType | str
+# Not followed: what actions read by way of these is compared by value.
+BY_VALUE = ("tasks.config", "tasks.inputs")
 
-# What these say cannot change what a task makes: how things fail, which keys a config has (each task
-# names the values it reads), how a process is started.
-_NEUTRAL = {"notos", "notos.errors", "notos.config.model", "notos.process"}
+# What a wheel has of the graph: no data of the package notos.
+_GRAPH = f"{home.PACKAGE}/graph"
 
-# Globals of a task's module that count by value.
-_PLAIN = (str, bytes, int, float, tuple, frozenset)
-
-_IMPORT = re.compile(
-    rb"^[ \t]*(?:from[ ]+(notos[\w.]*)[ ]+import[ ]+(\([^)]*\)|[^\n#]*)|import[ ]+(notos[\w.]*))",
-    re.MULTILINE,
-)
-_NAME = re.compile(rb"\w+")
+# The function whose argument is a Python package with a program (notos/toolchain/wheel_program.py).
+_PROGRAM = "wheel_program"
 
 
-def hashes(code: Iterable[Code]) -> Mapping[str, str]:
-    """The hash of all that does the work of `code`, by the name of the function or the file's path.
+@dataclass
+class Trace:
+    """The code of a task: sha256 of its files, hashes of its parts, versions of libraries, all by name."""
 
-    `code` are functions, modules, or names of modules, which are not imported for this.
-    """
-    pending: list[Path] = []
-    found: dict[str, str] = {}
-    for each in code:
-        if isinstance(each, str | ModuleType):
-            pending.append(_path(each))
+    files: dict[str, str] = field(default_factory=dict)
+    parts: dict[str, str] = field(default_factory=dict)
+    libraries: dict[str, str] = field(default_factory=dict)
+
+
+def trace(functions: Iterable[Callable[..., Any]]) -> Trace:
+    """Return the code of functions of tasks/, or of notos/, with all that it uses."""
+    walk = _Walk()
+    for each in functions:
+        walk.name(each.__module__, each.__qualname__.partition(".")[0])
+    made = walk.trace
+    made.libraries[libraries.PYTHON] = libraries.version(libraries.PYTHON)
+    return Trace(*(dict(sorted(each.items())) for each in (made.files, made.parts, made.libraries)))
+
+
+def unchanged(saved: Trace) -> bool:
+    """Return True if the files and libraries of a trace are what they were."""
+    return bool(saved.files) and all(
+        [
+            *(digest(name) == then for name, then in saved.files.items()),
+            *(libraries.version(name) == then for name, then in saved.libraries.items()),
+        ]
+    )
+
+
+def differences(then: Trace, now: Trace) -> list[str]:
+    """Return what changed in words: modules first, then libraries."""
+    changed = sorted(
+        {
+            name.partition(":")[0]
+            for name in then.parts.keys() | now.parts.keys()
+            if then.parts.get(name) != now.parts.get(name)
+        }
+    )
+    said = [f"{name} changed" for name in changed]
+    for name in sorted(then.libraries.keys() | now.libraries.keys()):
+        before, after = then.libraries.get(name), now.libraries.get(name)
+        if before != after:
+            said.append(f"{name} {before or 'none'} -> {after or 'none'}")
+    return said
+
+
+@cache
+def digest(name: str) -> str:
+    """Return the sha256 of a file by its name in a trace, or of the names and contents of a folder's data."""
+    package, _, rest = name.partition("/")
+    path = f"{PACKAGES[package]}/{rest}"
+    try:
+        if not name.endswith("/"):
+            with open(path, "rb") as stream:
+                return hashlib.sha256(stream.read()).hexdigest()[:16]
+        content = [(str(each.relative_to(path)), each.read_bytes()) for each in _data(path)]
+    except OSError:
+        return ""
+    return hashlib.sha256(repr(content).encode()).hexdigest()[:16] if content else ""
+
+
+class _Walk:
+    """Follows names and imports, and notes what it meets."""
+
+    def __init__(self) -> None:
+        self.trace = Trace()
+        self._seen: set[tuple[str, str]] = set()
+
+    def name(self, module: str, name: str) -> None:
+        """Note what a module of ours calls `name`, or that module of a package of ours."""
+        if (module, name) in self._seen or module in BY_VALUE:
+            return
+        self._seen.add((module, name))
+        if _file(f"{module}.{name}"):
+            self.module(f"{module}.{name}")
+        if module.partition(".")[0] != tasks.__name__:
+            self.module(module)
+            return
+        source = parse(module)
+        if source is None or name not in source.bindings:
+            return
+        self._files(module)
+        nodes = source.bindings[name]
+        if all(isinstance(node, ast.Import | ast.ImportFrom) for node in nodes):
+            for target in source.imports[name]:
+                self.target(*target)
+            return
+        self.trace.parts[f"{_spelling(module)}:{name}"] = _hash(nodes)
+        for node in nodes:
+            self._used(node, source)
+
+    def module(self, module: str) -> None:
+        """Note a module of notos/ as a whole, and what it imports; one of tasks/ counts by what is used."""
+        if (module, "") in self._seen or module in BY_VALUE:
+            return
+        self._seen.add((module, ""))
+        source = parse(module)
+        if source is None or module.partition(".")[0] == tasks.__name__:
+            return
+        self._files(module)
+        self.trace.parts[_spelling(module)] = source.hash
+        for target in source.targets:
+            self.target(*target)
+        self._programs(source.programs)
+
+    def target(self, module: str, name: str) -> None:
+        """Note what an import leads to: a module, or a `name` in one."""
+        top = module.partition(".")[0]
+        if top not in PACKAGES:
+            for each in libraries.distributions(top):
+                self.trace.libraries[each] = libraries.version(each)
+        elif name:
+            self.name(module, name)
         else:
-            pending += _functions(each, found)
-    while pending:
-        path = pending.pop()
-        name = path.relative_to(ROOT).as_posix() if path.is_relative_to(ROOT) else str(path)
-        if name not in found:
-            found[name], imports = _scan(path)
-            pending.extend(imports)
-    return dict(sorted(found.items()))
+            self.module(module)
+
+    def _used(self, node: ast.AST, source: "_Source") -> None:
+        """Note what a part of a module of tasks/ names."""
+        local: dict[str, list[tuple[str, str]]] = {}
+        names: set[str] = set()
+        attributes: set[tuple[str, str]] = set()
+        nodes = list(ast.walk(node))
+        for each in nodes:
+            if isinstance(each, ast.Import | ast.ImportFrom):
+                for name, target in _imported(each, source.package):
+                    local.setdefault(name, []).append(target)
+            elif isinstance(each, ast.Attribute) and isinstance(each.value, ast.Name):
+                attributes.add((each.value.id, each.attr))
+            elif isinstance(each, ast.Name):
+                names.add(each.id)
+        for targets in local.values():
+            for target in targets:
+                self.target(*target)
+        for name in names:
+            if name not in local:
+                self.name(source.module, name)
+        for name, member in attributes:  # of a module of tasks/: project.add
+            for module, inner in [*local.get(name, ()), *source.imports.get(name, ())]:
+                whole = f"{module}.{inner}" if inner else module
+                if whole.partition(".")[0] == tasks.__name__ and _file(whole):
+                    self.name(whole, member)
+        self._programs(_programs(nodes))
+
+    def _programs(self, names: Iterable[str]) -> None:
+        """Note Python packages whose programs are run."""
+        for each in names:
+            self.trace.libraries[each] = libraries.version(each)
+
+    def _files(self, module: str) -> None:
+        """Note the file of a module of ours, the packages that it is in, and their data."""
+        names = module.split(".")
+        for length in range(1, len(names) + 1):
+            each = ".".join(names[:length])
+            spelling = _spelling(each)
+            if spelling in self.trace.files:
+                continue
+            self.trace.files[spelling] = digest(spelling)
+            if length < len(names):
+                self.module(each)
+            if spelling.endswith("/__init__.py") and names[0] != tasks.__name__:
+                folder = spelling.removesuffix("__init__.py")
+                self.trace.files[folder] = digest(folder)
+                if self.trace.files[folder]:
+                    self.trace.parts[folder] = self.trace.files[folder]
 
 
-def _functions(function: Callable[..., Any], found: dict[str, str]) -> list[Path]:
-    """Add the hash of `function`, and of those of its module that it calls; the modules it imports."""
-    name = f"{function.__module__}.{function.__qualname__}"
-    if name in found:
-        return []
-    code = function.__code__
-    names = _names(code)
-    constants = {
-        used: _stable(value)
-        for used, value in function.__globals__.items()
-        if used in names and isinstance(value, _PLAIN)
-    }
-    content = repr((_content(code, function.__doc__), sorted(constants.items())))
-    found[name] = hashlib.sha256(content.encode()).hexdigest()[:16]
-    modules: list[Path] = []
-    for used in names:
-        if used.startswith("notos") and used not in _NEUTRAL and (file := _module(used)):
-            modules.append(file)
-        value = function.__globals__.get(used)
-        value = getattr(value, "__wrapped__", value)  # of @cache
-        if isinstance(value, FunctionType) and value.__module__ == function.__module__:
-            modules += _functions(value, found)
-        elif isinstance(value, ModuleType | FunctionType | type):
-            origin = value.__name__ if isinstance(value, ModuleType) else value.__module__
-            if origin.startswith("notos") and origin not in _NEUTRAL and (file := _module(origin)):
-                modules.append(file)
-    return modules
+@dataclass
+class _Source:
+    """A parsed module: its imports, the programs it runs, and the statements that bind each of its names."""
 
-
-def _content(code: CodeType, documentation: str | None = None) -> Any:
-    """What a function does, without the lines that it stands on and its documentation."""
-    constants = [_stable(each) for each in code.co_consts if documentation is None or each != documentation]
-    return code.co_code.hex(), code.co_names, constants
-
-
-def _stable(value: Any) -> Any:
-    """A value whose repr is the same in every run: the order of a set is not."""
-    if isinstance(value, CodeType):
-        return _content(value)
-    if isinstance(value, tuple | list):
-        return [_stable(each) for each in value]
-    if isinstance(value, frozenset | set):
-        return sorted(repr(_stable(each)) for each in value)
-    return value
-
-
-def _names(code: CodeType) -> set[str]:
-    """Global names that a function uses, and modules that it imports."""
-    names = set(code.co_names)
-    members = {
-        name for each in code.co_consts if isinstance(each, tuple) for name in each if isinstance(name, str)
-    }
-    packages = {name for name in names if name.startswith("notos")}
-    names |= {f"{package}.{member}" for package in packages for member in members}
-    for each in code.co_consts:
-        if isinstance(each, CodeType):
-            names |= _names(each)
-    return names
+    module: str
+    package: str
+    tree: ast.Module
+    hash: str
+    targets: list[tuple[str, str]]
+    programs: list[str]
+    bindings: dict[str, list[ast.AST]] = field(default_factory=dict)
+    imports: dict[str, list[tuple[str, str]]] = field(default_factory=dict)
 
 
 @cache
-def _scan(path: Path) -> tuple[str, tuple[Path, ...]]:
-    """The hash of a source file, and the files of notos that it imports."""
-    source = path.read_bytes()
-    names: set[str] = set()
-    for module, members, plain in _IMPORT.findall(source):
-        package = (module or plain).decode()
-        names.add(package)
-        names.update(f"{package}.{member.decode()}" for member in _NAME.findall(members))
-    files = (_module(name) for name in sorted(names - _NEUTRAL))
-    return hashlib.sha256(source).hexdigest()[:16], tuple(file for file in files if file)
+def parse(module: str) -> _Source | None:
+    """Return a parsed module of ours with only what runs; None if there is no such one."""
+    path = _file(module)
+    if path is None:
+        return None
+    tree: ast.Module = _Running().visit(ast.parse(path.read_bytes()))
+    package = module if path.name == "__init__.py" else module.rpartition(".")[0]
+    nodes = list(ast.walk(tree))
+    targets = [
+        target
+        for node in nodes
+        if isinstance(node, ast.Import | ast.ImportFrom)
+        for _, target in _imported(node, package)
+    ]
+    made = _Source(module, package, tree, _hash([tree]), targets, _programs(nodes))
+    for node in _top_level(tree.body):
+        for name in _bound(node, package):
+            made.bindings.setdefault(name, []).append(node)
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            for name, target in _imported(node, package):
+                made.imports.setdefault(name, []).append(target)
+    return made
 
 
-def _path(code: ModuleType | str) -> Path:
-    if isinstance(code, ModuleType):
-        return Path(str(code.__file__))
-    if file := _module(code):
-        return file
-    raise ValueError(f"there is no module {code}")
+def _top_level(body: list[ast.stmt]) -> Iterator[ast.stmt]:
+    """Yield the statements of a module, also those in its ifs, tries and withs."""
+    for node in body:
+        if isinstance(node, ast.If | ast.Try | ast.With | ast.For | ast.While):
+            for part in ("body", "orelse", "finalbody"):
+                yield from _top_level(getattr(node, part, []))
+            for handler in getattr(node, "handlers", []):
+                yield from _top_level(handler.body)
+        else:
+            yield node
+
+
+def _bound(node: ast.stmt, package: str) -> Iterator[str]:
+    """Yield the names that a statement binds."""
+    if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+        yield node.name
+    elif isinstance(node, ast.Import | ast.ImportFrom):
+        yield from (name for name, _ in _imported(node, package))
+    else:
+        for each in ast.walk(node):
+            if isinstance(each, ast.Name) and isinstance(each.ctx, ast.Store):
+                yield each.id
+
+
+def _imported(node: ast.Import | ast.ImportFrom, package: str) -> Iterator[tuple[str, tuple[str, str]]]:
+    """Yield each name that an import binds, with the module that it leads to and the name in it, or ""."""
+    if isinstance(node, ast.Import):
+        for each in node.names:
+            yield each.asname or each.name.partition(".")[0], (each.name, "")
+        return
+    above = package.split(".")[: len(package.split(".")) - node.level + 1] if node.level else []
+    module = ".".join([*above, *([node.module] if node.module else [])])
+    for each in node.names:
+        yield each.asname or each.name, (module, "" if each.name == "*" else each.name)
+
+
+def _programs(nodes: Iterable[ast.AST]) -> list[str]:
+    """Return the Python packages whose programs are run. Raises TypeError where that cannot be known."""
+    found = []
+    for each in nodes:
+        if isinstance(each, ast.Call) and _name(each.func) == _PROGRAM:
+            (argument,) = each.args
+            if not isinstance(argument, ast.Constant) or not isinstance(argument.value, str):
+                raise TypeError(f"{_PROGRAM} wants a name written out, not {ast.unparse(argument)}")
+            found.append(argument.value)
+    return found
+
+
+def _name(node: ast.expr) -> str:
+    """Return the last name of an expression, as `f` of `m.f`; "" for others."""
+    return node.attr if isinstance(node, ast.Attribute) else getattr(node, "id", "")
+
+
+class _Running(ast.NodeTransformer):
+    """Leaves what runs: strings that stand alone, and what only type checkers read, are removed."""
+
+    def visit_If(self, node: ast.If) -> ast.AST | list[ast.stmt]:
+        """Return the statement, or its `else` where it is for type checkers."""
+        made = self.generic_visit(node)
+        return node.orelse if _name(node.test) == "TYPE_CHECKING" else made
+
+    def visit_Expr(self, node: ast.Expr) -> ast.Expr | None:
+        """Return the statement unless it is a string."""
+        is_text = isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
+        return None if is_text else node
+
+
+def _hash(nodes: Iterable[ast.AST]) -> str:
+    return hashlib.sha256("\n".join(map(ast.dump, nodes)).encode()).hexdigest()[:16]
 
 
 @cache
-def _module(name: str) -> Path | None:
-    """The file of a module of ours; None when `name` is not one but, say, a class in one."""
-    path = ROOT.joinpath(*name.split("."))
-    for file in (path.with_suffix(".py"), path / "__init__.py"):
+def _file(module: str) -> Path | None:
+    """Return the file of a module of ours; None when it is not one but, say, a class in one."""
+    package, *names = module.split(".")
+    if package not in PACKAGES:
+        return None
+    path = PACKAGES[package].joinpath(*names)
+    for file in (path / "__init__.py", path.with_suffix(".py") if names else path):
         if file.is_file():
             return file
     return None
+
+
+def _spelling(module: str) -> str:
+    """Return the name of a module's file in a trace: notos/formats/cpio.py, wherever the package is."""
+    package, file = module.partition(".")[0], _file(module)
+    assert file is not None, f"{module} is a module"
+    return f"{package}/{file.relative_to(PACKAGES[package]).as_posix()}"
+
+
+def _data(folder: str) -> Iterator[Path]:
+    """Yield the files of a package that are no code, sorted; other packages in it have their own."""
+    for each in sorted(os.scandir(folder), key=lambda each: each.name):
+        if each.is_dir(follow_symlinks=False):
+            is_apart = each.name == "__pycache__" or each.path == _GRAPH
+            if not is_apart and not os.path.exists(f"{each.path}/__init__.py"):
+                yield from _data(each.path)
+        elif not each.name.endswith((".py", ".pyc")):
+            yield Path(each.path)

@@ -2,28 +2,38 @@
 
 from pathlib import Path
 
+from notos.config.model import Package
 from notos.formats.tree import Tree
 from notos.home import own
 from notos.system import contents
 from tasks import project, sets
-from tasks.graph import CACHE, MACHINE, Task, files, intact, manifest, settings, step
+from tasks.config import CACHE, FEATURES, MACHINE, manifest
+from tasks.graph import Task, action, files
+from tasks.inputs import recorded
 
 STEP = own("scripts/step")
-STAGE1 = [own("scripts/stage1/init"), STEP, *([own("scripts/stage1/disk")] if MACHINE.disk else [])]
-INITRD = contents.initrd_packages(MACHINE)
 STAGE2 = [own("scripts/stage2/activate"), own("scripts/stage2/init"), STEP]
 RUNIT = own("runit")
-SERVICE_FILES = files(*(each.source for each in MACHINE.services.values() if each.source is not None))
+
+
+@recorded
+def initrd_packages() -> tuple[Package, ...]:
+    """The initrd's packages, as they are taken."""
+    return contents.initrd_packages(MACHINE, FEATURES)
+
+
+def stage1_scripts() -> list[str]:
+    """The scripts of stage 1, its init first."""
+    return [own("scripts/stage1/init"), STEP, *(own(f"scripts/stage1/{each}") for each in FEATURES.stage1)]
 
 
 def task_extra_utils() -> Task:
     """relocate the initrd's programs, and prove that they run"""
     return {
-        "actions": [step(relocate)],
+        "actions": [action(relocate)],
         "file_dep": [sets.path(contents.INITRD)],
         "task_dep": ["fetch"],
         "targets": [manifest("extra-utils")],
-        "uptodate": [settings([vars(each) for each in INITRD], relocate), intact()],
         "clean": True,
     }
 
@@ -34,7 +44,7 @@ def relocate() -> None:
     from notos.store.store import placeholder
     from notos.system import extra_utils
 
-    packages = unpack(sets.debs(contents.INITRD, CACHE, INITRD))
+    packages = unpack(sets.debs(contents.INITRD, CACHE, initrd_packages()))
     name = extra_utils.NAME
     obj = project.add("extra-utils", name, extra_utils.relocate(packages, placeholder(name)))
     extra_utils.prove(project.STORE.location(obj), obj.path)
@@ -43,10 +53,9 @@ def relocate() -> None:
 def task_stage1() -> Task:
     """render stage 1, the initrd's init"""
     return {
-        "actions": [step(render_stage1)],
-        "file_dep": [*STAGE1, manifest("extra-utils"), manifest("modules")],
+        "actions": [action(render_stage1)],
+        "file_dep": [*stage1_scripts(), manifest("extra-utils"), manifest("modules")],
         "targets": [manifest("stage1")],
-        "uptodate": [settings({}, render_stage1), intact()],
         "clean": True,
     }
 
@@ -60,16 +69,15 @@ def render_stage1() -> None:
         "linuxModules": project.get("modules").path,
         "self": placeholder("stage-1"),
     }
-    project.add("stage1", "stage-1", _rendered(STAGE1, values), ["extra-utils", "modules"])
+    project.add("stage1", "stage-1", _rendered(stage1_scripts(), values), ["extra-utils", "modules"])
 
 
 def task_stage2() -> Task:
     """render stage 2, the system's init"""
     return {
-        "actions": [step(render_stage2)],
+        "actions": [action(render_stage2)],
         "file_dep": STAGE2,
         "targets": [manifest("stage2")],
-        "uptodate": [settings({}, render_stage2), intact()],
         "clean": True,
     }
 
@@ -83,22 +91,10 @@ def render_stage2() -> None:
 
 def task_runit() -> Task:
     """render runit's stages, boot fragments and services"""
-    machine = {
-        "hostname": MACHINE.hostname,
-        "network": vars(MACHINE.network),
-        "time_servers": MACHINE.time_servers,
-        "machine": MACHINE.vm.machine,
-        "ssh": MACHINE.ssh.server,
-        "nix": MACHINE.nix.enable,
-        "services": {
-            name: [each.run, each.source, each.log, each.reads] for name, each in MACHINE.services.items()
-        },
-    }
     return {
-        "actions": [step(render_runit)],
-        "file_dep": [*files(RUNIT), STEP, *SERVICE_FILES],
+        "actions": [action(render_runit)],
+        "file_dep": [*files(RUNIT), STEP, *files(*FEATURES.runit_sources)],
         "targets": [manifest("runit")],
-        "uptodate": [settings(machine, render_runit), intact()],
         "clean": True,
     }
 
@@ -109,7 +105,7 @@ def render_runit() -> None:
 
     source = Tree.from_directory(Path(RUNIT))
     source.text("step", Path(STEP).read_text(), executable=True)
-    project.add("runit", runit.NAME, runit.build(MACHINE, source))
+    project.add("runit", runit.NAME, runit.build(FEATURES, source))
 
 
 def _rendered(paths: list[str], values: dict[str, str]) -> Tree:

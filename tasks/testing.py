@@ -7,7 +7,8 @@ import sys
 
 from notos.errors import ToolError
 from tasks import reporter
-from tasks.graph import CONFIG, Task, step
+from tasks.config import CONFIG
+from tasks.graph import Task, action
 from tasks.usage import paths_from_caller, usage
 
 
@@ -17,7 +18,7 @@ def task_test() -> Task:
     pytest builds the machine first. Words after -- go to pytest.
     """
     return {
-        "actions": [step(test)],
+        "actions": [action(test)],
         "pos_arg": "words",
         "meta": usage(words="[PATH ...] [-- PYTEST'S OPTIONS]", example="tests/test_machine.py -- -x"),
     }

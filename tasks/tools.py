@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 
 from notos.system import contents
 from tasks import sets
-from tasks.graph import CACHE, MACHINE, Task, build, intact, present, settings, step, write_if_changed
+from tasks.config import CACHE, MACHINE, build
+from tasks.graph import Task, action
+from tasks.targets import write_if_changed
+from tasks.uptodate import Present
 
 if TYPE_CHECKING:
     from notos.toolchain.tools_tree import ToolsTree
-
-SETS = {name.rpartition("/")[2]: name for name in contents.tools(MACHINE)}
 
 
 def target(name: str) -> str:
@@ -23,36 +24,28 @@ def target(name: str) -> str:
 
 def task_tools() -> Iterator[Task]:
     """unpack the programs that the build runs"""
-    for name, set_name in SETS.items():
+    for set_name in contents.tools(MACHINE):
+        name = set_name.rpartition("/")[2]
         yield {
             "name": name,
             "doc": f"unpack the programs of {set_name}",
-            "actions": [(step(unpack), [name])],
+            "actions": [(action(unpack), [name, set_name])],
             "file_dep": [sets.path(set_name)],
             "task_dep": ["fetch"],
             "targets": [target(name)],
-            "uptodate": [
-                settings(
-                    [
-                        contents.KEEP.get(set_name),
-                        *([each.only, each.exclude] for each in contents.TOOLS[set_name]),
-                    ]
-                ),
-                present(partial(where, name)),
-                intact(),
-            ],
+            "uptodate": [Present(partial(where, name))],
             "clean": True,
         }
 
 
-def unpack(name: str) -> None:
+def unpack(name: str, set_name: str) -> None:
     """Unpack a tree unless the cache has it."""
     from notos.toolchain import tools_tree
 
-    packages = contents.TOOLS[SETS[name]]
-    keep = contents.KEEP.get(SETS[name], ())
-    key = tools_tree.key(sets.hashes(SETS[name]).values(), packages, keep)
-    tools_tree.ensure(CACHE, key, sets.debs(SETS[name], CACHE, packages), keep)
+    packages = contents.TOOLS[set_name]
+    keep = contents.KEEP.get(set_name, ())
+    key = tools_tree.key(sets.hashes(set_name).values(), packages, keep)
+    tools_tree.ensure(CACHE, key, sets.debs(set_name, CACHE, packages), keep)
     write_if_changed(target(name), json.dumps({"key": key}).encode())
 
 

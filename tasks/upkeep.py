@@ -3,18 +3,20 @@
 from pathlib import Path
 
 from tasks import project, session
-from tasks.graph import FOLDER, Task, step
+from tasks.config import FOLDER
+from tasks.graph import Task, action
 from tasks.usage import usage
 
 
 def task_gc() -> Task:
     """remove store objects and files that no task refers to any more"""
-    return {"actions": [step(collect)], "meta": usage()}
+    return {"actions": [action(collect)], "meta": usage()}
 
 
 def collect() -> None:
     """Remove the objects that are in no closure of a manifest, and say how many."""
-    from notos.store.store import StoreObject, remove_folder
+    from notos.atomic import leftovers, remove_folder
+    from notos.store.store import StoreObject
 
     targets = {target for task in session.tasks().values() for target in task.targets}
     for path in Path(FOLDER, "manifests").glob("*"):  # of tasks that were renamed, or are not in this config
@@ -28,7 +30,7 @@ def collect() -> None:
     unused = [each for each in project.STORE.objects() if each.path not in used]
     for each in unused:
         project.STORE.remove(each)
-    for left in project.STORE.root.glob(".new-*"):  # by a build that was killed; no other is at work
+    for left in leftovers(project.STORE.root):  # by a build that was killed; no other is at work
         remove_folder(left)
     size = sum(each.nar_size for each in unused)
     print(f"removed {len(unused)} store objects, {size / 1e6:.1f} MB; {len(used)} are in use")

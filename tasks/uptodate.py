@@ -4,14 +4,14 @@ doit calls them with the task and the values that the task's last success saved,
 value savers return after the next one.
 """
 
-import json
+import functools
+import inspect
 import os
 import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Protocol
 
-from tasks import fingerprint, session, sources
-from tasks.sources import Code
+from tasks import differences, fingerprint, inputs, session, sources
 
 _OBJECT = re.compile(r'"/nix/store/([0-9a-z]{32}-[^/"]+)"')
 
@@ -26,28 +26,109 @@ class Task(Protocol):
     value_savers: list[Any]
 
 
-class Settings:
-    """The part of the config that a task reads, and the code that does its work."""
+class Unchanged:
+    """What the task's actions have read besides files, and their code, to which `code` adds functions."""
 
-    def __init__(self, values: Any, code: Iterable[Code]) -> None:
-        # As JSON brings it back: a tuple is a list then, and a key is a string.
-        self._now: Values = {"settings": json.loads(json.dumps(values)), "code": sources.hashes(code)}
+    # What is saved, as one value: the name changes with its form, so that no other form is taken for it.
+    KEY = "inputs.1"
+
+    def __init__(self, actions: Iterable[Any], code: Iterable[Callable[..., Any]] = ()) -> None:
+        self._actions = tuple(actions)
+        self._code = tuple(code)
+        self._kept: sources.Trace | None = None  # that of the last success, while it is the same code
 
     def configure_task(self, task: Task) -> None:
         """Let doit save what is compared."""
-        task.value_savers.append(lambda: self._now)
+        task.value_savers.append(self._saved)
 
     def __call__(self, task: Task, values: Values) -> bool:
         """Return True if nothing changed since the last success."""
-        return all(values.get(key) == now for key, now in self._now.items())
+        saved = values.get(self.KEY)
+        if saved is None:
+            self._look()
+            return False
+        return self._same_code(saved) and self._same_inputs(saved)
 
     def reasons(self, task: Task, values: Values) -> list[str]:
         """Return what changed."""
-        settings = _differences("", values.get("settings"), self._now["settings"])
-        then = values.get("code") or {}
-        now = self._now["code"]
-        changed = (file for file in sorted(then.keys() | now.keys()) if then.get(file) != now.get(file))
-        return [*settings, *(f"{file} changed" for file in changed)]
+        saved = values.get(self.KEY)
+        if saved is None:
+            self._look()
+            return ["built by another version of Notos"]
+        said = [] if self._same_inputs(saved) else self._changed_inputs(saved)
+        if not self._same_code(saved):
+            said += sources.differences(sources.Trace(**saved["code"]), self._trace)
+        return said
+
+    def _look(self) -> sources.Trace:
+        """Find the code before it runs, so that an edit while it runs is a change for the next run."""
+        return self._trace
+
+    def _saved(self) -> Values:
+        code = self._kept or self._trace
+        return {self.KEY: {**vars(inputs.last()), "arguments": self._arguments(), "code": vars(code)}}
+
+    def _same_inputs(self, saved: Values) -> bool:
+        return (
+            inputs.same(saved["arguments"], self._arguments())
+            and all(inputs.same(then, inputs.at(path)) for path, then in saved["config"].items())
+            and all(inputs.same(then, inputs.now(name)) for name, then in saved["values"].items())
+        )
+
+    def _same_code(self, saved: Values) -> bool:
+        then = sources.Trace(**saved["code"])
+        if not sources.unchanged(then):
+            now = self._trace
+            if (then.parts, then.libraries) != (now.parts, now.libraries):
+                return False
+            saved["code"] = vars(now)  # only comments changed: save the files' hashes, to parse them once
+            fingerprint.rehashed.extend(now.files)
+            then = now
+        self._kept = then
+        return True
+
+    def _changed_inputs(self, saved: Values) -> list[str]:
+        changed = _changed(saved["config"])
+        said = []
+        for name, then in saved["values"].items():
+            now = inputs.now(name)
+            if inputs.same(then, now):
+                continue
+            if causes := _changed(saved["causes"][name]):
+                changed |= causes
+            else:
+                label = name.rpartition(".")[2].replace("_", " ")
+                said += differences.lines(label, then, None if now is inputs.GONE else now)
+        said += differences.lines("arguments", saved["arguments"], self._arguments())
+        # Of a struct that is new or gone, the fields say no more.
+        outermost = [path for path in changed if not any(path.startswith(f"{each}.") for each in changed)]
+        return [*(line for path in sorted(outermost) for line in _explained(path, changed[path])), *said]
+
+    def _arguments(self) -> Any:
+        return [inputs.plain(words) for _, words in map(_parts, self._actions)]
+
+    @functools.cached_property
+    def _trace(self) -> sources.Trace:
+        return sources.trace([*(action for action, _ in map(_parts, self._actions)), *self._code])
+
+
+def _parts(action: Any) -> tuple[Callable[..., Any], list[Any]]:
+    """Return the function that does the work of an action of doit, and its arguments."""
+    function, *words = action if isinstance(action, tuple) else (action,)
+    return inspect.unwrap(function), words
+
+
+def _changed(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Return those of recorded values of the config that are others now."""
+    return {path: then for path, then in config.items() if not inputs.same(then, inputs.at(path))}
+
+
+def _explained(path: str, then: Any) -> list[str]:
+    """Return how the config changed at a path."""
+    now = inputs.whole(path)
+    if then == {} and now in (None, inputs.GONE):  # a struct, whose fields are not recorded with it
+        return [f"{path}: removed"]
+    return differences.lines(path, then, None if now is inputs.GONE else now)
 
 
 class Intact:
@@ -94,7 +175,8 @@ class Intact:
 class Derived:
     """A value that follows from what earlier tasks have made, computed when the task's turn has come."""
 
-    def __init__(self, compute: Callable[[], Any]) -> None:
+    def __init__(self, label: str, compute: Callable[[], Any]) -> None:
+        self._label = label
         self._compute = compute
 
     def configure_task(self, task: Task) -> None:
@@ -102,12 +184,12 @@ class Derived:
         task.value_savers.append(lambda: {"derived": self._compute()})
 
     def __call__(self, task: Task, values: Values) -> bool:
-        """Return True if the value is as it was."""
+        """Return True if the value is the same."""
         return not self.reasons(task, values)
 
     def reasons(self, task: Task, values: Values) -> list[str]:
         """Return how the value changed."""
-        return _differences("", values.get("derived"), self._compute())
+        return differences.lines(self._label, values.get("derived"), self._compute())
 
 
 class Present:
@@ -136,8 +218,8 @@ class UnlessAsked:
         return False if session.asked_for(task.name) else None
 
     def reasons(self, task: Task, values: Values) -> list[str]:
-        """That it was asked for."""
-        return ["asked for"] if session.asked_for(task.name) else []
+        """Return that the task is named."""
+        return ["named on the command line"] if session.asked_for(task.name) else []
 
 
 def objects_of(path: str) -> list[str]:
@@ -148,25 +230,3 @@ def objects_of(path: str) -> list[str]:
         return []
     with open(path, encoding="utf-8") as stream:
         return [f"{base}/store/{each}" for each in _OBJECT.findall(stream.read())]
-
-
-def _differences(where: str, then: Any, now: Any) -> list[str]:
-    if then == now:
-        return []
-    if isinstance(then, Mapping) and isinstance(now, Mapping):
-        said = []
-        for key in sorted(then.keys() | now.keys()):
-            said += _differences(f"{where}.{key}" if where else key, then.get(key), now.get(key))
-        return said
-    name = where or "its settings"
-    if isinstance(then, list) and isinstance(now, list):
-        gone = [_short(each) for each in then if each not in now]
-        added = [_short(each) for each in now if each not in then]
-        changes = [*(f"lost {each}" for each in gone), *(f"got {each}" for each in added)]
-        return [f"{name} {', '.join(changes)}" if changes else f"{name} is in another order"]
-    return [f"{name} was {_short(then)}, is {_short(now)}"]
-
-
-def _short(value: Any) -> str:
-    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-    return text if len(text) <= 40 else text[:39] + "…"

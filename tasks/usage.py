@@ -1,7 +1,7 @@
-"""Declarations of how tasks are used: the variables and words that each takes, once, beside the task.
+"""Declarations of how tasks are used: shared options, and the words that each task takes.
 
-The check of the command line, `help` and completion read these declarations. Options are declared by
-graph.params().
+The check of the command line, `help` and completion read these declarations. Options of one task are declared
+by graph.params().
 """
 
 import os
@@ -11,8 +11,6 @@ from dataclasses import dataclass
 from itertools import takewhile
 from pathlib import Path
 from typing import Any, Literal
-
-from doit import get_var
 
 Kind = Literal["text", "number", "port", "file", "yaml", "folder"]
 
@@ -24,22 +22,22 @@ _program = "./doit"
 
 
 @dataclass(frozen=True)
-class Variable:
-    """A NAME=VALUE of the command line. `value` stands for its value in help, `example` is a real one."""
+class Option:
+    """An option that several tasks share, or whose value is a path, a number or a port.
+
+    It is written `--NAME VALUE` after its task. `NAME=VALUE`, anywhere on the line, means the same.
+    `value` stands for its value in help, `example` is a real one.
+    """
 
     name: str
     value: str
     help: str
     example: str
     kind: Kind = "text"
-
-    def get(self) -> str | None:
-        """Return the value on the command line, None without one."""
-        given: str | None = get_var(self.name)
-        return given
+    required: bool = False
 
     def wants(self, given: str) -> str:
-        """Return what a value has to be, empty if `given` is so."""
+        """Return what a value has to be, empty if `given` is valid."""
         number = int(given) if given.isascii() and given.isdigit() else 0
         if self.kind == "number" and not number:
             return "a number from 1"
@@ -47,66 +45,71 @@ class Variable:
             return "a number from 1 to 65535"
         return ""
 
+    def parameter(self) -> dict[str, Any]:
+        """Return it as a parameter of a doit task. Its default is None."""
+        return {
+            "name": self.name,
+            "long": self.name,
+            "default": None,
+            "type": int if self.kind in ("number", "port") else str,
+            "help": self.help,
+            "metavar": self.value,
+        }
 
-CONFIG = Variable(
+
+CONFIG = Option(
     "config", "FILE", "the machine's config (default: config.yaml)", "examples/minimal.yaml", "yaml"
 )
-HOST = Variable("host", "NAME", "name or address of the machine (default: 127.0.0.1)", "192.0.2.7")
-PORT = Variable(
+HOST = Option("host", "NAME", "name or address of the machine (default: 127.0.0.1)", "192.0.2.7")
+PORT = Option(
     "port", "NUMBER", "TCP port of its ssh server (default: the one forwarded to 22)", "2222", "port"
 )
-WITHIN = Variable(
+WITHIN = Option(
     "within", "SECONDS", "time for the machine to answer before it reverts (default: 30)", "60", "number"
 )
-GENERATION = Variable("to", "NUMBER", "the generation to return to (default: the one before)", "1", "number")
-CACHE_FOLDER = Variable("to", "DIR", "the folder of the binary cache", "/srv/cache", "folder")
-FRAGMENT = Variable(
+GENERATION = Option("to", "NUMBER", "the generation to return to (default: the one before)", "1", "number")
+CACHE_FOLDER = Option("to", "DIR", "the folder of the binary cache", "/srv/cache", "folder", required=True)
+FRAGMENT = Option(
     "to",
     "FILE",
     "the fragment to write (default: menuconfig.config in the build folder)",
     "mine.config",
     "file",
 )
-KEY = Variable(
+KEY = Option(
     "key", "FILE", "the secret key to sign with (default: ~/.config/notos/cache.secret)", "my.secret", "file"
 )
-TESTS = Variable("tests", "WORDS", "words for pytest (default: all tests)", "tests/boot", "file")
+TESTS = Option("tests", "WORDS", "words for pytest (default: all tests)", "tests/boot", "file")
 
-VARIABLES = (CONFIG, HOST, PORT, WITHIN, GENERATION, CACHE_FOLDER, FRAGMENT, KEY, TESTS)
+OPTIONS = (CONFIG, HOST, PORT, WITHIN, GENERATION, CACHE_FOLDER, FRAGMENT, KEY, TESTS)
 
-# The task whose words are the command of another program. From the first word that is none of its variables
+# The task whose words are the command of another program. From the first word that is none of its options
 # they may have = and - in them.
 PASSED_ON = "ssh"
-PASSED_ON_VARIABLES = (CONFIG, HOST, PORT)
+PASSED_ON_OPTIONS = (CONFIG, HOST, PORT)
+
+
+def options(*chosen: Option) -> list[dict[str, Any]]:
+    """Return the `params` of a task that has these options besides --config, which every task has."""
+    return [each.parameter() for each in chosen]
+
+
+def option(parameter: str, metavar: str) -> Option | None:
+    """Return the option that was declared for a task's parameter, None for a parameter of another kind."""
+    found = [each for each in OPTIONS if (each.name, each.value) == (parameter, metavar)]
+    return found[0] if found else None
 
 
 def usage(
-    *variables: Variable,
-    words: str = "",
-    takes: Literal["", "tasks"] = "",
-    example: str = "",
-    piped: bool = False,
+    *, words: str = "", takes: Literal["", "tasks"] = "", example: str = "", piped: bool = False
 ) -> dict[str, Any]:
     """Return the `meta` of a task that a user calls for its output.
 
-    It reads `variables` besides config=. `words` stands for its positional words, which are names of tasks
-    if it takes them. `example` is what follows the task's name in an example. What a `piped` task prints may
-    go to a program, so progress goes to standard error.
+    `words` stands for its positional words, which are names of tasks if it takes them. `example` is what
+    follows the task's name in an example. What a `piped` task prints may go to a program, so progress goes to
+    standard error.
     """
-    return {
-        "quiet": True,
-        "piped": piped,
-        "variables": variables,
-        "words": words,
-        "takes": takes,
-        "example": example,
-    }
-
-
-def variables(meta: Mapping[str, Any] | None) -> tuple[Variable, ...]:
-    """Return the variables that a task with this `meta` reads besides config=."""
-    found: tuple[Variable, ...] = (meta or {}).get("variables", ())
-    return found
+    return {"quiet": True, "piped": piped, "words": words, "takes": takes, "example": example}
 
 
 def from_caller(named: str) -> Path:
@@ -157,8 +160,6 @@ def user_word(task: str) -> str:
 
 def spoken(text: str) -> str:
     """Return a message with the commands in it, `./doit` in the sources, as the user calls them."""
-    if _program == "notos":
-        text = text.replace("config=PATH", "-c PATH")
     return _COMMAND.sub(f"{_program} ", text)
 
 

@@ -1,50 +1,25 @@
-"""Why a task runs: what is not as it was after its last success."""
+"""The task `why`: which tasks would run, and what changed since their last success."""
 
 from collections.abc import Mapping
 from typing import Any
 
-from doit.globals import Globals
-
 from tasks import session
-from tasks.graph import step
+from tasks.graph import action
+from tasks.reasons import reasons
 from tasks.usage import usage
-
-
-def reasons(task: Any, tasks: Mapping[str, Any]) -> list[str]:
-    """What makes this doit task run, in words; empty when it is up to date."""
-    manager = Globals.dep_manager
-    status = manager.get_status(task, tasks, get_log=True)
-    if status.status == "up-to-date" or not task.actions:
-        return []
-    if status.status == "error":
-        return [str(status.error_reason)]
-    if not manager.backend.get(task.name, "checker:"):
-        return ["no earlier result"]
-    said: list[str] = []
-    for condition, _, _ in task.uptodate:
-        if hasattr(condition, "reasons"):
-            said += condition.reasons(task, manager.get_values(task.name))
-    found = status.reasons
-    missing = [f"{path} is missing" for path in found["missing_target"]]
-    said += [line for line in missing if line not in said]
-    said += [f"{path} changed" for path in sorted(found["changed_file_dep"])]
-    said += [f"{path} is no longer read" for path in found["removed_file_dep"]]
-    if found["has_no_dependencies"]:
-        said.append("it runs every time")
-    return said or ["a condition of its own"]
 
 
 def task_why() -> dict[str, Any]:
     """list the tasks that would run, and why"""
     return {
-        "actions": [step(explain)],
+        "actions": [action(explain)],
         "pos_arg": "names",
         "meta": usage(words="[TASK ...]", takes="tasks", example="squashfs"),
     }
 
 
 def explain(names: list[str]) -> None:
-    """Print each task that `names` (all of runvm by default) bring about, with its reasons."""
+    """Print each task that would run for `names` (runvm by default), with its reasons."""
     tasks = session.tasks()
     session.ask_for(names)
     targets = {target: task.name for task in tasks.values() for target in task.targets}
@@ -62,7 +37,7 @@ def explain(names: list[str]) -> None:
         if said:
             print(f"{name}: {'; '.join(said)}")
         elif before and task.actions:
-            print(f"{name}: if {' or '.join(before)} makes something else")
+            print(f"{name}: may run: depends on {', '.join(before)}")
     if not touched:
         print("nothing would run")
 

@@ -2,10 +2,11 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -13,8 +14,8 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from benchmarks.scene import COPIED
+from notos import loader
 from notos.cache import Cache
-from notos.config import loader
 from notos.debian.archive import Archive
 from notos.process import run
 from notos.toolchain import peers
@@ -24,6 +25,7 @@ ROOT = Path(__file__).resolve().parent.parent
 # How long an example takes says more of what else this host does than of what is tested.
 settings.register_profile("notos", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("notos")
+Tool = Callable[[str], list[str]]  # the fixture `tool`
 # For tests whose examples may share a fixture.
 FIXTURES = (HealthCheck.too_slow, HealthCheck.function_scoped_fixture)
 PEERS = (
@@ -41,9 +43,11 @@ PEERS = (
     ),
     *("squashfs-tools", "tar", "xz-utils", "zstd"),
 )
+RAN = re.compile(r"([\w:-]+) +[\d.]+ s(?:  \(|$)")  # the line of a task that ran
 COPIED_TOO = ("requirements-test.txt", "pyproject.toml")
 # Where test files run side by side, one of these that began last would be waited for.
 LONGEST = (
+    "tests/test_every_key.py",
     *("tests/machines/test_disk.py", "tests/machines/test_driver.py", "tests/machines/test_switch.py"),
     *(
         "tests/test_graph.py",
@@ -73,13 +77,13 @@ def tools_tree() -> ToolsTree:
 
 
 @pytest.fixture(scope="session")
-def tool(tools_tree: ToolsTree) -> Callable[[str], list[str]]:
+def tool(tools_tree: ToolsTree) -> Tool:
     """The words that run a peer: `tool("cpio")`."""
     return tools_tree.command
 
 
 @pytest.fixture
-def nix(tool: Callable[[str], list[str]], tmp_path: Path) -> Callable[..., bytes]:
+def nix(tool: Tool, tmp_path: Path) -> Callable[..., bytes]:
     """Nix with a store of its own below tmp_path/nix, whose paths are those of /nix/store."""
     environment = {
         "HOME": str(tmp_path / "home"),
@@ -113,13 +117,18 @@ class Project:
         return self.root / "build" / self.name / "runvm.sh"
 
     def doit(
-        self, *words: str, check: bool = True, input: str | None = None, **environment: str
+        self,
+        *words: str,
+        check: bool = True,
+        input: str | None = None,
+        environment: Mapping[str, str] | None = None,
+        **variables: str,
     ) -> subprocess.CompletedProcess[str]:
-        """Run doit in it, with this environment's Python."""
+        """Run doit in it, with this environment's Python; `variables` are added to `environment`."""
         done = subprocess.run(
             [sys.executable, "-m", "doit", *words],
             cwd=self.root,
-            env={**clean_environment(), **environment},
+            env={**clean_environment(), **(environment or {}), **variables},
             input=input,
             capture_output=True,
             text=True,
@@ -135,10 +144,10 @@ class Project:
         self.doit(f"config={name}.yaml", "runvm")
         return replace(self, name=name)
 
-    def ran(self, *words: str, **environment: str) -> list[str]:
+    def ran(self, *words: str, **variables: str) -> list[str]:
         """The names of the tasks that `doit` ran, in order."""
-        lines = self.doit(*words, **environment).stdout.splitlines()
-        return [line.split()[2] for line in lines if line[5:8] == " s "]
+        lines = self.doit(*words, environment=variables).stdout.splitlines()
+        return [found[1] for found in map(RAN.match, lines) if found]
 
 
 def copy_project(root: Path) -> Project:

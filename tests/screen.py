@@ -26,7 +26,7 @@ class Screen:
         if self._process == 0:
             os.chdir(folder)
             size = {"COLUMNS": columns, "LINES": lines, "TERM": "linux"}
-            os.execve(command[0], command, {**environment, **size})
+            os.execve(command[0], list(command), {**environment, **size})
 
     def __enter__(self) -> Self:
         return self

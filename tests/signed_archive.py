@@ -87,10 +87,11 @@ class SignedArchive:
         by_hash: bool = True,
         fields: Mapping[str, str | None] = {},
         absent: Sequence[str] = (),
+        empty: Sequence[str] = (),
     ) -> None:
         """Make `debs` all that `suite` has; `fields` of its Release replace those that it would have.
 
-        The Release lists the files `absent` too, which the mirror lacks.
+        The Release lists the files `absent` too, which the mirror lacks, and components that are `empty`.
         """
         mirror = self.root / ("debian-security" if suite.endswith("-security") else "debian")
         dists = mirror / "dists" / suite
@@ -110,11 +111,13 @@ class SignedArchive:
             "main/binary-amd64/Packages.xz": lzma.compress(packages),
             "main/Contents-amd64.gz": gzip.compress("\n".join(contents).encode()),
         }
+        for component in empty:
+            files[f"{component}/binary-amd64/Packages.xz"] = lzma.compress(b"")
         listed = ""
         for path, data in files.items():
             digest = hashlib.sha256(data).hexdigest()
-            place = Path(path).parent / "by-hash/SHA256" / digest if by_hash else Path(path)
-            _write(dists / place, data)
+            listed_place = Path(path).parent / "by-hash/SHA256" / digest if by_hash else Path(path)
+            _write(dists / listed_place, data)
             listed += f"\n {digest} {len(data):>16} {path}"
         listed += "".join(f"\n {hashlib.sha256().hexdigest()} {0:>16} {path}" for path in absent)
         now = datetime.now(UTC)

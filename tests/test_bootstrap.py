@@ -6,6 +6,7 @@ import socket
 import subprocess
 import sys
 import threading
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -22,12 +23,16 @@ def fresh(tmp_path: Path) -> Project:
 
 
 def call(
-    project: Project, *words: str, cwd: Path | None = None, **environment: str
+    project: Project,
+    *words: str,
+    cwd: Path | None = None,
+    environment: Mapping[str, str] | None = None,
+    **variables: str,
 ) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [project.root / "doit", *words],
         cwd=cwd or project.root,
-        env={**os.environ, **environment},
+        env={**os.environ, **(environment or {}), **variables},
         capture_output=True,
         text=True,
         check=False,
@@ -215,7 +220,7 @@ def wanting(fresh: Project, monkeypatch: pytest.MonkeyPatch) -> Project:
     ],
 )
 def test_without_a_network(wanting: Project, environment: dict[str, str], message: str) -> None:
-    line = failed(call(wanting, "list", **environment), wanting)
+    line = failed(call(wanting, "list", environment=environment), wanting)
     if "Name or service" in message:  # what the resolver says differs from host to host
         message = message.partition("Name or")[0]
     assert line.startswith(message)

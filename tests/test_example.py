@@ -88,7 +88,7 @@ def stranger(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Stranger:
     (he.packages / "needed.pth").write_text(sysconfig.get_path("purelib") + "\n")
     python = he.root / "venv/bin/python"
     if Path(sysconfig.get_path("purelib"), "pip").is_dir():
-        pip = [sys.executable, "-m", "pip", "--python", python]
+        pip: list[str | Path] = [sys.executable, "-m", "pip", "--python", python]
         run(*pip, "install", "--quiet", "--no-index", "--no-deps", wheel)
     else:
         run("uv", "pip", "install", "--quiet", "--no-index", "--no-deps", "--python", python, wheel)

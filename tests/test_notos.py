@@ -62,7 +62,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Installed:
     (packages / "needed.pth").write_text(sysconfig.get_path("purelib") + "\n")
     python = made.root / "venv/bin/python"
     if Path(sysconfig.get_path("purelib"), "pip").is_dir():
-        pip = [sys.executable, "-m", "pip", "--python", python]
+        pip: list[str | Path] = [sys.executable, "-m", "pip", "--python", python]
         run(*pip, "install", "--quiet", "--no-index", "--no-deps", wheel)
     else:
         run("uv", "pip", "install", "--quiet", "--no-index", "--no-deps", "--python", python, wheel)
@@ -194,6 +194,8 @@ MISTAKES = [
     (["build"], "", "no config.yaml in "),
     (["-c", "none.yaml", "build"], "", "no file none.yaml"),
     (["-c"], "", "-c wants a file"),
+    (["build", "--config"], "", "--config wants a file"),
+    (["-c", "a", "build", "--config", "b"], "", "two configs are named"),
     (["-c", "a", "-c", "b", "build"], "", "two configs are named"),
     (["--config=", "build"], "", "the config has no name"),
 ]
@@ -228,7 +230,7 @@ def test_mistakes_in_a_project(installed: Installed, web: Path) -> None:
     ],
 )
 def test_the_name_is_the_folder_s_and_valid(tmp_path: Path, folder: str, name: str) -> None:
-    from notos.config import loader as configs
+    from notos import loader as configs
 
     assert skeleton.make(tmp_path / folder) == name
     machine = configs.load(tmp_path / folder / "config.yaml").machine
@@ -391,6 +393,18 @@ def test_which_project(tmp_path: Path) -> None:
         (["test", "--", "config=x"], "", ["test", "--", "config=x"]),
         (["test", "config=x", "--", "-x"], "x", ["test", "--", "-x"]),
         (["ssh", "config=x"], "x", ["ssh"]),
+        (["build", "--config", "x", "-c"], "x", ["build", "-c"]),
+        (["--config", "x", "build"], "x", ["build"]),
+        (
+            ["ssh", "--port", "1", "--config", "x", "ls", "--config", "y"],
+            "x",
+            ["ssh", "--port", "1", "ls", "--config", "y"],
+        ),
+        (
+            ["ssh", "--host=h", "port=1", "--", "--config", "x"],
+            "",
+            ["ssh", "--host=h", "port=1", "--", "--config", "x"],
+        ),
         (["ssh", "host=h", "config=x", "ls", "config=y"], "x", ["ssh", "host=h", "ls", "config=y"]),
         (["ssh", "--", "config=x"], "", ["ssh", "--", "config=x"]),
     ],

@@ -12,6 +12,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from notos import atomic
 from notos.boot_chart.timeline import Boot, Segment
 from notos.errors import MachineError
 
@@ -116,7 +117,7 @@ def dump(report: Report, path: Path) -> None:
         "boots": [asdict(boot) | {"total": boot.total} for boot in report.boots],
     }
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(data, indent=1) + "\n")
+    atomic.write(path, json.dumps(data, indent=1) + "\n", mode=None)
 
 
 def load(path: Path) -> Report:

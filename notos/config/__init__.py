@@ -3,12 +3,22 @@
 model                  the frozen structs of a machine
 types                  the types of text and number: patterns and descriptions
 shapes                 the structs' annotations as data: scalars, structs, lists, maps
-yaml_source            YAML into nodes that know their file, line and column
+yaml_source            nodes that know their file, line and column; problems
+composer               YAML into nodes
 yaml_mistake           explanations of YAML syntax errors
 scalars, reader        nodes into values and structs
-suggestions            valid values to suggest in place of invalid ones
+suggestions            messages that suggest a valid value in place of an invalid one
+fitting, samples       the value that was probably meant; a sample of each shape
 foreign_keys           keys of other programs' configs, and the keys to use instead
-checks, conf_files     rules between keys; sysusers.d and tmpfiles.d files in `etc`
-loader                 the entry point: a file, its imports, the Machine
+host_settings          host.yaml: the user's settings for this host
+checks                 rules between keys that belong to no feature
+loader                 a file, its imports, the Machine; notos.loader adds the features' rules
 schema                 docs/config.schema.json and the tables of docs/configuration.md
+
+Modules without a test module of their own name are tested by
+
+    tests/config/test_loader.py: model, types, shapes, reader, scalars, checks, conf_files
+    tests/config/test_yaml_source.py: composer, yaml_mistake
+    tests/config/test_suggestions.py: fitting, samples, foreign_keys
+    tests/debian/test_mirror.py: host_settings
 """

@@ -1,15 +1,16 @@
 """The config loader: reads a config and its imports into a Machine, and reports all problems at once."""
 
 import os
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from notos.config import shapes, yaml_source
+from notos.config import composer, shapes, yaml_source
 from notos.config.checks import ALTERNATIVES, CHECKS
 from notos.config.model import HOST_SSH_PORT, SSH_PORT, Machine, Port
-from notos.config.reader import Reader
-from notos.config.scalars import scalar, unwanted
+from notos.config.reader import Check, Checks, Reader, scalar_at
+from notos.config.suggestions import unwanted
 from notos.config.types import TEXTS, missing
 from notos.config.yaml_source import (
     MappingNode,
@@ -68,20 +69,27 @@ def named_in(machine: Machine, package: str) -> list[tuple[str, ...]]:
     ]
 
 
-def load(path: Path) -> Loaded:
-    """Read the config at `path`. Raises ConfigError with every problem, each at its line."""
+def load(path: Path, checks: Iterable[Checks]) -> Loaded:
+    """Read the config at `path` and apply `checks` in addition to those of this package.
+
+    Raises ConfigError with every problem, each at its line.
+    """
     layers = _Layers()
     try:
         node = layers.read(path)
     except OSError as error:
-        hint = "say which config with config=PATH"
+        hint = "select a config with --config FILE"
         raise ConfigError(f"cannot read {path}: {error.strerror}", hint=hint) from error
     if node is None and not layers.problems:
         raise ConfigError(f"{path} is empty", hint="the smallest config is `name: NAME`")
     machine = None
     if node is not None:
+        by_struct: defaultdict[type, list[Check]] = defaultdict(list)
+        for each in (CHECKS, *checks):
+            for struct, check in each.items():
+                by_struct[struct].append(check)
         # If a file could not be read, required keys may be in it: do not report them as missing.
-        reader = Reader(CHECKS, layers.problems, alternatives=ALTERNATIVES, complete=layers.complete)
+        reader = Reader(by_struct, layers.problems, alternatives=ALTERNATIVES, complete=layers.complete)
         machine = reader.read(node, shapes.struct(Machine))
     if layers.problems or machine is None or node is None:
         raise ConfigError(_render(layers.problems, layers.files))
@@ -121,7 +129,7 @@ class _Layers:
         self._open.append(identity)
         self.files.append(path)
         try:
-            node = yaml_source.compose(source, self.problems)
+            node = composer.compose(source, self.problems)
         except Problem as problem:
             self._fail(problem)
             node = None
@@ -144,7 +152,7 @@ class _Layers:
             return None
         for item in node.items:
             try:
-                path = folder / str(scalar(item, _IMPORT, IMPORTS, item=True))
+                path = folder / str(scalar_at(item, _IMPORT, IMPORTS, item=True))
                 layer = self._import(path, item.place)
             except Problem as problem:
                 self._fail(problem)

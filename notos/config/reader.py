@@ -1,15 +1,19 @@
 """Conversion of nodes into frozen structs by their shapes, with each value checked; loader.py reads files."""
 
 import re
-from collections.abc import Callable, Hashable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from typing import Any
 
-from notos.config.scalars import did_you_mean, scalar, unwanted
+from notos.config.scalars import did_you_mean, scalar
 from notos.config.shapes import Field, ListOf, MapOf, Scalar, Shape, Struct, bare
+from notos.config.suggestions import unwanted
 from notos.config.yaml_source import MappingNode, Node, Problem, ScalarNode, SequenceNode, key_place, shorten
 
 Check = Callable[[Any, Node], Iterable[Problem]]
 """A check of rules between the fields of one struct; its arguments are the struct and its node."""
+
+Checks = Mapping[type, Check]
+"""Checks by the struct that they are for."""
 
 Alternatives = Mapping[type, tuple[str, tuple[str, ...]]]
 """By struct: its name in errors, and the keys of which exactly one must be set."""
@@ -26,7 +30,7 @@ class Reader:
 
     def __init__(
         self,
-        checks: Mapping[type, Check],
+        checks: Mapping[type, Sequence[Check]],
         problems: list[Problem],
         *,
         alternatives: Alternatives | None = None,
@@ -50,7 +54,7 @@ class Reader:
     def _value(self, node: Node, shape: Shape, key_path: str) -> Any:
         match shape:
             case Scalar():
-                return scalar(node, shape, key_path)
+                return scalar_at(node, shape, key_path)
             case Struct():
                 return self._struct(node, shape, key_path)
             case ListOf():
@@ -70,14 +74,14 @@ class Reader:
         if name is not None:
             bare_shape = shape.fields[shape.bare].shape
             assert isinstance(bare_shape, Scalar), "a word stands for one value"
-            values[shape.bare] = scalar(name, bare_shape, key_path, item=shape.keyed)
+            values[shape.bare] = scalar_at(name, bare_shape, key_path, item=shape.keyed)
         if body is not None:
             shape_of_body = shape.body if shape.keyed else shape
             values |= self._fields(body, shape_of_body, _below(key_path, name.text) if name else key_path)
         made = shape.cls(**values)
-        check = self._checks.get(shape.cls)
-        if check and (not key_path or len(self._problems) == problems_before):
-            self._problems.extend(check(made, node))
+        if not key_path or len(self._problems) == problems_before:
+            for check in self._checks.get(shape.cls, ()):
+                self._problems.extend(check(made, node))
         return made
 
     def _fields(self, node: Node, shape: Struct, key_path: str) -> dict[str, Any]:
@@ -113,7 +117,7 @@ class Reader:
         for item in node.items:
             try:
                 if isinstance(shape.item, Scalar):
-                    value: Any = scalar(item, shape.item, key_path, item=True)
+                    value: Any = scalar_at(item, shape.item, key_path, item=True)
                 else:
                     value = self._value(item, shape.item, key_path)
             except Problem as problem:
@@ -145,7 +149,7 @@ class Reader:
                 continue
             empty = name if _is_empty(item.value) else ""
             try:
-                key = scalar(item.key, shape.key, f"a key of {key_path}")
+                key = scalar_at(item.key, shape.key, f"a key of {key_path}")
             except Problem as problem:
                 self._problems.append(problem)
                 continue
@@ -154,6 +158,13 @@ class Reader:
             except Problem as problem:
                 self._problems.append(problem)
         return found
+
+
+def scalar_at(node: Node, shape: Scalar, key_path: str, *, item: bool = False) -> str | int | bool:
+    """Return the value of a node, which may be an `item` of the list at `key_path`. Raises Problem."""
+    if not isinstance(node, ScalarNode):
+        raise unwanted(node, shape, shape.wanted, key_path, item=item)
+    return scalar(node, shape, key_path, item=item)
 
 
 def _keyed(node: Node, shape: Struct, key_path: str) -> tuple[ScalarNode, Node]:

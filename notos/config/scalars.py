@@ -6,20 +6,17 @@ reader.py converts maps and lists.
 import re
 from collections.abc import Iterable, Iterator
 
-from notos.config import shapes
 from notos.config.shapes import Scalar, either
 from notos.config.types import Number, Text
-from notos.config.yaml_source import MappingNode, Node, Problem, ScalarNode, SequenceNode, shorten
+from notos.config.yaml_source import Problem, ScalarNode, shorten
 
 _MAX_DIGITS = 18
 _NUMBER_WITH_UNIT = re.compile(r"([0-9]+) ?([kKmMgGtT])(?:i?[bB])?")
 _MIB = {"k": 1 / 1024, "m": 1, "g": 1024, "t": 1024 * 1024}
 
 
-def scalar(node: Node, shape: Scalar, key_path: str, *, item: bool = False) -> str | int | bool:
+def scalar(node: ScalarNode, shape: Scalar, key_path: str, *, item: bool = False) -> str | int | bool:
     """Return the value of a scalar node, which may be an `item` of the list at `key_path`. Raises Problem."""
-    if not isinstance(node, ScalarNode):
-        raise unwanted(node, shape, shape.wanted, key_path, item=item)
     if node.text in shape.words:
         return node.text
     if shape.boolean and node.plain and node.text in ("true", "false"):
@@ -36,27 +33,6 @@ def scalar(node: Node, shape: Scalar, key_path: str, *, item: bool = False) -> s
         raise _not_number(node, shape, key_path)
     advice = did_you_mean(node.text, shape.words)
     raise Problem(f'{key_path} must be {shape.wanted}; got "{shorten(node.text)}"{advice}', node.place)
-
-
-def unwanted(node: Node, shape: shapes.Shape, wanted: str, key_path: str, *, item: bool = False) -> Problem:
-    """Return the problem for a value of another kind than `shape`, with an example of a valid one.
-
-    `wanted` is the valid kind in words and `key_path` the path of the keys; an `item` is in that key's list.
-    """
-    from notos.config import suggestions
-
-    subject = key_path or "a config"
-    match node:
-        case MappingNode():
-            got = "a map"
-        case SequenceNode():
-            got = "a list"
-        case ScalarNode():
-            got = f'"{shorten(node.text)}"'
-    write = suggestions.line(node, shape, key_path, item=item)
-    if isinstance(node, ScalarNode) and node.plain and not node.text:
-        return Problem(f"{subject} is empty; leave it out, or give it {wanted}: {write}", node.place)
-    return Problem(f"{subject} must be {wanted}; got {got}; write {write}", node.place)
 
 
 def _text(node: ScalarNode, shape: Scalar, kind: Text, key_path: str, *, item: bool) -> str:

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from notos.config import shapes
+from notos.config.host_settings import HostSettings
 from notos.config.loader import IMPORTS
 from notos.config.model import Machine, Package
 from notos.config.shapes import Field, ListOf, MapOf, Scalar, Shape, Struct
 from notos.config.types import TEXTS, Number, Text
-from notos.host.settings import HostSettings
 
 DOCS = Path(__file__).parents[2] / "docs"
 SCHEMA = DOCS / "config.schema.json"

@@ -1,24 +1,17 @@
-"""YAML files as nodes with their file, line and column, and problems shown at their line.
+"""YAML nodes with their file, line and column, and problems shown at their line; composer.py makes nodes.
 
-Independent of machines. It accepts the subset of YAML 1.1 that a config needs: maps with text keys, lists and
-scalars, each kept as the text of the file. Anchors, aliases, tags and merge keys are refused, so that no file
-can expand in memory, and nesting is bounded.
+Independent of machines.
 """
 
 import errno
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import yaml
-from yaml.reader import Reader
 
-_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml's, if PyYAML was built with it
 _RESOLVERS = yaml.SafeLoader.yaml_implicit_resolvers
-_MAX_DEPTH = 30
 _MAX_BYTES = 1 << 20
-_WIDTH = 100  # columns of a source line that a problem shows
+WIDTH = 100  # columns of a source line that a problem shows
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -30,8 +23,8 @@ class Source:
 
     def line(self, number: int) -> str:
         """Return line `number`, counted from 0, without its line break; "" past the last line."""
-        lines = _lines(self.text)
-        return lines[number] if number < len(lines) else ""
+        found = lines(self.text)
+        return found[number] if number < len(found) else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,15 +112,15 @@ class Problem(Exception):  # noqa: N818 — collected as often as it is raised
         line = "".join(each if each.isprintable() else " " for each in line)
         start = min(self.place.column, len(line))
         end = max(start + 1, min(start + self.place.length, len(line)))
-        first = max(0, min(start - _WIDTH // 2, len(line) - _WIDTH))
-        shown = line[first : first + _WIDTH]
+        first = max(0, min(start - WIDTH // 2, len(line) - WIDTH))
+        shown = line[first : first + WIDTH]
         indent = " " * _columns(line[first:start])
-        carets = "^" * _columns(line[start:end][:_WIDTH] or " ")
+        carets = "^" * _columns(line[start:end][:WIDTH] or " ")
         return f"{self.place}: {self.message}\n  {shown.rstrip()}\n  {indent}{carets}"
 
 
 def read(path: Path) -> Source:
-    """Return the file at `path`; a byte that is not UTF-8 becomes a surrogate, which compose() refuses.
+    """Return the file at `path`; a byte that is not UTF-8 becomes a surrogate, which composer refuses.
 
     Raises OSError, also if it is not a regular file or larger than 1 MiB.
     """
@@ -138,30 +131,6 @@ def read(path: Path) -> Source:
     if len(data) > _MAX_BYTES:
         raise OSError(errno.EFBIG, "Larger than 1 MiB, the limit for a config")
     return Source(path, data.decode("utf-8-sig", errors="surrogateescape"))
-
-
-def compose(source: Source, problems: list[Problem]) -> Node | None:
-    """Return the one document in `source`, or None if it is empty.
-
-    Adds to `problems` each mistake after which reading can continue (a duplicate key, a tag). Raises Problem
-    for one after which it cannot (text that is not YAML).
-    """
-    if found := Reader.NON_PRINTABLE.search(source.text):
-        code = ord(found[0])
-        byte = f"byte 0x{code & 0xFF:02x} is not UTF-8 text"
-        message = (
-            byte if 0xDC80 <= code <= 0xDCFF else f"the control character U+{code:04X} is not allowed in YAML"
-        )
-        raise Problem(message, _end_of(source, source.text[: found.start()]))
-    events = yaml.parse(source.text, Loader=_LOADER)
-    try:
-        return _Composer(source, events, problems).document()
-    except yaml.MarkedYAMLError as error:
-        from notos.config import yaml_mistake
-
-        raise yaml_mistake.problem(source, error, _quoted_last(source), _bracket_last(source)) from None
-    except yaml.YAMLError as error:  # pragma: no cover — the check above refuses the same characters
-        raise Problem(f"this is not YAML: {error}".replace("\n", " "), Place(source, 0, 0)) from None
 
 
 def merge(below: Node, above: Node) -> Node:
@@ -242,146 +211,17 @@ def key_place(node: Node, *keys: str) -> Place:
     return place
 
 
-class _Composer:
-    """Builds nodes from the parser's events."""
-
-    def __init__(self, source: Source, events: Iterator[Any], problems: list[Problem]) -> None:
-        self._source = source
-        self._events = events
-        self._problems = problems
-
-    def document(self) -> Node | None:
-        next(self._events)  # the stream starts
-        if isinstance(next(self._events), yaml.StreamEndEvent):
-            return None
-        root = self._node(next(self._events), 0)
-        next(self._events)  # the document ends
-        following = next(self._events)
-        if not isinstance(following, yaml.StreamEndEvent):
-            raise Problem("a config is one document; a second one starts here", self._place(following))
-        if isinstance(root, ScalarNode) and root.plain and not root.text:
-            return None  # only "---"
-        return root
-
-    def _node(self, event: Any, depth: int) -> Node | None:
-        """Return the node that starts at `event`, read to its end; None if it was refused."""
-        place = self._place(event)
-        if depth > _MAX_DEPTH:
-            raise Problem("this is nested too deeply for a config", place)
-        if isinstance(event, yaml.AliasEvent):
-            self._problems.append(
-                Problem(
-                    "aliases (*name) are not supported; write the value out, or quote text beginning with *",
-                    place,
-                )
-            )
-            return None
-        if event.anchor is not None:
-            self._problems.append(
-                Problem(
-                    "anchors (&name) are not supported; leave it out, or quote text beginning with &", place
-                )
-            )
-        if event.tag is not None:
-            message = "tags (!name) are not supported; leave it out, or quote text beginning with !"
-            self._problems.append(Problem(message, place))
-        if isinstance(event, yaml.ScalarEvent):
-            return self._scalar(event, place)
-        if isinstance(event, yaml.SequenceStartEvent):
-            return SequenceNode(place, tuple(self._sequence(depth)))
-        return MappingNode(place, self._mapping(depth))
-
-    def _scalar(self, event: Any, place: Place) -> ScalarNode | None:
-        text: str = event.value
-        try:
-            text.encode()
-        except UnicodeEncodeError:  # a lone surrogate, "\ud800"
-            self._problems.append(
-                Problem("this contains half a surrogate pair, which is not valid text", place)
-            )
-            return None
-        if "\0" in text:
-            self._problems.append(Problem("this contains a zero byte, which is not valid text", place))
-            return None
-        return ScalarNode(place, text, not event.style)
-
-    def _sequence(self, depth: int) -> Iterator[Node]:
-        while not isinstance(event := next(self._events), yaml.SequenceEndEvent):
-            if (node := self._node(event, depth + 1)) is not None:
-                yield node
-
-    def _mapping(self, depth: int) -> dict[str, Item]:
-        items: dict[str, Item] = {}
-        while not isinstance(event := next(self._events), yaml.MappingEndEvent):
-            key = self._node(event, depth + 1)
-            value = self._node(next(self._events), depth + 1)
-            if key is None:
-                continue
-            if not isinstance(key, ScalarNode):
-                self._problems.append(Problem("a key must be a word, not a list or a map", key.place))
-            elif key.plain and key.text == "<<":
-                self._problems.append(Problem("merge keys (<<) are not supported; use imports", key.place))
-            elif key.text in items:
-                first = items[key.text].key.place.seen_from(key.place)
-                message = f'duplicate key "{shorten(key.text)}"; the first is {first}'
-                self._problems.append(Problem(message, key.place))
-            elif value is not None:
-                items[key.text] = Item(key, value)
-        return items
-
-    def _place(self, event: Any) -> Place:
-        start, end = event.start_mark, event.end_mark
-        length = end.column - start.column if end.line == start.line else _WIDTH
-        return Place(self._source, start.line, start.column, max(length, 1))
-
-
 def shorten(text: str, length: int = 60) -> str:
     """Return `text` as one printable line of at most `length` characters, for a message."""
     line = "".join(each if each.isprintable() else "\N{REPLACEMENT CHARACTER}" for each in text)
     return line if len(line) <= length else line[: length - 1] + "…"
 
 
-def _quoted_last(source: Source) -> Place | None:
-    """Return the place of the opening quote of the last text before the mistake in `source`.
-
-    None if that text has no quotes.
-    """
-    last = None
-    try:
-        for event in yaml.parse(source.text, Loader=_LOADER):
-            if isinstance(event, yaml.ScalarEvent):
-                mark: Any = event.start_mark
-                last = Place(source, mark.line, mark.column) if event.style in ("'", '"') else None
-    except yaml.MarkedYAMLError:
-        return last
-    return None
-
-
-def _bracket_last(source: Source) -> Place | None:
-    """Return the place of the last unclosed bracket before the mistake in `source`, or None."""
-    opened: list[Place] = []
-    try:
-        for token in yaml.scan(source.text, Loader=_LOADER):
-            if isinstance(token, yaml.FlowSequenceStartToken | yaml.FlowMappingStartToken):
-                mark: Any = token.start_mark
-                opened.append(Place(source, mark.line, mark.column))
-            elif opened and isinstance(token, yaml.FlowSequenceEndToken | yaml.FlowMappingEndToken):
-                opened.pop()
-    except yaml.MarkedYAMLError:
-        pass
-    return opened[-1] if opened else None
-
-
-def _end_of(source: Source, before: str) -> Place:
-    """Return the place in `source` that follows the text `before`."""
-    lines = _lines(before)
-    return Place(source, len(lines) - 1, len(lines[-1]))
-
-
-def _lines(text: str) -> list[str]:
+def lines(text: str) -> list[str]:
+    """Return the lines of `text`, by the line breaks of YAML 1.1."""
     import re
 
-    return re.split("\r\n|[\r\n\x85\u2028\u2029]", text)  # the line breaks of YAML 1.1
+    return re.split("\r\n|[\r\n\x85\u2028\u2029]", text)
 
 
 def _columns(text: str) -> int:

@@ -23,12 +23,12 @@ from notos.debian import download, mirror, release
 from notos.debian.download import Download, Progress, Retries
 from notos.debian.index import Index
 from notos.debian.mirror import Mirrors
+from notos.debian.package import LockedPackage
 from notos.debian.relation import parse, version_key
 from notos.debian.release import Release
 from notos.errors import FetchError, LockError
 from notos.formats import xz
 from notos.host.proxy import ENVIRONMENT, Proxies, without_password
-from notos.lock.lockfile import LockedPackage
 
 if TYPE_CHECKING:
     from pysequoia import Cert

@@ -54,34 +54,6 @@ def read(
         return chosen
 
 
-def control(path: Path) -> dict[str, str]:
-    """The fields of the control file of the .deb at `path`; folded lines keep their newline and indent.
-
-    Raises PackageError, naming the .deb, when it is broken.
-    """
-    with _named(path):
-        tree, _ = _read_tar(path, "control.tar", lambda each: each == "control")
-        file = tree.get("control")
-        if not isinstance(file, File):
-            raise PackageError("control.tar has no control file")
-        return _fields(file.read().decode())
-
-
-def _fields(text: str) -> dict[str, str]:
-    """Parse one stanza, deb-control(5)."""
-    fields: dict[str, str] = {}
-    name = ""
-    for line in text.rstrip("\n").split("\n"):
-        if line.startswith((" ", "\t")) and name:
-            fields[name] += "\n" + line.rstrip()
-            continue
-        name, colon, value = line.partition(":")
-        if not colon or not name or name != name.strip() or name in fields:
-            raise PackageError(f"control has a line that is not a field: {line!r}")
-        fields[name] = value.strip()
-    return fields
-
-
 @contextmanager
 def _named(path: Path) -> Iterator[None]:
     """Turn all that reading a broken archive raises into a PackageError that names it."""
@@ -91,8 +63,6 @@ def _named(path: Path) -> Iterator[None]:
         raise PackageError(f"cannot read {path}: {error.strerror or error}") from error
     except PackageError as error:
         raise PackageError(f"{path.name}: {error.message}") from error
-    except UnicodeDecodeError as error:
-        raise PackageError(f"{path.name}: control is not UTF-8") from error
 
 
 # --- ar

@@ -7,6 +7,8 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 
+from notos.debian.deb822 import stanza
+
 _NAME = re.compile(rb"\nPackage: ([^\n]+)")
 _PROVIDES = re.compile(rb"\nProvides: ([^\n]+)")
 _NEEDS = re.compile(rb"\n(?:Pre-Depends|Depends|Recommends): ([^\n]+)")
@@ -54,6 +56,4 @@ class Index:
     def _parse(self, start: int) -> dict[str, str]:
         """The fields of the stanza that begins at `start` or one byte later, folded lines joined."""
         end = self._data.find(b"\n\n", start + 1)
-        text = self._data[start : end if end >= 0 else len(self._data)].decode(errors="replace")
-        lines = text.strip("\n").replace("\n ", " ").split("\n")
-        return {name: value.strip() for name, _, value in (line.partition(":") for line in lines)}
+        return stanza(self._data[start : end if end >= 0 else len(self._data)].decode(errors="replace"))

@@ -9,13 +9,13 @@ import shlex
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from notos.config import host_settings
+from notos.config.host_settings import HostSettings
 from notos.config.model import Debian, Url
 from notos.config.types import TEXTS
+from notos.debian import apt
 from notos.errors import FetchError, HostError
-from notos.host import apt
-from notos.host import settings as host_settings
 from notos.host.proxy import ENVIRONMENT, Proxies, without_password
-from notos.host.settings import HostSettings
 
 EXAMPLE = "http://mirror.example/debian"
 VARIABLE, SECURITY_VARIABLE = "NOTOS_MIRROR", "NOTOS_SECURITY_MIRROR"

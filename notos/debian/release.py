@@ -12,6 +12,7 @@ from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from notos.debian import deb822
 from notos.errors import SignatureError
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ def read(
     `where` is its address, for messages. Raises SignatureError: no good signature by one of `certs`,
     another suite, or one that is no longer or not yet valid.
     """
-    fields = _fields(_signed(data, list(certs), where))
+    fields = next(deb822.paragraphs(_signed(data, list(certs), where)), {})
     suite, codename = fields.get("Suite", ""), fields.get("Codename", "")
     if asked not in (suite, codename):
         raise SignatureError(
@@ -83,18 +84,6 @@ def _signed(data: bytes, certs: "list[Cert]", where: str) -> str:
             hint="check the mirror, and this host's clock; docs/keys.md lists the keys",
         ) from error
     return (signed.bytes or b"").decode(errors="replace")
-
-
-def _fields(text: str) -> dict[str, str]:
-    fields: dict[str, str] = {}
-    name = ""
-    for line in text.splitlines():
-        if line.startswith(" "):
-            fields[name] = f"{fields.get(name, '')}\n{line}"
-        else:
-            name, _, value = line.partition(":")
-            fields[name] = value.strip()
-    return fields
 
 
 def _check_time(fields: Mapping[str, str], now: datetime, where: str) -> None:

@@ -8,4 +8,8 @@ nar                Nix archives
 cpio               newc archives, for the initrd
 squashfs/          squashfs images
 piece_cache        compressed pieces of an output, reused by the next build
+
+Modules without a test module of their own name are tested by
+
+    tests/store/test_store.py: nar
 """

@@ -13,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import BinaryIO
 
+from notos import atomic
 from notos.errors import ArchiveError
 from notos.formats.piece_cache import Piece, Reuse
 from notos.formats.tree import Device, Directory, Entry, File, Symlink, Tree
@@ -46,7 +47,7 @@ def pieces(tree: Tree) -> Iterator[bytes]:
 
 
 def write_initrd(path: Path, trees: Sequence[Tree], *, level: int) -> None:
-    """Write `trees` to `path` as archives, each compressed by zstd at `level` (0: not), beside and renamed.
+    """Write `trees` to `path` as archives, each compressed by zstd at `level` (0: not).
 
     The kernel unpacks one after the other. Archives that the initrd there has already are not compressed
     again, the others at the same time. Raises ArchiveError.
@@ -66,18 +67,12 @@ def write_initrd(path: Path, trees: Sequence[Tree], *, level: int) -> None:
         write(out, tree)
         return reuse.compressed(out.getvalue(), compress)
 
-    beside = path.with_name(f".{path.name}.new")
-    try:
-        with Reuse(path, f"zstandard {zstandard.__version__} {level}") as reuse:
-            with beside.open("wb") as out, ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
-                for piece in pool.map(frame, trees):
-                    reuse.placed(piece, out.tell())
-                    out.write(piece.data)
-                os.fchmod(out.fileno(), 0o644)
-            beside.replace(path)
-            reuse.save(path)
-    finally:
-        beside.unlink(missing_ok=True)
+    with Reuse(path, f"zstandard {zstandard.__version__} {level}") as reuse:
+        with atomic.file(path) as out, ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
+            for piece in pool.map(frame, trees):
+                reuse.placed(piece, out.tell())
+                out.write(piece.data)
+        reuse.save(path)
 
 
 def _entries(tree: Tree) -> Iterator[bytes]:

@@ -12,6 +12,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import BinaryIO, NamedTuple, Self
 
+from notos import atomic
+
 
 class Piece(NamedTuple):
     """A compressed piece, and what it is known by."""
@@ -62,7 +64,7 @@ class Reuse:
         """List what the file at `path`, which is written now, has."""
         listing = _listing(path)
         listing.parent.mkdir(exist_ok=True)
-        listing.write_text(json.dumps({"made": self._made, "pieces": self._has}))
+        atomic.write(listing, json.dumps({"made": self._made, "pieces": self._has}))
 
     def __enter__(self) -> Self:
         return self

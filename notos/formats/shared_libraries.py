@@ -49,16 +49,11 @@ def closure(tree: Tree, paths: Iterable[str]) -> dict[str, str]:
     return found
 
 
-def missing(tree: Tree) -> list[Missing]:
-    """All that the ELF files of `tree` need and nothing in it provides, sorted by path.
+def survey(tree: Tree) -> tuple[list[Missing], set[str]]:
+    """Return what ELF files of `tree` need and it lacks, sorted by path; and the libraries that they find.
 
     Files for another processor than the loader's are passed over: they are data here.
     """
-    return survey(tree)[0]
-
-
-def survey(tree: Tree) -> tuple[list[Missing], set[str]]:
-    """What `missing` tells, and the paths of the libraries that are needed and there: read once for both."""
     anywhere = _by_name(tree)
     problems: list[Missing] = []
     found: set[str] = set()

@@ -41,7 +41,7 @@ class Closure:
     firmware: tuple[str, ...]
 
 
-class Kernel:
+class Modules:
     """The modules of one kernel, in a tree with lib/modules/RELEASE/… like that of a kernel package."""
 
     def __init__(self, tree: Tree) -> None:
@@ -169,7 +169,7 @@ class Kernel:
 class _Loading:
     """A depth-first walk over modules, with the files and firmware found so far."""
 
-    kernel: Kernel
+    kernel: Modules
     files: set[str] = field(default_factory=set)
     firmware: set[str] = field(default_factory=set)
     _visited: set[str] = field(default_factory=set)
@@ -207,7 +207,7 @@ class _Loading:
 
 
 def shrink(
-    kernel: Kernel,
+    kernel: Modules,
     closure: Closure,
     depmod: Sequence[str],
     *,

@@ -8,18 +8,17 @@ The folder never changes afterwards; builds write elsewhere.
 import hashlib
 import os
 import shutil
-import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from notos import atomic
 from notos.cache import Cache
 from notos.debian import deb
 from notos.errors import KernelError, PackageError, ToolError
 from notos.formats import tar
 from notos.formats.tree import CHUNK, File
 from notos.process import run
-from notos.store.store import remove_folder
 from notos.toolchain.sandbox import Sandbox
 from notos.toolchain.tools_tree import ToolsTree
 
@@ -37,8 +36,8 @@ def key(sha256: str, patches: Sequence[bytes] = ()) -> str:
 def ensure(cache: Cache, archive: Path, sha256: str, patches: Sequence[Path], tools: ToolsTree) -> str:
     """Ensure that the cache has the source of `archive` (a .deb or a tarball) with `patches`; return its key.
 
-    The source is written beside and renamed, so that it is complete or absent. Raises PackageError for an
-    archive that is broken or leaves its folder, KernelError for a patch that does not apply.
+    Raises PackageError for an archive that is broken or leaves its folder, KernelError for a patch that does
+    not apply.
     """
     name = key(sha256, [each.read_bytes() for each in patches])
     folder = cache.source(name)
@@ -46,45 +45,19 @@ def ensure(cache: Cache, archive: Path, sha256: str, patches: Sequence[Path], to
         return name
     plain = cache.source(key(sha256))
     if not plain.is_dir():
-        with _beside(plain) as beside:
+        with atomic.folder(plain) as new:
             try:
-                unpack(archive, beside)
+                unpack(archive, new)
             except PackageError as error:
                 raise PackageError(
                     f"kernel source {archive.name[:16]}…: {error.message}", keys=("kernel", "source")
                 ) from error
     if patches:
-        with _beside(folder) as beside:
-            beside.rmdir()
-            shutil.copytree(plain, beside, symlinks=True, copy_function=_linked)
+        with atomic.folder(folder) as new:
+            shutil.copytree(plain, new, symlinks=True, copy_function=_linked, dirs_exist_ok=True)
             for each in patches:
-                apply(each, beside, tools)
+                apply(each, new, tools)
     return name
-
-
-class _beside:  # noqa: N801 — used as a function
-    """A new folder that is renamed to `folder` on success and removed on failure."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-
-    def __enter__(self) -> Path:
-        self._folder.parent.mkdir(parents=True, exist_ok=True)
-        self._beside = Path(tempfile.mkdtemp(prefix=".new-", dir=self._folder.parent))
-        self._beside.chmod(0o755)
-        return self._beside
-
-    def __exit__(self, kind: type | None, *_: object) -> None:
-        try:
-            if kind is None:
-                try:
-                    self._beside.rename(self._folder)
-                except OSError:  # a parallel build may have made it first
-                    if not self._folder.is_dir():
-                        raise
-        finally:
-            if self._beside.exists():
-                remove_folder(self._beside)
 
 
 def _linked(source: str, target: str) -> None:

@@ -8,4 +8,9 @@ status         the state of a machine: system, generations, free space
 changes        the differences between two systems
 switch         the switch of a running machine to another system
 nix_builder    the machine as a remote builder for Nix on this host
+
+Modules without a test module of their own name are tested by
+
+    tests/live/test_status.py: ssh
+    tests/machines/test_switch.py: local_port, switch
 """

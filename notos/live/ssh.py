@@ -117,7 +117,7 @@ def refused(address: Address) -> MachineError:
 def _silent(address: Address, why: str) -> MachineError:
     return MachineError(
         f"{address} does not answer{f' ({why})' if why else ''}",
-        hint="start the machine with ./result, or give its address: host=NAME port=NUMBER",
+        hint="start the machine with ./result, or give its address: --host NAME --port NUMBER",
     )
 
 

@@ -5,10 +5,10 @@
 <cache>/ssh/known_hosts          the known hosts of `./doit ssh`
 """
 
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from notos import atomic
 from notos.cache import Cache
 from notos.errors import ToolError
 from notos.host import folders
@@ -35,7 +35,8 @@ def ensure(cache: Cache, tools: ToolsTree) -> Keys:
     for key in (login_key, host):
         if not key.exists():
             _make(key, tools)
-    _write(folder / "known_hosts", "".join(f"{name} {_public(host).read_text()}" for name in (HOST, "*")))
+    known = "".join(f"{name} {_public(host).read_text()}" for name in (HOST, "*"))
+    atomic.write(folder / "known_hosts", known)
     return Keys(_public(login_key), host)
 
 
@@ -85,18 +86,13 @@ def login(cache: Cache, tools: ToolsTree, address: Address, *options: str) -> li
 
 
 def _make(key: Path, tools: ToolsTree) -> None:
-    with tempfile.TemporaryDirectory(prefix=".new-", dir=key.parent) as scratch:
-        made = Path(scratch, "key")
+    with atomic.scratch(key.parent) as scratch:
+        made = scratch / "key"
         run([*tools.command("ssh-keygen"), "-q", "-t", "ed25519", "-N", "", "-C", "notos", "-f", made])
-        _public(made).replace(_public(key))
-        made.replace(key)
+        # Durable: running machines accept only this key.
+        atomic.move(_public(made), _public(key), durable=True)
+        atomic.move(made, key, mode=0o600, durable=True)
 
 
 def _public(key: Path) -> Path:
     return key.with_suffix(".pub")
-
-
-def _write(path: Path, text: str) -> None:
-    beside = path.with_name(f".{path.name}.new")
-    beside.write_text(text)
-    beside.replace(path)

@@ -192,7 +192,7 @@ def check_name(now: Running, name: str, address: Address) -> None:
     if now.name and now.name != name:
         raise MachineError(
             f"{address} is the machine {now.name}, but this config is for {name}",
-            hint="give the config of that machine (config=PATH), or add --force",
+            hint="give the config of that machine (--config FILE), or add --force",
         )
 
 

@@ -7,12 +7,13 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from notos.config.shapes import either
 from notos.debian.archive import Archive
+from notos.debian.package import LockedPackage
 from notos.debian.relation import Relation, parse
 from notos.errors import LockError
-from notos.lock.lockfile import Lock, LockedPackage
+from notos.lock.lockfile import Lock
 
 
-class Pool:
+class Candidates:
     """One version of each package: the one that `base` has, or else the newest of `archive`.
 
     The archive is asked only for what `base` lacks. All methods raise FetchError then.

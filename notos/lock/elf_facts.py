@@ -2,12 +2,11 @@
 
 import json
 import posixpath
-import tempfile
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from pathlib import Path
 
+from notos import atomic
 from notos.cache import Cache
 from notos.debian import deb
 from notos.debian.unpack import merged, unwanted
@@ -104,7 +103,9 @@ def _read(sha256: str, cache: Cache) -> Facts:
                 needs.append((path, tuple(needed), tuple(folders)))
         if ours and ".so" in name:
             libraries.setdefault(name, []).append(folder)
-    _keep(cache.facts(sha256), {"format": FORMAT, "needs": needs, "libraries": libraries})
+    facts_file = cache.facts(sha256)
+    facts_file.parent.mkdir(parents=True, exist_ok=True)
+    atomic.write(facts_file, json.dumps({"format": FORMAT, "needs": needs, "libraries": libraries}))
     facts = known(sha256, cache)
     assert facts is not None
     return facts
@@ -123,11 +124,3 @@ def _summary(data: bytes) -> bytes:
     if parsed is None or parsed.machine != X86_64:
         return b""
     return json.dumps([parsed.needed, parsed.runpath]).encode()
-
-
-def _keep(path: Path, data: object) -> None:
-    """Write it beside, under a name of its own, and rename it: two builds may read the same .deb."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile("w", dir=path.parent, delete=False) as stream:
-        json.dump(data, stream)
-    Path(stream.name).replace(path)

@@ -15,13 +15,14 @@ from dataclasses import dataclass
 
 from notos.cache import Cache
 from notos.debian.archive import Archive
+from notos.debian.package import LockedPackage
 from notos.debian.relation import Relation, parse
 from notos.debian.unpack import chosen
 from notos.errors import ClosureError, FetchError, LockError
 from notos.lock import elf_facts
-from notos.lock.candidates import Pool, meets
+from notos.lock.candidates import Candidates, meets
 from notos.lock.elf_facts import Facts, Need
-from notos.lock.lockfile import Lock, LockedPackage
+from notos.lock.lockfile import Lock
 from notos.lock.request import Request, Requests
 
 # What only serves to install, configure or start packages, which nothing does here. It is not followed
@@ -58,7 +59,7 @@ def resolve(
         base = None
     if base is not None and {name: dict(each) for name, each in base.requests.items()} == wanted:
         return base
-    pool = Pool(base, archive)
+    pool = Candidates(base, archive)
     shelf = _Shelf(cache, fetch)
     asked = pool.asked(wanted)
     sets = {name: _Set(name, pool, shelf, packages, asked) for name, packages in wanted.items()}
@@ -115,7 +116,7 @@ class _Set:
     def __init__(
         self,
         name: str,
-        pool: Pool,
+        pool: Candidates,
         shelf: _Shelf,
         requests: Mapping[str, Request],
         asked: Mapping[str, LockedPackage],

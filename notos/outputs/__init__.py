@@ -1,1 +1,1 @@
-"""What is booted, one module or package an output; qemu/ has runvm.sh."""
+"""Outputs: the ways to boot a machine, one module or package each; qemu/ has runvm.sh."""

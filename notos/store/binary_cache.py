@@ -11,13 +11,13 @@ ValidPathInfo::fingerprint in Nix's libstore.
 
 import hashlib
 import os
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import zstandard
 
+from notos import atomic
 from notos.errors import StoreError
 from notos.store.signing_key import SigningKey
 from notos.store.store import STORE, Store, StoreObject, references_first
@@ -44,16 +44,16 @@ def publish(folder: Path, store: Store, objects: Sequence[StoreObject], key: Sig
     """
     _check(folder)
     (folder / "nar").mkdir(parents=True, exist_ok=True)
-    for left in [*folder.glob(".new-*"), *folder.glob("nar/.new-*")]:  # by one that was killed
-        left.unlink()
-    _write(folder / "nix-cache-info", INFO)
+    for left in [*atomic.leftovers(folder), *atomic.leftovers(folder / "nar")]:
+        atomic.remove_folder(left) if left.is_dir() else left.unlink()
+    atomic.write_if_changed(folder / "nix-cache-info", INFO)
     written = size = 0
     for each in references_first(objects):
         path = folder / f"{hash_part(each.path)}.narinfo"
         if _has(folder, path, each, key):
             continue
         file_hash, file_size = _pack(folder / "nar", store, each)
-        _write(path, _narinfo(each, file_hash, file_size, key))
+        atomic.write_if_changed(path, _narinfo(each, file_hash, file_size, key))
         written, size = written + 1, size + file_size
     return Published(len(objects), written, size)
 
@@ -97,10 +97,9 @@ def _has(folder: Path, narinfo: Path, obj: StoreObject, key: SigningKey) -> bool
 def _pack(folder: Path, store: Store, obj: StoreObject) -> tuple[str, int]:
     """Write the object's NAR; the hash of the file, in Nix's base 32, and its size."""
     hasher, size = hashlib.sha256(), 0
-    handle, name = tempfile.mkstemp(prefix=".new-", dir=folder)
-    beside = Path(name)
-    try:
-        with os.fdopen(handle, "wb") as out:
+    with atomic.scratch(folder) as scratch:
+        made = scratch / "nar"
+        with made.open("wb") as out:
             # One worker or many write the same bytes; none at all would write others.
             packer = zstandard.ZstdCompressor(level=LEVEL, threads=os.cpu_count() or 1).compressobj()
             for piece in store.nar(obj):
@@ -110,11 +109,9 @@ def _pack(folder: Path, store: Store, obj: StoreObject) -> tuple[str, int]:
             packed = packer.flush()
             hasher.update(packed)
             size += out.write(packed)
-        beside.chmod(0o644)
         file_hash = base32(hasher.digest())
-        beside.replace(folder / f"{file_hash}.nar.zst")
-    finally:
-        beside.unlink(missing_ok=True)
+        # Durable: a later run believes that a NAR of the right length is whole, and the narinfo promises it.
+        atomic.move(made, folder / f"{file_hash}.nar.zst", durable=True)
     return file_hash, size
 
 
@@ -124,13 +121,5 @@ def _check(folder: Path) -> None:
     if info.exists():
         if f"StoreDir: {STORE}\n" not in info.read_text():
             raise StoreError(f"{folder} is a cache of another store than {STORE}", hint="name another folder")
-    elif folder.exists() and {path.name for path in folder.iterdir()} - {"nar", ".new-nix-cache-info"}:
+    elif folder.exists() and {path.name for path in folder.iterdir()} - {"nar", atomic.beside(info).name}:
         raise StoreError(f"{folder} is not empty, and no binary cache", hint="name another folder")
-
-
-def _write(path: Path, text: str) -> None:
-    if path.exists() and path.read_text() == text:
-        return
-    beside = path.with_name(f".new-{path.name}")
-    beside.write_text(text)
-    beside.replace(path)

@@ -7,11 +7,10 @@ removed at any time, and never in an image.
 import base64
 import binascii
 import os
-import tempfile
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from notos import atomic
 from notos.errors import StoreError
 from notos.host import folders
 
@@ -33,7 +32,7 @@ class SigningKey:
     @classmethod
     def load(cls, path: Path) -> "SigningKey":
         """Read a secret key. Raises StoreError when there is none."""
-        hint = "make one: nix key generate-secret --key-name NAME; or leave key= out"
+        hint = "make one: nix key generate-secret --key-name NAME; or leave --key out"
         try:
             name, _, data = path.read_text().strip().partition(":")
             raw = base64.b64decode(data, validate=True)
@@ -51,14 +50,8 @@ class SigningKey:
         if not path.exists():
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             made = cls(NAME, os.urandom(32))
-            handle, beside = tempfile.mkstemp(prefix=".new-", dir=path.parent)  # 0600 from the start
-            with os.fdopen(handle, "w") as out:
-                out.write(f"{made.name}:{base64.b64encode(made.seed + made._public).decode()}\n")
-            try:
-                with suppress(FileExistsError):  # another has made it in the same moment
-                    os.link(beside, path)
-            finally:
-                Path(beside).unlink()
+            secret = base64.b64encode(made.seed + made._public)
+            atomic.create(path, made.name.encode() + b":" + secret + b"\n", mode=0o600)
         return cls.load(path)
 
     @property

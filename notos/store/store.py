@@ -10,13 +10,11 @@ Folders are 0755, so that their owner can remove them with rm; NARs and images h
 
 import hashlib
 import json
-import os
-import shutil
-import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from notos import atomic
 from notos.errors import StoreError
 from notos.formats import nar
 from notos.formats.tree import Tree
@@ -133,10 +131,9 @@ class Store:
     def remove(self, obj: StoreObject) -> None:
         """Take the object out of the store."""
         if self.location(obj).exists():
-            beside = Path(tempfile.mkdtemp(prefix=".old-", dir=self.root))
-            _open(self.location(obj))
-            self.location(obj).rename(beside / "object")
-            remove_folder(beside)
+            with atomic.scratch(self.root) as scratch:
+                atomic.make_writable(self.location(obj))
+                self.location(obj).rename(scratch / "object")
         self._manifest(obj.path).unlink(missing_ok=True)
 
     def _manifest(self, path: str) -> Path:
@@ -145,20 +142,9 @@ class Store:
     def _write(self, obj: StoreObject, tree: Tree) -> None:
         manifest = self._manifest(obj.path)
         manifest.parent.mkdir(parents=True, exist_ok=True)
-        beside = Path(tempfile.mkdtemp(prefix=".new-", dir=self.root))
-        try:
-            (beside / "object").mkdir()
-            tree.write_to(beside / "object", canonical=True)
-            (beside / "manifest").write_bytes(obj.to_json())
-            (beside / "manifest").replace(manifest)
-            try:
-                (beside / "object").rename(self.location(obj))
-            except OSError:
-                if not self.location(obj).is_dir():
-                    raise
-                # another build wrote the same, in the same moment
-        finally:
-            remove_folder(beside)
+        with atomic.folder(self.location(obj)) as new:
+            tree.write_to(new, canonical=True)
+            atomic.write(manifest, obj.to_json())
 
 
 def references_first(objects: Sequence[StoreObject]) -> Iterator[StoreObject]:
@@ -176,21 +162,6 @@ def references_first(objects: Sequence[StoreObject]) -> Iterator[StoreObject]:
     for each in objects:
         if each.path not in done:
             yield from visit(each)
-
-
-def remove_folder(folder: Path) -> None:
-    """Remove a folder with all below it; nothing happens if it is missing. Raises OSError."""
-    if folder.exists():
-        for parent, _, _ in os.walk(folder):
-            _open(Path(parent))
-        shutil.rmtree(folder)
-
-
-def _open(folder: Path) -> None:
-    """Let the owner change a folder: earlier versions of Notos wrote those of the store as 0555."""
-    mode = folder.stat().st_mode
-    if mode & 0o700 != 0o700:
-        folder.chmod(mode | 0o700)
 
 
 def registration(objects: Sequence[StoreObject]) -> bytes:

@@ -1,12 +1,13 @@
-"""Which packages a machine is made of: those that its config names, and those that features bring."""
+"""The packages of a machine: those in its config and those of its features."""
 
 from collections.abc import Iterable
 from typing import Literal
 
 from notos.config.model import Machine, Package, PackageName
+from notos.features.model import Features
 from notos.lock.request import Request
 
-# Sets of packages, each with a closure of its own, resolved together.
+# Sets of packages, each with its own closure, resolved together.
 SYSTEM, INITRD, KERNEL, SOURCE, FIRMWARE = "system", "initrd", "kernel", "source", "firmware"
 TOOLS_IMAGE, TOOLS_KERNEL, TOOLS_QEMU = "tools/image", "tools/kernel", "tools/qemu"
 
@@ -18,7 +19,7 @@ def package(
     only: tuple[str, ...] = (),
     exclude: tuple[str, ...] = (),
 ) -> Package:
-    """A package that a feature brings."""
+    """Return a package of a tools tree."""
     return Package(name=PackageName(name), closure=closure, only=only, exclude=exclude)  # type: ignore[arg-type]
 
 
@@ -28,10 +29,10 @@ bash bc bubblewrap bzip2 ccache coreutils cpio dash diffutils distcc dwarves fin
 mawk ncurses-base patch sed tar xz-utils zstd
 """
 
-# Programs that the build runs on this host, without what only serves other processors and displays.
+# Programs that the build runs on this host, without the parts for other processors and for displays.
 TOOLS = {
     TOOLS_IMAGE: (package("kmod", only=("usr/bin/kmod", "usr/sbin/depmod")),),
-    # What compiles a kernel: with all that it depends on, and what makefiles call besides.
+    # Compilers with all their dependencies, and the programs that makefiles call.
     TOOLS_KERNEL: (
         *(package(name, closure="depends") for name in COMPILERS.split()),
         *(package(name) for name in CALLED.split()),
@@ -48,87 +49,36 @@ TOOLS = {
     ),
 }
 
-# What of a tools tree is otherwise left out of packages (packages.OPTIONAL).
+# Parts of packages that a tools tree keeps, although unpacking omits them by default (unpack.OPTIONAL).
 KEEP = {TOOLS_KERNEL: ("headers",)}
 
 
-# Descriptions of the terminals that people log in from (terminfo(5)): those of ncurses-base, and the usual
-# ones that only ncurses-term has.
-TERMINALS = """
-ansi dumb linux rxvt* screen screen-256color screen.xterm-256color tmux tmux-256color vt100 vt220 xterm
-xterm-256color xterm-color
-"""
-MORE_TERMINALS = """
-alacritty foot ghostty gnome gnome-256color kitty konsole konsole-256color putty putty-256color
-st st-256color vte vte-256color wezterm xterm-direct
-"""
-
-
-def terminfo(names: str) -> tuple[str, ...]:
-    """Globs of the descriptions called `names`, which are separated by blanks."""
-    return tuple(f"usr/*/terminfo/{name[0]}/{name}" for name in names.split())
-
-
-# What every machine has: accounts to start from, runit, what its scripts run, the tables that nsswitch.conf
-# refers to, and terminals.
-BASE = (
-    package("busybox"),
-    package("base-passwd", only=("usr/share/base-passwd/*",)),
-    package("ncurses-base", only=terminfo(TERMINALS)),
-    package("ncurses-term", only=terminfo(MORE_TERMINALS)),
-    package("kitty-terminfo", only=terminfo("xterm-kitty")),
-    package("netbase", only=("etc/protocols", "etc/services")),
-    package("runit", only=("usr/bin/*", "usr/sbin/*", "usr/lib/sysusers.d/*")),
-)
-SSH = {
-    "openssh": (
-        # sshd has an sftp server in itself, and offers no key exchange that would read moduli.
-        package("openssh-server", exclude=("etc/ssh/moduli",)),
-        package("openssh-client", only=("usr/bin/ssh-keygen",)),
-    ),
-    "dropbear": (package("dropbear-bin", only=("usr/sbin/dropbear", "usr/bin/dropbear*")),),
-    "none": (),
-}
-NIX = (package("nix-bin"), package("ca-certificates"))
-# Of the initrd: what makes, checks and enlarges the file system of `disk`.
-DISK = (package("e2fsprogs", only=("usr/sbin/mke2fs", "usr/sbin/e2fsck", "usr/sbin/resize2fs")),)
-TIME = (package("chrony", only=("usr/sbin/chronyd", "usr/lib/sysusers.d/*")),)
-
-
-def system_packages(machine: Machine) -> tuple[Package, ...]:
-    """All packages of the system; one that the config names overrides how a feature takes it."""
-    brought = (
-        *BASE,
-        *SSH[machine.ssh.server],
-        *(NIX if machine.nix.enable else ()),
-        *(TIME if machine.time_servers else ()),
-    )
-    named = (
-        *machine.system.packages,
-        *(each for service in machine.services.values() for each in service.packages),
-    )
-    by_name: dict[str, Package] = {each.name: each for each in brought}
-    by_name.update({each.name: each for each in named})
+def system_packages(machine: Machine, features: Features) -> tuple[Package, ...]:
+    """Return all packages of the system; the config's settings for a package override a feature's."""
+    packages = (*features.packages, *machine.system.packages)
+    by_name: dict[str, Package] = {each.name: each for each in packages}
     return tuple(by_name[name] for name in sorted(by_name))
 
 
-def initrd_packages(machine: Machine) -> tuple[Package, ...]:
-    """All packages of the initrd; one that the config names overrides how a feature takes it."""
+def initrd_packages(machine: Machine, features: Features) -> tuple[Package, ...]:
+    """Return all packages of the initrd; the config's settings for a package override a feature's."""
     named = {each.name for each in machine.initrd.packages}
-    brought = DISK if machine.disk else ()
-    return (*machine.initrd.packages, *(each for each in brought if each.name not in named))
+    return (
+        *machine.initrd.packages,
+        *(each for each in features.initrd_packages if each.name not in named),
+    )
 
 
 def tools(machine: Machine) -> tuple[str, ...]:
-    """The sets of programs that building `machine` takes."""
+    """Return the names of the tool sets that the build of `machine` needs."""
     return tuple(name for name in TOOLS if name != TOOLS_KERNEL or machine.kernel.source is not None)
 
 
-def requests(machine: Machine) -> dict[str, dict[str, Request]]:
-    """What config.lock must cover: by set, how much is wanted of each package."""
+def requests(machine: Machine, features: Features) -> dict[str, dict[str, Request]]:
+    """Return the content that config.lock must have: for each set, the request for each package."""
     sets: dict[str, dict[str, Request]] = {
-        SYSTEM: _requests(system_packages(machine)),
-        INITRD: _requests(initrd_packages(machine)),
+        SYSTEM: _requests(system_packages(machine, features)),
+        INITRD: _requests(initrd_packages(machine, features)),
         **{name: _requests(TOOLS[name]) for name in tools(machine)},
     }
     source = machine.kernel.source

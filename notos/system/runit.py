@@ -1,73 +1,44 @@
-"""The runit object: stages, boot fragments and services, chosen and rendered for a machine.
+"""The runit object: stages, boot fragments and services of a machine's features.
 
 1 2 3 ctrlaltdel …       as in runit/
 step                     scripts/step, which the stages source
-boot/NN-name             those that the machine's features ask for
-services/NAME/           run, finish (waits longer and longer where it keeps failing), log/run; reads
-                         (patterns of files below /etc whose change is to restart it, for switch.py)
+boot/NN-name             boot fragments of the features
+services/NAME/           run; finish, which waits longer after each failure; log/run; reads: patterns of
+                         files below /etc, whose change makes switch.py restart the service
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
-from notos.config.model import Machine, Service
 from notos.errors import ScriptError
+from notos.features.model import Features, Service
 from notos.formats.tree import File, Tree
 from notos.system import template
 from notos.system.template import Value
 
 NAME = "runit"
 ALWAYS = ("1", "2", "3", "ctrlaltdel", "shutdown", "step")
-SUPERVISE = "/run/runit"  # where runsv keeps its state, for the services themselves are read-only
+SUPERVISE = "/run/runit"  # the state of runsv, because the services themselves are read-only
 
 
-def build(machine: Machine, source: Tree) -> Tree:
-    """The object's tree from `source`, the tree of runit/ with step. Raises ScriptError."""
+def build(features: Features, source: Tree) -> Tree:
+    """Return the object's tree, with the features' scripts and services.
+
+    `source` is the tree of runit/ with step. Raises ScriptError.
+    """
     tree = Tree()
-    wanted: dict[str, Mapping[str, Value]] = {name: {} for name in ALWAYS}
-    wanted.update(_fragments(machine))
-    if machine.network.method == "dhcp":
-        wanted["udhcpc"] = {}
-    for path, values in wanted.items():
-        tree.text(path, _rendered(source, path, values), executable=True)
+    for path in ALWAYS:
+        tree.text(path, _rendered(source, path, {}), executable=True)
+    for script in features.scripts:
+        text = _rendered(source, script.source or script.path, script.values)
+        tree.text(script.path, text, executable=True)
     tree.directory("services")
-    for name, folder in _built_in(machine):
-        _add_service(tree, source, name, _folder(source, f"services/{folder}"), log=False)
-    for name, service in machine.services.items():
-        files = _own(service)
+    for service in features.services:
+        files = _files(service, source)
         if service.reads and "reads" not in files:
             files.text("reads", "".join(f"{each}\n" for each in service.reads))
-        _add_service(tree, source, name, files, log=service.log)
+        _add_service(tree, source, service.name, files, log=service.log)
     return tree
-
-
-def _fragments(machine: Machine) -> Iterator[tuple[str, Mapping[str, Value]]]:
-    """The boot fragments, with the values they take."""
-    network = machine.network
-    yield "boot/10-hostname", {"hostname": machine.hostname}
-    if network.method == "static":
-        address, gateway = str(network.address), network.gateway or ""
-        values = {"interface": network.interface, "address": address, "gateway": gateway}
-        yield "boot/20-network-static", values
-    elif network.method == "dhcp":
-        yield "boot/20-network-dhcp", {"interface": network.interface}
-    else:
-        yield "boot/20-network-none", {}
-    if machine.ssh.server != "none":
-        yield "boot/40-ssh-keys", {}
-        yield f"boot/50-ssh-host-key-{machine.ssh.server}", {}
-    if machine.time_servers:
-        yield "boot/60-time", {"servers": machine.time_servers}
-    if machine.vm.machine != "microvm":  # which has no ACPI
-        yield "boot/70-power-button", {}
-
-
-def _built_in(machine: Machine) -> Iterator[tuple[str, str]]:
-    """The services that features bring: name, and folder below runit/services."""
-    if machine.ssh.server != "none":
-        yield "sshd", f"sshd-{machine.ssh.server}"
-    if machine.nix.enable:
-        yield "nix-daemon", "nix-daemon"
 
 
 def _add_service(tree: Tree, source: Tree, name: str, files: Tree, *, log: bool) -> None:
@@ -82,11 +53,12 @@ def _add_service(tree: Tree, source: Tree, name: str, files: Tree, *, log: bool)
         tree.symlink(f"{top}/log/supervise", f"{SUPERVISE}/{name}.log")
 
 
-def _own(service: Service) -> Tree:
-    """The files of a service that the config defines."""
-    if service.source is not None:
-        return _folder(Tree.from_directory(Path(service.source)), "")
-    assert service.run is not None, "config.py sees to it that a service has a run script or a folder"
+def _files(service: Service, source: Tree) -> Tree:
+    """Return the files of a service, without those that all services have."""
+    if service.folder.startswith("/"):
+        return _folder(Tree.from_directory(Path(service.folder)), "")
+    if service.folder:
+        return _folder(source, f"services/{service.folder}")
     text = service.run if service.run.startswith("#!") else f"#!/bin/sh\nexec 2>&1\n{service.run}"
     tree = Tree()
     tree.text("run", text if text.endswith("\n") else text + "\n", executable=True)
@@ -94,7 +66,7 @@ def _own(service: Service) -> Tree:
 
 
 def _folder(source: Tree, folder: str) -> Tree:
-    """What lies below `folder` of `source`, in memory, its scripts executable."""
+    """Return the files below `folder` of `source`, in memory, with scripts executable."""
     prefix = f"{folder}/" if folder else ""
     tree = Tree()
     for path, entry in source.items():
@@ -105,6 +77,10 @@ def _folder(source: Tree, folder: str) -> Tree:
 
 
 def _rendered(source: Tree, path: str, values: Mapping[str, Value]) -> str:
+    if path.startswith("/"):
+        if not Path(path).is_file():
+            raise ScriptError(f"{path} is missing", hint="a feature names it: correct the feature's path")
+        return template.render(Path(path).read_text(), values, name=path)
     entry = source.get(path)
     if not isinstance(entry, File):
         raise ScriptError(f"runit/{path} is missing", hint="restore it: git checkout runit")

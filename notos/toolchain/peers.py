@@ -5,9 +5,9 @@ from pathlib import Path
 
 from notos.debian import download
 from notos.debian.archive import Archive
+from notos.debian.package import LockedPackage
 from notos.debian.unpack import Unpack
 from notos.lock import lockfile
-from notos.lock.lockfile import LockedPackage
 from notos.lock.request import Request
 from notos.lock.resolve import resolve
 from notos.toolchain import tools_tree

@@ -8,12 +8,11 @@ ld.so. Nothing is taken from the host's PATH.
 
 import hashlib
 import os
-import shutil
-import tempfile
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from notos import atomic
 from notos.cache import Cache
 from notos.config.model import Package
 from notos.debian.unpack import ALIASED, Unpack, unpack
@@ -54,31 +53,18 @@ def key(sha256s: Iterable[str], packages: Iterable[Package] = (), keep: Sequence
 
 
 def ensure(cache: Cache, name: str, debs: Sequence[Unpack], keep: Sequence[str] = ()) -> ToolsTree:
-    """The tree of `debs`, whose key is `name`, unpacked if it is not there yet.
-
-    It is written beside and renamed, so that it is whole or absent; of two builds at once, one wins
-    and the other takes its tree.
-    """
+    """Return the tree of `debs`, whose key is `name`; unpack it if the cache lacks it."""
     tree = ToolsTree(cache.tools(name))
     if tree.root.is_dir():
         return tree
-    tree.root.parent.mkdir(parents=True, exist_ok=True)
     unpacked = unpack(debs, keep=keep, jobs=os.cpu_count() or 1)
     for link, target in ALTERNATIVES.items():
         if link not in unpacked and f"{link.rpartition('/')[0]}/{target}" in unpacked:
             unpacked.symlink(link, target)
-    beside = Path(tempfile.mkdtemp(prefix=".new-", dir=tree.root.parent))
-    try:
-        unpacked.write_to(beside)
+    with atomic.folder(tree.root) as new:
+        unpacked.write_to(new)
         for alias in ALIASED:
             # base-files has these links itself.
-            if (beside / "usr" / alias).is_dir() and not (beside / alias).is_symlink():
-                (beside / alias).symlink_to(f"usr/{alias}")
-        try:
-            beside.rename(tree.root)
-        except OSError:
-            if not tree.root.is_dir():
-                raise
-    finally:
-        shutil.rmtree(beside, ignore_errors=True)
+            if (new / "usr" / alias).is_dir() and not (new / alias).is_symlink():
+                (new / alias).symlink_to(f"usr/{alias}")
     return tree

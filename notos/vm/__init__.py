@@ -5,6 +5,11 @@
         assert "hello" in machine.succeed("wget -qO- localhost")
 
 plugin.py gives pytest the fixtures `machine` and `machine_factory`. docs/testing.md is the manual.
+
+Modules without a test module of their own name are tested by
+
+    tests/machines/test_driver.py: __main__, devices, lifecycle, machine, qemu
+    tests/vm/test_builder.py: artefacts
 """
 
 from notos.errors import CommandError, MachineError, MachineLostError, MachineTimeoutError

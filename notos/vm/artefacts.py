@@ -17,13 +17,13 @@ BACKDOOR = "backdoor"  # the service of instrumented/config.yaml
 
 
 @dataclass(frozen=True)
-class Built:
+class Artefacts:
     """The machine that `script` (its runvm.sh) boots."""
 
     script: Path
 
     @classmethod
-    def at(cls, path: Path) -> "Built":
+    def at(cls, path: Path) -> "Artefacts":
         """Return the machine at `path`: its script, a link to that (`result`), or its folder.
 
         Raises MachineError if there is none.
@@ -56,7 +56,7 @@ class Built:
     @property
     def microvm(self) -> bool:
         """Return True if QEMU's machine type is microvm, which has no PCI."""
-        return self._assigned["machine"] == "microvm"
+        return self._assigned["machine"].partition(",")[0] == "microvm"
 
     @property
     def tools(self) -> ToolsTree:

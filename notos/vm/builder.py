@@ -16,9 +16,10 @@ from typing import Any
 
 import yaml
 
-from notos.config import loader
+from notos import atomic, loader
 from notos.config.model import Machine
 from notos.errors import MachineError
+from notos.features import registry
 from notos.home import PACKAGE, python_path
 from notos.process import follow
 from notos.vm.artefacts import BACKDOOR
@@ -48,8 +49,9 @@ class Builder:
         keys = dict(overrides or {})
         path = self._config(base, keys) if keys else base
         machine = loader.load(path).machine
-        lacking = BACKDOOR not in machine.services
-        if lacking and (instrumented or machine.ssh.server == "none"):
+        features = registry.features(machine)
+        lacking = BACKDOOR not in {each.name for each in features.services}
+        if lacking and (instrumented or not features.login):
             path = self._config(base, _with_backdoor(keys, machine), INSTRUMENTED)
             machine = loader.load(path).machine
         with self._alone(machine.name):
@@ -67,11 +69,12 @@ class Builder:
         # The digest gives different configs different folders, even under the same name.
         whole["name"] = f"{whole.get('name') or loader.load(base).machine.name}-{digest}"
         path = self._folder / "configs" / f"{whole['name']}.yaml"
-        _write(path, yaml.safe_dump(json.loads(json.dumps(whole, default=str)), sort_keys=False).encode())
+        text = yaml.safe_dump(json.loads(json.dumps(whole, default=str)), sort_keys=False)
+        atomic.write_if_changed(path, text)
         lock, copied = base.with_suffix(".lock"), path.with_suffix(".base")
         if lock.is_file() and not (copied.is_file() and copied.read_bytes() == lock.read_bytes()):
-            _write(path.with_suffix(".lock"), lock.read_bytes())
-            _write(copied, lock.read_bytes())
+            atomic.write_if_changed(path.with_suffix(".lock"), lock.read_bytes())
+            atomic.write_if_changed(copied, lock.read_bytes())
         return path
 
     def _run_doit(self, path: Path) -> None:
@@ -84,7 +87,7 @@ class Builder:
             output.append(line)
             self._report(line)
 
-        words = [sys.executable, "-P", "-m", "tasks", f"config={path}", "runvm"]
+        words = [sys.executable, "-P", "-m", "tasks", "--config", str(path), "runvm"]
         log = self._folder / "configs" / f"{path.stem}.log"
         if follow(words, log, record, cwd=self._folder, env=environment):
             raise MachineError("\n".join([f"cannot build {path}", *output[-12:]]))
@@ -104,11 +107,3 @@ def _with_backdoor(keys: Mapping[str, Any], machine: Machine) -> dict[str, Any]:
     kernel = dict(keys.get("kernel", {}))
     kernel["options"] = {"VIRTIO_CONSOLE": "y", **kernel.get("options", {})}
     return {**keys, "kernel": kernel}
-
-
-def _write(path: Path, data: bytes) -> None:
-    if path.is_file() and path.read_bytes() == data:
-        return
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
-    beside.write_bytes(data)
-    beside.replace(path)

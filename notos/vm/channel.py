@@ -17,7 +17,7 @@ from notos.errors import MachineError, MachineLostError, MachineTimeoutError
 from notos.live.ssh import LOST, Remote, connected
 from notos.live.ssh_key import Address
 from notos.process import Ended
-from notos.vm.artefacts import Built
+from notos.vm.artefacts import Artefacts
 
 Watch = Callable[[], None]
 
@@ -42,7 +42,7 @@ class Channel(Protocol):
 class Ssh:
     """The channel by ssh, one connection for all commands. `port` is called when the connection is made."""
 
-    def __init__(self, built: Built, port: Callable[[], int]) -> None:
+    def __init__(self, built: Artefacts, port: Callable[[], int]) -> None:
         self._built = built
         self._port = port
         self._stack = ExitStack()

@@ -29,7 +29,7 @@ MEANING = {
 
 
 @dataclass(frozen=True)
-class Trouble:
+class Failure:
     """A failure: its kind (a key of KINDS), and the console line that shows it."""
 
     kind: str
@@ -39,15 +39,15 @@ class Trouble:
         return f"{MEANING[self.kind]}: {self.line.strip()}"
 
 
-def of_line(line: str, tolerated: Iterable[str] = ()) -> Trouble | None:
+def of_line(line: str, tolerated: Iterable[str] = ()) -> Failure | None:
     """Return the failure that `line` shows, or None; kinds in `tolerated` are ignored."""
     for kind, pattern in KINDS.items():
         if kind not in tolerated and pattern.search(line):
-            return Trouble(kind, line)
+            return Failure(kind, line)
     return None
 
 
-class Troubles:
+class Failures:
     """The failures on a console, except tolerated kinds; each line is checked once."""
 
     def __init__(self, console: Console, tolerated: Iterable[str]) -> None:
@@ -55,14 +55,14 @@ class Troubles:
         self._tolerated = tolerated
         self._looked = 0  # number of lines checked
         self._expected: set[int] = set()
-        self._found: dict[int, Trouble] = {}
+        self._found: dict[int, Failure] = {}
 
     def expect(self, number: int) -> None:
         """Ignore the line of this number: a test waited for it."""
         self._expected.add(number)
         self._found.pop(number, None)
 
-    def first(self) -> tuple[int, Trouble] | None:
+    def first(self) -> tuple[int, Failure] | None:
         """Return the first failure and the number of its line, or None."""
         lines = self._console.lines
         for number in range(self._looked, len(lines)):

@@ -1,4 +1,4 @@
-"""A machine in QEMU for tests: commands, services, ports and files. body.py starts and ends it."""
+"""A machine in QEMU for tests: commands, services, ports and files."""
 
 import io
 import os
@@ -6,20 +6,21 @@ import re
 import shlex
 import socket
 import tarfile
-import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Literal, NamedTuple, overload
 
+from notos import atomic
 from notos.errors import CommandError, MachineError, MachineLostError, MachineTimeoutError
 from notos.live import wait_for_ssh
 from notos.live.ssh_key import Address, login
 from notos.process import Ended
 from notos.vm.artefacts import BACKDOOR
-from notos.vm.body import BOOT, END, WAIT, Body, quoted
 from notos.vm.channel import Backdoor, BrokenError, Channel, Ssh
+from notos.vm.devices import Devices
+from notos.vm.lifecycle import BOOT, END, WAIT, quoted
 
 __tracebackhide__ = True  # a failed test shows the test's line (pytest)
 
@@ -36,7 +37,7 @@ class Result(NamedTuple):
     output: str
 
 
-class Machine(Body):
+class Machine(Devices):
     """The machine of a runvm.sh: `path` is the script, a link to it (`result`), or its folder build/NAME.
 
     words        additional arguments for QEMU
@@ -89,7 +90,7 @@ class Machine(Body):
         self._leave("poweroff")
         status = self.wait_for_end(seconds)
         if status:
-            raise MachineLostError(self._told(f"QEMU has ended with status {status}"))
+            raise MachineLostError(self._with_console(f"QEMU has ended with status {status}"))
         return status
 
     def reboot(self, seconds: float = BOOT) -> None:
@@ -116,7 +117,7 @@ class Machine(Body):
         end = time.monotonic() + limit
 
         def watch() -> None:
-            self._meet_trouble()
+            self._raise_failure()
             if time.monotonic() > end:
                 raise BrokenError("timeout")
 
@@ -304,12 +305,12 @@ class Machine(Body):
             raise CommandError(f"{self.name}: cannot copy {source}{_outcome(done)}")
         destination = Path(target)
         destination.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=".copy-", dir=destination.parent) as folder:
+        with atomic.scratch(destination.parent) as folder:
             try:
                 with tarfile.open(fileobj=io.BytesIO(done.out)) as archive:
                     # Links may point anywhere, like those of the machine; extraction does not follow them.
                     archive.extractall(folder, filter="tar")
-                (copied,) = Path(folder).iterdir()
+                (copied,) = folder.iterdir()
                 copied.replace(destination)
             except (OSError, tarfile.TarError) as error:
                 raise CommandError(f"cannot copy {source} to {target}: {error}") from None
@@ -335,14 +336,14 @@ class Machine(Body):
         def watch() -> None:
             self._check()
             if time.monotonic() - begun > limit:
-                raise MachineTimeoutError(self._told(f"{command}: not done within {limit:.0f} s"))
+                raise MachineTimeoutError(self._with_console(f"{command}: not done within {limit:.0f} s"))
 
         pieces = (input[at : at + 65536] for at in range(0, len(input), 65536))
         try:
             done = self._channel().run(command, pieces, limit, watch)
         except BrokenError as error:
             self._tell_why()
-            raise MachineLostError(self._told(f"{command}: {error.message}")) from None
+            raise MachineLostError(self._with_console(f"{command}: {error.message}")) from None
         self.console.note(f"{command}: status {done.status}, {time.monotonic() - begun:.3f} s")
         return done
 

@@ -11,7 +11,7 @@ import pytest
 from notos.live.ssh_key import Address, login
 from notos.vm import Machine
 from notos.vm.plugin import MachineFactory
-from tests.conftest import Project
+from tests.conftest import Project, Tool
 
 STORE = r"/nix/store/[0-9a-z]{32}-"
 MODULES = (
@@ -83,13 +83,15 @@ def test_doit_ssh(machine: Machine, built: Project) -> None:
     """Input, output and status are the command's; words are joined to one command, as ssh does."""
     there = {"SSH_PORT": str(machine.forward(22))}
     command = "cat; echo out; echo err >&2; exit 3"
-    done = built.doit("ssh", command, check=False, input="piped\n", **there)
+    done = built.doit("ssh", command, check=False, input="piped\n", environment=there)
     assert (done.returncode, done.stdout, done.stderr) == (3, "piped\nout\n", "err\n")
-    assert built.doit("ssh", "echo", "'two  words'", "$((6 * 7))", **there).stdout == "two  words 42\n"
+    assert (
+        built.doit("ssh", "echo", "'two  words'", "$((6 * 7))", environment=there).stdout == "two  words 42\n"
+    )
     assert built.doit(f"port={machine.forward(22)}", "ssh", "who=me; echo $who").stdout == "me\n"
 
 
-def test_no_password_is_accepted(machine: Machine, tool) -> None:
+def test_no_password_is_accepted(machine: Machine, tool: Tool) -> None:
     options = (
         *("-F", "none", "-p", str(machine.forward(22)), "-o", "StrictHostKeyChecking=no"),
         *("-o", "UserKnownHostsFile=/dev/null", "-o", "PubkeyAuthentication=no"),
@@ -167,6 +169,7 @@ def test_bash_draws_on_a_terminal(machine: Machine, name: str) -> None:
 
         def until(wanted: bytes) -> None:
             nonlocal said
+            assert ssh.stdout
             end = time.monotonic() + 60
             while not re.search(wanted, said) and time.monotonic() < end:
                 if select.select([ssh.stdout], [], [], 1)[0]:

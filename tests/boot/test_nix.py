@@ -8,7 +8,7 @@ import pytest
 from notos.store.store import Store, StoreObject
 from notos.vm import Machine
 from notos.vm.plugin import MachineFactory
-from tests.conftest import Project
+from tests.conftest import Project, Tool
 from tests.servers import http_cache
 
 # Through the daemon, for both users.
@@ -158,7 +158,7 @@ def test_nothing_waits_for_a_network(machine: Machine) -> None:
 
 
 def test_another_system_from_a_published_cache(
-    machine: Machine, built: Project, tool, tmp_path_factory: pytest.TempPathFactory
+    machine: Machine, built: Project, tool: Tool, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     """`doit publish` writes a cache; the machine's Nix fetches from it and checks signatures."""
     (built.root / "other.yaml").write_text(
@@ -167,7 +167,7 @@ def test_another_system_from_a_published_cache(
     (built.root / "other.lock").write_bytes((built.root / "config.lock").read_bytes())
     with http_cache(tmp_path_factory.mktemp("http") / "cache", tool) as server:
         own = {"XDG_CONFIG_HOME": str(server.folder)}
-        said = built.doit("config=other.yaml", f"to={server.folder}/kept", "publish", **own).stdout
+        said = built.doit("config=other.yaml", f"to={server.folder}/kept", "publish", environment=own).stdout
         public = said.strip().rpartition("trusted-public-keys = ")[2]
         manifest = (built.root / "build/other/manifests/toplevel.json").read_bytes()
         toplevel = StoreObject.from_json(manifest).path

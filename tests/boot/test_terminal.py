@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from notos.cache import Cache
-from tests.conftest import Project, clean_environment
+from tests.conftest import Project, Tool, clean_environment
 from tests.this_host import free_port
 
 BOOT = 180.0  # seconds on a busy host without KVM
@@ -166,7 +166,7 @@ def test_without_a_terminal(built: Project, tmp_path: Path) -> None:
     assert (tmp_path / "log").read_text().startswith("Entering stage-1...")
 
 
-def test_a_key_made_after_the_build(built: Project, tmp_path: Path, tool) -> None:
+def test_a_key_made_after_the_build(built: Project, tmp_path: Path, tool: Tool) -> None:
     (tmp_path / ".ssh").mkdir()
     key = tmp_path / ".ssh/id_ed25519"
     subprocess.run([*tool("ssh-keygen"), "-q", "-t", "ed25519", "-N", "", "-f", str(key)], check=True)

@@ -4,7 +4,7 @@
 import os
 import random
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -12,18 +12,32 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from notos.config import loader
-from notos.config.model import Machine, Network, Package, PackageName
+from notos import loader
+from notos.config.model import (
+    Glob,
+    IPv4Address,
+    IPv4Interface,
+    Machine,
+    MachineName,
+    Network,
+    NixSetting,
+    Package,
+    PackageName,
+    RelativePath,
+    ServiceName,
+)
 from notos.errors import ConfigError
-from notos.outputs.qemu import command_line
+from notos.features import registry
+from notos.outputs.qemu.command_line import command_line
 from tests.conftest import FIXTURES
 
 ROOT = Path(__file__).parents[2]
+Write = Callable[..., Path]  # the fixture `write`
 SEED = (ROOT / "config.yaml").read_text()
 
 
 @pytest.fixture
-def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Write:
     """Return a function that writes files into a new current folder, so that messages are short."""
     monkeypatch.chdir(tmp_path)
 
@@ -45,8 +59,8 @@ def problems(path: Path) -> str:
     return str(caught.value)
 
 
-def test_a_name_is_enough(write) -> None:
-    assert load(write(c="name: tiny")) == Machine(name="tiny")
+def test_a_name_is_enough(write: Write) -> None:
+    assert load(write(c="name: tiny")) == Machine(name=MachineName("tiny"))
 
 
 def test_the_seed() -> None:
@@ -55,12 +69,14 @@ def test_the_seed() -> None:
     machine = loaded.machine
     assert machine.name == "notos"
     assert machine.nix.enable is True
-    assert machine.network == Network(address="10.0.2.15/24", gateway="10.0.2.2", dns=("10.0.2.3",))
+    assert machine.network == Network(
+        address=IPv4Interface("10.0.2.15/24"), gateway=IPv4Address("10.0.2.2"), dns=(IPv4Address("10.0.2.3"),)
+    )
     assert machine.vm.forward == {2222: 22, 8000: 80}
     assert Package(name=PackageName("bash")) in machine.system.packages
 
 
-def test_every_form(write, tmp_path: Path) -> None:
+def test_every_form(write: Write, tmp_path: Path) -> None:
     (tmp_path / "motd").write_text("hello")
     (tmp_path / "web").mkdir()
     (tmp_path / "web" / "run").write_text("#!/bin/sh\n")
@@ -86,15 +102,16 @@ etc: {a/b: {text: "", mode: "755"}, c: {source: motd}}
     assert machine.network == Network(method="none")
     assert machine.kernel.modules == ("dm_mod",)
     assert machine.system.packages == (
-        Package(name="bash"),
-        Package(name="python3", closure="depends", exclude=("usr/lib/*/test/*",)),
+        Package(name=PackageName("bash")),
+        Package(name=PackageName("python3"), closure="depends", exclude=(Glob("usr/lib/*/test/*"),)),
     )
     assert machine.debian.mirror == "http://mirror.example/debian"
     assert machine.nix.settings == {"cores": 0, "sandbox": False, "max-jobs": "auto", "x": "yes", "empty": ""}
-    assert machine.nix.settings["sandbox"] is False
-    assert machine.services["web"].source == str(tmp_path / "web")
-    assert (machine.etc["a/b"].text, machine.etc["a/b"].mode) == ("", "0755")
-    assert machine.etc["c"].source == str(tmp_path / "motd")
+    assert machine.nix.settings[NixSetting("sandbox")] is False
+    assert machine.services[ServiceName("web")].source == str(tmp_path / "web")
+    empty = machine.etc[RelativePath("a/b")]
+    assert (empty.text, empty.mode) == ("", "0755")
+    assert machine.etc[RelativePath("c")].source == str(tmp_path / "motd")
 
 
 KEY = "AAAAC3NzaC1lZDI1NTE5AAAAIL0CzXyqXs1g3nAJm0JvmVIk5vMZP9gKZ8r3d3sZrX9w"
@@ -238,7 +255,7 @@ WRONG = [
     ("etc: {sysusers.d/a.conf: {source: /proc/self/mem}}", "cannot read /proc/self/mem: Input/output error", "/proc/self/mem"),
     ("etc: {sysusers.d/web: {text: u a}}", "is not read: files in sysusers.d must be named NAME.conf", "sysusers.d/web"),
     ("etc: {tmpfiles.d/a.conf: {text: d}}", "a line of tmpfiles.d has a type and a path", "d"),
-    ("etc: {tmpfiles.d/a.conf: {text: d /opt/x}}", "/opt/x cannot be made, for only /run, /var", "d /opt/x"),
+    ("etc: {tmpfiles.d/a.conf: {text: d /opt/x}}", "/opt/x cannot be created: only /run, /var", "d /opt/x"),
     # imports
     ("imports: a.yaml", "imports must be a list of paths", "a.yaml"),
     ("imports: [nope.yaml]", "cannot read nope.yaml: No such file or directory", "nope.yaml"),
@@ -249,7 +266,7 @@ WRONG = [
 
 
 @pytest.mark.parametrize(("text", "says", "at"), WRONG, ids=[text[:40] for text, _, _ in WRONG])
-def test_wrong(write, tmp_path: Path, text: str, says: str, at: str) -> None:
+def test_wrong(write: Write, tmp_path: Path, text: str, says: str, at: str) -> None:
     (tmp_path / "file").touch()
     (tmp_path / "accounts").write_text("u a -\nq b\n")
     for name, mode in (("ok", 0o755), ("weak", 0o644)):
@@ -298,7 +315,7 @@ UNREADABLE = [
 
 
 @pytest.mark.parametrize(("text", "says"), UNREADABLE, ids=[text for text, _ in UNREADABLE])
-def test_unreadable_files(write, monkeypatch: pytest.MonkeyPatch, text: str, says: str) -> None:
+def test_unreadable_files(write: Write, monkeypatch: pytest.MonkeyPatch, text: str, says: str) -> None:
     """An unreadable file is one problem, at the line that names the file."""
     with tempfile.TemporaryDirectory() as folder:
         monkeypatch.chdir(folder)
@@ -319,7 +336,7 @@ def test_unreadable_files(write, monkeypatch: pytest.MonkeyPatch, text: str, say
     assert says in head
 
 
-def test_names_of_disabled_built_in_services_are_free(write) -> None:
+def test_names_of_disabled_built_in_services_are_free(write: Write) -> None:
     text = "name: x\nssh: {server: none}\nservices: {sshd: {run: x}, nix-daemon: {run: x}}"
     assert set(load(write(c=text)).services) == {"sshd", "nix-daemon"}
 
@@ -342,23 +359,23 @@ def test_names_of_disabled_built_in_services_are_free(write) -> None:
         ("imports: [d.yaml]\nvm: {forward: {}}", {9090: 90, 2222: 22}),
     ],
 )
-def test_a_port_is_forwarded_to_ssh_by_default(write, text: str, forward: dict) -> None:
+def test_a_port_is_forwarded_to_ssh_by_default(write: Write, text: str, forward: dict[int, int]) -> None:
     path = write(c=f"name: x\n{text}\n", d="vm: {forward: {9090: 90}}\n")
     assert load(path).vm.forward == forward
 
 
-def test_the_longest_command_line_is_accepted(write) -> None:
+def test_the_longest_command_line_is_accepted(write: Write) -> None:
     params = f"[{'a' * 1000}, {'b' * 948}]"
     machine = load(write(c=f"name: x\nkernel_params: {params}\n"))
-    assert len(" ".join(command_line.words(machine))) == 2047
+    assert len(str(command_line(machine, registry.features(machine)))) == 2047
 
 
-def test_point_to_point_addresses_have_no_broadcast(write) -> None:
+def test_point_to_point_addresses_have_no_broadcast(write: Write) -> None:
     text = "name: x\nnetwork: {address: 10.0.0.0/31, gateway: 10.0.0.1}"
     assert load(write(c=text)).network.gateway == "10.0.0.1"
 
 
-def test_all_problems_at_once_in_order(write) -> None:
+def test_all_problems_at_once_in_order(write: Write) -> None:
     path = write(
         c="hostname: a_b\nvm: {memory: 1, cpus: x}\nimports: [d.yaml, e.yaml]\nzzz: 1\n",
         d="vm: {accel: x}\nservices: {a: {}}\n",
@@ -373,12 +390,12 @@ def test_all_problems_at_once_in_order(write) -> None:
     ]
 
 
-def test_many_problems_are_counted(write) -> None:
+def test_many_problems_are_counted(write: Write) -> None:
     lines = "".join(f"key{number}: 1\n" for number in range(150))
     assert problems(write(c="name: x\n" + lines)).endswith("\n… and 50 more problems")
 
 
-def test_configs_override_their_imports(write, tmp_path: Path) -> None:
+def test_configs_override_their_imports(write: Write, tmp_path: Path) -> None:
     (tmp_path / "sub").mkdir()
     (tmp_path / "sub" / "motd").touch()
     (tmp_path / "sub" / "low.yaml").write_text("hostname: low\netc: {motd: {source: motd}}\nvm: {cpus: 2}\n")
@@ -394,10 +411,10 @@ def test_configs_override_their_imports(write, tmp_path: Path) -> None:
     assert machine.kernel.modules == ("overlay", "loop", "squashfs", "tun")
     assert machine.network == Network(method="dhcp")
     assert (machine.vm.memory, machine.vm.cpus) == (128, 3)
-    assert machine.etc["motd"].source == str(tmp_path / "sub" / "motd")
+    assert machine.etc[RelativePath("motd")].source == str(tmp_path / "sub" / "motd")
 
 
-def test_a_problem_names_the_file_that_causes_it(write) -> None:
+def test_a_problem_names_the_file_that_causes_it(write: Write) -> None:
     path = write(
         c="imports: [d.yaml]\nname: x\nnetwork: {gateway: 10.9.9.9}\n", d="network: {address: 10.0.2.15/24}\n"
     )
@@ -420,18 +437,18 @@ def test_a_problem_names_the_file_that_causes_it(write) -> None:
     )
 
 
-def test_circular_imports(write) -> None:
+def test_circular_imports(write: Write) -> None:
     path = write(c="imports: [d.yaml]\nname: x\n", d="imports: [e.yaml]\n", e="imports: [./c.yaml]\n")
     assert problems(path).startswith("e.yaml:1: c.yaml imports itself through this line\n")
 
 
-def test_imports_nested_too_deeply(write, tmp_path: Path) -> None:
+def test_imports_nested_too_deeply(write: Write, tmp_path: Path) -> None:
     for number in range(100):
         (tmp_path / f"n{number}.yaml").write_text(f"imports: [n{number + 1}.yaml]\n")
     assert "imports are nested too deeply" in problems(write(c="imports: [n0.yaml]\nname: x\n"))
 
 
-def test_an_unreadable_import_causes_no_further_problems(write) -> None:
+def test_an_unreadable_import_causes_no_further_problems(write: Write) -> None:
     path = write(c="imports: [d.yaml]\nnetwork: {gateway: 10.0.2.2}\nvm: {cpus: 0}\n", d="name: 'x\n")
     text = problems(path)
     assert text.count("\n") == 5
@@ -439,18 +456,18 @@ def test_an_unreadable_import_causes_no_further_problems(write) -> None:
     assert "c.yaml:3: vm.cpus must be" in text
 
 
-def test_a_missing_name(write) -> None:
+def test_a_missing_name(write: Write) -> None:
     assert problems(write(c="hostname: x\n")).startswith("c.yaml:1: name is missing")
 
 
 @pytest.mark.parametrize("text", ["", "# nothing\n", "---\n"])
-def test_empty(write, text: str) -> None:
+def test_empty(write: Write, text: str) -> None:
     assert problems(write(c=text)) == "c.yaml is empty: the smallest config is `name: NAME`"
     assert load(write(c="imports: [d.yaml]\nname: x\n", d=text)).name == "x"
 
 
 @pytest.mark.parametrize("text", ["word", "[a]", "'quoted'"])
-def test_not_a_map(write, text: str) -> None:
+def test_not_a_map(write: Write, text: str) -> None:
     assert problems(write(c=text)).startswith("c.yaml:1: a config is a map of keys")
 
 

@@ -8,7 +8,8 @@ import jsonschema
 import pytest
 import yaml
 
-from notos.config import loader, schema, shapes
+from notos import loader
+from notos.config import schema, shapes
 from notos.config.model import Machine, MachineName
 from notos.config.types import NUMBERS, TEXTS
 from notos.errors import ConfigError

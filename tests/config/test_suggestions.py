@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from notos.config import loader, shapes
+from notos import loader
+from notos.config import shapes
 from notos.config.model import Machine
 from notos.config.shapes import ListOf, MapOf, Scalar, Shape, Struct
 from notos.errors import ConfigError

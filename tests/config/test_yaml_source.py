@@ -7,7 +7,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from notos.config import yaml_source
+from notos.config import composer, yaml_source
 from notos.config.yaml_source import MappingNode, Node, Place, Problem, ScalarNode, SequenceNode, Source
 
 LOADERS = [yaml.SafeLoader] + ([yaml.CSafeLoader] if hasattr(yaml, "CSafeLoader") else [])
@@ -16,13 +16,13 @@ LOADERS = [yaml.SafeLoader] + ([yaml.CSafeLoader] if hasattr(yaml, "CSafeLoader"
 @pytest.fixture(params=LOADERS, ids=lambda loader: loader.__name__)
 def loader(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Run each test with libyaml's parser and with the Python one."""
-    monkeypatch.setattr(yaml_source, "_LOADER", request.param)
+    monkeypatch.setattr(composer, "_LOADER", request.param)
 
 
 def compose(text: str) -> tuple[Node | None, list[Problem]]:
     problems: list[Problem] = []
     try:
-        node = yaml_source.compose(Source(Path("c.yaml"), text), problems)
+        node = composer.compose(Source(Path("c.yaml"), text), problems)
     except Problem as problem:
         return None, [*problems, problem]
     return node, problems
@@ -177,7 +177,7 @@ def test_a_backslash_in_double_quotes() -> None:
 
 
 def test_half_a_surrogate_pair_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(yaml_source, "_LOADER", yaml.SafeLoader)
+    monkeypatch.setattr(composer, "_LOADER", yaml.SafeLoader)
     assert "half a surrogate pair" in compose('a: "\\ud800"\n')[1][0].message
 
 
@@ -199,7 +199,7 @@ def test_bytes_that_are_not_utf8(tmp_path: Path) -> None:
     path = tmp_path / "c.yaml"
     path.write_bytes(b"a: 1\nb: caf\xe9\n")
     with pytest.raises(Problem) as caught:
-        yaml_source.compose(yaml_source.read(path), [])
+        composer.compose(yaml_source.read(path), [])
     assert caught.value.render() == f"{path}:2: byte 0xe9 is not UTF-8 text\n  b: caf\n        ^"
 
 

@@ -18,7 +18,7 @@ from notos.debian.download import Retries, fetch
 from notos.debian.index import Index
 from notos.debian.mirror import Mirrors
 from notos.errors import FetchError, LockError, SignatureError
-from notos.lock.candidates import Pool
+from notos.lock.candidates import Candidates
 from tests.signed_archive import SUITE, Deb, Fault, Server, SignedArchive, serving, stamp
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -243,7 +243,7 @@ def test_a_mirror_that_carries_main_alone(archive: Archive, signed: SignedArchiv
     for end in ("", "-updates"):
         signed.publish([BASH] if not end else [], suite=SUITE + end, absent=absent)
     with pytest.raises(LockError) as caught:
-        Pool(None, archive).asked({"system": ["bahs", "zzzzz"]})
+        Candidates(None, archive).asked({"system": ["bahs", "zzzzz"]})
     assert [each.hint for each in caught.value.parts] == [
         "did you mean bash?",
         "check its name, and debian.components in the config",

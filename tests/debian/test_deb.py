@@ -2,7 +2,7 @@
 
 import io
 import tarfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -27,7 +27,7 @@ def member(name: str, data: bytes) -> bytes:
     return header + data + b"\n" * (len(data) % 2)
 
 
-def archive(entries: list[tarfile.TarInfo | tuple[tarfile.TarInfo, bytes]]) -> bytes:
+def archive(entries: Sequence[tarfile.TarInfo | tuple[tarfile.TarInfo, bytes]]) -> bytes:
     out = io.BytesIO()
     with tarfile.open(fileobj=out, mode="w", format=tarfile.GNU_FORMAT) as tar:
         for each in entries:
@@ -90,8 +90,6 @@ def test_it_reads_what_dpkg_deb_builds(
     run([*tool("dpkg-deb"), "-x", built, out], env=environment)
     assert described(tree) == unpacked(out)
     assert tree.get("usr/bin/again") is tree.get("usr/bin/tool")
-    assert deb.control(built)["Package"] == "example"
-    assert deb.control(built)["Description"].split() == ["one", "two"]
 
 
 def test_only_what_is_wanted_is_there(tmp_path: Path) -> None:

@@ -12,13 +12,13 @@ from pathlib import Path
 
 import pytest
 
-from notos.config import loader
+from notos import loader
+from notos.config import host_settings
+from notos.config.host_settings import HostSettings
 from notos.config.model import Debian, Url
 from notos.debian.mirror import Mirrors, mirrors
 from notos.errors import FetchError, HostError
-from notos.host import settings as host_settings
 from notos.host.proxy import Proxies
-from notos.host.settings import HostSettings
 from tests.conftest import clean_environment, copy_project
 from tests.signed_archive import SignedArchive, serving
 
@@ -267,9 +267,7 @@ def test_a_user_at_a_terminal_is_asked_once(tmp_path: Path, monkeypatch: pytest.
     third.wait(f"name one near you: echo 'mirror: {MAIN}'")
     assert third.status() == 1
     # Without a terminal nothing is asked.
-    done = project.doit(
-        "lock", check=False, **{"NOTOS_CACHE": str(tmp_path / "cache"), "PATH": "/nonexistent"}
-    )
+    done = project.doit("lock", check=False, NOTOS_CACHE=str(tmp_path / "cache"), PATH="/nonexistent")
     assert f"NOTOS_MIRROR={MAIN}" in done.stdout + done.stderr
     assert done.returncode == 1
 

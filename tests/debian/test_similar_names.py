@@ -4,12 +4,12 @@ from pathlib import Path
 
 import pytest
 
+from notos import loader
 from notos.cache import Cache
-from notos.config import loader
 from notos.debian import similar_names
 from notos.debian.archive import Archive
 from notos.errors import LockError
-from notos.lock.candidates import Pool
+from notos.lock.candidates import Candidates
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -51,11 +51,11 @@ def archive() -> Archive:
 
 
 @pytest.fixture(scope="module")
-def pool(archive: Archive) -> Pool:
-    return Pool(None, archive)
+def pool(archive: Archive) -> Candidates:
+    return Candidates(None, archive)
 
 
-def hint(pool: Pool, name: str) -> str:
+def hint(pool: Candidates, name: str) -> str:
     with pytest.raises(LockError) as caught:
         pool.asked({"system": [name]})
     return caught.value.hint
@@ -63,7 +63,7 @@ def hint(pool: Pool, name: str) -> str:
 
 @pytest.mark.parametrize(("name", "first", "never"), TYPED, ids=[name for name, *_ in TYPED])
 def test_what_is_typed_leads_to_what_is_meant(
-    pool: Pool, name: str, first: list[str], never: list[str]
+    pool: Candidates, name: str, first: list[str], never: list[str]
 ) -> None:
     said = hint(pool, name)
     assert said.startswith("did you mean ")
@@ -73,12 +73,12 @@ def test_what_is_typed_leads_to_what_is_meant(
     assert not set(never) & set(names)
 
 
-def test_a_virtual_package_names_its_likely_providers(pool: Pool) -> None:
+def test_a_virtual_package_names_its_likely_providers(pool: Candidates) -> None:
     assert hint(pool, "httpd") == "httpd is virtual, name one that provides it: apache2, nginx, lighttpd"
     assert "iputils-ping" in hint(pool, "ping")
 
 
-def test_a_package_of_another_component_is_found_there(pool: Pool) -> None:
+def test_a_package_of_another_component_is_found_there(pool: Candidates) -> None:
     said = hint(pool, "firmware-misc-nonfree")
     assert said == "it is in non-free-firmware: write debian: {components: [main, non-free-firmware]}"
 

@@ -4,8 +4,8 @@ from collections.abc import Callable
 
 import pytest
 
+from notos import loader
 from notos.cache import Cache
-from notos.config import loader
 from notos.debian.archive import Archive
 from notos.toolchain import peers
 from tests.conftest import ROOT

@@ -110,7 +110,8 @@ def _bare(line: str) -> str:
 
 
 def _commands(lines: list[str], start: int, *, prompted: bool) -> Iterator[Command]:
-    text, line, output = "", 0, []
+    text, line = "", 0
+    output: list[str] = []
     for number, each in enumerate(lines, start):
         if not prompted:
             if bare := "" if each.startswith("#") else _bare(each):

@@ -13,8 +13,9 @@ from pathlib import Path
 
 import yaml
 
+from notos import loader
 from notos.cache import Cache
-from notos.config import loader
+from notos.config.model import Port
 from tests.conftest import Project, clean_environment
 from tests.docs.pages import Block, Command
 from tests.docs.ways import Way, way
@@ -32,7 +33,7 @@ READERS_FILES = {
 }
 # `disk: {size: 10G}` and the like must fit on the tests' host.
 SMALLER: Mapping[str, object] = {"disk": {"size": "512M"}}
-_TASK = re.compile(r" *[0-9.]+ s  \S")
+_TASK = re.compile(r"[\w:-]+ +[0-9.]+ s(  \(.*)?")
 # Printed where .venv is made (tests/test_bootstrap.py), or at a terminal only (tests/boot/test_terminal.py).
 _NOT_HERE = re.compile(r"doit: making \.venv|runvm\.sh: booting .*|ready in .*")
 
@@ -75,7 +76,7 @@ class Session:
         self._machine: subprocess.Popen[bytes] | None = None
         self._console = self.root / "console"
         self._ports: dict[int, int] = {}  # of this host, by the machine's
-        self._forward: Mapping[int, int] = {}
+        self._forward: Mapping[Port, Port] = {}
         write_files(self.root, found)
         write_config(self.root, Path(page).stem.lower(), found)
         self._environment = {**clean_environment(), **self._home()}
@@ -163,7 +164,7 @@ class Session:
     def _fetch(self, how: Way, text: str) -> str:
         match = re.fullmatch(how.pattern, text)
         assert match
-        port = self._ports[self._forward[int(match["port"])]]
+        port = self._ports[self._forward[Port(int(match["port"]))]]
         as_curl = urllib.request.Request(f"http://127.0.0.1:{port}/", headers={"User-Agent": "curl/8.14.1"})
         end = time.monotonic() + LIMIT
         while True:
@@ -179,7 +180,7 @@ class Session:
         self.end()
         build, _, start = text.rpartition("&& ")
         printed = self._call(["/bin/sh", "-ec", build.removesuffix("&& ") or "./doit runvm"]).stdout
-        named = re.search(r"config=(\S+)", build)
+        named = re.search(r"(?:--config |config=)(\S+)", build)
         machine = loader.load(self.root / (named[1] if named else "config.yaml")).machine
         self._forward = machine.vm.forward
         self._ports = {guest: free_port() for guest in machine.vm.forward.values()}
@@ -252,16 +253,17 @@ def compare(place: str, command: Command, printed: str) -> None:
     for shown in command.output:
         if shown.strip() in ("", "…") or _NOT_HERE.fullmatch(shown):
             continue
-        among = printed.splitlines() if _TASK.match(shown) else lines
+        among = printed.splitlines() if _TASK.fullmatch(shown.strip()) else lines
         assert any(re.fullmatch(_pattern(shown), line) for line in among), (
             f"{place}: {command.text} does not print {shown!r}, or not in this order\n{printed}"
         )
 
 
 _TOKEN = re.compile(
-    r"(?P<hash>(?<=/nix/store/)[0-9a-z]{32})|(?P<number>(?<!stage-)[0-9]+)|(?P<any>…)|(?P<blank> +)"
+    r"(?P<hash>(?<=/nix/store/)[0-9a-z]{32})|(?P<number>(?<!stage-)[0-9]+(?:\.[0-9]+)?)"
+    r"|(?P<any>…)|(?P<blank> +)"
 )
-_LIKE = {"hash": "[0-9a-z]{32}", "number": "[0-9]+", "any": ".*", "blank": " +"}
+_LIKE = {"hash": "[0-9a-z]{32}", "number": r"[0-9]+(?:\.[0-9]+)?", "any": ".*", "blank": " +"}
 
 
 def _pattern(shown: str) -> str:

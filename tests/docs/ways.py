@@ -25,7 +25,7 @@ class Way:
     test: str = ""
 
 
-_VARIABLES = r"(?:[a-z]+=\S+ )*"
+_VARIABLES = r"(?:[a-z]+=\S+ |--config \S+ )*"
 _NEEDS_A_MACHINE = "ssh|switch|rollback|generations"
 # These take long, need a person or a drive of the host's; each has tests of its own.
 _LONG = (
@@ -40,7 +40,9 @@ _HOST = "tests/test_docs.py::test_readme_names_what_a_host_needs"
 
 WAYS = (
     Way(
-        "elsewhere", r"\./doit config=examples/build-slave\.yaml runvm && build/build-slave/runvm\.sh", _SLAVE
+        "elsewhere",
+        r"\./doit (?:--config |config=)examples/build-slave\.yaml runvm && build/build-slave/runvm\.sh",
+        _SLAVE,
     ),
     Way("elsewhere", r'eval "\$\((?:sudo -u YOU )?\./doit .*builder\)"', _SLAVE),
     Way("elsewhere", r"nix-build .*", _SLAVE),

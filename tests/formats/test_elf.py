@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from notos.errors import PackageError
 from notos.formats import elf
+from notos.toolchain.tools_tree import ToolsTree
 from tests import elf_builder
 
 NAMES = st.text(
@@ -63,7 +64,7 @@ def test_other_files_are_not_elf(data: bytes) -> None:
     assert elf.parse(data) is None
 
 
-def test_real_programs(tools_tree) -> None:
+def test_real_programs(tools_tree: ToolsTree) -> None:
     """What is known of busybox and libc in Debian."""
     busybox = elf.parse((tools_tree.root / "usr/bin/busybox").read_bytes())
     assert busybox is not None

@@ -29,13 +29,13 @@ def test_the_closure_goes_all_the_way_down() -> None:
         "liba.so.1": f"{LIB}/liba.so.1.2",
         "libc.so.6": f"{LIB}/libc.so.6",
     }
-    assert shared_libraries.missing(system()) == []
+    assert shared_libraries.survey(system())[0] == []
 
 
 def test_what_is_missing_is_named() -> None:
     tree = system()
     tree.remove(f"{LIB}/liba.so.1")
-    assert shared_libraries.missing(tree) == [Missing("usr/bin/tool", "liba.so.1")]
+    assert shared_libraries.survey(tree)[0] == [Missing("usr/bin/tool", "liba.so.1")]
     with pytest.raises(ClosureError, match=r"usr/bin/tool needs the library liba\.so\.1"):
         shared_libraries.closure(tree, ["usr/bin/tool"])
 
@@ -44,11 +44,11 @@ def test_a_run_path_is_searched() -> None:
     tree = system()
     tree.file("usr/libexec/x/tool", elf("libown.so", runpath=["$ORIGIN/../../lib/x"]), executable=True)
     tree.file("usr/lib/x/libown.so", elf(soname="libown.so"))
-    assert shared_libraries.missing(tree) == []
+    assert shared_libraries.survey(tree)[0] == []
     assert shared_libraries.closure(tree, ["usr/libexec/x/tool"]) == {"libown.so": "usr/lib/x/libown.so"}
 
 
 def test_other_processors_programs_are_data() -> None:
     tree = system()
     tree.file("usr/share/arm/tool", elf("libnone.so", machine=AARCH64), executable=True)
-    assert shared_libraries.missing(tree) == []
+    assert shared_libraries.survey(tree)[0] == []

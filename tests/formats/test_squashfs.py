@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 
+from notos.atomic import remove_folder
 from notos.errors import ArchiveError
 from notos.formats.squashfs.image import BLOCK, write, write_image
 from notos.formats.tree import File, Tree
 from notos.process import run
-from notos.store.store import remove_folder
-from tests.conftest import FIXTURES
+from tests.conftest import FIXTURES, Tool
 from tests.trees import backwards, described, inodes, modes, trees, unpacked
 
 FEW = settings(max_examples=25, suppress_health_check=FIXTURES)
@@ -25,15 +25,22 @@ def image(tree: Tree, jobs: int = 2) -> bytes:
     return out.getvalue()
 
 
-def unpack(tool, data: bytes, root: Path) -> None:
+def unpack(tool: Tool, data: bytes, root: Path) -> None:
     (root / "image").write_bytes(data)
-    words = [*tool("unsquashfs"), "-quiet", "-no-progress", "-d", root / "out", root / "image"]
+    words: list[str | Path] = [
+        *tool("unsquashfs"),
+        "-quiet",
+        "-no-progress",
+        "-d",
+        root / "out",
+        root / "image",
+    ]
     run(words, env={"LC_ALL": "C.UTF-8", "PATH": "/nonexistent"})
 
 
 @FEW
 @given(trees())
-def test_unsquashfs_unpacks_the_tree(tool, tree: Tree) -> None:
+def test_unsquashfs_unpacks_the_tree(tool: Tool, tree: Tree) -> None:
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
         unpack(tool, image(tree), root)
@@ -50,7 +57,7 @@ def test_unsquashfs_unpacks_the_tree(tool, tree: Tree) -> None:
 
 @FEW
 @given(trees())
-def test_what_is_stored_is_not_compressed(tool, tree: Tree) -> None:
+def test_what_is_stored_is_not_compressed(tool: Tool, tree: Tree) -> None:
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
         write_image(root / "stored", tree, stored=True)
@@ -90,7 +97,7 @@ def large() -> Tree:
     return tree
 
 
-def test_large_files_and_folders(tool, tmp_path: Path) -> None:
+def test_large_files_and_folders(tool: Tool, tmp_path: Path) -> None:
     tree = large()
     data = image(tree)
     unpack(tool, data, tmp_path)
@@ -103,7 +110,7 @@ def test_large_files_and_folders(tool, tmp_path: Path) -> None:
     remove_folder(tmp_path / "out")
 
 
-def test_device_nodes_need_no_root(tool, tmp_path: Path) -> None:
+def test_device_nodes_need_no_root(tool: Tool, tmp_path: Path) -> None:
     tree = Tree()
     tree.device("dev/console", "c", 5, 1)
     tree.device("dev/vda", "b", 254, 30, 0o660)

@@ -7,6 +7,7 @@ import pytest
 
 from notos.errors import PackageError
 from notos.formats import tar
+from tests.conftest import Tool
 
 
 def members(path: Path, *, pax: bool) -> dict[str, tuple[bytes, bytes]]:
@@ -29,7 +30,7 @@ def folder(tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize("program", ["tar", "bsdtar"])
 @pytest.mark.parametrize("form", ["pax", "gnu", "ustar"])
-def test_what_others_write(folder: Path, tool, program: str, form: str) -> None:
+def test_what_others_write(folder: Path, tool: Tool, program: str, form: str) -> None:
     if form == "ustar":  # which cannot hold the long names
         (folder / "deep" / ("long" * 60)).unlink()
         (folder / "ä").unlink()
@@ -48,14 +49,14 @@ def test_what_others_write(folder: Path, tool, program: str, form: str) -> None:
         assert found["top/ä"][0] == b"2"
 
 
-def test_a_deb_has_no_pax_headers(folder: Path, tool) -> None:
+def test_a_deb_has_no_pax_headers(folder: Path, tool: Tool) -> None:
     archive = folder.parent / "x.tar"
     subprocess.run([*tool("tar"), "--format=pax", "-cf", archive, "top"], cwd=folder.parent, check=True)
     assert {b"x"} & {kind for kind, _ in members(archive, pax=False).values()}
 
 
 @pytest.mark.parametrize("keep", [511, 513, 1024, 1600])
-def test_one_that_is_cut_off(folder: Path, tool, keep: int) -> None:
+def test_one_that_is_cut_off(folder: Path, tool: Tool, keep: int) -> None:
     archive = folder.parent / "x.tar"
     subprocess.run([*tool("tar"), "--format=pax", "-cf", archive, "top"], cwd=folder.parent, check=True)
     archive.write_bytes(archive.read_bytes()[:keep])

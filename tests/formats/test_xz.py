@@ -11,10 +11,11 @@ from hypothesis import strategies as st
 
 from notos.formats import xz
 from notos.process import run
+from tests.conftest import Tool
 
 
 @pytest.fixture(scope="module")
-def blocks(tool, tmp_path_factory: pytest.TempPathFactory) -> tuple[bytes, bytes]:
+def blocks(tool: Tool, tmp_path_factory: pytest.TempPathFactory) -> tuple[bytes, bytes]:
     """A stream of many blocks, of the real xz, and what is in it."""
     plain = b"".join(os.urandom(1000) + bytes(9000) for _ in range(100)) + b"end"
     path: Path = tmp_path_factory.mktemp("xz") / "data"

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from notos.config import loader
+from notos import loader
 from tests.conftest import ROOT, copy_project
 from tests.fresh import roots
 

@@ -111,7 +111,9 @@ class Maker:
         if not folder.is_dir():
             for old in self.folder.glob(f"{name}=*"):
                 shutil.rmtree(old)
-            locked = lockfile.read(self._lock).set(peers.SET)
+            kept = lockfile.read(self._lock)
+            assert kept is not None
+            locked = kept.set(peers.SET)
             (dpkg,) = (Cache.default().download(each.sha256) for each in locked if each.name == "dpkg")
             self._make(tree, dpkg, sources, packages, folder)
         return Root(folder, tuple(tree.command("bwrap")))

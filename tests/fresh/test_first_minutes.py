@@ -3,6 +3,7 @@
 import re
 import subprocess
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -25,7 +26,9 @@ def commands() -> str:
     return str(found)
 
 
-def shell(root: Root, home: Path, line: str, *, network: bool = True, **environment: str) -> list[str]:
+def shell(
+    root: Root, home: Path, line: str, *, environment: Mapping[str, str] | None = None, network: bool = True
+) -> list[str]:
     """The words that run a line of shell in the clone."""
     words = ("/bin/sh", "-c", f"cd notos && {line}")
     return root.command(home, *words, network=network, environment=environment)
@@ -54,7 +57,7 @@ def test_two_commands(maker: Maker, home: Path, tmp_path: Path, suite: str) -> N
     own = {"SSH_PORT": str(port), "FORWARD": f"{free_port()}:80 2222:22"}
     begun = time.monotonic()
     with subprocess.Popen(
-        shell(root, home, commands(), **own),
+        shell(root, home, commands(), environment=own),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -71,9 +74,12 @@ def test_two_commands(maker: Maker, home: Path, tmp_path: Path, suite: str) -> N
             assert said[0] == MADE
             assert "Entering stage-2..." in said
             assert not [line for line in said if "Traceback" in line or "FAILED" in line]
-            assert ran(shell(root, home, "./doit ssh true", **own)) == (0, [])
-            assert ran(shell(root, home, "./doit ssh 'hostname; id -u'", **own)) == (0, ["notos", "0"])
-            ran(shell(root, home, "./doit ssh poweroff", **own))
+            assert ran(shell(root, home, "./doit ssh true", environment=own)) == (0, [])
+            assert ran(shell(root, home, "./doit ssh 'hostname; id -u'", environment=own)) == (
+                0,
+                ["notos", "0"],
+            )
+            ran(shell(root, home, "./doit ssh poweroff", environment=own))
             assert process.wait(300) == 0
         finally:
             process.kill()

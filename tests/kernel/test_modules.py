@@ -8,14 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from notos.config import loader
-from notos.config.model import Kernel as KernelConfig
-from notos.config.model import Machine, ModuleName, Vm
+from notos import loader
+from notos.config.model import Kernel, Machine, MachineName, ModuleName, Vm
 from notos.errors import KernelError
+from notos.features import base, registry, virtual_machine
 from notos.formats.tree import File, Tree
 from notos.kernel import kconfig, requirements
 from notos.kernel import package as kernels
-from notos.kernel.modules import Kernel, shrink
+from notos.kernel.modules import Modules, shrink
+from tests.conftest import Project, Tool
 
 RELEASE = "6.1.2+test"
 TOP = f"lib/modules/{RELEASE}"
@@ -46,7 +47,7 @@ def tree_of(**modules: bytes) -> Tree:
 
 
 def test_dependencies_come_first_and_once() -> None:
-    opened = Kernel(
+    opened = Modules(
         tree_of(a=module(depends="b,c"), b=module(depends="d"), c=module(depends="d"), d=module(depends=""))
     )
     closure = opened.closure(["a", "c", "virtio_pci"])
@@ -56,7 +57,7 @@ def test_dependencies_come_first_and_once() -> None:
 
 
 def test_soft_dependencies_and_aliases() -> None:
-    opened = Kernel(
+    opened = Modules(
         tree_of(
             a=module(softdep="pre: crypto-x crypto-crc32c nowhere post: z"),
             x=module(alias=["crypto-x", "pci:*"]),
@@ -68,18 +69,20 @@ def test_soft_dependencies_and_aliases() -> None:
 
 
 def test_circular_soft_dependencies() -> None:
-    opened = Kernel(tree_of(a=module(softdep="pre: b"), b=module(softdep="post: a")))
+    opened = Modules(tree_of(a=module(softdep="pre: b"), b=module(softdep="post: a")))
     ((_, files),) = opened.closure(["a"]).order
     assert len(files) == 2
 
 
 def test_an_unknown_module_gets_a_suggestion() -> None:
     with pytest.raises(KernelError, match=r"has no module virtio_ent: did you mean virtio_net"):
-        Kernel(tree_of(**{"virtio-net": module()})).closure(["virtio_ent"])
+        Modules(tree_of(**{"virtio-net": module()})).closure(["virtio_ent"])
 
 
-def test_the_shrunk_tree_has_an_index_and_firmware(tool) -> None:
-    opened = Kernel(tree_of(a=module(depends="b", firmware="a.fw"), b=module(firmware="none.fw"), c=module()))
+def test_the_shrunk_tree_has_an_index_and_firmware(tool: Tool) -> None:
+    opened = Modules(
+        tree_of(a=module(depends="b", firmware="a.fw"), b=module(firmware="none.fw"), c=module())
+    )
     firmware = Tree()
     firmware.text("usr/lib/firmware/a.fw", "firmware")
     tree = shrink(opened, opened.closure(["a"]), tool("depmod"), firmware=firmware)
@@ -97,7 +100,7 @@ def test_the_shrunk_tree_has_an_index_and_firmware(tool) -> None:
     assert "lib/firmware/none.fw" not in tree
 
 
-def test_the_load_order_agrees_with_depmod(built, tool) -> None:
+def test_the_load_order_agrees_with_depmod(built: Project, tool: Tool) -> None:
     """The order from .modinfo agrees with depmod's index for the built machine."""
     path = json.loads((built.root / "build/notos/manifests/modules.json").read_text())["path"]
     folder = built.root / "build/notos/store" / Path(path).name / "lib/modules"
@@ -118,26 +121,27 @@ def test_missing_symbols_are_reported_at_once() -> None:
     symbols = kconfig.symbols("CONFIG_SQUASHFS=m\nCONFIG_PROC_FS=y\n# CONFIG_X is not set\n")
     assert symbols == {"SQUASHFS": "m", "PROC_FS": "y"}
     with pytest.raises(KernelError) as caught:
-        requirements.check(symbols, requirements.ALWAYS)
+        requirements.check(symbols, base.REQUIREMENTS)
     assert "CONFIG_OVERLAY_FS=n" in caught.value.message
     assert "CONFIG_TMPFS=n" in caught.value.message
     assert "SQUASHFS=" not in caught.value.message
     # Each symbol is a separate part of the error, with the config key that causes it.
     assert {each.keys for each in caught.value.parts} == {("kernel", "package")}
     with pytest.raises(KernelError) as caught:
-        requirements.check({}, requirements.MACHINE["microvm"])
+        microvm = Machine(name=MachineName("x"), vm=Vm(machine="microvm"))
+        requirements.check({}, virtual_machine.feature(microvm).requirements)
     assert {each.keys for each in caught.value.parts} == {("vm", "machine")}
 
 
 def test_requirements_follow_the_features() -> None:
-    plain = Machine(name="x", kernel=KernelConfig(modules=(ModuleName("a"),)))  # type: ignore[arg-type]
-    symbols = {each.symbol for each in requirements.requirements(plain)}
+    plain = Machine(name=MachineName("x"), kernel=Kernel(modules=(ModuleName("a"),)))
+    symbols = {each.symbol for each in registry.features(plain).requirements}
     assert "SQUASHFS_ZSTD" in symbols
     assert "USER_NS" not in symbols
     assert "VIRTIO_PCI" in symbols
     assert not {"VIRTIO_MMIO", "SMP"} & symbols
     micro = replace(plain, vm=Vm(machine="microvm", cpus=2))
-    symbols = {each.symbol for each in requirements.requirements(micro)}
+    symbols = {each.symbol for each in registry.features(micro).requirements}
     assert {"VIRTIO_MMIO", "FW_CFG_SYSFS_CMDLINE", "SMP"} <= symbols
     assert "VIRTIO_PCI" not in symbols
 
@@ -160,7 +164,7 @@ EVERY = (
 def test_needed_modules_are_implied(tmp_path: Path, text: str, wanted: str) -> None:
     """Implied modules: those that the kernel has as modules and the running system does not load itself."""
     (tmp_path / "c.yaml").write_text(f"name: x\n{text}\n")
-    needs = requirements.requirements(loader.load(tmp_path / "c.yaml").machine)
+    needs = registry.features(loader.load(tmp_path / "c.yaml").machine).requirements
     assert requirements.implied(dict.fromkeys(EVERY.split(), "m"), needs) == wanted.split()
     assert requirements.implied(dict.fromkeys(EVERY.split(), "y"), needs) == []
     some = {"SQUASHFS": "m", "OVERLAY_FS": "y", "VIRTIO_BLK": "m"}

@@ -3,6 +3,7 @@
 import io
 import tarfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -34,7 +35,8 @@ GOOD = """\
 
 def tarball(*extra: tarfile.TarInfo, top: str = "linux-6.1", compression: str = "") -> bytes:
     stream = io.BytesIO()
-    with tarfile.open(fileobj=stream, mode=f"w:{compression}", format=tarfile.PAX_FORMAT) as archive:
+    mode: Any = f"w:{compression}"  # typeshed has an overload for each literal
+    with tarfile.open(fileobj=stream, mode=mode, format=tarfile.PAX_FORMAT) as archive:
         for path, data in FILES.items():
             info = tarfile.TarInfo(f"{top}/{path}")
             info.size, info.mtime = len(data), 1_700_000_000

@@ -12,7 +12,7 @@ from notos.cache import Cache
 from notos.kernel import kconfig
 from notos.vm.builder import INSTRUMENTED
 from notos.vm.plugin import MachineFactory
-from tests.conftest import Project, clean_environment, copy_project
+from tests.conftest import Project, Tool, clean_environment, copy_project
 from tests.screen import Screen
 from tests.servers import Compilers, HttpCache, distccd, http_cache
 
@@ -30,7 +30,7 @@ def own_cache(folder: Path) -> str:
 
 
 @pytest.fixture(scope="module")
-def shared(tmp_path_factory: pytest.TempPathFactory, tool) -> Iterator[HttpCache]:
+def shared(tmp_path_factory: pytest.TempPathFactory, tool: Tool) -> Iterator[HttpCache]:
     with http_cache(tmp_path_factory.mktemp("http") / "cache", tool) as cache:
         yield cache
 
@@ -228,7 +228,7 @@ BAD = [
     ),
     (
         "options: {MODULES: y, MODULE_SIG: y}",
-        "MODULE_SIG=y signs modules by a key that each build makes anew, so no two builds are the same: "
+        "MODULE_SIG=y signs modules with a key that each build generates, so no two builds are the same: "
         "give one",
     ),
     ("patches: [bad.patch]", "bad.patch does not apply: Hunk #1 FAILED at 1."),

@@ -14,7 +14,7 @@ EXAMPLE = "examples/build-slave.yaml"
 def variables(built: Project, config: str, *words: str, **environment: str) -> dict[str, str]:
     """Return the values of the variables after a shell has evaluated the output."""
     output = built.doit(
-        f"config={config}", *words, "builder", **{"SSH_PORT": "", "NIX_CONFIG": "", **environment}
+        f"config={config}", *words, "builder", environment={"SSH_PORT": "", "NIX_CONFIG": "", **environment}
     ).stdout
     shell = 'eval "$1"; for each in "$NIX_CONFIG" "$NIX_SSHOPTS"; do printf "%s\\0" "$each"; done'
     done = subprocess.run(["sh", "-euc", shell, "sh", output], capture_output=True, text=True, check=True)
@@ -68,7 +68,7 @@ def test_errors(built: Project, tmp_path: Path, text: str, cache: str | None, me
         own = {"NOTOS_CACHE": str(tmp_path / cache)}
         (tmp_path / "a b/ssh").mkdir(parents=True)
         (tmp_path / "a b/ssh/host_ed25519.pub").write_text("ssh-ed25519 AAAA notos\n")
-    done = built.doit("config=bad.yaml", "builder", check=False, **own)
+    done = built.doit("config=bad.yaml", "builder", check=False, environment=own)
     assert done.returncode
     assert done.stdout == ""
     assert done.stderr.startswith("FAILED   builder: ")

@@ -11,9 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from notos.debian.mirror import Mirrors
+from notos.debian.package import LockedPackage
 from notos.errors import LockError
 from notos.lock import lockfile
-from notos.lock.lockfile import Lock, LockedPackage
+from notos.lock.lockfile import Lock
 from notos.lock.request import Request
 
 names = st.from_regex(r"[a-z0-9][a-z0-9+.-]{1,12}", fullmatch=True)
@@ -80,7 +81,7 @@ def test_a_diff_shows_what_changed(tmp_path: Path) -> None:
 
 def test_the_order_of_making_does_not_show() -> None:
     one = make(package("bash"), package("dash"))
-    other = replace(one, packages=dict(reversed(one.packages.items())))
+    other = replace(one, packages=dict(reversed(list(one.packages.items()))))
     assert lockfile.encode(one) == lockfile.encode(other)
 
 

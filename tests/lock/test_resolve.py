@@ -12,9 +12,10 @@ from notos.cache import Cache
 from notos.debian import download
 from notos.debian.archive import Archive
 from notos.debian.download import Retries
+from notos.debian.package import LockedPackage
 from notos.errors import ClosureError, LockError
 from notos.lock import resolve
-from notos.lock.lockfile import Lock, LockedPackage
+from notos.lock.lockfile import Lock
 from notos.lock.request import Request, Requests
 from tests.conftest import FIXTURES
 from tests.elf_builder import AARCH64, elf

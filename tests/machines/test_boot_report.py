@@ -46,14 +46,14 @@ def test_a_minimal_machine_compared_with_an_earlier_report(built: Project, tmp_p
     """Relative paths are relative to the caller's folder."""
     environment = {"ACCEL": "tcg", "NOTOS_CALLER": str(tmp_path)}
     config = f"config={built.root / 'examples/minimal.yaml'}"
-    built.doit(config, "boot-report", "--runs", "1", **environment)
+    built.doit(config, "boot-report", "--runs", "1", environment=environment)
     folder = built.root / "build/minimal"
     (boot,) = json.loads((folder / "boot-report.json").read_text())["boots"]
     assert boot["path"][-1]["lane"] == "sshd"
     assert not boot["notes"]
     (folder / "boot-report.json").rename(tmp_path / "before.json")
     words = ("boot-report", "--runs", "1", "--against", "before.json", "--json", "now.json")
-    done = built.doit(config, *words, **environment)
+    done = built.doit(config, *words, environment=environment)
     assert "against: minimal by tcg" in done.stdout
     assert (tmp_path / "now.json").exists()
     assert (tmp_path / "now.svg").exists()

@@ -43,19 +43,21 @@ class Switched:
     def write(self, text: str) -> None:
         (self.project.root / self.config).write_text(f"{self.base}{text}")
 
-    def doit(self, *words: str, check: bool = True, **environment: str) -> subprocess.CompletedProcess[str]:
+    def doit(self, *words: str, check: bool = True, **variables: str) -> subprocess.CompletedProcess[str]:
         words = (f"config={self.config}", *words)
-        return self.project.doit(*words, check=check, SSH_PORT=self.port, **environment)
+        return self.project.doit(*words, check=check, environment=variables, SSH_PORT=self.port)
 
-    def switch(self, text: str, *words: str, **environment: str) -> str:
+    def switch(self, text: str, *words: str, **variables: str) -> str:
         """Switch to a config with `text`; return the output."""
         self.write(text)
-        return self.doit("switch", *words, **environment).stdout
+        return self.project.doit(
+            f"config={self.config}", "switch", *words, environment=variables, SSH_PORT=self.port
+        ).stdout
 
-    def refused(self, text: str, *words: str, **environment: str) -> str:
+    def refused(self, text: str, *words: str, **variables: str) -> str:
         """Try a switch that must fail; return the line with the reason."""
         self.write(text)
-        done = self.doit("switch", *words, check=False, **environment)
+        done = self.doit("switch", *words, check=False, **variables)
         assert done.returncode == 1
         assert "Traceback" not in done.stdout + done.stderr
         return next(line for line in done.stdout.splitlines() if line.startswith("FAILED"))
@@ -249,10 +251,8 @@ def test_the_machine_of_another_config_is_refused(machine: Switched) -> None:
     (machine.project.root / machine.config).write_text(machine.base.replace("switched", "another"))
     done = machine.doit("switch", check=False)
     assert done.returncode == 1
-    assert (
-        "is the machine switched, but this config is for another: "
-        "give the config of that machine (config=PATH), or add --force" in (done.stdout)
-    )
+    reason = "is the machine switched, but this config is for another"
+    assert f"{reason}: give the config of that machine (--config FILE), or add --force" in done.stdout
     assert machine.ssh("readlink /run/current-system") == before
     assert "switched in" in machine.doit("switch", "--force").stdout
     assert machine.ssh("cat /run/current-system/name") == "another\n"

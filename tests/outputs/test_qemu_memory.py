@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from notos.config import loader
-from notos.config.model import Nix
+from notos import loader
+from notos.config.model import Machine, Nix
 from notos.errors import KernelError
+from notos.features import registry
 from notos.outputs.qemu import memory
 from tests.conftest import Project
 
@@ -29,9 +30,11 @@ def test_what_it_follows_from(tmp_path: Path) -> None:
     initrd.write_bytes(b"")
     plain = replace(DEFAULT, nix=Nix())
 
-    def least(machine: object, kernel: int, unpacked: int = 0) -> int:
+    def least(machine: Machine, kernel: int, unpacked: int = 0) -> int:
         vmlinuz = bzimage(tmp_path / "vmlinuz", kernel * MIB)
-        return memory.least(machine, vmlinuz=vmlinuz, initrd=initrd, unpacked=unpacked * MIB)  # type: ignore[arg-type]
+        return memory.least(
+            registry.features(machine), vmlinuz=vmlinuz, initrd=initrd, unpacked=unpacked * MIB
+        )
 
     assert least(plain, 14) == least(DEFAULT, 14) == 64
     assert (least(plain, 56), least(DEFAULT, 56)) == (80, 96)
@@ -42,7 +45,9 @@ def test_what_it_follows_from(tmp_path: Path) -> None:
 def test_no_bzimage(tmp_path: Path) -> None:
     (tmp_path / "vmlinuz").write_bytes(b"MZ")
     with pytest.raises(KernelError, match="is not a bzImage"):
-        memory.least(DEFAULT, vmlinuz=tmp_path / "vmlinuz", initrd=tmp_path / "vmlinuz", unpacked=0)
+        memory.least(
+            registry.features(DEFAULT), vmlinuz=tmp_path / "vmlinuz", initrd=tmp_path / "vmlinuz", unpacked=0
+        )
 
 
 def test_too_little_is_an_error_of_the_build(built: Project) -> None:
@@ -53,7 +58,7 @@ def test_too_little_is_an_error_of_the_build(built: Project) -> None:
     done = built.doit("config=little.yaml", "runvm", check=False)
     assert done.returncode == 1
     assert (
-        "little.yaml:4: vm.memory is 64, and this machine needs at least 96 MiB to boot: "
+        "little.yaml:4: vm.memory is 64, but this machine needs at least 96 MiB to boot: "
         "write memory: 96, or more\n"
         "    memory: 64\n"
     ) in done.stdout

@@ -10,9 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from notos.config import loader
+from notos import loader
+from notos.features import registry
 from notos.live.ssh_key import Keys
-from notos.outputs.qemu import command_line, script
+from notos.outputs.qemu import script
+from notos.outputs.qemu.command_line import command_line
 from notos.store.store import StoreObject
 from notos.toolchain.tools_tree import ToolsTree
 from tests.conftest import Project
@@ -106,7 +108,7 @@ def rendered(built: Project, folder: Path, text: str) -> Path:
     keys = Keys(folder / "none", folder / "none")
     path = folder / "runvm.sh"
     folder.mkdir(exist_ok=True)
-    path.write_text(script.render(machine, toplevel, ToolsTree(folder), keys))
+    path.write_text(script.render(machine, registry.features(machine), toplevel, ToolsTree(folder), keys))
     path.chmod(0o755)
     for name in ("vmlinuz", "vmlinux", "initrd", "root.squashfs"):
         (folder / name).touch()
@@ -129,7 +131,7 @@ def test_the_command_line_that_a_config_is_checked_by(
     longest = rendered(built, tmp_path / "longest", f"name: longest\n{more}")
     options = dict(itertools.pairwise(start(longest, show, ACCEL="tcg").stdout.splitlines()))
     machine = loader.load(built.root / "rendered.yaml").machine
-    words = command_line.words(machine)
+    words = str(command_line(machine, registry.features(machine))).split()
     assert len(options["-append"]) == len(" ".join(words))
     assert len(set(options["-append"].split()) ^ set(words)) == 2  # the toplevel's path
 
@@ -238,7 +240,7 @@ def handed(machine: Project, show: Path, home: Path) -> list[str]:
     """The keys that are handed over for a user whose home is `home`."""
     said = start(machine, show, HOME=str(home)).stdout
     (text,) = re.findall(r"^name=opt/notos/authorized_keys,string=((?:.*\n)+?)(?:-|\Z)", said, re.MULTILINE)
-    return text.replace(",,", ",").splitlines()
+    return str(text).replace(",,", ",").splitlines()
 
 
 def test_a_key_that_is_newer_than_the_build_is_handed_over(

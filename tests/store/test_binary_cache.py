@@ -152,13 +152,18 @@ def test_an_object_that_was_changed_is_not_signed(store: Store, tmp_path: Path) 
 def test_doit_publish(built: Project, tmp_path: Path) -> None:
     """The command: the default machine's toplevel, twice; what it says when it cannot."""
     own = {"XDG_CONFIG_HOME": str(tmp_path / "own")}
-    said = built.doit("publish", f"to={tmp_path / 'cache'}", **own).stdout
+    said = built.doit("publish", "--to", str(tmp_path / "cache"), environment=own).stdout
     public = said.splitlines()[-1].partition("trusted-public-keys = ")[2]
     assert public.startswith("notos-1:")
     assert (tmp_path / "own/notos/cache.secret").stat().st_mode & 0o777 == 0o600
-    assert "0 of them new (0.0 MB)" in built.doit(f"to={tmp_path / 'cache'}", "publish", **own).stdout
-    assert "missing variable: to=DIR: doit publish to=DIR" in built.doit("publish", check=False, **own).stdout
-    nowhere = built.doit(f"to={tmp_path / 'cache'}", "key=none", "publish", check=False, **own)
+    assert (
+        "0 of them new (0.0 MB)" in built.doit(f"to={tmp_path / 'cache'}", "publish", environment=own).stdout
+    )
+    assert (
+        "missing option: --to DIR: for example doit publish --to /srv/cache"
+        in built.doit("publish", check=False, environment=own).stderr
+    )
+    nowhere = built.doit(f"to={tmp_path / 'cache'}", "key=none", "publish", check=False, environment=own)
     assert nowhere.returncode and "there is no key none: make one" in nowhere.stdout
 
 

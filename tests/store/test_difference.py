@@ -4,9 +4,10 @@ from pathlib import Path
 
 import pytest
 
+from notos.atomic import remove_folder
 from notos.formats.tree import File, Tree
 from notos.store import difference
-from notos.store.store import Store, remove_folder
+from notos.store.store import Store
 
 
 def tree(**files: str) -> Tree:

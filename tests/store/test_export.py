@@ -48,7 +48,7 @@ def test_an_object_that_was_changed_is_not_sent_to_its_end(store: Store) -> None
     path = store.location(obj) / "bin/hello"
     path.chmod(0o755)
     path.write_text("#!/bin/sh\necho HELLO\n")
-    pieces = []
+    pieces: list[bytes] = []
     with pytest.raises(StoreError, match=r"was changed: run `\./doit clean`"):
         pieces.extend(export.pieces(store, [obj]))
     assert obj.path.encode() not in b"".join(pieces)

@@ -7,11 +7,12 @@ import pytest
 from notos.errors import StoreError
 from notos.process import run
 from notos.store.signing_key import SigningKey, default_path
+from tests.conftest import Tool
 
 NEW = ("--extra-experimental-features", "nix-command", "key")
 
 
-def test_nix_and_we_read_each_others(tool, tmp_path: Path) -> None:
+def test_nix_and_we_read_each_others(tool: Tool, tmp_path: Path) -> None:
     theirs = tmp_path / "theirs"
     theirs.write_bytes(run([*tool("nix"), *NEW, "generate-secret", "--key-name", "cache.example-1"]))
     ours = tmp_path / "ours"

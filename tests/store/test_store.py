@@ -12,12 +12,13 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 
+from notos.atomic import remove_folder
 from notos.errors import StoreError, ToolError
 from notos.formats import nar
 from notos.formats.tree import Tree
 from notos.process import run
-from notos.store.store import Store, StoreObject, placeholder, registration, remove_folder
-from tests.conftest import FIXTURES
+from notos.store.store import Store, StoreObject, placeholder, registration
+from tests.conftest import FIXTURES, Tool
 from tests.trees import described, trees, unpacked
 
 FEW = settings(max_examples=20, suppress_health_check=FIXTURES)
@@ -51,7 +52,7 @@ def three(store: Store) -> list[StoreObject]:
 
 @FEW
 @given(trees())
-def test_a_nar_hashes_as_in_nix(tool, tree: Tree) -> None:
+def test_a_nar_hashes_as_in_nix(tool: Tool, tree: Tree) -> None:
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder, "tree")
         root.mkdir()

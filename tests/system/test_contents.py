@@ -3,7 +3,7 @@
 from dataclasses import replace
 from pathlib import Path
 
-from notos.config import loader
+from notos import loader
 from notos.config.model import (
     Kernel,
     KernelSource,
@@ -18,6 +18,7 @@ from notos.config.model import (
     System,
     Url,
 )
+from notos.features import registry
 from notos.lock.request import Request
 from notos.system import contents
 
@@ -25,7 +26,11 @@ DEFAULT = loader.load(Path(__file__).resolve().parents[2] / "config.yaml").machi
 
 
 def names(machine: Machine) -> set[str]:
-    return {each.name for each in contents.system_packages(machine)}
+    return {each.name for each in contents.system_packages(machine, registry.features(machine))}
+
+
+def requests(machine: Machine) -> dict[str, dict[str, Request]]:
+    return contents.requests(machine, registry.features(machine))
 
 
 def test_each_feature_brings_what_it_runs() -> None:
@@ -39,8 +44,8 @@ def test_each_feature_brings_what_it_runs() -> None:
 def test_the_config_s_word_goes_first() -> None:
     own = Package(name=PackageName("nix-bin"), closure="depends")
     machine = replace(DEFAULT, system=System(packages=(own,)))
-    assert contents.requests(machine)["system"]["nix-bin"].closure == "depends"
-    assert contents.requests(machine)["system"]["runit"].closure == "elf"
+    assert requests(machine)["system"]["nix-bin"].closure == "depends"
+    assert requests(machine)["system"]["runit"].closure == "elf"
 
 
 def test_services_bring_theirs() -> None:
@@ -51,16 +56,16 @@ def test_services_bring_theirs() -> None:
 
 def test_a_kernel_of_one_s_own_brings_what_compiles_it() -> None:
     kernel = Kernel(source=KernelSource(package=PackageName("linux-source-6.12")))
-    sets = contents.requests(replace(DEFAULT, kernel=kernel))
+    sets = requests(replace(DEFAULT, kernel=kernel))
     assert sets["source"] == {"linux-source-6.12": Request("package")}
     assert sets["tools/kernel"]["gcc"].closure == "depends"
     assert "kernel" not in sets
     tarball = Kernel(source=KernelSource(url=Url("http://x.example/l.tar"), sha256=Sha256("0" * 64)))
-    assert {"source", "kernel"}.isdisjoint(contents.requests(replace(DEFAULT, kernel=tarball)))
+    assert {"source", "kernel"}.isdisjoint(requests(replace(DEFAULT, kernel=tarball)))
 
 
 def test_the_sets() -> None:
-    sets = contents.requests(DEFAULT)
+    sets = requests(DEFAULT)
     assert set(sets) == {"system", "initrd", "kernel", "tools/image", "tools/qemu"}
     assert sets["kernel"] == {"linux-image-cloud-amd64": Request("package")}
     assert sets["tools/qemu"]["qemu-system-x86"].only == ("usr/bin/qemu-system-x86_64",)

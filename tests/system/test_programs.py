@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from notos.config import loader
+from notos import loader
+from notos.features import registry
 from notos.formats.tree import Tree
 from notos.system import programs
 
@@ -28,7 +29,7 @@ def said(tmp_path: Path, system: Tree, script: str) -> list[str]:
     machine = loader.load(tmp_path / "c.yaml").machine
     runit = Tree()
     runit.text("services/web/run", script, executable=True)
-    found = list(programs.lacking(machine, system=system, runit=runit))
+    found = list(programs.lacking(registry.features(machine), system=system, runit=runit))
     assert all(each.keys == ("services", "web", "run") for each in found)
     return [each.message for each in found]
 
@@ -122,6 +123,6 @@ def test_scripts_in_etc(tmp_path: Path, system: Tree) -> None:
         "  c: {text: '#!/bin/sh', mode: '0700'}\n"
     )
     machine = loader.load(tmp_path / "c.yaml").machine
-    (found,) = programs.lacking(machine, system=system, runit=Tree())
+    (found,) = programs.lacking(registry.features(machine), system=system, runit=Tree())
     assert found.keys == ("etc", "a")
     assert found.message == "etc.a is a script for /bin/bash, which no package has"

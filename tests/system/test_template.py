@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from notos.errors import ScriptError
 from notos.system.template import render
+from tests.conftest import Project
 
 ROOT = Path(__file__).resolve().parents[2]
 BIN = Path(sys.prefix, "bin")
@@ -33,11 +34,11 @@ def test_any_value_reaches_the_script_as_it_is(value: str) -> None:
 @pytest.mark.parametrize(
     ("text", "values", "message"),
     [
-        ("name=@nam@\n", {"name": "x"}, r"x:1: nothing is known for @nam@"),
-        ("a=1\necho @name@\n", {"name": "x"}, r"x:2: a marker stands outside of an assignment"),
+        ("name=@nam@\n", {"name": "x"}, r"x:1: no value for @nam@"),
+        ("a=1\necho @name@\n", {"name": "x"}, r"x:2: a marker is outside an assignment"),
         ("echo\n", {"name": "x"}, r"x has no @name@"),
         ("name=@name@\n", {"name": ["a b"]}, r"'a b' cannot be part of a list"),
-        ("name=@name@ # why\n", {"name": "x"}, r"x:1: a marker stands outside"),
+        ("name=@name@ # why\n", {"name": "x"}, r"x:1: a marker is outside"),
     ],
 )
 def test_what_does_not_fit_is_refused(text: str, values: dict[str, str], message: str) -> None:
@@ -45,7 +46,7 @@ def test_what_does_not_fit_is_refused(text: str, values: dict[str, str], message
         render(text, values, name="x")
 
 
-def test_rendered_scripts_please_shellcheck(built) -> None:
+def test_rendered_scripts_please_shellcheck(built: Project) -> None:
     """Those of the built machine; their sources are checked by `doit check`."""
     store = built.root / "build/notos/store"
     found = [built.root / "build/notos/runvm.sh"]
@@ -55,6 +56,6 @@ def test_rendered_scripts_please_shellcheck(built) -> None:
     scripts = [path for path in found if path.read_bytes()[:2] == b"#!"]
     assert len(scripts) >= 15
     # Stage 1 runs in busybox's ash, whose shebang is a store path.
-    words = [BIN / "shellcheck", "-s", "dash", "-e", "SC1008,SC1091", *scripts]
+    words: list[str | Path] = [BIN / "shellcheck", "-s", "dash", "-e", "SC1008,SC1091", *scripts]
     done = subprocess.run(words, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout

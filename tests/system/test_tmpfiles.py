@@ -8,9 +8,10 @@ import pytest
 from notos.errors import NotosError
 from notos.process import run
 from notos.system.tmpfiles import mistakes, script
+from tests.conftest import Tool
 
 
-def apply(text: str, root: Path, tool) -> str:
+def apply(text: str, root: Path, tool: Tool) -> str:
     """Run the fragment for `text` below `root`; the fragment."""
     made = script({"x.conf": text})
     environment = {"PATH": os.environ["PATH"]}
@@ -18,7 +19,7 @@ def apply(text: str, root: Path, tool) -> str:
     return made
 
 
-def test_folders_files_and_links(tool, tmp_path: Path) -> None:
+def test_folders_files_and_links(tool: Tool, tmp_path: Path) -> None:
     for folder in ("run", "var"):
         (tmp_path / folder).mkdir()
     text = (
@@ -35,7 +36,7 @@ def test_folders_files_and_links(tool, tmp_path: Path) -> None:
     assert not (tmp_path / "run/log").exists()
 
 
-def test_it_can_be_applied_twice(tool, tmp_path: Path) -> None:
+def test_it_can_be_applied_twice(tool: Tool, tmp_path: Path) -> None:
     (tmp_path / "run").mkdir()
     text = "d /run/a 0755\nf /run/b - - - - first\nL /run/c - - - - a\n"
     apply(text, tmp_path, tool)
@@ -50,7 +51,7 @@ def test_one_command_for_many() -> None:
     assert [line.split()[0] for line in lines[1:]] == ["mkdir", "chmod", "chown"]
 
 
-def test_a_folder_that_can_be_written_has_the_mode_that_is_given(tool, tmp_path: Path) -> None:
+def test_a_folder_that_can_be_written_has_the_mode_that_is_given(tool: Tool, tmp_path: Path) -> None:
     (tmp_path / "root").mkdir(0o700)
     text = "v /home 0711\nz /root/ 0750\nq %t 0755\nL /srv - - - - /run\n"
     apply(text, tmp_path, tool)

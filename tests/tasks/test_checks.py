@@ -1,109 +1,67 @@
-"""The suites of tests: each test is in one of them, CI runs all, and a run shows how far it is."""
+"""`./doit check`: what each linter finds is shown, and the contracts of the layers hold."""
 
 import os
-import pty
-import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from tasks import checks
-from tests.conftest import ROOT
+from tests.conftest import ROOT, Project, copy_project
 
-# The last one ends when the run has shown how far it is.
-SLOW = """
-import pathlib, time, pytest
-SHOWN = pathlib.Path(__file__).with_name("shown")
-@pytest.mark.parametrize("number", range(4))
-def test_slow(number):
-    print("captured")
-    while number == 3 and not SHOWN.exists():
-        time.sleep(0.05)
-    assert number != 2
-"""
-
-
-def ran_by(suite: checks.Suite) -> set[Path]:
-    """The test files that the words of a suite name and do not ignore."""
-    words = checks.pytest_words(suite)
-    ignored = [ROOT / word.removeprefix("--ignore=") for word in words if word.startswith("--ignore=")]
-    found = {path for each in suite.paths for path in (ROOT / each).rglob("test_*.py")}
-    return {path for path in found if not any(path.is_relative_to(each) for each in ignored)}
+MISTAKES = {
+    "a module below that uses one above": (
+        "notos/errors.py",
+        "from notos.store import store\n",
+        "what stands below it BROKEN",
+    ),
+    "a module that knows the graph": ("notos/live/ssh.py", "import doit\n", "does not know the graph BROKEN"),
+    "two modules of a package that use each other": (
+        "notos/formats/tree.py",
+        "from notos.formats import nar\n",
+        "import each other, directly or not BROKEN",
+    ),
+    "a package without a place": ("notos/astray/__init__.py", "\n", "astray"),
+}
 
 
-def test_each_test_is_in_one_suite() -> None:
-    named = [path for suite in checks.SUITES for path in ran_by(suite)]
-    assert sorted(named) == sorted((ROOT / "tests").rglob("test_*.py"))
-    assert all(ran_by(suite) for suite in checks.SUITES)
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    return copy_project(tmp_path_factory.mktemp("checked") / "notos")
 
 
-def test_ci_runs_each_suite_within_its_time() -> None:
-    """The README's command first. 90 minutes are the limit of CI here."""
-    text = (ROOT / ".ci/run").read_text()
-    (found,) = re.findall(r"for suite in (.*); do", text)
-    assert found.split() == [suite.task for suite in checks.SUITES]
-    assert "    ./doit test\n" in (ROOT / "README.md").read_text()
-    (minutes,) = re.findall(r"^minutes=(\d+)$", text, re.MULTILINE)
-    assert 2 * sum(suite.minutes for suite in checks.SUITES) < int(minutes) < 90
+def layers(project: Project) -> subprocess.CompletedProcess[str]:
+    """Run import-linter as `./doit check` does."""
+    program = Path(sys.executable).with_name("lint-imports")
+    if not program.exists():
+        pytest.skip("./doit check installs import-linter")
+    environment = {**os.environ, "PYTHONPATH": str(project.root)}
+    return subprocess.run(
+        [program, "--no-logo", "--no-cache"],
+        cwd=project.root,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
 
 
-def test_what_the_default_suite_leaves_out_is_said(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    ran: list[list[str]] = []
-    monkeypatch.setattr(checks, "run", ran.append)
-    for suite in checks.SUITES:
-        checks.test(suite)
-    said = capsys.readouterr().out.splitlines()
-    assert len(ran) == len(checks.SUITES)
-    first, *others = checks.SUITES
-    assert (first.task, first.minutes <= 10) == ("test", True)
-    assert said == [
-        f"left out: {each.proves} (./doit {each.task}, about {each.minutes} min)" for each in others
-    ]
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_the_contracts_find(project: Project, mistake: str) -> None:
+    path, line, says = MISTAKES[mistake]
+    changed = project.root / path
+    before = changed.read_text() if changed.exists() else None
+    changed.parent.mkdir(exist_ok=True)
+    changed.write_text(line if before is None else before + line)
+    try:
+        done = layers(project)
+    finally:
+        shutil.rmtree(changed.parent) if before is None else changed.write_text(before)
+    assert done.returncode == 1
+    assert says in done.stdout
 
 
-def told(folder: Path, *words: str, terminal: bool) -> str:
-    """What a run of a few tests, of which one fails, prints when it is started as a suite is."""
-    (folder / "test_slow.py").write_text(SLOW)
-    plain = [word for word in checks.pytest_words(checks.SUITES[-1]) if not word.startswith("tests/")]
-    command = [sys.executable, "-m", "pytest", "-q", "--rootdir", str(folder), *plain, *words, str(folder)]
-    ours, theirs = pty.openpty() if terminal else os.pipe()
-    said = ""
-    with subprocess.Popen(command, cwd=ROOT, stdout=theirs, stderr=theirs) as process:
-        os.close(theirs)
-        while True:
-            try:
-                data = os.read(ours, 65536)
-            except OSError:  # a terminal's other end is closed
-                break
-            if not data:
-                break
-            said += data.decode()
-            if re.search(r"of 4 tests.*  \S*test_slow\.py::test_slow\[3\]", said):
-                (folder / "shown").touch()
-    os.close(ours)
-    assert process.returncode == 1
-    return said.replace("\r\n", "\n")
-
-
-@pytest.mark.parametrize("workers", ["0", "2"])
-def test_a_run_shows_how_far_it_is_on_a_terminal(tmp_path: Path, workers: str) -> None:
-    said = told(tmp_path, "-n", workers, terminal=True)
-    lines = said.split("\r\x1b[K")
-    state = rf"\d+:\d\d of about {checks.SUITES[-1].minutes} min  "
-    assert any(re.match(rf"{state}[0-3] of 4 tests.*  test_slow.py::test_slow\[3\]$", each) for each in lines)
-    assert any(each.startswith("FAILED ") and "test_slow[2]" in each for each in lines)
-    assert any(re.match(rf"{state}4 of 4 tests, 1 failed\n", each) for each in lines)
-    assert "captured" not in said.partition("FAILURES")[0]
-    assert re.search(r"1 failed.*3 passed", said)
-
-
-def test_a_run_shows_how_far_it_is_in_a_log(tmp_path: Path) -> None:
-    said = told(tmp_path, "--plain-seconds=0.2", terminal=False)
-    states = re.findall(r"^\d+:\d\d of about \d+ min  (\d) of 4 tests(, 1 failed)?", said, re.MULTILINE)
-    assert states[0] < states[-1] == ("4", ", 1 failed")
-    assert "\x1b" not in said and "\r" not in said
-    assert "FAILED test_slow.py::test_slow[2]\n" in said
+def test_the_layers_are_kept() -> None:
+    done = layers(Project(ROOT))
+    assert done.returncode == 0, done.stdout

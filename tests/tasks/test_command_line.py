@@ -1,6 +1,7 @@
 """The command line through ./doit's program: help, mistakes in one line, closed pipes, colours."""
 
 import ast
+import json
 import os
 import pty
 import re
@@ -49,7 +50,7 @@ def test_help_is_one_screen_that_tells_the_story(project: Project, words: list[s
     lines = done.stdout.splitlines()
     assert len(lines) <= 40
     assert max(map(len, lines)) <= 80
-    for word in ("./doit runvm", "./result", "./doit ssh", "./doit switch", "config=FILE", "docs/"):
+    for word in ("./doit runvm", "./result", "./doit ssh", "./doit switch", "--config FILE", "docs/"):
         assert word in done.stdout
     for word in ("strace", "dumpdb", "reset-dep", "tabcompletion"):
         assert word not in done.stdout
@@ -66,11 +67,35 @@ def names(project: Project) -> list[str]:
 
 
 def test_every_task_and_command_has_help_with_an_example(project: Project) -> None:
-    every = [*names(project), "list", "clean", "forget", "info", "run", "help", "completion"]
+    every = [*names(project), *OWN]
     pages = call(project, "help", *every).stdout
     for name in every:
         assert re.search(rf"^\./doit {name}: \S", pages, re.MULTILINE), name
     assert pages.count("\nExample\n  ./doit ") == len(every)
+
+
+OWN = ("list", "run", "clean", "forget", "info", "help", "completion")
+
+
+def test_help_of_each_task_and_command(project: Project) -> None:
+    """By the real command, one at a time."""
+    for name in [*names(project), *OWN]:
+        done = call(project, name, "--help")
+        assert (done.returncode, done.stderr) == (0, ""), name
+        title = "Notos makes " if name == "help" else f"./doit {name}: "
+        assert done.stdout.startswith(title), name
+    for name in ("new", "build", "run", *(each for each in OWN if each not in ("run", "help"))):
+        done = call_notos(project, name, "--help")
+        assert (done.returncode, done.stderr) == (0, ""), name
+        assert done.stdout.startswith(f"notos {name}: "), name
+
+
+@pytest.mark.parametrize("name", ["dumpdb", "ignore", "reset-dep", "strace", "tabcompletion"])
+def test_commands_of_doit_that_notos_lacks_have_no_help(project: Project, name: str) -> None:
+    for words in ([name, "--help"], ["help", name]):
+        done = call(project, *words)
+        assert (done.returncode, done.stdout) == (3, "")
+        assert done.stderr.startswith(f"ERROR: unknown task: {name}: ")
 
 
 @pytest.mark.parametrize("how", [["help", "{}"], ["{}", "--help"], ["{}", "-h"], ["--help", "{}"]])
@@ -78,10 +103,10 @@ def test_every_task_and_command_has_help_with_an_example(project: Project) -> No
 def test_help_of_a_task(project: Project, how: list[str], task: str) -> None:
     said = call(project, *(word.format(task) for word in how)).stdout
     wanted = {
-        "boot-report": ("--runs N ", "(default: 5)", "--against FILE", "config=FILE"),
-        "kernel:menuconfig": ("to=FILE",),
-        "rollback": ("--dry-run", "to=NUMBER", "host=NAME", "port=NUMBER", "within=SECONDS"),
-        "ssh": ("[COMMAND]", "host=NAME"),
+        "boot-report": ("--runs N ", "(default: 5)", "--against FILE", "--config FILE"),
+        "kernel:menuconfig": ("--to FILE",),
+        "rollback": ("--dry-run", "--to NUMBER", "--host NAME", "--port NUMBER", "--within SECONDS"),
+        "ssh": ("[COMMAND]", "--host NAME"),
     }
     assert f"Example\n  ./doit {task}" in said
     assert all(each in said for each in wanted[task])
@@ -132,6 +157,7 @@ MISTAKES = [
     ("cofig=x", 'unknown variable: cofig=: did you mean "config="?'),
     ("runvm Config=x", 'unknown variable: Config=: did you mean "config="?'),
     ("switch hots=x", 'unknown variable: hots=: did you mean "host="?'),
+    ("switch --dry-run hots=x", 'unknown variable: hots=: did you mean "host="?'),
     ("zzz=1 runvm", "unknown variable: zzz=: the variables are config=, "),
     ("MEMORY=64 boot", "unknown variable: MEMORY=: variables of the environment go first: MEMORY=64 ./doit"),
     ("config=", "config= has no value: for example config="),
@@ -144,6 +170,25 @@ MISTAKES = [
     ("ssh port=65536", "invalid port: 65536: it wants"),
     ("rollback to=0", "invalid to: 0: it wants a number from 1"),
     ("switch within=1.5", "invalid within: 1.5: it wants"),
+    ("switch --port x", "invalid port: x: it wants a number from 1 to 65535"),
+    ("switch --port=70000", "invalid port: 70000: it wants a number from 1 to 65535"),
+    ("switch --port ٣", "invalid port: ٣: it wants a number from 1 to 65535"),
+    ("rollback --to 0", "invalid to: 0: it wants a number from 1"),
+    ("switch --within 1.5", "invalid within: 1.5: it wants a number from 1"),
+    ("switch --host=", "--host has no value: for example --host 192.0.2.7"),
+    ("switch --port", "--port wants a value: ./doit help switch"),
+    ("switch --hots x", 'unknown option of switch: --hots: did you mean "--host"?'),
+    ("switch --port 1 --port 2", "--port is given twice: leave one out"),
+    ("port=1 switch --port 1", "--port is given twice: leave one out"),
+    ("--port 1 switch", "unknown option: --port: it follows its task: ./doit TASK --port 2222"),
+    ("runvm --port 1", "unknown option of runvm: --port: it is for ssh, switch, "),
+    ("publish", "missing option: --to DIR: for example ./doit publish --to /srv/cache"),
+    ("publis*", "missing option: --to DIR: for example ./doit publish --to /srv/cache"),
+    ("list --config", "--config wants a value: for example --config examples/minimal.yaml"),
+    ("--config= list", "--config has no value: for example --config examples/minimal.yaml"),
+    ("list --config a --config b", "--config is given twice"),
+    ("list --config a config=b", "config= is given twice"),
+    ("list --conf a", 'unknown option of list: --conf: did you mean "--config"?'),
     ("completion", "completion wants the name of a shell: ./doit completion bash | zsh | fish"),
     ("completion tcsh", "no completion for tcsh"),
     ("ssh --frob", "unknown option of ssh: --frob: words for the program that it runs follow --"),
@@ -173,7 +218,6 @@ def test_doit_s_own_command_says_the_same(project: Project, words: str) -> None:
         ("run `./doit lock`", "run `notos lock`"),
         ("is it down? ./doit ssh 'sv start x'", "is it down? notos ssh 'sv start x'"),
         ("/x/doit runs, /x/./doit x", "/x/doit runs, /x/./doit x"),
-        ("name its config (config=PATH)", "name its config (-c PATH)"),
     ],
 )
 def test_hints_name_the_program_that_was_called(
@@ -267,12 +311,15 @@ def test_tab_offers_the_words_of_notos(project: Project, before: list[str]) -> N
     assert ("clean" in words) == (before != ["why"])
 
 
-def test_hints_of_notos_name_its_option(project: Project) -> None:
-    done = call_notos(project, "-c", "none.yaml", "list")
-    assert (done.returncode, done.stdout) == (3, "")
-    said = "ERROR: cannot read none.yaml: No such file or directory: say which config with"
-    assert done.stderr == f"{said} -c PATH\n"
-    assert call(project, "config=none.yaml", "list").stderr == f"{said} config=PATH\n"
+def test_a_missing_config_is_one_line(project: Project) -> None:
+    said = "ERROR: cannot read none.yaml: No such file or directory: say which config with --config FILE\n"
+    for done in (
+        call_notos(project, "-c", "none.yaml", "list"),
+        call_notos(project, "list", "--config", "none.yaml"),
+        call(project, "config=none.yaml", "list"),
+        call(project, "list", "--config", "none.yaml"),
+    ):
+        assert (done.returncode, done.stdout, done.stderr) == (3, "", said)
 
 
 def call_notos(project: Project, *words: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -328,6 +375,16 @@ def test_a_typo_of_config_is_found_before_the_config_is_read(project: Project, t
         (["ssh", "--", "-v", "a=b"], {}, ["ssh", "--", "-v", "a=b"]),
         (["boot", "--", "-append", "a=b", "--help"], {}, ["boot", "--", "-append", "a=b", "--help"]),
         (["runvm", "config=a=b"], {"config": "a=b"}, ["runvm"]),
+        (["runvm", "--config", "a=b"], {"config": "a=b"}, ["runvm"]),
+        (["publish", "--to", "key=x"], {}, ["publish", "--to", "key=x"]),
+        (["bench", "--only", "a=b"], {}, ["bench", "--only", "a=b"]),
+        (["test", "--tests", "--help"], {}, ["test", "--tests", "--help"]),
+        (
+            ["ssh", "--host", "h", "--config", "c", "port=2", "ls", "--config", "d"],
+            {"config": "c", "port": "2"},
+            ["ssh", "--host", "h", "ls", "--config", "d"],
+        ),
+        (["ssh", "--port=2", "--", "--config", "x"], {}, ["ssh", "--port=2", "--", "--config", "x"]),
     ],
 )
 def test_what_is_a_variable(words: list[str], variables: dict[str, str], rest: list[str]) -> None:
@@ -341,15 +398,115 @@ def test_help_before_the_command_of_ssh_is_ours() -> None:
         arguments.parse(["list", "ssh", "FOO=1"])
 
 
-def test_each_variable_is_read_by_its_declaration() -> None:
-    """A task that read one without declaring it would refuse it on the command line."""
+def test_options_are_read_as_parameters() -> None:
+    """Only the config, which determines the graph, is known before the graph is loaded."""
     readers = {path.name for path in TASKS.glob("*.py") if "get_var" in path.read_text()}
-    assert readers == {"usage.py"}
-    declared = {id(each) for each in usage.VARIABLES}
-    assert {id(each) for each in vars(usage).values() if isinstance(each, usage.Variable)} == declared
+    assert readers == {"graph.py"}
+    declared = {id(each) for each in usage.OPTIONS}
+    assert {id(each) for each in vars(usage).values() if isinstance(each, usage.Option)} == declared
 
 
-@pytest.mark.parametrize("words", ["list", "help", "help runvm", "why", "completion bash", "info lock"])
+GIVEN = """
+import json, sys
+from tasks import command_line
+import doit.runner
+def run_all(self, tasks):
+    chosen = self.dep_manager and [t for t in tasks.tasks.values() if t.name in tasks.selected_tasks]
+    for each in chosen:
+        each.init_options()
+    print(json.dumps({each.name: [each.options, each.pos_arg_val] for each in chosen}))
+    return 0
+doit.runner.Runner.run_all = lambda self, dispatcher: run_all(self, dispatcher)
+sys.exit(command_line.main(sys.argv[1:], "./doit"))
+"""
+
+
+@pytest.mark.parametrize(
+    ("new", "old"),
+    [
+        ("switch --port 2222", "switch port=2222"),
+        ("switch --port=2222 --host h", "port=2222 switch host=h"),
+        ("rollback --to 3 --within 9", "rollback within=9 to=3"),
+        ("publish --to a=b --key k", "publish to=a=b key=k"),
+        ("kernel:menuconfig --to f", "to=f kernel:menuconfig"),
+        ("ssh --port 22 --host h ls -l a=b", "ssh port=22 host=h ls -l a=b"),
+        ("generations --host h 1 2", "generations host=h 1 2"),
+        ("test --tests tests/boot", "test tests=tests/boot"),
+        ("switch --port 1 generations --port 1", "switch generations port=1"),
+        ("ssh --config examples/minimal.yaml ls", "ssh config=examples/minimal.yaml ls"),
+    ],
+)
+def test_both_forms_of_an_option_mean_the_same(project: Project, new: str, old: str) -> None:
+    """What doit hands to the tasks."""
+    said = []
+    for words in (new, old):
+        done = subprocess.run(
+            [sys.executable, "-c", GIVEN, *words.split()],
+            cwd=project.root,
+            env=clean_environment(),
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        said.append(json.loads(done.stdout))
+    assert said[0] == said[1]
+    options = [each for each, _ in said[0].values()]
+    assert all(any(value is not None for value in each.values()) for each in options) or "config" in new
+    assert all(isinstance(each.get("port") or 0, int) for each in options)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["--config", "examples/minimal.yaml", "list", "--status"],
+        ["list", "--config", "examples/minimal.yaml", "--status"],
+        ["list", "--status", "--config=examples/minimal.yaml"],
+        ["config=examples/minimal.yaml", "list", "--status"],
+    ],
+)
+@pytest.mark.parametrize("module", ["tasks", "notos", "doit"])
+def test_the_config_is_named_anywhere(tmp_path: Path, words: list[str], module: str) -> None:
+    made = copy_project(tmp_path / "notos")
+    assert call(made, *words, module=module).returncode == 0
+    assert [path.name for path in (made.root / "build").iterdir()] == ["minimal"]
+
+
+PRINTING = (
+    "list",
+    "list --all",
+    "list --deps",
+    "list --status",
+    "help",
+    "help runvm",
+    "runvm --help",
+    "--version",
+    "why",
+    "completion bash",
+    "complete list",
+    "info lock",
+    "runit stage2",
+    "frob",
+)
+
+
+@pytest.mark.parametrize("words", PRINTING)
+def test_head_ends_it_quietly(project: Project, words: str) -> None:
+    """As a user pipes it: with more lines than head takes, and none."""
+    for lines in ("1", "0"):
+        done = subprocess.run(
+            ["sh", "-c", f'"$@" | head -n {lines}', "sh", sys.executable, "-m", "tasks", *words.split()],
+            cwd=project.root,
+            env=clean_environment(),
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.stdout.count("\n") <= int(lines)
+        wanted = "ERROR: unknown task: frob: ./doit list shows the tasks\n" if words == "frob" else ""
+        assert done.stderr == wanted
+
+
+@pytest.mark.parametrize("words", [each for each in PRINTING if each not in ("frob", "runit stage2")])
 @pytest.mark.parametrize("both", [False, True])
 def test_a_closed_pipe_ends_it_quietly(project: Project, words: str, both: bool) -> None:
     reading, writing = os.pipe()

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from notos import loader
 from notos.cache import Cache
-from notos.config import loader
 from notos.debian import deb
 from notos.debian.archive import Archive
 from notos.lock import lockfile
@@ -82,20 +82,32 @@ def test_candidates(project: Project) -> None:
         text=True,
         check=True,
     )
-    assert {*listed.stdout.split(), "help", "clean", "completion", "config="} <= set(every)
-    assert not {"strace", "dumpdb", "complete"} & set(every)
+    assert {*listed.stdout.split(), "help", "clean", "completion"} <= set(every)
+    assert not {"strace", "dumpdb", "complete", "config="} & set(every)
     assert words(project, "help", "kernel:") == [each for each in every if each.startswith("kernel:")]
-    assert words(project, "boot-report", "--") == ["--against", "--help", "--json", "--runs", "--svg"]
+    assert words(project, "boot-report", "--") == [
+        "--against",
+        "--config",
+        "--help",
+        "--json",
+        "--runs",
+        "--svg",
+    ]
     assert words(project, "boot-report", "--against", "pyp") == ["pyproject.toml"]
     assert words(project, "boot-report", "--runs", "") == []
-    assert {"test", "to="} <= set(words(project, "rollback", "t"))
-    assert words(project, "ssh", "") == ["config=", "host=", "port="]
-    assert words(project, "ssh", "host=x", "") == ["config=", "port="]
+    assert {"test", "test-docs"} <= set(words(project, "rollback", "t"))
+    assert words(project, "rollback", "--t") == ["--to"]
+    assert words(project, "ssh", "") == ["--config", "--help", "--host", "--port"]
+    assert words(project, "ssh", "--host", "x", "--p") == ["--port"]
     assert words(project, "why", "squ") == ["squashfs"]
     assert words(project, "completion", "") == ["bash", "fish", "zsh"]
     assert words(project, "clean", "--d") == ["--dry-run"]
     assert words(project, "--v") == ["--version"]
     assert words(project, "publish", "to=a") == ["to=a folder/"]
+    assert words(project, "publish", "--to", "a") == ["a folder/"]
+    assert words(project, "publish", "--to=a") == ["--to=a folder/"]
+    assert words(project, "publish", "--key", "pyp") == ["pyproject.toml"]
+    assert words(project, "switch", "--port", "") == []
 
 
 def test_configs_are_the_caller_s(project: Project) -> None:
@@ -104,12 +116,20 @@ def test_configs_are_the_caller_s(project: Project) -> None:
     assert "config=minimal.yaml" in found
     assert not [each for each in found if not each.endswith((".yaml", "/"))]
     assert words(project, "config=a folder/") == ["config=a folder/odd name.yaml"]
+    for before in ([], ["list"], ["runvm"], ["switch", "--dry-run"]):
+        assert words(project, *before, "--config", "examples/m") == ["examples/minimal.yaml"]
+        assert words(project, *before, "--config=examples/m") == ["--config=examples/minimal.yaml"]
 
 
 def test_they_follow_the_graph(project: Project) -> None:
     """The kernel of a config from source has a tools tree more; a broken config leaves the commands."""
     assert "tools:kernel" not in words(project, "tools:")
-    assert "tools:kernel" in words(project, "config=examples/fast.yaml", "tools:")
+    for before in (
+        ["config=examples/fast.yaml"],
+        ["--config", "examples/fast.yaml"],
+        ["--config=examples/fast.yaml"],
+    ):
+        assert "tools:kernel" in words(project, *before, "tools:")
     (project.root / "broken.yaml").write_text("name: [\n")
     found = words(project, "config=broken.yaml", "")
     assert "help" in found
@@ -173,7 +193,9 @@ def terminal(
         ("./doit kernel:men", ["kernel:menuconfig", "X"]),
         ("./doit help kernel:men", ["help", "kernel:menuconfig", "X"]),
         ("./doit boot-report --aga", ["boot-report", "--against", "X"]),
-        ("./doit switch hos", ["switch", "host=X"]),
+        ("./doit switch --hos", ["switch", "--host", "X"]),
+        ("./doit --config=exam", ["--config=examples/X"]),
+        ("./doit list --config examples/m", ["list", "--config", "examples/minimal.yaml", "X"]),
         ("./doit completion f", ["completion", "fish", "X"]),
     ],
     ids=lambda each: each[:24] if isinstance(each, str) else "",
@@ -190,10 +212,10 @@ def test_tab(terminal: Terminal, typed: str, words: list[str]) -> None:
         ("./doit squ", ["squashfs"]),
         ("./doit config=examples/m", ["config=examples/minimal.yaml"]),
         ("./doit kernel:men", ["kernel:menuconfig"]),
-        ("./doit switch --", ["--dry-run", "--force", "--help"]),
+        ("./doit switch --", ["--config", "--dry-run", "--force", "--help", "--host", "--port", "--within"]),
         ("./doit boot-report --against RE", []),
         ("./doit completion ", ["bash", "fish", "zsh"]),
-        ("./doit ssh ", ["config=", "host=", "port="]),
+        ("./doit ssh ", ["--config", "--help", "--host", "--port"]),
     ],
 )
 def test_fish(shells: tools_tree.ToolsTree, project: Project, typed: str, shown: list[str]) -> None:

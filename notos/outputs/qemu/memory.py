@@ -1,37 +1,34 @@
-"""The least memory with which a machine boots, from what it boots.
+"""The least memory with which a machine boots, computed from its kernel, initrd and features.
 
-Two moments count. As the kernel starts, it and the initrd, packed and unpacked, lie in memory. When all
-services run, there must be room for the kernel and for them; how much they need was measured.
+Memory must suffice twice. At the start it holds the kernel and the initrd, packed and unpacked. Later it
+holds the kernel and all services; each feature has the amount that it needs.
 """
 
 import struct
 from pathlib import Path
 
-from notos.config.model import Machine
 from notos.errors import KernelError
+from notos.features.model import Features
 
 MIB = 1 << 20
-STEP = 8  # MiB to which it is rounded up
-LEAST = 64  # MiB, less than which the config does not take
-_START = 4 * MIB  # for what the kernel allocates before the initrd is unpacked
-# MiB that the running system needs besides the kernel.
-_SYSTEM = 24
-_NIX = 40
+STEP = 8  # MiB; the result is a multiple
+LEAST = 64  # MiB; the config accepts no less
+_START = 4 * MIB  # allocated by the kernel before it unpacks the initrd
 
 
-def least(machine: Machine, *, vmlinuz: Path, initrd: Path, unpacked: int) -> int:
-    """Return the least memory in MiB for `machine`, whose initrd has `unpacked` bytes when it is unpacked.
+def least(features: Features, *, vmlinuz: Path, initrd: Path, unpacked: int) -> int:
+    """Return the least memory in MiB for a machine whose unpacked initrd has `unpacked` bytes.
 
-    Raises KernelError where `vmlinuz` is not a bzImage.
+    Raises KernelError if `vmlinuz` is not a bzImage.
     """
     address, kernel = _needs(vmlinuz)
     start = address + kernel + initrd.stat().st_size + unpacked + _START
-    run = kernel + (_NIX if machine.nix.enable else _SYSTEM) * MIB
+    run = kernel + features.memory * MIB
     return max(LEAST, -(-max(start, run) // (STEP * MIB)) * STEP)
 
 
 def _needs(vmlinuz: Path) -> tuple[int, int]:
-    """Return where a kernel is put, and how many bytes it needs from there on before it knows its memory.
+    """Return the load address of a kernel, and the bytes that it needs from there on early in the boot.
 
     Source: Documentation/arch/x86/boot.rst of the kernel, pref_address and init_size.
     """

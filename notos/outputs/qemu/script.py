@@ -4,9 +4,12 @@ from pathlib import Path
 
 from notos.config.model import SSH_PORT, Machine
 from notos.errors import ConfigError
+from notos.features.model import Features
 from notos.home import own
 from notos.live.ssh_key import Keys
 from notos.outputs.qemu import memory, network
+from notos.outputs.qemu.command_line import command_line
+from notos.outputs.qemu.machine_type import TYPES
 from notos.store.store import StoreObject
 from notos.system import template
 from notos.toolchain.tools_tree import ToolsTree
@@ -16,6 +19,7 @@ TEMPLATE = "scripts/runvm.sh"
 
 def render(
     machine: Machine,
+    features: Features,
     toplevel: StoreObject,
     qemu: ToolsTree,
     keys: Keys,
@@ -23,46 +27,53 @@ def render(
     least: int = memory.LEAST,
     program: str = "./doit",
 ) -> str:
-    """Return the script's text; `keys` are handed to the machine.
+    """Return the text of the script, which passes `keys` to the machine.
 
-    `least` is the least memory in MiB with which the machine boots, `program` what the user types for tasks:
-    ./doit, notos, or one of them with config=.
-    Raises ScriptError.
+    `least` is the least memory in MiB with which the machine boots. `program` is the command that runs tasks:
+    ./doit or notos, possibly with --config. Raises ScriptError.
     """
-    vm = machine.vm
-    ssh = machine.ssh.server != "none"
+    vm, kind = machine.vm, TYPES[machine.vm.machine]
+    line = command_line(machine, features, toplevel.path)
     values: dict[str, template.Value] = {
         "name": machine.name,
-        "machine": vm.machine,
         "memory": vm.memory,
         "leastMemory": least,
         "cpus": vm.cpus,
         "accel": vm.accel,
+        "machine": kind.options,
+        "rootDrive": kind.root_drive,
+        "rootDevice": kind.root_device,
+        "secondDrive": kind.second_drive,
+        "secondDevice": kind.second_device,
+        "networkDevice": kind.network_device,
+        "randomDevice": kind.random_device,
         "forwards": [f"{host}:{guest}" for host, guest in vm.forward.items()],
-        "userNetwork": network.options(machine.network),
-        "systemConfig": toplevel.path,
-        "kernelParams": " ".join(machine.kernel_params),
+        "userNetwork": network.options(features.subnet),
+        "kernelParams": " ".join(line.always),
+        "emulatedParams": " ".join(line.emulated),
+        "aloneParams": " ".join(line.alone),
+        "longest": line.longest,
         "qemuTree": str(qemu.root),
         "build": f"{program} runvm",
-        "login": f"{program} ssh" if ssh else "",
+        "login": f"{program} ssh" if features.login else "",
         "loginPort": str(next((host for host, guest in vm.forward.items() if guest == SSH_PORT), "")),
         "key": str(keys.login),
         "hostKey": str(keys.host),
-        "diskSize": disk_size(machine.disk.size) if machine.disk else 0,
+        "diskSize": disk_size(features.drive),
     }
     return template.render(Path(own(TEMPLATE)).read_text(), values, name=TEMPLATE)
 
 
 def disk_size(text: str) -> int:
-    """Bytes of a disk's size as the config writes it ("10G")."""
-    return int(text[:-1]) << {"M": 20, "G": 30, "T": 40}[text[-1]]
+    """Return a drive's size in bytes from its form in the config ("10G"); 0 for none ("")."""
+    return int(text[:-1]) << {"M": 20, "G": 30, "T": 40}[text[-1]] if text else 0
 
 
 def check_memory(machine: Machine, least: int) -> None:
-    """Raise ConfigError where the machine has less memory than `least`, the MiB that it needs to boot."""
+    """Raise ConfigError if the machine has less memory than `least`, the MiB that it needs to boot."""
     if machine.vm.memory < least:
         raise ConfigError(
-            f"vm.memory is {machine.vm.memory}, and this machine needs at least {least} MiB to boot",
+            f"vm.memory is {machine.vm.memory}, but this machine needs at least {least} MiB to boot",
             hint=f"write memory: {least}, or more",
             keys=("vm", "memory"),
         )

@@ -9,9 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from notos.debian import release
+from notos.debian import apt, release
 from notos.errors import FetchError
-from notos.host import apt
 from tests.signed_archive import Deb, SignedArchive, serving
 
 MAIN = "http://mirror.example/debian"

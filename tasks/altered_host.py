@@ -1,6 +1,6 @@
-"""Runs the command line as another user, on another host, at another time: bytes must not depend on these.
+"""The command line run as another user, on another host, at another time: bytes must not depend on these.
 
-    python -m tasks.elsewhere WORDS
+    python -m tasks.altered_host WORDS
 
 Another user (root for a user, a user for root) and another host name by namespaces, where the kernel lets
 us; one core; a strict umask; a clock a year ahead and folders listed backwards, as far as Python sees

@@ -3,35 +3,38 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from notos.config.model import Machine
 from notos.config.yaml_source import Node, Place, Problem, key_place, place_of
+from notos.features.model import Copy, Features, Text
 from notos.system import sysusers, tmpfiles
 
 _FOLDERS = {"sysusers.d": sysusers.mistakes, "tmpfiles.d": tmpfiles.mistakes}
 
 
-def problems(machine: Machine, node: Node) -> Iterator[Problem]:
-    """Yield the problems in these files of `machine`, whose config is `node`."""
-    for path, file in machine.etc.items():
-        folder, _, name = path.partition("/")
-        if folder not in _FOLDERS or not name:
+def problems(features: Features, node: Node) -> Iterator[Problem]:
+    """Yield the problems in these files of a machine with `features`; `node` is its config."""
+    for file in features.etc:
+        folder, _, name = file.path.partition("/")
+        if not file.keys or folder not in _FOLDERS or not name:
             continue
+        path = file.path
         if "/" in name or not name.endswith(".conf"):
             message = f"etc.{path} is not read: files in {folder} must be named NAME.conf"
             yield Problem(message, key_place(node, "etc", path))
             continue
-        if file.text is not None:
-            text, prefix = file.text, ""
-        elif file.source is not None:
-            try:
-                text = Path(file.source).read_text(encoding="utf-8", errors="replace")
-            except OSError as error:
-                place = place_of(node, "etc", path, "source")
-                yield Problem(f"etc.{path}.source: cannot read {file.source}: {error.strerror}", place)
+        prefix = ""
+        match file.content:
+            case Text(text):
+                pass
+            case Copy(source):
+                try:
+                    text = Path(source).read_text(encoding="utf-8", errors="replace")
+                except OSError as error:
+                    place = place_of(node, "etc", path, "source")
+                    yield Problem(f"etc.{path}.source: cannot read {source}: {error.strerror}", place)
+                    continue
+                prefix = f"{Path(source).name}:"
+            case _:
                 continue
-            prefix = f"{Path(file.source).name}:"
-        else:
-            continue
         for number, message in _FOLDERS[folder](name, text):
             yield _problem(node, path, prefix, number, message)
 

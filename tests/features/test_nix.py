@@ -2,16 +2,19 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from notos.config import loader
+from notos import loader
 from notos.config.model import Disk, DiskSize, Machine
 from notos.errors import ClosureError
+from notos.features import nix
+from notos.features.model import Computed
 from notos.formats.tree import Tree
 from notos.process import run
-from notos.system import nix, sysusers
-from tests.conftest import ROOT, Project
+from notos.system import sysusers
+from tests.conftest import ROOT, Project, Tool
 
 
 @pytest.fixture(scope="module")
@@ -22,6 +25,13 @@ def machine() -> Machine:
 @pytest.fixture(scope="module")
 def system(built: Project) -> Tree:
     return Tree.from_directory(next((built.root / "build/notos/store").glob("*-system-path")))
+
+
+def conf(machine: Machine, system: Tree) -> str:
+    """Return the machine's nix.conf."""
+    (file,) = [each for each in nix.feature(machine).etc if each.path == "nix/nix.conf"]
+    assert isinstance(file.content, Computed)
+    return file.content.function(system, **file.content.arguments)
 
 
 def settings(text: str) -> dict[str, str]:
@@ -36,9 +46,9 @@ def without(tree: Tree, left_out: str) -> Tree:
     return rest
 
 
-def test_real_nix_reads_it(machine: Machine, system: Tree, tool, tmp_path: Path) -> None:
+def test_real_nix_reads_it(machine: Machine, system: Tree, tool: Tool, tmp_path: Path) -> None:
     """And it is all as we said: no setting that it does not know, none that it understands otherwise."""
-    text = nix.conf(replace(machine, disk=Disk(size=DiskSize("1G"))), system)
+    text = conf(replace(machine, disk=Disk(size=DiskSize("1G"))), system)
     assert "sync-before-registering = true" in text.splitlines()
     (tmp_path / "nix.conf").write_text(text)
     environment = {"NIX_CONF_DIR": str(tmp_path), "HOME": str(tmp_path)}
@@ -56,7 +66,7 @@ def test_real_nix_reads_it(machine: Machine, system: Tree, tool, tmp_path: Path)
 
 
 def test_the_sandbox_has_the_shell_and_its_libraries(machine: Machine, system: Tree) -> None:
-    pairs = [each.partition("=") for each in settings(nix.conf(machine, system))["sandbox-paths"].split()]
+    pairs = [each.partition("=") for each in settings(conf(machine, system))["sandbox-paths"].split()]
     assert [target for target, _, _ in pairs] == [
         *("/bin/sh", "/lib64/ld-linux-x86-64.so.2"),
         *("/usr/lib/x86_64-linux-gnu/libc.so.6", "/usr/lib/x86_64-linux-gnu/libresolv.so.2"),
@@ -64,13 +74,13 @@ def test_the_sandbox_has_the_shell_and_its_libraries(machine: Machine, system: T
     for target, _, source in pairs:
         assert (source or target).removeprefix("/usr/") in system
     with pytest.raises(ClosureError, match=r"bin/busybox needs the library libresolv\.so\.2"):
-        nix.conf(machine, without(system, "/libresolv.so.2"))
+        conf(machine, without(system, "/libresolv.so.2"))
 
 
 def test_what_the_config_says_has_the_last_word(machine: Machine, system: Tree) -> None:
-    own = {"substituters": "http://cache.example", "sandbox": False, "cores": 2, "sandbox-paths": ""}
+    own: Any = {"substituters": "http://cache.example", "sandbox": False, "cores": 2, "sandbox-paths": ""}
     asked = replace(machine, nix=replace(machine.nix, settings=own))
-    told = settings(nix.conf(asked, system))
+    told = settings(conf(asked, system))
     assert told["substituters"] == "http://cache.example"
     assert (told["sandbox"], told["cores"], told["sandbox-paths"]) == ("false", "2", "")
     assert told["build-users-group"] == "nixbld"

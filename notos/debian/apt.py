@@ -10,9 +10,8 @@ import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from notos.debian import release
+from notos.debian import deb822, release
 from notos.errors import FetchError, ToolError
 from notos.process import run
 
@@ -215,13 +214,10 @@ def _of_list(text: str, target: Target) -> Iterator[str]:
 
 def _of_sources(text: str, target: Target) -> Iterator[str]:
     """Stanzas in the format deb822(5)."""
-    from debian.deb822 import Deb822
-
-    for stanza in Deb822.iter_paragraphs(text, use_apt_pkg=False):
-        fields: Mapping[str, Any] = stanza
-        suites = str(fields.get("Suites", "")).split()
-        if any(_same(each, suites, target) for each in str(fields.get("URIs", "")).split()):
-            yield str(fields.get("Signed-By", ""))
+    for fields in deb822.paragraphs(text):
+        suites = fields.get("Suites", "").split()
+        if any(_same(each, suites, target) for each in fields.get("URIs", "").split()):
+            yield fields.get("Signed-By", "")
 
 
 def _same(address: str, suites: Iterable[str], target: Target) -> bool:

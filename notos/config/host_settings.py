@@ -1,11 +1,11 @@
-"""This user's settings of this host, ~/.config/notos/host.yaml; none changes the bytes of an output."""
+"""The user's settings for this host, ~/.config/notos/host.yaml; none changes the bytes of an output."""
 
-import os
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from notos.config import shapes, yaml_source
+from notos import atomic
+from notos.config import composer, shapes, yaml_source
 from notos.config.model import Build, CacheSize, Line, Url, setting
 from notos.config.reader import Reader
 from notos.config.yaml_source import MappingNode, Problem
@@ -17,7 +17,7 @@ NAME = "host.yaml"
 
 @dataclass(frozen=True, kw_only=True)
 class HostCcache:
-    """The compiler's cache, where a machine's config does not give it."""
+    """The compiler's cache, for values that the config does not set."""
 
     enable: bool | None = setting("whether it is used", None)
     size: CacheSize | None = setting("how large it may become", None)
@@ -39,9 +39,9 @@ class HostSettings:
     ccache: HostCcache = setting("the compiler's cache", HostCcache)
 
     def build(self, build: Build, given: Callable[..., bool]) -> Build:
-        """Return `build` with this host's values in place of those that the config does not give.
+        """Return `build` with this host's values for those that the config does not set.
 
-        `given` takes keys, as ("build", "jobs"), and returns True if the config gives that value.
+        `given` takes keys, such as ("build", "jobs"), and returns True if the config sets that value.
         """
         ccache = build.ccache
         for name in ("enable", "size", "remote_storage"):
@@ -53,12 +53,12 @@ class HostSettings:
 
 
 def path() -> Path:
-    """Return where the settings are, or would be. Raises HostError when the user has no home folder."""
+    """Return the path of the settings file. Raises HostError if the user has no home folder."""
     return folders.config() / NAME
 
 
 def load() -> HostSettings:
-    """Read the settings; defaults without a file. Raises HostError with every problem, each at its line."""
+    """Read the settings; without a file, defaults. Raises HostError with every problem, each at its line."""
     try:
         file = path()
     except HostError:  # a user without a home folder has no settings either
@@ -73,12 +73,10 @@ def load() -> HostSettings:
 
 
 def keep_mirror(address: str) -> Path:
-    """Add `mirror: address` to the file, which keeps all else that it has; return the file's path.
+    """Add `mirror: address` to the file and keep its other lines; return the file's path.
 
-    Raises HostError when the file cannot be written, or has a form to which no line can be added.
+    Raises HostError if the file cannot be written, or if the added line would not set the mirror.
     """
-    import tempfile
-
     file = path()
     line = f"mirror: {address}\n"
     hint = f"add the line `{line.strip()}` to it"
@@ -93,12 +91,7 @@ def keep_mirror(address: str) -> Path:
             kept = None
         if kept != address:
             raise HostError(f"no line can be added to {file}", hint=hint)
-        mode = file.stat().st_mode & 0o777 if file.exists() else 0o644
-        handle, beside = tempfile.mkstemp(prefix=f".{NAME}-", dir=file.parent)
-        with os.fdopen(handle, "w") as stream:
-            stream.write(text)
-            os.fchmod(stream.fileno(), mode)
-        Path(beside).replace(file)
+        atomic.write(file, text, mode=None, durable=True)
     except (OSError, UnicodeDecodeError) as error:
         raise HostError(
             f"cannot write {file}: {getattr(error, 'strerror', None) or error}", hint=hint
@@ -110,14 +103,14 @@ def _parse(source: yaml_source.Source) -> HostSettings:
     problems: list[Problem] = []
     found: HostSettings | None = HostSettings()
     try:
-        node = yaml_source.compose(source, problems)
+        node = composer.compose(source, problems)
     except Problem as problem:
         problems.append(problem)
         node = None
     if isinstance(node, MappingNode):
         found = Reader({}, problems).read(node, shapes.struct(HostSettings))
     elif node is not None:
-        problems.append(Problem("host.yaml is a map of keys, as in `mirror: ADDRESS`", node.place))
+        problems.append(Problem("host.yaml must be a map of keys, as in `mirror: ADDRESS`", node.place))
     if problems or found is None:
         problems.sort(key=lambda each: (each.place.line, each.place.column))
         raise HostError("\n".join(each.render() for each in problems))

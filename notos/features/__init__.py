@@ -1,0 +1,25 @@
+"""Features as values: each module turns the config into everything that one feature adds to a machine.
+
+A feature's module has the keys of the config that belong to it (KEYS), `feature(machine)`, which returns
+a frozen Feature that is empty if the machine does not have the feature, and the feature's rules for the
+config (CHECKS). Code elsewhere iterates over the joined values (Features) and knows no feature by name.
+A feature's shell files are in runit/ and scripts/; its value names them.
+
+model            Feature, everything that a feature can add, and Features, the join of all
+plain            values as JSON, which the graph compares
+registry         all features in order, and the join of a machine's features
+checks           rules for the config that all features share: reserved names
+
+virtual_machine  kernel drivers for QEMU's machine types
+base             parts of every machine: runit, busybox, accounts, terminals
+power            the power button
+hostname         the machine's name
+network          the first network interface
+ssh              login by ssh: keys, and the parts that both servers share
+openssh, dropbear   the servers
+nix              Nix in the machine
+disk             the drive for data that survives a reboot
+time_servers     the clock, set from the network
+services         the services in the config
+files            the files in the config's `etc`
+"""

@@ -1,0 +1,169 @@
+"""Frozen values of everything that a feature can add to a machine, and the join of a machine's features.
+
+The small ones are named tuples: every command imports this module, and defining a dataclass takes six times
+as long. The contents of files are dataclasses, because contents of different kinds must not be equal.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from typing import Any, NamedTuple
+
+from notos.config.model import FileMode, Package
+from notos.features import plain
+from notos.kernel.requirements import Requirement
+
+Keys = tuple[str, ...]  # the path of a key of the config
+
+
+class Script(NamedTuple):
+    """A shell file of the runit object; boot/NN-name is a boot fragment, sourced in the order of its name.
+
+    path    its path in the object
+    source  the file: a path below runit/ (by default the same), or an absolute path
+    values  for its @markers@ (system.template)
+    """
+
+    path: str
+    source: str = ""
+    values: Mapping[str, str | int | Sequence[str]] = {}
+
+
+class Service(NamedTuple):
+    """A service that runit keeps running.
+
+    folder  the folder with run and other files: below runit/services/, or an absolute path
+    run     the text of the run script, in place of a folder
+    log     True if svlogd stores its output
+    reads   patterns of files below /etc; a switch restarts the service if one of them changes
+    keys    the key in the config that defines it; empty for a built-in service
+    """
+
+    name: str
+    folder: str = ""
+    run: str = ""
+    log: bool = False
+    reads: tuple[str, ...] = ()
+    keys: Keys = ()
+
+
+@dataclass(frozen=True)
+class Text:
+    """The text of a file."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class Copy:
+    """A file that is copied: below scripts/stage2/etc/, or an absolute path."""
+
+    source: str
+
+
+@dataclass(frozen=True)
+class Link:
+    """A symbolic link; a file of a package at the same path replaces it."""
+
+    target: str
+
+
+@dataclass(frozen=True)
+class Computed:
+    """A text that depends on the packages: function(system, **arguments); `system` is system-path's tree.
+
+    The function is at the top of a module, so that values can be compared. It may raise NotosError.
+    """
+
+    function: Callable[..., str]
+    arguments: Mapping[str, Any]
+
+
+class EtcFile(NamedTuple):
+    """A file in /etc.
+
+    path     below /etc
+    mode     octal
+    keys     the key in the config that defines it; empty for a built-in file
+    """
+
+    path: str
+    content: Text | Copy | Link | Computed
+    mode: FileMode = FileMode("0644")
+    keys: Keys = ()
+
+
+class Subnet(NamedTuple):
+    """A static address with its gateway and name servers, to which QEMU's user network must fit."""
+
+    address: str  # with its prefix length: 10.0.2.15/24
+    gateway: str | None = None
+    dns: tuple[str, ...] = ()
+
+
+class RemoteBuilder(NamedTuple):
+    """A machine that can build for Nix on another host.
+
+    host      its host name in Nix's list of builders
+    settings  the settings of nix.conf that the config contains
+    """
+
+    host: str
+    settings: Mapping[str, str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Feature:
+    """Everything that one feature adds to a machine.
+
+    Add run-time folders as a tmpfiles.d file in `etc`. Accounts can also be a sysusers.d file there.
+    """
+
+    packages: tuple[Package, ...] = ()  # of the system
+    initrd_packages: tuple[Package, ...] = ()
+    requirements: tuple[Requirement, ...] = ()  # of the kernel; stage-1 loads modules in this order
+    kernel_params: tuple[str, ...] = ()  # before those of the config
+    stage1: tuple[str, ...] = ()  # shell files of scripts/stage1/, which init sources
+    scripts: tuple[Script, ...] = ()
+    services: tuple[Service, ...] = ()
+    etc: tuple[EtcFile, ...] = ()
+    accounts: Mapping[str, str] = field(default_factory=dict)  # texts of sysusers.d files by name
+    memory: int = 0  # MiB needed in the running system
+    subnet: Subnet | None = None
+    drive: str = ""  # the size of a second drive ("10G")
+    login: bool = False  # True if users log in by ssh
+    remote_builder: RemoteBuilder | None = None
+    reserved_services: Mapping[str, str] = field(
+        default_factory=dict
+    )  # by name: the setting that frees the name
+    reserved_etc: Mapping[str, str] = field(default_factory=dict)  # by first part of the path: a hint
+
+
+class Features(Feature):
+    """The join of all features of a machine, in the registry's order.
+
+    A later feature's package, account file or reserved name replaces an earlier one's of the same name.
+    """
+
+    def plain(self, *names: str) -> dict[str, plain.Plain]:
+        """Return the fields called `names` (default: all) as JSON, which is equal only for equal values."""
+        return {name: plain.of(getattr(self, name)) for name in names or [each.name for each in fields(self)]}
+
+    @property
+    def etc_functions(self) -> tuple[Callable[..., str], ...]:
+        """The functions that compute files of /etc; the files depend on their code."""
+        return tuple(each.content.function for each in self.etc if isinstance(each.content, Computed))
+
+    @property
+    def etc_sources(self) -> tuple[str, ...]:
+        """The files outside Notos that are copied to /etc."""
+        return tuple(
+            each.content.source
+            for each in self.etc
+            if isinstance(each.content, Copy) and each.content.source.startswith("/")
+        )
+
+    @property
+    def runit_sources(self) -> tuple[str, ...]:
+        """The files and folders outside Notos that the runit object is built from."""
+        sources = [*(each.source for each in self.scripts), *(each.folder for each in self.services)]
+        return tuple(each for each in sources if each.startswith("/"))

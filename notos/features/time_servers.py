@@ -1,0 +1,38 @@
+"""The clock, set once at boot from time servers."""
+
+import re
+from collections.abc import Iterator
+
+from notos.config.model import Glob, IPv4Address, Machine, Package, PackageName
+from notos.config.reader import Checks
+from notos.config.types import TEXTS
+from notos.config.yaml_source import Node, Problem, named_place
+from notos.features.model import Feature, Script
+
+KEYS = ("time_servers",)
+
+_PACKAGE = Package(name=PackageName("chrony"), only=(Glob("usr/sbin/chronyd"), Glob("usr/lib/sysusers.d/*")))
+_ACCOUNT = 'u _chrony - "Chrony daemon" /var/lib/chrony\n'
+
+
+def feature(machine: Machine) -> Feature:
+    """Return chrony, which queries the servers, if the config has any."""
+    if not machine.time_servers:
+        return Feature()
+    return Feature(
+        packages=(_PACKAGE,),
+        scripts=(Script(path="boot/60-time", values={"servers": machine.time_servers}),),
+        accounts={"chrony.conf": _ACCOUNT},
+    )
+
+
+def _problems(machine: Machine, node: Node) -> Iterator[Problem]:
+    if machine.network.method != "static" or machine.network.dns:
+        return
+    for each in machine.time_servers:
+        if not re.fullmatch(TEXTS[IPv4Address].pattern, each):
+            message = f"{each} is a name, and the machine has no name server; write network.dns too"
+            yield Problem(message, named_place(node, "time_servers", each) or node.place)
+
+
+CHECKS: Checks = {Machine: _problems}

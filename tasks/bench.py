@@ -1,0 +1,28 @@
+"""Benchmarks of a build, of its outputs and of machines."""
+
+import sys
+
+from tasks.developer_tools import run
+from tasks.graph import Task, action, params
+from tasks.usage import usage
+
+
+def task_bench() -> Task:
+    """measure the figures of docs/performance.md"""
+    return {
+        "actions": [action(bench)],
+        "params": params(
+            runs=(5, "how often each is measured"),
+            only=("*", "which of them, a glob", "NAME"),
+            against=("", "JSON of an earlier run to compare with", "FILE"),
+            json=("build/bench.json", "where to write", "FILE"),
+        ),
+        "meta": usage(example="--only 'boot*' --runs 3"),
+    }
+
+
+def bench(runs: int, only: str, against: str, json: str) -> None:
+    """Run the benchmarks, their output live. Raises ToolError."""
+    compared = ["--against", against] if against else []
+    words = ["--runs", str(runs), "--only", only, "--json", json, *compared]
+    run([sys.executable, "-m", "benchmarks", *words])

@@ -1,0 +1,24 @@
+"""The versions of doit that the graph works with.
+
+tasks/session.py and tasks/command_line.py change parts of doit that it does not document, so another version
+may fail in the middle of a build. pyproject.toml has the same bounds.
+"""
+
+import sys
+
+from notos.errors import ToolError
+
+SERIES = (0, 37)
+BOUNDS = ">=0.37,<0.38"
+
+
+def check() -> None:
+    """Raise ToolError if the installed doit is of another series. It imports only doit itself."""
+    import doit
+
+    if doit.__version__[:2] != SERIES:
+        version = ".".join(map(str, doit.__version__))
+        raise ToolError(
+            f"doit {version} is installed; Notos works with doit {'.'.join(map(str, SERIES))}",
+            hint=f"run {sys.executable} -m pip install 'doit{BOUNDS}'",
+        )

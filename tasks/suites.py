@@ -1,0 +1,108 @@
+"""Suites of tests, each run by a task."""
+
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from tasks.developer_tools import run
+from tasks.graph import Task, action
+from tasks.usage import TESTS, options, paths_from_caller, usage
+
+
+@dataclass(frozen=True)
+class Suite:
+    """Tests that one command runs."""
+
+    task: str
+    proves: str
+    minutes: int  # on two quiet cores
+    paths: tuple[str, ...]  # what other suites name is left out of it
+    parallel: bool = False  # whether its test files may run side by side
+
+
+SUITES = (
+    Suite("test", "everything but what the other suites prove", 10, ("tests",), parallel=True),
+    Suite(
+        "test-machines",
+        "machines with a drive, switched while they run, building for others, and their test driver",
+        8,
+        ("tests/machines",),
+        parallel=True,
+    ),
+    Suite(
+        "test-kernels",
+        "kernels compiled from source, and the machines that they boot",
+        12,
+        ("tests/kernels",),
+    ),
+    Suite("test-docs", "every command of the docs, and the machines that they describe", 6, ("tests/docs",)),
+    Suite("test-fresh", "the README's two commands in fresh roots of Debian", 6, ("tests/fresh",)),
+)
+
+
+def task_test() -> Task:
+    """run the checks, then the tests, but for the suites below"""
+    return _suite("test")
+
+
+def task_test_machines() -> Task:
+    """run the checks, then the longer tests of booted machines"""
+    return _suite("test-machines")
+
+
+def task_test_kernels() -> Task:
+    """run the checks, then compile kernels and test their machines"""
+    return _suite("test-kernels")
+
+
+def task_test_docs() -> Task:
+    """run the checks, then every command of the docs, and the machines that they describe"""
+    return _suite("test-docs")
+
+
+def task_test_fresh() -> Task:
+    """run the checks, then try the README's two commands in fresh roots of Debian"""
+    return _suite("test-fresh")
+
+
+def _suite(name: str) -> Task:
+    (suite,) = (each for each in SUITES if each.task == name)
+    return {
+        "basename": name,
+        "actions": [(action(test), [suite])],
+        "task_dep": ["check"],
+        "params": options(TESTS),
+        "meta": usage(example="--tests tests/boot"),
+    }
+
+
+def test(suite: Suite, tests: str | None = None) -> None:
+    """Run a suite, or what --tests names, its output live; say what it leaves out. Raises ToolError."""
+    if words := (tests or "").split():
+        run([sys.executable, "-m", "pytest", *paths_from_caller(words)])
+        return
+    try:
+        run([sys.executable, "-m", "pytest", *pytest_words(suite)])
+    finally:
+        for each in left_out(suite):
+            print(f"left out: {each.proves} (./doit {each.task}, about {each.minutes} min)", flush=True)
+
+
+def left_out(suite: Suite) -> list[Suite]:
+    """Return the suites whose tests lie below the paths of `suite`."""
+    return [each for each in SUITES if each != suite and all(_is_below(path, suite) for path in each.paths)]
+
+
+def pytest_words(suite: Suite) -> list[str]:
+    """Return the words that make pytest run a suite, several test files at a time, and show how far it is."""
+    ignored = [f"--ignore={path}" for each in left_out(suite) for path in each.paths]
+    # An emulated machine takes one processor; more than six would only wait for the longest file.
+    workers = min(len(os.sched_getaffinity(0)), 6) if suite.parallel else 1
+    side_by_side = ["-n", str(workers), "--dist=loadfile", "--no-loadscope-reorder"] if workers > 1 else []
+    progress = ["-p", "tests.progress", f"--about={suite.minutes}", "-o", "console_output_style=classic"]
+    return [*suite.paths, *ignored, *side_by_side, *progress]
+
+
+def _is_below(path: str, suite: Suite) -> bool:
+    return any(Path(path).is_relative_to(each) for each in suite.paths)

@@ -1,0 +1,203 @@
+"""Features of machines: their values, the join, the comparison; every shell file belongs to a feature."""
+
+import json
+from dataclasses import FrozenInstanceError, fields, replace
+from typing import Any
+
+import pytest
+
+from notos.config.model import (
+    Disk,
+    DiskSize,
+    Machine,
+    MachineName,
+    Network,
+    Nix,
+    NixSetting,
+    Package,
+    PackageName,
+    Ssh,
+)
+from notos.features import plain, registry
+from notos.features.model import Computed, Copy, EtcFile, Feature, Features, Script, Service, Text
+from tests.conftest import ROOT
+from tests.every_machine import DEFAULT, every_machine
+
+LEAST = Machine(name=MachineName("least"), ssh=Ssh(server="none"), network=Network(method="none"))
+
+
+EVERY = [registry.features(machine) for machine in every_machine()]
+
+
+def test_the_least_machine_has_the_base_alone() -> None:
+    features = registry.features(LEAST)
+    assert features.services == ()
+    assert [each.path for each in features.scripts] == [
+        "boot/70-power-button",
+        "boot/10-hostname",
+        "boot/20-network-none",
+    ]
+    assert (features.drive, features.login, features.subnet, features.remote_builder) == (
+        "",
+        False,
+        None,
+        None,
+    )
+    assert (features.initrd_packages, features.kernel_params, features.stage1) == ((), (), ())
+
+
+def test_a_machine_with_all() -> None:
+    features = registry.features(replace(DEFAULT, disk=Disk(size=DiskSize("1G"))))
+    assert [each.name for each in features.services] == ["sshd", "nix-daemon"]
+    assert features.kernel_params == ("realroot=/dev/vdb",)
+    assert (features.drive, features.login, features.memory) == ("1G", True, 40)
+    assert features.accounts.keys() == {"nixbld.conf", "chrony.conf"}
+    assert {"sync-before-registering", "substituters"} <= _nix_conf(features).keys()
+    assert "sync-before-registering" not in _nix_conf(registry.features(DEFAULT))
+
+
+def _nix_conf(features: Features) -> dict[str, str]:
+    (file,) = [each for each in features.etc if each.path == "nix/nix.conf"]
+    assert isinstance(file.content, Computed)
+    settings: dict[str, str] = file.content.arguments["settings"]
+    return settings
+
+
+@pytest.mark.parametrize(
+    ("change", "differ"),
+    [
+        ({}, set()),
+        ({"hostname": "other"}, {"scripts", "etc", "remote_builder"}),
+        ({"nix": replace(DEFAULT.nix, build_users=5)}, {"accounts"}),
+        ({"nix": replace(DEFAULT.nix, settings={NixSetting("cores"): 2})}, {"etc", "remote_builder"}),
+        (
+            {"disk": Disk(size=DiskSize("1G"))},
+            {"initrd_packages", "requirements", "kernel_params", "stage1", "etc", "drive"},
+        ),
+        ({"vm": replace(DEFAULT.vm, memory=700)}, set()),
+    ],
+)
+def test_a_change_of_the_config_changes_what_depends_on_it(change: dict[str, Any], differ: set[str]) -> None:
+    """Field by field, also as JSON; the addition of a disk reaches nix.conf."""
+    before, after = registry.features(DEFAULT), registry.features(replace(DEFAULT, **change))
+    names = {each.name for each in fields(Features)}
+    assert {name for name in names if getattr(before, name) != getattr(after, name)} == differ
+    assert {name for name in names if before.plain(name) != after.plain(name)} == differ
+
+
+@pytest.mark.parametrize("features", EVERY)
+def test_values_are_frozen_and_plain(features: Features) -> None:
+    assert json.loads(json.dumps(features.plain())) == features.plain()
+    with pytest.raises(FrozenInstanceError):
+        features.memory = 0  # type: ignore[misc]
+
+
+def test_the_plain_form() -> None:
+    assert plain.of({2: ("a", True, None), 1: Text("x")}) == {"1": {"text": "x"}, "2": ["a", True, None]}
+    assert plain.of(plain.of) == "notos.features.plain.of"
+    for value in (lambda: 1, 1.5, b"x", {1}, "x".upper):
+        with pytest.raises(TypeError, match="has no plain form"):
+            plain.of(value)
+
+
+def test_the_order_of_a_map_does_not_count() -> None:
+    one, other = Script(path="x", values={"a": 1, "b": 2}), Script(path="x", values={"b": 2, "a": 1})
+    assert one == other
+    assert json.dumps(plain.of(one)) == json.dumps(plain.of(other))
+
+
+def test_the_join() -> None:
+    first = Feature(
+        packages=(Package(name=PackageName("a")), Package(name=PackageName("b"))),
+        memory=2,
+        accounts={"x": "1"},
+        etc=(EtcFile(path="a", content=Copy("a")),),
+        drive="1G",
+    )
+    own = Package(name=PackageName("a"), closure="depends")
+    second = Feature(packages=(own,), memory=3, accounts={"y": "2"}, login=True)
+    joined = registry.join([first, second, Feature()])
+    assert joined.packages == (own, Package(name=PackageName("b")))
+    assert (joined.memory, joined.accounts, joined.login) == (5, {"x": "1", "y": "2"}, True)
+    assert (joined.etc, joined.drive) == (first.etc, "1G")
+    with pytest.raises(ValueError, match="two features give drive"):
+        registry.join([first, first])
+
+
+@pytest.mark.parametrize("features", EVERY)
+def test_no_feature_is_in_another_s_way(features: Features) -> None:
+    """Nothing has one name twice, and no feature takes a package otherwise than another."""
+    for names in (
+        [each.path for each in features.scripts],
+        [each.name for each in features.services],
+        [each.path for each in features.etc],
+        [each.module for each in features.requirements if each.module],
+    ):
+        assert len(names) == len(set(names))
+
+
+def test_features_agree_on_packages() -> None:
+    for machine in every_machine():
+        packages = [each for module in registry.MODULES for each in module.feature(machine).packages]
+        assert len({each.name for each in packages}) == len(set(packages))
+
+
+@pytest.mark.parametrize("features", EVERY)
+def test_every_service_of_a_feature_is_reserved(features: Features) -> None:
+    assert {each.name for each in features.services} <= features.reserved_services.keys()
+
+
+def shell_files() -> set[str]:
+    """Return the shell files of features below the project's root; the stages of runit are of none."""
+    folders = ("runit/boot", "runit/services", "scripts/stage2/etc")
+    found = {path for folder in folders for path in (ROOT / folder).rglob("*") if path.is_file()}
+    found |= {path for path in (ROOT / "scripts/stage1").iterdir() if path.name != "init"}
+    return {str(path.relative_to(ROOT)) for path in found}
+
+
+def test_every_shell_file_belongs_to_a_feature() -> None:
+    """One that no feature names would never be in a machine."""
+    named: set[str] = set()
+    for features in EVERY:
+        named |= {f"runit/{each.source or each.path}" for each in features.scripts}
+        named |= {f"scripts/stage1/{each}" for each in features.stage1}
+        named |= {
+            f"scripts/stage2/etc/{each.content.source}"
+            for each in features.etc
+            if isinstance(each.content, Copy)
+        }
+        for service in features.services:
+            folder = ROOT / "runit/services" / service.folder
+            named |= {str(path.relative_to(ROOT)) for path in folder.iterdir()}
+    assert shell_files() <= named
+    assert all((ROOT / each).is_file() for each in named)
+
+
+def test_nothing_of_a_feature_that_is_off() -> None:
+    features = registry.features(replace(DEFAULT, nix=Nix(), time_servers=()))
+    assert not any("nix" in each.path for each in features.etc)
+    assert features.accounts == {}
+
+
+def test_files_outside_of_notos() -> None:
+    """They are what tasks depend on besides Notos' own."""
+    features = registry.join(
+        [
+            Feature(
+                scripts=(Script(path="boot/80-x", source="/x/80-x"), Script(path="boot/81-y")),
+                services=(Service(name="web", folder="/x/web"), Service(name="y", folder="y")),
+                etc=(
+                    EtcFile(path="a", content=Copy("/x/a")),
+                    EtcFile(path="b", content=Copy("b")),
+                    EtcFile(path="c", content=Computed(_text, {})),
+                ),
+            )
+        ]
+    )
+    assert features.runit_sources == ("/x/80-x", "/x/web")
+    assert features.etc_sources == ("/x/a",)
+    assert features.etc_functions == (_text,)
+
+
+def _text(_system: object) -> str:
+    return ""

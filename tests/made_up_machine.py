@@ -1,0 +1,261 @@
+"""A small signed archive from which whole machines are made: empty packages, but for what a build runs.
+
+busybox, depmod, ssh-keygen and bubblewrap are Debian's own, with their libraries. The kernel is a header and
+a few modules without code; one from source is made by a shell script in place of make.
+"""
+
+import hashlib
+import io
+import struct
+import tarfile
+from collections.abc import Mapping
+from pathlib import Path
+
+from notos.features import registry
+from notos.formats import shared_libraries
+from notos.formats.tree import Tree
+from notos.kernel import requirements
+from notos.system import contents
+from notos.toolchain.tools_tree import LOADER, ToolsTree
+from tests.elf_builder import elf
+from tests.every_machine import every_machine
+from tests.signed_archive import Deb
+
+# The real programs, and the packages that have them.
+REAL = {
+    "bubblewrap": "usr/bin/bwrap",
+    "busybox": "usr/bin/busybox",
+    "kmod": "usr/bin/kmod",
+    "openssh-client": "usr/bin/ssh-keygen",
+}
+OF_LIBC = ("libc.so.6", "libresolv.so.2", "libm.so.6", "ld-linux-x86-64.so.2")
+OTHERS = "libc6, libothers"
+RELEASE = "6.1.2+made-up"
+MODULES = ("virtio_rng", "tun", "dummy")
+LIB = "usr/lib/x86_64-linux-gnu"
+
+PATCH = b"""#!/bin/sh
+cat /source/Makefile /patch >/source/.new
+mv /source/.new /source/Makefile
+"""
+MAKE = r"""#!/bin/sh
+# A kernel's makefiles in a few lines: make … [KCONFIG_CONFIG=FILE] [INSTALL_MOD_PATH=FOLDER] TARGET
+config=/build/.config
+for word; do
+	case $word in
+	KCONFIG_CONFIG=*) config=${word#*=} ;;
+	INSTALL_MOD_PATH=*) modules=${word#*=} ;;
+	esac
+	target=$word
+done
+case $target in
+*config) if [ "$target" = olddefconfig ]; then
+	sort -u "$config" >/build/.new
+	mv /build/.new "$config"
+else
+	{
+		cat /source/needed.config
+		echo "CONFIG_BASE=\"$target\""
+	} >"$config"
+fi ;;
+all)
+	mkdir -p /build/arch/x86/boot /build/include/config
+	cat /source/bzImage /source/Makefile /build/.config >/build/arch/x86/boot/bzImage
+	if [ -e /key.pem ]; then cat /key.pem >>/build/arch/x86/boot/bzImage; fi
+	echo @release@ >/build/include/config/kernel.release
+	;;
+modules_install)
+	mkdir -p "$modules/lib/modules/@release@"
+	cp -r /source/modules/* "$modules/lib/modules/@release@"
+	;;
+esac
+"""
+
+
+def debs(tree: ToolsTree) -> list[Deb]:
+    """All packages that a machine may name; `tree` has the programs of the packages REAL."""
+    root = tree.root
+    libc: dict[str, bytes | str] = {LOADER: _read(root / LOADER)}
+    others: dict[str, bytes | str] = {}
+    programs = Tree.from_directory(root)
+    for soname, path in shared_libraries.closure(programs, REAL.values()).items():
+        into = libc if soname in OF_LIBC else others
+        into.setdefault(f"{LIB}/{soname}", _read(root / path))
+    busybox = (root / "usr/bin/busybox").read_bytes()
+    shell = {f"usr/bin/{name}": "busybox" for name in ("sh", "true", "cat", "sort", "mv", "mkdir", "cp")}
+    sandbox: dict[str, bytes | str] = {
+        "usr/bin/busybox": busybox,
+        **shell,
+        "usr/bin/make": MAKE.replace("@release@", RELEASE).encode(),
+        "usr/bin/patch": PATCH,
+        **{f"usr/bin/{name}": b"#!/bin/sh\necho made up\n" for name in ("gcc", "as", "ld")},
+        "usr/bin/bwrap": (root / "usr/bin/bwrap").read_bytes(),
+    }
+    made = [
+        Deb("libc6", files=libc),
+        Deb("libothers", files=others, depends="libc6"),
+        _program("busybox", {"usr/bin/busybox": busybox}),
+        _program("busybox-static", {"usr/bin/busybox": busybox}),
+        _program(
+            "kmod", {"usr/bin/kmod": _read(root / "usr/bin/kmod"), "usr/sbin/depmod": "../bin/kmod"}, OTHERS
+        ),
+        _program(
+            "openssh-client",
+            {"usr/bin/ssh": elf("libc.so.6"), "usr/bin/ssh-keygen": _read(root / "usr/bin/ssh-keygen")},
+            OTHERS,
+        ),
+        _program("bash", sandbox, OTHERS),
+        *_base(),
+        *_features(busybox),
+        *_for_configs(busybox),
+        Deb("linux-image-cloud-amd64", depends=f"linux-image-{RELEASE} (= 1)"),
+        Deb("linux-image-amd64", depends=f"linux-image-{RELEASE}-2 (= 1)"),
+        Deb(f"linux-image-{RELEASE}", files=kernel(RELEASE)),
+        Deb(f"linux-image-{RELEASE}-2", files=kernel(f"{RELEASE}-2")),
+        Deb("linux-source-made-up", files={"usr/src/linux-source.tar": source("1")}),
+        Deb("linux-source-other", files={"usr/src/linux-source.tar": source("2")}),
+    ]
+    named = {each.name for each in made}
+    compilers = [*contents.COMPILERS.split(), *contents.CALLED.split()]
+    return [*made, *(Deb(each) for each in compilers if each not in named)]
+
+
+def _base() -> list[Deb]:
+    tic = "usr/share/terminfo/x/xterm"
+    return [
+        Deb(
+            "base-passwd",
+            files={
+                "usr/share/base-passwd/passwd.master": b"root:*:0:0:root:/root:/bin/bash\n",
+                "usr/share/base-passwd/group.master": b"root:*:0:\n",
+            },
+        ),
+        Deb("ncurses-base", files={tic: b"xterm"}),
+        Deb("ncurses-term", files={"usr/share/terminfo/f/foot": b"foot"}),
+        Deb("kitty-terminfo", files={"usr/share/terminfo/x/xterm-kitty": b"kitty"}),
+        Deb("netbase", files={"etc/protocols": b"tcp 6\n", "etc/services": b"ssh 22/tcp\n"}),
+        _program("runit", {f"usr/bin/{each}": elf("libc.so.6") for each in ("sv", "svlogd", "runit")}),
+    ]
+
+
+def _features(program: bytes) -> list[Deb]:
+    return [
+        _program("openssh-server", {"usr/sbin/sshd": elf("libc.so.6"), "etc/ssh/moduli": b"2\n"}),
+        _program("dropbear-bin", {"usr/sbin/dropbear": elf("libc.so.6")}),
+        _program("nix-bin", {"usr/bin/nix": elf("libc.so.6")}),
+        Deb("ca-certificates", files={"usr/share/ca-certificates/a.crt": b"certificate\n"}),
+        _program("chrony", {"usr/sbin/chronyd": elf("libc.so.6")}),
+        _program("e2fsprogs", {f"usr/sbin/{name}": program for name in ("mke2fs", "e2fsck", "resize2fs")}),
+        Deb("qemu-system-data", files={"usr/share/qemu/bios.bin": b"bios"}),
+        _program("qemu-system-x86", {"usr/bin/qemu-system-x86_64": elf("libc.so.6")}),
+        Deb("seabios", files={"usr/share/seabios/bios.bin": b"bios"}),
+    ]
+
+
+def _for_configs(program: bytes) -> list[Deb]:
+    """Packages that only a config names."""
+    return [
+        _program(
+            "hello",
+            {
+                "usr/bin/hello": program,
+                "usr/bin/goodbye": program,
+                **{f"usr/share/{each}/hello": each.encode() for each in ("doc/x", "man/man1", "locale/x")},
+                f"{LIB}/gconv/hello.so": elf("libc.so.6"),
+            },
+            depends="libc6, hello-data",
+        ),
+        Deb("hello-data", files={"usr/share/hello/data": b"data"}),
+        Deb("firmware-made-up", files={"usr/lib/firmware/dummy.bin": b"firmware"}),
+    ]
+
+
+def _program(name: str, files: Mapping[str, bytes | str], depends: str = "libc6") -> Deb:
+    return Deb(name, files=files, depends=depends)
+
+
+def _read(path: Path) -> bytes:
+    return path.resolve().read_bytes()
+
+
+def kernel(release: str) -> dict[str, bytes | str]:
+    """The files of a kernel's package."""
+    return {
+        f"boot/vmlinuz-{release}": bzimage(release),
+        f"boot/config-{release}": needed_config().encode(),
+        **{f"usr/lib/modules/{release}/{path}": data for path, data in modules().items()},
+    }
+
+
+def bzimage(text: str) -> bytes:
+    """The header of a bzImage (Documentation/arch/x86/boot.rst of the kernel), and `text`."""
+    header = bytearray(0x400)
+    header[0x202:0x206] = b"HdrS"
+    struct.pack_into("<QI", header, 0x258, 1 << 24, 1 << 20)
+    return bytes(header) + text.encode()
+
+
+def needs() -> set[requirements.Requirement]:
+    """Return all that any machine needs of its kernel."""
+    return {each for machine in every_machine(cpus=2) for each in registry.features(machine).requirements}
+
+
+def needed_config() -> str:
+    """A configuration with all that any machine needs, all of it built in but the drivers of devices."""
+    lines = {each.symbol: "m" if each.module else "y" for each in needs()} | {"MODULES": "y"}
+    return "".join(f"CONFIG_{symbol}={value}\n" for symbol, value in sorted(lines.items()))
+
+
+def modules() -> dict[str, bytes | str]:
+    """The files of /lib/modules/RELEASE: all modules that a machine may need, without code."""
+    every = {*(each.module for each in needs()), *MODULES} - {""}
+    files: dict[str, bytes | str] = {
+        f"kernel/{name}.ko": module(**({"firmware": "dummy.bin"} if name == "dummy" else {}))
+        for name in sorted(every)
+    }
+    return {**files, "modules.builtin": b"", "modules.builtin.modinfo": b"", "modules.order": b""}
+
+
+def module(**said: str) -> bytes:
+    """An ELF file with just a .modinfo section."""
+    info = b"".join(f"{key}={value}".encode() + b"\0" for key, value in said.items())
+    names = b"\0.modinfo\0.shstrtab\0"
+    at = 64 + len(info) + len(names)
+    header = b"\x7fELF" + bytes([2, 1, 1]) + bytes(9)
+    header += struct.pack("<HHIQQQIHHHHHH", 1, 62, 1, 0, 0, at, 0, 64, 0, 0, 64, 3, 2)
+    sections = bytes(64)
+    for name, start, size in ((1, 64, len(info)), (10, 64 + len(info), len(names))):
+        sections += struct.pack("<IIQQQQIIQQ", name, 1, 0, 0, start, size, 0, 0, 1, 0)
+    return header + info + names + sections
+
+
+def source(version: str) -> bytes:
+    """A tarball with what MAKE takes for a kernel's source."""
+    files: dict[str, bytes | str] = {
+        "Makefile": f"VERSION = {version}\n".encode(),
+        "scripts/kconfig/Makefile": b"",
+        "needed.config": needed_config().encode(),
+        "bzImage": bzimage(version),
+        **{f"modules/{path}": data for path, data in modules().items()},
+    }
+    stream = io.BytesIO()
+    with tarfile.open(fileobj=stream, mode="w", format=tarfile.GNU_FORMAT) as tar:
+        made: set[str] = set()
+        for path, data in files.items():
+            parts = path.split("/")
+            for length in range(len(parts)):
+                folder = "/".join(["linux", *parts[:length]])
+                if folder not in made:
+                    made.add(folder)
+                    info = tarfile.TarInfo(folder)
+                    info.type, info.mode = tarfile.DIRTYPE, 0o755
+                    tar.addfile(info)
+            assert isinstance(data, bytes)
+            info = tarfile.TarInfo(f"linux/{path}")
+            info.size, info.mode = len(data), 0o644
+            tar.addfile(info, io.BytesIO(data))
+    return stream.getvalue()
+
+
+def sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()

@@ -1,0 +1,407 @@
+"""Every key of the schema: an edit of it makes what a build from nothing makes, and can be taken back.
+
+The schema says which keys there are. One without an example in CASES is a failure, so a new key is covered
+without anyone thinking of it.
+"""
+
+import copy
+import hashlib
+import shutil
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from notos import loader
+from notos.cache import Cache
+from notos.config import shapes
+from notos.config.host_settings import HostSettings
+from notos.config.model import Machine
+from notos.config.shapes import ListOf, MapOf, Shape, Struct
+from notos.debian.archive import Archive
+from notos.toolchain import peers
+from tasks import inputs
+from tests import made_up_machine
+from tests.conftest import ROOT
+from tests.fork_server import ForkServer
+from tests.signed_archive import SUITE, SignedArchive, serving
+
+Config = dict[str, Any]
+
+KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIEbdNV5Ga9YK6EdBuiG0Zk60TOLYzPkvCyQs1bHYO6Qj me"
+STATIC = {"network": {"method": "static", "address": "10.0.2.15/24"}}
+SERVICE = {"services": {"web": {"run": "exec busybox httpd -f"}}}
+NIX = {"nix": {"enable": True}}
+TARBALL = {"kernel": {"source": {"url": "@mirror@/any.tar", "sha256": "@sha1@"}}}
+BUILT = {"kernel": {"source": "linux-source-made-up"}}
+HELLO = {"system": {"packages": ["hello"]}}
+
+
+@dataclass(frozen=True)
+class Case:
+    """An edit: what a config has besides, and what the key's value becomes.
+
+    `same` says why no output changes, where none does.
+    """
+
+    key: str
+    value: Any
+    context: Config = field(default_factory=dict)
+    same: str = ""
+    name: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.key}{'-' if self.name else ''}{self.name}"
+
+
+def case(key: str, value: Any, *context: Config, same: str = "", name: str = "") -> Case:
+    joined: Config = {}
+    for each in context:
+        joined = merged(joined, each)
+    return Case(key, value, joined, same, name)
+
+
+def merged(below: Config, above: Config) -> Config:
+    """One map laid on another; maps in them are laid on each other in turn."""
+    found = dict(below)
+    for key, value in above.items():
+        old = found.get(key)
+        found[key] = merged(old, value) if isinstance(old, dict) and isinstance(value, dict) else value
+    return found
+
+
+HOST_ONLY = "what is downloaded is verified"
+COMPILES = "how this host compiles changes no byte"
+
+CASES = [
+    case("name", "other"),
+    case("debian.suite", "forky"),
+    case("debian.mirror", "@mirror@/", same=HOST_ONLY),
+    case("debian.security_mirror", "@mirror@-security/", same=HOST_ONLY),
+    case("debian.components", ["main", "contrib"], same="no package of the machine is in it"),
+    case("kernel.package", "linux-image-amd64"),
+    case("kernel.source", "linux-source-made-up"),
+    case("kernel.source.package", "linux-source-other", BUILT),
+    case("kernel.source.url", "@mirror@/other.tar", TARBALL, same="the hash is the same"),
+    case("kernel.source.sha256", "@sha2@", TARBALL),
+    case("kernel.base", "defconfig", BUILT),
+    case("kernel.base", "@folder@/base.config", BUILT, name="file"),
+    case("kernel.fragments", ["@folder@/a.config", "@folder@/b.config"], BUILT),
+    case("kernel.options", {"MADE_UP": "y"}, BUILT),
+    case("kernel.options", {"MADE_UP": 1}, BUILT, {"kernel": {"options": {"MADE_UP": "y"}}}, name="number"),
+    case("kernel.patches", ["@folder@/a.patch"], BUILT),
+    case("kernel.signing_key", "@folder@/a.pem", BUILT),
+    case("kernel.modules", ["dummy"]),
+    case(
+        "kernel.modules",
+        ["dummy", "virtio_rng"],
+        {"kernel": {"modules": ["virtio_rng", "dummy"]}},
+        name="order",
+    ),
+    case("kernel.system_modules", ["tun"]),
+    case("kernel.firmware", ["firmware-made-up"], {"kernel": {"modules": ["dummy"]}}),
+    case("initrd.packages", ["busybox-static", "hello"]),
+    case("initrd.packages.NAME.closure", "depends", {"initrd": {"packages": ["busybox-static", "hello"]}}),
+    case(
+        "initrd.packages.NAME.only", ["usr/bin/hello"], {"initrd": {"packages": ["busybox-static", "hello"]}}
+    ),
+    case(
+        "initrd.packages.NAME.exclude",
+        ["usr/bin/goodbye"],
+        {"initrd": {"packages": ["busybox-static", "hello"]}},
+    ),
+    case("initrd.compression_level", 3),
+    case("system.packages", ["hello"]),
+    case("system.packages.NAME.closure", "depends", HELLO),
+    case("system.packages.NAME.only", ["usr/bin/hello"], HELLO),
+    case("system.packages.NAME.exclude", ["usr/bin/goodbye"], HELLO),
+    case("system.compression", "zstd"),
+    case("system.keep", ["doc"], HELLO),
+    case("system.keep", ["man", "locales", "gconv"], HELLO, name="more"),
+    case("hostname", "other"),
+    case("network", "none"),
+    case("network.interface", "eth1", {"network": {"method": "dhcp"}}),
+    case("network.method", "dhcp", {"network": {"method": "none"}}),
+    case("network.address", "10.0.2.16/24", STATIC),
+    case("network.gateway", "10.0.2.2", STATIC),
+    case("network.dns", ["10.0.2.3"], STATIC),
+    case("time_servers", ["192.0.2.1"]),
+    case("ssh.server", "dropbear"),
+    case("ssh.server", "openssh", name="openssh"),
+    case("ssh.authorized_keys", [KEY], {"ssh": {"server": "dropbear"}}),
+    case("nix.enable", True),
+    case("nix.build_users", 2, NIX),
+    case("nix.settings", {"max-jobs": 1}, NIX),
+    case("nix.settings", {"cores": True}, NIX, {"nix": {"settings": {"cores": 1}}}, name="boolean"),
+    case("disk", "64M"),
+    case("disk.size", "2G", {"disk": {"size": "1G"}}),
+    case("disk", "1G", NIX, name="nix"),
+    case("services", {"web": {"run": "exec busybox httpd -f"}}),
+    case("services.NAME.run", "exec busybox httpd -f -h /tmp", SERVICE),
+    case("services.NAME.source", "@folder@/service", {"services": {"web": {"source": "@folder@/service-2"}}}),
+    case("services.NAME.packages", ["hello"], SERVICE),
+    case(
+        "services.NAME.packages.NAME.closure",
+        "depends",
+        merged(SERVICE, {"services": {"web": {"packages": ["hello"]}}}),
+    ),
+    case(
+        "services.NAME.packages.NAME.only",
+        ["usr/bin/hello"],
+        merged(SERVICE, {"services": {"web": {"packages": ["hello"]}}}),
+    ),
+    case(
+        "services.NAME.packages.NAME.exclude",
+        ["usr/bin/goodbye"],
+        merged(SERVICE, {"services": {"web": {"packages": ["hello"]}}}),
+    ),
+    case("services.NAME.reads", ["web/*"], SERVICE),
+    case("services.NAME.log", True, SERVICE),
+    case("etc", {"motd": {"text": "hello"}}),
+    case("etc.NAME.text", "hi", {"etc": {"motd": {"text": "hello"}}}),
+    case("etc.NAME.source", "@folder@/a.config", {"etc": {"motd": {"source": "@folder@/b.config"}}}),
+    case("etc.NAME.mode", "0600", {"etc": {"motd": {"text": "hello"}}}),
+    case("etc.NAME.mode", "0755", {"etc": {"motd": {"text": "hello"}}}, name="executable"),
+    case("kernel_params", ["quiet"]),
+    case("vm.machine", "microvm"),
+    case("vm.memory", 300),
+    case("vm.cpus", 2),
+    case("vm.forward", {8080: 80}),
+    case("vm.forward", {2222: 22, 8080: 80}, {"vm": {"forward": {8080: 80, 2222: 22}}}, name="order"),
+    case("vm.accel", "tcg"),
+    case("build.jobs", 3, BUILT, same=COMPILES),
+    case("build.ccache.enable", False, BUILT, same=COMPILES),
+    case("build.ccache.size", "1G", BUILT, same=COMPILES),
+    case("build.ccache.remote_storage", "http://127.0.0.1:9/", BUILT, same=COMPILES),
+    case("build.compiler_prefix", "distcc", BUILT, same=COMPILES),
+    case("build.environment", {"DISTCC_HOSTS": "localhost"}, BUILT, same=COMPILES),
+]
+HOST_CASES = [
+    case("mirror", "@mirror@/", same=HOST_ONLY),
+    case("security_mirror", "@mirror@-security/", same=HOST_ONLY),
+    case("fallback_mirrors", ["@mirror@/"], same=HOST_ONLY),
+    case("jobs", 3, BUILT, same=COMPILES),
+    case("ccache.enable", False, BUILT, same=COMPILES),
+    case("ccache.size", "1G", BUILT, same=COMPILES),
+    case("ccache.remote_storage", "http://127.0.0.1:9/", BUILT, same=COMPILES),
+]
+
+
+def keys(shape: Shape, prefix: str = "") -> Iterator[str]:
+    """Yield the paths of all keys that a config may have; NAME stands for a key that the user chooses."""
+    if isinstance(shape, MapOf):
+        yield from keys(shape.value, f"{prefix}NAME.")
+    elif isinstance(shape, ListOf):
+        yield from keys(shape.item, f"{prefix}NAME.")
+    elif isinstance(shape, Struct):
+        for each in shape.fields.values():
+            if shape.keyed and each.name == shape.bare:
+                continue
+            path = f"{prefix}{each.name}"
+            inner = each.shape
+            if not isinstance(inner, Struct) or inner.bare:
+                yield path
+            yield from keys(inner, f"{path}.")
+
+
+@pytest.mark.parametrize(("cls", "cases"), [(Machine, CASES), (HostSettings, HOST_CASES)])
+def test_every_key_has_an_example(cls: type, cases: list[Case]) -> None:
+    assert {each.key for each in cases} == set(keys(shapes.struct(cls)))
+
+
+def test_neutral_keys_are_those_that_change_nothing() -> None:
+    """What no task depends on is shown to change no output."""
+    neutral = {each.key for each in CASES if each.same in (HOST_ONLY, COMPILES)}
+    assert neutral == {
+        key
+        for key in keys(shapes.struct(Machine))
+        if any(key == each or key.startswith(f"{each}.") for each in inputs.NEUTRAL)
+    }
+
+
+class World:
+    """An archive, and projects that are built from it by one cache."""
+
+    def __init__(self, folder: Path, mirror: str, server: ForkServer, host: Path) -> None:
+        self.folder = folder
+        self.mirror = mirror
+        self.host = host
+        self._server = server
+        self._built: dict[str, tuple[Path, dict[str, str]]] = {}
+        self._projects = 0
+
+    def config(self, *parts: Config) -> Config:
+        """The least machine of this world with `parts` laid on it."""
+        made: Config = {
+            "name": "tiny",
+            "debian": {"mirror": self.mirror, "security_mirror": f"{self.mirror}-security"},
+            "initrd": {"compression_level": 1},
+            "ssh": {"server": "none"},
+            "system": {"compression": "none"},
+        }
+        for each in parts:
+            made = merged(made, each)
+        text = written(made)
+        for marker, value in {
+            "@mirror@": self.mirror,
+            "@folder@": str(self.folder / "files"),
+            **{f"@sha{each}@": made_up_machine.sha256(made_up_machine.source(each)) for each in "12"},
+        }.items():
+            text = text.replace(marker, value)
+        found: Config = yaml.safe_load(text)
+        return found
+
+    def project(self) -> Path:
+        self._projects += 1
+        made = self.folder / f"project-{self._projects}"
+        made.mkdir()
+        return made
+
+    def built(self, config: Config) -> tuple[Path, dict[str, str]]:
+        """Return a project in which this machine is built, and its outputs."""
+        project, outputs = self._built.pop(written(config), (None, None))
+        if project is None or outputs is None:
+            project = self.project()
+            outputs = self.build(project, config)
+        return project, outputs
+
+    def keep(self, config: Config, project: Path, outputs: dict[str, str]) -> None:
+        """Keep a project for the next case, with the outputs that a build from nothing has made."""
+        self._built[written(config)] = project, outputs
+
+    def build(self, project: Path, config: Config) -> dict[str, str]:
+        """Build; return the sha256 of each output by its path below build/NAME."""
+        (project / "config.yaml").write_text(written(config))
+        self.run(project)
+        return self.outputs(project / "build" / str(config["name"]))
+
+    def run(self, project: Path) -> str:
+        """Build; return what is printed."""
+        return self._server.run(project, "runvm")
+
+    @staticmethod
+    def outputs(folder: Path) -> dict[str, str]:
+        names = ["vmlinuz", "vmlinux", "initrd", "root.squashfs", "kernel.config", "runvm.sh"]
+        paths = [folder / each for each in names]
+        paths += [each for part in ("manifests", "sets", "tools") for each in (folder / part).glob("*.json")]
+        return {
+            str(each.relative_to(folder)): hashlib.sha256(each.read_bytes()).hexdigest()
+            for each in sorted(paths)
+        }
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    folder = tmp_path_factory.mktemp("every-key")
+    debian = loader.load(ROOT / "config.yaml").machine.debian
+    programs = peers.tree(
+        made_up_machine.REAL, Archive(debian, Cache.default()), ROOT / "build/tests/every-key.lock"
+    )
+    archive = SignedArchive(folder / "archive")
+    debs = made_up_machine.debs(programs)
+    for suite in (SUITE, "forky"):
+        archive.publish(debs, suite=suite, empty=["contrib"])
+        for part in ("updates", "security"):
+            archive.publish([], suite=f"{suite}-{part}", empty=["contrib"])
+    for name in ("any", "other"):
+        (archive.root / f"debian/{name}.tar").write_bytes(made_up_machine.source("1"))
+    # What is at an address can be only one of two; the cache has the other.
+    kept = Cache(folder / "cache").download(made_up_machine.sha256(made_up_machine.source("2")))
+    kept.parent.mkdir(parents=True)
+    kept.write_bytes(made_up_machine.source("2"))
+    files = folder / "files"
+    files.mkdir()
+    for name, text in FILES.items():
+        (files / name).parent.mkdir(exist_ok=True)
+        (files / name).write_text(text)
+        (files / name).chmod(0o755 if name.endswith("/run") else 0o644)
+    (files / "base.config").write_text(made_up_machine.needed_config() + "CONFIG_OF_A_FILE=y\n")
+    host = folder / "xdg"
+    environment = {
+        "NO_PROXY": "127.0.0.1",
+        "NOTOS_CACHE": str(folder / "cache"),
+        "XDG_CONFIG_HOME": str(host),
+    }
+    with serving(archive.root) as server, ForkServer(archive.keys, environment) as runs:
+        yield World(folder, f"{server.url}/debian", runs, host)
+
+
+FILES: Mapping[str, str] = {
+    "a.config": "CONFIG_A=y\n",
+    "b.config": "CONFIG_B=y\n",
+    "a.pem": "a key\n",
+    "a.patch": "--- a/Makefile\n+++ b/Makefile\n@@ -1 +1,2 @@\n VERSION = 1\n+PATCHED = y\n",
+    "service/run": "#!/bin/sh\nexec busybox httpd -f\n",
+    "service-2/run": "#!/bin/sh\nexec busybox httpd -f -p 81\n",
+}
+
+
+def edited(context: Config, key: str, value: Any) -> Config:
+    """A config of which the value of `key` is `value`; NAME is the one that is there."""
+    made: Config = copy.deepcopy(context)
+    at: Any = made
+    names = key.split(".")
+    for position, name in enumerate(names[:-1]):
+        if isinstance(at.get(name), list):  # of packages: the last one, as a map of its settings
+            last = at[name][-1]
+            below: Config = {}
+            at[name][-1] = {last: below}
+            below[names[-1]] = value
+            return made
+        if name == "NAME":
+            at = at[next(iter(at))]
+            continue
+        if not isinstance(at.get(name), dict):
+            at[name] = {}
+        at = at[name]
+        del position
+    at[names[-1]] = value
+    return made
+
+
+@pytest.mark.parametrize("each", CASES, ids=str)
+def test_an_edit_makes_what_a_build_from_nothing_makes(world: World, each: Case) -> None:
+    before = world.config(each.context)
+    after = world.config(edited(merged(world.config(), each.context), each.key, each.value))
+    project, old = world.built(before)
+    new = world.build(project, after)
+    nothing = world.project()
+    shutil.copy(project / "config.lock", nothing)
+    fresh = world.build(nothing, after)
+    left = {name: new.get(name, "") for name in fresh}  # a set that is not used any more stays until `gc`
+    assert different(left, fresh) == []
+    assert (different(old, new) == []) == bool(each.same)
+    assert (
+        different(old, {name: now for name, now in world.build(project, before).items() if name in old}) == []
+    )
+    world.keep(before, project, old)
+
+
+@pytest.mark.parametrize("each", HOST_CASES, ids=str)
+def test_settings_of_the_host_run_nothing_and_change_nothing(world: World, each: Case) -> None:
+    config = world.config(each.context)
+    project, old = world.built(config)
+    settings = world.host / "notos/host.yaml"
+    settings.parent.mkdir(parents=True, exist_ok=True)
+    settings.write_text(written(edited({}, each.key, each.value)).replace("@mirror@", world.mirror))
+    try:
+        assert world.run(project) == "runvm: up to date\n"
+        nothing = world.project()
+        shutil.copy(project / "config.lock", nothing)
+        assert different(world.build(nothing, config), old) == []
+    finally:
+        settings.unlink()
+    world.keep(config, project, old)
+
+
+def written(config: Config) -> str:
+    """A config in YAML, whose keys may be numbers."""
+    return yaml.safe_dump(config, sort_keys=False)
+
+
+def different(one: Mapping[str, str], other: Mapping[str, str]) -> list[str]:
+    """The outputs that are not the same."""
+    return sorted(name for name in one.keys() | other.keys() if one.get(name) != other.get(name))
