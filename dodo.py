@@ -91,7 +91,7 @@ DOIT_CONFIG = {
 
 
 def task_story() -> Iterator[graph.Task]:
-    """All tasks. doit would sort creators by line number, which means nothing across modules."""
+    """Yield all tasks. doit would sort creators by line number, which is meaningless across modules."""
     for creator in STORY:
         yield from graph.named(creator)
 

@@ -1,1 +1,1 @@
-"""The figures that docs/performance.md quotes, each measured by one command: ./doit bench."""
+"""Benchmarks for the figures in docs/performance.md; `./doit bench` runs them."""

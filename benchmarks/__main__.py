@@ -1,4 +1,4 @@
-"""python -m benchmarks: measure, print a table, write JSON. `./doit bench` runs it."""
+"""The command python -m benchmarks: measure, print a table, write JSON. `./doit bench` runs it."""
 
 import argparse
 import sys
@@ -22,24 +22,22 @@ ALL: tuple[Callable[[Scene, int], Iterator[Figure]], ...] = (
 
 
 def main() -> int:
-    """Run what was asked for; 1 when something could not be measured."""
+    """Run the selected benchmarks; return 1 if one of them failed."""
     parser = argparse.ArgumentParser(prog="doit bench", description=__doc__)
-    parser.add_argument("--runs", type=int, default=5, help="how often each is measured")
-    parser.add_argument("--only", default="*", help="which: " + ", ".join(each.__name__ for each in ALL))
-    parser.add_argument("--against", type=Path, help="the JSON of an earlier run, to compare with")
-    parser.add_argument("--json", type=Path, default=Path("build/bench.json"), help="where to write")
-    asked = parser.parse_args()
+    names = ", ".join(each.__name__ for each in ALL)
+    parser.add_argument("--runs", type=int, default=5, help="number of runs of each benchmark")
+    parser.add_argument("--only", default="*", help=f"glob of benchmarks: {names}")
+    parser.add_argument("--against", type=Path, help="JSON file of an earlier run, to compare with")
+    parser.add_argument("--json", type=Path, default=Path("build/bench.json"), help="output file")
+    options = parser.parse_args()
     try:
-        before = figures.load(asked.against) if asked.against else {}
+        before = figures.load(options.against) if options.against else {}
     except (OSError, ValueError) as error:
-        print(f"cannot compare with {asked.against}: {error}", file=sys.stderr)
+        print(f"cannot compare with {options.against}: {error}", file=sys.stderr)
         return 1
-    chosen = [each for each in ALL if fnmatch(each.__name__, asked.only)]
+    chosen = [each for each in ALL if fnmatch(each.__name__, options.only)]
     if not chosen:
-        print(
-            f"nothing is called {asked.only}; there are {', '.join(each.__name__ for each in ALL)}",
-            file=sys.stderr,
-        )
+        print(f"no benchmark matches {options.only}; choose from {names}", file=sys.stderr)
         return 1
     found: list[Figure] = []
     failed = 0
@@ -50,17 +48,17 @@ def main() -> int:
             title = (each.__doc__ or "").partition("\n")[0]
             print(f"{each.__name__}: {title}", file=sys.stderr, flush=True)
             try:
-                for figure in each(scene, asked.runs):
+                for figure in each(scene, options.runs):
                     print("  " + figures.table([figure], before).splitlines()[1], file=sys.stderr, flush=True)
                     found.append(figure)
             except (RuntimeError, NotosError) as error:
-                print(f"  not measured: {error}", file=sys.stderr)
+                print(f"  failed: {error}", file=sys.stderr)
                 failed = 1
     finally:
         remove_folder(folder)
-    figures.dump(found, asked.json)
+    figures.dump(found, options.json)
     host = figures.host()
-    print(f"\n{host['processor']}, {host['cores']} cores, Python {host['python']}; written to {asked.json}\n")
+    print(f"\n{host['processor']}, {host['cores']} cores, Python {host['python']}; saved in {options.json}\n")
     print(figures.table(found, before))
     return failed
 

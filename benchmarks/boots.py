@@ -1,4 +1,4 @@
-"""How long a boot takes, by emulation: from QEMU's start to what the user waits for."""
+"""Benchmarks of the boot under TCG, and of `doit switch`."""
 
 import os
 import select
@@ -21,7 +21,7 @@ UNMARKED = 'step() { echo "$1"; }\nmark() { :; }\n'
 
 
 def ssh(scene: Scene, runs: int) -> Iterator[Figure]:
-    """To the ssh banner, and to /init; and the same without what runvm.sh does for emulation."""
+    """Measure the boot to the ssh banner and to /init, with and without the TCG options of runvm.sh."""
     scene.doit("runvm")
     script = scene.root / "build/notos/runvm.sh"
     firsts: list[float] = []
@@ -44,7 +44,7 @@ def ssh(scene: Scene, runs: int) -> Iterator[Figure]:
 
 
 def marks(scene: Scene, runs: int) -> Iterator[Figure]:
-    """What the marks of a boot's steps cost it: the default machine with them and without."""
+    """Measure the boot of the default machine with and without the marks of the boot steps."""
     scene.doit("runvm")
     (scene.root / "unmarked.yaml").write_text("name: unmarked\nimports: [config.yaml]\n")
     before = (scene.root / STEP).read_text()
@@ -56,11 +56,11 @@ def marks(scene: Scene, runs: int) -> Iterator[Figure]:
     script, other = (scene.root / "build" / name / "runvm.sh" for name in ("notos", "unmarked"))
     seconds, plainly = interleaved(runs, lambda: boot(script)[1], lambda: boot(other)[1])
     ratios = [a / b for a, b in zip(seconds, plainly, strict=True)]
-    yield Figure("QEMU's start to the ssh banner, of without marks", "x", ratios, 1.02)
+    yield Figure("QEMU's start to the ssh banner, ratio to a boot without marks", "x", ratios, 1.02)
 
 
 def boot(script: Path, *words: str, **environment: str) -> tuple[float, float]:
-    """Seconds to the first line of /init, and to the ssh banner. Raises RuntimeError without one."""
+    """Boot; return the seconds to the first line of /init and to the ssh banner. Raises RuntimeError."""
     started = time.perf_counter()
     with _started(script, *words, **environment) as (process, port):
         return _wait(process, port, started)
@@ -68,9 +68,9 @@ def boot(script: Path, *words: str, **environment: str) -> tuple[float, float]:
 
 @contextmanager
 def booted(script: Path) -> Iterator[tuple[int, subprocess.Popen[bytes]]]:
-    """A machine that answers by ssh: behind which port of the host, and its QEMU.
+    """Boot a machine until its ssh server answers; yield the port on this host and the QEMU process.
 
-    Raises RuntimeError when it does not.
+    Raises RuntimeError if it does not answer in time.
     """
     with _started(script) as (process, port):
         _wait(process, port, time.perf_counter())
@@ -97,24 +97,24 @@ def _started(script: Path, *words: str, **environment: str) -> Iterator[tuple[su
 
 
 def _wait(process: subprocess.Popen[bytes], port: int, started: float) -> tuple[float, float]:
-    """Read the console until the ssh server answers; what boot() returns."""
+    """Read the console until the ssh server answers; return the result of boot()."""
     assert process.stdout is not None
     os.set_blocking(process.stdout.fileno(), False)
-    said = b""
+    output = b""
     first: float | None = None
     with Probe(port) as probe:
         while time.perf_counter() - started < LIMIT and process.poll() is None:
             if select.select([process.stdout], [], [], 0.02 if first is None else 0)[0]:
-                said = (said + (process.stdout.read(65536) or b""))[-65536:]
-                if first is None and FIRST_LINE in said:
+                output = (output + (process.stdout.read(65536) or b""))[-65536:]
+                if first is None and FIRST_LINE in output:
                     first = time.perf_counter() - started
             if first is not None and probe.answered(b"SSH-"):
                 return first, time.perf_counter() - started
-    raise RuntimeError(f"no ssh banner: {said[-500:].decode(errors='replace')}")
+    raise RuntimeError(f"no ssh banner: {output[-500:].decode(errors='replace')}")
 
 
 def switch(scene: Scene, runs: int) -> Iterator[Figure]:
-    """From `doit switch`, its start included, to an edit in /etc that is in force in the running machine."""
+    """Measure `doit switch` for an edit in /etc, including the start of doit."""
     scene.doit("runvm")
     script = scene.root / "build/notos/runvm.sh"
     config = scene.root / "config.yaml"
@@ -126,8 +126,8 @@ def switch(scene: Scene, runs: int) -> Iterator[Figure]:
             return scene.doit("switch", f"port={port}").seconds
 
         try:
-            edit()  # what the first one has to wait for: the registration of the image
+            edit()  # the first switch also waits for the registration of the image
             seconds = [edit() for _ in range(runs)]
         finally:
             config.write_text(before)
-    yield Figure("an edit in /etc, switched to", "s", seconds, 4.0)
+    yield Figure("switch to an edit in /etc", "s", seconds, 4.0)

@@ -1,4 +1,4 @@
-"""How long builds take, from nothing to no-op, and how they grow."""
+"""Benchmarks of builds: cold, incremental, no-op, and the growth with the number of packages."""
 
 import math
 import shutil
@@ -16,7 +16,7 @@ INCLUDED = "bash,busybox,ca-certificates,chrony,iproute2,linux-image-cloud-amd64
 
 
 def cold(scene: Scene, runs: int) -> Iterator[Figure]:
-    """From a fresh clone and an empty cache to runvm.sh; mmdebstrap and mksquashfs of the same packages."""
+    """Measure a build from a fresh clone and an empty cache, and mmdebstrap and mksquashfs for comparison."""
     memory: list[float] = []
 
     def ours() -> float:
@@ -32,7 +32,7 @@ def cold(scene: Scene, runs: int) -> Iterator[Figure]:
         if not problems:
             try:
                 return _bootstrap(scene, str(mmdebstrap))
-            except RuntimeError as error:  # where it needs more rights than there are
+            except RuntimeError as error:  # it may need privileges that this user lacks
                 problems.append(str(error)[:100])
         return math.nan
 
@@ -62,7 +62,7 @@ def _bootstrap(scene: Scene, mmdebstrap: str) -> float:
 
 
 def clean(scene: Scene, runs: int) -> Iterator[Figure]:
-    """After `doit clean`: downloads and tools are there."""
+    """Measure a build after `doit clean`: downloads and tools are in the cache."""
     scene.doit("runvm")
 
     def ours() -> float:
@@ -73,7 +73,7 @@ def clean(scene: Scene, runs: int) -> Iterator[Figure]:
 
 
 def nothing(scene: Scene, runs: int) -> Iterator[Figure]:
-    """Nothing to do; python -c "import doit.doit_cmd" is the least that any doit takes."""
+    """Measure builds without changes; `python -c "import doit.doit_cmd"` is the lower limit."""
     scene.doit("runvm")
     scene.doit("list")
 
@@ -89,13 +89,14 @@ def nothing(scene: Scene, runs: int) -> Iterator[Figure]:
         lambda: scene.doit("clean", "--dry-run").seconds,
     )
     yield Figure("no-op", "s", seconds, 0.22, {"import doit": floor})
-    yield Figure("no-op, of importing doit", "x", [a / b for a, b in zip(seconds, floor, strict=True)], 2.0)
+    ratios = [a / b for a, b in zip(seconds, floor, strict=True)]
+    yield Figure("no-op, ratio to import doit", "x", ratios, 2.0)
     yield Figure("doit list", "s", listing, 0.2, {"import doit": floor})
     yield Figure("doit clean --dry-run", "s", dry, 0.2, {"import doit": floor})
 
 
 def edits(scene: Scene, runs: int) -> Iterator[Figure]:
-    """An edit, and what it takes until the file that it ends in is there."""
+    """Measure the rebuild after an edit of a script."""
     scene.doit("runvm")
     count = 0
 
@@ -118,7 +119,7 @@ def edits(scene: Scene, runs: int) -> Iterator[Figure]:
 
 
 def package(scene: Scene, runs: int) -> Iterator[Figure]:
-    """A package more, with its .deb in the cache."""
+    """Measure the rebuild after a package is added, with its .deb in the cache."""
     with_it, without = "    - bash\n    - less\n", "    - bash\n"
 
     def ours() -> float:
@@ -134,7 +135,7 @@ def package(scene: Scene, runs: int) -> Iterator[Figure]:
 
 
 def tenfold(scene: Scene, runs: int) -> Iterator[Figure]:
-    """Ten times the packages, of ten times the size, downloads kept: time and memory grow no faster."""
+    """Measure how time and memory grow for ten times as many packages of ten times the total size."""
     few, many = _packages(scene)
     memory: dict[int, list[float]] = {len(few): [], len(many): []}
 
@@ -153,21 +154,21 @@ def tenfold(scene: Scene, runs: int) -> Iterator[Figure]:
         built(names)
         memory[len(names)].clear()
     seconds, longer = interleaved(min(runs, 3), lambda: built(few), lambda: built(many))
-    told = f"{len(few)} and {len(many)} packages asked for"
+    note = f"{len(few)} and {len(many)} requested packages"
     yield Figure(
         "time of 10 times the packages",
         "x",
         [b / a for a, b in zip(seconds, longer, strict=True)],
         11,
         {},
-        told,
+        note,
     )
     growth = [b / a for a, b in zip(*memory.values(), strict=True)]
-    yield Figure("memory of 10 times the packages", "x", growth, 11, {}, told)
+    yield Figure("memory of 10 times the packages", "x", growth, 11, {}, note)
 
 
 def _packages(scene: Scene) -> tuple[list[str], list[str]]:
-    """Some packages without libraries, and ten times as many of ten times the size."""
+    """Return the names of some packages without libraries, and ten times as many of ten times the size."""
     names = sorted(name for name in scene.archive.names() if name.startswith("python3-"))
     found = filter(None, map(scene.archive.newest, names))
     usual = [each for each in found if each.architecture == "all" and 10_000 < each.size < 200_000]
@@ -182,7 +183,7 @@ def _packages(scene: Scene) -> tuple[list[str], list[str]]:
 
 
 def sizes(scene: Scene, _runs: int) -> Iterator[Figure]:
-    """How large the outputs are."""
+    """Measure the size of the outputs."""
     scene.doit("runvm")
     scene.doit("config=examples/minimal.yaml", "runvm")
     default, minimal = scene.root / "build/notos", scene.root / "build/minimal"

@@ -1,4 +1,4 @@
-"""Figures: what was measured, of us and of peers, as JSON and as a table."""
+"""Figures: measurements of Notos and of reference programs, as JSON and as a table."""
 
 import json
 import os
@@ -14,9 +14,9 @@ from notos.host import processor
 
 @dataclass(frozen=True)
 class Figure:
-    """One figure: the value of each run, what it is to reach, and what peers did in the same runs.
+    """One figure: the value of each run, its target, and the values of reference programs in the same runs.
 
-    `unit` is s, MB (10^6 bytes) or x (a ratio). Less is better in all of them.
+    `unit` is s, MB (10^6 bytes) or x (a ratio). Lower is better for all of them. `reach` is the target.
     """
 
     name: str
@@ -28,16 +28,16 @@ class Figure:
 
     @property
     def median(self) -> float:
-        """The figure."""
+        """Return the median of the values."""
         return statistics.median(self.values)
 
     def ratio(self, peer: str) -> float:
-        """Ours to a peer's, pair by pair, so that what slows the machine down counts in both."""
+        """Return the median ratio to a peer, run by run, so that a slow phase of the host affects both."""
         return statistics.median(a / b for a, b in zip(self.values, self.peers[peer], strict=False))
 
 
 def dump(figures: Iterable[Figure], path: Path) -> None:
-    """Write them as JSON, with what they were measured on."""
+    """Write figures as JSON, with a description of this host."""
     data = {
         "host": host(),
         "figures": {each.name: asdict(each) | {"median": each.median} for each in figures},
@@ -47,7 +47,7 @@ def dump(figures: Iterable[Figure], path: Path) -> None:
 
 
 def load(path: Path) -> dict[str, Figure]:
-    """Figures of an earlier run. Raises OSError, ValueError."""
+    """Read the figures of an earlier run. Raises OSError, ValueError."""
     data = json.loads(path.read_text())
     known = Figure.__dataclass_fields__
     try:
@@ -60,7 +60,7 @@ def load(path: Path) -> dict[str, Figure]:
 
 
 def host() -> dict[str, Any]:
-    """What counts of this host."""
+    """Return the properties of this host that affect the figures."""
     return {
         "processor": processor.name(),
         "cores": len(os.sched_getaffinity(0)),
@@ -69,8 +69,8 @@ def host() -> dict[str, Any]:
 
 
 def table(figures: Iterable[Figure], before: Mapping[str, Figure]) -> str:
-    """A line for each: median, spread, what is to be reached, peers, and the change against `before`."""
-    rows = [("", "median", "least … most", "reach", "against", "peers, and our ratio to them")]
+    """Return a table with a line per figure: median, range, target, change since `before`, peers."""
+    rows = [("", "median", "min … max", "target", "change", "peers, and the ratio to them")]
     for each in figures:
         old = before.get(each.name)
         rows.append(

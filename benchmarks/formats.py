@@ -1,4 +1,4 @@
-"""Our writers beside the programs that write the same formats, on the same files."""
+"""Benchmarks of the format writers, compared with programs that write the same formats."""
 
 import os
 import shutil
@@ -18,7 +18,7 @@ CPIO = """
 import sys
 from pathlib import Path
 from notos.formats import cpio
-from notos.tree import Tree
+from notos.formats.tree import Tree
 with open(sys.argv[2], "wb") as out:
     cpio.write(out, Tree.from_directory(Path(sys.argv[1])))
 """
@@ -26,14 +26,14 @@ SQUASHFS = """
 import sys
 from pathlib import Path
 from notos.formats.squashfs import image
-from notos.tree import Tree
+from notos.formats.tree import Tree
 image.write_image(Path(sys.argv[2]), Tree.from_directory(Path(sys.argv[1])))
 """
 IDLE = "import notos.formats.cpio"
 
 
 def cpio(scene: Scene, runs: int) -> Iterator[Figure]:
-    """5,000 files of 200 MB into a cpio archive, and GNU cpio doing it; Python's own start is told apart."""
+    """Measure a cpio archive of 5,000 files with 200 MB, and GNU cpio; Python's start-up time separately."""
     folder = scene.scratch / "files"
     for number in range(FILES):
         path = folder / f"{number % 50:02}" / f"file{number:05}"
@@ -58,13 +58,13 @@ def cpio(scene: Scene, runs: int) -> Iterator[Figure]:
     seconds, gnu, start = interleaved(runs, ours, theirs, lambda: _python(IDLE).seconds)
     yield Figure("cpio of 200 MB", "s", seconds, None, {"GNU cpio": gnu, "Python's start": start})
     ratios = [(a - c) / b for a, b, c in zip(seconds, gnu, start, strict=True)]
-    yield Figure("cpio writer, of GNU cpio", "x", ratios, 1.0, {}, "without Python's start")
+    yield Figure("cpio writer, ratio to GNU cpio", "x", ratios, 1.0, {}, "without Python's start")
     yield Figure("memory of the cpio writer", "MB", memory, 64)
     shutil.rmtree(folder)
 
 
 def squashfs(scene: Scene, runs: int) -> Iterator[Figure]:
-    """The default machine's root.squashfs, all of it compressed, and mksquashfs doing it at its levels."""
+    """Measure the default machine's root.squashfs without reuse, and mksquashfs at two levels."""
     scene.doit("runvm")
     folder = scene.scratch / "root"
     out = scene.scratch / "out.squashfs"
@@ -95,7 +95,7 @@ def squashfs(scene: Scene, runs: int) -> Iterator[Figure]:
 
 
 def initrd(scene: Scene, runs: int) -> Iterator[Figure]:
-    """The initrd from its parts, and mkinitramfs for the same kernel, where the host has it."""
+    """Measure the initrd, and mkinitramfs for the same kernel if this host has it."""
     scene.doit("runvm")
 
     def ours() -> float:
@@ -121,7 +121,7 @@ def initrd(scene: Scene, runs: int) -> Iterator[Figure]:
         yield Figure("initrd", "s", interleaved(runs, ours)[0], None, {}, f"mkinitramfs: {error}"[:100])
         return
     peers = {"mkinitramfs": theirs[0]} if theirs else {}
-    yield Figure("packing the initrd", "s", seconds, None, peers, "" if theirs else "mkinitramfs is not here")
+    yield Figure("packing the initrd", "s", seconds, None, peers, "" if theirs else "no mkinitramfs")
     if theirs:
         size = (scene.root / "build/notos/initrd").stat().st_size / 1e6
         yield Figure("size of the initrd", "MB", [size], 1.5, {"mkinitramfs": [out.stat().st_size / 1e6]})

@@ -1,4 +1,4 @@
-"""How long a kernel of our own takes to compile, how large it is, and how fast the machine boots with it."""
+"""Benchmarks of custom kernels: compile time, size, and boot time."""
 
 import json
 import subprocess
@@ -10,6 +10,7 @@ from benchmarks import boots
 from benchmarks.figures import Figure
 from benchmarks.measure import interleaved
 from benchmarks.scene import Scene
+from notos import architecture
 from notos.atomic import remove_folder
 from notos.cache import Cache
 from notos.toolchain.sandbox import Sandbox
@@ -19,7 +20,7 @@ TINY, FAST = "config=examples/tiny-kernel.yaml", "config=examples/fast.yaml"
 
 
 def compiling(scene: Scene, _runs: int) -> Iterator[Figure]:
-    """examples/tiny-kernel.yaml compiled from nothing, after an option, from the compiler's cache."""
+    """Measure examples/tiny-kernel.yaml compiled from scratch, after a changed option, and from ccache."""
     scene.doit(TINY, "kernel:configure")
     folder = scene.root / "build/tiny-kernel"
     plain = _plain_make(scene, folder)
@@ -28,23 +29,28 @@ def compiling(scene: Scene, _runs: int) -> Iterator[Figure]:
         "tiny-kernel compiled, nothing cached", "s", [cold], 360, {"make -j in the sandbox": [plain]}
     )
     scene.edit("examples/tiny-kernel.yaml", "  options:\n", "  options:\n    BLK_DEV_NULL_BLK: m\n")
-    yield Figure("one option turned", "s", [scene.doit(TINY, "kernel:build").seconds], 60)
+    yield Figure("one option changed", "s", [scene.doit(TINY, "kernel:build").seconds], 60)
     scene.doit(TINY, "clean", "kernel:build")
     remove_folder(folder / "kernel")
-    yield Figure("the output wiped, ccache kept", "s", [scene.doit(TINY, "kernel:build").seconds], 90)
+    yield Figure("output removed, ccache kept", "s", [scene.doit(TINY, "kernel:build").seconds], 90)
     yield Figure("vmlinuz of tiny-kernel", "MB", [(folder / "vmlinuz").stat().st_size / 1e6], 3.2)
 
 
 def _plain_make(scene: Scene, folder: Path) -> float:
-    """Seconds that make alone takes for the same configuration."""
+    """Return the seconds that plain make takes for the same configuration."""
     cache = Cache(scene.cache)
-    tools = ToolsTree(cache.tools(json.loads((folder / "tools/kernel.json").read_bytes())["key"]))
+    key = json.loads((folder / "tools/kernel.json").read_bytes())["key"]
+    tools = ToolsTree(cache.tools(key), architecture.host())
     source = cache.source(json.loads((folder / "kernel-source.json").read_bytes())["key"])
     output = scene.scratch / "plain"
     output.mkdir()
     (output / ".config").write_bytes((folder / "kernel.config").read_bytes())
     sandbox = Sandbox(tools, readable={"/source": source}, writable={"/build": output}, folder="/build")
-    words = ["sh", "-c", "make -s -j$(nproc) -C /source O=/build ARCH=x86_64 all"]
+    words = [
+        "sh",
+        "-c",
+        f"make -s -j$(nproc) -C /source O=/build ARCH={scene.machine.target.kernel_arch} all",
+    ]
     started = time.perf_counter()
     subprocess.run(sandbox.command(words), check=True, capture_output=True)
     seconds = time.perf_counter() - started
@@ -53,7 +59,7 @@ def _plain_make(scene: Scene, folder: Path) -> float:
 
 
 def booting(scene: Scene, runs: int) -> Iterator[Figure]:
-    """examples/fast.yaml to the ssh banner and to /init, in turns with the default machine."""
+    """Measure the boot of examples/fast.yaml to the ssh banner and to /init, and of the default machine."""
     scene.doit("runvm")
     scene.doit(FAST, "runvm")
     firsts: list[float] = []

@@ -1,4 +1,4 @@
-"""The test driver: what it costs over QEMU and ssh by hand, how soon it tells, how steady a boot is."""
+"""Benchmarks of the test driver: overhead over QEMU and ssh, latency of failures, reliability of boots."""
 
 import subprocess
 import time
@@ -16,16 +16,16 @@ from notos.process import run
 from notos.vm import Machine
 from notos.vm.artefacts import Artefacts
 
-_SOAK = 40  # boots for each run that is asked for
+_SOAK = 40  # boots per run
 
 
 def driver(scene: Scene, runs: int) -> Iterator[Figure]:
-    """A machine booted, asked and switched off; a panic told; a command's way there and back; two at once."""
+    """Measure boot, command and power-off; the latency of a panic and of a command; two parallel machines."""
     scene.doit("runvm")
     script = scene.root / "build/notos/runvm.sh"
     ours, by_hand = interleaved(runs, lambda: _cycle(script), lambda: _cycle_by_hand(script))
     extra = [mine - other for mine, other in zip(ours, by_hand, strict=True)]
-    yield Figure("boot, command, poweroff: the driver's part", "s", extra, 0.3)
+    yield Figure("boot, command, poweroff: overhead of the driver", "s", extra, 0.3)
     yield Figure("boot, command, poweroff", "s", ours, None, {"QEMU and ssh by hand": by_hand})
     yield Figure("from a panic to the failed call", "s", [_panic(script) for _ in range(runs)], 1.0)
     with _machine(script) as machine:
@@ -33,11 +33,11 @@ def driver(scene: Scene, runs: int) -> Iterator[Figure]:
         yield Figure('execute("true")', "s", [_timed_true(machine) for _ in range(20 * runs)], 0.15)
     one, two = interleaved(runs, lambda: _side_by_side(script, 1), lambda: _side_by_side(script, 2))
     ratios = [both / single for single, both in zip(one, two, strict=True)]
-    yield Figure("two machines at once, to one alone", "x", ratios, 1.3)
+    yield Figure("two machines in parallel, ratio to one", "x", ratios, 1.3)
 
 
 def soak(scene: Scene, runs: int) -> Iterator[Figure]:
-    """Boots to the ssh banner, one after the other; one that fails ends the row."""
+    """Measure many consecutive boots to the ssh banner; stop at the first failure."""
     scene.doit("runvm")
     script = scene.root / "build/notos/runvm.sh"
     count = _SOAK * runs
@@ -64,7 +64,7 @@ def _cycle(script: Path) -> float:
 
 
 def _cycle_by_hand(script: Path) -> float:
-    """The same by runvm.sh and two calls of ssh, as a user's shell would."""
+    """Run the same cycle by runvm.sh and two calls of ssh; return the seconds."""
     started = time.perf_counter()
     with booted(script) as (port, process):
         built = Artefacts.at(script)
@@ -77,16 +77,16 @@ def _cycle_by_hand(script: Path) -> float:
 
 
 def _panic(script: Path) -> float:
-    """From the panic's line at the console to the exception."""
+    """Return the seconds from the panic's line on the console to the exception."""
     with _machine(script) as machine:
         machine.wait_for_boot()
         try:
             machine.execute("echo c >/proc/sysrq-trigger; sleep 600")
         except MachineLostError:
-            told = time.monotonic()
+            raised = time.monotonic()
             line = next(each for each in machine.console.lines if "Kernel panic" in each.text)
-            return told - line.at
-    raise RuntimeError("the panic was not told")
+            return raised - line.at
+    raise RuntimeError("the panic was not reported")
 
 
 def _timed_true(machine: Machine) -> float:
@@ -96,7 +96,7 @@ def _timed_true(machine: Machine) -> float:
 
 
 def _side_by_side(script: Path, count: int) -> float:
-    """Until the last of `count` machines, started at once, has run a command."""
+    """Return the seconds until each of `count` machines, started in parallel, has run a command."""
 
     def one() -> None:
         with _machine(script) as machine:

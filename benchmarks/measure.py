@@ -1,4 +1,4 @@
-"""Running commands by the clock."""
+"""Measurement of commands: time and memory."""
 
 import os
 import subprocess
@@ -10,13 +10,13 @@ from typing import NamedTuple
 
 
 class Run(NamedTuple):
-    """How long a command took, in seconds, and how much memory its largest process, in MB."""
+    """The duration of a command in seconds, and the peak memory of its largest process in MB."""
 
     seconds: float
     memory: float
 
 
-# The largest process counts, and a child begins with what its parent has: so a small one starts it.
+# A child's peak memory includes that of its parent at the fork, so a small process starts the command.
 _CLOCK = """
 import resource, subprocess, sys, time
 started = time.perf_counter()
@@ -31,10 +31,10 @@ sys.exit(status if status >= 0 else 128 - status)
 def run(
     command: Sequence[str | Path], *, cwd: Path | None = None, env: Mapping[str, str] | None = None
 ) -> Run:
-    """Run `command` to its end. Raises RuntimeError with what it said when it fails."""
-    with tempfile.NamedTemporaryFile("r", prefix="notos-clock-") as told:
+    """Run `command` to completion. Raises RuntimeError with its output if it fails."""
+    with tempfile.NamedTemporaryFile("r", prefix="notos-clock-") as result:
         done = subprocess.run(
-            [sys.executable, "-c", _CLOCK, told.name, *(os.fspath(word) for word in command)],
+            [sys.executable, "-c", _CLOCK, result.name, *(os.fspath(word) for word in command)],
             cwd=cwd,
             env=None if env is None else dict(env),
             stdin=subprocess.DEVNULL,
@@ -45,12 +45,12 @@ def run(
         if done.returncode:
             last = done.stdout.decode(errors="replace").strip().splitlines()[-5:]
             raise RuntimeError(f"{command[0]} failed with {done.returncode}: " + " | ".join(last))
-        seconds, kilobytes = told.read().split()
+        seconds, kilobytes = result.read().split()
     return Run(float(seconds), int(kilobytes) * 1024 / 1e6)
 
 
 def interleaved(runs: int, *works: Callable[[], float]) -> list[list[float]]:
-    """What each of `works` gives, `runs` times, in turns: what slows the machine down hits all of them."""
+    """Return `runs` values of each of `works`, called in turn: a slow phase of the host affects them all."""
     values: list[list[float]] = [[] for _ in works]
     for _ in range(runs):
         for work, found in zip(works, values, strict=True):

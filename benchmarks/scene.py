@@ -1,4 +1,4 @@
-"""A copy of the project to build in, with a cache of its own, and peers from a tools tree."""
+"""The environment of benchmarks: a copy of the project with a separate cache, and reference programs."""
 
 import os
 import shutil
@@ -7,7 +7,7 @@ from functools import cached_property
 from pathlib import Path
 
 from benchmarks.measure import Run, run
-from notos import loader
+from notos import architecture, loader
 from notos.atomic import remove_folder
 from notos.cache import Cache
 from notos.config.model import Machine
@@ -32,7 +32,7 @@ COPIED = (
 
 
 class Scene:
-    """A folder with a copy of the project (`root`) and room besides (`scratch`)."""
+    """A copy of the project in the folder `root`, and the folder `scratch` for temporary files."""
 
     def __init__(self, folder: Path) -> None:
         self.scratch = folder
@@ -49,13 +49,13 @@ class Scene:
 
     @property
     def environment(self) -> dict[str, str]:
-        """A user's: byte code is kept, which some containers forbid."""
+        """Return the environment of doit. Python may write byte code, which some containers disable."""
         left_out = ("PYTHONDONTWRITEBYTECODE", "NOTOS_CALLER", "NOTOS_CONFIG")
         kept = {name: value for name, value in os.environ.items() if name not in left_out}
         return kept | {"NOTOS_CACHE": str(self.cache)}
 
     def doit(self, *words: str) -> Run:
-        """Run doit by the clock, as ./doit does."""
+        """Run and measure doit."""
         return run([sys.executable, "-m", "tasks", *words], cwd=self.root, env=self.environment)
 
     def edit(self, name: str, old: str, new: str) -> None:
@@ -67,22 +67,22 @@ class Scene:
         path.write_text(text.replace(old, new, 1))
 
     def forget(self) -> None:
-        """Be as a fresh clone, with an empty cache."""
+        """Restore the state of a fresh clone with an empty cache."""
         remove_folder(self.root / "build")
         remove_folder(self.cache)
         (self.root / "config.lock").unlink(missing_ok=True)
 
     @cached_property
     def machine(self) -> Machine:
-        """What config.yaml says."""
+        """Return the machine of config.yaml."""
         return loader.load(self.root / "config.yaml").machine
 
     @cached_property
     def archive(self) -> Archive:
-        """Debian, with the user's own cache: peers are not what is measured."""
-        return Archive(self.machine.debian, Cache.default())
+        """Return Debian's archive, with the user's cache, since downloads of peers are not measured."""
+        return Archive(self.machine.debian, Cache.default(), architecture.host())
 
     @cached_property
     def tools(self) -> ToolsTree:
-        """Debian's own programs, of the same release as what we are measured by."""
+        """Return the reference programs, from the same Debian release."""
         return peers.tree(PEERS, self.archive, self.scratch / "peers.lock")

@@ -1,6 +1,6 @@
-"""The command notos: the graph's tasks, for the project around the current directory; `new` makes a project.
+"""The command notos: it runs the graph's tasks for the project that contains the current directory.
 
-It is the outermost layer, and hands over to the graph by name: nothing of notos/ depends on the graph.
+This is the outermost layer. It imports the graph by name, so that notos/ does not depend on the graph.
 """
 
 import importlib
@@ -17,13 +17,13 @@ from notos.home import PACKAGE, home
 from notos.host import utf8
 
 CONFIG = "config.yaml"
-LEAST = PACKAGE / "skeleton/least.yaml"  # the config where the help of a task is all that is wanted
-WRONG = 3  # exit status: nothing ran
+LEAST = PACKAGE / "skeleton/least.yaml"  # the config for commands that need no project, such as help
+WRONG = 3  # exit status: no task ran
 WITHOUT_PROJECT = ("help", "new", "completion")
 
 
 def main() -> int:
-    """Be the command notos; return the exit status."""
+    """Run the command notos; return its exit status."""
     utf8.ensure()
     try:
         return _run(sys.argv[1:])
@@ -36,9 +36,9 @@ def main() -> int:
 
 
 def doit() -> NoReturn:
-    """Be doit's command in a project whose pyproject.toml names this as doit's loader.
+    """Run doit's command in a project whose pyproject.toml names this function as doit's loader.
 
-    doit calls it before it looks at its words, so all that the user meets is as with notos.
+    doit calls it before it parses its arguments, so the behaviour is that of the command notos.
     """
     utf8.ensure()
     try:
@@ -50,11 +50,11 @@ def doit() -> NoReturn:
 
 
 def _caller() -> Path:
-    """Return the current folder. Raises UsageError where it was removed."""
+    """Return the current directory. Raises UsageError if it was removed."""
     try:
         return Path.cwd()
     except FileNotFoundError:
-        raise UsageError("the current folder was removed", hint="change to another one with cd") from None
+        raise UsageError("the current directory was removed", hint="change to another one: cd DIR") from None
 
 
 def _run(words: Sequence[str]) -> int:
@@ -82,10 +82,10 @@ def _run(words: Sequence[str]) -> int:
 
 
 def config(words: Sequence[str]) -> tuple[str, list[str]]:
-    """Take the config that -c, --config or config= names from `words`; return it and the rest.
+    """Return the config that -c, --config or config= names ("" if none), and the other words.
 
-    -c stands before the first task or command, for it may be an option of that. The words after -- and the
-    command that ssh runs are left alone. Raises UsageError.
+    -c comes before the first task or command, which may have an option -c. The words after -- and the
+    command line that ssh runs stay unchanged. Raises UsageError for a missing or repeated config.
     """
     named: list[str] = []
     rest: list[str] = []
@@ -95,7 +95,7 @@ def config(words: Sequence[str]) -> tuple[str, list[str]]:
         command = next((each for each in rest if not each.startswith("-")), "")
         if word == "--config" or (word == "-c" and not command):
             if not words:
-                raise UsageError(f"{word} wants a file", hint="for example notos -c other.yaml build")
+                raise UsageError(f"no file name after {word}", hint="for example notos -c other.yaml build")
             named.append(words.pop(0))
         elif word.startswith(("--config=", "config=")):
             named.append(word.partition("=")[2])
@@ -108,16 +108,17 @@ def config(words: Sequence[str]) -> tuple[str, list[str]]:
                 rest += words[:1]
                 del words[:1]
     if len(named) > 1:
-        raise UsageError("two configs are named", hint="leave one out")
+        raise UsageError(f"more than one config: {', '.join(named)}", hint="name only one")
     if named and not named[0]:
-        raise UsageError("the config has no name", hint="for example notos -c other.yaml build")
+        raise UsageError("the name of the config is empty", hint="for example notos -c other.yaml build")
     return (named or [""])[0], rest
 
 
 def project(named: str, caller: Path) -> Path:
-    """Return the folder of the project: with config.yaml, the nearest above the config `named`, or `caller`.
+    """Return the folder of the project: the nearest one with config.yaml at or above the start folder.
 
-    A config without config.yaml above it is a project of its own. Raises UsageError where none is found.
+    The start folder is that of the config `named`, or `caller` if `named` is empty. If no folder has
+    config.yaml, the folder of the config `named` is the project. Raises UsageError if none is found.
     """
     start = (caller / named).parent if named else caller
     for folder in (start, *start.parents):
@@ -129,19 +130,19 @@ def project(named: str, caller: Path) -> Path:
                 return start
         except PermissionError as error:
             raise UsageError(
-                f"cannot read {named}: {error.strerror}", hint="check who may search the folders above it"
+                f"cannot read {named}: {error.strerror}", hint="check the permissions of its parent folders"
             ) from None
         except OSError:
             pass
-        raise UsageError(f"no file {named}", hint="notos -c FILE wants a config")
+        raise UsageError(f"no such file: {named}", hint="usage: notos -c FILE COMMAND")
     raise UsageError(
         f"no {CONFIG} in {caller} or above it",
-        hint="notos new DIR makes a project, notos -c FILE names a config",
+        hint="create a project with notos new DIR, or name a config with notos -c FILE",
     )
 
 
 def _is_file(path: Path) -> bool:
-    """Return True for a file; False too where the folders above it cannot be searched."""
+    """Return True if `path` is a file; False also if its parent folders cannot be searched."""
     try:
         return path.is_file()
     except PermissionError:
@@ -149,7 +150,10 @@ def _is_file(path: Path) -> bool:
 
 
 def _graph(words: Sequence[str], program: str) -> int:
-    """Run the graph's command line in the current directory. Raises ToolError for another doit's version."""
+    """Run the graph's command line in the current directory; return its exit status.
+
+    Raises ToolError for an unsupported version of doit.
+    """
     sys.path.insert(0, str(home()))
     importlib.import_module("tasks.doit_version").check()
     code: int = importlib.import_module("tasks.command_line").main(words, program)

@@ -1,15 +1,15 @@
-"""Files and folders that are whole or absent: written beside their place, then renamed into it.
+"""Atomic writes of files, links and folders: under a temporary name in the same folder, then renamed.
 
-    .NAME.new       a file or link while it is written; the next writer of NAME reuses it
-    .new-XXXXXXXX   a folder while it is written
+    .NAME.new       a file or link during the write; the next writer of NAME reuses it
+    .new-XXXXXXXX   a folder during the write
 
-A killed run leaves one of these and never half a file in its place; leftovers() finds them. A reader sees the
-old content or the new. Writers of one file take turns.
+A killed run leaves one of these, never an incomplete file; leftovers() finds them. A reader sees the old
+content or the new. Concurrent writers of one file wait for each other.
 
 With `durable`, the file also survives a crash of the host: content and name are on the disk when the call
-returns (fsync(2)). This takes some milliseconds. It is for what no build can make again (keys, the lock, the
-user's own files) and for what others rely on (a published cache). The next build makes everything else again:
-it compares a target with what its task left.
+returns (fsync(2)). This takes some milliseconds. It is for files that no build can restore (keys, the lock,
+the user's own files) and for files that other hosts use (a published cache). The next build restores
+everything else: it compares each target with the recorded result of its task.
 """
 
 import errno
@@ -24,21 +24,21 @@ _SCRATCH = ".new-"
 
 
 def beside(path: Path) -> Path:
-    """Return the name that `path` has while it is written."""
+    """Return the temporary name of `path` during the write."""
     return path.with_name(f".{path.name}.new")
 
 
 def leftovers(folder: Path) -> list[Path]:
-    """Return what killed runs left in `folder`, and what other processes write there now; sorted."""
+    """Return the temporary files and folders in `folder`, of killed and of running processes, sorted."""
     return sorted({*folder.glob(f"{_SCRATCH}*"), *folder.glob(".*.new")})
 
 
 @contextmanager
 def file(path: Path, *, mode: int | None = 0o644, durable: bool = False) -> Iterator[BinaryIO]:
-    """Yield a stream whose content becomes the file `path`, or nothing if the block raises.
+    """Yield a stream; its content becomes the file `path`, unless the block raises an exception.
 
-    The file has `mode` whatever the umask is. With None, which is for the user's own files, it keeps the mode
-    of the file that it replaces; a new file has what the umask leaves of 0666. Raises OSError.
+    The file gets `mode`, whatever the umask. None is for the user's own files: a replaced file keeps its
+    mode, a new file gets 0666 without the bits of the umask. Raises OSError.
     """
     if mode is None:
         with suppress(FileNotFoundError):
@@ -61,15 +61,15 @@ def file(path: Path, *, mode: int | None = 0o644, durable: bool = False) -> Iter
 
 
 def write(path: Path, data: bytes | str, *, mode: int | None = 0o644, durable: bool = False) -> None:
-    """Write `data` to the file `path`; text is UTF-8. Modes are those of file(). Raises OSError."""
+    """Write `data` to the file `path`; text as UTF-8, `mode` as in file(). Raises OSError."""
     with file(path, mode=mode, durable=durable) as stream:
         stream.write(data.encode() if isinstance(data, str) else data)
 
 
 def write_if_changed(path: Path, data: bytes | str, *, mode: int = 0o644, durable: bool = False) -> None:
-    """Write `data` to the file `path`, unless it has these bytes and this mode; make its folder.
+    """Write `data` to the file `path`, unless it already has this content and mode.
 
-    Raises OSError.
+    A missing parent folder is created. Raises OSError.
     """
     data = data.encode() if isinstance(data, str) else data
     try:
@@ -81,9 +81,9 @@ def write_if_changed(path: Path, data: bytes | str, *, mode: int = 0o644, durabl
 
 
 def create(path: Path, data: bytes, *, mode: int) -> None:
-    """Write `data` to the file `path`, durably; a file of this name stays, so the first of two writers wins.
+    """Create the file `path` with the content `data`, durably. An existing file stays unchanged.
 
-    Raises OSError.
+    Of two concurrent writers, the first wins. Raises OSError.
     """
     with scratch(path.parent) as folder:
         made = folder / path.name
@@ -94,7 +94,7 @@ def create(path: Path, data: bytes, *, mode: int) -> None:
 
 
 def link(path: Path, target: str) -> None:
-    """Make the symbolic link `path`, in place of a file or link of this name. Raises OSError."""
+    """Create the symbolic link `path`; replace an existing file or link. Raises OSError."""
     new = beside(path)
     new.unlink(missing_ok=True)
     new.symlink_to(target)
@@ -103,9 +103,9 @@ def link(path: Path, target: str) -> None:
 
 @contextmanager
 def folder(path: Path) -> Iterator[Path]:
-    """Yield an empty folder (0755) that becomes the folder `path`, or nothing if the block raises.
+    """Yield an empty folder (0755); it becomes the folder `path`, unless the block raises an exception.
 
-    Where `path` is a folder already, it stays: two runs that write one folder write the same. Raises OSError.
+    An existing folder stays: concurrent runs write the same content. Raises OSError.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     with scratch(path.parent) as new:
@@ -120,7 +120,7 @@ def folder(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def scratch(parent: Path) -> Iterator[Path]:
-    """Yield a new folder (0700) in `parent`, from which move() can take files; remove it afterwards.
+    """Yield a new folder (0700) in `parent`, for files to move() elsewhere; remove it afterwards.
 
     Raises OSError.
     """
@@ -134,7 +134,7 @@ def scratch(parent: Path) -> Iterator[Path]:
 
 
 def move(made: Path, path: Path, *, mode: int = 0o644, durable: bool = False) -> None:
-    """Rename the file `made` to `path`, on the same file system, with `mode`. Raises OSError."""
+    """Set the mode of the file `made` and rename it to `path`, on the same file system. Raises OSError."""
     made.chmod(mode)
     if durable:
         _sync(made)
@@ -144,7 +144,7 @@ def move(made: Path, path: Path, *, mode: int = 0o644, durable: bool = False) ->
 
 
 def remove_folder(path: Path) -> None:
-    """Remove a folder and everything below it; nothing happens if it is missing. Raises OSError."""
+    """Remove a folder recursively; do nothing if it is missing. Raises OSError."""
     import shutil
 
     if path.exists():
@@ -154,7 +154,7 @@ def remove_folder(path: Path) -> None:
 
 
 def make_writable(path: Path) -> None:
-    """Let the owner change a folder: earlier versions of Notos wrote those of the store as 0555.
+    """Make a folder writable for its owner: earlier versions of Notos wrote store folders as 0555.
 
     Raises OSError.
     """
@@ -164,12 +164,12 @@ def make_writable(path: Path) -> None:
 
 
 def _opened(new: Path, mode: int) -> BinaryIO:
-    """Return the empty file `new`, open and locked; wait for another process that writes it."""
+    """Open, lock and empty the file `new`; wait while another process has it locked."""
     while True:
         handle = os.open(new, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, mode)
         try:
             _tolerant(fcntl.flock, handle, fcntl.LOCK_EX)
-            # The process before has renamed or removed what was opened here.
+            # The previous holder of the lock may have renamed or removed the opened file.
             with suppress(FileNotFoundError):
                 if os.path.samestat(os.fstat(handle), os.lstat(new)):
                     os.ftruncate(handle, 0)
@@ -189,7 +189,7 @@ def _sync(path: Path) -> None:
 
 
 def _tolerant(call: Callable[..., None], *arguments: int) -> None:
-    """Call `call`; a file system may lack it, as network shares do locks and the fsync of a folder."""
+    """Call `call`; ignore that the file system lacks it: some network shares have no locks or fsync."""
     try:
         call(*arguments)
     except OSError as error:

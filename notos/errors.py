@@ -1,22 +1,22 @@
-"""What can go wrong, as one family; it never prints and never exits, the tasks do that.
+"""The exceptions of Notos, one hierarchy. This module never prints and never exits; the tasks do that.
 
-NotosError              anything below: a message in one line, and a hint that says what to do
-├── ConfigError         a config, or one that it imports
-├── HostError           this host: its settings, a folder that cannot be written
-├── LockError           the packages asked for, and those that the archive or config.lock has
-├── FetchError          the network, the mirror, a download
-│   └── SignatureError  an index that is not signed by a key we ship, or does not match its hash
-├── PackageError        a .deb that cannot be read, or must not be
-├── ClosureError        a library, module or path that something needs and nothing provides
-├── StoreError          a tree that cannot be a store object
-├── ArchiveError        an entry that a cpio archive cannot hold
-├── KernelError         a kernel or module that cannot do what the machine needs
+NotosError              the base class: a message of one line, and a hint that says what to do
+├── ConfigError         invalid config, or invalid imported config
+├── HostError           a fault of this host: its settings, a folder that is not writable
+├── LockError           unresolvable packages, or an invalid config.lock
+├── FetchError          a failure of the network, the mirror or a download
+│   └── SignatureError  an index without a valid signature by a shipped key, or a wrong hash
+├── PackageError        an unreadable or invalid .deb
+├── ClosureError        a required library, module or path that nothing provides
+├── StoreError          an invalid store object or binary cache
+├── ArchiveError        an entry that the archive format cannot represent
+├── KernelError         a kernel or module that lacks what the machine needs
 ├── ScriptError         a script whose @markers@ and values do not match
-├── MachineError        a running machine that does not answer, or cannot do what it is asked
-│   ├── MachineLostError     one that panicked, ended, stands in a rescue shell, … while it was waited for
-│   ├── MachineTimeoutError  what was waited for did not come in time
-│   └── CommandError         a command in it ended otherwise than it should
-├── ToolError           a program that could not be run, or failed
+├── MachineError        a running machine that does not answer or cannot do the requested action
+│   ├── MachineLostError     the machine panicked, ended or entered a rescue shell during a wait
+│   ├── MachineTimeoutError  a wait exceeded its time limit
+│   └── CommandError         a command in the machine had an unexpected exit status
+├── ToolError           a program that could not be started, or failed
 └── UsageError          a command line with an unknown or missing part
 """
 
@@ -27,14 +27,14 @@ from typing import Self
 class NotosError(Exception):
     """A problem that the user can act on.
 
-    `message` says what is wrong and where, `hint` what to do next; both are plain text without
-    a trailing full stop or newline. An error whose cause is a value of the config has the path of its
-    keys: `keys` (("kernel", "modules", "tun"); the name of a list's item is the last), or else the
-    `package` that the config names somewhere. The task layer shows the error at that line.
+    `message` says what is wrong and where. `hint` says what to do next. Both are plain text without
+    a trailing full stop or newline. If a value of the config is the cause, `keys` is the path of its
+    keys, for example ("kernel", "modules", "tun"); a list item is named by its value. Alternatively,
+    `package` is a package that the config names. The task layer shows the error at that line.
     """
 
     parts: "tuple[NotosError, ...]" = ()
-    """The errors of which this one is the sum, each of a cause of its own; none for a single error."""
+    """The individual errors that this one combines; empty for a single error."""
 
     def __init__(
         self, message: str, *, hint: str = "", keys: tuple[str, ...] = (), package: str = ""
@@ -47,7 +47,7 @@ class NotosError(Exception):
 
     @classmethod
     def joined(cls, parts: "Iterable[NotosError]", message: str = "") -> Self:
-        """Return one error for all `parts`, whose messages `message` sums up."""
+        """Return one error that combines `parts`; `message` replaces their joined messages."""
         found = tuple(parts)
         hints = dict.fromkeys(each.hint for each in found if each.hint)
         whole = cls(message or "; ".join(each.message for each in found), hint="; ".join(hints))
@@ -59,43 +59,43 @@ class NotosError(Exception):
 
 
 class ConfigError(NotosError):
-    """A config, or one that it imports."""
+    """An invalid config, or an invalid imported config."""
 
 
 class HostError(NotosError):
-    """This host: its settings, a folder that cannot be written."""
+    """A fault of this host: its settings, a folder that is not writable."""
 
 
 class LockError(NotosError):
-    """The packages asked for, and those that the archive or config.lock has."""
+    """Unresolvable packages, or an invalid config.lock."""
 
 
 class FetchError(NotosError):
-    """The network, the mirror, a download."""
+    """A failure of the network, the mirror or a download."""
 
 
 class SignatureError(FetchError):
-    """An index that is not signed by a key we ship, or does not match its hash."""
+    """An index without a valid signature by a shipped key, or a file with a wrong hash."""
 
 
 class PackageError(NotosError):
-    """A .deb that cannot be read, or must not be."""
+    """An unreadable or invalid .deb."""
 
 
 class ClosureError(NotosError):
-    """A library, module or path that something needs and nothing provides."""
+    """A required library, module or path that nothing provides."""
 
 
 class StoreError(NotosError):
-    """A tree that cannot be a store object."""
+    """An invalid store object or binary cache."""
 
 
 class ArchiveError(NotosError):
-    """An entry that a cpio archive cannot hold."""
+    """An entry that the archive format cannot represent."""
 
 
 class KernelError(NotosError):
-    """A kernel or module that cannot do what the machine needs."""
+    """A kernel or module that lacks what the machine needs."""
 
 
 class ScriptError(NotosError):
@@ -103,23 +103,23 @@ class ScriptError(NotosError):
 
 
 class MachineError(NotosError):
-    """A running machine that does not answer, or cannot do what it is asked."""
+    """A running machine that does not answer or cannot do the requested action."""
 
 
 class MachineLostError(MachineError):
-    """A machine that panicked, ended, stands in a rescue shell, … while it was waited for."""
+    """A machine that panicked, ended or entered a rescue shell during a wait."""
 
 
 class MachineTimeoutError(MachineError):
-    """What was waited for did not come in time."""
+    """A wait that exceeded its time limit."""
 
 
 class CommandError(MachineError):
-    """A command in a machine ended otherwise than it should."""
+    """A command in a machine with an unexpected exit status."""
 
 
 class ToolError(NotosError):
-    """A program that could not be run, or failed."""
+    """A program that could not be started, or failed."""
 
 
 class UsageError(NotosError):
@@ -127,7 +127,7 @@ class UsageError(NotosError):
 
 
 def raise_all(found: Iterable[NotosError]) -> None:
-    """Raise the one error that `found` has, or all of them as one; nothing if there is none."""
+    """Raise the only error in `found`, or one error that combines all of them. Do nothing if it is empty."""
     errors = tuple(found)
     if len(errors) == 1:
         raise errors[0]

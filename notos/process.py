@@ -1,4 +1,4 @@
-"""Running programs: the one place where Notos starts a process and waits for it."""
+"""The only place where Notos starts a process and waits for it."""
 
 import ctypes
 import functools
@@ -18,10 +18,10 @@ from typing import Any, NoReturn
 from notos.errors import ToolError
 
 _PR_SET_PDEATHSIG = 1  # prctl(2)
-_PRCTL = ctypes.CDLL(None).prctl  # found here, for between fork and exec nothing may be loaded
+_PRCTL = ctypes.CDLL(None).prctl  # looked up here: nothing may be loaded between fork and exec
 _LAST_LINES = 12
-_PIECE = 1 << 16  # bytes that a pipe takes at once
-_TICK = 0.05  # seconds between two looks of who watches a command
+_PIECE = 1 << 16  # bytes; the capacity of a pipe
+_TICK = 0.05  # seconds between two calls of `watch`
 
 Running = subprocess.Popen[bytes]
 
@@ -34,11 +34,11 @@ def run(
     input: bytes | None = None,
     hint: str = "",
 ) -> bytes:
-    """Run `command` to its end and return what it printed on standard output.
+    """Run `command` to completion and return its standard output.
 
-    The child gets a process group of its own, killed with us and when we are interrupted. `env` is the
-    whole environment ({"PATH": "/nonexistent", "LC_ALL": "C"} by default: what a build runs must not
-    depend on the host's). Raises ToolError with the command to paste and its last lines of output.
+    The child gets its own process group, which is killed when this process ends or is interrupted. `env`
+    is the whole environment, by default {"PATH": "/nonexistent", "LC_ALL": "C"}: a build must not depend
+    on the host's. Raises ToolError with the command to paste and its last lines of output.
     """
     words = [os.fspath(word) for word in command]
     stdin = subprocess.PIPE if input is not None else subprocess.DEVNULL
@@ -47,22 +47,23 @@ def run(
         out, err = process.communicate(input)
     if process.returncode != 0:
         lines = (out + err).decode(errors="replace").strip().splitlines()[-_LAST_LINES:]
-        said = "\n".join(["", *("  | " + line for line in lines)]) if lines else ""
-        raise ToolError(f"{_status(process.returncode)} from: {shlex.join(words)}{said}", hint=hint)
+        output = "\n".join(["", *("  | " + line for line in lines)]) if lines else ""
+        raise ToolError(f"{_status(process.returncode)} from: {shlex.join(words)}{output}", hint=hint)
     return out
 
 
 def follow(
     command: Sequence[str | os.PathLike[str]],
     log: Path,
-    heard: Callable[[str], None],
+    on_line: Callable[[str], None],
     *,
     cwd: Path | None = None,
     env: Mapping[str, str] | None = None,
 ) -> int:
-    """Run `command` to its end, what it prints going to `log` and, line by line, to `heard`; its status.
+    """Run `command` to completion and return its exit status.
 
-    Otherwise as run(). Raises ToolError only when it cannot be started.
+    Its output goes to `log` and, line by line, to `on_line`. Otherwise as run(). Raises ToolError only if
+    the command cannot be started.
     """
     with (
         log.open("wb") as stream,
@@ -71,13 +72,13 @@ def follow(
         assert process.stdout is not None
         for line in process.stdout:
             stream.write(line)
-            heard(line.decode(errors="replace").rstrip("\n"))
+            on_line(line.decode(errors="replace").rstrip("\n"))
         return process.wait()
 
 
 @dataclass(frozen=True)
 class Ended:
-    """What became of a command."""
+    """The result of a command: exit status, standard output, standard error."""
 
     status: int
     out: bytes
@@ -91,15 +92,15 @@ def pour(
     env: Mapping[str, str] | None = None,
     watch: Callable[[], None] | None = None,
 ) -> Ended:
-    """Run `command` to its end with `pieces`, made one after the other, as its standard input.
+    """Run `command` to completion with `pieces`, generated one at a time, as its standard input.
 
-    A command that stops reading is left to say why. `watch` is called every so often; what it raises ends
-    the command. Otherwise as run(). Raises ToolError only when it cannot be started, and whatever making a
-    piece raises.
+    A command that stops reading may continue, so that its error message is not lost. `watch` is called
+    every 0.05 s; an exception from it kills the command. Otherwise as run(). Raises ToolError only if the
+    command cannot be started, and any exception from `pieces`.
     """
     pipes: dict[str, Any] = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
     with _started(command, env, **pipes) as process:
-        out, err = _converse(process, iter(pieces), watch)
+        out, err = _communicate(process, iter(pieces), watch)
         while True:
             try:
                 return Ended(process.wait(_TICK if watch else None), out, err.decode(errors="replace"))
@@ -108,22 +109,23 @@ def pour(
                 watch()
 
 
-def _converse(
+def _communicate(
     process: Running, pieces: Iterator[bytes], watch: Callable[[], None] | None
 ) -> tuple[bytes, bytes]:
-    """Feed a process and read what it says, until it has closed both its outputs.
+    """Write to a process and read from it until it has closed both outputs; return these.
 
-    No thread waits for their ends: others, as ssh's master, may hold them open when `watch` has had enough.
+    No thread blocks on the outputs: another process, for example the ssh master, may hold them open when
+    `watch` raises.
     """
     assert process.stdin and process.stdout and process.stderr
-    heard = {process.stdout: bytearray(), process.stderr: bytearray()}
+    received = {process.stdout: bytearray(), process.stderr: bytearray()}
     piece = memoryview(b"")
     os.set_blocking(process.stdin.fileno(), False)
     with selectors.DefaultSelector() as ready:
-        for each in heard:
+        for each in received:
             ready.register(each, selectors.EVENT_READ)
         ready.register(process.stdin, selectors.EVENT_WRITE)
-        while any(each in ready.get_map() for each in heard):
+        while any(each in ready.get_map() for each in received):
             for key, _ in ready.select(_TICK if watch else None):
                 if key.fileobj is process.stdin:
                     try:
@@ -134,19 +136,19 @@ def _converse(
                         ready.unregister(process.stdin)
                         process.stdin.close()
                 elif data := os.read(key.fd, _PIECE):
-                    heard[key.fileobj] += data  # type: ignore[index]
+                    received[key.fileobj] += data  # type: ignore[index]
                 else:
                     ready.unregister(key.fileobj)
             if watch:
                 watch()
-    return bytes(heard[process.stdout]), bytes(heard[process.stderr])
+    return bytes(received[process.stdout]), bytes(received[process.stderr])
 
 
 @contextmanager
 def meanwhile(
     command: Sequence[str], log: Path, *, env: Mapping[str, str] | None = None
 ) -> Iterator[Running]:
-    """Have `command` run while the block does, what it prints going to `log`; kill it then."""
+    """Run `command` during the with block, with its output in `log`; end it afterwards."""
     with log.open("wb") as stream:
         process = start(command, env, stdout=stream, stderr=stream)
         try:
@@ -160,14 +162,14 @@ def meanwhile(
 
 
 def at_terminal(command: Sequence[str]) -> int:
-    """Run `command` with our terminal and environment, for somebody to use; its status."""
+    """Run `command` interactively, with this process' terminal and environment; return its exit status."""
     return subprocess.run(command, check=False).returncode
 
 
 def become(command: Sequence[str]) -> NoReturn:
-    """Run `command` in place of this process. Raises OSError.
+    """Replace this process by `command` (execve(2)). Raises OSError.
 
-    Python ignores SIGPIPE, and a program inherits that by execve(2).
+    Python ignores SIGPIPE, and execve would pass that on, so the default action is restored.
     """
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     sys.stdout.flush()
@@ -178,7 +180,7 @@ def become(command: Sequence[str]) -> NoReturn:
 def _started(
     command: Sequence[str | os.PathLike[str]], env: Mapping[str, str] | None, hint: str = "", **how: Any
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """The process, killed with all its children if what is done meanwhile does not come to its end."""
+    """Start a process; kill it with all its children if the with block raises."""
     process = _start(command, env, hint, **how)
     try:
         yield process
@@ -199,16 +201,19 @@ def start(
     outlive: bool = False,
     **how: Any,
 ) -> Running:
-    """Start `command`, for a caller who ends it by kill(); `how` goes to Popen. Raises ToolError.
+    """Start `command`; the caller ends it by kill(). `how` is passed to Popen. Raises ToolError.
 
-    Unless it may `outlive` us it is killed when this process ends, whatever becomes of the caller's thread.
+    Unless `outlive` is set, the command is killed when this process ends, not when the caller's thread ends.
     """
     return _starter(os.getpid()).submit(_start, command, env, outlive=outlive, **how).result()
 
 
 @functools.cache
 def _starter(process: int) -> ThreadPoolExecutor:
-    """A thread of this process': what a thread has started is killed when that thread ends (prctl(2))."""
+    """Return the thread that starts commands for `process`, which must be this one.
+
+    A parent-death signal is sent when the thread that started the child ends (prctl(2)).
+    """
     return ThreadPoolExecutor(1, thread_name_prefix=f"starter of {process}")
 
 
@@ -236,8 +241,8 @@ def _start(
 
 
 def kill(process: Running) -> None:
-    """End a process that this module has started, with all its children, and wait for it."""
-    with suppress(ProcessLookupError):  # it has ended by itself
+    """Kill a process that this module has started, with all its children, and wait for it."""
+    with suppress(ProcessLookupError):  # already ended
         os.killpg(process.pid, signal.SIGKILL)
     process.wait()
 

@@ -19,7 +19,7 @@ memory=@memory@
 leastMemory=@leastMemory@
 cpus=@cpus@
 accel=@accel@
-# The options of QEMU's machine type, and how it attaches drives and devices (notos/outputs/qemu/machine_type.py).
+# The options of QEMU's machine type, and how it attaches drives and devices (notos/outputs/qemu/devices.py).
 machine=@machine@
 rootDrive=@rootDrive@
 rootDevice=@rootDevice@
@@ -36,7 +36,15 @@ kernelParams=@kernelParams@
 emulatedParams=@emulatedParams@
 aloneParams=@aloneParams@
 longest=@longest@
+# The processor (-cpu) where it is emulated, and the words of /proc/cpuinfo one of which KVM needs.
+emulatedCpu=@emulatedCpu@
+kvmFlags=@kvmFlags@
+# The tree of programs with QEMU, the loader and the libraries by which QEMU runs, and in the tree QEMU and its data.
 qemuTree=@qemuTree@
+qemuLoader=@qemuLoader@
+qemuLibraries=@qemuLibraries@
+qemuProgram=@qemuProgram@
+qemuData=@qemuData@
 # The command that builds, the one that logs in, and the port of 127.0.0.1 to which it connects.
 build=@build@
 login=@login@
@@ -147,7 +155,7 @@ elif [ ! -r /dev/kvm ] || [ ! -w /dev/kvm ]; then
 fi
 if [ "$accel" = auto ]; then
 	accel=kvm
-	grep -qwE 'vmx|svm' /proc/cpuinfo || why='this processor has no vmx or svm'
+	grep -qwE "$(echo "$kvmFlags" | sed 's/ or /|/g')" /proc/cpuinfo || why="this processor has no $kvmFlags"
 	if [ -n "$why" ]; then
 		accel=tcg
 		slow="; emulating the processor, which is slow: $why"
@@ -159,9 +167,8 @@ kernel=$folder/vmlinuz
 case $accel in
 kvm) cpu=host ;;
 tcg)
-	# What takes longest to emulate: copying byte by byte, page tables of five levels, saving registers of
-	# 256 bits, and the kernel unpacking itself.
-	cpu=max,-erms,-fsrm,-la57,-xsave
+	# The kernel unpacking itself takes long to emulate.
+	cpu=$emulatedCpu
 	kernelParams="$kernelParams${emulatedParams:+ $emulatedParams}"
 	[ "$cpus" != 1 ] || kernelParams="$kernelParams${aloneParams:+ $aloneParams}"
 	# Entered directly a kernel knows of no screen: its real-mode code would have set one up.
@@ -266,7 +273,7 @@ length=$(printf %s "$append" | wc -c)
 	fail "the kernel's command line has $length bytes, and $longest is the most; shorten KERNEL_PARAMS${KERNEL_PARAMS:+ or} kernel_params in the config"
 
 if [ -z "${QEMU-}" ]; then
-	qemu=$qemuTree/usr/bin/qemu-system-x86_64
+	qemu=$qemuTree/$qemuProgram
 	[ -x "$qemu" ] || fail "$qemu is missing; run $build, or set QEMU"
 fi
 
@@ -301,6 +308,8 @@ if [ -z "${QUIET-}" ]; then
 fi
 
 [ -z "${QEMU-}" ] || exec "$QEMU" "$@"
-export QEMU_MODULE_DIR="$qemuTree/usr/lib/x86_64-linux-gnu/qemu"
-exec "$qemuTree/usr/lib64/ld-linux-x86-64.so.2" --library-path "$qemuTree/usr/lib/x86_64-linux-gnu" \
-	"$qemu" -L "$qemuTree/usr/share/qemu" -L "$qemuTree/usr/share/seabios" "$@"
+for each in $qemuData; do
+	set -- -L "$qemuTree/$each" "$@"
+done
+export QEMU_MODULE_DIR="$qemuLibraries/qemu"
+exec "$qemuLoader" --library-path "$qemuLibraries" "$qemu" "$@"

@@ -6,7 +6,7 @@ from pathlib import Path
 from doit import get_var
 from doit.exceptions import InvalidDodoFile
 
-from notos import loader
+from notos import architecture, loader
 from notos.cache import Cache
 from notos.config import host_settings
 from notos.config.model import Machine
@@ -45,6 +45,7 @@ try:
     # Nothing in them changes an output, so no task depends on them.
     HOST = host_settings.load()
     CACHE = Cache.default()
+    BUILD = architecture.host()  # of the programs that the build runs
 except NotosError as error:
     raise _BrokenConfigError(str(error)) from None
 

@@ -2,6 +2,7 @@
 
 The config, and any other tree of frozen dataclasses, reaches actions as a view. While a task runs, each
 field that is read is recorded by its path ("vm.memory"), with its value; lists and maps count as a whole.
+A dataclass that is an attribute of a class counts as a field (Machine.target).
 A value that is computed of many fields is an input by itself if its function is `recorded`.
 
 At all other times, as when tasks are declared, a view gives the present values and records nothing. It
@@ -138,7 +139,7 @@ def plain(value: Any) -> Json:
         return {each.name: plain(getattr(value, each.name)) for each in fields(value)}
     if hasattr(value, "_asdict"):  # a named tuple
         return plain(value._asdict())
-    if isinstance(value, FunctionType):
+    if isinstance(value, FunctionType) and value.__qualname__.isidentifier():  # of a module
         return f"{value.__module__}.{value.__qualname__}"
     if isinstance(value, Mapping):
         return {str(key): plain(each) for key, each in value.items()}
@@ -256,7 +257,7 @@ def _class(cls: Any) -> type:
     names = tuple(each.name for each in fields(cls))
 
     def get(self: Any, name: str) -> Any:
-        if name in names:
+        if name in names or _is_struct(getattr(cls, name, None)):
             return _read(self, name)
         if name == "__dict__":
             return {each: _read(self, each) for each in names}

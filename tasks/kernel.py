@@ -94,7 +94,7 @@ def _check_named(opened: "Modules") -> None:
 
     more = ""
     if MACHINE.kernel.source is None and "cloud" in MACHINE.kernel.package:
-        more = "kernel.package: linux-image-amd64 has more modules"
+        more = f"kernel.package: {MACHINE.target.general_kernel_package} has more modules"
     errors.raise_all(
         opened.unknown(name, more, keys=("kernel", key, name))
         for key, names in (

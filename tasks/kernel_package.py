@@ -48,7 +48,7 @@ def fetch() -> None:
     from notos.kernel import package as kernel_package
     from notos.kernel.modules import Modules
 
-    tree = kernel_package.shape(unpack(sets.debs(contents.KERNEL, CACHE)))
+    tree = kernel_package.shape(unpack(sets.debs(contents.KERNEL, CACHE)), MACHINE.target)
     project.add("kernel", f"linux-{kernel_package.version(Modules(tree).release)}", tree)
 
 
@@ -67,7 +67,7 @@ def put(vmlinuz: str, vmlinux: str) -> None:
 
     packed = (project.STORE.location(project.get("kernel")) / "vmlinuz").read_bytes()
     write_if_changed(vmlinuz, packed)
-    write_if_changed(vmlinux, elf.uncompressed(packed) or b"")
+    write_if_changed(vmlinux, elf.uncompressed(packed, MACHINE.target) or b"")
 
 
 def menuconfig(_config: str) -> None:

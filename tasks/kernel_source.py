@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from notos.kernel.kbuild import Kbuild
     from notos.kernel.kconfig import Request
 
-BASES = ("tinyconfig", "defconfig", "x86_64_defconfig")  # of the kernel's own; else it is a file
 SOURCE = build("kernel-source.json")
 OUTPUT = build("kernel")
 LOG = build("kernel.log")
@@ -31,7 +30,7 @@ EDITED = ["kernel:fetch"]
 def tasks(config: str, vmlinuz: str, vmlinux: str) -> Iterator[Task]:
     """The three steps; `config`, `vmlinuz` and `vmlinux` are what the last two make."""
     archive = [sets.path(contents.SOURCE)] if MACHINE.kernel.source and MACHINE.kernel.source.package else []
-    base = [] if MACHINE.kernel.base in BASES else [MACHINE.kernel.base]
+    base = [] if _is_own_base() else [MACHINE.kernel.base]
     yield {
         "name": "fetch",
         "doc": "unpack the kernel's source, and patch it",
@@ -97,6 +96,7 @@ def _kbuild() -> "Kbuild":
         output=Path(OUTPUT).absolute(),
         ccache=CACHE.ccache,
         build=HOST.build(MACHINE.build, gives),
+        target=MACHINE.target,
         signing_key=Path(MACHINE.kernel.signing_key) if MACHINE.kernel.signing_key else None,
     )
 
@@ -148,8 +148,13 @@ def _read(path: str) -> str:
         ) from None
 
 
+def _is_own_base() -> bool:
+    """Return True if the configuration starts from one of the kernel's own; else from a file."""
+    return MACHINE.kernel.base in ("tinyconfig", "defconfig", *MACHINE.target.defconfigs)
+
+
 def _resolved(asked: "list[Request]") -> str:
-    base = MACHINE.kernel.base if MACHINE.kernel.base in BASES else Path(MACHINE.kernel.base).read_bytes()
+    base = MACHINE.kernel.base if _is_own_base() else Path(MACHINE.kernel.base).read_bytes()
     return _kbuild().resolve(base, [str(each) for each in asked])
 
 
@@ -163,7 +168,8 @@ def configure(config: str) -> None:
     symbols = kconfig.symbols(text)
     source = CACHE.source(_key())
     if problems := kconfig.unmet(asked, symbols):
-        raise kconfig.explained(problems, source, symbols, hint="change kernel.options or the fragments")
+        hint = "change kernel.options or the fragments"
+        raise kconfig.explained(problems, source, symbols, MACHINE.target, hint=hint)
     if lacking := requirements.lacking(symbols, FEATURES.requirements):
         said = {each.symbol: each.where for each in asked}
         problems = [Request(each.symbol, "y", said.get(each.symbol, ""), each.why) for each in lacking]
@@ -171,6 +177,7 @@ def configure(config: str) -> None:
             problems,
             source,
             symbols,
+            MACHINE.target,
             hint=f"{own('kernel')}/*.config have what machines need; add them to kernel.fragments",
         )
     requirements.check_signed(symbols)

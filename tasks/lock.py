@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from notos.lock.request import Request
 from notos.system import contents
 from tasks import reporter, sets
-from tasks.config import CACHE, FEATURES, HOST, LOCK, MACHINE
+from tasks.config import BUILD, CACHE, FEATURES, HOST, LOCK, MACHINE
 from tasks.graph import Task, action
 from tasks.inputs import recorded
 from tasks.session import asked_for
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 @recorded
 def requests() -> dict[str, dict[str, Request]]:
     """What config.lock must cover."""
-    return contents.requests(MACHINE, FEATURES)
+    return contents.requests(MACHINE, FEATURES, BUILD)
 
 
 def task_lock() -> Task:
@@ -46,7 +46,7 @@ def choose() -> None:
     from notos.lock.resolve import resolve
 
     old = lockfile.read(Path(LOCK))
-    archive = Archive(MACHINE.debian, CACHE, progress=_show, where=_mirrors)
+    archive = Archive(MACHINE.debian, CACHE, MACHINE.target, progress=_show, where=_mirrors)
     new = resolve(
         requests(),
         suite=MACHINE.debian.suite,

@@ -46,8 +46,8 @@ def relocate() -> None:
 
     packages = unpack(sets.debs(contents.INITRD, CACHE, initrd_packages()))
     name = extra_utils.NAME
-    obj = project.add("extra-utils", name, extra_utils.relocate(packages, placeholder(name)))
-    extra_utils.prove(project.STORE.location(obj), obj.path)
+    obj = project.add("extra-utils", name, extra_utils.relocate(packages, placeholder(name), MACHINE.target))
+    extra_utils.prove(project.STORE.location(obj), obj.path, MACHINE.target)
 
 
 def task_stage1() -> Task:

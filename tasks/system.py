@@ -35,7 +35,8 @@ def lay_out() -> None:
     from notos.system import system_path
 
     debs = sets.debs(contents.SYSTEM, CACHE, packages())
-    project.add("system-path", system_path.NAME, system_path.build(debs, keep=MACHINE.system.keep))
+    tree = system_path.build(debs, MACHINE.target, keep=MACHINE.system.keep)
+    project.add("system-path", system_path.NAME, tree)
 
 
 def task_toplevel() -> Task:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from notos.system import contents
 from tasks import sets
-from tasks.config import CACHE, MACHINE, build
+from tasks.config import BUILD, CACHE, MACHINE, build
 from tasks.graph import Task, action
 from tasks.targets import write_if_changed
 from tasks.uptodate import Present
@@ -42,10 +42,10 @@ def unpack(name: str, set_name: str) -> None:
     """Unpack a tree unless the cache has it."""
     from notos.toolchain import tools_tree
 
-    packages = contents.TOOLS[set_name]
+    packages = contents.tool_packages(set_name, MACHINE.target, BUILD)
     keep = contents.KEEP.get(set_name, ())
     key = tools_tree.key(sets.hashes(set_name).values(), packages, keep)
-    tools_tree.ensure(CACHE, key, sets.debs(set_name, CACHE, packages), keep)
+    tools_tree.ensure(CACHE, key, BUILD, sets.debs(set_name, CACHE, packages), keep)
     write_if_changed(target(name), json.dumps({"key": key}).encode())
 
 
@@ -63,7 +63,7 @@ def tree(name: str) -> "ToolsTree":
     """The tools `name`, once their task has run."""
     from notos.toolchain.tools_tree import ToolsTree
 
-    return ToolsTree(root(name))
+    return ToolsTree(root(name), BUILD)
 
 
 def command(name: str, program: str) -> list[str]:

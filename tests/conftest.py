@@ -14,7 +14,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from benchmarks.scene import COPIED
-from notos import loader
+from notos import architecture, loader
 from notos.cache import Cache
 from notos.debian.archive import Archive
 from notos.process import run
@@ -73,7 +73,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def tools_tree() -> ToolsTree:
     """Real programs of Debian's, to judge ours by; their lock is kept in build/."""
     debian = loader.load(ROOT / "config.yaml").machine.debian
-    return peers.tree(PEERS, Archive(debian, Cache.default()), ROOT / "build/tests/tools.lock")
+    return peers.tree(
+        PEERS, Archive(debian, Cache.default(), architecture.host()), ROOT / "build/tests/tools.lock"
+    )
 
 
 @pytest.fixture(scope="session")
@@ -175,4 +177,4 @@ def kernel_tools(built: Project) -> ToolsTree:
     """What compiles kernels."""
     built.doit("config=examples/fast.yaml", "tools:kernel")
     key = json.loads((built.root / "build/fast/tools/kernel.json").read_bytes())["key"]
-    return ToolsTree(Cache.default().tools(key))
+    return ToolsTree(Cache.default().tools(key), architecture.host())

@@ -11,12 +11,13 @@ import tarfile
 from collections.abc import Mapping
 from pathlib import Path
 
+from notos.architecture import AMD64
 from notos.features import registry
 from notos.formats import shared_libraries
 from notos.formats.tree import Tree
 from notos.kernel import requirements
 from notos.system import contents
-from notos.toolchain.tools_tree import LOADER, ToolsTree
+from notos.toolchain.tools_tree import ToolsTree
 from tests.elf_builder import elf
 from tests.every_machine import every_machine
 from tests.signed_archive import Deb
@@ -28,11 +29,11 @@ REAL = {
     "kmod": "usr/bin/kmod",
     "openssh-client": "usr/bin/ssh-keygen",
 }
-OF_LIBC = ("libc.so.6", "libresolv.so.2", "libm.so.6", "ld-linux-x86-64.so.2")
+OF_LIBC = ("libc.so.6", "libresolv.so.2", "libm.so.6", AMD64.loader_name)
 OTHERS = "libc6, libothers"
 RELEASE = "6.1.2+made-up"
 MODULES = ("virtio_rng", "tun", "dummy")
-LIB = "usr/lib/x86_64-linux-gnu"
+LIB = AMD64.libraries
 
 PATCH = b"""#!/bin/sh
 cat /source/Makefile /patch >/source/.new
@@ -75,10 +76,10 @@ esac
 def debs(tree: ToolsTree) -> list[Deb]:
     """All packages that a machine may name; `tree` has the programs of the packages REAL."""
     root = tree.root
-    libc: dict[str, bytes | str] = {LOADER: _read(root / LOADER)}
+    libc: dict[str, bytes | str] = {f"usr{AMD64.loader}": _read(tree.loader)}
     others: dict[str, bytes | str] = {}
     programs = Tree.from_directory(root)
-    for soname, path in shared_libraries.closure(programs, REAL.values()).items():
+    for soname, path in shared_libraries.closure(programs, REAL.values(), AMD64).items():
         into = libc if soname in OF_LIBC else others
         into.setdefault(f"{LIB}/{soname}", _read(root / path))
     busybox = (root / "usr/bin/busybox").read_bytes()

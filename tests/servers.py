@@ -1,4 +1,4 @@
-"""What a team's machines share: a cache over HTTP, and hosts that compile. Real ones, on loopback."""
+"""Real servers on the loopback interface: an HTTP cache, and hosts that compile."""
 
 import socket
 import subprocess
@@ -54,13 +54,13 @@ class HttpCache:
         return f"http://127.0.0.1:{self.port}"
 
     def count(self, method: str, status: str) -> int:
-        """How many requests were answered so."""
+        """Return the number of requests with this method and status."""
         return len(self.requests(method, status))
 
     def requests(self, method: str, status: str) -> list[str]:
-        """The lines of the log that tell of them.
+        """Return the lines of the log with this method and status.
 
-        nginx writes a line after its answer: all earlier ones stand before that of a question of ours.
+        nginx writes a line after its answer. The line of a marker request follows those of earlier requests.
         """
         asked = f"/asked-{time.monotonic_ns()}"
         with suppress(urllib.error.HTTPError), urllib.request.urlopen(f"{self.url}{asked}", timeout=60):
@@ -74,7 +74,7 @@ class HttpCache:
 
 @contextmanager
 def http_cache(folder: Path, tool: Callable[[str], list[str]]) -> Iterator[HttpCache]:
-    """A cache server that keeps what it gets in `folder`."""
+    """Yield a cache server that keeps uploaded files in `folder`."""
     import getpass
 
     (folder / "kept").mkdir(parents=True)
@@ -100,7 +100,7 @@ class Compilers:
 
 @contextmanager
 def distccd(folder: Path, tools: ToolsTree) -> Iterator[Compilers]:
-    """A host that compiles, with the compiler of the tools tree `tools`."""
+    """Yield a host that compiles, with the compiler of the tools tree `tools`."""
     folder.mkdir(parents=True)
     host = Compilers(free_port(), folder / "log")
     sandbox = Sandbox(tools, writable={"/log": folder}, network=True)

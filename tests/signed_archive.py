@@ -52,7 +52,7 @@ class Deb:
         return "".join(f"{key}: {value}\n" for key, value in fields.items() if value)
 
     def build(self) -> bytes:
-        """The .deb (deb(5)): an ar archive of three members."""
+        """Return the .deb (deb(5)): an ar archive of three members."""
         members = {
             "debian-binary": b"2.0\n",
             "control.tar.xz": _tar({"control": self.control().encode()}),
@@ -155,7 +155,7 @@ class Server:
         return Debian(suite=SuiteName(SUITE), mirror=Url(f"{self.url}/debian"))
 
     def asked(self, end: str) -> list[str | None]:
-        """The Range of each request for a path with this end."""
+        """Return the Range of each request for a path with this end."""
         return [ranges for path, ranges in self.requests if path.endswith(end)]
 
     def download(self, path: str, data: bytes) -> Download:
@@ -242,7 +242,7 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 def stamp(moment: datetime) -> str:
-    """A date as a Release has it."""
+    """Return a date in the format of a Release."""
     return moment.strftime("%a, %d %b %Y %H:%M:%S UTC")
 
 

@@ -119,7 +119,7 @@ with atomic.file(folder / "file") as out:
 
 
 def test_two_writers_take_turns(tmp_path: Path) -> None:
-    """Each writes its content in many pieces; readers only ever see one of the whole ones."""
+    """Each writer writes many pieces; readers see only complete files."""
     code = """
 import sys
 for _ in range(60):

@@ -1,4 +1,4 @@
-"""The benchmarks' own machinery: the clock, the table, and what is told when it cannot go on."""
+"""Tests of the benchmark framework: the clock, the table, the command line."""
 
 import json
 import subprocess
@@ -44,8 +44,8 @@ def test_the_clock_counts_time_and_memory() -> None:
     assert idle.seconds >= 0.2
     assert 100 < large.memory < 200
     assert idle.memory < large.memory
-    with pytest.raises(RuntimeError, match="failed with 3: told"):
-        measure.run([sys.executable, "-c", "print('told'); raise SystemExit(3)"])
+    with pytest.raises(RuntimeError, match="failed with 3: oops"):
+        measure.run([sys.executable, "-c", "print('oops'); raise SystemExit(3)"])
 
 
 def test_every_benchmark_says_what_it_measures() -> None:
@@ -54,16 +54,16 @@ def test_every_benchmark_says_what_it_measures() -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "message"),
     [
-        (["--only", "such"], "nothing is called such; there are cold, "),
+        (["--only", "such"], "no benchmark matches such; choose from cold, "),
         (["--against", "none.json"], "cannot compare with none.json: "),
     ],
 )
-def test_what_cannot_be_is_told_at_once(words: list[str], said: str) -> None:
+def test_invalid_arguments_are_an_error(words: list[str], message: str) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "benchmarks", *words], cwd=ROOT, capture_output=True, text=True, check=False
     )
     assert done.returncode == 1
-    assert done.stderr.startswith(said)
+    assert done.stderr.startswith(message)
     assert "Traceback" not in done.stderr

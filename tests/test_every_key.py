@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 import yaml
 
-from notos import loader
+from notos import architecture, loader
 from notos.cache import Cache
 from notos.config import shapes
 from notos.config.host_settings import HostSettings
@@ -297,9 +297,8 @@ class World:
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     folder = tmp_path_factory.mktemp("every-key")
     debian = loader.load(ROOT / "config.yaml").machine.debian
-    programs = peers.tree(
-        made_up_machine.REAL, Archive(debian, Cache.default()), ROOT / "build/tests/every-key.lock"
-    )
+    real = Archive(debian, Cache.default(), architecture.host())
+    programs = peers.tree(made_up_machine.REAL, real, ROOT / "build/tests/every-key.lock")
     archive = SignedArchive(folder / "archive")
     debs = made_up_machine.debs(programs)
     for suite in (SUITE, "forky"):

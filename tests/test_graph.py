@@ -468,8 +468,8 @@ def test_errors_that_a_config_causes_have_its_line(project: Project) -> None:
 
     both = failed("imports: [below.yaml]\nservices: {web: {run: x, packages: [nginx-server]}}")
     assert both == [
-        "lock: below.yaml:3: trixie has no package busibox (asked for by system): did you mean busybox?",
-        "other.yaml:3: trixie has no package nginx-server (asked for by system): did you mean nginx?",
+        "lock: below.yaml:3: trixie has no package busibox (requested by system): did you mean busybox?",
+        "other.yaml:3: trixie has no package nginx-server (requested by system): did you mean nginx?",
     ]
     both = failed("kernel: {modules: [virtio_rgn, virtio-blk], system_modules: [tunn]}")
     assert [line.partition(" has no ")[2][:17] for line in both] == ["module virtio_rgn", "module tunn: did "]

@@ -69,7 +69,7 @@ def test_the_layout_has_each_package() -> None:
 
 
 def test_the_hook_is_what_developers_and_ci_run() -> None:
-    """The suites of .ci/run depend on the same task."""
+    """Also the suites of .ci/run depend on the task check."""
     parsed = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text())
     (repository,) = parsed["repos"]
     (hook,) = repository["hooks"]

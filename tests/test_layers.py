@@ -1,4 +1,4 @@
-"""What import-linter does not check of the modules of notos/: their first line, and where their tests are.
+"""Rules for the modules of notos/ that import-linter does not check: their docstrings and tests.
 
 The layers are contracts in pyproject.toml, which `./doit check` proves.
 """
@@ -39,7 +39,7 @@ def test_every_module_says_what_it_is(path: Path) -> None:
 
 @pytest.mark.parametrize("path", [each for each in MODULES if each.name != "__init__.py"], ids=name)
 def test_every_module_has_tests(path: Path) -> None:
-    """In a test module of its name, or in one that the docstring of its package names."""
+    """They are in a test module of the same name, or in one that the package's docstring names."""
     own = ROOT / "tests" / path.relative_to(ROOT / "notos").with_name(f"test_{path.name}")
     others = [tests for module, tests in named(path.parent) if module == path.stem]
     assert own.exists() != bool(others), "either a test module of this name, or a line in the package"

@@ -75,7 +75,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Installed:
 
 @pytest.fixture(scope="module")
 def web(installed: Installed) -> Path:
-    """A new project, built."""
+    """Return a new project, built."""
     done = installed.call("new", "web")
     assert done.returncode == 0, done.stderr
     folder = installed.root / "web"
@@ -184,20 +184,20 @@ def test_a_failing_test_is_told_by_the_status(installed: Installed, web: Path) -
 
 
 MISTAKES = [
-    (["new"], "new DIR", "missing: the folder of the project: for example notos new web"),
+    (["new"], "new DIR", "missing argument: the folder of the project: for example notos new web"),
     (["new", "--frob", "x"], "", "unknown option of new: --frob"),
-    (["new", "a", "b"], "", "new wants one folder"),
+    (["new", "a", "b"], "", "new takes one folder"),
     (["new", "web"], "", "web is not empty: name a new folder"),
     (["new", "/dev/null/x"], "", "cannot write /dev/null/x: Not a directory"),
-    (["-c", "none.yaml", "build", "--help"], "", "no file none.yaml"),
+    (["-c", "none.yaml", "build", "--help"], "", "no such file: none.yaml"),
     (["help", "frob"], "", "unknown task: frob: notos list shows the tasks"),
     (["build"], "", "no config.yaml in "),
-    (["-c", "none.yaml", "build"], "", "no file none.yaml"),
-    (["-c"], "", "-c wants a file"),
-    (["build", "--config"], "", "--config wants a file"),
-    (["-c", "a", "build", "--config", "b"], "", "two configs are named"),
-    (["-c", "a", "-c", "b", "build"], "", "two configs are named"),
-    (["--config=", "build"], "", "the config has no name"),
+    (["-c", "none.yaml", "build"], "", "no such file: none.yaml"),
+    (["-c"], "", "no file name after -c"),
+    (["build", "--config"], "", "no file name after --config"),
+    (["-c", "a", "build", "--config", "b"], "", "more than one config: a, b"),
+    (["-c", "a", "-c", "b", "build"], "", "more than one config: a, b"),
+    (["--config=", "build"], "", "the name of the config is empty"),
 ]
 
 
@@ -244,7 +244,7 @@ def _markers(path: Path) -> str:
 
 
 def test_a_fresh_repository_is_taken(tmp_path: Path) -> None:
-    """What a hosting service puts into a new one stays as it is."""
+    """The files that a hosting service creates stay unchanged."""
     (tmp_path / ".git").mkdir()
     (tmp_path / "README.md").write_text("# mine\n")
     (tmp_path / "LICENSE").write_text("free\n")
@@ -316,7 +316,7 @@ def test_a_folder_that_was_removed(tmp_path: Path) -> None:
     )
     assert (done.returncode, done.stderr) == (
         3,
-        "ERROR: the current folder was removed: change to another one with cd\n",
+        "ERROR: the current directory was removed: change to another one: cd DIR\n",
     )
 
 
@@ -360,7 +360,7 @@ def test_an_empty_folder_is_taken(tmp_path: Path) -> None:
 
 
 def test_which_project(tmp_path: Path) -> None:
-    """The nearest folder above the config, or above the caller."""
+    """It is the nearest folder above the config, or above the caller."""
     deep = tmp_path / "a/b/c"
     deep.mkdir(parents=True)
     (tmp_path / "a/config.yaml").write_text("")
@@ -378,7 +378,7 @@ def test_which_project(tmp_path: Path) -> None:
         assert project(named, caller).resolve() == wanted
     with pytest.raises(UsageError, match=r"no config\.yaml in"):
         project("", alone)
-    with pytest.raises(UsageError, match="no file none"):
+    with pytest.raises(UsageError, match="no such file: none"):
         project("none.yaml", alone)
 
 

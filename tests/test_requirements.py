@@ -62,7 +62,7 @@ def test_the_bounds_of_doit_are_those_of_the_check() -> None:
 @pytest.mark.parametrize("module", ["tasks", "notos"])
 @pytest.mark.parametrize("version", [(0, 36, 0), (0, 38, 0), (1, 37, 0)])
 def test_another_doit_is_one_line(tmp_path: Path, module: str, version: tuple[int, ...]) -> None:
-    """A stand-in that has nothing but its version."""
+    """Use a stand-in for doit that has only a version."""
     (tmp_path / "doit").mkdir()
     (tmp_path / "doit/__init__.py").write_text(f"__version__ = {version}\n")
     done = subprocess.run(

@@ -45,7 +45,7 @@ def trees(draw: st.DrawFn) -> Tree:
 
 
 def backwards(tree: Tree) -> Tree:
-    """The same tree, put together from its end."""
+    """Return the same tree, with its entries added in reverse order."""
     again = Tree()
     for path, entry in reversed(list(tree.items())):
         again.add(path, entry)
@@ -53,12 +53,12 @@ def backwards(tree: Tree) -> Tree:
 
 
 def described(tree: Tree) -> dict[str, tuple[object, ...]]:
-    """What a tree holds, comparable."""
+    """Return the contents of a tree as comparable values."""
     return {path: _described(entry) for path, entry in tree.items()}
 
 
 def unpacked(root: Path) -> dict[str, tuple[object, ...]]:
-    """What lies below `root`, as `described` says it."""
+    """Return the contents of the folder `root` as comparable values."""
     return described(Tree.from_directory(root))
 
 
@@ -72,7 +72,7 @@ def inodes(root: Path, tree: Tree) -> dict[int, set[str]]:
 
 
 def modes(root: Path) -> set[int]:
-    """The permission bits of all files and folders below `root`, links aside."""
+    """Return the permission bits of all files and folders below `root`, except links."""
     return {stat.S_IMODE(os.lstat(path).st_mode) for path in root.rglob("*") if not path.is_symlink()}
 
 

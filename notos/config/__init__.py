@@ -17,7 +17,7 @@ schema                 docs/config.schema.json and the tables of docs/configurat
 
 Modules without a test module of their own name are tested by
 
-    tests/config/test_loader.py: model, types, shapes, reader, scalars, checks, conf_files
+    tests/config/test_loader.py: model, types, shapes, reader, scalars, checks
     tests/config/test_yaml_source.py: composer, yaml_mistake
     tests/config/test_suggestions.py: fitting, samples, foreign_keys
     tests/debian/test_mirror.py: host_settings

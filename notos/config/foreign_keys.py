@@ -5,6 +5,8 @@ Keys are in lower case with underscores; reader.py converts a key to this form b
 
 from collections.abc import Mapping
 
+from notos.config.model import Machine
+
 _ACCOUNTS = (
     "accounts are declared in a file of sysusers.d: "
     "etc: {sysusers.d/NAME.conf: {text: 'u NAME - \"\" /home/NAME /bin/sh'}}"
@@ -20,7 +22,7 @@ _PASSWORD = "password login is not supported; write ssh: {authorized_keys: [ssh-
 _DRIVES = "one drive holds all persistent data: write disk: 10G"
 _ROOT = "services run as root; the run script can change the user: exec chpst -u USER PROGRAM"
 _ORDER = "all services start at once; a run script can wait for another service: sv check NAME || exit 1"
-_AMD64 = "machines are x86-64; leave it out"
+_ARCHITECTURE = f"machines are {Machine.target.title}; leave it out"
 _ALWAYS = "runit restarts a service whenever it ends; leave it out"
 _DEBIAN = "packages come from Debian: write debian: {suite: trixie}"
 _VERSION = "leave it out; the versions of packages are in the lock beside the config"
@@ -42,7 +44,7 @@ _TOP: Mapping[str, str] = {
     **_each(_ENVIRONMENT, "environment env env_file variables"),
     **_each(_PASSWORD, "password passwords root_password rootpw ssh_pwauth"),
     **_each(_DRIVES, "volumes volume mounts mount file_systems filesystems fstab disks drive storage size"),
-    **_each(_AMD64, "arch architecture architectures platform system_type"),
+    **_each(_ARCHITECTURE, "arch architecture architectures platform system_type"),
     **_each(_ALWAYS, "restart"),
     **_each(_ORDER, "depends_on"),
     **_each(_DEBIAN, "distribution distro release image base from base_image repositories apt sources os"),
@@ -125,7 +127,10 @@ _INNER: Mapping[str, Mapping[str, str]] = {
             "write kernel_params: [quiet] at the top of the config", "params cmdline command_line append"
         ),
         **_each("write options: {EXT4_FS: y}, with source", "config configs extra_config configuration"),
-        **_each("write package: linux-image-amd64; its version is in the lock", "version name image"),
+        **_each(
+            f"write package: {Machine.target.general_kernel_package}; its version is in the lock",
+            "version name image",
+        ),
     },
     "system": {**_each("write packages: [bash]", "package install apt environment_packages")},
     "disk": {**_each("write disk: 10G; it is /dev/vdb, with the root on it", "path format fs type mount")},

@@ -1,4 +1,4 @@
-"""The user's settings for this host, ~/.config/notos/host.yaml; none changes the bytes of an output."""
+"""The user's settings for this host, ~/.config/notos/host.yaml. None of them changes an output's bytes."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -17,11 +17,11 @@ NAME = "host.yaml"
 
 @dataclass(frozen=True, kw_only=True)
 class HostCcache:
-    """The compiler's cache, for values that the config does not set."""
+    """The compiler cache, for keys that a machine's config does not set."""
 
-    enable: bool | None = setting("whether it is used", None)
-    size: CacheSize | None = setting("how large it may become", None)
-    remote_storage: Line | None = setting("a cache that several hosts share, as ccache names it", None)
+    enable: bool | None = setting("compile with ccache", None)
+    size: CacheSize | None = setting("its maximum size", None)
+    remote_storage: Line | None = setting("a cache shared by several hosts, in ccache's own syntax", None)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,14 +34,15 @@ class HostSettings:
     )
     fallback_mirrors: tuple[Url, ...] = setting("mirrors to try, in this order, when the first one fails", ())
     jobs: int | None = setting(
-        "how many compilers run at once; as many as cores", None, minimum=1, maximum=1024
+        "number of parallel compilers; without it, one per processor", None, minimum=1, maximum=1024
     )
-    ccache: HostCcache = setting("the compiler's cache", HostCcache)
+    ccache: HostCcache = setting("the compiler cache", HostCcache)
 
     def build(self, build: Build, given: Callable[..., bool]) -> Build:
-        """Return `build` with this host's values for those that the config does not set.
+        """Return `build` with this host's values for the keys that the config does not set.
 
-        `given` takes keys, such as ("build", "jobs"), and returns True if the config sets that value.
+        `given` takes the path of a key, for example ("build", "jobs"), and returns True if the config
+        sets it.
         """
         ccache = build.ccache
         for name in ("enable", "size", "remote_storage"):
@@ -53,15 +54,15 @@ class HostSettings:
 
 
 def path() -> Path:
-    """Return the path of the settings file. Raises HostError if the user has no home folder."""
+    """Return the path of host.yaml, whether it exists or not. Raises HostError without a home folder."""
     return folders.config() / NAME
 
 
 def load() -> HostSettings:
-    """Read the settings; without a file, defaults. Raises HostError with every problem, each at its line."""
+    """Return the settings, by default those of an empty file. Raises HostError with all problems."""
     try:
         file = path()
-    except HostError:  # a user without a home folder has no settings either
+    except HostError:  # a user without a home folder has no settings
         return HostSettings()
     try:
         source = yaml_source.read(file)
@@ -73,16 +74,16 @@ def load() -> HostSettings:
 
 
 def keep_mirror(address: str) -> Path:
-    """Add `mirror: address` to the file and keep its other lines; return the file's path.
+    """Append `mirror: address` to the file; return the file's path.
 
-    Raises HostError if the file cannot be written, or if the added line would not set the mirror.
+    Raises HostError if the file is not writable, or if a line cannot be appended to its YAML.
     """
     file = path()
     line = f"mirror: {address}\n"
     hint = f"add the line `{line.strip()}` to it"
     try:
         file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        file = file.resolve()  # it may be a link, as into a folder of dotfiles
+        file = file.resolve()  # may be a symbolic link, for example into a folder of dotfiles
         before = file.read_text() if file.exists() else ""
         text = before + ("" if not before or before.endswith("\n") else "\n") + line
         try:
@@ -90,7 +91,7 @@ def keep_mirror(address: str) -> Path:
         except HostError:
             kept = None
         if kept != address:
-            raise HostError(f"no line can be added to {file}", hint=hint)
+            raise HostError(f"cannot append a line to {file}", hint=hint)
         atomic.write(file, text, mode=None, durable=True)
     except (OSError, UnicodeDecodeError) as error:
         raise HostError(
@@ -110,7 +111,7 @@ def _parse(source: yaml_source.Source) -> HostSettings:
     if isinstance(node, MappingNode):
         found = Reader({}, problems).read(node, shapes.struct(HostSettings))
     elif node is not None:
-        problems.append(Problem("host.yaml must be a map of keys, as in `mirror: ADDRESS`", node.place))
+        problems.append(Problem("host.yaml must be a map, for example `mirror: ADDRESS`", node.place))
     if problems or found is None:
         problems.sort(key=lambda each: (each.place.line, each.place.column))
         raise HostError("\n".join(each.render() for each in problems))

@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal, NewType
 
+from notos.architecture import AMD64, Architecture
+
 PackageName = NewType("PackageName", str)  # Debian policy 5.6.1
 SuiteName = NewType("SuiteName", str)
 ComponentName = NewType("ComponentName", str)
@@ -38,16 +40,23 @@ NixSetting = NewType("NixSetting", str)  # a key of nix.conf
 Line = NewType("Line", str)  # text without a line break
 Port = NewType("Port", int)
 
+# The architecture of all machines. With a second one this becomes a key of the config, and the defaults that
+# follow from it are found as the config is read.
+_TARGET = AMD64
+
 SSH_PORT = Port(22)  # of the machine
 HOST_SSH_PORT = Port(2222)  # of this host, unless the config names another
 
 
-def setting(doc: str, default: Any = ..., *, example: Any = None, **limits: int) -> Any:
+def setting(
+    doc: str, default: Any = ..., *, example: Any = None, words: tuple[str, ...] = (), **limits: int
+) -> Any:
     """Return a field of a struct: `doc` for the reference, and `minimum`/`maximum` for numbers.
 
-    `example` is a value in the form of YAML, needed if neither the default nor the type has a useful one.
+    `words` are more words of a Literal that depend on the architecture. `example` is a value in the form of
+    YAML, needed if neither the default nor the type has a useful one.
     """
-    metadata = {"doc": doc, "example": example, **limits}
+    metadata = {"doc": doc, "example": example, "words": words, **limits}
     if default is ...:
         return field(metadata=metadata)
     if callable(default):
@@ -106,10 +115,10 @@ class KernelSource:
 class Kernel:
     """The kernel and its modules: from a Debian package or built from source."""
 
-    package: PackageName = setting("Debian's kernel package", PackageName("linux-image-cloud-amd64"))
+    package: PackageName = setting("Debian's kernel package", PackageName(_TARGET.kernel_package))
     source: KernelSource | None = setting("or the source of a custom kernel", None)
-    base: Literal["tinyconfig", "defconfig", "x86_64_defconfig"] | SourceFile = setting(
-        "with source: the configuration to start from", "tinyconfig"
+    base: Literal["tinyconfig", "defconfig"] | SourceFile = setting(
+        "with source: the configuration to start from", "tinyconfig", words=_TARGET.defconfigs
     )
     fragments: tuple[SourceFile, ...] = setting(
         "with source: files of CONFIG_ lines, applied to `base` in this order", ()
@@ -281,6 +290,8 @@ class Vm:
 @dataclass(frozen=True, kw_only=True)
 class Machine:
     """A machine as its config describes it."""
+
+    target: ClassVar[Architecture] = _TARGET  # what it runs on; no key yet
 
     name: MachineName = setting("the machine's name, and the name of its folder in build/")
     debian: Debian = setting("the Debian archive that packages come from", Debian)

@@ -123,9 +123,12 @@ def struct(cls: type) -> Struct:
     for each in fields(cls):
         annotation: Any = each.type
         shape = of(annotation)
-        limits = {key: value for key, value in each.metadata.items() if key not in ("doc", "example")}
+        apart = ("doc", "example", "words")
+        limits = {key: value for key, value in each.metadata.items() if key not in apart}
         if limits and isinstance(shape, Scalar) and shape.number:
             shape = replace(shape, number=replace(shape.number, **limits))
+        if each.metadata["words"] and isinstance(shape, Scalar):
+            shape = replace(shape, words=shape.words + each.metadata["words"])
         if each.metadata["example"] is not None and not isinstance(shape, Struct):
             shape = replace(shape, example=each.metadata["example"])
         default = each.default if each.default_factory is MISSING else each.default_factory()

@@ -1,16 +1,16 @@
-"""A signed Debian archive into verified packages, and packages into trees.
+"""Verified packages from a signed Debian archive, and their files as trees.
 
-apt             the mirrors and proxies of this host's apt
-mirror          which mirrors serve the archive
-download        downloads, resumed and verified
-network_errors  errors of the network in one line
+apt             the mirrors and proxies in the configuration of this host's apt
+mirror          the mirrors of the archive
+download        resumable and verified downloads
+network_errors  network errors as one-line messages
 deb822          paragraphs of fields, deb822(5)
 release         InRelease and its signature; keys/ has the certificates
 package         one version of a package
 archive, index  the packages of a suite
 relation        versions and dependencies (deb-version(7), Debian policy 7.1)
-similar_names   names like one that does not exist
-deb, unpack     .deb files into trees, usr-merged
+similar_names   suggestions for a package name that does not exist
+deb, unpack     .deb files as usr-merged trees
 
 Modules without a test module of their own name are tested by
 

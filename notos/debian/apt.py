@@ -1,7 +1,7 @@
-"""This host's apt: the mirrors of Debian and the proxies that it is set up with. Nothing of apt's is changed.
+"""The Debian mirrors and the proxies in the configuration of this host's apt, which is only read.
 
-A target is one index of one entry in sources.list(5). Once `apt-get update` has run, apt knows the Origin
-and the Label of a target's Release. Before, only the entry can say: its keyring, its suite, its address.
+A target is one index of one entry in sources.list(5). After `apt-get update`, apt knows the Origin and the
+Label of a target's Release. Before that, only the entry's keyring, suite and address identify the archive.
 """
 
 import os
@@ -17,7 +17,7 @@ from notos.process import run
 
 _VARIABLES = ("REPO_URI", "RELEASE", "COMPONENT", "SOURCESENTRY", "ORIGIN", "LABEL")
 _FORMAT = "\t".join(f"$({each})" for each in _VARIABLES)
-_UNKNOWN = re.compile(r"\$\([A-Z_]+\)")  # apt prints the name of a variable that it has no value for
+_UNKNOWN = re.compile(r"\$\([A-Z_]+\)")  # apt prints the name of a variable without a value
 _LABELS = {"Debian": "main", "Debian-Security": "security"}
 _MAIN = re.compile(r"[a-z]+(?:-updates)?")
 _SECURITY = re.compile(r"[a-z]+(?:-security|/updates)")
@@ -28,7 +28,7 @@ _MIRROR_LIST = "mirror+file:"  # apt-transport-mirror(1)
 
 @dataclass(frozen=True)
 class Target:
-    """One index: the values of apt's variables, empty where apt has none."""
+    """One index: the values of apt's variables; empty if apt has no value."""
 
     address: str
     suite: str = ""
@@ -40,9 +40,10 @@ class Target:
 
 @dataclass(frozen=True)
 class Apt:
-    """Addresses of the main archive and of security fixes without a slash at the end, the best first.
+    """The addresses of the main and the security archive, without a trailing slash, the best ones first.
 
-    `proxies` are as requests takes them: an address by "http", "https" or "http://HOST"; "" is none.
+    `proxies` has the form that requests takes: an address by "http", "https" or "http://HOST". An empty
+    address means no proxy.
     """
 
     main: tuple[str, ...]
@@ -51,7 +52,7 @@ class Apt:
 
 
 def read() -> Apt:
-    """Ask the host's apt. Raises FetchError when it is missing, fails, or has no mirror of Debian."""
+    """Read the configuration of apt. Raises FetchError if apt is missing, fails or has no Debian mirror."""
     known = _targets("--release-info")
     found = mirrors(known)
     if not (found["main"] and found["security"]):
@@ -67,9 +68,10 @@ def read() -> Apt:
 
 
 def mirrors(targets: Iterable[Target]) -> dict[str, list[str]]:
-    """The mirrors ("main" and "security") among `targets`, in their order.
+    """Return the "main" and the "security" mirrors among `targets`, in the order of `targets`.
 
-    Those that a Release or a keyring shows to be Debian's come before those with only the form of one.
+    Mirrors that a Release or a keyring identifies as Debian's come first, mirrors with only a Debian-like
+    address last.
     """
     sure: dict[str, list[str]] = {"main": [], "security": []}
     likely: dict[str, list[str]] = {"main": [], "security": []}
@@ -87,11 +89,11 @@ def mirrors(targets: Iterable[Target]) -> dict[str, list[str]]:
 
 
 def proxies(dump: str) -> dict[str, str]:
-    """The proxies in what `apt-config dump` prints (apt.conf(5), apt-transport-http(1))."""
+    """Return the proxies in the output of `apt-config dump` (apt.conf(5), apt-transport-http(1))."""
     found: dict[str, str] = {}
-    said = re.findall(r'^Acquire::(https?)::Proxy(?:::([^ ]+))? "(.*)";$', dump, re.MULTILINE | re.IGNORECASE)
-    for scheme, host, value in said:
-        if value:  # none is how apt prints a node that only has others below it
+    rows = re.findall(r'^Acquire::(https?)::Proxy(?:::([^ ]+))? "(.*)";$', dump, re.MULTILINE | re.IGNORECASE)
+    for scheme, host, value in rows:
+        if value:  # empty for a node that only has child nodes
             key = scheme.lower() + (f"://{host}" if host else "")
             found[key] = "" if value.upper() in ("DIRECT", "FALSE") else value
     for key, value in list(found.items()):  # the options of https default to those of http
@@ -101,13 +103,13 @@ def proxies(dump: str) -> dict[str, str]:
 
 
 def _detected(dump: str, address: str) -> dict[str, str]:
-    """The proxy that apt's Acquire::http::Proxy-Auto-Detect (apt.conf(5)) finds for `address`."""
-    said = re.search(r'^Acquire::http::Proxy-?Auto-?Detect "(.+)";$', dump, re.MULTILINE | re.IGNORECASE)
-    if not said:
+    """Return the proxy that apt's Acquire::http::Proxy-Auto-Detect (apt.conf(5)) finds for `address`."""
+    program = re.search(r'^Acquire::http::Proxy-?Auto-?Detect "(.+)";$', dump, re.MULTILINE | re.IGNORECASE)
+    if not program:
         return {}
     try:
-        answer = run([said[1], f"{address}/"], env=os.environ).decode(errors="replace").strip()
-    except ToolError:  # apt goes without a proxy then
+        answer = run([program[1], f"{address}/"], env=os.environ).decode(errors="replace").strip()
+    except ToolError:  # apt then uses no proxy
         return {}
     found = answer if answer.startswith(("http://", "https://")) else ""
     return dict.fromkeys(("http", "https"), found) if found else {}
@@ -120,27 +122,27 @@ def _targets(option: str) -> list[Target]:
 
 
 def _run(program: str, *words: str) -> str:
-    # The host's own programs: only they know how this host reaches Debian.
+    # The programs of the host, not of a tools tree: only they know how this host reaches Debian.
     path = shutil.which(program)
     if path is None:
-        raise FetchError(f"this host has no {program}")
+        raise FetchError(f"this host has no program {program}")
     try:
         return run([path, *words], env={**os.environ, "LC_ALL": "C"}).decode(errors="replace")
     except ToolError as error:
         lines = [line.strip(" |") for line in error.message.splitlines()]
-        said = next((line for line in lines if line.startswith("E: ")), lines[-1])
-        raise FetchError(f"this host's apt names no mirror: {said}") from error
+        reason = next((line for line in lines if line.startswith("E: ")), lines[-1])
+        raise FetchError(f"this host's apt fails: {reason}") from error
 
 
 def _kind(target: Target) -> str | None:
-    """Return which archive a suite belongs to; None for backports, debug symbols and other archives."""
+    """Return the archive of a suite, "main" or "security"; None for backports, debug symbols and others."""
     if _SECURITY.fullmatch(target.suite):
         return "security"
     return "main" if _MAIN.fullmatch(target.suite) else None
 
 
 def _addresses(address: str) -> list[str]:
-    """The http addresses that an entry's address stands for: itself, or those in a list of mirrors."""
+    """Return the http addresses of an entry: its own address, or those in its mirror list."""
     if address.startswith(("http://", "https://")):
         return [address]
     if not address.startswith(_MIRROR_LIST):
@@ -159,18 +161,18 @@ def _addresses(address: str) -> list[str]:
 
 
 def _signed_by_debian(target: Target) -> bool | None:
-    """Return whether the entry's Signed-By names a key of Debian's archive; None if it names no key."""
-    said = _signed_by(target)
-    if not said:
+    """Return True if the entry's Signed-By names a Debian archive key; None if the entry has none."""
+    keys = _signed_by(target)
+    if not keys:
         return None
-    if "-----BEGIN" in said:
-        armored = "\n".join("" if line.strip() == "." else line.strip() for line in said.splitlines())
+    if "-----BEGIN" in keys:
+        armored = "\n".join("" if line.strip() == "." else line.strip() for line in keys.splitlines())
         return _has_debian_key(armored.strip().encode())
-    return any(_names_debian_key(each) for each in re.split(r"[\s,]+", said) if each)
+    return any(_names_debian_key(each) for each in re.split(r"[\s,]+", keys) if each)
 
 
 def _names_debian_key(word: str) -> bool:
-    """Return whether a word of Signed-By, a path or a fingerprint, is of a key of Debian's archive."""
+    """Return True if a word of Signed-By, a path or a fingerprint, names a Debian archive key."""
     if not word.startswith("/"):
         ours = {each.fingerprint for each in release.certificates()}
         return word.rstrip("!").lower() in ours
@@ -193,7 +195,7 @@ def _has_debian_key(keyring: bytes) -> bool:
 
 
 def _signed_by(target: Target) -> str:
-    """The Signed-By of the entry that `target` is of; "" if it has none."""
+    """Return the Signed-By value of the entry of `target`; "" if it has none."""
     path = Path(target.entry.rpartition(":")[0])
     try:
         text = path.read_text(errors="replace")
@@ -204,7 +206,7 @@ def _signed_by(target: Target) -> str:
 
 
 def _of_list(text: str, target: Target) -> Iterator[str]:
-    """One-line entries: deb [signed-by=FILE arch=amd64] ADDRESS SUITE COMPONENT…"""
+    """Yield Signed-By values of one-line entries: deb [signed-by=FILE arch=NAME] ADDRESS SUITE COMPONENT…"""
     for line in text.splitlines():
         match = _LIST_ENTRY.match(line.strip())
         if match and _same(match["address"], match["suite"].split(), target):
@@ -213,7 +215,7 @@ def _of_list(text: str, target: Target) -> Iterator[str]:
 
 
 def _of_sources(text: str, target: Target) -> Iterator[str]:
-    """Stanzas in the format deb822(5)."""
+    """Yield Signed-By values of stanzas in the format deb822(5)."""
     for fields in deb822.paragraphs(text):
         suites = fields.get("Suites", "").split()
         if any(_same(each, suites, target) for each in fields.get("URIs", "").split()):
@@ -226,6 +228,6 @@ def _same(address: str, suites: Iterable[str], target: Target) -> bool:
 
 
 def _plain(address: str) -> str:
-    """An address in one spelling: apt prints mirror+file:/PATH for mirror+file:///PATH."""
+    """Return an address in a canonical spelling: apt prints mirror+file:/PATH for mirror+file:///PATH."""
     scheme, _, rest = address.partition(":")
     return f"{scheme}:{rest.strip('/')}"

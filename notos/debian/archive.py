@@ -1,10 +1,10 @@
-"""A signed Debian archive: one release with its updates and security fixes, seen as one.
+"""A signed Debian archive: one release, its updates and its security fixes as a single set of packages.
 
-    InRelease (signature by a key we ship) ─► Packages.xz (sha256) ─► a stanza ─► a .deb (sha256)
+    InRelease (signed by a shipped key) ─► Packages.xz (sha256) ─► a stanza ─► a .deb (sha256)
 
-All InRelease files come from one mirror and its security archive, the first that has all of them.
+All InRelease files come from one mirror and its security archive: the first mirror that has all of them.
 
-It finds packages; which ones are wanted is resolve.py's business.
+This module finds packages. lock/resolve.py selects them.
 """
 
 import gzip
@@ -17,6 +17,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from notos.architecture import Architecture
 from notos.cache import Cache
 from notos.config.model import Debian
 from notos.debian import download, mirror, release
@@ -33,14 +34,12 @@ from notos.host.proxy import ENVIRONMENT, Proxies, without_password
 if TYPE_CHECKING:
     from pysequoia import Cert
 
-ARCHITECTURE = "amd64"
-
-_ROLLING = ("sid", "unstable")  # the one release without updates and security fixes beside it
+_ROLLING = ("sid", "unstable")  # without separate updates and security suites
 
 
 @dataclass(frozen=True)
 class _Suite:
-    """One of the suites; `origin` says on which mirror it is, `url` and `others` where its Release is."""
+    """A suite: its mirror `origin` ("main" or "security"), its Release, and the addresses of that."""
 
     origin: str
     url: str
@@ -50,14 +49,15 @@ class _Suite:
 
 @dataclass(frozen=True)
 class Archive:
-    """The archive that `debian` means. Nothing is fetched before the first question.
+    """The archive that `debian` describes, for one architecture. Indexes are fetched when first needed.
 
-    All questions raise FetchError (SignatureError) when the archive cannot be reached or trusted.
-    `keys` is a folder of armored certificates; `where` says which mirrors a Debian means.
+    All methods raise FetchError if the archive is unreachable, and SignatureError if it is not trustworthy.
+    `keys` is a folder of armored certificates; `where` returns the mirrors for a Debian.
     """
 
     debian: Debian
     cache: Cache
+    architecture: Architecture
     keys: Path = release.KEYS
     progress: Callable[[Progress], None] | None = None
     retries: Retries = Retries()
@@ -65,42 +65,42 @@ class Archive:
 
     @cached_property
     def mirrors(self) -> Mirrors:
-        """The addresses of its mirrors."""
+        """Return the addresses of the mirrors."""
         return self.where(self.debian)
 
     def newest(self, name: str) -> LockedPackage | None:
-        """The newest version of the package `name`; None when there is none."""
+        """Return the newest version of the package `name`, None if it does not exist."""
         found = [(stanza, origin) for origin, index in self._indexes for stanza in index.stanzas(name)]
         if not found:
             return None
-        # Of the same version in two suites the first is taken: the main archive is kept longer.
+        # If two suites have the same version, take the first: the main archive keeps its files longer.
         return _package(*max(found, key=lambda each: version_key(each[0]["Version"])))
 
     def providers(self, virtual: str) -> list[LockedPackage]:
-        """The packages whose newest version has `virtual` in its Provides, sorted by name."""
+        """Return the packages whose newest version has `virtual` in its Provides, sorted by name."""
         names = {name for _, index in self._indexes for name in index.providers(virtual)}
         packages = filter(None, map(self.newest, sorted(names)))
         return [each for each in packages if any(group[0].name == virtual for group in parse(each.provides))]
 
     def names(self) -> set[str]:
-        """All packages there are."""
+        """Return the names of all packages."""
         return {name for _, index in self._indexes for name in index.names()}
 
     @cached_property
     def needed(self) -> Counter[str]:
-        """The number of times that other packages depend on or recommend each package."""
+        """Return, for each package, how many times other packages depend on it or recommend it."""
         return sum((index.needed() for _, index in self._indexes), Counter())
 
     def component_with(self, name: str) -> str:
-        """Return the component that has the package `name` and is none of the config's; "" if none has."""
+        """Return the component outside of the config's that has the package `name`; "" if none has it."""
         found = [stanza for _, index in self._left_out for stanza in index.stanzas(name)]
-        # By its place in the pool: pool/non-free-firmware/f/….
+        # The component is part of the path: pool/non-free-firmware/f/….
         return found[0]["Filename"].removeprefix("./").split("/")[1] if found else ""
 
     def packages_with(self, file_name: str) -> list[str]:
-        """Packages with a file called `file_name` in a library folder. Slow: reads all of Contents."""
+        """Return the packages that have a file called `file_name`. Slow: reads all of Contents."""
         found: set[str] = set()
-        listed = self._listed(f"Contents-{ARCHITECTURE}.gz")
+        listed = self._listed(f"Contents-{self.architecture.debian}.gz")
         wanted = f"/{file_name}".encode()
         for path in self._fetch(listed):
             with gzip.open(path) as stream:
@@ -113,16 +113,16 @@ class Archive:
 
     @cached_property
     def _indexes(self) -> list[tuple[str, Index]]:
-        """Each suite's components, with the mirror ("main", "security") they are on."""
+        """Return the indexes of the config's components in each suite, with their origin."""
         return self._opened(self.debian.components)
 
     @cached_property
     def _left_out(self) -> list[tuple[str, Index]]:
-        """The same of the components that `debian` leaves out, as far as the mirror has them.
+        """Return the indexes of the other components, if the mirror has them.
 
-        They serve for hints alone, and a local mirror may carry main only.
+        They are only used for hints, and a local mirror may have main only.
         """
-        end = f"/binary-{ARCHITECTURE}/Packages.xz"
+        end = f"/binary-{self.architecture.debian}/Packages.xz"
         listed = {path.removesuffix(end) for path in self._suites[0].release.files if path.endswith(end)}
         found = []
         for component in sorted(each for each in listed - {*self.debian.components} if "/" not in each):
@@ -133,7 +133,7 @@ class Archive:
         return found
 
     def _opened(self, components: Sequence[str]) -> list[tuple[str, Index]]:
-        listed = self._listed(f"binary-{ARCHITECTURE}/Packages.xz", components)
+        listed = self._listed(f"binary-{self.architecture.debian}/Packages.xz", components)
         return [
             (suite.origin, Index(_unpacked(path)))
             for (suite, _, _), path in zip(listed, self._fetch(listed), strict=True)
@@ -141,8 +141,8 @@ class Archive:
 
     @cached_property
     def _suites(self) -> list[_Suite]:
-        where = self.mirrors
-        candidates = [where] if where.pinned else [where, *where.others]
+        mirrors = self.mirrors
+        candidates = [mirrors] if mirrors.pinned else [mirrors, *mirrors.others]
         errors: list[FetchError] = []
         for each in candidates:
             try:
@@ -151,7 +151,7 @@ class Archive:
                 errors.append(error)
         raise download.also_failed(errors[0], len(errors) - 1)
 
-    def _suites_of(self, where: Mirrors, retries: Retries) -> list[_Suite]:
+    def _suites_of(self, mirrors: Mirrors, retries: Retries) -> list[_Suite]:
         suite: str = self.debian.suite
         certs = release.certificates(self.keys)
         places = [(suite, "main")]
@@ -161,7 +161,7 @@ class Archive:
         def read(name: str, origin: str) -> _Suite:
             addresses = [
                 each.main if origin == "main" else each.security
-                for each in (where, self.mirrors, *self.mirrors.others)
+                for each in (mirrors, self.mirrors, *self.mirrors.others)
             ]
             url, *others = dict.fromkeys(f"{each}/dists/{name}" for each in addresses)
             key = "mirror" if origin == "main" else "security_mirror"
@@ -172,7 +172,10 @@ class Archive:
             return list(pool.map(lambda place: read(*place), places))
 
     def _listed(self, path: str, components: Sequence[str] = ()) -> list[tuple[_Suite, str, release.Listed]]:
-        """Return the file at `path` below each of `components`, else of the config's, in each suite."""
+        """Return the entry for the file `path` of each component, in each suite.
+
+        `components` are those of the config by default. Raises LockError if a file is missing.
+        """
         found = []
         for suite in self._suites:
             for component in components or self.debian.components:
@@ -187,7 +190,7 @@ class Archive:
         return found
 
     def _fetch(self, listed: list[tuple[_Suite, str, release.Listed]]) -> list[Path]:
-        """Have these in the cache, verified; where each one is."""
+        """Download and verify the files; return their paths in the cache."""
         downloads = []
         for suite, path, file in listed:
             folder, _, name = path.rpartition("/")
@@ -216,26 +219,26 @@ def signed(
     retries: Retries = download.RETRIES,
     proxies: Proxies = ENVIRONMENT,
 ) -> Release:
-    """Return the Release of `suite` on the mirror at `address`; `key` is what names that in a config.
+    """Return the Release of `suite` on the mirror at `address`; `key` is the mirror's key in the config.
 
-    Raises FetchError when there is none, SignatureError when it is not to be trusted.
+    Raises FetchError if it does not exist, SignatureError if it is not trustworthy.
     """
     url = f"{address}/dists/{suite}/InRelease"
     data = download.get(url, retries=retries, proxies=proxies)
     if data is None:
         raise FetchError(
-            f"there is no suite {suite} at {without_password(address)}",
+            f"no suite {suite} at {without_password(address)}",
             hint=f"check debian.suite in the config, and the mirror (debian.{key})",
             keys=("debian", "suite") if key == "mirror" else ("debian", key),
         )
-    return release.read(data, certs, asked=suite, where=without_password(url))
+    return release.read(data, certs, expected=suite, shown=without_password(url))
 
 
 def _unpacked(path: Path) -> Iterator[bytes]:
     try:
         yield from xz.decompress(path.read_bytes())
-    except lzma.LZMAError as error:  # it was right when it was downloaded
-        raise FetchError(f"{path} is damaged: {error}", hint="remove it; it is fetched again") from error
+    except lzma.LZMAError as error:  # its hash was correct after the download
+        raise FetchError(f"{path} is damaged: {error}", hint="remove the file and build again") from error
 
 
 def _package(stanza: Mapping[str, str], origin: str) -> LockedPackage:
@@ -252,4 +255,4 @@ def _package(stanza: Mapping[str, str], origin: str) -> LockedPackage:
             provides=stanza.get("Provides", ""),
         )
     except (KeyError, ValueError) as error:
-        raise LockError(f"the index has a broken stanza of {stanza.get('Package')}: {error}") from error
+        raise LockError(f"invalid stanza of {stanza.get('Package')} in the index: {error}") from error

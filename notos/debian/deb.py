@@ -1,6 +1,6 @@
-"""Reading .deb files: data.tar into a Tree, control into a dict; nothing is unpacked to disk or run.
+"""A reader of .deb files: data.tar as a Tree, control as a dict. Nothing is unpacked to disk or run.
 
-Source: deb(5), which also says which formats of tar and which compressions there are.
+Source: deb(5), which also lists the allowed tar formats and compressions.
 """
 
 import os
@@ -15,12 +15,12 @@ from notos.formats.tree import CHUNK, Directory, File, Symlink, Tree
 
 
 def everything(_path: str) -> bool:
-    """The default for `wanted`."""
+    """Return True: the default for `wanted`."""
     return True
 
 
 def as_it_is(data: bytes) -> bytes:
-    """The default for `kept`."""
+    """Return `data`: the default for `kept`."""
     return data
 
 
@@ -30,20 +30,19 @@ def read(
     wanted: Callable[[str], bool] = everything,
     kept: Callable[[bytes], bytes] = as_it_is,
 ) -> Tree:
-    """The files that the .deb at `path` installs, contents in memory: of each what `kept` makes of it.
+    """Return the files that the .deb at `path` installs. Contents are in memory, transformed by `kept`.
 
-    Paths for which `wanted` is false are left out (a directory still comes as the parent of something
-    wanted), and their contents are not kept. Hard links are one File at several paths. Owners and modes
-    other than executable are dropped, setuid included. Symbolic links are kept to the letter; one that
-    would climb above the root is refused.
+    Paths for which `wanted` is false are left out, except for parent directories of wanted paths. Hard links
+    are one File at several paths. Owners and modes other than executable are dropped, including setuid.
+    Targets of symbolic links stay unchanged; a target above the root is an error.
 
-    Raises PackageError, naming the .deb and the member, when the archive is broken or holds what a Tree
-    cannot: paths outside the root or below a link, duplicates, links to nothing, device nodes.
+    Raises PackageError with the .deb and the member if the archive is invalid or has entries that a Tree
+    cannot represent: paths outside the root or below a link, duplicates, empty links, device nodes.
     """
     with _named(path):
         tree, links = _read_tar(path, "data.tar", wanted, kept)
         lacking = {first for link, first in links.items() if wanted(link) and not wanted(first)}
-        if lacking:  # a wanted link to a file that was passed over: read again, with the file
+        if lacking:  # a wanted hard link to a file that was skipped: read again, with that file
             tree, _ = _read_tar(path, "data.tar", lambda each: each in lacking or wanted(each), kept)
         if wanted is everything:
             return tree
@@ -56,7 +55,7 @@ def read(
 
 @contextmanager
 def _named(path: Path) -> Iterator[None]:
-    """Turn all that reading a broken archive raises into a PackageError that names it."""
+    """Convert exceptions from reading an invalid archive to a PackageError that names the file."""
     try:
         yield
     except OSError as error:
@@ -69,19 +68,19 @@ def _named(path: Path) -> Iterator[None]:
 
 
 def _member(deb: BinaryIO, stem: str) -> tuple[str, Iterator[bytes]]:
-    """The suffix (".xz") and the bytes of the ar member `stem`, after checking that this is a .deb."""
+    """Return the suffix (".xz") and the bytes of the ar member `stem`; check that `deb` is a .deb."""
     if deb.read(8) != b"!<arch>\n":
-        raise PackageError("not a .deb: no ar magic at its start")
+        raise PackageError("not a .deb: no ar magic at the start")
     left = os.fstat(deb.fileno()).st_size - 8
     first = True
     while header := deb.read(60):
         left -= len(header)
         digits = header[48:58].rstrip(b" ")
         if len(header) < 60 or header[58:] != b"`\n" or not digits.isdigit():
-            raise PackageError("cut off, or a broken ar header")
+            raise PackageError("truncated, or an invalid ar header")
         name, size = header[:16].rstrip(b" /").decode(errors="replace"), int(digits)
         if size > left:
-            raise PackageError(f"{name} is cut off: {left} bytes of {size} are there")
+            raise PackageError(f"{name} is truncated: it has {left} of {size} bytes")
         if first and (name != "debian-binary" or not deb.read(4).startswith(b"2.") or size < 4):
             raise PackageError("not a .deb of format 2")
         if name.startswith(stem):
@@ -96,7 +95,7 @@ def _pieces(stream: BinaryIO, size: int) -> Iterator[bytes]:
     while size > 0:
         piece = stream.read(min(CHUNK, size))
         if not piece:
-            raise PackageError("it became shorter while it was read")
+            raise PackageError("the file became shorter during the read")
         size -= len(piece)
         yield piece
 
@@ -107,7 +106,7 @@ def _pieces(stream: BinaryIO, size: int) -> Iterator[bytes]:
 def _read_tar(
     path: Path, stem: str, wanted: Callable[[str], bool], kept: Callable[[bytes], bytes] = as_it_is
 ) -> tuple[Tree, dict[str, str]]:
-    """All entries of a tar member, and which file each hard link is; unwanted files are left empty."""
+    """Return all entries of a tar member, and the target of each hard link. Unwanted files are empty."""
     tree = Tree()
     links: dict[str, str] = {}
     with path.open("rb") as deb:
@@ -120,7 +119,7 @@ def _read_tar(
                     content = kept(reader.read()) if wanted(name) else b""
                     tree.add(name, File(content, bool(header.mode & 0o100)))
                 elif header.kind == b"5":
-                    if name:  # the root itself stands in every archive, and is in no Tree
+                    if name:  # every archive has an entry for the root, a Tree has none
                         tree.add(name, Directory())
                 elif header.kind == b"2":
                     tar.check_target(name, header.link)
@@ -130,16 +129,14 @@ def _read_tar(
                     file = tree.get(target)
                     if not isinstance(file, File):
                         raise PackageError(
-                            f"{name} is a hard link to {header.link}, which is no file before it"
+                            f"{name} is a hard link to {header.link}, which is not an earlier file"
                         )
                     links[name] = links.get(target, target)
                     tree.add(name, file)
                 elif header.kind in (b"3", b"4", b"6"):
-                    raise PackageError(f"{name} is a device node or a fifo, which no package should hold")
+                    raise PackageError(f"{name} is a device node or a fifo; packages must not have these")
                 else:
-                    raise PackageError(
-                        f"{name} is a tar entry of the type {header.kind!r}, which deb(5) forbids"
-                    )
+                    raise PackageError(f"{name} is a tar entry of type {header.kind!r}, which deb(5) forbids")
         except PackageError as error:
             raise PackageError(f"{stem}{suffix}: {error.message}") from error
     return tree, links

@@ -1,8 +1,8 @@
-"""Downloads: what the cache lacks, from the mirror, verified; never which packages those are.
+"""Verified downloads from a mirror into the cache. The callers select the files.
 
-A file grows as HASH.part beside its place, under a lock so that two builds may want it at once. A
-broken transfer is resumed where it stopped (RFC 9110, 14.2), also from another mirror, and only bytes with
-the expected size and sha256 are renamed into place.
+A download is written to HASH.part under a lock, so that two builds may request it at the same time. An
+interrupted transfer is resumed where it stopped (RFC 9110, 14.2), also from another mirror. Only a file with
+the expected size and sha256 is renamed to its final path.
 """
 
 import errno
@@ -34,18 +34,18 @@ from notos.host.proxy import ENVIRONMENT, Proxies, without_password
 if TYPE_CHECKING:
     from requests import Response, Session
 
-PIECE = 1 << 16  # bytes read at a time: what a transfer that breaks off can lose
-TIMEOUT = (10.0, 30.0)  # seconds to connect, and between bytes
+PIECE = 1 << 16  # bytes read at a time: the most that an interrupted transfer loses
+TIMEOUT = (10.0, 30.0)  # seconds: for the connection, and between two reads
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True)
 class Download:
-    """A file to have: `name` is for messages, `size` in bytes if it is known, `sha256` 64 hex digits.
+    """A file to download: `name` for messages, `size` in bytes or None if unknown, `sha256` 64 hex digits.
 
-    `others` are addresses to try after `url`. `gone` and `wrong` are the hints for when the server has no
-    such file, and for when it has other bytes; `unreachable` is that for when it cannot be reached.
+    `others` are addresses to try after `url`. `gone`, `wrong` and `unreachable` are the hints for a server
+    that does not have the file, has different bytes, or cannot be reached.
     """
 
     name: str
@@ -60,9 +60,9 @@ class Download:
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a fetch is, in bytes and files; what the cache had already does not count.
+    """The progress of a fetch, in bytes and files, without files that were in the cache before.
 
-    A file whose size is not known counts with what has come of it.
+    A file of unknown size counts with the bytes received so far.
     """
 
     done: int
@@ -73,14 +73,14 @@ class Progress:
 
 @dataclass(frozen=True)
 class Retries:
-    """How often a transfer that failed is tried in all, and the first pause in seconds; it doubles."""
+    """The maximum number of attempts, and the first pause in seconds, which doubles after each attempt."""
 
     attempts: int = 4
     pause: float = 0.5
 
     @property
     def fewer(self) -> "Retries":
-        """For a server that another one can stand in for."""
+        """Return fewer attempts, for a server that has a fallback."""
         return Retries(min(self.attempts, 2), self.pause)
 
 
@@ -88,7 +88,7 @@ RETRIES = Retries()
 
 
 class _StoppedError(Exception):
-    """Another download failed or the user gave up, so this one need not go on."""
+    """Another download failed or the user interrupted, so this one is cancelled."""
 
 
 def fetch(
@@ -100,17 +100,17 @@ def fetch(
     retries: Retries = RETRIES,
     proxies: Proxies = ENVIRONMENT,
 ) -> None:
-    """Have all `downloads` in `cache`, asking the network only for those it lacks.
+    """Download those of `downloads` that `cache` lacks.
 
-    `jobs` run at once. `progress` is called with every piece, from one thread at a time. Raises
-    FetchError for the first download that fails for good; the others stop, and resume next time.
+    `jobs` of them run at the same time. `progress` is called after every piece, by one thread at a time.
+    Raises FetchError for the first download that fails; the others stop and are resumed next time.
     """
     missing = {each.sha256: each for each in downloads if not has(cache, each)}
     if not missing:
         return
     work = _Work(cache, retries, _Counter(list(missing.values()), progress), proxies)
     with ThreadPoolExecutor(max_workers=min(jobs, len(missing))) as pool:
-        # The biggest first, so that none of them is left over at the end.
+        # The largest first, so that the threads finish at about the same time.
         todo = sorted(missing.values(), key=lambda each: (-(each.size or 0), each.name))
         futures = [pool.submit(work.get, each) for each in todo]
         try:
@@ -124,7 +124,7 @@ def fetch(
 
 
 def has(cache: Cache, download: Download) -> bool:
-    """Whether the cache has it; one of another size was damaged after it was verified."""
+    """Return True if the cache has the file. A file of another size was damaged after its verification."""
     try:
         return cache.download(download.sha256).stat().st_size == download.size or download.size is None
     except OSError:
@@ -132,7 +132,7 @@ def has(cache: Cache, download: Download) -> bool:
 
 
 def get(url: str, *, retries: Retries = RETRIES, proxies: Proxies = ENVIRONMENT) -> bytes | None:
-    """The bytes at `url`, for small files that nothing names the hash of; None when there is no such file.
+    """Return the bytes at `url`, None if it does not exist. For small files without a known hash.
 
     Raises FetchError.
     """
@@ -152,7 +152,7 @@ def get(url: str, *, retries: Retries = RETRIES, proxies: Proxies = ENVIRONMENT)
 
 
 def also_failed(error: FetchError, others: int) -> FetchError:
-    """Return `error` with how many other mirrors failed after this one."""
+    """Return `error` with the number of other mirrors that failed after it."""
     if not others:
         return error
     mirrors = "the fallback mirror" if others == 1 else f"{others} fallback mirrors"
@@ -161,13 +161,13 @@ def also_failed(error: FetchError, others: int) -> FetchError:
 
 
 def _first_error(futures: list[Future[None]]) -> BaseException | None:
-    """What went wrong first, not what only stopped because of it."""
+    """Return the first failure, ignoring downloads that were cancelled because of it."""
     errors = [each.exception() for each in futures if not each.cancelled()]
     return next((each for each in errors if each and not isinstance(each, _StoppedError)), None)
 
 
 class _Counter:
-    """Adds up the progress of all downloads."""
+    """The total progress of all downloads."""
 
     def __init__(self, downloads: list[Download], report: Callable[[Progress], None] | None) -> None:
         self._report = report
@@ -177,20 +177,20 @@ class _Counter:
         self._total = sum(each.size for each in downloads if each.size is not None)
 
     def set(self, download: Download, done: int, *, finished: bool = False) -> None:
-        """`download` has `done` bytes now: fewer than before when it starts anew."""
+        """Record that `download` has `done` bytes; the number is smaller than before after a restart."""
         if self._report is None:
             return
         with self._guard:
             self._done[download.sha256] = done
             if finished:
                 self._finished.add(download.sha256)
-            come = sum(self._done.values())
-            sums = come, max(come, self._total), len(self._finished), len(self._done)
+            received = sum(self._done.values())
+            sums = received, max(received, self._total), len(self._finished), len(self._done)
             self._report(Progress(*sums))
 
 
 class _Work:
-    """What the threads of one fetch share."""
+    """The state that the threads of one fetch share."""
 
     def __init__(self, cache: Cache, retries: Retries, counter: _Counter, proxies: Proxies) -> None:
         self._proxies = proxies
@@ -203,7 +203,7 @@ class _Work:
         self.stop = threading.Event()
 
     def get(self, download: Download) -> None:
-        """Have one file, or raise FetchError."""
+        """Download one file. Raises FetchError."""
         final = self._cache.download(download.sha256)
         part = final.with_name(final.name + ".part")
         with _disk(final.parent):
@@ -217,8 +217,8 @@ class _Work:
         self._counter.set(download, final.stat().st_size, finished=True)
 
     def _fill(self, download: Download, stream: BinaryIO) -> None:
-        """Have the bytes in `stream`, from the first address that gives them."""
-        # Those that did not answer before come last.
+        """Write the file's bytes to `stream`, from the first address that has them."""
+        # Hosts that did not answer before come last.
         urls = sorted(
             dict.fromkeys((download.url, *download.others)), key=lambda each: host(each) in self._unreachable
         )
@@ -238,19 +238,19 @@ class _Work:
             each.close()
 
     def _session(self) -> "Session":
-        """This thread's own session, with its open connections."""
+        """Return this thread's session, which keeps its connections open."""
         if not hasattr(self._local, "session"):
             from requests import Session
 
             self._local.session = Session()
-            # The bytes as they are: a server must not compress what it thinks is text.
+            # Without this, a server may compress files that it considers text.
             self._local.session.headers["Accept-Encoding"] = "identity"
             self._sessions.append(self._local.session)
         session: Session = self._local.session
         return session
 
     def _transfer(self, download: Download, url: str, stream: BinaryIO) -> None:
-        """One attempt: go on where the part file ends, then check the whole."""
+        """Make one attempt: continue at the end of the part file, then verify the whole file."""
         size, shown, proxy = download.size, without_password(url), self._proxies.of(url)
         digest = hashlib.sha256()
         resumed = at = self._resume(download, stream, digest)
@@ -288,15 +288,15 @@ class _Work:
         more = size is not None and at > size
         if more or digest.hexdigest() != download.sha256:
             stream.truncate(0)
-            if resumed:  # the bytes that were there may be what is wrong
+            if resumed:  # the bytes of the earlier attempt may be wrong
                 raise PassingError(
-                    FetchError(f"{shown} does not go on with the bytes before", hint=download.wrong)
+                    FetchError(f"the resumed transfer of {shown} has a wrong sha256", hint=download.wrong)
                 )
             problem = f"has more than {size} bytes" if more else f"has a wrong sha256, {digest.hexdigest()}"
             raise SignatureError(f"{download.name}: {shown} {problem}", hint=download.wrong)
 
     def _resume(self, download: Download, stream: BinaryIO, digest: "hashlib._Hash") -> int:
-        """Take in what the part file has already; how many bytes that is."""
+        """Add the bytes of the part file to `digest`; return their number."""
         if download.size is not None and os.fstat(stream.fileno()).st_size > download.size:
             stream.truncate(0)
         stream.seek(0)
@@ -311,13 +311,13 @@ class _Work:
 
 @contextmanager
 def _locked(part: Path, stop: threading.Event) -> Iterator[BinaryIO]:
-    """Open the part file for this thread of this process alone."""
+    """Open the part file under an exclusive lock."""
     while True:
         with part.open("ab+") as stream:
             while not _lock(stream):
-                if stop.wait(0.1):  # asked for again and again, so that a Ctrl-C is heard
+                if stop.wait(0.1):  # a blocking flock would not react to Ctrl-C
                     raise _StoppedError
-            # While we waited, another process may have renamed or removed it.
+            # Meanwhile another process may have renamed or removed the file.
             if part.exists() and os.path.samestat(part.stat(), os.fstat(stream.fileno())):
                 yield stream
                 return
@@ -332,7 +332,7 @@ def _lock(stream: BinaryIO) -> bool:
 
 
 def _retry(attempt: Callable[[], T], retries: Retries, stop: threading.Event) -> T:
-    """Call `attempt` until it does not fail for a passing reason; the last such failure is a FetchError."""
+    """Call `attempt` until it succeeds or fails permanently. After the last attempt, raises FetchError."""
     for count in range(1, retries.attempts + 1):
         try:
             return attempt()
@@ -345,20 +345,20 @@ def _retry(attempt: Callable[[], T], retries: Retries, stop: threading.Event) ->
 
 
 def _continues(answer: "Response", at: int) -> bool:
-    """Whether the answer is the rest that was asked for; a server without ranges sends all (200)."""
+    """Return True if the response begins at byte `at`; a server without range support sends all (200)."""
     return answer.status_code == 206 and answer.headers.get("Content-Range", "").startswith(f"bytes {at}-")
 
 
 @contextmanager
 def _disk(folder: Path) -> Iterator[None]:
-    """Turn a failing write into a FetchError."""
+    """Convert OSError from writing below `folder` to FetchError."""
     try:
         yield
     except OSError as error:
         full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
         hint = (
-            "make room there, or set NOTOS_CACHE to another folder"
+            "free disk space there, or set NOTOS_CACHE to another folder"
             if full
-            else "set NOTOS_CACHE to a folder of yours"
+            else "set NOTOS_CACHE to a writable folder"
         )
         raise FetchError(f"cannot write below {folder}: {error.strerror or error}", hint=hint) from error

@@ -1,6 +1,7 @@
-"""The mirrors that packages come from. The first that names one counts:
+"""The mirrors that packages come from.
 
-the config, NOTOS_MIRROR and NOTOS_SECURITY_MIRROR, host.yaml, this host's apt. docs/hosts.md has the whole.
+The first of these that names a mirror applies: the config, NOTOS_MIRROR and NOTOS_SECURITY_MIRROR,
+host.yaml, this host's apt. See docs/hosts.md.
 """
 
 import os
@@ -23,10 +24,10 @@ VARIABLE, SECURITY_VARIABLE = "NOTOS_MIRROR", "NOTOS_SECURITY_MIRROR"
 
 @dataclass(frozen=True)
 class Mirrors:
-    """The addresses of the main and the security archive, without a slash at the end.
+    """The addresses of the main and the security archive, without a trailing slash.
 
-    `others` are tried in their order when these fail. With `pinned`, the config names the mirror: which
-    packages exist is then read from it alone, and only their files may come from another one.
+    `others` are fallbacks, in this order. `pinned` means that the config names the mirror: its indexes are
+    then the only ones that are read, and only .debs may come from a fallback.
     """
 
     main: str
@@ -37,7 +38,7 @@ class Mirrors:
 
 
 class UnknownMirrorError(FetchError):
-    """No mirror is named anywhere; `cause` says what of this host's apt was found."""
+    """No mirror is configured; `cause` is the reason why this host's apt names none."""
 
     def __init__(self, cause: str) -> None:
         super().__init__(f"no mirror of Debian is named, and {cause}", hint=_what_to_type())
@@ -47,11 +48,11 @@ class UnknownMirrorError(FetchError):
 def mirrors(
     debian: Debian, host: HostSettings | None = None, ask: Callable[[str], str | None] = lambda _: None
 ) -> Mirrors:
-    """Return the mirrors for `debian` on the host with the settings `host`, which are read if not given.
+    """Return the mirrors for `debian` on a host with the settings `host`, by default those of host.yaml.
 
-    `ask` gets why no mirror is known, and returns the address of one or None. A main mirror's security
-    archive is beside it (…/debian-security) unless something else is named. Raises FetchError when one of
-    them stays unknown, HostError for bad settings.
+    If no mirror is known, `ask` is called with the reason and returns an address or None. The default
+    security archive of a mirror …/debian is …/debian-security. Raises FetchError if an address is unknown,
+    HostError for invalid settings.
     """
     settings = host_settings.load() if host is None else host
     found = apt.Apt((), (), {})
@@ -73,7 +74,7 @@ def mirrors(
     security = security or settings.security_mirror or next(iter(found.security), None) or _beside(main)
     if not security:
         raise FetchError(
-            f"no security archive is known for the mirror {without_password(main)}",
+            f"unknown security archive for the mirror {without_password(main)}",
             hint=f"set debian.security_mirror in the config, or {SECURITY_VARIABLE}",
         )
     security = security.rstrip("/")
@@ -88,12 +89,12 @@ def mirrors(
 
 
 def checked(address: str) -> str:
-    """Return `address` without a slash at its end. Raises FetchError for what is no mirror's address."""
+    """Return `address` without a trailing slash. Raises FetchError if it is not a valid address."""
     kind = TEXTS[Url]
     if not re.fullmatch(kind.pattern, address):
         raise FetchError(
             f"invalid address: {without_password(address)!r}",
-            hint=f"a mirror's is {kind.form}, as {EXAMPLE}",
+            hint=f"write {kind.form}, for example {EXAMPLE}",
         )
     return address.rstrip("/")
 
@@ -113,7 +114,7 @@ def _beside(main: str) -> str | None:
 
 
 def _what_to_type() -> str:
-    """The lines that name a mirror: for good, and for one run."""
+    """Return the commands that name a mirror: permanently, and for one run."""
     once = f"{VARIABLE}={EXAMPLE} ./doit runvm"
     try:
         file = host_settings.path()

@@ -1,7 +1,7 @@
-"""Errors between this host and a server: which of them pass, and what is said of them, in one line.
+"""Network errors as one-line messages, and which of them are temporary.
 
-A host that does not exist, cannot be reached or refuses is an error at once; timeouts, connections that
-break and answers of 5xx may pass, and are tried again by fetch.py.
+An unknown or unreachable host or a refused connection is an error at once. Timeouts, broken connections
+and 5xx responses may be temporary, and download.py tries again.
 """
 
 import errno
@@ -20,12 +20,12 @@ if TYPE_CHECKING:
 
 OTHER_MIRROR = "name another mirror: debian.mirror in the config, or NOTOS_MIRROR"
 BROKEN_MIRROR = f"the mirror is broken or being updated; try again later, or {OTHER_MIRROR}"
-# What does not pass within seconds. A host that is only slow, or starts anew, answers otherwise.
+# Errors that do not pass within seconds. A slow or restarting host gives other errors.
 _LASTING = (errno.ECONNREFUSED, errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENETDOWN, errno.EADDRNOTAVAIL)
 
 
 class PassingError(Exception):
-    """A failure that another attempt may not meet; `lasting` is what it becomes when no attempt helped."""
+    """A temporary failure; `lasting` is the error to raise after the last attempt."""
 
     def __init__(self, lasting: FetchError) -> None:
         super().__init__(lasting.message)
@@ -33,18 +33,18 @@ class PassingError(Exception):
 
 
 class UnreachableError(FetchError):
-    """A server, or a proxy before it, that does not answer."""
+    """A server or proxy that does not answer."""
 
 
 def check_status(answer: "Response", url: str, proxy: Proxy | None, hint: str = OTHER_MIRROR) -> None:
-    """Raise for an answer that is neither all (200) nor a part (206) of the file."""
+    """Raise PassingError or FetchError unless the response has the whole file (200) or a range (206)."""
     if answer.status_code in (200, 206):
         return
     status = f"{answer.status_code} {answer.reason}"
     error = FetchError(
         f"{without_password(url)}: the server answers {status}", hint=f"try again later, or {hint}"
     )
-    if proxy is not None:  # which may say so itself, or hand on what the server says
+    if proxy is not None:  # the status may be the proxy's or the server's
         error = FetchError(
             f"{without_password(url)}: the proxy {proxy} answers {status}", hint=_hint(proxy, status)
         )
@@ -60,57 +60,59 @@ def _hint(proxy: Proxy, status: str = "") -> str:
 
 
 def route(proxy: Proxy | None) -> dict[str, str]:
-    """Return a proxy as requests takes it."""
+    """Return the argument `proxies` of requests."""
     return {"http": proxy.address, "https": proxy.address} if proxy else {}
 
 
 def host(url: str) -> str:
-    """Return the host and port of an address."""
+    """Return the host and port of a URL."""
     return urlsplit(without_password(url)).netloc
 
 
 @contextmanager
 def network(url: str, proxy: Proxy | None, hint: str = OTHER_MIRROR) -> Iterator[None]:
-    """Turn what requests raises into our kinds, in one line each."""
+    """Convert exceptions of requests to FetchError or PassingError with a one-line message."""
     from requests import ConnectionError, RequestException, Timeout
     from requests.exceptions import ChunkedEncodingError, InvalidProxyURL, ProxyError, SSLError
 
-    where, shown = host(url), without_password(url)
+    server, shown = host(url), without_password(url)
     through = f" through the proxy {proxy}" if proxy else ""
     try:
         yield
     except (ProxyError, InvalidProxyURL) as error:
-        raise _of_proxy(error, proxy, where) from error
+        raise _of_proxy(error, proxy, server) from error
     except SSLError as error:
         raise FetchError(
-            f"no secure connection to {where}{through}: {_reason(error)}",
-            hint="check the clock and the CA bundle; REQUESTS_CA_BUNDLE names another one",
+            f"no secure connection to {server}{through}: {_reason(error)}",
+            hint="check this host's clock and CA certificates; REQUESTS_CA_BUNDLE names another CA bundle",
         ) from error
     except ChunkedEncodingError as error:
-        raise PassingError(FetchError(f"{shown} broke off", hint=f"try again later, or {hint}")) from error
+        raise PassingError(
+            FetchError(f"connection lost during the transfer of {shown}", hint=f"try again later, or {hint}")
+        ) from error
     except (ConnectionError, Timeout) as error:
         unreachable = UnreachableError(
-            f"cannot reach {where}{through}: {_reason(error)}", hint=f"check the network, or {hint}"
+            f"cannot reach {server}{through}: {_reason(error)}", hint=f"check the network, or {hint}"
         )
         raise (unreachable if _lasts(error) else PassingError(unreachable)) from error
     except RequestException as error:
         raise FetchError(f"cannot fetch {shown}: {_reason(error)}", hint=hint) from error
 
 
-def _of_proxy(error: Exception, proxy: Proxy | None, where: str) -> Exception:
-    """A proxy that does not answer, or refuses a tunnel to `where` (RFC 9110, 9.3.6)."""
+def _of_proxy(error: Exception, proxy: Proxy | None, server: str) -> Exception:
+    """Return the error for a proxy that does not answer or refuses a tunnel to `server` (RFC 9110, 9.3.6)."""
     hint = _hint(proxy) if proxy else "check the proxy"
     if refused := re.search(r"Tunnel connection failed: (\d+ [^'\")]*)", str(error)):
         status = refused[1].strip()
         hint = _hint(proxy, status) if proxy else hint
-        answers = FetchError(f"the proxy {proxy} answers {status} for {where}", hint=hint)
+        answers = FetchError(f"the proxy {proxy} answers {status} for {server}", hint=hint)
         return PassingError(answers) if status.startswith("5") else answers
     unreachable = UnreachableError(f"cannot reach the proxy {proxy}: {_reason(error)}", hint=hint)
     return unreachable if _lasts(error) else PassingError(unreachable)
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
-    """A chain of exceptions, `error` first."""
+    """Yield `error`, its cause, the cause of that, and so on."""
     cause: BaseException | None = error
     while cause is not None:
         yield cause
@@ -118,7 +120,7 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
 
 
 def _lasts(error: BaseException) -> bool:
-    """Return True for what another attempt some seconds later meets too."""
+    """Return True if the error does not pass within seconds."""
     return any(
         isinstance(each, socket.gaierror) or (isinstance(each, OSError) and each.errno in _LASTING)
         for each in _causes(error)
@@ -126,8 +128,8 @@ def _lasts(error: BaseException) -> bool:
 
 
 def _reason(error: BaseException) -> str:
-    """The system's words at the bottom of a chain of exceptions ("Connection refused")."""
-    words = type(error).__name__
+    """Return the system's message at the end of a chain of exceptions, for example "Connection refused"."""
+    message = type(error).__name__
     for cause in _causes(error):
-        words = getattr(cause, "strerror", None) or words
-    return str(words)
+        message = getattr(cause, "strerror", None) or message
+    return str(message)

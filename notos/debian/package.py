@@ -1,4 +1,4 @@
-"""One version of a Debian package, as the archive's index and the lock name it."""
+"""One version of a Debian package, as recorded in the index of an archive and in config.lock."""
 
 import re
 from dataclasses import dataclass
@@ -19,11 +19,11 @@ _SHAPES = {
 
 @dataclass(frozen=True)
 class LockedPackage:
-    """One version of a package: all that is ever asked about it without reading the .deb.
+    """One version of a package, with all its metadata that a build uses.
 
-    `origin` is the mirror that has it ("main" or "security"), `filename` its path below that, `size` in
-    bytes; `depends` is the text of Pre-Depends and Depends, `provides` that of Provides. Raises
-    LockError when a field cannot be right.
+    `origin` is the archive that has it ("main" or "security"), `filename` its path in that, `size` is in
+    bytes. `depends` is the text of Pre-Depends and Depends, `provides` that of Provides. Raises LockError
+    for an invalid field.
     """
 
     name: str
@@ -40,12 +40,12 @@ class LockedPackage:
         for field, shape in _SHAPES.items():
             value = getattr(self, field)
             if not isinstance(value, str) or not shape.fullmatch(value):
-                raise LockError(f"package {self.name}: its {field} cannot be {value!r}")
+                raise LockError(f"package {self.name}: invalid {field}: {value!r}")
         if not isinstance(self.size, int) or self.size < 0:
-            raise LockError(f"package {self.name}: its size cannot be {self.size!r}")
+            raise LockError(f"package {self.name}: invalid size: {self.size!r}")
 
     def download(self, mirrors: Mirrors) -> Download:
-        """Return how to fetch it."""
+        """Return the download of the .deb."""
         places = [
             f"{each.security if self.origin == 'security' else each.main}/{self.filename}"
             for each in (mirrors, *mirrors.others)

@@ -1,4 +1,4 @@
-"""Relations between packages: "libc6 (>= 2.38), debconf | debconf-2.0"; never who satisfies them.
+"""Relations between packages, such as "libc6 (>= 2.38), debconf | debconf-2.0". No packages are looked up.
 
 Source: Debian policy 7.1, deb-control(5); versions compare as in deb-version(7).
 """
@@ -24,14 +24,14 @@ _ACCEPTED: dict[str, Callable[[int], bool]] = {
 
 @dataclass(frozen=True)
 class Relation:
-    """A package by name, with a constraint on its version; `operator` is empty without one."""
+    """A package name with a version constraint; `operator` is empty without a constraint."""
 
     name: str
     operator: str = ""
     version: str = ""
 
     def accepts(self, version: str) -> bool:
-        """Whether this `version` will do; "" (a Provides without one) does only without a constraint."""
+        """Return True if `version` meets the constraint; "" (an unversioned Provides) meets none."""
         if not self.operator:
             return True
         return bool(version) and _ACCEPTED[self.operator](compare(version, self.version))
@@ -42,7 +42,7 @@ class Relation:
 
 @cache
 def parse(text: str) -> tuple[tuple[Relation, ...], ...]:
-    """The groups of alternatives in a Depends or Provides field. Raises LockError."""
+    """Return the groups of alternatives in a Depends or Provides field. Raises LockError."""
     return tuple(
         tuple(_relation(part.strip()) for part in group.split("|"))
         for group in text.split(",")
@@ -52,7 +52,7 @@ def parse(text: str) -> tuple[tuple[Relation, ...], ...]:
 
 @cache
 def compare(one: str, other: str) -> int:
-    """Less than, equal to or greater than 0, as `one` is older than, the same as or newer than `other`."""
+    """Return < 0, 0 or > 0 if the version `one` is older than, equal to or newer than `other`."""
     from debian.debian_support import version_compare
 
     order: int = version_compare(one, other)
@@ -65,5 +65,5 @@ version_key = cmp_to_key(compare)
 def _relation(text: str) -> Relation:
     match = _RELATION.fullmatch(text)
     if match is None:
-        raise LockError(f"an index has a relation that is none: {text!r}", hint="set another debian.mirror")
+        raise LockError(f"invalid relation in an index: {text!r}", hint="set another debian.mirror")
     return Relation(match["name"], match["operator"] or "", match["version"] or "")

@@ -1,7 +1,7 @@
-"""InRelease: what a suite's signed index of indexes says; it never fetches anything.
+"""InRelease files: the signed index of a suite's indexes. This module fetches nothing.
 
-Only text that a good signature by one of our keys covers is looked at. Source: apt-secure(8) and the
-Debian wiki's DebianRepository/Format.
+Only text with a valid signature by a shipped key is read. Source: apt-secure(8) and the Debian wiki's
+DebianRepository/Format.
 """
 
 import re
@@ -25,7 +25,7 @@ _HASH = re.compile(r"([0-9a-f]{64})\s+([0-9]+)\s+(\S+)")
 
 @dataclass(frozen=True)
 class Listed:
-    """A file that a Release lists: its size in bytes and its sha256."""
+    """A file in a Release: its size in bytes and its sha256."""
 
     size: int
     sha256: str
@@ -33,7 +33,7 @@ class Listed:
 
 @dataclass(frozen=True)
 class Release:
-    """A verified Release: which suite it is, and its files by their path below dists/SUITE."""
+    """A verified Release: its suite and codename, and its files by their path below dists/SUITE."""
 
     suite: str
     codename: str
@@ -42,28 +42,28 @@ class Release:
 
 
 def certificates(folder: Path = KEYS) -> "list[Cert]":
-    """The archive keys in `folder`, by default those that Notos ships (docs/keys.md)."""
+    """Return the archive keys in `folder`, by default those shipped with Notos (docs/keys.md)."""
     from pysequoia import Cert
 
     return [Cert.from_bytes(path.read_bytes()) for path in sorted(folder.glob("*.asc"))]
 
 
 def read(
-    data: bytes, certs: "Iterable[Cert]", *, asked: str, where: str, now: datetime | None = None
+    data: bytes, certs: "Iterable[Cert]", *, expected: str, shown: str, now: datetime | None = None
 ) -> Release:
-    """Verify the InRelease `data`, which is to be that of the suite `asked` (its name or codename).
+    """Verify the InRelease `data` and return it. `expected` is the suite, by name or codename.
 
-    `where` is its address, for messages. Raises SignatureError: no good signature by one of `certs`,
-    another suite, or one that is no longer or not yet valid.
+    `shown` is its address, for messages. Raises SignatureError if it has no valid signature by one of
+    `certs`, is of another suite, or is expired or not yet valid.
     """
-    fields = next(deb822.paragraphs(_signed(data, list(certs), where)), {})
+    fields = next(deb822.paragraphs(_signed(data, list(certs), shown)), {})
     suite, codename = fields.get("Suite", ""), fields.get("Codename", "")
-    if asked not in (suite, codename):
+    if expected not in (suite, codename):
         raise SignatureError(
-            f"{where} is of the suite {suite} ({codename}), not of {asked}",
+            f"{shown} is of the suite {suite} ({codename}), not of {expected}",
             hint="check debian.suite in the config, and the mirror",
         )
-    _check_time(fields, now or datetime.now(UTC), where)
+    _check_time(fields, now or datetime.now(UTC), shown)
     files = {
         match[3]: Listed(int(match[2]), match[1])
         for line in fields.get("SHA256", "").splitlines()
@@ -72,34 +72,34 @@ def read(
     return Release(suite, codename, fields.get("Acquire-By-Hash") == "yes", files)
 
 
-def _signed(data: bytes, certs: "list[Cert]", where: str) -> str:
-    """The text that is signed, and only that: bytes before and after it are anybody's."""
+def _signed(data: bytes, certs: "list[Cert]", shown: str) -> str:
+    """Return only the signed text: bytes before and after it are not trustworthy."""
     import pysequoia
 
     try:
         signed = pysequoia.verify(data, store=lambda _ids: certs)
     except RuntimeError as error:
         raise SignatureError(
-            f"{where} has no good signature by a key of Debian's archive",
-            hint="check the mirror, and this host's clock; docs/keys.md lists the keys",
+            f"{shown} has no good signature by a key of Debian's archive",
+            hint="check the mirror and this host's clock; docs/keys.md lists the keys",
         ) from error
     return (signed.bytes or b"").decode(errors="replace")
 
 
-def _check_time(fields: Mapping[str, str], now: datetime, where: str) -> None:
-    """Refuse an index that is kept back (Valid-Until), and notice a clock that is wrong (Date)."""
-    clock = f"this host's clock says {now:%Y-%m-%d %H:%M} UTC"
+def _check_time(fields: Mapping[str, str], now: datetime, shown: str) -> None:
+    """Raise SignatureError for an expired index (Valid-Until), or one from the future (Date)."""
+    clock = f"this host's clock shows {now:%Y-%m-%d %H:%M} UTC"
     try:
         made, until = (
             parsedate_to_datetime(fields[each]) if each in fields else None
             for each in ("Date", "Valid-Until")
         )
     except ValueError as error:
-        raise SignatureError(f"{where} has a date that is none", hint="name another mirror") from error
+        raise SignatureError(f"{shown} has an invalid date", hint="name another mirror") from error
     if until and now > until:
         raise SignatureError(
-            f"{where} was valid until {fields['Valid-Until']}, and {clock}",
-            hint="set the clock if it is wrong; else the mirror is out of date: name another one",
+            f"{shown} was valid until {fields['Valid-Until']}, and {clock}",
+            hint="set the clock if it is wrong; otherwise the mirror is out of date: name another one",
         )
     if made and now < made:
-        raise SignatureError(f"{where} is from {fields['Date']}, and {clock}", hint="set the clock")
+        raise SignatureError(f"{shown} is from {fields['Date']}, and {clock}", hint="set the clock")

@@ -1,21 +1,23 @@
-"""Packages that were meant by a name that no package has.
+"""Suggestions for a package name that does not exist.
 
-The first of these that finds any: what provides the name as a virtual package; what has a program of that
-name, with names that begin with it; names with two neighbouring letters swapped; names that are spelt alike;
-the name without its last part; short names with one letter wrong; names that end with it. Among equals the
-one that more packages depend on goes first.
+The first of these searches with a result counts: packages that provide the name; packages with a program
+of that name, and names that begin with it; names with two adjacent letters swapped; names with a similar
+spelling; the name without its last part; short names with one different letter; names that end with it.
+Results are sorted by the number of packages that depend on them.
 """
 
 import difflib
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 
+from notos.architecture import Architecture
+
 MOST = 3
 _LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789+-."  # of a package's name (Debian policy 5.6.1)
-_SHORT = range(3, 6)  # letters of a name where one that is wrong makes it unlike the right one
+_SHORT = range(3, 6)  # lengths of names for which difflib does not find a single wrong letter
 
-# Programs whose package is called otherwise, and names that other distributions have. The archive's list of
-# all files would know them too, and is 13 MB to download.
+# Programs whose package has another name, and names in other distributions. The archive's Contents file has
+# the programs too, but is a download of 13 MB.
 PROGRAMS: Mapping[str, Sequence[str]] = {
     name: packages.split()
     for names, packages in (
@@ -64,23 +66,35 @@ PROGRAMS: Mapping[str, Sequence[str]] = {
         ("journalctl systemctl", "systemd"),
         ("wg wg-quick", "wireguard-tools"),
         ("nft", "nftables"),
-        ("kvm qemu", "qemu-system-x86"),
-        ("kernel linux linux-kernel", "linux-image-amd64 linux-image-cloud-amd64"),
         ("glibc", "libc6"),
     )
     for name in names.split()
 }
 
-# Packages of a language's library for something are seldom what its name alone means.
+# Language bindings: a user who writes only the name of a library seldom means these.
 _BINDINGS = re.compile(
     r"(?:cl|elpa|erlang|gambas3|golang|lib\w*|lua|node|ocaml|php[0-9.]*|puppet|python3?|r|ruby|tcl)-"
 )
 
 
+def programs(target: Architecture) -> Mapping[str, Sequence[str]]:
+    """Return the packages of each program, with those that every architecture has by another name."""
+    kernels = [target.general_kernel_package, target.kernel_package]
+    return {
+        **PROGRAMS,
+        **dict.fromkeys(("kvm", "qemu"), list(target.qemu_packages)[:1]),
+        **dict.fromkeys(("kernel", "linux", "linux-kernel"), kernels),
+    }
+
+
 def meant(
-    name: str, names: Collection[str], providers: Sequence[str], popularity: Callable[[str], int]
+    name: str,
+    names: Collection[str],
+    providers: Sequence[str],
+    popularity: Callable[[str], int],
+    target: Architecture,
 ) -> list[str]:
-    """Return at most three of `names` that `name` may mean, the likeliest first.
+    """Return at most three of `names` that `name` may mean, the most likely first.
 
     `providers` have `name` in their Provides; `popularity` is the number of packages that depend on one.
     """
@@ -88,7 +102,7 @@ def meant(
     def ranked(found: Collection[str]) -> list[str]:
         return sorted(found, key=lambda each: (-popularity(each), len(each), each))
 
-    known = [each for each in PROGRAMS.get(name, ()) if each in names]
+    known = [each for each in programs(target).get(name, ()) if each in names]
     if providers:
         return ranked(providers)[:MOST]
     stem = re.escape(name)
@@ -110,7 +124,7 @@ def _is_binding(package: str) -> bool:
 
 
 def _swapped(name: str) -> set[str]:
-    """Return all names that become `name` when two neighbouring letters are swapped."""
+    """Return all names that become `name` when two adjacent letters are swapped."""
     swaps = range(len(name) - 1)
     return {name[:at] + name[at + 1] + name[at] + name[at + 2 :] for at in swaps} - {name}
 
@@ -121,6 +135,6 @@ def _replaced(name: str) -> set[str]:
 
 
 def _shorter(name: str) -> list[str]:
-    """Return `name` without its last parts, the longest first: nginx of nginx-server, vim of vim8."""
+    """Return `name` without its last parts, the longest first: nginx for nginx-server, vim for vim8."""
     parts = re.split(r"(?=[-.])|(?<=[a-z])(?=[0-9]+$)", name)
     return ["".join(parts[:length]) for length in range(len(parts) - 1, 0, -1)]

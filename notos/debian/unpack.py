@@ -1,6 +1,6 @@
-"""Packages laid out as one tree: usr-merged, without what no machine here reads.
+"""The files of packages as one usr-merged tree, without files that no machine of Notos reads.
 
-It reads .debs; which ones, and of what version, is the lock's business.
+This module reads .debs; the lock selects them and their versions.
 """
 
 import fnmatch
@@ -18,7 +18,7 @@ from notos.formats.tree import Directory, Entry, File, Symlink, Tree
 # Folders that usr-merge turned into links (Debian policy 9.1.1.1): /bin/x and /usr/bin/x are one file.
 ALIASED = ("bin", "sbin", "lib", "lib32", "lib64", "libx32")
 
-# Left out unless `keep` names it.
+# Left out unless `keep` names the group.
 OPTIONAL = {
     "doc": ("usr/share/doc/*", "usr/share/doc-base/*", "usr/share/info/*"),
     "man": ("usr/share/man/*",),
@@ -27,7 +27,7 @@ OPTIONAL = {
     "headers": ("usr/include/*",),
 }
 
-# Read by dpkg, debconf, lintian, other init systems and other package's hooks; by nothing that runs here.
+# Only read by dpkg, debconf, lintian, other init systems and hooks of packages, which do not run here.
 UNUSED = (
     "etc/alternatives/*",
     "etc/apparmor.d/*",
@@ -76,9 +76,9 @@ UNUSED = (
 
 @dataclass(frozen=True)
 class Unpack:
-    """A .deb on this host, and which of its files are wanted; globs match usr-merged paths.
+    """A .deb on this host, with globs that select its files by their usr-merged paths.
 
-    `package` is its name, for messages.
+    `package` is the name of the package, for messages.
     """
 
     path: Path
@@ -91,11 +91,11 @@ class Unpack:
 
 
 def unpack(debs: Sequence[Unpack], *, keep: Iterable[str] = (), jobs: int = 2) -> Tree:
-    """One tree of all `debs`: usr/…, etc/…, boot/… and so on as they would be on / after usr-merge.
+    """Return one tree of all `debs`, with the usr-merged paths usr/…, etc/…, boot/… and so on.
 
-    The .debs are decompressed by `jobs` threads (the libraries release the GIL); the result does not
-    depend on their order. Raises PackageError where two packages have different things at a path, and where
-    `only` leaves nothing of one.
+    The .debs are decompressed by `jobs` threads (the libraries release the GIL). The result does not
+    depend on the order of `debs`. Raises PackageError if two packages have different files at a path, or if
+    `only` matches no file of a package.
     """
     left_out = unwanted(keep)
     result = Tree()
@@ -111,37 +111,37 @@ def unpack(debs: Sequence[Unpack], *, keep: Iterable[str] = (), jobs: int = 2) -
             }
             if each.only and not files:
                 raise PackageError(
-                    f"`only` leaves no file of the package {each}: it has none like {', '.join(each.only)}",
-                    hint="paths begin with usr/ or etc/, as usr/bin/ssh-*; dpkg -L shows a package's",
+                    f"`only` matches no file of the package {each}: {', '.join(each.only)}",
+                    hint="paths begin with usr/ or etc/, as in usr/bin/ssh-*; dpkg -L PACKAGE lists them",
                     package=each.package,
                 )
             for path, entry in files.items():
-                _put(result, owners, merged(path), entry, each)
+                _add(result, owners, merged(path), entry, each)
     return result
 
 
 def merged(path: str) -> str:
-    """`path` as it is after usr-merge: bin/sh becomes usr/bin/sh."""
+    """Return `path` after usr-merge: usr/bin/sh for bin/sh."""
     top, slash, _ = path.partition("/")
     return f"usr/{path}" if slash and top in ALIASED else path
 
 
 def unwanted(keep: Iterable[str]) -> Callable[[str], bool]:
-    """Whether a usr-merged path is of those that are left out, but for the kinds in `keep`."""
+    """Return a predicate for usr-merged paths that are left out; `keep` names groups of OPTIONAL to keep."""
     kept = frozenset(keep)
     optional = (glob for name, globs in OPTIONAL.items() if name not in kept for glob in globs)
     return _matcher((*UNUSED, *optional))
 
 
-def _put(tree: Tree, owners: dict[str, Unpack], path: str, entry: Entry, owner: Unpack) -> None:
+def _add(tree: Tree, owners: dict[str, Unpack], path: str, entry: Entry, owner: Unpack) -> None:
     present = tree.get(path)
     if present is None:
         tree.add(path, entry)
         owners[path] = owner
     elif not _same(present, entry):
         raise PackageError(
-            f"{path} is in both {owners[path]} and {owner}, and not the same",
-            hint="leave one of the packages out, or the file by `exclude`",
+            f"the packages {owners[path]} and {owner} have different files at {path}",
+            hint="remove one of the packages, or leave the file out with `exclude`",
             package=owner.package,
         )
 
@@ -153,7 +153,7 @@ def _same(one: Entry, other: Entry) -> bool:
 
 
 def chosen(only: tuple[str, ...], exclude: tuple[str, ...]) -> Callable[[str], bool]:
-    """Whether a usr-merged path matches one of the globs `only`, if there are any, and none of `exclude`."""
+    """Return a predicate for paths that match a glob in `only`, unless it is empty, and none in `exclude`."""
     taken = _matcher(only) if only else None
     left = _matcher(exclude) if exclude else None
 

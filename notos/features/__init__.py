@@ -6,7 +6,6 @@ config (CHECKS). Code elsewhere iterates over the joined values (Features) and k
 A feature's shell files are in runit/ and scripts/; its value names them.
 
 model            Feature, everything that a feature can add, and Features, the join of all
-plain            values as JSON, which the graph compares
 registry         all features in order, and the join of a machine's features
 checks           rules for the config that all features share: reserved names
 
@@ -22,4 +21,10 @@ disk             the drive for data that survives a reboot
 time_servers     the clock, set from the network
 services         the services in the config
 files            the files in the config's `etc`
+
+Modules without a test module of their own name are tested by
+
+    tests/features/test_registry.py: model, base, power, hostname, network, ssh, openssh, dropbear
+    tests/features/test_registry.py: disk, time_servers, services, files, virtual_machine
+    tests/config/test_loader.py: checks
 """

@@ -58,7 +58,6 @@ REQUIREMENTS = (
     Requirement("UNIX", "for services' sockets"),
     Requirement("INET", "for the network"),
     Requirement("UNIX98_PTYS", "for terminals"),
-    Requirement("SERIAL_8250_CONSOLE", "for the console on ttyS0"),
     Requirement("MAGIC_SYSRQ", "to sync and unmount file systems at shutdown"),
     Requirement("VIRTIO_BLK", "for the root's drive", "virtio_blk"),
     Requirement("SQUASHFS", "to mount the root", "squashfs"),
@@ -79,9 +78,11 @@ _RESERVED = {
 def feature(machine: Machine) -> Feature:
     """Return the base."""
     release = f'NAME=Notos\nID=notos\nID_LIKE=debian\nPRETTY_NAME="Notos ({machine.debian.suite})"\n'
+    target = machine.target
+    console = Requirement(target.console_symbol, f"for the console on {target.console}")
     return Feature(
         packages=PACKAGES,
-        requirements=REQUIREMENTS,
+        requirements=(*REQUIREMENTS, console),
         etc=(
             EtcFile(path="nsswitch.conf", content=Copy("nsswitch.conf")),
             EtcFile(path="profile", content=Copy("profile")),

@@ -5,11 +5,10 @@ as long. The contents of files are dataclasses, because contents of different ki
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from notos.config.model import FileMode, Package
-from notos.features import plain
 from notos.kernel.requirements import Requirement
 
 Keys = tuple[str, ...]  # the path of a key of the config
@@ -104,10 +103,12 @@ class RemoteBuilder(NamedTuple):
     """A machine that can build for Nix on another host.
 
     host      its host name in Nix's list of builders
+    system    Nix' name of its architecture
     settings  the settings of nix.conf that the config contains
     """
 
     host: str
+    system: str
     settings: Mapping[str, str]
 
 
@@ -132,9 +133,7 @@ class Feature:
     drive: str = ""  # the size of a second drive ("10G")
     login: bool = False  # True if users log in by ssh
     remote_builder: RemoteBuilder | None = None
-    reserved_services: Mapping[str, str] = field(
-        default_factory=dict
-    )  # by name: the setting that frees the name
+    reserved_services: Mapping[str, str] = field(default_factory=dict)  # by name: the setting that frees it
     reserved_etc: Mapping[str, str] = field(default_factory=dict)  # by first part of the path: a hint
 
 
@@ -144,18 +143,14 @@ class Features(Feature):
     A later feature's package, account file or reserved name replaces an earlier one's of the same name.
     """
 
-    def plain(self, *names: str) -> dict[str, plain.Plain]:
-        """Return the fields called `names` (default: all) as JSON, which is equal only for equal values."""
-        return {name: plain.of(getattr(self, name)) for name in names or [each.name for each in fields(self)]}
-
     @property
     def etc_functions(self) -> tuple[Callable[..., str], ...]:
-        """The functions that compute files of /etc; the files depend on their code."""
+        """Return the functions that compute files of /etc: their code affects these files."""
         return tuple(each.content.function for each in self.etc if isinstance(each.content, Computed))
 
     @property
     def etc_sources(self) -> tuple[str, ...]:
-        """The files outside Notos that are copied to /etc."""
+        """Return the files outside Notos that are copied to /etc."""
         return tuple(
             each.content.source
             for each in self.etc
@@ -164,6 +159,6 @@ class Features(Feature):
 
     @property
     def runit_sources(self) -> tuple[str, ...]:
-        """The files and folders outside Notos that the runit object is built from."""
+        """Return the files and folders outside of Notos that the runit object contains."""
         sources = [*(each.source for each in self.scripts), *(each.folder for each in self.services)]
         return tuple(each for each in sources if each.startswith("/"))

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
+from notos.architecture import Architecture
 from notos.config.model import Machine, Package, PackageName
 from notos.config.reader import Checks
 from notos.features.model import Computed, Copy, EtcFile, Feature, RemoteBuilder, Service
@@ -29,17 +30,20 @@ def feature(machine: Machine) -> Feature:
     """Return Nix and its daemon, if enabled."""
     if not machine.nix.enable:
         return Feature()
+    arguments = {"settings": settings(machine), "target": machine.target}
     return Feature(
         packages=(Package(name=PackageName("nix-bin")), Package(name=PackageName("ca-certificates"))),
         requirements=_REQUIREMENTS,
         services=(Service(name="nix-daemon", folder="nix-daemon"),),
         etc=(
-            EtcFile(path="nix/nix.conf", content=Computed(conf, {"settings": settings(machine)})),
+            EtcFile(path="nix/nix.conf", content=Computed(conf, arguments)),
             *(EtcFile(path=path, content=Copy(path)) for path in ("profile.d/nix.sh", "tmpfiles.d/nix.conf")),
         ),
         accounts={"nixbld.conf": users(machine.nix.build_users)},
         memory=_MEMORY,
-        remote_builder=RemoteBuilder(host=machine.hostname, settings=_own(machine)),
+        remote_builder=RemoteBuilder(
+            host=machine.hostname, system=machine.target.nix, settings=_own(machine)
+        ),
         reserved_services={"nix-daemon": "nix.enable: false"},
     )
 
@@ -84,16 +88,17 @@ def _own(machine: Machine) -> dict[str, str]:
     }
 
 
-def conf(system: "Tree", settings: Mapping[str, str]) -> str:
+def conf(system: "Tree", settings: Mapping[str, str], target: Architecture) -> str:
     """Return nix.conf with `settings`; by default, sandbox-paths is the sandbox's shell.
 
-    `system` is system-path's tree. Raises ClosureError if it lacks a library of the shell.
+    `system` is system-path's tree, of programs for `target`. Raises ClosureError if it lacks a library of
+    the shell.
     """
-    found = {"sandbox-paths": " ".join(_sandbox_paths(system)), **settings}
+    found = {"sandbox-paths": " ".join(_sandbox_paths(system, target)), **settings}
     return "".join(f"{key} = {value}".rstrip() + "\n" for key, value in sorted(found.items()))
 
 
-def _sandbox_paths(system: "Tree") -> Iterator[str]:
+def _sandbox_paths(system: "Tree", target: Architecture) -> Iterator[str]:
     """Yield the shell and the libraries that it is linked against (nix.conf(5), sandbox-paths).
 
     The paths start with /usr: for a store path Nix would add its closure, which is all of system-path.
@@ -105,12 +110,8 @@ def _sandbox_paths(system: "Tree") -> Iterator[str]:
     usr = Tree()
     for path, entry in system.items():
         usr.add(f"usr/{path}", entry)
-    for soname, path in sorted(shared_libraries.closure(usr, [f"usr/{SHELL}"]).items()):
-        # The loader at its ABI path (System V ABI for x86-64), the others in the loader's search path.
-        target = (
-            f"/lib64/{soname}"
-            if soname.startswith("ld-linux")
-            else f"/{shared_libraries.FOLDERS[0]}/{soname}"
-        )
+    for soname, path in sorted(shared_libraries.closure(usr, [f"usr/{SHELL}"], target).items()):
+        # The loader at the path that programs name, the others in the loader's search path.
+        inside = target.loader if soname == target.loader_name else f"/{target.libraries}/{soname}"
         assert isinstance(usr.get(path), File), "a link would be dangling in the sandbox"
-        yield target if target == f"/{path}" else f"{target}=/{path}"
+        yield inside if inside == f"/{path}" else f"{inside}=/{path}"

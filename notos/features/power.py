@@ -17,8 +17,8 @@ _PRESSED = EtcFile(path="acpi/PWRF/00000080", content=Link("/usr/sbin/poweroff")
 
 
 def feature(machine: Machine) -> Feature:
-    """Return the button; a microvm has no ACPI and gets only the handler."""
-    if machine.vm.machine == "microvm":
+    """Return the button; a machine without ACPI gets only the handler."""
+    if not machine.target.machine_types[machine.vm.machine].acpi:
         return Feature(etc=(_PRESSED,))
     return Feature(
         requirements=_REQUIREMENTS, scripts=(Script(path="boot/70-power-button"),), etc=(_PRESSED,)

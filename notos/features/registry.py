@@ -28,18 +28,18 @@ class Module(Protocol):
 
     @property
     def KEYS(self) -> tuple[str, ...]:  # noqa: N802
-        """The config keys that belong to the feature; a key belongs to one module."""
+        """Return the keys of the config that belong to the module; a key belongs to one module."""
 
     @property
     def feature(self) -> Callable[[Machine], Feature]:
-        """Return what the feature adds to a machine; an empty value if the machine does not have it.
+        """Return the additions to a machine; an empty value if the machine lacks the feature.
 
         The machine may come from a config with mistakes and lack required values.
         """
 
     @property
     def CHECKS(self) -> Checks:  # noqa: N802
-        """The feature's rules for the config, by the struct that they check."""
+        """Return the feature's rules for the config, by the struct to which they apply."""
 
 
 # Stage-1 loads modules in this order. The services and files of the config come last.
@@ -59,7 +59,7 @@ MODULES: tuple[Module, ...] = (
     files,
 )
 
-# Config keys that belong to no feature: sources of the parts, how they are built and what boots them.
+# Keys of the config that belong to no feature: sources, builds and the virtual machine.
 OTHER_KEYS = ("name", "debian", "kernel", "initrd", "system", "kernel_params", "vm", "build")
 
 
@@ -67,7 +67,7 @@ _NONE = Feature()
 
 
 def features(machine: Machine) -> Features:
-    """Return the join of everything that features add to `machine`."""
+    """Return the joined additions of all features of `machine`."""
     return join(module.feature(machine) for module in MODULES)
 
 

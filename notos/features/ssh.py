@@ -19,8 +19,10 @@ _FW_CFG = Requirement(
     early=False,
     keys=("ssh", "server"),
 )
-_FW_CFG_MICROVM = Requirement(
-    "FW_CFG_SYSFS_CMDLINE", "for the keys that runvm.sh passes to a microvm", keys=("vm", "machine")
+_FW_CFG_CMDLINE = Requirement(
+    "FW_CFG_SYSFS_CMDLINE",
+    "for the keys that runvm.sh passes to a microvm",
+    keys=("vm", "machine"),
 )
 _OFF = "ssh.server: none"
 
@@ -31,9 +33,11 @@ def feature(machine: Machine) -> Feature:
     keys = (EtcFile(path="ssh/authorized_keys.d/root", content=Text(lines)),) if lines else ()
     if machine.ssh.server == "none":
         return Feature(etc=keys)
-    microvm = machine.vm.machine == "microvm"
+    # Where neither ACPI nor a device tree says where fw_cfg's registers are, the command line does.
+    params = machine.target.machine_types[machine.vm.machine].kernel_params
+    named = any(each.startswith("qemu_fw_cfg.") for each in params)
     return Feature(
-        requirements=(_FW_CFG, _FW_CFG_MICROVM) if microvm else (_FW_CFG,),
+        requirements=(_FW_CFG, _FW_CFG_CMDLINE) if named else (_FW_CFG,),
         scripts=(Script(path="boot/40-ssh-keys"),),
         etc=keys,
         login=True,

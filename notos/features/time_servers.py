@@ -1,4 +1,4 @@
-"""The clock, set once at boot from time servers."""
+"""The clock, set once by network time servers during boot."""
 
 import re
 from collections.abc import Iterator

@@ -1,13 +1,13 @@
-"""File trees, and the file formats that they are read from and written to.
+"""File trees, and readers and writers of file formats for them.
 
 tree               files, links and folders in memory
-tar, xz            read by debian/deb and kernel/source
+tar, xz            readers, for debian/deb and kernel/source
 elf                the parts of an ELF file that linking needs
-shared_libraries   the libraries that programs of a tree load (ld.so(8))
+shared_libraries   the libraries that programs in a tree load (ld.so(8))
 nar                Nix archives
-cpio               newc archives, for the initrd
-squashfs/          squashfs images
-piece_cache        compressed pieces of an output, reused by the next build
+cpio               a writer of newc archives, for the initrd
+squashfs/          a writer of squashfs images
+piece_cache        compressed parts of an output, reused by the next build
 
 Modules without a test module of their own name are tested by
 

@@ -1,8 +1,8 @@
-"""A writer of cpio archives in the newc format, as the kernel unpacks an initrd; it reads none.
+"""A writer of cpio archives in the newc format, for an initrd. There is no reader.
 
-Source: the kernel's Documentation/driver-api/early-userspace/buffer-format.rst. The archive is a
-function of the tree alone: sorted, owner 0, time 0, inode numbers counted. Nothing needs root, for
-device nodes are only described.
+Source: the kernel's Documentation/driver-api/early-userspace/buffer-format.rst. The archive depends on the
+tree alone: entries are sorted, owner and time are 0, inode numbers are consecutive. It does not need root,
+since device nodes are not created on disk.
 """
 
 import io
@@ -20,25 +20,25 @@ from notos.formats.tree import Device, Directory, Entry, File, Symlink, Tree
 
 MAGIC = b"070701"
 TRAILER = "TRAILER!!!"
-BLOCK = 512  # bytes; the archive's size is a multiple of it, as GNU cpio's is
+BLOCK = 512  # bytes; the archive's size is a multiple of it, as with GNU cpio
 MAX_FIELD = 0xFFFFFFFF  # 8 hex digits
-MAX_NAME = 4096  # bytes with the final zero: PATH_MAX, past which the kernel skips the entry
+MAX_NAME = 4096  # bytes with the final zero: PATH_MAX; the kernel skips entries with longer names
 _FORMATS = {"c": stat.S_IFCHR, "b": stat.S_IFBLK}
 
 
 def write(out: BinaryIO, tree: Tree) -> None:
-    """Write `tree` to `out` as one archive, streaming; memory does not grow with the files' sizes.
+    """Write `tree` to `out` as one archive. Memory use does not depend on the files' sizes.
 
-    A File at several paths is a hard link: its body comes with the last of them, as GNU cpio and the
-    kernel have it. Raises ArchiveError for what newc cannot hold and for a file that changes while it
-    is read.
+    A File at several paths is a hard link, and the last path has the contents, as with GNU cpio and in the
+    kernel. Raises ArchiveError for entries that newc cannot represent, and for a file that changes during
+    the read.
     """
     for piece in pieces(tree):
         out.write(piece)
 
 
 def pieces(tree: Tree) -> Iterator[bytes]:
-    """What write() writes, in order."""
+    """Yield the bytes that write() writes."""
     size = 0
     for piece in _entries(tree):
         yield piece
@@ -47,14 +47,14 @@ def pieces(tree: Tree) -> Iterator[bytes]:
 
 
 def write_initrd(path: Path, trees: Sequence[Tree], *, level: int) -> None:
-    """Write `trees` to `path` as archives, each compressed by zstd at `level` (0: not).
+    """Write `trees` to `path` atomically, as one archive each, compressed by zstd at `level` (0: stored).
 
-    The kernel unpacks one after the other. Archives that the initrd there has already are not compressed
-    again, the others at the same time. Raises ArchiveError.
+    The kernel unpacks consecutive archives. Compressed archives in the existing file are reused; the others
+    are compressed in parallel. Raises ArchiveError.
     """
     import zstandard
 
-    # One thread for each, for the bytes depend on their number.
+    # threads=0 means a single thread: the bytes depend on the number of threads.
     parameters = zstandard.ZstdCompressionParameters.from_level(level or 1, threads=0, write_checksum=1)
 
     def compress(data: bytes) -> bytes:
@@ -121,18 +121,16 @@ def _mode(entry: Entry) -> int:
 def _header(
     path: str, inode: int, mode: int, links: int, size: int, *, device: tuple[int, int] = (0, 0)
 ) -> bytes:
-    """An entry's 110 bytes of header, and its name padded so that the body starts at a multiple of 4."""
+    """Return the header (110 bytes) and the name of an entry, padded to a multiple of 4 bytes."""
     name = os.fsencode(path) + b"\0"
     if len(name) > MAX_NAME:
-        raise ArchiveError(
-            f"{path[:60]}… is a name of {len(name) - 1} bytes; {MAX_NAME - 1} fit in an initrd"
-        )
+        raise ArchiveError(f"{path[:60]}… has a name of {len(name) - 1} bytes; newc allows {MAX_NAME - 1}")
     if path == TRAILER and inode:
-        raise ArchiveError(f"a file called {TRAILER} would end the archive", hint="give it another name")
+        raise ArchiveError(f"a file named {TRAILER} would end the archive", hint="rename the file")
     if size > MAX_FIELD:
-        raise ArchiveError(f"{path} has {size} bytes; newc holds files below 4 GiB")
+        raise ArchiveError(f"{path} has {size} bytes; newc allows less than 4 GiB")
     if inode > MAX_FIELD:
-        raise ArchiveError("there are more files than newc can number")
+        raise ArchiveError("too many files for newc: inode numbers have 32 bits")
     fields = (inode, mode, 0, 0, links, 0, size, 0, 0, *device, len(name), 0)
     header = MAGIC + b"".join(b"%08X" % field for field in fields)
     return header + name + bytes(-(len(header) + len(name)) % 4)
@@ -146,5 +144,5 @@ def _body(entry: File, path: str, size: int) -> Iterator[bytes]:
             break
         yield piece
     if seen != size:
-        raise ArchiveError(f"{path} changed while it was read", hint="run it again")
+        raise ArchiveError(f"{path} changed during the read", hint="build again")
     yield bytes(-size % 4)

@@ -1,4 +1,4 @@
-"""NAR, the serialisation of a tree that Nix hashes (Nix manual, "Nix Archive (NAR) Format")."""
+"""A writer of NAR, the serialisation of a tree that Nix hashes (Nix manual, "Nix Archive (NAR) Format")."""
 
 import hashlib
 from collections.abc import Iterator
@@ -8,9 +8,10 @@ from notos.formats.tree import Device, Directory, File, Symlink, Tree
 
 
 def pieces(tree: Tree) -> Iterator[bytes]:
-    """The NAR of `tree` in order; a file's contents come in the pieces that File.chunks gives.
+    """Yield the NAR of `tree`; a file's contents are in the pieces of File.chunks.
 
-    Raises StoreError for a device node, which a NAR cannot hold.
+    Raises StoreError for a device node, which NAR cannot represent, and for a file that changes during the
+    read.
     """
     children = tree.children()
     yield words("nix-archive-1")
@@ -18,7 +19,7 @@ def pieces(tree: Tree) -> Iterator[bytes]:
 
 
 def digest(tree: Tree) -> tuple[str, int]:
-    """The sha256 of the NAR of `tree`, in hex, and its size in bytes."""
+    """Return the sha256 of the NAR of `tree` in hex, and its size in bytes."""
     hasher = hashlib.sha256()
     size = 0
     for piece in pieces(tree):
@@ -40,7 +41,7 @@ def _directory(tree: Tree, children: dict[str, list[str]], path: str) -> Iterato
         elif isinstance(entry, File):
             yield from _file(entry, below)
         elif isinstance(entry, Device):
-            raise StoreError(f"{below} is a device node, which the store cannot hold")
+            raise StoreError(f"{below} is a device node; store objects cannot have these")
         yield words(")")
     yield words(")")
 
@@ -54,12 +55,12 @@ def _file(entry: File, path: str) -> Iterator[bytes]:
         seen += len(piece)
         yield piece
     if seen != size:
-        raise StoreError(f"{path} changed while it was read", hint="run it again")
+        raise StoreError(f"{path} changed during the read", hint="build again")
     yield bytes(-size % 8) + words(")")
 
 
 def words(*texts: str) -> bytes:
-    """Each word as NAR has strings: its length as 8 little-endian bytes, itself, zeros up to 8."""
+    """Return `texts` as NAR strings: length as 64-bit little-endian integer, bytes, zeros up to 8 bytes."""
     out = b""
     for word in texts:
         data = word.encode(errors="surrogateescape")

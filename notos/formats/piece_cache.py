@@ -1,8 +1,8 @@
-"""Compressed pieces of an output, taken over from the one that it replaces: compressing is what takes time.
+"""Reuse of compressed pieces of the previous output, since compression takes most of the time.
 
-A piece is known by the sha256 of its uncompressed bytes, and checked by that of its compressed ones, so
-an output has the same bytes whether anything is taken over or not. What a file has is listed in
-reuse/NAME.json beside it.
+A piece is identified by the sha256 of its uncompressed bytes, and verified by the sha256 of its compressed
+bytes. The output therefore has the same bytes with and without reuse. The pieces of the file NAME are listed
+in reuse/NAME.json beside it.
 """
 
 import hashlib
@@ -16,21 +16,21 @@ from notos import atomic
 
 
 class Piece(NamedTuple):
-    """A compressed piece, and what it is known by."""
+    """A compressed piece; `key` is the sha256 of its uncompressed bytes, in hex."""
 
     key: str
     data: bytes
 
 
 class Reuse:
-    """The pieces of the file at `path`, as far as there are any.
+    """The reusable pieces of the file at `path`, which may be missing.
 
-    `made` says what compressed bytes depend on besides the uncompressed ones: a library's version, its
-    parameters. Pieces that were made otherwise are not taken over. It may be asked by many threads.
+    `made` identifies the compressor: the version of the library and its parameters. Pieces with another
+    value of `made` are not reused. Several threads may call compressed() at the same time.
     """
 
     def __init__(self, path: Path | None = None, made: str = "") -> None:
-        """Open the file; it may be renamed over afterwards. Without one nothing is taken over."""
+        """Open the file, which may be replaced afterwards. Without a path, nothing is reused."""
         self._made = made
         self._had: Mapping[str, tuple[int, int, str]] = {}
         self._has: dict[str, tuple[int, int, str]] = {}
@@ -43,10 +43,10 @@ class Reuse:
                 self._file = path.open("rb")
                 self._had = dict(listed["pieces"])
         except (OSError, ValueError, KeyError, TypeError):
-            self._had = {}  # not there, or damaged: it is all made again
+            self._had = {}  # missing or damaged: everything is compressed again
 
     def compressed(self, data: bytes, compress: Callable[[bytes], bytes]) -> Piece:
-        """`data` compressed: taken from the file, or by `compress`."""
+        """Return `data` compressed: a piece of the file, otherwise the result of `compress`."""
         key = hashlib.sha256(data).hexdigest()
         found = self._had.get(key)
         if found is not None and self._file is not None:
@@ -57,11 +57,11 @@ class Reuse:
         return Piece(key, compress(data))
 
     def placed(self, piece: Piece, start: int) -> None:
-        """Note that the new file has `piece` at `start`."""
+        """Record that the new file has `piece` at the offset `start`."""
         self._has[piece.key] = (start, len(piece.data), hashlib.sha256(piece.data).hexdigest())
 
     def save(self, path: Path) -> None:
-        """List what the file at `path`, which is written now, has."""
+        """Write the list of pieces for the new file, which is at `path` now."""
         listing = _listing(path)
         listing.parent.mkdir(exist_ok=True)
         atomic.write(listing, json.dumps({"made": self._made, "pieces": self._has}))

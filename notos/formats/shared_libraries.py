@@ -1,33 +1,31 @@
-"""Shared libraries within one tree: what its programs need, and whether it is all there.
+"""Shared libraries in a tree: those that its programs need, and those that are missing.
 
-It looks where ld.so(8) of Debian looks: DT_RUNPATH with $ORIGIN, then the default folders; and then
-anywhere, for a plugin may count on what its program has already loaded. Which package a library
-comes from is resolve.py's business.
+The search order is that of Debian's ld.so(8): DT_RUNPATH with $ORIGIN, then the default folders. Then all
+other folders follow, since a plugin may rely on a library that its program has loaded. lock/resolve.py
+finds the packages of libraries.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
+from notos.architecture import Architecture
 from notos.errors import ClosureError
 from notos.formats import elf
 from notos.formats.tree import Directory, File, Tree
 
-X86_64 = 62  # e_machine, System V gABI
-FOLDERS = ("usr/lib/x86_64-linux-gnu", "usr/lib64", "usr/lib")
-
 
 @dataclass(frozen=True)
 class Missing:
-    """A library that a file needs and the tree has not."""
+    """A library that a file needs and the tree lacks."""
 
     path: str
     soname: str
 
 
-def closure(tree: Tree, paths: Iterable[str]) -> dict[str, str]:
-    """The libraries that the ELF files `paths` need, all the way down: their paths by soname.
+def closure(tree: Tree, paths: Iterable[str], target: Architecture) -> dict[str, str]:
+    """Return the paths of the libraries that the ELF files `paths` need, recursively, by soname.
 
-    The loader that a program names counts as one. Raises ClosureError for one that the tree lacks.
+    They include the ELF interpreter of a program. Raises ClosureError for a library that the tree lacks.
     """
     anywhere = _by_name(tree)
     found: dict[str, str] = {}
@@ -38,10 +36,10 @@ def closure(tree: Tree, paths: Iterable[str]) -> dict[str, str]:
         if path in seen:
             continue
         seen.add(path)
-        for soname, place in _needs(tree, path, anywhere):
+        for soname, place in _needs(tree, path, anywhere, target):
             if place is None:
                 raise ClosureError(
-                    f"{path} needs the library {soname}, which none of the packages has",
+                    f"{path} needs the library {soname}, which no package has",
                     hint="add the package that has it",
                 )
             found[soname] = place
@@ -49,17 +47,17 @@ def closure(tree: Tree, paths: Iterable[str]) -> dict[str, str]:
     return found
 
 
-def survey(tree: Tree) -> tuple[list[Missing], set[str]]:
-    """Return what ELF files of `tree` need and it lacks, sorted by path; and the libraries that they find.
+def survey(tree: Tree, target: Architecture) -> tuple[list[Missing], set[str]]:
+    """Return the missing libraries of the ELF files in `tree`, and the paths of those that exist.
 
-    Files for another processor than the loader's are passed over: they are data here.
+    The missing ones are sorted by path. ELF files for other machines are ignored: they are data here.
     """
     anywhere = _by_name(tree)
     problems: list[Missing] = []
     found: set[str] = set()
     for path, entry in tree.items():
         if isinstance(entry, File) and _may_be_elf(path, entry):
-            for soname, place in _needs(tree, path, anywhere):
+            for soname, place in _needs(tree, path, anywhere, target):
                 if place is None:
                     problems.append(Missing(path, soname))
                 else:
@@ -72,7 +70,7 @@ def _may_be_elf(path: str, entry: File) -> bool:
 
 
 def _by_name(tree: Tree) -> Mapping[str, str]:
-    """The first path of each file name that a library could have."""
+    """Return the first path for each file name of a possible library."""
     names: dict[str, str] = {}
     for path, entry in tree.items():
         name = path.rpartition("/")[2]
@@ -81,20 +79,22 @@ def _by_name(tree: Tree) -> Mapping[str, str]:
     return names
 
 
-def _needs(tree: Tree, path: str, anywhere: Mapping[str, str]) -> Iterator[tuple[str, str | None]]:
-    """Each soname that the file at `path` needs, with where it is in the tree."""
+def _needs(
+    tree: Tree, path: str, anywhere: Mapping[str, str], target: Architecture
+) -> Iterator[tuple[str, str | None]]:
+    """Yield each soname that the file at `path` needs, with its path in the tree or None."""
     entry = tree.get(path)
     if not isinstance(entry, File):
         return
     parsed = elf.parse(entry.read())
-    if parsed is None or parsed.machine != X86_64:
+    if parsed is None or parsed.kind != target.elf:
         return
     if parsed.interpreter is not None:
         yield parsed.interpreter.rpartition("/")[2], tree.resolve("usr" + parsed.interpreter)
     origin = path.rpartition("/")[0]
     folders = [expand(each, origin) for each in parsed.runpath]
     for soname in parsed.needed:
-        place = _locate(tree, soname, [*folders, *FOLDERS])
+        place = _locate(tree, soname, [*folders, *target.library_folders])
         yield soname, place or tree.resolve(anywhere.get(soname, soname))
 
 
@@ -107,5 +107,5 @@ def _locate(tree: Tree, soname: str, folders: Iterable[str]) -> str | None:
 
 
 def expand(folder: str, origin: str) -> str:
-    """A folder of DT_RUNPATH as a path in the tree, for a file in the folder `origin` (ld.so(8))."""
+    """Return a DT_RUNPATH folder of a file in the folder `origin` as a path in the tree (ld.so(8))."""
     return folder.replace("${ORIGIN}", "/" + origin).replace("$ORIGIN", "/" + origin).lstrip("/")

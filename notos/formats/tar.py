@@ -1,7 +1,7 @@
-"""Reading tar archives, compressed or not, entry by entry; what becomes of an entry is the caller's matter.
+"""A streaming reader of tar archives, compressed or not.
 
-Source: tar(5). It is our own since tarfile takes a broken header for the end of the archive, and spends
-five times as long holding the GIL.
+Source: tar(5). Python's tarfile treats an invalid header as the end of the archive, and holds the GIL five
+times as long.
 """
 
 import os
@@ -12,13 +12,13 @@ from typing import Protocol
 
 from notos.errors import PackageError
 
-_BLOCK = 512  # bytes: tar's unit
-_ZSTD_WINDOW = 1 << 27  # bytes; what zstd --ultra -22 makes
+_BLOCK = 512  # bytes; the block size of tar
+_ZSTD_WINDOW = 1 << 27  # bytes; the window of zstd --ultra -22
 
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """A tar entry's header; `kind` is its typeflag, `time` its mtime in seconds."""
+    """The header of an entry: `kind` is typeflag, `size` is in bytes, `time` is mtime in seconds."""
 
     name: str
     kind: bytes
@@ -29,9 +29,9 @@ class Header:
 
 
 class Reader:
-    """The entries of an archive in pieces, one after the other; each one's data is read or passed over.
+    """The entries of an archive that is read in pieces. The data of an entry is read or skipped.
 
-    With `pax`, POSIX's extended headers are taken as well; a .deb has none (deb(5)).
+    With `pax`, POSIX extended headers are supported; a .deb has none (deb(5)).
     """
 
     def __init__(self, pieces: Iterator[bytes], suffix: str, *, pax: bool = False) -> None:
@@ -40,7 +40,7 @@ class Reader:
         self._pax = pax
 
     def __iter__(self) -> Iterator[Header]:
-        """All headers up to the end, whose checksums are checked. Raises PackageError."""
+        """Yield all headers, and verify checksums up to the end of the archive. Raises PackageError."""
         for header in _headers(self._stream, self._pax):
             self._left = header.size
             yield header
@@ -48,13 +48,13 @@ class Reader:
         self._stream.drain()
 
     def read(self) -> bytes:
-        """The data of the entry whose header came last."""
+        """Return the data of the entry whose header was yielded last."""
         size, self._left = self._left, 0
         return self._stream.read(size)
 
 
 class _Decompressor(Protocol):
-    """What zlib and zstandard have in common."""
+    """The common interface of zlib and zstandard."""
 
     @property
     def eof(self) -> bool: ...
@@ -66,7 +66,10 @@ class _Decompressor(Protocol):
 
 
 def decompress(pieces: Iterator[bytes], suffix: str) -> Iterator[bytes]:
-    """Big pieces in, big pieces out: each call releases the GIL for as long as possible."""
+    """Yield the decompressed data in large pieces, so that the GIL is released for as long as possible.
+
+    `suffix` is "", ".xz", ".gz" or ".zst". Raises PackageError for another suffix and for invalid data.
+    """
     import lzma
 
     import zstandard
@@ -84,23 +87,23 @@ def decompress(pieces: Iterator[bytes], suffix: str) -> Iterator[bytes]:
         try:
             yield from xz.decompress(b"".join(pieces))
         except (lzma.LZMAError, MemoryError) as error:
-            raise PackageError(f"broken xz data: {error}") from error
+            raise PackageError(f"invalid xz data: {error}") from error
         return
     if suffix not in makers:
-        raise PackageError(f"compressed in a way that deb(5) does not list: {suffix}")
+        raise PackageError(f"unsupported compression: {suffix}")
     try:
         decompressor = makers[suffix]()
         for piece in pieces:
             rest = piece
             while rest:
-                if decompressor.eof:  # several streams one after the other count as one
+                if decompressor.eof:  # consecutive streams are one stream
                     decompressor = makers[suffix]()
                 yield decompressor.decompress(rest)
                 rest = decompressor.unused_data if decompressor.eof else b""
     except (zstandard.ZstdError, zlib.error, MemoryError) as error:
-        raise PackageError(f"broken {suffix[1:]} data: {error}") from error
+        raise PackageError(f"invalid {suffix[1:]} data: {error}") from error
     if not decompressor.eof:
-        raise PackageError(f"{suffix[1:]} data that is cut off")
+        raise PackageError(f"truncated {suffix[1:]} data")
 
 
 class _Stream:
@@ -112,7 +115,7 @@ class _Stream:
         self._at = 0
 
     def read(self, size: int) -> bytes:
-        """Exactly `size` bytes; PackageError when there are fewer."""
+        """Return exactly `size` bytes. Raises PackageError if the stream has fewer."""
         end = self._at + size
         if end <= len(self._piece):
             data = self._piece[self._at : end]
@@ -121,7 +124,7 @@ class _Stream:
         return b"".join(self._take(size))
 
     def skip(self, size: int) -> None:
-        """Pass over `size` bytes."""
+        """Skip `size` bytes."""
         end = self._at + size
         if end <= len(self._piece):
             self._at = end
@@ -130,7 +133,7 @@ class _Stream:
                 pass
 
     def drain(self) -> None:
-        """Pass over all that is left, so that its checksums are checked."""
+        """Read the rest of the stream, so that the decompressor verifies its checksums."""
         for _ in self._pieces:
             pass
 
@@ -139,7 +142,7 @@ class _Stream:
             if self._at == len(self._piece):
                 piece = next(self._pieces, None)
                 if piece is None:
-                    raise PackageError("a tar archive that is cut off")
+                    raise PackageError("truncated tar archive")
                 self._piece, self._at = piece, 0
             part = self._piece[self._at : self._at + size]
             self._at += len(part)
@@ -148,12 +151,12 @@ class _Stream:
 
 
 def _headers(stream: _Stream, pax: bool) -> Iterator[Header]:
-    """The headers up to the zero block at the end; the caller reads or skips the data of files."""
+    """Yield the headers up to the zero block at the end. The caller reads or skips the data of files."""
     long_name = long_link = None
     long_size: int | None = None
     while any(block := stream.read(_BLOCK)):
         if _number(block[148:156]) != sum(block) - sum(block[148:156]) + 8 * 0x20:
-            raise PackageError("a tar header with a wrong checksum")
+            raise PackageError("invalid tar header: wrong checksum")
         kind, size = block[156:157], _number(block[124:136])
         if kind in (b"L", b"K"):  # GNU: the next entry's name or link target
             text = os.fsdecode(stream.read(size).rstrip(b"\0"))
@@ -163,7 +166,7 @@ def _headers(stream: _Stream, pax: bool) -> Iterator[Header]:
             else:
                 long_link = text
             continue
-        if pax and kind in (b"x", b"g"):  # POSIX: the same of the next entry, or remarks on all of them
+        if pax and kind in (b"x", b"g"):  # POSIX: fields of the next entry (x) or of all entries (g, ignored)
             records = _records(stream.read(size)) if kind == b"x" else {}
             stream.skip(size if kind == b"g" else 0)
             stream.skip(-size % _BLOCK)
@@ -171,10 +174,10 @@ def _headers(stream: _Stream, pax: bool) -> Iterator[Header]:
             long_size = int(records["size"]) if records.get("size", "").isdigit() else None
             continue
         name = _text(block[:100])
-        if block[257:263] == b"ustar\0" and block[345]:  # POSIX; in GNU's format other fields stand there
+        if block[257:263] == b"ustar\0" and block[345]:  # POSIX; GNU tar has other fields at this offset
             name = _text(block[345:500]) + "/" + name
         name = long_name or name
-        if kind in (b"\0", b"7"):  # before POSIX a directory was a file with a slash
+        if kind in (b"\0", b"7"):  # before POSIX, a directory was a file whose name ends in a slash
             kind = b"5" if kind == b"\0" and name.endswith("/") else b"0"
         yield Header(
             name=name,
@@ -188,14 +191,14 @@ def _headers(stream: _Stream, pax: bool) -> Iterator[Header]:
 
 
 def _records(data: bytes) -> dict[str, str]:
-    """The records of a pax header, "LENGTH KEY=VALUE\\n" each. Raises PackageError."""
+    """Return the records "LENGTH KEY=VALUE\\n" of a pax header. Raises PackageError."""
     found = {}
     while data:
         digits, _, _ = data.partition(b" ")
         length = int(digits) if digits.isdigit() else 0
         record = data[len(digits) + 1 : length]
         if not record.endswith(b"\n"):
-            raise PackageError("a pax header that is broken")
+            raise PackageError("invalid pax header")
         key, _, value = record[:-1].partition(b"=")
         found[os.fsdecode(key)] = os.fsdecode(value)
         data = data[length:]
@@ -207,24 +210,24 @@ def _text(field: bytes) -> str:
 
 
 def _number(field: bytes) -> int:
-    """Octal digits, or GNU's base 256 where the first bit is set."""
+    """Return the value of a field: octal digits, or base 256 if the first byte is 0x80 (GNU tar)."""
     if field[0] == 0x80:
         return int.from_bytes(field[1:], "big")
     digits = field.strip(b" \0")
     if digits.strip(b"01234567"):
-        raise PackageError(f"a tar header with a number that is none: {field!r}")
+        raise PackageError(f"invalid tar header: not an octal number: {field!r}")
     return int(digits or b"0", 8)
 
 
 def normal(name: str) -> str:
-    """ "./usr/bin/" as "usr/bin", and "./" as ""; what is then not clean Tree refuses."""
+    """Return "usr/bin" for "./usr/bin/", and "" for "./". Tree refuses other unclean paths."""
     if name.startswith("./"):
         name = name[2:].lstrip("/")
     return "" if name == "." else name.rstrip("/")
 
 
 def check_target(name: str, target: str) -> None:
-    """Refuse a link's target that is nothing or climbs above the root."""
+    """Raise PackageError if the target of the link `name` is empty or above the root."""
     depth = 0 if target.startswith("/") else name.count("/")
     for part in target.split("/"):
         if part == "..":
@@ -234,4 +237,4 @@ def check_target(name: str, target: str) -> None:
         if depth < 0:
             break
     if depth < 0 or not target or "\0" in target:
-        raise PackageError(f"{name} is a link that leaves the package: {target!r}")
+        raise PackageError(f"the target of the link {name} is empty or above the root: {target!r}")

@@ -1,8 +1,8 @@
-"""A tree of files as all our formats see it: .deb reads into it; NAR, cpio, the store write from it.
+"""A tree of files: readers (.deb) create it; writers (NAR, cpio, squashfs, the store) read it.
 
-It holds what a canonical store object can: directories, symbolic links, and files that are
-executable or not. Owners, times and other modes do not exist here. Device nodes are known for the
-initrd's sake and refused by the store.
+It has the entries of a canonical store object: directories, symbolic links, and files that are executable
+or not, without owners, times and other modes. Device nodes are for the initrd only; the store refuses
+them.
 """
 
 import os
@@ -17,19 +17,19 @@ CHUNK = 1 << 20  # bytes
 
 @dataclass(frozen=True, slots=True)
 class Directory:
-    """A directory; its children are the paths below it."""
+    """A directory. Its children are the entries at paths below it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Symlink:
-    """A symbolic link; `target` is kept to the letter."""
+    """A symbolic link; `target` is not normalised."""
 
     target: str
 
 
 @dataclass(frozen=True, slots=True)
 class Device:
-    """A character ("c") or block ("b") device node with its mode, for the initrd only."""
+    """A device node for the initrd; `kind` is "c" (character) or "b" (block)."""
 
     kind: str
     major: int
@@ -39,9 +39,9 @@ class Device:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class File:
-    """A regular file: its bytes, or the path on this host where they are.
+    """A regular file; `content` is its bytes, or the path of a file on this host.
 
-    One File at two paths of a Tree is a hard link, as in the package it came from.
+    The same File object at two paths of a Tree is a hard link.
     """
 
     content: bytes | Path
@@ -49,17 +49,17 @@ class File:
 
     @property
     def size(self) -> int:
-        """The length in bytes."""
+        """Return the size in bytes."""
         if isinstance(self.content, bytes):
             return len(self.content)
         return self.content.stat().st_size
 
     def read(self) -> bytes:
-        """All the bytes at once."""
+        """Return the whole contents."""
         return self.content if isinstance(self.content, bytes) else self.content.read_bytes()
 
     def chunks(self) -> Iterator[bytes]:
-        """The bytes in pieces of at most CHUNK, so that a big file need not fit in memory."""
+        """Yield the contents: bytes as one piece, a file on this host in pieces of at most CHUNK bytes."""
         if isinstance(self.content, bytes):
             yield self.content
             return
@@ -72,53 +72,53 @@ Entry = Directory | Symlink | File | Device
 
 
 class Tree:
-    """Entries by path, relative to the root, without a leading slash ("usr/bin/env").
+    """Entries by path relative to the root, without a leading slash ("usr/bin/env").
 
-    The root is a directory and stands implicitly at "". Parents are added with their children. A
-    second entry at a path raises, as does a child of what is not a directory.
+    The root is an implicit directory at "". Parents are added automatically. A second entry at a path
+    raises PackageError, as does a child of an entry that is not a directory.
     """
 
     def __init__(self) -> None:
         self._entries: dict[str, Entry] = {}
 
     def add(self, path: str, entry: Entry) -> None:
-        """Put `entry` at `path`. A directory may be added again; anything else raises PackageError."""
+        """Add `entry` at `path`. Only a directory may be added twice. Raises PackageError."""
         _check(path)
         present = self._entries.get(path)
         if present is not None:
             if isinstance(present, Directory) and isinstance(entry, Directory):
                 return
-            raise PackageError(f"{path} is there twice")
+            raise PackageError(f"duplicate entry: {path}")
         self._add_parents(path)
         self._entries[path] = entry
 
     def file(self, path: str, content: bytes | Path, *, executable: bool = False) -> None:
-        """Put a regular file at `path`."""
+        """Add a regular file at `path`."""
         self.add(path, File(content, executable))
 
     def text(self, path: str, text: str, *, executable: bool = False) -> None:
-        """Put a file of UTF-8 text at `path`."""
+        """Add a file of UTF-8 text at `path`."""
         self.add(path, File(text.encode(), executable))
 
     def symlink(self, path: str, target: str) -> None:
-        """Put a symbolic link at `path`."""
+        """Add a symbolic link at `path`."""
         self.add(path, Symlink(target))
 
     def directory(self, path: str) -> None:
-        """Put a directory at `path`, if it is not there."""
+        """Add a directory at `path`, unless it exists."""
         self.add(path, Directory())
 
     def device(self, path: str, kind: str, major: int, minor: int, mode: int = 0o600) -> None:
-        """Put a device node at `path`; needs no privilege, for it is only described."""
+        """Add a device node at `path`. This needs no privilege, since it is not created on disk."""
         self.add(path, Device(kind, major, minor, mode))
 
     def replace(self, path: str, entry: Entry) -> None:
-        """Put `entry` at `path`, where something else may be; never on a directory with children."""
+        """Add `entry` at `path`, and remove an existing entry with all entries below it."""
         self.remove(path)
         self.add(path, entry)
 
     def remove(self, path: str) -> None:
-        """Take away what is at `path`, if anything; a directory with all below it."""
+        """Remove the entry at `path`, if any; remove a directory recursively."""
         entry = self._entries.pop(path, None)
         if isinstance(entry, Directory):
             prefix = path + "/"
@@ -126,18 +126,18 @@ class Tree:
                 del self._entries[below]
 
     def graft(self, path: str, other: "Tree") -> None:
-        """Add all of `other` below `path` ("" for the root)."""
+        """Add all entries of `other` below `path` ("" for the root)."""
         if path:
             self.directory(path)
         for below, entry in other.items():
             self.add(f"{path}/{below}" if path else below, entry)
 
     def get(self, path: str) -> Entry | None:
-        """What is at `path`, links not followed."""
+        """Return the entry at `path`, None if there is none; links are not followed."""
         return self._entries.get(path)
 
     def resolve(self, path: str) -> str | None:
-        """The path that `path` leads to within this tree, all links followed; None if nowhere."""
+        """Return `path` with all links followed within this tree, None if it does not exist."""
         pending = path.split("/")[::-1]
         done: list[str] = []
         hops = 0
@@ -165,12 +165,12 @@ class Tree:
         return "/".join(done)
 
     def items(self) -> Iterator[tuple[str, Entry]]:
-        """All entries, sorted by path bytes: a parent comes before its children."""
+        """Yield all entries, sorted by path bytes: a parent comes before its children."""
         for path in sorted(self._entries, key=os.fsencode):
             yield path, self._entries[path]
 
     def children(self) -> dict[str, list[str]]:
-        """The sorted names in each directory, by the directory's path; the root is ""."""
+        """Return the sorted names in each directory, by the directory's path; the root is ""."""
         names: dict[str, list[str]] = {"": []}
         for path, entry in self.items():
             parent, _, name = path.rpartition("/")
@@ -189,9 +189,9 @@ class Tree:
 
     @classmethod
     def from_directory(cls, root: Path) -> "Tree":
-        """Describe what is in the folder `root`; contents stay on disk until they are read.
+        """Return the tree of the folder `root`. Contents stay on disk until they are read.
 
-        Raises PackageError for what is not a file, directory or symbolic link.
+        Raises PackageError for an entry that is not a file, directory or symbolic link.
         """
         tree = cls()
 
@@ -214,10 +214,10 @@ class Tree:
         return tree
 
     def write_to(self, root: Path, *, canonical: bool = False) -> None:
-        """Write all entries below the folder `root`, which exists; hard links as such.
+        """Write all entries below the existing folder `root`; hard links are preserved.
 
-        Modes are 0755 and 0644; with `canonical`, files are 0555 and 0444 and every time is 1, that of `root`
-        included. Raises PackageError for a device node.
+        Modes are 0755 and 0644. With `canonical`, files are 0555 and 0444, and all times are 1, including
+        that of `root`. Raises PackageError for a device node.
         """
         plain, executable = (0o444, 0o555) if canonical else (0o644, 0o755)
         folders = [str(root)]
@@ -244,8 +244,8 @@ class Tree:
                     if canonical:
                         os.utime(handle, (1, 1))
             else:
-                raise PackageError(f"{path} is a device node, and cannot be written as a file")
-        # Last, inner ones first: what is written into a folder changes its time.
+                raise PackageError(f"{path} is a device node, which cannot be written to disk")
+        # Last, and inner folders first: writing into a folder changes its time.
         for folder in reversed(folders):
             os.chmod(folder, 0o755)
             if canonical:
@@ -256,13 +256,13 @@ class Tree:
         if not parent or isinstance(self._entries.get(parent), Directory):
             return
         if parent in self._entries:
-            raise PackageError(f"{path} lies below {parent}, which is not a directory")
+            raise PackageError(f"{path} is below {parent}, which is not a directory")
         self._add_parents(parent)
         self._entries[parent] = Directory()
 
 
 def _check(path: str) -> None:
     if not path or path.startswith("/") or any(part in ("", ".", "..") for part in path.split("/")):
-        raise PackageError(f"{path!r} is not a path inside a tree")
+        raise PackageError(f"{path!r} is not a valid path in a tree")
     if "\0" in path:
-        raise PackageError(f"{path!r} has a zero byte in it")
+        raise PackageError(f"{path!r} contains a zero byte")

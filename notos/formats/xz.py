@@ -1,7 +1,7 @@
-"""Decompressing .xz with all cores: the blocks of a stream do not depend on each other.
+"""A parallel decompressor for .xz: the blocks of a stream are independent.
 
-Source: "The .xz File Format", 1.2.1 (stream header and footer, index). liblzma checks every block; what is
-read here is only where the blocks are. Python's lzma module has no threads, but releases the GIL.
+Source: "The .xz File Format", 1.2.1 (stream header and footer, index). Only the positions of the blocks are
+read here; liblzma verifies every block. Python's lzma module has no threads, but releases the GIL.
 """
 
 import lzma
@@ -15,13 +15,14 @@ from concurrent.futures import Future, ThreadPoolExecutor
 CHUNK = 1 << 20  # bytes
 MEMORY = 1 << 28  # bytes; xz -9 needs a quarter of it
 _MAGIC, _END = b"\xfd7zXZ\0", b"YZ"
-_HEADER = 12  # bytes, of the footer too
+_HEADER = 12  # bytes; of the stream header and of the footer
 
 
 def decompress(data: bytes) -> Iterator[bytes]:
-    """The contents of `data`, one stream of several blocks or whatever liblzma takes, in pieces.
+    """Yield the decompressed contents of the .xz file `data` in pieces.
 
-    Raises lzma.LZMAError when it is damaged or cut off.
+    Only a single stream of several blocks is decompressed in parallel. Raises lzma.LZMAError if the data is
+    damaged or truncated.
     """
     blocks = _blocks(data)
     if len(blocks) < 2:
@@ -49,7 +50,7 @@ def decompress(data: bytes) -> Iterator[bytes]:
 
 
 def _whole(data: bytes) -> Iterator[bytes]:
-    """All of it by liblzma alone: several streams one after the other, padding, other formats of it."""
+    """Yield the contents sequentially; consecutive streams and padding are supported."""
     decompressor = lzma.LZMADecompressor(lzma.FORMAT_XZ, MEMORY)
     for at in range(0, len(data), CHUNK):
         rest = data[at : at + CHUNK]
@@ -66,9 +67,9 @@ def _whole(data: bytes) -> Iterator[bytes]:
 
 
 def _blocks(data: bytes) -> list[tuple[int, int, int]]:
-    """Of each block where it starts, its size with padding, and its length uncompressed.
+    """Return the offset, the padded size and the uncompressed size of each block, in bytes.
 
-    None are told unless `data` is just one stream whose index is whole: then liblzma shall say what is wrong.
+    The list is empty unless `data` is a single stream with a valid index; liblzma then reports the error.
     """
     if data[:6] != _MAGIC or data[-2:] != _END or len(data) < 2 * _HEADER:
         return []
@@ -97,7 +98,7 @@ def _blocks(data: bytes) -> list[tuple[int, int, int]]:
 
 
 def _integers(data: bytes) -> Iterator[int]:
-    """Numbers of 7 bits a byte, the lowest first ("Multibyte Integers")."""
+    """Yield integers of 7 bits per byte, the lowest bits first ("Multibyte Integers")."""
     value = shift = 0
     for byte in data:
         value |= (byte & 0x7F) << shift

@@ -1,9 +1,9 @@
-"""This host: its folders, proxies and processor, as the build reads them.
+"""The build host: the user's folders, the proxies and the processor.
 
 folders      the user's folders (XDG Base Directory Specification)
-proxy        the proxy of a request
-processor    the processor's name, for reports
-utf8         UTF-8 as the encoding of all files
+proxy        the proxy for a URL
+processor    the processor's model name, for reports
+utf8         UTF-8 mode, whatever the locale
 
 Modules without a test module of their own name are tested by
 

@@ -1,7 +1,7 @@
-"""Proxies: the one that a request goes through, and its name in messages. Nothing is fetched here.
+"""The proxy for a URL, and its name in messages. This module fetches nothing.
 
 The variables are those of curl(1) and apt: http_proxy, https_proxy, all_proxy and no_proxy, in lower or
-upper case. Where none of the first three is set, those that apt is set up with count, if it named the mirror.
+upper case. If none of the first three is set and apt names the mirror, apt's proxies apply.
 """
 
 import os
@@ -18,7 +18,7 @@ _HOST = re.compile(r"\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+")
 
 @dataclass(frozen=True)
 class Proxy:
-    """A proxy: its address, with a password if it has one, and the setting that names it."""
+    """A proxy: its address, including any password, and the name of the setting that it comes from."""
 
     address: str
     setting: str
@@ -28,18 +28,18 @@ class Proxy:
 
     @property
     def hint(self) -> str:
-        """Return the next step for the user."""
+        """Return the hint for an error of this proxy."""
         return f"correct {self.setting}, or unset it; no_proxy names hosts that need no proxy"
 
 
 @dataclass(frozen=True)
 class Proxies:
-    """The proxies of this process' environment, else those in `apt` (see apt.Apt)."""
+    """The proxies in this process' environment, otherwise those in `apt` (see apt.Apt)."""
 
     apt: Mapping[str, str] = field(default_factory=dict)
 
     def of(self, url: str) -> Proxy | None:
-        """Return the proxy for `url`; None for none. Raises FetchError for one that cannot be an address."""
+        """Return the proxy for `url`, None if there is none. Raises FetchError for an invalid address."""
         from requests.utils import select_proxy, should_bypass_proxies
 
         if should_bypass_proxies(url, no_proxy=None):
@@ -59,16 +59,16 @@ class Proxies:
         return _checked(chosen, f"apt's Acquire::{scheme}::Proxy") if chosen else None
 
 
-ENVIRONMENT = Proxies()  # the environment's alone
+ENVIRONMENT = Proxies()  # without apt's
 
 
 def without_password(url: str) -> str:
-    """Return `url` without a user's name and password."""
+    """Return `url` without user name and password."""
     return re.sub(r"//[^/@]*@", "//", url)
 
 
 def _checked(value: str, setting: str) -> Proxy:
-    """A proxy in requests' form. Raises FetchError for what is no address of one."""
+    """Return the proxy with a scheme in its address. Raises FetchError for an invalid address."""
     address = value if _SCHEME.match(value) else f"http://{value}"
     proxy = Proxy(address, setting)
     try:
@@ -79,5 +79,5 @@ def _checked(value: str, setting: str) -> Proxy:
     if parts.scheme in ("http", "https") and _HOST.fullmatch(re.sub(r":\d*$", "", host)):
         return proxy
     if re.match(r"socks", address, re.IGNORECASE):
-        raise FetchError(f"the proxy {proxy} is a SOCKS proxy", hint="name an HTTP proxy: http://HOST:PORT")
-    raise FetchError(f"the proxy {proxy} is no address", hint="write it as http://HOST:PORT")
+        raise FetchError(f"unsupported SOCKS proxy: {proxy}", hint="name an HTTP proxy: http://HOST:PORT")
+    raise FetchError(f"invalid proxy address: {proxy}", hint="write it as http://HOST:PORT")

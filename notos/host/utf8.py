@@ -1,15 +1,15 @@
-"""UTF-8 as the encoding of all text files, whatever the locale (PEP 540)."""
+"""UTF-8 as the encoding of all text files, whatever the locale (Python UTF-8 mode, PEP 540)."""
 
 import os
 import sys
 
 
 def ensure() -> None:
-    """Start this process again in UTF-8 mode where the locale has another encoding.
+    """Restart this process in UTF-8 mode if the locale has another encoding.
 
-    Files of ours and the user's are in UTF-8: read in another encoding they fail, or make another image.
+    All files are in UTF-8. With another encoding, reading them fails or gives a different image.
     """
     if sys.getfilesystemencoding() == "utf-8" or not sys.executable:
         return
-    os.environ["PYTHONUTF8"] = "1"  # for the Pythons that this one starts
+    os.environ["PYTHONUTF8"] = "1"  # for Python subprocesses
     os.execv(sys.executable, [sys.executable, "-X", "utf8", *sys.orig_argv[1:]])

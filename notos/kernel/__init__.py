@@ -1,6 +1,7 @@
 """Kernels: Debian's or built from source; their configuration and their modules.
 
 package        the contents of a kernel package
+bzimage        the header of vmlinuz
 vmlinux        the ELF file inside vmlinuz
 requirements   the kernel symbols that a machine needs
 modules        modules with their dependencies
@@ -12,5 +13,5 @@ progress       estimate of the number of files to compile
 Modules without a test module of their own name are tested by
 
     tests/kernel/test_modules.py: package, requirements
-    tests/system/test_extra_utils.py: vmlinux
+    tests/system/test_extra_utils.py: bzimage, vmlinux
 """

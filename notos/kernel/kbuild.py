@@ -18,6 +18,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from notos.architecture import Architecture
 from notos.config.model import Build
 from notos.errors import KernelError
 from notos.formats.tree import Tree
@@ -51,13 +52,14 @@ class Kbuild:
     output: Path
     ccache: Path
     build: Build
+    target: Architecture
     signing_key: Path | None = None
 
     @property
     def _environment(self) -> dict[str, str]:
         made = time.gmtime((self.source / "Makefile").stat().st_mtime)
         return {
-            "ARCH": "x86_64",
+            "ARCH": self.target.kernel_arch,
             "KBUILD_BUILD_USER": "notos",
             "KBUILD_BUILD_HOST": "notos",
             "KBUILD_BUILD_VERSION": "1",
@@ -204,7 +206,7 @@ class Kbuild:
         target = self.output / ".config"
         if not target.exists() or target.read_text() != config:
             target.write_text(config)
-        plan = Plan(self.source, self.output, config)
+        plan = Plan(self.source, self.output, config, self.target)
         done: set[str] = set()
         total = plan.total
 
@@ -242,7 +244,7 @@ class Kbuild:
     def _installed(self) -> Tree:
         """Return the tree of vmlinuz, config and modules from the output folder."""
         tree = Tree()
-        tree.file("vmlinuz", (self.output / "arch/x86/boot/bzImage").read_bytes())
+        tree.file("vmlinuz", (self.output / self.target.kernel_image).read_bytes())
         tree.file("config", (self.output / ".config").read_bytes())
         release = (self.output / "include/config/kernel.release").read_text().strip()
         top = f"lib/modules/{release}"

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from notos.architecture import Architecture
 from notos.errors import KernelError
 
 Config = Mapping[str, str]
@@ -126,9 +127,9 @@ class Explainer:
     checks of Kconfig need not run again.
     """
 
-    def __init__(self, source: Path, config: Config) -> None:
+    def __init__(self, source: Path, config: Config, target: Architecture) -> None:
         self._config = config
-        self._kconf = _parsed(source)
+        self._kconf = _parsed(source, target)
 
     def __call__(self, request: Request) -> str:
         """Return one line: the request with its place, the resolved value, and the unmet conditions."""
@@ -277,7 +278,7 @@ def _compared(operator: int, left: str, right: str) -> bool:
     return {LESS: a < b, LESS_EQUAL: a <= b, GREATER: a > b, GREATER_EQUAL: a >= b}[operator]
 
 
-def _parsed(source: Path) -> Any:
+def _parsed(source: Path, target: Architecture) -> Any:
     """Parse the Kconfig files below `source`. Raises KernelError if they cannot be read."""
     import kconfiglib
 
@@ -291,7 +292,7 @@ def _parsed(source: Path) -> Any:
                 text = stream.read()
             return io.StringIO(re.sub(r"^\s+(?:modules|transitional)\s*$", "", text, flags=re.MULTILINE))
 
-    with _environment(source):
+    with _environment(source, target):
         try:
             return Kconfig("Kconfig", warn=False)
         except (kconfiglib.KconfigError, OSError, ValueError, RecursionError) as error:
@@ -299,12 +300,13 @@ def _parsed(source: Path) -> Any:
 
 
 @contextmanager
-def _environment(source: Path) -> Iterator[None]:
+def _environment(source: Path, target: Architecture) -> Iterator[None]:
     """Set the variables that Kconfig files read, such that no program of this host runs."""
     kept = dict(os.environ)
     os.environ.update(
         {
-            **{"srctree": str(source), "ARCH": "x86_64", "SRCARCH": "x86", "KERNELVERSION": "0"},
+            **{"srctree": str(source), "KERNELVERSION": "0"},
+            **{"ARCH": target.kernel_arch, "SRCARCH": target.kernel_folder},
             **{"CC": "false", "LD": "false", "HOSTCC": "false", "RUSTC": "false", "PAHOLE": "false"},
             **{"NM": "false", "OBJCOPY": "false", "AR": "false", "BINDGEN": "false", "RUSTC_BOOTSTRAP": ""},
             "KCONFIG_FUNCTIONS": __name__,
@@ -334,9 +336,11 @@ functions = {
 }
 
 
-def explained(problems: Sequence[Request], source: Path, config: Config, *, hint: str) -> KernelError:
+def explained(
+    problems: Sequence[Request], source: Path, config: Config, target: Architecture, *, hint: str
+) -> KernelError:
     """Return the error that explains `problems`, one per line."""
-    explain = Explainer(source, config)
+    explain = Explainer(source, config, target)
     lines = [explain(each) for each in problems[:_MOST_SHOWN]]
     if len(problems) > _MOST_SHOWN:
         lines.append(f"… and {len(problems) - _MOST_SHOWN} more")

@@ -2,11 +2,12 @@
 
 import re
 
+from notos.architecture import Architecture
 from notos.errors import KernelError
 from notos.formats.tree import Tree
 
 
-def shape(package: Tree) -> Tree:
+def shape(package: Tree, target: Architecture) -> Tree:
     """Return the tree of a kernel package with the layout vmlinuz, config and lib/modules/RELEASE/….
 
     Raises KernelError unless the package has exactly one kernel.
@@ -23,13 +24,13 @@ def shape(package: Tree) -> Tree:
         if name not in tree:
             raise KernelError(
                 f"kernel.package has no {name}",
-                hint="use a package such as linux-image-amd64",
+                hint=f"use a package such as {target.general_kernel_package}",
                 keys=("kernel", "package"),
             )
     return tree
 
 
 def version(release: str) -> str:
-    """Return the kernel's version in a release: 6.12.107 for 6.12.107+deb13-cloud-amd64."""
+    """Return the kernel's version in a release: 6.12.107 for 6.12.107+deb13-cloud."""
     match = re.match(r"\d+(\.\d+)*", release)
     return match[0] if match else release

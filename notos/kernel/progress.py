@@ -7,28 +7,15 @@ scripts/basic/fixdep.c for the .cmd files, which list the options that each obje
 import os
 import posixpath
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
+from notos.architecture import Architecture
 from notos.kernel.kconfig import Config, symbols
 
-# Folders with objects that are in no obj-y of a parent folder.
-_ROOTS = (
-    "",
-    "lib",
-    "arch/x86",
-    "arch/x86/lib",
-    "arch/x86/boot",
-    "arch/x86/boot/compressed",
-    "arch/x86/realmode/rm",
-    "arch/x86/entry/vdso",
-)
-_LISTS = {
-    **{"arch/x86/boot": "setup-y", "arch/x86/boot/compressed": "vmlinux-objs-y"},
-    **{"arch/x86/realmode/rm": "realmode-y", "arch/x86/entry/vdso": "vobjs-y"},
-}
+_ROOTS = ("", "lib")  # folders that are in no obj-y of a parent folder, besides those of the architecture
 _ASSIGNMENT = re.compile(r"([\w./$()-]+)\s*[+:]?=\s*(.*)")
 _CONFIG = re.compile(r"\$[({]CONFIG_(\w+)[)}]")
 _VARIABLE = re.compile(r"\$[({]\w+[)}]")
@@ -42,6 +29,7 @@ class Plan:
     source: Path
     output: Path
     config: str
+    target: Architecture
 
     @cached_property
     def total(self) -> int:
@@ -63,8 +51,10 @@ class Plan:
     @cached_property
     def named(self) -> frozenset[str]:
         """The objects that the makefiles name, as paths relative to the output."""
-        walk = _Walk(self.source, symbols(self.config))
-        for each in _ROOTS:
+        top = f"arch/{self.target.kernel_folder}"
+        lists = {f"{top}/{path}".rstrip("/"): name for path, name in self.target.kernel_objects.items()}
+        walk = _Walk(self.source, symbols(self.config), self.target, lists)
+        for each in (*_ROOTS, *lists):
             walk.folder(each)
         return frozenset(walk.objects)
 
@@ -87,9 +77,8 @@ class Plan:
     def _changed(self) -> frozenset[bytes]:
         """Return the symbols whose values changed since the last build."""
         try:
-            then = symbols(
-                (self.output / "include/config/auto.conf").read_text()
-            )  # a file whose texts have no quotes
+            # Texts in auto.conf have no quotes.
+            then = symbols((self.output / "include/config/auto.conf").read_text())
         except FileNotFoundError:
             return frozenset()
         now = {name: value.strip('"') for name, value in symbols(self.config).items()}
@@ -108,6 +97,8 @@ class _Walk:
 
     source: Path
     config: Config
+    target: Architecture
+    more: Mapping[str, str]  # by folder, the list of objects besides obj-y
     objects: set[str] = field(default_factory=set)
     _seen: set[str] = field(default_factory=set)
 
@@ -124,7 +115,7 @@ class _Walk:
             *lists.get("lib-y", []),
             *lists.get("lib-m", []),
         ]
-        wanted += lists.get(_LISTS.get(path, ""), [])
+        wanted += lists.get(self.more.get(path, ""), [])
         for word in ("core-y", "libs-y", "drivers-y", "net-y", "virt-y"):
             wanted += [
                 f"{posixpath.relpath(each, path or '.')}/"
@@ -143,7 +134,7 @@ class _Walk:
         for name in ("Kbuild", "Makefile"):
             file = self.source / path / name
             if file.is_file():
-                return _read(file.read_text(errors="replace"), self.config)
+                return _read(file.read_text(errors="replace"), self.config, self.target)
         return {}
 
 
@@ -159,8 +150,9 @@ def _parts(word: str, lists: dict[str, list[str]], depth: int = 0) -> Iterator[s
         yield from _parts(each, lists, depth + 1)
 
 
-def _read(text: str, config: Config) -> dict[str, list[str]]:
+def _read(text: str, config: Config, target: Architecture) -> dict[str, list[str]]:
     """Return the lists of words that a makefile assigns, in the branches whose conditions are true."""
+    variables = {"$(BITS)": str(target.bits), "$(SRCARCH)": target.kernel_folder, "$(obj)/": ""}
     lists: dict[str, list[str]] = {}
     open_: list[bool] = []
     for raw in text.replace("\\\n", " ").split("\n"):
@@ -168,7 +160,8 @@ def _read(text: str, config: Config) -> dict[str, list[str]]:
         if line.startswith("\t"):
             continue
         line = _CONFIG.sub(lambda match: config.get(match[1], ""), line.strip())
-        line = line.replace("$(BITS)", "64").replace("$(SRCARCH)", "x86").replace("$(obj)/", "")
+        for variable, value in variables.items():
+            line = line.replace(variable, value)
         word, _, rest = line.partition(" ")
         if word in ("ifeq", "ifneq", "ifdef", "ifndef"):
             open_.append(_holds(word, rest.strip(), config))

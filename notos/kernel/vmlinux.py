@@ -1,27 +1,24 @@
 """The ELF file inside vmlinuz, which boots faster under emulation: the kernel need not unpack itself."""
 
-import struct
-
+from notos.architecture import Architecture
 from notos.errors import PackageError
 from notos.formats import elf
+from notos.kernel import bzimage
 
 _PVH_ENTRY = 18
 
 
-def uncompressed(vmlinuz: bytes) -> bytes | None:
+def uncompressed(vmlinuz: bytes, target: Architecture) -> bytes | None:
     """Return the ELF file inside a bzImage, which boots faster under emulation: it need not unpack itself.
 
-    None if `vmlinuz` is not a bzImage, is compressed with lz4 or lzo, or has no PVH entry point
-    (XEN_ELFNOTE_PHYS32_ENTRY). Source: Documentation/arch/x86/boot.rst of the kernel, xen's elfnote.h.
+    None if `vmlinuz` is not a bzImage or is compressed with lz4 or lzo, if the architecture has no PVH, or if
+    the kernel has no PVH entry point (XEN_ELFNOTE_PHYS32_ENTRY). Source: xen's elfnote.h.
     """
-    if vmlinuz[0x202:0x206] != b"HdrS" or len(vmlinuz) < 0x250:
+    header = bzimage.parse(vmlinuz) if target.pvh else None
+    if header is None:
         return None
-    sectors = vmlinuz[0x1F1] or 4
-    offset, length = struct.unpack_from("<II", vmlinuz, 0x248)
-    start = (sectors + 1) * 512 + offset
-    payload = vmlinuz[start : start + length]
     try:
-        data = _unpacked(payload)
+        data = _unpacked(vmlinuz[header.payload])
         return data if data is not None and elf.has_note(data, "Xen", _PVH_ENTRY) else None
     except (ValueError, PackageError):
         return None

@@ -14,7 +14,6 @@ from notos.features.model import Features, RemoteBuilder
 from notos.live import ssh_key
 from notos.live.ssh_key import Address
 
-SYSTEM = "x86_64-linux"
 FEATURES = "benchmark big-parallel nixos-test"  # Nix's default for system-features without KVM
 
 
@@ -57,7 +56,7 @@ def _line(builder: RemoteBuilder, processors: int, cache: Cache) -> str:
         # Use the daemon, which waits until the database has the system: root's Nix would open the store
         # directly, and a garbage collection before that would delete the running system.
         f"ssh-ng://root@{builder.host}?remote-store=daemon",
-        [SYSTEM, *settings.get("extra-platforms", "").split()],
+        [builder.system, *settings.get("extra-platforms", "").split()],
         str(login),
         str(processors) if jobs == "auto" else jobs,
         "1",

@@ -1,10 +1,10 @@
-"""Which version of which package: config.lock, and how it is resolved.
+"""The lock file config.lock, and the resolver that selects package versions for it.
 
-request      what a machine asks for
-lockfile     config.lock
-candidates   the packages of the archive to choose from
-elf_facts    the libraries that a .deb's programs need, cached
-resolve      requests into a lock
+request      the packages that a machine requests
+lockfile     the format of config.lock
+candidates   the available version of each package
+elf_facts    the libraries that a .deb needs and has, cached
+resolve      the resolver, from requests to a lock
 
 Modules without a test module of their own name are tested by
 

@@ -1,6 +1,6 @@
-"""All packages that can be had: those of the earlier lock first, then the archive's newest.
+"""The available packages: those in the existing lock first, then the newest in the archive.
 
-It says which package meets a relation; which ones a set needs is resolve.py's business.
+This module finds packages that meet a relation. resolve.py selects the packages of a set.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -14,9 +14,9 @@ from notos.lock.lockfile import Lock
 
 
 class Candidates:
-    """One version of each package: the one that `base` has, or else the newest of `archive`.
+    """One version of each package: the one in `base`, otherwise the newest in `archive`.
 
-    The archive is asked only for what `base` lacks. All methods raise FetchError then.
+    The archive is only used for packages that `base` lacks. All methods may then raise FetchError.
     """
 
     def __init__(self, base: Lock | None, archive: Archive) -> None:
@@ -25,15 +25,15 @@ class Candidates:
         self._found: dict[str, LockedPackage | None] = {}
 
     def find(self, name: str) -> LockedPackage | None:
-        """The package `name`; None when there is none."""
+        """Return the package `name`, None if it does not exist."""
         if name in self.locked:
             return self.locked[name]
         if name not in self._found:
             self._found[name] = self._archive.newest(name)
         return self._found[name]
 
-    def asked(self, requests: Mapping[str, Iterable[str]]) -> dict[str, LockedPackage]:
-        """The packages that each set asks for. Raises LockError, naming all that do not exist."""
+    def requested(self, requests: Mapping[str, Iterable[str]]) -> dict[str, LockedPackage]:
+        """Return all requested packages by name. Raises LockError with all names that do not exist."""
         sets: dict[str, list[str]] = {}
         for name, packages in requests.items():
             for package in packages:
@@ -41,7 +41,7 @@ class Candidates:
         found = {name: self.find(name) for name in sets}
         lacking = [
             LockError(
-                f"{self._archive.debian.suite} has no package {name} (asked for by {', '.join(sets[name])})",
+                f"{self._archive.debian.suite} has no package {name} (requested by {', '.join(sets[name])})",
                 hint=self._hint(name),
                 package=name,
             )
@@ -49,18 +49,18 @@ class Candidates:
             if package is None
         ]
         if lacking:
-            told = ", ".join(
-                f"{each.package} (asked for by {', '.join(sets[each.package])})" for each in lacking
+            names = ", ".join(
+                f"{each.package} (requested by {', '.join(sets[each.package])})" for each in lacking
             )
-            raise LockError.joined(lacking, f"{self._archive.debian.suite} has no package {told}")
+            raise LockError.joined(lacking, f"{self._archive.debian.suite} has no package {names}")
         return {name: package for name, package in found.items() if package is not None}
 
     def pick(
         self, group: Sequence[Relation], members: Mapping[str, LockedPackage], *, locked_only: bool = False
     ) -> LockedPackage | None:
-        """What meets one of a group of alternatives: a member of the set, a locked one, the first there is.
+        """Return a package that meets one of a group of alternatives, None if there is none.
 
-        None when there is none; with `locked_only` the archive is not asked.
+        `members` come first, then locked packages, then the archive unless `locked_only` is set.
         """
         for packages in (members, self.locked):
             if package := _meeting(group, packages):
@@ -78,30 +78,31 @@ class Candidates:
         return None
 
     def whatever_version(self, group: Sequence[Relation]) -> LockedPackage | None:
-        """The first package that an alternative names, though its version is not accepted."""
+        """Return the first package that an alternative names, even if its version is not accepted."""
         return next(filter(None, (self.find(each.name) for each in group)), None)
 
     def packages_with(self, soname: str) -> list[str]:
-        """Packages that have the library, by the archive's list of all files: slow."""
+        """Return the packages that have the library `soname`. Slow: reads the archive's Contents."""
         return self._archive.packages_with(soname)
 
     def _hint(self, name: str) -> str:
         from notos.debian import similar_names
 
         if component := self._archive.component_with(name):
-            return f"it is in {component}: write debian: {{components: [main, {component}]}}"
+            return f"it is in {component}; set debian: {{components: [main, {component}]}}"
         providers = [each.name for each in self._archive.providers(name)]
         popularity = self._archive.needed.__getitem__
-        near = similar_names.meant(name, self._archive.names(), providers, popularity)
+        target = self._archive.architecture
+        near = similar_names.meant(name, self._archive.names(), providers, popularity, target)
         if providers:
-            return f"{name} is virtual, name one that provides it: {', '.join(near)}"
+            return f"{name} is a virtual package; name a package that provides it: {', '.join(near)}"
         if near:
             return f"did you mean {either(near)}?"
-        return "check its name, and debian.components in the config"
+        return "check its name and debian.components in the config"
 
 
 def meets(package: LockedPackage, wanted: Relation) -> bool:
-    """Whether `package` is, or provides, what is `wanted` (Debian policy 7.5)."""
+    """Return True if `package` or one of its Provides satisfies `wanted` (Debian policy 7.5)."""
     if package.name == wanted.name and wanted.accepts(package.version):
         return True
     return wanted.name in package.provides and any(
@@ -112,7 +113,7 @@ def meets(package: LockedPackage, wanted: Relation) -> bool:
 
 
 def _meeting(group: Sequence[Relation], packages: Mapping[str, LockedPackage]) -> LockedPackage | None:
-    """The first of `packages` that meets an alternative: one of that name before one that provides it."""
+    """Return the first of `packages` that meets an alternative, by its name or else by its Provides."""
     for each in group:
         if each.name in packages and each.accepts(packages[each.name].version):
             return packages[each.name]

@@ -1,6 +1,6 @@
-"""config.lock: every package that a machine and its build are made of, by version, size and sha256.
+"""The file config.lock: all packages of a machine and of its build, by version, size and sha256.
 
-It reads and writes the file and tells two locks apart; what belongs in one is resolve.py's business.
+This module reads, writes and compares locks. resolve.py makes them.
 """
 
 import json
@@ -20,9 +20,9 @@ FORMAT = 1
 
 @dataclass(frozen=True)
 class Lock:
-    """All packages by name, and which of them make up each set.
+    """A lock: all packages by name, and the names of each set's packages.
 
-    `requests` is what it was made for; `suite` the release.
+    It was resolved for `requests` in the Debian release `suite`.
     """
 
     suite: str
@@ -31,12 +31,12 @@ class Lock:
     packages: Mapping[str, LockedPackage]
 
     def set(self, name: str) -> tuple[LockedPackage, ...]:
-        """The packages of the set `name`, sorted by name."""
+        """Return the packages of the set `name`, sorted by name."""
         return tuple(self.packages[each] for each in self.sets[name])
 
 
 def read(path: Path) -> Lock | None:
-    """The lock at `path`; None when there is no such file. Raises LockError when it is damaged."""
+    """Return the lock at `path`, None if the file does not exist. Raises LockError if it is invalid."""
     hint = f"restore {path.name}, or remove it and run `./doit lock`"
     try:
         text = path.read_text()
@@ -51,17 +51,17 @@ def read(path: Path) -> Lock | None:
     except json.JSONDecodeError as error:
         raise LockError(f"{path}:{error.lineno}: {error.msg}", hint=hint) from error
     except (KeyError, TypeError, AttributeError) as error:
-        raise LockError(f"{path} lacks or mixes up something: {error}", hint=hint) from error
+        raise LockError(f"{path} has a missing key or a wrong type: {error}", hint=hint) from error
 
 
 def write(path: Path, lock: Lock) -> None:
-    """Write `lock` to `path`; the same lock is always the same bytes. Raises OSError."""
-    # Durable: an old build can be repeated only as long as its lock exists.
+    """Write `lock` to `path`. The bytes depend on the lock alone. Raises OSError."""
+    # Durable: a build cannot be repeated without its lock.
     atomic.write(path, encode(lock), durable=True)
 
 
 def encode(lock: Lock) -> str:
-    """The text of a lock: sorted JSON with one package a line, so that a diff shows what changed."""
+    """Return the text of a lock: sorted JSON with one package per line, so that diffs are readable."""
     packages = {
         name: {key: value for key, value in asdict(package).items() if key != "name" and value != ""}
         for name, package in lock.packages.items()
@@ -77,7 +77,7 @@ def encode(lock: Lock) -> str:
 
 
 def changes(old: Lock | None, new: Lock) -> list[str]:
-    """Return what `./doit lock` prints: packages added, removed, in another version; each set's size."""
+    """Return the lines that `./doit lock` prints: added, removed and changed packages, and set sizes."""
     before = old.packages if old else {}
     lines = []
     for name in sorted({*before, *new.packages}):
@@ -104,7 +104,7 @@ def _sets_of(lock: Lock, package: str) -> list[str]:
 
 
 def _block(mapping: Mapping[str, Any], text: Callable[[Any], str], depth: int) -> str:
-    """A JSON object with a key a line, sorted."""
+    """Return a sorted JSON object with one key per line."""
     if not mapping:
         return "{}"
     indent = "  " * depth
@@ -113,12 +113,12 @@ def _block(mapping: Mapping[str, Any], text: Callable[[Any], str], depth: int) -
 
 
 def _request(request: Request) -> str:
-    """Just the closure's name where all files are wanted."""
+    """Return the JSON of a request: only the closure's name if it includes all files."""
     globs = {name: value for name, value in asdict(request).items() if value and name != "closure"}
     return json.dumps({"closure": request.closure, **globs} if globs else request.closure)
 
 
-def _asked(value: Any) -> Request:
+def _decode_request(value: Any) -> Request:
     if isinstance(value, str):
         return Request(value)
     globs = {name: tuple(value[name]) for name in ("only", "exclude") if name in value}
@@ -126,27 +126,27 @@ def _asked(value: Any) -> Request:
 
 
 def _names(names: Sequence[str]) -> str:
-    """A JSON list with a name a line."""
+    """Return a JSON list with one name per line."""
     return "[" + ",".join(f"\n      {json.dumps(name)}" for name in names) + "\n    ]" if names else "[]"
 
 
 def _decode(data: Any) -> Lock:
     if data["format"] != FORMAT:
-        raise LockError(f"it has format {data['format']}, and this Notos writes {FORMAT}")
+        raise LockError(f"unsupported format {data['format']}; this version of Notos uses {FORMAT}")
     known = {field.name for field in fields(LockedPackage)}
     packages = {}
     for name, values in data["packages"].items():
         if unknown := values.keys() - known:
-            raise LockError(f"package {name} has an unknown {sorted(unknown)[0]}")
+            raise LockError(f"package {name} has an unknown key: {sorted(unknown)[0]}")
         packages[name] = LockedPackage(name=name, **values)
     sets = {name: tuple(members) for name, members in data["sets"].items()}
     requests = {
-        name: {package: _asked(each) for package, each in asked.items()}
-        for name, asked in data["requests"].items()
+        name: {package: _decode_request(each) for package, each in requested.items()}
+        for name, requested in data["requests"].items()
     }
     for name, members in sets.items():
         if lacking := [each for each in members if each not in packages]:
-            raise LockError(f"set {name} has {lacking[0]}, which is not among the packages")
+            raise LockError(f"set {name} has {lacking[0]}, which is not in packages")
     if sets.keys() != requests.keys():
-        raise LockError("its sets are not those of its requests")
+        raise LockError("sets and requests have different names")
     return Lock(data["suite"], requests, sets, packages)

@@ -1,4 +1,4 @@
-"""What config.lock is asked to cover: by set and package, how much of it."""
+"""The requests that a lock is resolved for: packages by set, with the extent of each."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Request:
-    """How much is asked for of a package: a closure's name (resolve.py), and globs of its files.
+    """The requested extent of a package: a closure's name (resolve.py), and globs of its files.
 
-    Libraries that only files left out by `only` or `exclude` need are not asked for.
+    Libraries that only files excluded by `only` or `exclude` need are not part of the request.
     """
 
     closure: str

@@ -1,18 +1,19 @@
-"""Sets of packages from what is asked for: closures over dependencies and over libraries.
+"""The resolver: from requests to sets of packages, by closures over dependencies and libraries.
 
-All sets are resolved together, one version of a package for all of them. What an earlier lock has is
-kept; the archive is opened only for what that lacks.
+All sets are resolved together and share one version of each package. Packages of an existing lock keep
+their versions; the archive is only used for packages that it lacks.
 
 Closures of a request:
-    elf      the package, and for each library that its programs need the package that has it
-    depends  all that it depends on, and the libraries of these
-    package  the package alone, and what it depends on in exactly one version (a metapackage's kernel)
+    elf      the package, and the packages of the libraries that its ELF files need, recursively
+    depends  the package and its dependencies, recursively, and the libraries that all of these need
+    package  the package, and its dependencies on an exact version (a metapackage's kernel), recursively
 """
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from notos.architecture import Architecture
 from notos.cache import Cache
 from notos.debian.archive import Archive
 from notos.debian.package import LockedPackage
@@ -25,9 +26,9 @@ from notos.lock.elf_facts import Facts, Need
 from notos.lock.lockfile import Lock
 from notos.lock.request import Request, Requests
 
-# What only serves to install, configure or start packages, which nothing does here. It is not followed
-# either, so perl-base, which most of it needs, comes only where something else depends on it. The
-# alternatives of one of these (systemd, for systemd-sysusers) are left out with it.
+# Packages that only install, configure or start other packages. Notos does not use them. Their dependencies
+# are not followed either, so perl-base is only included if another package depends on it. Alternatives to
+# one of these (systemd, for systemd-sysusers) are also left out.
 MACHINERY = frozenset(
     (
         *("adduser", "cdebconf", "debconf", "debconf-2.0", "dpkg", "init-system-helpers"),
@@ -47,24 +48,24 @@ def resolve(
     cache: Cache,
     fetch: Callable[[Sequence[LockedPackage]], None],
 ) -> Lock:
-    """The lock for `requests`; `base` itself if it covers them, then without network or .debs.
+    """Return the lock for `requests`; `base` itself if its requests are the same.
 
-    `archive` is asked only for what `base` lacks; `fetch` brings .debs into `cache`, for only they
-    tell which libraries they need, and is called once for all that is to be read next. Raises
-    LockError for a package or version that is not to be had, ClosureError for a library that nothing
-    provides, FetchError.
+    `archive` is only used for packages that `base` lacks. `fetch` downloads .debs into `cache`, since the
+    needed libraries are only known from their ELF files; each call has as many packages as possible. Raises
+    LockError for an unavailable package or version, ClosureError for a library that no package provides,
+    FetchError.
     """
     wanted = {name: dict(sorted(packages.items())) for name, packages in sorted(requests.items())}
     if base is not None and base.suite != suite:
         base = None
     if base is not None and {name: dict(each) for name, each in base.requests.items()} == wanted:
         return base
-    pool = Candidates(base, archive)
-    shelf = _Shelf(cache, fetch)
-    asked = pool.asked(wanted)
-    sets = {name: _Set(name, pool, shelf, packages, asked) for name, packages in wanted.items()}
+    candidates = Candidates(base, archive)
+    reader = _FactsReader(cache, archive.architecture, fetch)
+    requested = candidates.requested(wanted)
+    sets = {name: _Set(name, candidates, reader, packages, requested) for name, packages in wanted.items()}
     while unread := [package for each in sets.values() for package in each.grow()]:
-        shelf.read(unread)
+        reader.read(unread)
     for each in sets.values():
         each.check_versions()
     chosen = {package.name: package for each in sets.values() for package in each.members.values()}
@@ -76,71 +77,74 @@ def resolve(
     )
 
 
-class _Shelf:
-    """The facts of packages, as far as they are known."""
+class _FactsReader:
+    """The ELF facts of the packages that have been read so far."""
 
-    def __init__(self, cache: Cache, fetch: Callable[[Sequence[LockedPackage]], None]) -> None:
+    def __init__(
+        self, cache: Cache, architecture: Architecture, fetch: Callable[[Sequence[LockedPackage]], None]
+    ) -> None:
         self._cache = cache
+        self._architecture = architecture
         self._fetch = fetch
         self._facts: dict[str, Facts] = {}
 
     def get(self, package: LockedPackage) -> Facts | None:
-        """What is known of `package`; None when its .deb has not been read yet."""
-        if package.architecture == "all":  # programs in it, if any, are another machine's: data here
+        """Return the facts of `package`, None if its .deb has not been read yet."""
+        if package.architecture == "all":  # ELF files in it are for other machines, and only data here
             return Facts()
         if package.sha256 not in self._facts:
-            kept = elf_facts.known(package.sha256, self._cache)
+            kept = elf_facts.known(package.sha256, self._cache, self._architecture)
             if kept is None:
                 return None
             self._facts[package.sha256] = kept
         return self._facts[package.sha256]
 
     def read(self, packages: Sequence[LockedPackage]) -> None:
-        """Read the .debs of `packages`, fetching those that are not there."""
+        """Read the .debs of `packages`; download those that the cache lacks."""
         by_hash = {each.sha256: each for each in packages}
         self._fetch(list(by_hash.values()))
-        self._facts.update(elf_facts.read(by_hash, self._cache))
+        self._facts.update(elf_facts.read(by_hash, self._cache, self._architecture))
 
 
 @dataclass(frozen=True)
 class _Place:
-    """Packages that may have a library, and what counts as having it."""
+    """A group of packages that may have a library, and the condition for that."""
 
     packages: Sequence[LockedPackage]
     offers: Callable[[Facts, Need], bool] = Facts.offers
 
 
 class _Set:
-    """One set while it grows."""
+    """One set during resolution."""
 
     def __init__(
         self,
         name: str,
-        pool: Candidates,
-        shelf: _Shelf,
+        candidates: Candidates,
+        reader: _FactsReader,
         requests: Mapping[str, Request],
-        asked: Mapping[str, LockedPackage],
+        requested: Mapping[str, LockedPackage],
     ) -> None:
-        """Start with what is asked for and what follows from dependencies alone."""
-        self.members: dict[str, LockedPackage] = {each: asked[each] for each in requests}
+        """Add the requested packages and those that follow from dependencies alone."""
+        self.members: dict[str, LockedPackage] = {each: requested[each] for each in requests}
         self._name = name
-        self._pool = pool
-        self._shelf = shelf
+        self._candidates = candidates
+        self._reader = reader
         self._requests = requests
         self._narrowed: dict[str, Facts] = {}
-        self._closed: set[str] = set()  # members whose libraries are all there, or not looked at
-        self._excused: set[Need] = set()  # libraries that only stand in a folder of another package
+        self._closed: set[str] = set()  # members whose libraries are complete or not checked
+        self._excused: set[Need] = set()  # libraries of a member in a folder that ld.so does not search
         for each, request in requests.items():
             if request.closure == "depends":
-                self._add_dependencies(asked[each])
+                self._add_dependencies(requested[each])
             elif request.closure == "package":
-                self._add_exact(asked[each])
+                self._add_exact(requested[each])
 
     def grow(self) -> list[LockedPackage]:
-        """Add members for the libraries that members need; the packages to read before it can go on.
+        """Add packages for the libraries that members need; return the packages to read before the next call.
 
-        None are left to read when the set is complete. Raises ClosureError for a library that
-        nothing provides.
+        The result is empty when the set is complete. Raises ClosureError for a library that no package
+        provides.
         """
         while True:
             before = len(self.members)
@@ -161,7 +165,7 @@ class _Set:
                 return list(unread.values())
 
     def check_versions(self) -> None:
-        """Raise LockError when members do not accept each other's versions."""
+        """Raise LockError if a member's dependency does not accept the version of another member."""
         for package in self.members.values():
             for group in parse(package.depends):
                 held = [self.members[each.name] for each in group if each.name in self.members]
@@ -173,22 +177,22 @@ class _Set:
     def _unmet(
         self, package: LockedPackage, group: Sequence[Relation], held: LockedPackage | None
     ) -> LockError:
-        """What to say when `held` is all that there is of a group; None: not even another version."""
-        told = f"set {self._name}: {package.name} {package.version} needs {_text(group)}"
+        """Return the error for an unmet group; `held` is the available version, None if there is none."""
+        prefix = f"set {self._name}: {package.name} {package.version} needs {_text(group)}"
         if held is None:
             return LockError(
-                f"{told}, which does not exist",
+                f"{prefix}, which does not exist",
                 hint="check debian.components in the config",
                 package=package.name,
             )
-        where = "config.lock" if held.name in self._pool.locked else "the archive"
+        source = "config.lock" if held.name in self._candidates.locked else "the archive"
         hint = (
-            "run `./doit lock` to move to newer versions"
-            if self._pool.locked
+            "run `./doit lock` to upgrade all packages"
+            if self._candidates.locked
             else "the mirror is being updated; try again later"
         )
         return LockError(
-            f"{told}, and {where} has {held.name} {held.version}", hint=hint, package=package.name
+            f"{prefix}, but {source} has {held.name} {held.version}", hint=hint, package=package.name
         )
 
     def _add_dependencies(self, package: LockedPackage) -> None:
@@ -196,9 +200,9 @@ class _Set:
         while pending:
             needing = pending.pop()
             for group in _groups(needing):
-                each = self._pool.pick(group, self.members)
+                each = self._candidates.pick(group, self.members)
                 if each is None:
-                    raise self._unmet(needing, group, self._pool.whatever_version(group))
+                    raise self._unmet(needing, group, self._candidates.whatever_version(group))
                 if each.name not in self.members:
                     self.members[each.name] = each
                     pending.append(each)
@@ -207,27 +211,27 @@ class _Set:
         self._closed.add(package.name)
         for group in _groups(package):
             if len(group) == 1 and group[0].operator == "=":
-                found = self._pool.pick(group, self.members)
+                found = self._candidates.pick(group, self.members)
                 if found is None:
-                    raise self._unmet(package, group, self._pool.whatever_version(group))
+                    raise self._unmet(package, group, self._candidates.whatever_version(group))
                 if found.name not in self.members:
                     self.members[found.name] = found
                     self._add_exact(found)
 
     def _facts(self, package: LockedPackage) -> Facts | None:
-        """What is known of those files of `package` that are wanted; None when it has not been read yet."""
+        """Return the facts of the requested files of `package`, None if it has not been read yet."""
         request = self._requests.get(package.name)
         if request is None or not (request.only or request.exclude):
-            return self._shelf.get(package)
+            return self._reader.get(package)
         if package.name not in self._narrowed:
-            known = self._shelf.get(package)
+            known = self._reader.get(package)
             if known is None:
                 return None
             self._narrowed[package.name] = known.narrowed(chosen(request.only, request.exclude))
         return self._narrowed[package.name]
 
     def _has(self, package: LockedPackage, need: Need) -> bool:
-        """Whether a member offers it to ld.so, or `package` has it itself, in a folder of its own."""
+        """Return True if ld.so finds the library in a member, or if `package` has it in any folder."""
         known = ((each, self._facts(each)) for each in self.members.values())
         return need in self._excused or any(
             has.offers(need) or (each is package and has.holds(need)) for each, has in known if has
@@ -236,10 +240,10 @@ class _Set:
     def _search(
         self, package: LockedPackage, needs: Sequence[Need], lost: list[tuple[LockedPackage, Need]]
     ) -> dict[str, LockedPackage]:
-        """Add members that offer what `package` needs; the packages to read in order to find more.
+        """Add packages that have the libraries `needs`; return the packages to read to find the others.
 
-        Of these only the most promising: often what they have besides settles the rest. What
-        cannot be found is added to `lost`.
+        Only the most likely packages are returned, since these often have the other libraries too.
+        Libraries that cannot be found are added to `lost`.
         """
         waves: dict[int, dict[str, LockedPackage]] = {}
         for need in needs:
@@ -259,13 +263,13 @@ class _Set:
         return waves[min(waves)] if waves else {}
 
     def _places(self, package: LockedPackage, need: Need) -> Iterator[_Place]:
-        """Where the library may be, likely places first.
+        """Yield the groups of packages that may have the library, the most likely first.
 
-        dpkg-shlibdeps sees to it that a package depends on the one that has it, which is mostly called
-        like it. Else a plugin counts on what its program has loaded, from whatever folder; or a
-        dependency has been forgotten, and only follows from others.
+        dpkg-shlibdeps adds a dependency on the package that has the library, whose name is mostly similar.
+        Otherwise a plugin relies on a library that its program has loaded, from any folder; or a dependency
+        is missing, and only indirect dependencies have the library.
         """
-        for locked_only in (True, False) if self._pool.locked else (False,):
+        for locked_only in (True, False) if self._candidates.locked else (False,):
             direct = self._direct(package, locked_only)
             yield _Place([each for each in direct if _fits(each.name, need.soname)])
             yield _Place([each for each in direct if each.name.startswith("lib")])
@@ -276,22 +280,22 @@ class _Set:
         yield _Place(below)
 
     def _direct(self, package: LockedPackage, locked_only: bool) -> list[LockedPackage]:
-        """What `package` depends on directly, if it exists; `locked_only`: and is in the earlier lock.
+        """Return the direct dependencies of `package`; with `locked_only`, those in the existing lock.
 
-        Of another version than it wants, too: `check_versions` then has more to say than that a library
-        is missing.
+        They may have a version that `package` does not accept: `check_versions` then raises a better error
+        than one about a missing library.
         """
         found = []
         for group in _groups(package):
-            each = self._pool.pick(group, self.members, locked_only=locked_only)
+            each = self._candidates.pick(group, self.members, locked_only=locked_only)
             if each is None and not locked_only:
-                each = self._pool.whatever_version(group)
+                each = self._candidates.whatever_version(group)
             if each is not None:
                 found.append(each)
         return found
 
     def _below(self, package: LockedPackage) -> list[LockedPackage]:
-        """All that `package` depends on, all the way down, the nearest first."""
+        """Return all direct and indirect dependencies of `package`, the direct ones first."""
         seen = {package.name: package}
         pending = [package]
         for each in pending:
@@ -302,25 +306,25 @@ class _Set:
 
     def _lost(self, package: LockedPackage, need: Need) -> ClosureError:
         try:
-            owners = self._pool.packages_with(need.soname)
-        except FetchError:  # this is not what is wrong
+            owners = self._candidates.packages_with(need.soname)
+        except FetchError:  # only the hint is lost
             owners = []
         hint = f"add {' or '.join(owners)} to the packages" if owners else "add the package that has it"
         return ClosureError(
             f"set {self._name}: {need.path} of {package.name} needs {need.soname}, "
-            "which nothing that it depends on has",
+            "which none of its dependencies has",
             hint=hint,
             package=package.name,
         )
 
 
 def _groups(package: LockedPackage) -> list[tuple[Relation, ...]]:
-    """What `package` depends on, without machinery."""
+    """Return the dependencies of `package` without MACHINERY."""
     return [group for group in parse(package.depends) if not any(each.name in MACHINERY for each in group)]
 
 
 def _fits(package: str, soname: str) -> bool:
-    """Whether a package is called like the library: libfoo1t64 or libfoo-1 for libfoo.so.1."""
+    """Return True if the package is named after the library: libfoo1t64 or libfoo-1 for libfoo.so.1."""
     return _letters(package).startswith(_letters(soname.partition(".so")[0]))
 
 

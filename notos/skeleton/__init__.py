@@ -1,4 +1,4 @@
-"""New projects: `notos new DIR` copies project/ and puts the machine's name in its files."""
+"""New projects: `notos new DIR` copies project/ and inserts the machine's name into its files."""
 
 import json
 import re
@@ -11,34 +11,38 @@ import yaml
 from notos.errors import NotosError, UsageError
 
 _FILES = Path(__file__).parent / "project"
-# Names that a tool would take for its own here.
+# Files that tools would act on under their real names here.
 _RENAMED = {"gitignore": ".gitignore", "workflow.yml": ".github/workflows/test.yml"}
-# What a repository has that was just made by a hosting service.
+# Files in a repository that a hosting service has just created.
 _FRESH = {".git", "LICENSE", "LICENSE.md", "LICENSE.txt", "README", "README.md"}
 _EXAMPLE = "for example notos new web"
 
 
 def main(words: Sequence[str]) -> int:
-    """Make the project that `words` name and print what to do next. Raises UsageError, NotosError."""
+    """Create the project that the arguments `words` name, and print the next steps.
+
+    Raises UsageError, NotosError.
+    """
     given = [each for each in words if each != "--"]
     for each in given:
         if each.startswith("-"):
             raise UsageError(f"unknown option of new: {each}", hint=_EXAMPLE)
     if len(given) != 1 or not given[0]:
-        wrong = "new wants one folder" if given else "missing: the folder of the project"
+        wrong = "new takes one folder" if given else "missing argument: the folder of the project"
         raise UsageError(wrong, hint=_EXAMPLE)
     folder = Path(given[0])
     name = make(folder)
     steps = [] if folder.resolve() == Path.cwd() else [f"cd {shlex.quote(str(folder))}"]
     steps += ["notos build", "notos test"]
-    print("\n    ".join([f"made the project {name} in {folder}; next:\n", *steps]))
+    print("\n    ".join([f"created the project {name} in {folder}; next:\n", *steps]))
     return 0
 
 
 def make(folder: Path) -> str:
-    """Make a project in `folder`, which is new, empty or a fresh repository; return its machine's name.
+    """Create a project in `folder` and return its machine's name.
 
-    A README of the repository stays as it is. Raises NotosError.
+    The folder must be missing, empty or a fresh repository, whose README and licence are kept.
+    Raises NotosError.
     """
     name = machine_name(folder.absolute().name)
     values = {"@name@": name, "@hostname@": name}
@@ -68,10 +72,10 @@ def make(folder: Path) -> str:
 
 
 def machine_name(text: str) -> str:
-    """Return the name of a machine, valid as a host's name too (RFC 1123), for a folder called `text`."""
+    """Return a machine name for a folder called `text`; it is also a valid host name (RFC 1123)."""
     return re.sub("[^a-z0-9]+", "-", text.lower()).strip("-")[:63].rstrip("-") or "machine"
 
 
 def _quoted(text: str) -> str:
-    """Return YAML for a text, in quotes where it would be a number or the like."""
+    """Return `text` as a YAML scalar, in quotes if YAML would not read it as a string."""
     return text if yaml.safe_load(text) == text else json.dumps(text)

@@ -1,10 +1,10 @@
-"""Nix store objects: made, verified, exported, signed and compared.
+"""Nix store objects: creation, verification, export, signatures and comparison.
 
-store_path      the path of an object, as Nix computes it
-store           objects on disk, their manifests and their closures
+store_path      computation of store paths, as in Nix
+store           objects on disk, their manifests and closures
 export          the format of nix-store --export
 binary_cache    a signed binary cache (narinfo and NAR files)
-signing_key     its ed25519 keys
+signing_key     the ed25519 key of a binary cache
 difference      the first difference between two builds
 
 Modules without a test module of their own name are tested by

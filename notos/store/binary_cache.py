@@ -1,11 +1,11 @@
-"""A Nix binary cache: store objects as files that any web server can serve, signed.
+"""A Nix binary cache: signed store objects as files for any web server.
 
     <folder>/nix-cache-info
-    <folder>/<hash>.narinfo               what is known of an object, and the signature of that
+    <folder>/<hash>.narinfo               the metadata of an object, with a signature
     <folder>/nar/<hash of file>.nar.zst   its NAR
 
-Objects are signed, and not called content-addressed (CA), although they are: Nix would take those
-without a signature. Sources: Nix manual, "Store Types / HTTP Binary Cache Store"; for what is signed,
+Objects are signed and not declared content-addressed (CA), although they are: Nix accepts CA objects
+without a signature. Sources: Nix manual, "Store Types / HTTP Binary Cache Store"; for the signature,
 ValidPathInfo::fingerprint in Nix's libstore.
 """
 
@@ -24,23 +24,23 @@ from notos.store.store import STORE, Store, StoreObject, references_first
 from notos.store.store_path import base32, hash_part
 
 INFO = f"StoreDir: {STORE}\nWantMassQuery: 1\nPriority: 40\n"
-LEVEL = 12  # zstd's: 1.3 s for 60 MB on two cores; 19 takes ten times that for a tenth less
+LEVEL = 12  # of zstd: 1.3 s for 60 MB on two cores; level 19 takes 10 times as long for 10 % less
 
 
 @dataclass(frozen=True)
 class Published:
-    """What came of it."""
+    """The result of publish()."""
 
     objects: int
-    written: int  # of them; the others were there
-    size: int  # bytes of the NARs that were written
+    written: int  # objects that the cache lacked before
+    size: int  # bytes; of the written NARs, compressed
 
 
 def publish(folder: Path, store: Store, objects: Sequence[StoreObject], key: SigningKey) -> Published:
-    """Write `objects`, a closure, into the cache at `folder`, and nothing that is there already.
+    """Write those of `objects`, a closure, that the cache in `folder` lacks.
 
-    An object's narinfo comes last, and after those of what it refers to, so that a cache that is
-    served meanwhile never promises what it has not. Raises StoreError, OSError.
+    An object's narinfo is written after its NAR and after the narinfo of its references, so that the cache
+    is consistent while it is served. Raises StoreError, OSError.
     """
     _check(folder)
     (folder / "nar").mkdir(parents=True, exist_ok=True)
@@ -59,7 +59,7 @@ def publish(folder: Path, store: Store, objects: Sequence[StoreObject], key: Sig
 
 
 def fingerprint(obj: StoreObject) -> str:
-    """What of an object is signed."""
+    """Return the text that the signature of an object covers."""
     return f"1;{obj.path};{_nix32(obj)};{obj.nar_size};{','.join(obj.references)}"
 
 
@@ -79,28 +79,28 @@ def _narinfo(obj: StoreObject, file_hash: str, file_size: int, key: SigningKey) 
         "References": " ".join(each.removeprefix(f"{STORE}/") for each in obj.references),
         "Sig": key.sign(fingerprint(obj)),
     }
-    return "".join(f"{name}: {value}\n" for name, value in fields.items())  # Nix wants the blank in any case
+    return "".join(f"{name}: {value}\n" for name, value in fields.items())  # Nix requires the space
 
 
 def _has(folder: Path, narinfo: Path, obj: StoreObject, key: SigningKey) -> bool:
-    """Whether the cache has the object, as we would write it, and its NAR in full length."""
+    """Return True if the cache has the same narinfo that publish() writes, and a NAR of the right size."""
     try:
         text = narinfo.read_text()
-        said = dict(line.partition(": ")[::2] for line in text.splitlines())
-        file_hash, file_size = said["FileHash"].removeprefix("sha256:"), int(said["FileSize"])
-        there = (folder / "nar" / f"{file_hash}.nar.zst").stat().st_size
+        fields = dict(line.partition(": ")[::2] for line in text.splitlines())
+        file_hash, file_size = fields["FileHash"].removeprefix("sha256:"), int(fields["FileSize"])
+        actual = (folder / "nar" / f"{file_hash}.nar.zst").stat().st_size
     except (OSError, KeyError, ValueError):
         return False
-    return text == _narinfo(obj, file_hash, file_size, key) and there == file_size
+    return text == _narinfo(obj, file_hash, file_size, key) and actual == file_size
 
 
 def _pack(folder: Path, store: Store, obj: StoreObject) -> tuple[str, int]:
-    """Write the object's NAR; the hash of the file, in Nix's base 32, and its size."""
+    """Write the object's NAR; return the file's hash in Nix base 32 and its size in bytes."""
     hasher, size = hashlib.sha256(), 0
     with atomic.scratch(folder) as scratch:
         made = scratch / "nar"
         with made.open("wb") as out:
-            # One worker or many write the same bytes; none at all would write others.
+            # The bytes are the same for any number of workers except 0.
             packer = zstandard.ZstdCompressor(level=LEVEL, threads=os.cpu_count() or 1).compressobj()
             for piece in store.nar(obj):
                 packed = packer.compress(piece)
@@ -110,16 +110,16 @@ def _pack(folder: Path, store: Store, obj: StoreObject) -> tuple[str, int]:
             hasher.update(packed)
             size += out.write(packed)
         file_hash = base32(hasher.digest())
-        # Durable: a later run believes that a NAR of the right length is whole, and the narinfo promises it.
+        # Durable: a later run accepts a NAR of the right size, and the narinfo refers to it.
         atomic.move(made, folder / f"{file_hash}.nar.zst", durable=True)
     return file_hash, size
 
 
 def _check(folder: Path) -> None:
-    """Raise StoreError where `folder` is a cache of another store, or something else altogether."""
+    """Raise StoreError if `folder` is a cache of another store, or has other files."""
     info = folder / "nix-cache-info"
     if info.exists():
         if f"StoreDir: {STORE}\n" not in info.read_text():
-            raise StoreError(f"{folder} is a cache of another store than {STORE}", hint="name another folder")
+            raise StoreError(f"{folder} is a cache of a store other than {STORE}", hint="name another folder")
     elif folder.exists() and {path.name for path in folder.iterdir()} - {"nar", atomic.beside(info).name}:
-        raise StoreError(f"{folder} is not empty, and no binary cache", hint="name another folder")
+        raise StoreError(f"{folder} is not empty and not a binary cache", hint="name another folder")

@@ -1,4 +1,4 @@
-"""What differs first between two builds of one machine, told so that one can go and look."""
+"""The first difference between two builds of a machine, as a message."""
 
 import os
 from collections.abc import Iterable
@@ -12,20 +12,21 @@ CHUNK = 1 << 20  # bytes
 
 
 def first(here: Path, there: Path, targets: Iterable[str]) -> str | None:
-    """The first of the paths `targets` below the folders of two builds that is not the same, and how.
+    """Return the first of the paths `targets` that differs between the folders of two builds, and how.
 
-    Of a manifest it is the file in the store object that differs. None when all are the same bytes.
+    For a manifest, the message names the file in the store object that differs. Returns None if all targets
+    have the same bytes.
     """
     for target in targets:
-        told = _manifest(here, there, target) if Path(target).parent.name == "manifests" else None
-        told = told or _file(here / target, there / target)
-        if told is not None:
-            return f"{target}: {told}"
+        found = _manifest(here, there, target) if Path(target).parent.name == "manifests" else None
+        found = found or _file(here / target, there / target)
+        if found is not None:
+            return f"{target}: {found}"
     return None
 
 
 def _manifest(here: Path, there: Path, target: str) -> str | None:
-    """How the objects of two manifests differ; None when they do not, or cannot be compared."""
+    """Return how the objects of two manifests differ, None if they do not or cannot be compared."""
     trees = []
     names = []
     for root in (here, there):
@@ -35,12 +36,12 @@ def _manifest(here: Path, there: Path, target: str) -> str | None:
         except (OSError, NotosError):
             return None
         names.append(obj.base)
-    told = tree(*trees)
-    return f"{told} (in {names[0]} and {names[1]})" if told else None
+    found = tree(*trees)
+    return f"{found} (in {names[0]} and {names[1]})" if found else None
 
 
 def tree(one: Tree, other: Tree) -> str | None:
-    """The first path at which two trees are not the same, and how."""
+    """Return the first path at which two trees differ, and how; None if they are the same."""
     for path in sorted({each for each, _ in one.items()} | {each for each, _ in other.items()}):
         mine, its = one.get(path), other.get(path)
         if mine is None or its is None:
@@ -48,12 +49,12 @@ def tree(one: Tree, other: Tree) -> str | None:
         if type(mine) is not type(its):
             return f"{path} is a {type(mine).__name__.lower()} and a {type(its).__name__.lower()}"
         if isinstance(mine, Symlink) and isinstance(its, Symlink) and mine != its:
-            return f"{path} leads to {mine.target} and to {its.target}"
+            return f"{path} has the targets {mine.target} and {its.target}"
         if isinstance(mine, File) and isinstance(its, File):
             if mine.executable != its.executable:
                 return f"{path} is executable in one only"
-            if told := _bytes(mine.read(), its.read(), 0):
-                return f"{path} {told}"
+            if found := _bytes(mine.read(), its.read(), 0):
+                return f"{path} {found}"
     return None
 
 
@@ -63,13 +64,13 @@ def _file(here: Path, there: Path) -> str | None:
             return f"{path} is missing"
     if here.is_symlink() and there.is_symlink():
         same = os.readlink(here) == os.readlink(there)
-        return None if same else f"it leads to {os.readlink(here)} and to {os.readlink(there)}"
+        return None if same else f"it has the targets {os.readlink(here)} and {os.readlink(there)}"
     with here.open("rb") as one, there.open("rb") as other:
         at = 0
         while True:
             mine, its = one.read(CHUNK), other.read(CHUNK)
-            if told := _bytes(mine, its, at):
-                return f"it {told}"
+            if found := _bytes(mine, its, at):
+                return f"it {found}"
             if not mine:
                 return None
             at += len(mine)
@@ -82,9 +83,9 @@ def _bytes(one: bytes, other: bytes, start: int) -> str | None:
     at = next((place for place in range(both) if one[place] != other[place]), both)
     if at == both:
         return f"ends after {start + len(one)} and after {start + len(other)} bytes"
-    return f"differs from byte {start + at} on: {_shown(one, at)} and {_shown(other, at)}"
+    return f"differs at byte {start + at}: {_shown(one, at)} and {_shown(other, at)}"
 
 
 def _shown(data: bytes, at: int) -> str:
-    """Some bytes from there on."""
+    """Return the 16 bytes at `at` as text."""
     return repr(data[at : at + 16])[1:]

@@ -1,4 +1,4 @@
-"""What `nix-store --import` reads: store objects one after the other, each with what Nix is to know of it.
+"""The export format that `nix-store --import` reads: store objects, each followed by its metadata.
 
 Source: exportPaths and importPaths in Nix's libstore (export-import.cc).
 """
@@ -12,9 +12,9 @@ _MAGIC = 0x4558494E  # "NIXE"
 
 
 def pieces(store: Store, objects: Sequence[StoreObject]) -> Iterator[bytes]:
-    """The export of `objects`, each after those that it refers to.
+    """Yield the export of `objects`, each one after its references.
 
-    An object that is not as its manifest says is not sent to its end. Raises StoreError for it.
+    Raises StoreError before the end of an object that does not match its manifest.
     """
     for obj in references_first(objects):
         yield _number(1)

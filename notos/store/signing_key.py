@@ -1,7 +1,7 @@
-"""The key that signs a binary cache: ed25519, as `nix key generate-secret` writes it, NAME:BASE64.
+"""The ed25519 key that signs a binary cache, in the format of `nix key generate-secret`: NAME:BASE64.
 
-It is the user's, made once in ~/.config/notos ($XDG_CONFIG_HOME), never in the cache, which may be
-removed at any time, and never in an image.
+There is one key per user, in ~/.config/notos ($XDG_CONFIG_HOME). It is not in the cache, which may be removed
+at any time, and never in an image.
 """
 
 import base64
@@ -18,35 +18,35 @@ NAME = "notos-1"
 
 
 def default_path() -> Path:
-    """Return where the user's key is, or will be. Raises HostError when the user has no home folder."""
+    """Return the path of the user's key, whether it exists or not. Raises HostError without a home folder."""
     return folders.config() / "cache.secret"
 
 
 @dataclass(frozen=True)
 class SigningKey:
-    """A key with its name; `seed` has 32 bytes, and is secret."""
+    """A key with its name. `seed` is secret and has 32 bytes."""
 
     name: str
     seed: bytes
 
     @classmethod
     def load(cls, path: Path) -> "SigningKey":
-        """Read a secret key. Raises StoreError when there is none."""
-        hint = "make one: nix key generate-secret --key-name NAME; or leave --key out"
+        """Read a secret key. Raises StoreError if it is missing or invalid."""
+        hint = "create one: nix key generate-secret --key-name NAME; or omit --key"
         try:
             name, _, data = path.read_text().strip().partition(":")
             raw = base64.b64decode(data, validate=True)
         except FileNotFoundError:
-            raise StoreError(f"there is no key {path}", hint=hint) from None
+            raise StoreError(f"no such key: {path}", hint=hint) from None
         except (UnicodeDecodeError, binascii.Error):
             name, raw = "", b""
         if not name or len(raw) != 64:
-            raise StoreError(f"{path} is no secret key of a binary cache (NAME:BASE64)", hint=hint)
+            raise StoreError(f"{path} is not a secret key of a binary cache (NAME:BASE64)", hint=hint)
         return cls(name, raw[:32])
 
     @classmethod
     def ensure(cls, path: Path) -> "SigningKey":
-        """The key at `path`, made if there is none. Raises StoreError, OSError."""
+        """Return the key at `path`; create it if it does not exist. Raises StoreError, OSError."""
         if not path.exists():
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             made = cls(NAME, os.urandom(32))
@@ -56,11 +56,11 @@ class SigningKey:
 
     @property
     def public(self) -> str:
-        """What nix.conf's trusted-public-keys wants."""
+        """Return the public key, in the format of trusted-public-keys in nix.conf(5)."""
         return f"{self.name}:{base64.b64encode(self._public).decode()}"
 
     def sign(self, text: str) -> str:
-        """The signature of `text`, as a narinfo has it."""
+        """Return the signature of `text` in the format of a narinfo: NAME:BASE64."""
         from nacl.signing import SigningKey as Key
 
         return f"{self.name}:{base64.b64encode(Key(self.seed).sign(text.encode()).signature).decode()}"

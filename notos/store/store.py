@@ -1,11 +1,12 @@
-"""A store of objects on this host, laid out to become /nix/store: canonical, content-addressed.
+"""A store of canonical, content-addressed objects on this host, with the layout of /nix/store.
 
-    <root>/<hash>-<name>/                 the object: every time 1, as Nix has it; files 0444 and 0555
+    <root>/<hash>-<name>/                 the object: all times are 1, as in Nix; files are 0444 or 0555
     <root>/.objects/<hash>-<name>.json    its manifest: path, narHash, narSize, references
-    <root>/.new-…/                        one being written
+    <root>/.new-…/                        an object that is being written
 
-An object is written beside and renamed, after its manifest: what has a folder is whole and known.
-Folders are 0755, so that their owner can remove them with rm; NARs and images have 0555 in any case.
+An object is written to a temporary folder, and renamed after its manifest: an object whose folder exists is
+complete and has a manifest. Folders are 0755, so that their owner can remove them with rm. NARs and images
+always have 0555.
 """
 
 import hashlib
@@ -31,15 +32,15 @@ class StoreObject:
     path: str  # /nix/store/<hash>-<name>
     nar_hash: str  # sha256:<64 hex digits>
     nar_size: int  # bytes
-    references: tuple[str, ...]  # store paths, sorted; its own if it mentions itself
+    references: tuple[str, ...]  # store paths, sorted; may include the object itself
 
     @property
     def base(self) -> str:
-        """<hash>-<name>."""
+        """Return <hash>-<name>."""
         return self.path.removeprefix(f"{STORE}/")
 
     def to_json(self) -> bytes:
-        """The manifest's bytes: sorted JSON."""
+        """Return the manifest as sorted JSON."""
         fields = {
             "narHash": self.nar_hash,
             "narSize": self.nar_size,
@@ -50,7 +51,7 @@ class StoreObject:
 
     @classmethod
     def from_json(cls, data: bytes) -> "StoreObject":
-        """Read a manifest. Raises StoreError if it is not one."""
+        """Read a manifest. Raises StoreError if it is invalid."""
         try:
             fields = json.loads(data)
             references = tuple(fields["references"])
@@ -66,15 +67,15 @@ class Store:
     root: Path
 
     def location(self, obj: StoreObject) -> Path:
-        """Where the object is on this host."""
+        """Return the path of the object on this host."""
         return self.root / obj.base
 
     def tree(self, obj: StoreObject) -> Tree:
-        """The object's tree; contents stay on disk until they are read."""
+        """Return the object's tree. Contents stay on disk until they are read."""
         return Tree.from_directory(self.location(obj))
 
     def nar(self, obj: StoreObject) -> Iterator[bytes]:
-        """The object's NAR in pieces. Raises StoreError at its end if it is not as the manifest says."""
+        """Yield the object's NAR in pieces. Raises StoreError at the end if its hash is wrong."""
         hasher = hashlib.sha256()
         for piece in nar.pieces(self.tree(obj)):
             hasher.update(piece)
@@ -83,14 +84,14 @@ class Store:
             raise StoreError(f"{self.location(obj)} was changed", hint="run `./doit clean` and build again")
 
     def intact(self, obj: StoreObject) -> bool:
-        """Whether the object is there, as far as a glance tells."""
+        """Return True if the object and its manifest exist. Contents are not checked."""
         return self.location(obj).is_dir() and self._manifest(obj.path).is_file()
 
     def add(self, name: str, tree: Tree, references: Iterable[StoreObject] = ()) -> StoreObject:
-        """Put `tree` into the store as an object called `name`, unless it is there.
+        """Add `tree` to the store as an object called `name`, unless it exists; return the object.
 
-        Of `references`, those that its bytes mention become its own; a tree that mentions
-        placeholder(name) gets its own path in that place. Raises StoreError.
+        Its references are those of `references` whose hash part occurs in its bytes. placeholder(name) in
+        its bytes is replaced by its own path. Raises StoreError.
         """
         own = placeholder(name)
         scan = store_path.scan(tree, own, [each.path for each in references])
@@ -106,14 +107,17 @@ class Store:
         return obj
 
     def find(self, path: str) -> StoreObject:
-        """The object at a store path. Raises StoreError if it is not in the store."""
+        """Return the object with this store path. Raises StoreError if it is not in the store."""
         try:
             return StoreObject.from_json(self._manifest(path).read_bytes())
         except FileNotFoundError as error:
             raise StoreError(f"{path} is not in {self.root}", hint="run `./doit clean`") from error
 
     def closure(self, roots: Iterable[StoreObject]) -> list[StoreObject]:
-        """`roots` and all that they refer to, sorted by path. Raises StoreError if any is missing."""
+        """Return `roots` and their references, recursively, sorted by path.
+
+        Raises StoreError if an object is missing.
+        """
         found = {each.path: each for each in roots}
         pending = list(found.values())
         while pending:
@@ -124,12 +128,12 @@ class Store:
         return [found[path] for path in sorted(found)]
 
     def objects(self) -> list[StoreObject]:
-        """All objects, sorted by path."""
+        """Return all objects, sorted by path."""
         files = sorted((self.root / ".objects").glob("*.json"))
         return [StoreObject.from_json(file.read_bytes()) for file in files]
 
     def remove(self, obj: StoreObject) -> None:
-        """Take the object out of the store."""
+        """Remove the object from the store."""
         if self.location(obj).exists():
             with atomic.scratch(self.root) as scratch:
                 atomic.make_writable(self.location(obj))
@@ -148,7 +152,7 @@ class Store:
 
 
 def references_first(objects: Sequence[StoreObject]) -> Iterator[StoreObject]:
-    """`objects`, each after those of them that it refers to."""
+    """Yield `objects`, each one after its references."""
     by_path = {each.path: each for each in objects}
     done: set[str] = set()
 
@@ -165,9 +169,10 @@ def references_first(objects: Sequence[StoreObject]) -> Iterator[StoreObject]:
 
 
 def registration(objects: Sequence[StoreObject]) -> bytes:
-    """What `nix-store --load-db` reads (Nix manual): per object, in the order of paths, its path,
+    """Return the input of `nix-store --load-db` (Nix manual) for `objects`.
 
-    the hash of its NAR in hex, its size, an empty deriver, and its references with their number.
+    Per object, sorted by path, it has these lines: path, sha256 of the NAR in hex, size of the NAR in bytes,
+    an empty deriver, the number of references, the references.
     """
     lines = []
     for each in sorted(objects, key=lambda obj: obj.path):

@@ -1,7 +1,7 @@
-"""Store paths: names that Nix gives to content, and finding them in bytes. Nothing is written here.
+"""Store paths: their computation from content, and the search for them in bytes.
 
-Source: Nix manual, "Store Path Specification" and "Content-Addressing Store Objects"; for references
-to oneself, HashModuloSink in Nix's libstore.
+Source: Nix manual, "Store Path Specification" and "Content-Addressing Store Objects"; for self-references,
+HashModuloSink in Nix's libstore.
 """
 
 import hashlib
@@ -20,27 +20,27 @@ _NAME = re.compile(r"[0-9A-Za-z+?=_-][0-9A-Za-z+?=_.-]{0,210}")
 
 
 def base32(data: bytes) -> str:
-    """Nix's base 32 of `data`: the last bits first, without e, o, t and u."""
+    """Return `data` in Nix base 32: the last bits first, without e, o, t and u."""
     number = int.from_bytes(data, "little")
     digits = (len(data) * 8 + 4) // 5
     return "".join(ALPHABET[(number >> (5 * place)) & 31] for place in reversed(range(digits)))
 
 
 def hash_part(path: str) -> str:
-    """The 32 characters that name the content of a store path."""
+    """Return the hash part of a store path, 32 characters."""
     return path.removeprefix(f"{STORE}/")[:HASH_CHARS]
 
 
 def placeholder(name: str) -> str:
-    """A stand-in for the path of an object that must mention itself; of the same length as the path."""
+    """Return a placeholder for the path of an object that refers to itself, of the same length."""
     return _path("notos-placeholder", hashlib.sha256(name.encode()).hexdigest(), name)
 
 
 def content_path(name: str, sha256: str, references: Iterable[str], *, self_reference: bool) -> str:
-    """The path of a content-addressed tree ("source", recursive sha256) called `name`.
+    """Return the path of a content-addressed tree ("source", recursive sha256) called `name`.
 
-    `sha256` is the hex hash of its NAR, with references to itself zeroed; `references` are paths.
-    Raises StoreError for a name that Nix refuses.
+    `sha256` is the hex hash of its NAR with self-references zeroed; `references` are store paths.
+    Raises StoreError for a name that Nix does not allow.
     """
     if not _NAME.fullmatch(name):
         raise StoreError(f"{name!r} cannot be the name of a store object")
@@ -58,20 +58,20 @@ def _path(kind: str, sha256: str, name: str) -> str:
 
 @dataclass(frozen=True)
 class Scan:
-    """What one reading of a tree's NAR tells."""
+    """The hash, size and references of a tree's NAR."""
 
-    sha256: str  # hex; occurrences of the object's own placeholder zeroed
+    sha256: str  # hex; with occurrences of the object's placeholder zeroed
     size: int  # bytes
-    references: tuple[str, ...]  # the candidates that are mentioned, sorted
+    references: tuple[str, ...]  # the candidates that occur, sorted
     self_reference: bool
 
 
 def scan(tree: Tree, own: str, candidates: Iterable[str]) -> Scan:
-    """Hash `tree` and find which of the paths `candidates`, and of its placeholder `own`, it mentions.
+    """Hash the NAR of `tree`, and find occurrences of the paths `candidates` and of its placeholder `own`.
 
-    A path is mentioned where its hash part occurs, as in Nix. File contents are searched as a whole,
-    so that no reference is cut by the edge of a piece. Nix's source appends the offsets of references
-    to oneself to what it hashes; Nix itself, 2.26, does not, and it is what we agree with.
+    A reference is an occurrence of the hash part, as in Nix. File contents are searched as a whole, so that
+    no reference is split between two pieces. According to its source, Nix also hashes the offsets of
+    self-references. The program Nix 2.26 does not, and this function matches it.
     """
     wanted = {path: hash_part(path).encode() for path in candidates}
     mine = hash_part(own).encode()
@@ -92,7 +92,7 @@ def scan(tree: Tree, own: str, candidates: Iterable[str]) -> Scan:
 
 
 def rewritten(tree: Tree, old: str, new: str) -> Tree:
-    """`tree` with the hash part of the path `old` replaced by that of `new`, everywhere but in names."""
+    """Return `tree` with the hash part of `old` replaced by that of `new` in contents and link targets."""
     before, after = hash_part(old), hash_part(new)
     result = Tree()
     for path, entry in tree.items():
@@ -107,7 +107,7 @@ def rewritten(tree: Tree, old: str, new: str) -> Tree:
 
 
 def _in_memory(tree: Tree) -> Tree:
-    """`tree` with all contents at hand, each a single piece of the NAR; one File stays one File."""
+    """Return `tree` with all contents in memory, each as a single piece; hard links are preserved."""
     loaded: dict[int, File] = {}
     result = Tree()
     for path, entry in tree.items():

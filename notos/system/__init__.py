@@ -16,5 +16,5 @@ Modules without a test module of their own name are tested by
 
     tests/system/test_extra_utils.py: busybox, initrd, root_image
     tests/test_graph.py: system_path, toplevel
-    tests/boot/test_default.py: etc
+    tests/config/test_loader.py: conf_files
 """

@@ -3,12 +3,12 @@
 import tempfile
 from pathlib import Path
 
+from notos.architecture import Architecture
 from notos.formats import shared_libraries
 from notos.formats.tree import File, Tree
 from notos.process import run
 
 PROGRAM = "usr/bin/busybox"
-LOADER = "usr/lib64/ld-linux-x86-64.so.2"
 
 # Applets that do not work in Notos: other systems' inits and package managers.
 NOT_LINKED = frozenset(
@@ -16,25 +16,25 @@ NOT_LINKED = frozenset(
 )
 
 
-def applet_paths(packages: Tree) -> list[str]:
+def applet_paths(packages: Tree, target: Architecture) -> list[str]:
     """Return the paths of busybox's applets in `packages` (in the layout of unpack()): bin/ls, sbin/ip, ….
 
-    Sorted and usr-merged; empty without busybox. It runs on this host with its own
-    libraries. Raises ClosureError, ToolError.
+    Sorted and usr-merged; empty without busybox. It runs on this host with its own libraries. Raises
+    ClosureError, ToolError.
     """
     program = packages.get(PROGRAM)
     if not isinstance(program, File):
         return []
     tree = Tree()
     tree.add("busybox", program)
-    for soname, path in shared_libraries.closure(packages, [PROGRAM]).items():
+    for soname, path in shared_libraries.closure(packages, [PROGRAM], target).items():
         entry = packages.get(path)
         assert isinstance(entry, File)
         tree.file(soname, entry.content, executable=True)
     with tempfile.TemporaryDirectory(prefix="notos-busybox-") as scratch:
         root = Path(scratch)
         tree.write_to(root)
-        loader = root / LOADER.rpartition("/")[2]
+        loader = root / target.loader_name
         command = [str(loader), "--library-path", str(root)] if loader.exists() else []
         listed = run([*command, root / "busybox", "--list-full"]).decode().split()
     paths = {path.removeprefix("usr/") for path in listed}

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from typing import Literal
 
+from notos.architecture import Architecture
 from notos.config.model import Machine, Package, PackageName
 from notos.features.model import Features
 from notos.lock.request import Request
@@ -44,8 +45,6 @@ TOOLS = {
             only=("usr/share/qemu/*.bin", "usr/share/qemu/*.rom", "usr/share/qemu/keymaps/*"),
             exclude=("usr/share/qemu/slof.bin", "usr/share/qemu/u-boot*"),
         ),
-        package("qemu-system-x86", only=("usr/bin/qemu-system-x86_64",)),
-        package("seabios"),
     ),
 }
 
@@ -74,12 +73,21 @@ def tools(machine: Machine) -> tuple[str, ...]:
     return tuple(name for name in TOOLS if name != TOOLS_KERNEL or machine.kernel.source is not None)
 
 
-def requests(machine: Machine, features: Features) -> dict[str, dict[str, Request]]:
-    """Return the content that config.lock must have: for each set, the request for each package."""
+def tool_packages(name: str, target: Architecture, build: Architecture) -> tuple[Package, ...]:
+    """Return the packages of the tool set `name`, to build for `target` on `build`."""
+    if name == TOOLS_QEMU:
+        return (*TOOLS[name], *(package(each, only=only) for each, only in target.qemu_packages.items()))
+    if name == TOOLS_KERNEL and target != build:
+        return (*TOOLS[name], *(package(each, closure="depends") for each in target.cross_packages))
+    return TOOLS[name]
+
+
+def requests(machine: Machine, features: Features, build: Architecture) -> dict[str, dict[str, Request]]:
+    """Return what config.lock must have to build `machine` on `build`: requests by set and package."""
     sets: dict[str, dict[str, Request]] = {
         SYSTEM: _requests(system_packages(machine, features)),
         INITRD: _requests(initrd_packages(machine, features)),
-        **{name: _requests(TOOLS[name]) for name in tools(machine)},
+        **{name: _requests(tool_packages(name, machine.target, build)) for name in tools(machine)},
     }
     source = machine.kernel.source
     if source is None:

@@ -8,6 +8,7 @@ tested by running it on this host.
 import tempfile
 from pathlib import Path
 
+from notos.architecture import Architecture
 from notos.errors import ClosureError, NotosError
 from notos.formats import elf, shared_libraries
 from notos.formats.tree import File, Symlink, Tree
@@ -19,7 +20,7 @@ NAME = "extra-utils"
 PROGRAM_FOLDERS = ("usr/bin", "usr/sbin")
 
 
-def relocate(packages: Tree, prefix: str) -> Tree:
+def relocate(packages: Tree, prefix: str, target: Architecture) -> Tree:
     """Return a tree of bin/ and lib/ with the programs of `packages` (in the layout of unpack()).
 
     `prefix` is the store path (a placeholder) below which the interpreter is. Raises ClosureError
@@ -31,28 +32,30 @@ def relocate(packages: Tree, prefix: str) -> Tree:
         if path.rpartition("/")[0] in PROGRAM_FOLDERS and isinstance(entry, (File, Symlink))
     ]
     files = [path for path in programs if isinstance(packages.get(path), File)]
-    needed = shared_libraries.closure(packages, files)
+    needed = shared_libraries.closure(packages, files, target)
     tree = Tree()
     tree.directory("bin")
     for soname, path in sorted(needed.items()):
-        tree.file(f"lib/{soname}", _patched(_bytes(packages, path), prefix, program=False), executable=True)
+        tree.file(
+            f"lib/{soname}", _patched(_bytes(packages, path), prefix, target, program=False), executable=True
+        )
     for path in programs:
         entry = packages.get(path)
         name = "bin/" + path.rpartition("/")[2]
         if name in tree:
             raise ClosureError(f"two programs of the initrd are called {name}", hint="exclude one of them")
         if isinstance(entry, File):
-            tree.file(name, _patched(entry.read(), prefix, program=True), executable=True)
+            tree.file(name, _patched(entry.read(), prefix, target, program=True), executable=True)
         elif isinstance(entry, Symlink):
             tree.symlink(name, entry.target.rpartition("/")[2])
-    for path in applet_paths(packages):
+    for path in applet_paths(packages, target):
         name = "bin/" + path.rpartition("/")[2]
         if name not in tree:
             tree.symlink(name, "busybox")
     return tree
 
 
-def prove(root: Path, prefix: str) -> None:
+def prove(root: Path, prefix: str, target: Architecture) -> None:
     """Verify that the tree written at `root`, whose interpreter is `prefix`/lib/…, works.
 
     Each program's loader exists, each library that a file needs is in lib/ and on its run path, and the
@@ -67,16 +70,16 @@ def prove(root: Path, prefix: str) -> None:
         if path.startswith("bin/") and loader is not None and loader.removeprefix(f"{prefix}/") not in tree:
             raise ClosureError(f"{path} of extra-utils has the loader {loader}, which is missing")
         for soname in parsed.needed:
-            known = soname.startswith("ld-linux") or parsed.runpath == (f"{prefix}/lib",)
+            known = soname == target.loader_name or parsed.runpath == (f"{prefix}/lib",)
             if not known or f"lib/{soname}" not in tree:
                 raise ClosureError(
                     f"{path} of extra-utils needs {soname}, which is not in lib/ or not on its run path"
                 )
     if "bin/busybox" not in tree:
         return
-    found = next((root / "lib").glob("ld-linux*"), None)
+    ours = root / "lib" / target.loader_name
     # lib/ is not at its store path yet, so run the loader directly. A static busybox has no loader.
-    via = [str(found), "--library-path", str(root / "lib")] if found is not None else []
+    via = [str(ours), "--library-path", str(root / "lib")] if ours.exists() else []
     output = run([*via, root / "bin/busybox", "ash", "-c", "echo hello world"])
     if output != b"hello world\n":
         raise NotosError(f"the ash of extra-utils printed {output!r} instead of hello world")
@@ -89,7 +92,7 @@ def _bytes(tree: Tree, path: str) -> bytes:
     return entry.read()
 
 
-def _patched(data: bytes, prefix: str, *, program: bool) -> bytes:
+def _patched(data: bytes, prefix: str, target: Architecture, *, program: bool) -> bytes:
     """Return the ELF file `data` with run path, and a program's interpreter, set below `prefix` by patchelf.
 
     Scripts, static programs and libc, which needs only the loader, are returned unchanged.
@@ -98,7 +101,7 @@ def _patched(data: bytes, prefix: str, *, program: bool) -> bytes:
     if parsed is None:
         return data
     options = []
-    if [each for each in parsed.needed if not each.startswith("ld-linux")]:
+    if [each for each in parsed.needed if each != target.loader_name]:
         options += ["--set-rpath", f"{prefix}/lib"]
     if program and parsed.interpreter is not None:
         options += ["--set-interpreter", f"{prefix}/lib/{parsed.interpreter.rpartition('/')[2]}"]

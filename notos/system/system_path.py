@@ -9,6 +9,7 @@ Files in other folders (/var, /boot, …) are left out: they are state, created 
 
 from collections.abc import Iterable, Sequence
 
+from notos.architecture import Architecture
 from notos.debian.unpack import Unpack, unpack
 from notos.errors import ClosureError
 from notos.formats import shared_libraries
@@ -32,10 +33,10 @@ SELDOM = (
 SHUTDOWN_SCRIPT = "/etc/runit/shutdown"
 
 
-def build(debs: Sequence[Unpack], *, keep: Iterable[str] = ()) -> Tree:
+def build(debs: Sequence[Unpack], target: Architecture, *, keep: Iterable[str] = ()) -> Tree:
     """Return the tree of system-path. Raises ClosureError if a library is missing, PackageError."""
     packages = unpack(debs, keep=keep)
-    problems, needed = shared_libraries.survey(packages)
+    problems, needed = shared_libraries.survey(packages, target)
     _check_libraries(problems)
     for path in [each for each, _ in packages.items() if each.rpartition("/")[2] in SELDOM]:
         if path not in needed:
@@ -51,7 +52,7 @@ def build(debs: Sequence[Unpack], *, keep: Iterable[str] = ()) -> Tree:
     for name in SHUTDOWN:
         tree.remove(f"sbin/{name}")
         tree.symlink(f"sbin/{name}", SHUTDOWN_SCRIPT)
-    for path in applet_paths(packages):
+    for path in applet_paths(packages, target):
         name = path.rpartition("/")[2]
         if not any(f"{folder}/{name}" in tree for folder in ("bin", "sbin")):
             tree.symlink(path, "busybox" if path.startswith("bin/") else "../bin/busybox")

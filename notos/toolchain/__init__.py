@@ -1,11 +1,12 @@
 """The programs that a build runs, from Debian packages.
 
-tools_tree     packages unpacked in the cache, run by their own loader
-sandbox        commands in bubblewrap, without network, with a tools tree as root
-wheel_program  programs that come with Python packages
-peers          tools trees of other programs, for tests and benchmarks
+tools_tree     packages unpacked in the cache, run by their own ld.so
+sandbox        commands in bubblewrap, with a tools tree as root
+wheel_program  programs of Python packages
+peers          tools trees of reference programs, for tests and benchmarks
 
 Modules without a test module of their own name are tested by
 
     tests/conftest.py: peers
+    tests/system/test_extra_utils.py: wheel_program
 """

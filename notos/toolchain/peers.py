@@ -1,4 +1,4 @@
-"""Real programs of Debian's, to judge and to measure ours by: a tools tree beside those of the build."""
+"""A tools tree of reference programs from Debian, for tests and benchmarks. No build uses it."""
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -17,15 +17,16 @@ SET = "tools/test"
 
 
 def tree(names: Iterable[str], archive: Archive, kept: Path, *, closure: str = "elf") -> ToolsTree:
-    """The packages `names` with their libraries, unpacked in the archive's cache; `kept` keeps their lock.
+    """Return a tools tree of the packages `names` with their libraries, in the archive's cache.
 
-    `closure` says what belongs to them besides (resolve.py); "depends" is what they depend on in Debian.
+    `kept` is the path of their lock file, which is read and written. `closure` is one of resolve.py; with
+    "depends", the tree includes all Debian dependencies.
     """
     cache = archive.cache
 
-    def bring(packages: Sequence[LockedPackage]) -> None:
-        where = archive.mirrors
-        download.fetch([each.download(where) for each in packages], cache, proxies=where.proxies)
+    def fetch(packages: Sequence[LockedPackage]) -> None:
+        mirrors = archive.mirrors
+        download.fetch([each.download(mirrors) for each in packages], cache, proxies=mirrors.proxies)
 
     kept.parent.mkdir(parents=True, exist_ok=True)
     locked = resolve(
@@ -34,11 +35,13 @@ def tree(names: Iterable[str], archive: Archive, kept: Path, *, closure: str = "
         base=lockfile.read(kept),
         archive=archive,
         cache=cache,
-        fetch=bring,
+        fetch=fetch,
     )
     lockfile.write(kept, locked)
     packages = locked.set(SET)
     key = tools_tree.key(each.sha256 for each in packages)
     if not cache.tools(key).exists():
-        bring(packages)
-    return tools_tree.ensure(cache, key, [Unpack(cache.download(each.sha256)) for each in packages])
+        fetch(packages)
+    return tools_tree.ensure(
+        cache, key, archive.architecture, [Unpack(cache.download(each.sha256)) for each in packages]
+    )

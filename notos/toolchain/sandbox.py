@@ -1,7 +1,7 @@
-"""A sandbox whose root is a tools tree: compilers run there, and see neither this host nor a network.
+"""A bubblewrap sandbox (bwrap(1)) with a tools tree as its root, for compilers.
 
-Made by bubblewrap (bwrap(1)), itself from the tree. A user without privileges needs user namespaces
-for it, which some hosts forbid; then it is told what forbids them, and what to do.
+It has no access to this host's files or network unless granted. bwrap itself comes from the tree. An
+unprivileged user needs user namespaces; if this host forbids them, the error says what forbids them.
 """
 
 import os
@@ -15,16 +15,16 @@ from notos.toolchain.tools_tree import ToolsTree
 
 PATH = "/usr/bin:/usr/sbin"
 _LINKS = ("bin", "sbin", "lib", "lib64")
-# What a program needs of the host to find another one by its name.
+# The files of the host that name resolution needs.
 _NAMES = ("/etc/resolv.conf", "/etc/hosts", "/etc/nsswitch.conf", "/etc/services", "/etc/ssl/certs")
 
 
 @dataclass(frozen=True)
 class Sandbox:
-    """What is in it: the tree as /usr, folders of this host by their path inside, an environment.
+    """The contents of a sandbox: the tree as /usr, folders of this host by path inside, an environment.
 
-    `writable` is what may be changed. With `network`, the host's own network is there, and the files by
-    which names are looked up. With `terminal`, what runs may take the terminal over.
+    `readable` and `writable` are bind mounts, `links` symbolic links. With `network`, the sandbox shares the
+    host's network and the files of name resolution. With `terminal`, the command may control the terminal.
     """
 
     tools: ToolsTree
@@ -37,7 +37,7 @@ class Sandbox:
     terminal: bool = False
 
     def command(self, words: Sequence[str]) -> list[str]:
-        """The words that run `words` in the sandbox, on any host."""
+        """Return the command line that runs the command line `words` in the sandbox, on any host."""
         options = ["--unshare-all", "--die-with-parent", "--ro-bind", str(self.tools.root / "usr"), "/usr"]
         for name in _LINKS:
             options += ["--symlink", f"usr/{name}", f"/{name}"]
@@ -61,20 +61,20 @@ class Sandbox:
         return [*self.tools.command("bwrap"), *options, "--", *words]
 
     def prove(self) -> None:
-        """Run nothing in it. Raises ToolError, with what forbids it, where no sandbox can be made."""
+        """Run `true` in the sandbox. Raises ToolError with the cause if this host forbids sandboxes."""
         try:
             run(self.command(["true"]))
         except ToolError as error:
-            said = error.message.rpartition("  | ")[2] if "  | " in error.message else error.message
+            reason = error.message.rpartition("  | ")[2] if "  | " in error.message else error.message
             cause, hint = forbidden()
-            raise ToolError(f"no sandbox can be made here ({said}): {cause}", hint=hint) from error
+            raise ToolError(f"no sandbox can be made here ({reason}): {cause}", hint=hint) from error
 
 
 def forbidden(proc: Path = Path("/proc"), root: Path = Path("/")) -> tuple[str, str]:
-    """What forbids namespaces on this host, as far as it can be seen, and what to do about it.
+    """Return the likely cause that forbids namespaces on this host, and a hint.
 
-    `proc` and `root` are where the kernel and the file system are read from. Source: user_namespaces(7),
-    namespaces(7); Debian's and Ubuntu's own sysctls.
+    `proc` and `root` are the folders that are read as /proc and /. Source: user_namespaces(7),
+    namespaces(7); sysctls that only Debian and Ubuntu have.
     """
 
     def setting(path: str) -> str:
@@ -83,36 +83,36 @@ def forbidden(proc: Path = Path("/proc"), root: Path = Path("/")) -> tuple[str, 
         except OSError:
             return ""
 
-    as_root = "or run it as root"
+    as_root = "or run this command as root"
     status = dict(line.partition(":")[::2] for line in setting("self/status").splitlines())
     if setting("sys/user/max_user_namespaces") == "0":
         return (
-            "user namespaces are turned off (user.max_user_namespaces is 0)",
+            "user namespaces are disabled (user.max_user_namespaces is 0)",
             f"sysctl -w user.max_user_namespaces=10000, {as_root}",
         )
     if setting("sys/kernel/unprivileged_userns_clone") == "0":
         return (
-            "users may make no namespaces (kernel.unprivileged_userns_clone is 0)",
+            "unprivileged user namespaces are disabled (kernel.unprivileged_userns_clone is 0)",
             f"sysctl -w kernel.unprivileged_userns_clone=1, {as_root}",
         )
     container = next((each for each in (".dockerenv", "run/.containerenv") if (root / each).exists()), "")
     if container or setting("1/environ").startswith("container="):
         return (
-            "this is a container, which may make no namespaces",
+            "this is a container that may not create namespaces",
             "start it with --privileged, or with --cap-add SYS_ADMIN --security-opt seccomp=unconfined "
             "--security-opt systempaths=unconfined",
         )
     if setting("sys/kernel/apparmor_restrict_unprivileged_userns") == "1":
         return (
-            "AppArmor lets only known programs make namespaces "
+            "AppArmor allows only known programs to create namespaces "
             "(kernel.apparmor_restrict_unprivileged_userns is 1, as on Ubuntu 24.04)",
             f"sysctl -w kernel.apparmor_restrict_unprivileged_userns=0, {as_root}",
         )
     if status.get("Seccomp", "").strip() == "2":
         return (
-            "a seccomp filter is on this process, most likely a container's",
-            "run it outside, or in a container that may make namespaces",
+            "this process has a seccomp filter, probably from a container",
+            "run this command outside of it, or in a container that may create namespaces",
         )
     if not setting("self/ns/user") and not (proc / "self/ns/user").exists():
-        return "this kernel has no user namespaces", "run it as root, or on a kernel with CONFIG_USER_NS"
-    return "the kernel does not say why", "run it as root, or see user_namespaces(7)"
+        return "this kernel lacks user namespaces", "run as root, or use a kernel with CONFIG_USER_NS"
+    return "the cause is unknown", "run as root, or see user_namespaces(7)"

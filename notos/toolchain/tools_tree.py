@@ -1,9 +1,9 @@
-"""Tools trees: the programs that a build runs, from locked packages, unpacked in the cache.
+"""Tools trees: locked packages with the programs that a build runs, unpacked in the cache.
 
-    <cache>/tools/<key>/usr/sbin/depmod …     key: the packages' hashes, so a tree is by content
+    <cache>/tools/<key>/usr/sbin/depmod …     <key> is a hash of the packages' hashes
 
-A program of Debian's does not start under an older host's libc: it is run through its own tree's
-ld.so. Nothing is taken from the host's PATH.
+Debian's programs do not start with an older libc of the host. They are therefore run through the ld.so of
+their tree. The host's PATH is not used.
 """
 
 import hashlib
@@ -13,48 +13,70 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from notos import atomic
+from notos.architecture import Architecture
 from notos.cache import Cache
 from notos.config.model import Package
 from notos.debian.unpack import ALIASED, Unpack, unpack
 from notos.errors import ToolError
 
-LAYOUT = 1  # counts up when a tree's contents change for the same packages
-LOADER = "usr/lib64/ld-linux-x86-64.so.2"
-LIBRARIES = "usr/lib/x86_64-linux-gnu"
-ALTERNATIVES = {"usr/bin/awk": "mawk"}  # links that a package makes when it is installed
+LAYOUT = 1  # increment when a tree's contents change for the same packages
+ALTERNATIVES = {"usr/bin/awk": "mawk"}  # links that maintainer scripts make (update-alternatives(1))
 
 
 @dataclass(frozen=True)
 class ToolsTree:
-    """An unpacked tree; `root` is the folder that would be / on a machine that had it."""
+    """An unpacked tree; its folder `root` corresponds to /.
+
+    `build` is the architecture of its programs, which is this computer's.
+    """
 
     root: Path
+    build: Architecture
+
+    @property
+    def loader(self) -> Path:
+        """The loader, ld.so(8)."""
+        return self.root / "usr" / self.build.loader.lstrip("/")
+
+    @property
+    def libraries(self) -> Path:
+        """The folder of its libraries."""
+        return self.root / self.build.libraries
 
     def command(self, program: str) -> list[str]:
-        """The words that run `program`, a bare name, from this tree on any host."""
+        """Return the command line that runs `program`, a file name, from this tree on any host.
+
+        Raises ToolError if the tree lacks it.
+        """
         for folder in ("usr/bin", "usr/sbin"):
             path = self.root / folder / program
             if path.exists():
-                loader = [str(self.root / LOADER), "--library-path", str(self.root / LIBRARIES)]
+                loader = [str(self.loader), "--library-path", str(self.libraries)]
                 return [*loader, "--argv0", program, str(path)]
         raise ToolError(
-            f"no {program} in the tools tree {self.root}", hint="remove that folder; it is made anew"
+            f"no {program} in the tools tree {self.root}", hint="remove that folder and build again"
         )
 
 
 def key(sha256s: Iterable[str], packages: Iterable[Package] = (), keep: Sequence[str] = ()) -> str:
-    """What names the tree of the packages with these hashes, taken as `packages` say: 32 hex digits.
+    """Return the key of the tree of the packages with these hashes: 32 hex digits.
 
-    `keep` is what is otherwise left out of packages (packages.OPTIONAL).
+    `packages` may narrow their files by `only` and `exclude`. `keep` names optional files to keep
+    (unpack.OPTIONAL).
     """
     narrowed = [f"{each.name} {each.only} {each.exclude}" for each in packages if each.only or each.exclude]
     words = [f"layout {LAYOUT}", *sorted(sha256s), *sorted(narrowed), *(f"keep {each}" for each in keep)]
     return hashlib.sha256("\n".join(words).encode()).hexdigest()[:32]
 
 
-def ensure(cache: Cache, name: str, debs: Sequence[Unpack], keep: Sequence[str] = ()) -> ToolsTree:
-    """Return the tree of `debs`, whose key is `name`; unpack it if the cache lacks it."""
-    tree = ToolsTree(cache.tools(name))
+def ensure(
+    cache: Cache, name: str, build: Architecture, debs: Sequence[Unpack], keep: Sequence[str] = ()
+) -> ToolsTree:
+    """Return the tree of `debs`, whose key is `name`; unpack it if the cache lacks it.
+
+    `build` is the architecture of the packages.
+    """
+    tree = ToolsTree(cache.tools(name), build)
     if tree.root.is_dir():
         return tree
     unpacked = unpack(debs, keep=keep, jobs=os.cpu_count() or 1)
@@ -64,7 +86,7 @@ def ensure(cache: Cache, name: str, debs: Sequence[Unpack], keep: Sequence[str] 
     with atomic.folder(tree.root) as new:
         unpacked.write_to(new)
         for alias in ALIASED:
-            # base-files has these links itself.
+            # The package base-files includes these links.
             if (new / "usr" / alias).is_dir() and not (new / alias).is_symlink():
                 (new / alias).symlink_to(f"usr/{alias}")
     return tree

@@ -1,4 +1,4 @@
-"""Programs that come with Python packages of Notos' own, beside its Python."""
+"""Programs of the Python packages that Notos depends on, in the folder of its Python interpreter."""
 
 import sys
 from pathlib import Path
@@ -7,9 +7,9 @@ from notos.errors import ToolError
 
 
 def wheel_program(name: str) -> str:
-    """Return the path of the program that the Python package `name` has. Raises ToolError if it is missing.
+    """Return the path of the program of the Python package `name`. Raises ToolError if it is missing.
 
-    `name` is written out where this is called: tasks/sources.py finds there whose version counts.
+    Callers pass a literal: tasks/sources.py reads it to find the package whose version affects the output.
     """
     path = Path(sys.executable).parent / name
     if not path.exists():

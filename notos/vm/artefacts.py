@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from notos import architecture
+from notos.architecture import Architecture
 from notos.cache import Cache
 from notos.errors import MachineError
 from notos.home import in_checkout
@@ -59,9 +61,14 @@ class Artefacts:
         return self._assigned["machine"].partition(",")[0] == "microvm"
 
     @property
+    def build(self) -> Architecture:
+        """The architecture of the tools: this computer's. Raises HostError."""
+        return architecture.host()
+
+    @property
     def tools(self) -> ToolsTree:
         """The tree that has QEMU and ssh."""
-        return ToolsTree(Path(self._assigned["qemuTree"]))
+        return ToolsTree(Path(self._assigned["qemuTree"]), self.build)
 
     @property
     def cache(self) -> Cache:

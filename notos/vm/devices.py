@@ -74,7 +74,7 @@ class Devices(Lifecycle):
 
     def screen_text(self) -> str:
         """Return the text on the screen (OCR by tesseract). Raises MachineError, FetchError."""
-        reader = screen.reader(self.built.folder, self._debian or Debian())
+        reader = screen.reader(self.built.folder, self._debian or Debian(), self.built.build)
         return screen.text(self.qmp, reader)
 
     def wait_for_text(self, what: str | re.Pattern[str], seconds: float = BOOT) -> str:

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from notos.architecture import Architecture
 from notos.cache import Cache
 from notos.config.model import Debian
 from notos.debian.archive import Archive
@@ -18,9 +19,9 @@ _DATA = "usr/share/tesseract-ocr/5/tessdata"
 _SCALE = 3  # tesseract needs letters of some 30 pixels; those of a screen have 16
 
 
-def reader(folder: Path, debian: Debian) -> ToolsTree:
-    """Return a tree with tesseract; its lock is in `folder`. Raises FetchError, LockError."""
-    return peers.tree(PACKAGES, Archive(debian, Cache.default()), folder / "screen.lock")
+def reader(folder: Path, debian: Debian, build: Architecture) -> ToolsTree:
+    """Return a tree with tesseract for `build`; its lock is in `folder`. Raises FetchError, LockError."""
+    return peers.tree(PACKAGES, Archive(debian, Cache.default(), build), folder / "screen.lock")
 
 
 def text(qmp: Callable[..., Any], tools: ToolsTree) -> str:

@@ -26,7 +26,7 @@ def etc(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> Path:
-    """The folder of apt's settings, empty, for an apt-get that has nothing else."""
+    """Return an empty configuration folder, the only one that apt reads."""
     etc = tmp_path / "etc"
     for each in ("etc/apt.conf.d", "etc/sources.list.d", "etc/preferences.d", "state", "cache"):
         (tmp_path / each).mkdir(parents=True)
@@ -58,7 +58,7 @@ def stanza(address: str, suites: str, *, components: str = "main", signed_by: st
 
 
 def inline_key() -> str:
-    """A key of Debian's as deb822 has it in a field."""
+    """Return a key of Debian in the form of a deb822 field."""
     lines = sorted(release.KEYS.glob("*.asc"))[0].read_text().strip().splitlines()
     return "".join(f"\n {line or '.'}" for line in lines)
 
@@ -172,7 +172,7 @@ def test_a_keyring_of_another_name_that_holds_debian_s_key(etc: Path, tmp_path: 
 
 @pytest.fixture
 def served(tmp_path: Path) -> Iterator[str]:
-    """An archive of one package that calls itself Debian, at an address that does not look like it."""
+    """Yield the address of an archive with the label Debian, at a path that does not end with debian."""
     archive = SignedArchive(tmp_path / "signed")
     archive.publish([Deb("bash")], fields={"Label": "Debian", "Architectures": "amd64", "Components": "main"})
     with serving(archive.root) as server:
@@ -182,7 +182,7 @@ def served(tmp_path: Path) -> Iterator[str]:
 
 @pytest.mark.parametrize("etc", ["host"], indirect=True)
 def test_after_an_update(etc: Path, served: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The Release counts, whatever its address and key: a third party's mirror of Debian is one."""
+    """The Release identifies a third party's mirror of Debian, whatever its address and key."""
     monkeypatch.setenv("no_proxy", "127.0.0.1")
     (etc / "sources.list").write_text(
         f"deb [signed-by={tmp_path}/signed/keys/test.asc] {served}/copied trixie main\n"
@@ -242,6 +242,6 @@ def test_a_proxy_that_a_program_finds(
 
 def test_an_apt_that_fails(etc: Path) -> None:
     (etc / "sources.list").write_text("nonsense\n")
-    with pytest.raises(FetchError, match="this host's apt names no mirror: E: ") as caught:
+    with pytest.raises(FetchError, match="this host's apt fails: E: ") as caught:
         apt.read()
     assert "\n" not in caught.value.message

@@ -10,6 +10,7 @@ from pathlib import Path
 import pysequoia
 import pytest
 
+from notos.architecture import AMD64
 from notos.cache import Cache
 from notos.config.model import ComponentName, SuiteName
 from notos.debian import release
@@ -19,6 +20,7 @@ from notos.debian.index import Index
 from notos.debian.mirror import Mirrors
 from notos.errors import FetchError, LockError, SignatureError
 from notos.lock.candidates import Candidates
+from tests.other_architecture import OTHER
 from tests.signed_archive import SUITE, Deb, Fault, Server, SignedArchive, serving, stamp
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -32,7 +34,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> SignedArchive:
 
 @pytest.fixture
 def signed(made: SignedArchive) -> SignedArchive:
-    """The archive, with bash in the main suite and nothing in the others."""
+    """Return the archive, with bash in the main suite and nothing in the others."""
     made.publish([BASH])
     for suite in ("updates", "security"):
         made.publish([], suite=f"{SUITE}-{suite}")
@@ -48,7 +50,9 @@ def server(signed: SignedArchive, monkeypatch: pytest.MonkeyPatch) -> Iterator[S
 
 @pytest.fixture
 def archive(signed: SignedArchive, server: Server, tmp_path: Path) -> Archive:
-    return Archive(server.debian(), Cache(tmp_path / "cache"), keys=signed.keys, retries=Retries(2, 0.0))
+    return Archive(
+        server.debian(), Cache(tmp_path / "cache"), AMD64, keys=signed.keys, retries=Retries(2, 0.0)
+    )
 
 
 def test_a_package_from_the_index_to_the_deb(archive: Archive, server: Server) -> None:
@@ -188,8 +192,8 @@ NOW = datetime.now(UTC)
     ("fields", "message", "hint"),
     [
         ({"Valid-Until": stamp(NOW - timedelta(hours=1))}, "was valid until", "clock"),
-        ({"Date": stamp(NOW + timedelta(days=2))}, "this host's clock says", "clock"),
-        ({"Valid-Until": "yesterday"}, "has a date that is none", "mirror"),
+        ({"Date": stamp(NOW + timedelta(days=2))}, "this host's clock shows", "clock"),
+        ({"Valid-Until": "yesterday"}, "has an invalid date", "mirror"),
         ({"Codename": "bookworm", "Suite": "oldstable"}, "is of the suite oldstable (bookworm)", "suite"),
         ({"Codename": None, "Suite": None}, "not of trixie", "suite"),
     ],
@@ -218,7 +222,7 @@ def test_a_suite_by_its_other_name(archive: Archive, signed: SignedArchive) -> N
 @pytest.mark.parametrize("end", ["", "-updates", "-security"])
 def test_a_missing_suite(archive: Archive, server: Server, end: str) -> None:
     server.faults[f"{SUITE}{end}/InRelease"] = ["404"]
-    with pytest.raises(FetchError, match=f"there is no suite {SUITE}{end} at") as caught:
+    with pytest.raises(FetchError, match=f"no suite {SUITE}{end} at") as caught:
         archive.newest("bash")
     assert ("security_mirror" in caught.value.hint) == (end == "-security")
 
@@ -237,16 +241,21 @@ def test_a_missing_component(archive: Archive) -> None:
     assert "components" in caught.value.hint
 
 
+def test_packages_are_those_of_the_architecture(archive: Archive) -> None:
+    with pytest.raises(LockError, match="has no main/binary-other/Packages"):
+        replace(archive, architecture=OTHER).newest("bash")
+
+
 def test_a_mirror_that_carries_main_alone(archive: Archive, signed: SignedArchive, server: Server) -> None:
-    """The components that Release lists and the mirror lacks serve for hints only."""
+    """Components that Release lists and the mirror lacks are read for hints only."""
     absent = [f"{component}/binary-amd64/Packages.xz" for component in ("contrib", "non-free")]
     for end in ("", "-updates"):
         signed.publish([BASH] if not end else [], suite=SUITE + end, absent=absent)
     with pytest.raises(LockError) as caught:
-        Candidates(None, archive).asked({"system": ["bahs", "zzzzz"]})
+        Candidates(None, archive).requested({"system": ["bahs", "zzzzz"]})
     assert [each.hint for each in caught.value.parts] == [
         "did you mean bash?",
-        "check its name, and debian.components in the config",
+        "check its name and debian.components in the config",
     ]
     assert archive.component_with("bahs") == ""
     assert len([path for path, _ in server.requests if "/contrib/" in path]) <= 4, "once for all hints"
@@ -258,7 +267,7 @@ def test_what_is_wrong_with_all_mirrors_keeps_its_place_in_the_config(
     archive, other = fallback
     for each in (server, other):
         each.faults[f"{SUITE}/InRelease"] = ["404"] * 20
-    with pytest.raises(FetchError, match=r"there is no suite .* failed too") as caught:
+    with pytest.raises(FetchError, match=r"no suite .* failed too") as caught:
         archive.newest("bash")
     assert caught.value.keys == ("debian", "suite")
 
@@ -270,7 +279,7 @@ def test_a_mirror_that_recovers(archive: Archive, server: Server) -> None:
 
 @pytest.fixture
 def fallback(tmp_path: Path, signed: SignedArchive, archive: Archive) -> Iterator[tuple[Archive, Server]]:
-    """The archive with a fallback mirror behind it, which has another version of bash."""
+    """Yield the archive and its fallback mirror, which has another version of bash."""
     newer = SignedArchive(tmp_path / "fallback")
     for end in ("", "-updates", "-security"):
         newer.publish([replace(BASH, version="5.3-1")] if not end else [], suite=SUITE + end, key=signed.key)
@@ -311,7 +320,7 @@ def test_a_mirror_that_the_config_names_is_the_only_one_to_choose_from(
     archive, _ = fallback
     server.faults[f"{SUITE}/InRelease"] = ["404"]
     where = replace(archive.mirrors, pinned=True)
-    with pytest.raises(FetchError, match="there is no suite"):
+    with pytest.raises(FetchError, match="no suite"):
         replace(archive, where=lambda _: where).newest("bash")
 
 

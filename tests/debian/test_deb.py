@@ -52,7 +52,7 @@ def package(path: Path, data: bytes) -> Path:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A package's files, as dpkg-deb wants them."""
+    """Return a folder with the files of a package, in the layout that dpkg-deb reads."""
     root = tmp_path_factory.mktemp("deb") / "root"
     (root / "DEBIAN").mkdir(parents=True, mode=0o755)
     (root / "DEBIAN/control").write_text(CONTROL)
@@ -150,7 +150,7 @@ def test_a_damaged_package_is_an_error_or_a_tree(tmp_path: Path, data: st.DataOb
 
 
 def test_the_small_package_is_whole(tmp_path: Path) -> None:
-    """The test above starts from one that can be read."""
+    """The undamaged package of the test above is valid."""
     tree = deb.read(package(tmp_path / "whole.deb", SMALL))
     assert isinstance(tree.get("usr"), Directory)
     assert isinstance(tree.get("usr/a"), File)

@@ -1,4 +1,4 @@
-"""Where packages come from: the order in which the config, the environment, host.yaml and apt are heard."""
+"""The choice of a mirror: the config, then the environment, host.yaml and apt."""
 
 import os
 import pty
@@ -38,7 +38,7 @@ def both(main: str, security: str | None = None) -> Mirrors:
 
 @pytest.fixture(autouse=True)
 def bare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A user who has set nothing, on a host with no program but `apt-get`, where a test makes one."""
+    """Set up a user without settings, on a host without programs except the `apt-get` of a test."""
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
     monkeypatch.setenv("PATH", str(tmp_path / "bin"))
     for name in ("NOTOS_MIRROR", "NOTOS_SECURITY_MIRROR"):
@@ -147,7 +147,7 @@ def test_a_password_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("script", [None, "echo 'E: broken' >&2; exit 100", "true"])
 def test_hosts_without_a_mirror(apt: Callable[[str], None], script: str | None, tmp_path: Path) -> None:
-    """The error has the lines to type; with the first of them typed, there is a mirror."""
+    """The error has commands to copy; the first one sets a mirror."""
     if script:
         apt(script)
     with pytest.raises(FetchError) as caught:
@@ -193,7 +193,7 @@ def test_an_answer_is_kept_beside_what_the_file_has(tmp_path: Path, before: str 
 @pytest.mark.parametrize("before", ["{jobs: 2}\n", "jobs: 2\n...\n", "jobs: [\n"])
 def test_a_file_to_which_no_line_can_be_added(tmp_path: Path, before: str) -> None:
     keep(tmp_path, before)
-    with pytest.raises(HostError, match="no line can be added") as caught:
+    with pytest.raises(HostError, match="cannot append a line") as caught:
         host_settings.keep_mirror(MAIN)
     assert f"mirror: {MAIN}" in caught.value.hint
     assert (tmp_path / "config/notos/host.yaml").read_text() == before
@@ -231,7 +231,7 @@ class Terminal:
 
 
 def test_a_user_at_a_terminal_is_asked_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The archive has no package that the machine needs, so the lock fails; the answer stays."""
+    """The answer is saved even if the lock fails: the archive lacks the machine's packages."""
     project = copy_project(tmp_path / "project")
     (project.root / "config.yaml").write_text("name: tiny\n")
     archive = SignedArchive(tmp_path / "signed")
@@ -250,7 +250,7 @@ def test_a_user_at_a_terminal_is_asked_once(tmp_path: Path, monkeypatch: pytest.
         first.type("nonsense")
         first.wait("invalid address: 'nonsense'; another one, or Enter to give up")
         first.type(f"{server.url}/nothing")
-        first.wait("there is no suite trixie at")
+        first.wait("no suite trixie at")
         first.type(address)
         first.wait(f"kept in {tmp_path / 'config/notos/host.yaml'}")
         first.wait("has no package")
@@ -306,7 +306,7 @@ def test_a_config_s_own_settings_go_before_those_of_the_host(tmp_path: Path) -> 
         ("jobs: 2\nmirror: mirror.example\n", 2, "; write http://mirror.example"),
         ("jobs: 0\n", 1, "1 to 1024"),
         ("mirror: [\n", 1, "this is not YAML: the [ that opens here has no ]"),
-        ("- a\n", 1, "host.yaml is a map of keys"),
+        ("- a\n", 1, "host.yaml must be a map"),
         ("ccache: {sise: 5G}\n", 1, 'did you mean "size"?'),
     ],
 )

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from notos import loader
+from notos import architecture, loader
 from notos.cache import Cache
 from notos.debian import similar_names
 from notos.debian.archive import Archive
@@ -47,44 +47,49 @@ TYPED = [
 
 @pytest.fixture(scope="module")
 def archive() -> Archive:
-    return Archive(loader.load(ROOT / "config.yaml").machine.debian, Cache.default())
+    return Archive(loader.load(ROOT / "config.yaml").machine.debian, Cache.default(), architecture.host())
 
 
 @pytest.fixture(scope="module")
-def pool(archive: Archive) -> Candidates:
+def candidates(archive: Archive) -> Candidates:
     return Candidates(None, archive)
 
 
-def hint(pool: Candidates, name: str) -> str:
+def hint(candidates: Candidates, name: str) -> str:
     with pytest.raises(LockError) as caught:
-        pool.asked({"system": [name]})
+        candidates.requested({"system": [name]})
     return caught.value.hint
 
 
 @pytest.mark.parametrize(("name", "first", "never"), TYPED, ids=[name for name, *_ in TYPED])
 def test_what_is_typed_leads_to_what_is_meant(
-    pool: Candidates, name: str, first: list[str], never: list[str]
+    candidates: Candidates, name: str, first: list[str], never: list[str]
 ) -> None:
-    said = hint(pool, name)
-    assert said.startswith("did you mean ")
-    names = said.removeprefix("did you mean ").removesuffix("?").replace(" or ", ", ").split(", ")
+    text = hint(candidates, name)
+    assert text.startswith("did you mean ")
+    names = text.removeprefix("did you mean ").removesuffix("?").replace(" or ", ", ").split(", ")
     assert names[: len(first)] == first
     assert 1 <= len(names) <= 3
     assert not set(never) & set(names)
 
 
-def test_a_virtual_package_names_its_likely_providers(pool: Candidates) -> None:
-    assert hint(pool, "httpd") == "httpd is virtual, name one that provides it: apache2, nginx, lighttpd"
-    assert "iputils-ping" in hint(pool, "ping")
+def test_a_virtual_package_names_its_likely_providers(candidates: Candidates) -> None:
+    assert (
+        hint(candidates, "httpd")
+        == "httpd is a virtual package; name a package that provides it: apache2, nginx, lighttpd"
+    )
+    assert "iputils-ping" in hint(candidates, "ping")
 
 
-def test_a_package_of_another_component_is_found_there(pool: Candidates) -> None:
-    said = hint(pool, "firmware-misc-nonfree")
-    assert said == "it is in non-free-firmware: write debian: {components: [main, non-free-firmware]}"
+def test_a_package_of_another_component_is_found_there(candidates: Candidates) -> None:
+    text = hint(candidates, "firmware-misc-nonfree")
+    assert text == "it is in non-free-firmware; set debian: {components: [main, non-free-firmware]}"
 
 
 def test_every_package_that_is_named_for_a_program_exists(archive: Archive) -> None:
-    """In this release or the next: the list serves all, and names what exists only."""
+    """Each package exists in this release or the next: one list serves both."""
     names = archive.names()
-    packages = {each for packages in similar_names.PROGRAMS.values() for each in packages}
+    packages = {
+        each for packages in similar_names.programs(architecture.host()).values() for each in packages
+    }
     assert packages <= names

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from notos import loader
+from notos import architecture, loader
 from notos.cache import Cache
 from notos.debian.archive import Archive
 from notos.toolchain import peers
@@ -15,5 +15,5 @@ from tests.conftest import ROOT
 def program() -> Callable[[str], list[str]]:
     """The words that run a program of the reader's host: `program("git")`."""
     debian = loader.load(ROOT / "config.yaml").machine.debian
-    archive = Archive(debian, Cache.default())
+    archive = Archive(debian, Cache.default(), architecture.host())
     return peers.tree(("git", "openssh-client"), archive, ROOT / "build/tests/docs.lock").command

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from notos import loader
+from notos.architecture import AMD64
 from notos.config.model import Disk, DiskSize, Machine
 from notos.errors import ClosureError
 from notos.features import nix
@@ -75,6 +76,18 @@ def test_the_sandbox_has_the_shell_and_its_libraries(machine: Machine, system: T
         assert (source or target).removeprefix("/usr/") in system
     with pytest.raises(ClosureError, match=r"bin/busybox needs the library libresolv\.so\.2"):
         conf(machine, without(system, "/libresolv.so.2"))
+
+
+def test_the_sandbox_has_the_loader_where_the_architecture_s_programs_ask_for_it(
+    machine: Machine, system: Tree, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = replace(AMD64, loader=f"/elsewhere/{AMD64.loader_name}", gnu="other-linux-gnu")
+    monkeypatch.setattr(Machine, "target", other)
+    pairs = [each.partition("=") for each in settings(conf(machine, system))["sandbox-paths"].split()]
+    assert [target for target, _, _ in pairs] == [
+        *("/bin/sh", other.loader),
+        *("/usr/lib/other-linux-gnu/libc.so.6", "/usr/lib/other-linux-gnu/libresolv.so.2"),
+    ]
 
 
 def test_what_the_config_says_has_the_last_word(machine: Machine, system: Tree) -> None:

@@ -18,8 +18,9 @@ from notos.config.model import (
     PackageName,
     Ssh,
 )
-from notos.features import plain, registry
-from notos.features.model import Computed, Copy, EtcFile, Feature, Features, Script, Service, Text
+from notos.features import registry
+from notos.features.model import Computed, Copy, EtcFile, Feature, Features, Script, Service
+from tasks import inputs
 from tests.conftest import ROOT
 from tests.every_machine import DEFAULT, every_machine
 
@@ -82,28 +83,17 @@ def test_a_change_of_the_config_changes_what_depends_on_it(change: dict[str, Any
     before, after = registry.features(DEFAULT), registry.features(replace(DEFAULT, **change))
     names = {each.name for each in fields(Features)}
     assert {name for name in names if getattr(before, name) != getattr(after, name)} == differ
-    assert {name for name in names if before.plain(name) != after.plain(name)} == differ
+    assert {
+        name for name in names if inputs.plain(getattr(before, name)) != inputs.plain(getattr(after, name))
+    } == differ
 
 
 @pytest.mark.parametrize("features", EVERY)
 def test_values_are_frozen_and_plain(features: Features) -> None:
-    assert json.loads(json.dumps(features.plain())) == features.plain()
+    plain = inputs.plain(features)
+    assert json.loads(json.dumps(plain)) == plain
     with pytest.raises(FrozenInstanceError):
         features.memory = 0  # type: ignore[misc]
-
-
-def test_the_plain_form() -> None:
-    assert plain.of({2: ("a", True, None), 1: Text("x")}) == {"1": {"text": "x"}, "2": ["a", True, None]}
-    assert plain.of(plain.of) == "notos.features.plain.of"
-    for value in (lambda: 1, 1.5, b"x", {1}, "x".upper):
-        with pytest.raises(TypeError, match="has no plain form"):
-            plain.of(value)
-
-
-def test_the_order_of_a_map_does_not_count() -> None:
-    one, other = Script(path="x", values={"a": 1, "b": 2}), Script(path="x", values={"b": 2, "a": 1})
-    assert one == other
-    assert json.dumps(plain.of(one)) == json.dumps(plain.of(other))
 
 
 def test_the_join() -> None:
@@ -156,7 +146,7 @@ def shell_files() -> set[str]:
 
 
 def test_every_shell_file_belongs_to_a_feature() -> None:
-    """One that no feature names would never be in a machine."""
+    """A shell file that no feature names is in no machine."""
     named: set[str] = set()
     for features in EVERY:
         named |= {f"runit/{each.source or each.path}" for each in features.scripts}

@@ -1,12 +1,16 @@
 """Libraries within a tree."""
 
+from dataclasses import replace
+
 import pytest
 
+from notos.architecture import AMD64
 from notos.errors import ClosureError
 from notos.formats import shared_libraries
 from notos.formats.shared_libraries import Missing
 from notos.formats.tree import Tree
 from tests.elf_builder import AARCH64, elf
+from tests.other_architecture import OTHER
 
 LIB = "usr/lib/x86_64-linux-gnu"
 LOADER = "/lib64/ld-linux-x86-64.so.2"
@@ -24,31 +28,47 @@ def system() -> Tree:
 
 
 def test_the_closure_goes_all_the_way_down() -> None:
-    assert shared_libraries.closure(system(), ["usr/bin/tool"]) == {
+    assert shared_libraries.closure(system(), ["usr/bin/tool"], AMD64) == {
         "ld-linux-x86-64.so.2": f"{LIB}/ld-linux-x86-64.so.2",
         "liba.so.1": f"{LIB}/liba.so.1.2",
         "libc.so.6": f"{LIB}/libc.so.6",
     }
-    assert shared_libraries.survey(system())[0] == []
+    assert shared_libraries.survey(system(), AMD64)[0] == []
 
 
 def test_what_is_missing_is_named() -> None:
     tree = system()
     tree.remove(f"{LIB}/liba.so.1")
-    assert shared_libraries.survey(tree)[0] == [Missing("usr/bin/tool", "liba.so.1")]
+    assert shared_libraries.survey(tree, AMD64)[0] == [Missing("usr/bin/tool", "liba.so.1")]
     with pytest.raises(ClosureError, match=r"usr/bin/tool needs the library liba\.so\.1"):
-        shared_libraries.closure(tree, ["usr/bin/tool"])
+        shared_libraries.closure(tree, ["usr/bin/tool"], AMD64)
 
 
 def test_a_run_path_is_searched() -> None:
     tree = system()
     tree.file("usr/libexec/x/tool", elf("libown.so", runpath=["$ORIGIN/../../lib/x"]), executable=True)
     tree.file("usr/lib/x/libown.so", elf(soname="libown.so"))
-    assert shared_libraries.survey(tree)[0] == []
-    assert shared_libraries.closure(tree, ["usr/libexec/x/tool"]) == {"libown.so": "usr/lib/x/libown.so"}
+    assert shared_libraries.survey(tree, AMD64)[0] == []
+    assert shared_libraries.closure(tree, ["usr/libexec/x/tool"], AMD64) == {
+        "libown.so": "usr/lib/x/libown.so"
+    }
 
 
 def test_other_processors_programs_are_data() -> None:
     tree = system()
     tree.file("usr/share/arm/tool", elf("libnone.so", machine=AARCH64), executable=True)
-    assert shared_libraries.survey(tree)[0] == []
+    tree.file("usr/libx32/tool", elf("libnone.so", bits=32), executable=True)  # x32 has the same e_machine
+    assert shared_libraries.survey(tree, AMD64)[0] == []
+    x32 = replace(AMD64, elf=(1, 1, 62))
+    assert shared_libraries.survey(tree, x32)[0] == [Missing("usr/libx32/tool", "libnone.so")]
+
+
+def test_libraries_are_looked_for_where_the_architecture_s_loader_looks() -> None:
+    tree = Tree()
+    tree.file("usr/bin/tool", elf("liba.so", machine=999), executable=True)
+    tree.file("usr/lib/first/liba.so", elf(soname="liba.so", machine=999))
+    tree.file("usr/lib/other-linux-gnu/liba.so", elf(soname="liba.so", machine=999))
+    other = replace(OTHER, elf=(2, 1, 999))
+    assert shared_libraries.closure(tree, ["usr/bin/tool"], other) == {
+        "liba.so": "usr/lib/other-linux-gnu/liba.so"
+    }

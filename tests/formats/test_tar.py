@@ -60,10 +60,10 @@ def test_one_that_is_cut_off(folder: Path, tool: Tool, keep: int) -> None:
     archive = folder.parent / "x.tar"
     subprocess.run([*tool("tar"), "--format=pax", "-cf", archive, "top"], cwd=folder.parent, check=True)
     archive.write_bytes(archive.read_bytes()[:keep])
-    with pytest.raises(PackageError, match="cut off"):
+    with pytest.raises(PackageError, match="truncated"):
         members(archive, pax=True)
 
 
 def test_a_broken_pax_header() -> None:
-    with pytest.raises(PackageError, match="a pax header that is broken"):
+    with pytest.raises(PackageError, match="invalid pax header"):
         tar._records(b"12 path=x")

@@ -19,13 +19,13 @@ def test_only_paths_inside(path: str) -> None:
 def test_a_second_entry_and_a_child_of_a_file_are_refused() -> None:
     tree = Tree()
     tree.text("a", "1")
-    with pytest.raises(PackageError, match="a is there twice"):
+    with pytest.raises(PackageError, match="duplicate entry: a"):
         tree.text("a", "1")
     with pytest.raises(PackageError, match="not a directory"):
         tree.text("a/b", "1")
     tree.directory("d")
     tree.directory("d")
-    with pytest.raises(PackageError, match="twice"):
+    with pytest.raises(PackageError, match="duplicate"):
         tree.symlink("d", "a")
 
 

@@ -16,7 +16,7 @@ from tests.conftest import Tool
 
 @pytest.fixture(scope="module")
 def blocks(tool: Tool, tmp_path_factory: pytest.TempPathFactory) -> tuple[bytes, bytes]:
-    """A stream of many blocks, of the real xz, and what is in it."""
+    """Return a stream of many blocks, written by the real xz, and its contents."""
     plain = b"".join(os.urandom(1000) + bytes(9000) for _ in range(100)) + b"end"
     path: Path = tmp_path_factory.mktemp("xz") / "data"
     path.write_bytes(plain)
@@ -43,7 +43,7 @@ def test_streams_and_padding(contents: list[bytes], padding: int) -> None:
 
 @given(st.data())
 def test_damage_is_noticed_anywhere(blocks: tuple[bytes, bytes], data: st.DataObject) -> None:
-    """By an error, never by other contents."""
+    """A damaged stream is an error or has the same contents."""
     packed, plain = blocks
     at = data.draw(st.integers(0, len(packed) - 1))
     spoilt = bytearray(packed)

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from notos import architecture
 from notos.cache import Cache
 from notos.config.model import Debian
 from notos.debian import deb, download, mirror
@@ -124,7 +125,9 @@ class Maker:
 
     @cached_property
     def _tools(self) -> ToolsTree:
-        return peers.tree(TOOLS, Archive(self.debian, Cache.default()), self._lock, closure="depends")
+        return peers.tree(
+            TOOLS, Archive(self.debian, Cache.default(), architecture.host()), self._lock, closure="depends"
+        )
 
     def _sources(self, suite: str) -> list[str]:
         """Return the lines of a sources.list."""

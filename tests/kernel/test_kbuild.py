@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from notos.architecture import AMD64
 from notos.config.model import Build, Ccache
 from notos.errors import KernelError
 from notos.formats.tree import File, Tree
@@ -59,6 +60,7 @@ def kbuild(tmp_path: Path, kernel_tools: ToolsTree) -> Kbuild:
         output=tmp_path / "output",
         ccache=tmp_path / "ccache",
         build=Build(),
+        target=AMD64,
     )
 
 
@@ -113,6 +115,11 @@ def test_the_output_does_not_depend_on_the_host(
     assert data(first, "vmlinuz") == data(second, "vmlinuz")
 
 
+def test_make_builds_for_the_target(kbuild: Kbuild) -> None:
+    tree, _ = built(replace(kbuild, target=replace(AMD64, kernel_arch="other")))
+    assert b"ARCH=other\n" in data(tree, "vmlinuz")
+
+
 def test_an_error_shows_the_compilers_message(kbuild: Kbuild) -> None:
     (kbuild.source / "init/three.c").write_text("int three(void)\n{\n\treturn nothing;\n}\n")
     kbuild = replace(kbuild, build=Build(jobs=1))
@@ -145,11 +152,13 @@ KILLED = """
 import sys, time
 from pathlib import Path
 sys.path.insert(0, ".")
+from notos.architecture import AMD64
 from notos.kernel.kbuild import Kbuild
 from notos.config.model import Build
 from notos.toolchain.tools_tree import ToolsTree
 tools, top = Path(sys.argv[1]), Path(sys.argv[2])
-kbuild = Kbuild("1", ToolsTree(tools), top / "source", top / "output", top / "ccache", Build(jobs=1))
+tools = ToolsTree(tools, AMD64)
+kbuild = Kbuild("1", tools, top / "source", top / "output", top / "ccache", Build(jobs=1), AMD64)
 kbuild.compile("CONFIG_TINY=y\\n", top / "log", lambda *step: print(*step, flush=True))
 """
 

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from notos.architecture import AMD64
 from notos.errors import KernelError
 from notos.kernel import kconfig
 from notos.kernel.kconfig import Request
@@ -160,19 +161,19 @@ RESOLVED = {"BLOCK": "y", "TUNED": "y", "CPUS": "8", "ONE": "y", "DRIVER": "m", 
     ],
 )
 def test_explanation_of_an_unmet_request(source: Path, symbol: str, value: str, reason: str) -> None:
-    message = kconfig.Explainer(source, RESOLVED)(Request(symbol, value, "f.config:3"))
+    message = kconfig.Explainer(source, RESOLVED, AMD64)(Request(symbol, value, "f.config:3"))
     got = RESOLVED.get(symbol, "n")
     assert message.startswith(f"f.config:3: CONFIG_{symbol}={value} was requested, but it is {got}: ")
     assert reason in message
 
 
 def test_a_prompt_with_an_unmet_condition(source: Path) -> None:
-    message = kconfig.Explainer(source, {})(Request("TUNED", "y", "f:1"))
+    message = kconfig.Explainer(source, {}, AMD64)(Request("TUNED", "y", "f:1"))
     assert message.endswith("its prompt depends on EXPERT, which is n")
 
 
 def test_an_unmet_requirement_says_what_needs_it(source: Path) -> None:
-    error = kconfig.explained([Request("NET", "y", "", "for libc")], source, {}, hint="do this")
+    error = kconfig.explained([Request("NET", "y", "", "for libc")], source, {}, AMD64, hint="do this")
     assert str(error) == "CONFIG_NET=y is needed for libc, but it is n: nothing turns it on: do this"
 
 
@@ -181,13 +182,13 @@ def test_the_environment_is_restored(source: Path, monkeypatch: pytest.MonkeyPat
 
     monkeypatch.setenv("CC", "mine")
     before = dict(os.environ)
-    kconfig.Explainer(source, {})
+    kconfig.Explainer(source, {}, AMD64)
     assert dict(os.environ) == before
 
 
 def test_unreadable_kconfig_files(tmp_path: Path) -> None:
     with pytest.raises(KernelError, match=r"the Kconfig files of .* cannot be read"):
-        kconfig.Explainer(tmp_path, {})
+        kconfig.Explainer(tmp_path, {}, AMD64)
 
 
 def test_changes_of_a_menu_become_a_fragment() -> None:

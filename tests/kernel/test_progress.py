@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from notos.architecture import AMD64
 from notos.kernel.progress import Plan
 
 FILES = {
@@ -37,7 +38,7 @@ def plan(tmp_path: Path) -> Plan:
         (tmp_path / "source" / path).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / "source" / path).write_text(text)
     (tmp_path / "output/.notos").mkdir(parents=True)
-    return Plan(tmp_path / "source", tmp_path / "output", CONFIG)
+    return Plan(tmp_path / "source", tmp_path / "output", CONFIG, AMD64)
 
 
 INIT = {"init/main.o", "init/version.o", "init/a.o", "init/b.o", "init/with-a.o"}
@@ -61,7 +62,7 @@ def compiled(plan: Plan, *, but: tuple[str, ...] = ()) -> None:
 
 
 def again(plan: Plan, config: str) -> int:
-    return Plan(plan.source, plan.output, config).total
+    return Plan(plan.source, plan.output, config, AMD64).total
 
 
 def test_an_interrupted_build(plan: Plan) -> None:

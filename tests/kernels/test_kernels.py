@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from notos import architecture
 from notos.cache import Cache
 from notos.kernel import kconfig
 from notos.vm.builder import INSTRUMENTED
@@ -124,7 +125,7 @@ def hosts(tmp_path_factory: pytest.TempPathFactory, fast: Project) -> Iterator[t
     from notos.toolchain.tools_tree import ToolsTree
 
     key = json.loads((fast.root / "build/fast/tools/kernel.json").read_bytes())["key"]
-    tools = ToolsTree(Cache.default().tools(key))
+    tools = ToolsTree(Cache.default().tools(key), architecture.host())
     folder = tmp_path_factory.mktemp("distccd")
     with distccd(folder / "one", tools) as one, distccd(folder / "two", tools) as two:
         yield one, two

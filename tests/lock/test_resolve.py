@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from notos.architecture import AMD64
 from notos.cache import Cache
 from notos.debian import download
 from notos.debian.archive import Archive
@@ -25,7 +26,7 @@ LIB = "usr/lib/x86_64-linux-gnu"
 
 
 def library(name: str, *sonames: str, needs: Sequence[str] = (), **values: str) -> Deb:
-    """A package with libraries, each as a file and the link that its soname is."""
+    """Return a package with libraries, each as a file and a link named by the soname."""
     files: dict[str, bytes | str] = {}
     for soname in sonames:
         files[f"{LIB}/{soname}.0.1"] = elf(*needs, soname=soname)
@@ -34,7 +35,7 @@ def library(name: str, *sonames: str, needs: Sequence[str] = (), **values: str) 
 
 
 def program(name: str, *needs: str, **values: str) -> Deb:
-    """A package with a program that needs libraries."""
+    """Return a package with a program that needs libraries."""
     return Deb(name, files={f"usr/bin/{name}": elf(*needs)}, **values)
 
 
@@ -47,7 +48,7 @@ Closures = Mapping[str, Mapping[str, str | Request]]  # a bare word is a closure
 
 
 def asked(requests: Closures) -> Requests:
-    """What is written in short, as resolve wants it."""
+    """Return requests in short form as values for resolve()."""
     return {
         name: {package: Request(how) if isinstance(how, str) else how for package, how in packages.items()}
         for name, packages in requests.items()
@@ -66,7 +67,9 @@ class World:
         self.signed.publish([*BASICS, *debs])
 
     def archive(self) -> Archive:
-        return Archive(self.server.debian(), self.cache, keys=self.signed.keys, retries=Retries(1, 0.0))
+        return Archive(
+            self.server.debian(), self.cache, AMD64, keys=self.signed.keys, retries=Retries(1, 0.0)
+        )
 
     def resolve(self, requests: Closures, base: Lock | None = None) -> Lock:
         archive = self.archive()
@@ -84,12 +87,12 @@ class World:
         )
 
     def set(self, **packages: str | Request) -> str:
-        """The names in the set for `packages` (closure by name; - is written _)."""
+        """Return the names in the set for `packages`: the closure by name, with _ for -."""
         requests = {name.replace("_", "-"): how for name, how in packages.items()}
         return " ".join(self.resolve({"system": requests}).sets["system"])
 
     def read(self) -> list[str]:
-        """The packages whose .debs were downloaded."""
+        """Return the packages whose .debs were downloaded."""
         paths = [path for path, _ in self.server.requests if path.endswith(".deb")]
         return sorted(path.rpartition("/")[2].partition("_")[0] for path in paths)
 
@@ -242,7 +245,7 @@ def test_a_library_that_nothing_provides(world: World, closure: str) -> None:
     with pytest.raises(ClosureError) as caught:
         world.set(prog=closure)
     assert caught.value.message == (
-        "set system: usr/lib/prog/plugin.so of prog needs libfoo.so.1, which nothing that it depends on has"
+        "set system: usr/lib/prog/plugin.so of prog needs libfoo.so.1, which none of its dependencies has"
     )
     assert caught.value.hint == "add libfoo1 to the packages"
     assert world.set(prog=closure, libfoo1="elf") == "libbar2 libc6 libfoo1 prog"
@@ -316,7 +319,7 @@ ALTERNATIVES = [
     [
         ("first | second", "", "first"),
         ("missing | second", "", "second"),
-        ("first | second", "second", ""),  # it is there already
+        ("first | second", "second", ""),  # in the set already
         ("first | awk", "mawk", ""),
         ("awk", "", "gawk"),
         ("awk", "mawk", ""),
@@ -338,7 +341,7 @@ def test_alternatives(world: World, depends: str, asked: str, chosen: str) -> No
     [
         ("missing", "prog 1 needs missing, which does not exist", "components"),
         ("missing (>= 1) | none", "prog 1 needs missing (>= 1) | none, which does not exist", "components"),
-        ("first (>= 2)", "prog 1 needs first (>= 2), and the archive has first 1", "try again"),
+        ("first (>= 2)", "prog 1 needs first (>= 2), but the archive has first 1", "try again"),
         ("awk (>= 6)", "prog 1 needs awk (>= 6), which does not exist", "components"),
     ],
 )
@@ -352,7 +355,7 @@ def test_what_is_not_to_be_had(world: World, depends: str, message: str, hint: s
 
 def test_libraries_must_have_the_version_that_is_wanted(world: World) -> None:
     world.publish(program("prog", "libfoo.so.1", depends="libfoo1 (>= 2)"), library("libfoo1", "libfoo.so.1"))
-    with pytest.raises(LockError, match=r"prog 1 needs libfoo1 \(>= 2\), and the archive has libfoo1 1"):
+    with pytest.raises(LockError, match=r"prog 1 needs libfoo1 \(>= 2\), but the archive has libfoo1 1"):
         world.set(prog="elf")
 
 
@@ -361,11 +364,11 @@ def test_libraries_must_have_the_version_that_is_wanted(world: World) -> None:
     [
         ("busibox", "did you mean busybox?"),
         ("numpy", "did you mean python3-numpy?"),
-        ("awk", "awk is virtual, name one that provides it: gawk, mawk"),
+        ("awk", "awk is a virtual package; name a package that provides it: gawk, mawk"),
         ("docker", "did you mean docker.io or docker-cli?"),
         ("openssh", "did you mean openssh-server or openssh-client?"),
         ("sshd", "did you mean openssh-server?"),
-        ("httpd", "httpd is virtual, name one that provides it: nginx, apache2, lighttpd"),
+        ("httpd", "httpd is a virtual package; name a package that provides it: nginx, apache2, lighttpd"),
         ("nginx-server", "did you mean nginx?"),
         ("iptable", "did you mean iptables?"),
         ("ifconfig", "did you mean net-tools?"),
@@ -386,7 +389,7 @@ def test_a_package_that_does_not_exist(world: World, name: str, hint: str) -> No
     )
     with pytest.raises(LockError) as caught:
         world.resolve({"initrd": {name: "elf", "busybox": "elf"}})
-    assert caught.value.message == f"{SUITE} has no package {name} (asked for by initrd)"
+    assert caught.value.message == f"{SUITE} has no package {name} (requested by initrd)"
     assert caught.value.hint.startswith(hint)
 
 
@@ -394,11 +397,11 @@ def test_all_that_do_not_exist_are_told_at_once(world: World) -> None:
     world.publish(Deb("busybox"))
     with pytest.raises(LockError) as caught:
         world.resolve({"initrd": {"busibox": "elf"}, "system": {"busibox": "elf", "zzzzz": "elf"}})
-    assert "busibox (asked for by initrd, system), zzzzz (asked for by system)" in caught.value.message
+    assert "busibox (requested by initrd, system), zzzzz (requested by system)" in caught.value.message
     # Each is a part of its own, which the task shows where the config names it.
     assert [(each.package, each.hint) for each in caught.value.parts] == [
         ("busibox", "did you mean busybox?"),
-        ("zzzzz", "check its name, and debian.components in the config"),
+        ("zzzzz", "check its name and debian.components in the config"),
     ]
 
 
@@ -437,7 +440,7 @@ def test_what_the_lock_suffices_for_needs_no_network(world: World, requests: Clo
 
 
 def test_a_package_leaves_an_elf_set_without_network(world: World) -> None:
-    """What elf has left out is not in the lock, and must not be looked for now."""
+    """The resolver does not look for packages that elf excluded before: they are not in the lock."""
     world.publish(PROG, FOO, BAR, DATA, COMMON, program("more", "libbar.so.2", depends="libbar2, first"))
     base = world.resolve({"system": {"prog": "elf", "more": "elf"}})
     world.server.requests.clear()
@@ -469,7 +472,7 @@ def test_an_addition_that_needs_something_newer(world: World, closure: str) -> N
     world.publish(replace(FOO, version="2"), BAR, DATA, tool)
     with pytest.raises(LockError) as caught:
         world.resolve({"system": {"libfoo1": "elf", "tool": closure}}, base)
-    assert caught.value.message == ("set system: tool 1 needs libfoo1 (>= 2), and config.lock has libfoo1 1")
+    assert caught.value.message == ("set system: tool 1 needs libfoo1 (>= 2), but config.lock has libfoo1 1")
     assert "./doit lock" in caught.value.hint
 
 
@@ -479,7 +482,7 @@ def test_a_locked_package_that_needs_something_older(world: World) -> None:
     base = world.resolve({"system": {"prog": "elf"}})
     world.publish(replace(prog, version="2", depends="helper (= 2)"), Deb("helper", "2"))
     with pytest.raises(
-        LockError, match=r"prog 1 needs helper \(= 1\), and the archive has helper 2"
+        LockError, match=r"prog 1 needs helper \(= 1\), but the archive has helper 2"
     ) as caught:
         world.resolve({"system": {"prog": "depends"}}, base)
     assert "./doit lock" in caught.value.hint

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from notos import loader
+from notos.architecture import AMD64
 from notos.features import registry
 from notos.live.ssh_key import Keys
 from notos.outputs.qemu import script
@@ -108,7 +109,8 @@ def rendered(built: Project, folder: Path, text: str) -> Path:
     keys = Keys(folder / "none", folder / "none")
     path = folder / "runvm.sh"
     folder.mkdir(exist_ok=True)
-    path.write_text(script.render(machine, registry.features(machine), toplevel, ToolsTree(folder), keys))
+    text = script.render(machine, registry.features(machine), toplevel, ToolsTree(folder, AMD64), keys)
+    path.write_text(text)
     path.chmod(0o755)
     for name in ("vmlinuz", "vmlinux", "initrd", "root.squashfs"):
         (folder / name).touch()

@@ -1,4 +1,4 @@
-"""What differs first between two builds."""
+"""The first difference between two builds."""
 
 from pathlib import Path
 
@@ -25,10 +25,10 @@ def test_each_way_in_which_trees_differ() -> None:
     one, other = tree(a="1"), tree(a="1")
     one.symlink("link", "a")
     other.symlink("link", "b")
-    assert difference.tree(one, other) == "link leads to a and to b"
+    assert difference.tree(one, other) == "link has the targets a and b"
     assert difference.tree(tree(a="1"), Tree()) == "a is only in the first"
     assert difference.tree(Tree(), tree(a="1")) == "a is only in the second"
-    assert difference.tree(tree(a="12345"), tree(a="12x45")) == "a differs from byte 2 on: '345' and 'x45'"
+    assert difference.tree(tree(a="12345"), tree(a="12x45")) == "a differs at byte 2: '345' and 'x45'"
     assert difference.tree(tree(a="12"), tree(a="123")) == "a ends after 2 and after 3 bytes"
     program = Tree()
     program.add("a", File(b"1", executable=True))
@@ -54,9 +54,7 @@ def test_files_are_compared_to_their_end(builds: tuple[Path, Path]) -> None:
     assert difference.first(*builds, targets) is None
     (builds[1] / "build/image").write_bytes(b"x" * difference.CHUNK + b"xxyxx")
     at = difference.CHUNK + 2
-    assert difference.first(*builds, targets) == (
-        f"build/image: it differs from byte {at} on: 'xxx' and 'yxx'"
-    )
+    assert difference.first(*builds, targets) == (f"build/image: it differs at byte {at}: 'xxx' and 'yxx'")
     (builds[1] / "build/image").unlink()
     assert difference.first(*builds, targets) == f"build/image: {builds[1]}/build/image is missing"
 
@@ -67,8 +65,8 @@ def test_of_a_manifest_the_file_is_named(builds: tuple[Path, Path]) -> None:
         store.root.mkdir()
         obj = store.add("thing", tree(a="1", b=text))
         (root / "build/manifests/thing.json").write_bytes(obj.to_json())
-    told = difference.first(*builds, ["build/manifests/thing.json"])
-    assert told is not None
-    assert told.startswith("build/manifests/thing.json: b differs from byte 0 on: 'same' and 'other' (in ")
+    found = difference.first(*builds, ["build/manifests/thing.json"])
+    assert found is not None
+    assert found.startswith("build/manifests/thing.json: b differs at byte 0: 'same' and 'other' (in ")
     for root in builds:
         remove_folder(root / "build/store")

@@ -1,4 +1,4 @@
-"""What `nix-store --import` reads, judged by real Nix, which takes it and says the same."""
+"""The format of `nix-store --import`, checked by real Nix."""
 
 from collections.abc import Callable
 from pathlib import Path

@@ -35,9 +35,9 @@ def test_it_is_made_once_and_secret(tmp_path: Path) -> None:
 def test_what_is_no_key_is_said(data: bytes, tmp_path: Path) -> None:
     path = tmp_path / "key"
     path.write_bytes(data)
-    with pytest.raises(StoreError, match="is no secret key of a binary cache"):
+    with pytest.raises(StoreError, match="is not a secret key of a binary cache"):
         SigningKey.load(path)
-    with pytest.raises(StoreError, match=r"there is no key .*none: make one"):
+    with pytest.raises(StoreError, match=r"no such key: .*none: create one"):
         SigningKey.load(tmp_path / "none")
 
 

@@ -36,7 +36,7 @@ def put(store: Store, objects: list[StoreObject], nix: Nix, root: Path) -> None:
 
 
 def three(store: Store) -> list[StoreObject]:
-    """An object, one that refers to it and to itself, and one that refers to that."""
+    """Return three objects: the second refers to the first and to itself, the third to the second."""
     tree = Tree()
     tree.text("bin/x", "#!/bin/sh\n", executable=True)
     tree.symlink("link", "/outside")
@@ -92,7 +92,7 @@ def test_nix_accepts_objects_and_finds_them_content_addressed(tmp_path: Path, ni
 
 
 def test_nix_notices_a_changed_object(tmp_path: Path, nix: Nix) -> None:
-    """The check above can fail."""
+    """The check above can fail: Nix reports a changed file."""
     store = Store(tmp_path / "store")
     store.root.mkdir()
     objects = three(store)
@@ -129,7 +129,7 @@ def test_objects_are_canonical(tree: Tree) -> None:
 
 @pytest.fixture
 def folder() -> Iterator[Path]:
-    """A folder that everybody may enter; those of tmp_path are root's alone when root runs the tests."""
+    """Yield a folder that all users may enter; with root's tests, only root may enter tmp_path."""
     made = Path(tempfile.mkdtemp())
     made.chmod(0o755)
     yield made

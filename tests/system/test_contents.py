@@ -4,6 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from notos import loader
+from notos.architecture import AMD64
 from notos.config.model import (
     Kernel,
     KernelSource,
@@ -30,7 +31,7 @@ def names(machine: Machine) -> set[str]:
 
 
 def requests(machine: Machine) -> dict[str, dict[str, Request]]:
-    return contents.requests(machine, registry.features(machine))
+    return contents.requests(machine, registry.features(machine), AMD64)
 
 
 def test_each_feature_brings_what_it_runs() -> None:

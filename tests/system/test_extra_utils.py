@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import zstandard
 
+from notos.architecture import AMD64
 from notos.atomic import remove_folder
 from notos.errors import ClosureError
 from notos.formats import elf, shared_libraries
@@ -70,13 +71,13 @@ def test_the_kernel_unpacked_is_what_qemu_enters(built: Project, tool: Tool) -> 
     folder = built.root / "build/notos"
     packed = (folder / "vmlinuz").read_bytes()
     plain = (folder / "vmlinux").read_bytes()
-    assert vmlinux.uncompressed(packed) == plain
+    assert vmlinux.uncompressed(packed, AMD64) == plain
     assert elf.has_note(plain, "Xen", 18)
     assert not elf.has_note(plain, "Xen", 99)
     assert b"Linux version 6." in plain
-    assert vmlinux.uncompressed(plain) is None
-    assert vmlinux.uncompressed(packed[: len(packed) // 2]) is None
-    assert vmlinux.uncompressed(b"") is None
+    assert vmlinux.uncompressed(plain, AMD64) is None
+    assert vmlinux.uncompressed(packed[: len(packed) // 2], AMD64) is None
+    assert vmlinux.uncompressed(b"", AMD64) is None
 
 
 def test_the_system_has_what_its_packages_ask_for(built: Project) -> None:
@@ -113,31 +114,31 @@ def test_etc_has_accounts_certificates_and_modes(built: Project) -> None:
 def test_a_dynamic_busybox_is_relocated_and_proves_itself(tools_tree: ToolsTree, tmp_path: Path) -> None:
     peers = Tree.from_directory(tools_tree.root)
     packages = Tree()
-    for path in ("usr/bin/busybox", *shared_libraries.closure(peers, ["usr/bin/busybox"]).values()):
+    for path in ("usr/bin/busybox", *shared_libraries.closure(peers, ["usr/bin/busybox"], AMD64).values()):
         entry = peers.get(path)
         assert entry is not None
         packages.add(path, entry)
     packages.symlink("usr/lib64/ld-linux-x86-64.so.2", "../lib/x86_64-linux-gnu/ld-linux-x86-64.so.2")
     store = Store(tmp_path / "store")
     store.root.mkdir()
-    obj = store.add("extra-utils", extra_utils.relocate(packages, placeholder("extra-utils")))
+    obj = store.add("extra-utils", extra_utils.relocate(packages, placeholder("extra-utils"), AMD64))
     folder = store.location(obj)
-    extra_utils.prove(folder, obj.path)
+    extra_utils.prove(folder, obj.path, AMD64)
     broken = tmp_path / "broken"
     shutil.copytree(folder, broken, symlinks=True)
     (broken / "lib").chmod(0o755)
     (broken / "lib/libresolv.so.2").unlink()
     with pytest.raises(ClosureError, match=r"bin/busybox of extra-utils needs libresolv\.so\.2"):
-        extra_utils.prove(broken, obj.path)
+        extra_utils.prove(broken, obj.path, AMD64)
     with pytest.raises(ClosureError, match="has the loader"):
-        extra_utils.prove(folder, "/nix/store/other")
+        extra_utils.prove(folder, "/nix/store/other", AMD64)
     remove_folder(broken)
     remove_folder(store.root)
 
 
 def test_a_static_busybox_is_all_there_is(built: Project) -> None:
     folder = location(built, "extra-utils")
-    extra_utils.prove(folder, str(manifest(built, "extra-utils")["path"]))
+    extra_utils.prove(folder, str(manifest(built, "extra-utils")["path"]), AMD64)
     assert [path.name for path in folder.iterdir()] == ["bin"]
     assert os.readlink(folder / "bin/ash") == "busybox"
 
@@ -148,7 +149,7 @@ def test_tools_run_from_their_own_tree(built: Project, set_name: str) -> None:
     from notos.toolchain.tools_tree import ToolsTree
 
     key = json.loads((built.root / "build/notos/tools/qemu.json").read_text())["key"]
-    command = ToolsTree(Cache.default().tools(key)).command(set_name)
+    command = ToolsTree(Cache.default().tools(key), AMD64).command(set_name)
     done = subprocess.run([*command, "--version"], capture_output=True, text=True, env={}, check=False)
     assert "No such file" not in done.stderr
     assert done.returncode in (0, 1)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from notos import loader
+from notos import architecture, loader
 from notos.cache import Cache
 from notos.debian import deb
 from notos.debian.archive import Archive
@@ -28,7 +28,7 @@ LIBRARIES = ("libgdbm6t64", "libncursesw6", "libpcre2-8-0")
 def shells() -> tools_tree.ToolsTree:
     """Real shells of Debian's."""
     debian = loader.load(ROOT / "config.yaml").machine.debian
-    return peers.tree((*SHELLS, *LIBRARIES), Archive(debian, Cache.default()), KEPT)
+    return peers.tree((*SHELLS, *LIBRARIES), Archive(debian, Cache.default(), architecture.host()), KEPT)
 
 
 @pytest.fixture(scope="module")

@@ -155,7 +155,7 @@ def test_a_home_that_cannot_be_written(project: Project, tmp_path: Path) -> None
     assert line.startswith(f"ERROR: cannot make {home}/.cache/notos: Read-only file system; set NOTOS_CACHE")
     for command in ([], ["list"]):
         line = said(doit(project, *command, HOME="/nonexistent", environment=unset))
-        assert "this user has no home folder: set HOME, or set NOTOS_CACHE to a folder of yours" in line
+        assert "this user has no home folder: set HOME, or set NOTOS_CACHE to a writable folder" in line
     done = doit(project, "list", HOME="UNSET", NOTOS_CACHE=str(tmp_path / "cache"))
     assert done.returncode == 0, done.stderr
 

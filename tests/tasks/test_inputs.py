@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, astuple, dataclass, field, fields, is_dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -29,6 +29,7 @@ class Inner:
 
 @dataclass(frozen=True)
 class Outer:
+    shared: ClassVar[Inner] = Inner(7)
     inner: Inner = field(default_factory=Inner)
     other: Inner | None = None
     table: Mapping[str, Inner] = field(default_factory=lambda: {"x": Inner()})
@@ -57,6 +58,7 @@ WAYS: list[tuple[Callable[[Any], Any], dict[str, Any]]] = [
     (lambda view: view.inner.number, {"inner": {}, "inner.number": 1}),
     (lambda view: view.inner, {"inner": {}}),
     (lambda view: view.other is None, {"other": None}),
+    (lambda view: view.shared.number, {"shared": {}, "shared.number": 7}),
     (lambda view: view.inner.double, {"inner": {}, "inner.number": 1}),
     (lambda view: getattr(view, "other", 3), {"other": None}),
     (lambda view: view.table["x"].number, {"table": ALL["table"]}),
@@ -128,7 +130,8 @@ def test_what_is_compared() -> None:
     assert not inputs.same("x", inputs.GONE)
     assert inputs.same({"a": [1, None]}, {"a": [1, None]})
     with pytest.raises(TypeError, match="an input of a task cannot be a function"):
-        inputs.plain(test_what_is_compared)
+        inputs.plain(lambda: None)
+    assert inputs.plain(test_what_is_compared) == "tests.tasks.test_inputs.test_what_is_compared"
 
 
 def test_a_constant_made_at_import_is_refused(tmp_path: Path) -> None:

@@ -30,7 +30,7 @@ def test_the_first_difference_is_named(built: Project, tmp_path: Path) -> None:
     done = project.doit("check-reproducible", check=False)
     assert done.returncode == 1
     (line,) = [line for line in done.stdout.splitlines() if line.startswith("FAILED")]
-    assert "not reproducible: build/minimal/manifests/stage2.json: built differs from byte" in line
+    assert "not reproducible: build/minimal/manifests/stage2.json: built differs at byte" in line
     other = Path(line.rpartition(" is in ")[2])
     assert (other / "build/minimal/manifests/stage2.json").exists()
     shutil.rmtree(other.parents[3], ignore_errors=True)

@@ -161,3 +161,21 @@ def test_all_libraries_are_found_that_importlib_knows() -> None:
     for name in ("zstandard", "yaml", "kconfiglib", "pysequoia", "requests", "nacl", "debian"):
         assert libraries.distributions(name) == tuple(sorted(set(known[name])))
         assert libraries.version(known[name][0]) == metadata.version(known[name][0])
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("image.write_runvm", "kernel_package.put", "lock.choose"),
+        *("stages.relocate", "system.lay_out", "tools.unpack"),
+    ],
+)
+def test_the_facts_of_architectures_count(name: str) -> None:
+    """Code in notos/ reads them, whichever way Machine.target gets there."""
+
+    def action() -> None:
+        """Stand for the function of that name."""
+
+    module, _, action.__qualname__ = name.partition(".")
+    action.__module__ = f"tasks.{module}"
+    assert "notos/architecture.py" in sources.trace([action]).parts

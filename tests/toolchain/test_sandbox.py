@@ -71,23 +71,23 @@ def test_a_network_is_there_when_asked_for(kernel_tools: ToolsTree) -> None:
         (
             {"proc/sys/kernel/apparmor_restrict_unprivileged_userns": "1\n"},
             "Ubuntu 24.04",
-            "apparmor_restrict_unprivileged_userns=0, or run it as root",
+            "apparmor_restrict_unprivileged_userns=0, or run this command as root",
         ),
         ({".dockerenv": ""}, "this is a container", "--privileged"),
         ({"run/.containerenv": ""}, "this is a container", "--privileged"),
         ({"proc/1/environ": "container=lxc\0"}, "this is a container", "--privileged"),
-        ({"proc/self/status": "Name:\tx\nSeccomp:\t2\n"}, "a seccomp filter", "run it outside"),
-        ({}, "this kernel has no user namespaces", "CONFIG_USER_NS"),
-        ({"proc/self/ns/user": ""}, "the kernel does not say why", "user_namespaces(7)"),
+        ({"proc/self/status": "Name:\tx\nSeccomp:\t2\n"}, "a seccomp filter", "run this command outside"),
+        ({}, "this kernel lacks user namespaces", "CONFIG_USER_NS"),
+        ({"proc/self/ns/user": ""}, "the cause is unknown", "user_namespaces(7)"),
     ],
 )
-def test_what_forbids_it_is_told(tmp_path: Path, files: dict[str, str], cause: str, hint: str) -> None:
+def test_the_cause_and_the_hint(tmp_path: Path, files: dict[str, str], cause: str, hint: str) -> None:
     for path, text in files.items():
         (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / path).write_text(text)
-    told = sandbox.forbidden(tmp_path / "proc", tmp_path)
-    assert cause in told[0]
-    assert hint in told[1]
+    found = sandbox.forbidden(tmp_path / "proc", tmp_path)
+    assert cause in found[0]
+    assert hint in found[1]
 
 
 # In a user namespace of its own, where no more may be made: what a host with the sysctl at 0 is to a user.
@@ -111,11 +111,12 @@ os.execv(sys.executable, [sys.executable, "-c", sys.argv[2], sys.argv[1]])
 TRY = """
 import sys
 from pathlib import Path
+from notos import architecture
 from notos.errors import ToolError
 from notos.toolchain.sandbox import Sandbox
 from notos.toolchain.tools_tree import ToolsTree
 try:
-    Sandbox(ToolsTree(Path(sys.argv[1]))).prove()
+    Sandbox(ToolsTree(Path(sys.argv[1]), architecture.host())).prove()
 except ToolError as error:
     print(error)
 """
@@ -131,4 +132,4 @@ def test_where_the_kernel_refuses_it_says_so(kernel_tools: ToolsTree) -> None:
     if done.returncode == 77:
         pytest.skip("this host lets nobody make user namespaces")
     assert "no sandbox can be made here (" in done.stdout, done
-    assert "user namespaces are turned off (user.max_user_namespaces is 0): sysctl -w" in done.stdout
+    assert "user namespaces are disabled (user.max_user_namespaces is 0): sysctl -w" in done.stdout

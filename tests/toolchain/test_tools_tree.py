@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from notos.architecture import AMD64
 from notos.cache import Cache
 from notos.debian.unpack import Unpack
 from notos.errors import ToolError
@@ -24,7 +25,7 @@ def debs(tmp_path: Path) -> list[Unpack]:
 def test_two_builds_at_once_get_one_tree(tmp_path: Path, debs: list[Unpack]) -> None:
     cache = Cache(tmp_path / "cache")
     with ThreadPoolExecutor(8) as pool:
-        trees = set(pool.map(lambda _: ensure(cache, "key", debs), range(16)))
+        trees = set(pool.map(lambda _: ensure(cache, "key", AMD64, debs), range(16)))
     (tree,) = trees
     assert {path.name for path in tree.root.iterdir()} == {"usr", "lib64", "bin"}
     assert [path.name for path in (tmp_path / "cache/tools").iterdir()] == ["key"]
@@ -37,9 +38,9 @@ def test_a_killed_one_leaves_nothing_that_counts(
     with monkeypatch.context() as patch:
         patch.setattr(Path, "rename", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
         with pytest.raises(KeyboardInterrupt):
-            ensure(cache, "key", debs)
+            ensure(cache, "key", AMD64, debs)
     assert not cache.tools("key").exists()
-    assert ensure(cache, "key", debs).root.is_dir()
+    assert ensure(cache, "key", AMD64, debs).root.is_dir()
 
 
 def test_a_key_is_by_content_not_by_order() -> None:

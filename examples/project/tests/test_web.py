@@ -13,14 +13,14 @@ PAGE = Path(__file__).parent.parent / "www/index.html"
 
 @pytest.fixture(scope="module")
 def web(machine_factory: MachineFactory) -> Machine:
-    """One machine for all tests of this module that leave it as it is."""
+    """Return one machine for all tests of this module that do not change it."""
     machine = machine_factory(scope="module")
     machine.wait_for_unit("web")
     return machine
 
 
 def fetched(machine: Machine) -> str:
-    """The page, by a request from this host."""
+    """Return the page, requested from this host."""
     port = machine.wait_for_port(80)  # a free port here, which leads to the machine's 80
     with urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=30) as answer:
         return str(answer.read().decode())

@@ -1,8 +1,8 @@
-"""Squashfs 4.0 images: a function of the tree alone.
+"""A writer of squashfs 4.0 images. An image depends on the tree alone.
 
-image    the superblock and the tables
+image    the superblock and the layout of the image
 blocks   data blocks and fragments
-inodes   inodes and directory entries
+inodes   inodes and directory listings
 
 Modules without a test module of their own name are tested by
 

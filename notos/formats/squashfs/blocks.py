@@ -1,7 +1,7 @@
-"""The bytes of files in a squashfs image: blocks and fragments, compressed by threads that run ahead.
+"""The contents of files in a squashfs image: blocks and fragments, compressed in parallel.
 
-mksquashfs offers only zstd's levels. Of the parameters behind them, short matches (3 bytes) make programs
-some 8 % smaller at little more than the price of level 15; no level below 18 has them.
+mksquashfs only has zstd levels. Here zstd's parameters are set individually: matches of 3 bytes make programs
+8 % smaller and take little more time than level 15, but only levels from 18 on use them.
 """
 
 import hashlib
@@ -19,15 +19,15 @@ from notos.formats.piece_cache import Piece, Reuse
 from notos.formats.tree import File, Tree
 
 BLOCK_LOG = 19
-BLOCK = 1 << BLOCK_LOG  # bytes; what is compressed together, and what a page fault in the machine unpacks
-METADATA = 8192  # bytes; of inodes and names
+BLOCK = 1 << BLOCK_LOG  # bytes; the unit of compression, which a page fault in the machine decompresses
+METADATA = 8192  # bytes; the block size of metadata tables
 NO_FRAGMENT = 0xFFFFFFFF
-_STORED = 1 << 24  # a block that compression does not make smaller stands there as it is
+_STORED = 1 << 24  # the flag of an uncompressed block, used if compression does not make it smaller
 
 
 @dataclass(slots=True)
 class Block:
-    """A stretch of data that is compressed as one: where in the image it starts, and its size field."""
+    """A data block. `start`, its offset in the image, and `size`, its size field, are set by the writer."""
 
     start: int = 0
     size: int = 0
@@ -35,7 +35,7 @@ class Block:
 
 @dataclass(slots=True)
 class Data:
-    """Where a file's bytes are: whole blocks one after the other, or a part of a fragment."""
+    """The location of a file's contents: consecutive blocks, or a part of a fragment."""
 
     blocks: list[Block] = field(default_factory=list)
     fragment: int = NO_FRAGMENT
@@ -43,7 +43,7 @@ class Data:
 
 
 def parameters(log: int) -> dict[str, int]:
-    """How zstd compresses blocks of 2^log bytes (zstd.h); the tables are small enough for a core's cache."""
+    """Return zstd's parameters for blocks of 2^log bytes (zstd.h); the tables fit into a core's cache."""
     return {
         "window_log": log,
         "chain_log": log - 1,
@@ -56,7 +56,7 @@ def parameters(log: int) -> dict[str, int]:
 
 
 class _Compressor(threading.local):
-    """zstd for data and for metadata; a compressor serves one thread at a time."""
+    """The zstd compressors for data and for metadata, one pair per thread."""
 
     def __init__(self) -> None:
         self.data, self.metadata = (
@@ -71,7 +71,7 @@ compressor = _Compressor()
 
 
 class Area:
-    """The part of the image that has the files' bytes, written in order by threads that run ahead."""
+    """The data area of the image. Blocks are compressed in parallel and written in order."""
 
     def __init__(
         self,
@@ -89,10 +89,10 @@ class Area:
         self._reuse = reuse
         self._pack = pack
         self._pending: deque[tuple[Block, int, Future[Piece]]] = deque()
-        self._open = bytearray()  # the fragment that is being filled
+        self._open = bytearray()  # the current fragment
 
     def block(self, data: bytes) -> Block:
-        """Add a block; its place is known when all is finished."""
+        """Add a block and return it; its fields are set once it is written."""
         block = Block()
         self._pending.append((block, len(data), self._pool.submit(self._reuse.compressed, data, self._pack)))
         if len(self._pending) > self._ahead:
@@ -100,7 +100,7 @@ class Area:
         return block
 
     def fragment(self, data: bytes) -> tuple[int, int]:
-        """Add a small file's bytes: the number of its fragment, and where in it they are."""
+        """Add the contents of a small file; return the number of the fragment and the offset in it."""
         if len(self._open) + len(data) > BLOCK:
             self.close_fragment()
         offset = len(self._open)
@@ -108,18 +108,18 @@ class Area:
         return len(self.fragments), offset
 
     def end_of_folder(self) -> None:
-        """A fragment that is half full ends with its folder, so that a file more in one moves few others."""
+        """Close a fragment that is half full, so that a new file moves few files of other folders."""
         if len(self._open) >= BLOCK // 2:
             self.close_fragment()
 
     def close_fragment(self) -> None:
-        """Begin a new fragment."""
+        """Close the current fragment; the next small file begins a new one."""
         if self._open:
             self.fragments.append(self.block(bytes(self._open)))
             self._open.clear()
 
     def finish(self) -> None:
-        """Write all that is pending."""
+        """Write all pending blocks."""
         self.close_fragment()
         while self._pending:
             self._write()
@@ -134,7 +134,7 @@ class Area:
 
 
 def smaller(data: bytes) -> bytes:
-    """`data` compressed, or itself where that is not smaller."""
+    """Return `data` compressed, or `data` itself if that is not larger."""
     small = compressor.data.compress(data)
     return small if len(small) < len(data) else data
 
@@ -144,7 +144,7 @@ def as_it_is(data: bytes) -> bytes:
 
 
 def place(tree: Tree, area: Area) -> dict[int, Data]:
-    """Put the bytes of all files into `area`; where they are, by the id of each File."""
+    """Add the contents of all files to `area`; return their locations by the id of each File."""
     same = _same_sized(tree)
     twins: dict[str, Data] = {}
     placed: dict[int, Data] = {}
@@ -160,13 +160,13 @@ def place(tree: Tree, area: Area) -> dict[int, Data]:
         if key in twins:
             placed[id(entry)] = twins[key]
             continue
-        placed[id(entry)] = _put(path, entry, area)
+        placed[id(entry)] = _place_file(path, entry, area)
         if key:
             twins[key] = placed[id(entry)]
     return placed
 
 
-def _put(path: str, entry: File, area: Area) -> Data:
+def _place_file(path: str, entry: File, area: Area) -> Data:
     size = entry.size
     data = Data()
     seen = 0
@@ -177,12 +177,12 @@ def _put(path: str, entry: File, area: Area) -> Data:
         else:
             data.blocks.append(area.block(piece))
     if seen != size:
-        raise ArchiveError(f"{path} changed while it was read", hint="run it again")
+        raise ArchiveError(f"{path} changed during the read", hint="build again")
     return data
 
 
 def _blocks(entry: File) -> Iterator[bytes]:
-    """The bytes of a file, cut into blocks; Tree's chunks are whole numbers of blocks but for the last."""
+    """Yield the contents of a file in blocks. All chunks of a File but the last are multiples of a block."""
     rest = b""
     for chunk in entry.chunks():
         whole = rest + chunk if rest else chunk
@@ -195,7 +195,7 @@ def _blocks(entry: File) -> Iterator[bytes]:
 
 
 def _same_sized(tree: Tree) -> set[int]:
-    """The ids of the files that might have the bytes of another: only these are worth hashing."""
+    """Return the ids of files that share their size with another file: only these may be duplicates."""
     by_size: dict[int, set[int]] = {}
     for _, entry in tree.items():
         if isinstance(entry, File) and (size := entry.size):

@@ -1,9 +1,9 @@
-"""A writer of squashfs 4.0 images, as the kernel mounts a machine's root; it reads none.
+"""A writer of squashfs 4.0 images, for a machine's root. There is no reader.
 
-Source: the kernel's Documentation/filesystems/squashfs.rst and fs/squashfs/squashfs_fs.h. The image is a
-function of the tree alone: sorted, owner 0, time 1, blocks laid out in one order however many threads
-compress them. Nothing needs root, for device nodes are only described. Files' bytes are those of blocks,
-inodes and listings squashfs_inodes'.
+Source: the kernel's Documentation/filesystems/squashfs.rst and fs/squashfs/squashfs_fs.h. The image depends
+on the tree alone: entries are sorted, owner is 0, time is 1, and the order of blocks does not depend on the
+number of threads. It does not need root, since device nodes are not created on disk. blocks.py writes the
+contents of files, inodes.py the inodes and listings.
 """
 
 import os
@@ -22,20 +22,20 @@ from notos.formats.tree import Tree
 
 __all__ = ["BLOCK", "write", "write_image"]
 
-PAGE = 4096  # bytes; the image's size is a multiple of it, as mksquashfs's is
+PAGE = 4096  # bytes; the image's size is a multiple of it, as with mksquashfs
 
 _MAGIC, _ZSTD, _VERSION = 0x73717368, 6, (4, 0)
 _NO_XATTRS, _DUPLICATES = 0x200, 0x40
-_NONE = 0xFFFFFFFFFFFFFFFF  # where a table would start that is not there
+_NONE = 0xFFFFFFFFFFFFFFFF  # the offset of a missing table
 _SUPERBLOCK = struct.Struct("<5I6H8Q")
 _IN_FRAGMENT = struct.Struct("<QII")
 
 
 def write_image(image: Path, tree: Tree, *, jobs: int | None = None, stored: bool = False) -> None:
-    """Write `tree` to `image`; what an image of that name has already is not compressed again.
+    """Write `tree` to `image` atomically. Compressed blocks of the existing image are reused.
 
-    `jobs` threads compress, as many as there are cores by default; with `stored`, files' bytes stand there as
-    they are. Raises ArchiveError.
+    `jobs` threads compress, by default one per core. With `stored`, the contents of files are not compressed.
+    Raises ArchiveError.
     """
     with Reuse(image, "stored" if stored else _made()) as reuse:
         with atomic.file(image) as out:
@@ -46,9 +46,10 @@ def write_image(image: Path, tree: Tree, *, jobs: int | None = None, stored: boo
 def write(
     out: BinaryIO, tree: Tree, *, jobs: int | None = None, reuse: Reuse | None = None, stored: bool = False
 ) -> None:
-    """Write `tree` to the seekable `out` as one image; memory does not grow with the files' sizes.
+    """Write `tree` to the seekable `out` as one image. Memory use does not depend on the files' sizes.
 
-    Raises ArchiveError for what squashfs cannot hold and for a file that changes while it is read.
+    Raises ArchiveError for entries that squashfs cannot represent, and for a file that changes during the
+    read.
     """
     out.write(bytes(_SUPERBLOCK.size))
     jobs = jobs or len(os.sched_getaffinity(0))
@@ -82,7 +83,7 @@ def write(
 
 
 def _write_table(out: BinaryIO, table: Metadata, start: int) -> int:
-    """Write a table and the list of its blocks' places; where the list is."""
+    """Write a table and the index of its blocks' offsets; return the offset of the index."""
     data = table.bytes()
     out.write(data)
     out.write(b"".join(struct.pack("<Q", start + each) for each in table.starts[:-1]))

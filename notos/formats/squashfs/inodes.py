@@ -1,4 +1,4 @@
-"""The tables of a squashfs image: inodes, the listings of directories, and how any table is compressed.
+"""The metadata tables of a squashfs image: inodes and directory listings.
 
 Source: the kernel's Documentation/filesystems/squashfs.rst and fs/squashfs/squashfs_fs.h.
 """
@@ -21,7 +21,7 @@ _INODE = struct.Struct("<4H2I")  # type mode uid gid time number
 
 
 class Metadata:
-    """A table, compressed in blocks of 8 KiB; a place in it is its block's offset and one in the block."""
+    """A table in compressed blocks of 8 KiB. A position is a block's offset and an offset in the block."""
 
     def __init__(self) -> None:
         self.starts = [0]
@@ -29,7 +29,7 @@ class Metadata:
         self._open = bytearray()
 
     def place(self) -> tuple[int, int]:
-        """Where the next bytes will be."""
+        """Return the position of the next bytes: the block's offset in the table, the offset in the block."""
         return len(self._done), len(self._open)
 
     def write(self, data: bytes) -> None:
@@ -39,7 +39,7 @@ class Metadata:
             self._flush()
 
     def bytes(self) -> bytes:
-        """The table as it stands in the image."""
+        """Return the compressed table."""
         if self._open:
             self._flush()
         return bytes(self._done)
@@ -56,7 +56,7 @@ class Metadata:
 
 
 class _Named(NamedTuple):
-    """What a listing says of a name."""
+    """An entry of a listing: the name, and the type, number and position of the inode."""
 
     name: bytes
     kind: int
@@ -66,7 +66,7 @@ class _Named(NamedTuple):
 
 
 class Inodes:
-    """The tables of inodes and of listings: what is in a directory comes before the directory."""
+    """The inode table and the listing table. Inodes of a directory's entries come before the directory's."""
 
     def __init__(self, tree: Tree, data: Mapping[int, Data]) -> None:
         self.table = Metadata()
@@ -83,7 +83,7 @@ class Inodes:
         self.count = len(self._numbers) + 1
 
     def add_root(self) -> int:
-        """Add everything; the reference to the root's inode."""
+        """Add all entries of the tree; return the reference to the root's inode."""
         root = self._directory("", self.count, self.count + 1)
         return root.block << 16 | root.offset
 
@@ -112,7 +112,7 @@ class Inodes:
         listing = b"".join(_listing(below))
         self.listings.write(listing)
         links = 2 + sum(each.kind == _DIRECTORY for each in below)
-        size = len(listing) + 3  # "." and ".." count, though they are not there
+        size = len(listing) + 3  # includes "." and "..", although they are not stored
         if size <= 0xFFFF:
             body = struct.pack("<IIHHI", block, links, size, offset, parent)
             return self._inode(path, _DIRECTORY, 0o555, number, body)
@@ -141,19 +141,19 @@ class Inodes:
 
 
 def _identity(path: str, entry: Entry) -> object:
-    """What has an inode of its own: a path, but for the hard links to one file."""
+    """Return the key of an entry's inode: hard links to a file share one."""
     return id(entry) if isinstance(entry, File) else path
 
 
 def _name(path: str) -> bytes:
     name = os.fsencode(path.rpartition("/")[2])
     if len(name) > 256:
-        raise ArchiveError(f"{path[:60]}… has a name of {len(name)} bytes; 256 fit in squashfs")
+        raise ArchiveError(f"{path[:60]}… has a name of {len(name)} bytes; squashfs allows 256")
     return name
 
 
 def _listing(entries: list[_Named]) -> Iterator[bytes]:
-    """The listing of a directory: names in runs whose inodes are in one block and numbered closely."""
+    """Yield a directory's listing in runs of entries whose inodes share a block and have close numbers."""
     run: list[_Named] = []
     for each in entries:
         first = run[0] if run else each

@@ -1,14 +1,14 @@
 """runvm.sh: boots the built machine in QEMU.
 
 script         the script
-machine_type   QEMU's machine types
+devices        how QEMU attaches drives and devices
 command_line   the kernel's command line
 memory         the least memory with which the machine boots
 network        options of QEMU's user network
 
 Modules without a test module of their own name are tested by
 
-    tests/outputs/test_qemu_script.py: script, command_line
+    tests/outputs/test_qemu_script.py: script, command_line, machine_type, devices
     tests/outputs/test_qemu_memory.py: memory
     tests/outputs/test_qemu_network.py: network
 """

@@ -7,10 +7,7 @@ from typing import NamedTuple
 
 from notos.config.model import Machine
 from notos.features.model import Features
-from notos.outputs.qemu.machine_type import TYPES
 
-# Bytes that x86 accepts: COMMAND_LINE_SIZE without the final zero. With more, the boot in QEMU hangs.
-LONGEST = 2047
 _TOPLEVEL = f"/nix/store/{'0' * 32}-toplevel"
 
 
@@ -29,10 +26,11 @@ class CommandLine(NamedTuple):
 
 def command_line(machine: Machine, features: Features, toplevel: str = _TOPLEVEL) -> CommandLine:
     """Return the command line of `machine`, whose system is at the store path `toplevel`."""
-    kind = TYPES[machine.vm.machine]
+    target = machine.target
+    kind = target.machine_types[machine.vm.machine]
     return CommandLine(
         always=(
-            "console=ttyS0",
+            f"console={target.console}",
             f"systemConfig={toplevel}",
             *features.kernel_params,
             *machine.kernel_params,
@@ -40,8 +38,9 @@ def command_line(machine: Machine, features: Features, toplevel: str = _TOPLEVEL
         ),
         # The kernel's self-tests of ciphers are slow under emulation.
         emulated=("cryptomgr.notests",),
-        alone=kind.alone_params,
-        longest=LONGEST - kind.added,
+        alone=kind.single_processor_params,
+        # COMMAND_LINE_SIZE counts the zero at the end; with more, QEMU's boot hangs.
+        longest=target.command_line_size - 1 - kind.device_bytes,
     )
 
 

@@ -4,11 +4,11 @@ Memory must suffice twice. At the start it holds the kernel and the initrd, pack
 holds the kernel and all services; each feature has the amount that it needs.
 """
 
-import struct
 from pathlib import Path
 
 from notos.errors import KernelError
 from notos.features.model import Features
+from notos.kernel import bzimage
 
 MIB = 1 << 20
 STEP = 8  # MiB; the result is a multiple
@@ -21,20 +21,15 @@ def least(features: Features, *, vmlinuz: Path, initrd: Path, unpacked: int) -> 
 
     Raises KernelError if `vmlinuz` is not a bzImage.
     """
-    address, kernel = _needs(vmlinuz)
-    start = address + kernel + initrd.stat().st_size + unpacked + _START
-    run = kernel + features.memory * MIB
+    header = _header(vmlinuz)
+    start = header.address + header.memory + initrd.stat().st_size + unpacked + _START
+    run = header.memory + features.memory * MIB
     return max(LEAST, -(-max(start, run) // (STEP * MIB)) * STEP)
 
 
-def _needs(vmlinuz: Path) -> tuple[int, int]:
-    """Return the load address of a kernel, and the bytes that it needs from there on early in the boot.
-
-    Source: Documentation/arch/x86/boot.rst of the kernel, pref_address and init_size.
-    """
+def _header(vmlinuz: Path) -> bzimage.Header:
     with vmlinuz.open("rb") as stream:
-        header = stream.read(0x264)
-    if header[0x202:0x206] != b"HdrS" or len(header) < 0x264:
+        header = bzimage.parse(stream.read(bzimage.HEADER_SIZE))
+    if header is None:
         raise KernelError(f"{vmlinuz} is not a bzImage", hint="name another kernel.package in the config")
-    address, size = struct.unpack_from("<QI", header, 0x258)
-    return address, size
+    return header

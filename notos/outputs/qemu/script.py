@@ -9,7 +9,7 @@ from notos.home import own
 from notos.live.ssh_key import Keys
 from notos.outputs.qemu import memory, network
 from notos.outputs.qemu.command_line import command_line
-from notos.outputs.qemu.machine_type import TYPES
+from notos.outputs.qemu.devices import DEVICES
 from notos.store.store import StoreObject
 from notos.system import template
 from notos.toolchain.tools_tree import ToolsTree
@@ -32,7 +32,9 @@ def render(
     `least` is the least memory in MiB with which the machine boots. `program` is the command that runs tasks:
     ./doit or notos, possibly with --config. Raises ScriptError.
     """
-    vm, kind = machine.vm, TYPES[machine.vm.machine]
+    vm, target = machine.vm, machine.target
+    kind = target.machine_types[vm.machine]
+    devices = DEVICES[kind.bus]
     line = command_line(machine, features, toplevel.path)
     values: dict[str, template.Value] = {
         "name": machine.name,
@@ -41,19 +43,25 @@ def render(
         "cpus": vm.cpus,
         "accel": vm.accel,
         "machine": kind.options,
-        "rootDrive": kind.root_drive,
-        "rootDevice": kind.root_device,
-        "secondDrive": kind.second_drive,
-        "secondDevice": kind.second_device,
-        "networkDevice": kind.network_device,
-        "randomDevice": kind.random_device,
+        "rootDrive": devices.root_drive,
+        "rootDevice": devices.root_device,
+        "secondDrive": devices.second_drive,
+        "secondDevice": devices.second_device,
+        "networkDevice": devices.network_device,
+        "randomDevice": devices.random_device,
         "forwards": [f"{host}:{guest}" for host, guest in vm.forward.items()],
         "userNetwork": network.options(features.subnet),
         "kernelParams": " ".join(line.always),
         "emulatedParams": " ".join(line.emulated),
         "aloneParams": " ".join(line.alone),
         "longest": line.longest,
+        "emulatedCpu": target.qemu_cpu,
+        "kvmFlags": " or ".join(target.kvm_flags),
         "qemuTree": str(qemu.root),
+        "qemuLoader": str(qemu.loader),
+        "qemuLibraries": str(qemu.libraries),
+        "qemuProgram": f"usr/bin/{target.qemu}",
+        "qemuData": target.qemu_data,
         "build": f"{program} runvm",
         "login": f"{program} ssh" if features.login else "",
         "loginPort": str(next((host for host, guest in vm.forward.items() if guest == SSH_PORT), "")),
