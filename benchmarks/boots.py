@@ -12,7 +12,7 @@ from pathlib import Path
 from benchmarks.figures import Figure
 from benchmarks.measure import interleaved
 from benchmarks.scene import Scene
-from notos.live.wait_for_ssh import Door
+from notos.live.wait_for_ssh import Probe
 
 LIMIT = 120.0  # seconds
 FIRST_LINE = b"Entering stage-1"
@@ -102,13 +102,13 @@ def _wait(process: subprocess.Popen[bytes], port: int, started: float) -> tuple[
     os.set_blocking(process.stdout.fileno(), False)
     output = b""
     first: float | None = None
-    with Door(port) as door:
+    with Probe(port) as probe:
         while time.perf_counter() - started < LIMIT and process.poll() is None:
             if select.select([process.stdout], [], [], 0.02 if first is None else 0)[0]:
                 output = (output + (process.stdout.read(65536) or b""))[-65536:]
                 if first is None and FIRST_LINE in output:
                     first = time.perf_counter() - started
-            if first is not None and door.opened(b"SSH-"):
+            if first is not None and probe.answered(b"SSH-"):
                 return first, time.perf_counter() - started
     raise RuntimeError(f"no ssh banner: {output[-500:].decode(errors='replace')}")
 

@@ -25,8 +25,8 @@ class MachineType:
     bus: Literal["pci", "mmio"]  # of its virtio devices
     acpi: bool
     kernel_params: tuple[str, ...] = ()
-    single_processor_params: tuple[str, ...] = ()  # where QEMU emulates one processor
-    device_bytes: int = 0  # that QEMU itself may add to the kernel's command line
+    single_processor_params: tuple[str, ...] = ()  # if QEMU emulates one processor
+    device_bytes: int = 0  # most bytes that QEMU adds to the kernel's command line
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -57,7 +57,7 @@ class Architecture:
     general_kernel_package: str  # Debian's kernel with all modules
     cross_packages: tuple[str, ...]  # compile for this architecture on another one
     command_line_size: int  # COMMAND_LINE_SIZE, which counts the zero at the end
-    pvh: bool  # whether QEMU can enter the kernel's ELF file by its PVH note (XEN_ELFNOTE_PHYS32_ENTRY)
+    pvh: bool  # True if QEMU can boot the kernel's ELF file by its PVH note (XEN_ELFNOTE_PHYS32_ENTRY)
     console: str  # the kernel's name of QEMU's first serial port
     console_symbol: str  # the configuration's symbol for a console there
 
@@ -65,8 +65,8 @@ class Architecture:
     qemu: str  # the program that has this architecture's machines
     qemu_packages: Mapping[str, tuple[str, ...]]  # the program's and the firmware's: globs, () for all files
     qemu_data: tuple[str, ...]  # folders of firmware and keymaps (-L)
-    qemu_cpu: str  # -cpu where the processor is emulated
-    kvm_flags: tuple[str, ...]  # one of them is in /proc/cpuinfo where the processor can run KVM
+    qemu_cpu: str  # -cpu if the processor is emulated
+    kvm_flags: tuple[str, ...]  # one of them is in /proc/cpuinfo if the processor supports KVM
     machine_types: Mapping[str, MachineType]  # by the name in vm.machine
 
     @property
@@ -112,15 +112,15 @@ AMD64 = Architecture(
     qemu="qemu-system-x86_64",
     qemu_packages={"qemu-system-x86": ("usr/bin/qemu-system-x86_64",), "seabios": ()},
     qemu_data=("usr/share/qemu", "usr/share/seabios"),
-    # Without what takes longest to emulate: copying byte by byte, page tables of five levels, and saving
-    # registers of 256 bits.
+    # Without the features that are slowest to emulate: byte-wise copying, five-level page tables, and saving
+    # 256-bit registers.
     qemu_cpu="max,-erms,-fsrm,-la57,-xsave",
     kvm_flags=("vmx", "svm"),
     machine_types={
         "q35": MachineType(options="q35", bus="pci", acpi=True),
-        # No ACPI, which costs time: QEMU names the devices on the kernel's command line, and a triple fault
+        # Without ACPI, which is slow: QEMU lists the devices on the kernel's command line, and a triple fault
         # restarts the machine.
-        # Emulated, measuring the local timer takes 0.2 s; the PIT needs no measuring.
+        # Calibrating an emulated local timer takes 0.2 s; the PIT needs no calibration.
         "microvm": MachineType(
             options="microvm,acpi=off,rtc=on",
             bus="mmio",

@@ -1,6 +1,6 @@
-"""Configs, checked in full: what the config alone must meet, its features' rules, and those of what is built.
+"""Configs, checked completely: the rules of notos.config, of the features, and of the outputs.
 
-Every command and test loads a config by this module.
+Every command and test loads configs with this module.
 """
 
 from collections.abc import Iterator
@@ -31,4 +31,4 @@ def _problems(machine: Machine, node: Node) -> Iterator[Problem]:
     for each in machine.kernel_params:
         if each.startswith("systemConfig="):
             place = named_place(node, "kernel_params", each) or node.place
-            yield Problem("systemConfig= is what runvm.sh says; leave it out", place)
+            yield Problem("systemConfig= is set by runvm.sh; leave it out", place)

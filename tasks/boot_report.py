@@ -12,7 +12,7 @@ from tasks.image import RUNVM
 from tasks.usage import from_caller, usage
 
 if TYPE_CHECKING:
-    from notos.boot_chart.timeline import Told
+    from notos.boot_chart.timeline import Recording
 
 NAME = "boot-report"
 LOOK = own("scripts/timeline/look")
@@ -70,13 +70,13 @@ def tell(runs: int, against: str, json: str, svg: str) -> None:
     print(f"written to {written}, drawn in {drawn}")
 
 
-def boot(script: Path) -> tuple[str, "Told"]:
+def boot(script: Path) -> tuple[str, "Recording"]:
     """Boot once: by which accelerator, and what it told. Raises MachineError."""
-    from notos.boot_chart.timeline import Told
+    from notos.boot_chart.timeline import Recording
     from notos.vm import Machine
 
     with Machine(script) as machine:
         banner = machine.wait_for_banner()
         said = machine.succeed(Path(LOOK).read_text())
         lines = [(line.at, line.text) for line in machine.console.lines]
-        return machine.accelerator, Told(machine.started, machine.resumed, banner, lines, said)
+        return machine.accelerator, Recording(machine.started, machine.resumed, banner, lines, said)

@@ -19,7 +19,7 @@ from tasks.usage import from_caller
 
 if TYPE_CHECKING:
     from notos.kernel.kbuild import Kbuild
-    from notos.kernel.kconfig import Asked
+    from notos.kernel.kconfig import Request
 
 SOURCE = build("kernel-source.json")
 OUTPUT = build("kernel")
@@ -109,7 +109,7 @@ def _signed_by() -> str:
     return hashlib.sha256(Path(key).read_bytes()).hexdigest() if key else ""
 
 
-def _asked() -> "list[Asked]":
+def _asked() -> "list[Request]":
     """What fragments and options ask for, in their order. Raises KernelError."""
     from notos.errors import KernelError
     from notos.kernel import kbuild, kconfig
@@ -153,7 +153,7 @@ def _is_own_base() -> bool:
     return MACHINE.kernel.base in ("tinyconfig", "defconfig", *MACHINE.target.defconfigs)
 
 
-def _resolved(asked: "list[Asked]") -> str:
+def _resolved(asked: "list[Request]") -> str:
     base = MACHINE.kernel.base if _is_own_base() else Path(MACHINE.kernel.base).read_bytes()
     return _kbuild().resolve(base, [str(each) for each in asked])
 
@@ -161,7 +161,7 @@ def _resolved(asked: "list[Asked]") -> str:
 def configure(config: str) -> None:
     """Make the configuration. Raises KernelError for what is asked for, or needed, and is not so."""
     from notos.kernel import kconfig, requirements
-    from notos.kernel.kconfig import Asked
+    from notos.kernel.kconfig import Request
 
     asked = _asked()
     text = _resolved(asked)
@@ -172,7 +172,7 @@ def configure(config: str) -> None:
         raise kconfig.explained(problems, source, symbols, MACHINE.target, hint=hint)
     if lacking := requirements.lacking(symbols, FEATURES.requirements):
         said = {each.symbol: each.where for each in asked}
-        problems = [Asked(each.symbol, "y", said.get(each.symbol, ""), each.why) for each in lacking]
+        problems = [Request(each.symbol, "y", said.get(each.symbol, ""), each.why) for each in lacking]
         raise kconfig.explained(
             problems,
             source,

@@ -1,7 +1,7 @@
-"""Several boots of a machine: how long each step took, medians and spread; as a table, as JSON.
+"""Statistics of several boots of a machine: the median and spread of each step, as a table or JSON.
 
-Within a boot the segments add up to its total (timeline.py). Medians need not add up to the median of the
-totals: the difference has a row of its own in the table.
+Within a boot the segments add up to its total (timeline.py). The medians of steps need not add up to the
+median of the totals: the difference has its own row in the table.
 """
 
 import json
@@ -22,31 +22,31 @@ MS = 1000
 
 @dataclass(frozen=True)
 class Step:
-    """A segment in all boots; in one that had none of it, it took no time."""
+    """A segment in all boots; its length is 0 in boots without it."""
 
     lane: str
     name: str
-    start: float  # where those before it take as long as they usually do
+    start: float  # if each step before it takes its median
     lengths: Sequence[float]
 
     @property
     def median(self) -> float:
-        """How long it takes."""
+        """The median length in seconds."""
         return statistics.median(self.lengths)
 
     @property
     def least(self) -> float:
-        """Of the quickest boot."""
+        """The length in the fastest boot, in seconds."""
         return min(self.lengths)
 
     @property
     def most(self) -> float:
-        """Of the slowest boot."""
+        """The length in the slowest boot, in seconds."""
         return max(self.lengths)
 
     @property
     def deviation(self) -> float:
-        """The median of how far the boots are from the median."""
+        """The median absolute deviation, in seconds."""
         return statistics.median(abs(each - self.median) for each in self.lengths)
 
 
@@ -61,12 +61,12 @@ class Report:
 
     @cached_property
     def total(self) -> Step:
-        """To the banner."""
+        """The time to the ssh banner."""
         return Step("", "to the ssh banner", 0, [boot.total for boot in self.boots])
 
     @cached_property
     def path(self) -> Sequence[Step]:
-        """What the banner waited for, in order."""
+        """The steps before the banner, in order."""
         start = 0.0
         placed = []
         for each in _steps([boot.path for boot in self.boots]):
@@ -76,18 +76,20 @@ class Report:
 
     @property
     def end(self) -> float:
-        """What the steps' medians add up to."""
+        """The sum of the steps' medians, in seconds."""
         return self.path[-1].start + self.path[-1].median
 
     @cached_property
     def beside(self) -> Sequence[Step]:
-        """What ran in parallel."""
+        """The services that started in parallel."""
         found = _steps([boot.beside for boot in self.boots])
-        return [replace(each, start=self.end - each.median) for each in found]  # they go on as the boot ends
+        return [
+            replace(each, start=self.end - each.median) for each in found
+        ]  # they last until the boot ends
 
     @cached_property
     def lanes(self) -> Sequence[Step]:
-        """All of the path that is of one lane, as one."""
+        """The steps of each lane, merged into one step."""
         found = []
         for lane in dict.fromkeys(each.lane for each in self.path):
             lengths = [sum(each.length for each in boot.path if each.lane == lane) for boot in self.boots]
@@ -96,12 +98,12 @@ class Report:
         return found
 
     def notes(self) -> list[str]:
-        """What the boots noted, each once."""
+        """Return the notes of all boots without repeats."""
         return list(dict.fromkeys(note for boot in self.boots for note in boot.notes))
 
 
 def dump(report: Report, path: Path) -> None:
-    """Write it, with the medians for other programs; only the boots are read again."""
+    """Write the report as JSON. The medians are for other programs; load() reads only the boots."""
     data = {
         "format": FORMAT,
         "machine": report.machine,
@@ -119,11 +121,11 @@ def dump(report: Report, path: Path) -> None:
 
 
 def load(path: Path) -> Report:
-    """A report of an earlier run. Raises MachineError."""
+    """Read the report of an earlier run. Raises MachineError."""
     try:
         data = json.loads(path.read_text())
         if data["format"] != FORMAT:
-            raise ValueError(f"its format is {data['format']}, and {FORMAT} is known")
+            raise ValueError(f"its format is {data['format']}, expected {FORMAT}")
         boots = [
             Boot(_segments(each["path"]), _segments(each["beside"]), list(each["notes"]))
             for each in data["boots"]
@@ -133,12 +135,12 @@ def load(path: Path) -> Report:
         return Report(str(data["machine"]), str(data["accelerator"]), str(data["processor"]), boots)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise MachineError(
-            f"{path} is no boot report: {error}", hint="./doit boot-report --json FILE writes one"
+            f"{path} is not a boot report: {error}", hint="./doit boot-report --json FILE writes one"
         ) from None
 
 
 def table(report: Report, before: Report | None = None) -> str:
-    """Lanes and their steps in milliseconds: median, share, spread, and the change against `before`."""
+    """Return a table of lanes and steps in milliseconds: median, share, spread and change from `before`."""
     rows = [("ms", "median", "share", "least … most", "deviation", "against" if before else "")]
     steps = _by_key(before, lambda each: [*each.path, *each.beside])
     lanes = _by_key(before, lambda each: each.lanes)
@@ -165,19 +167,19 @@ def table(report: Report, before: Report | None = None) -> str:
 
 
 def heading(report: Report) -> str:
-    """What was booted, how often, on what."""
+    """Return a line with the machine, the accelerator, the processor and the number of boots."""
     boots = f"{len(report.boots)} boot{'s' if len(report.boots) > 1 else ''}"
     return f"{report.machine} by {report.accelerator} on {report.processor}, {boots}"
 
 
 def remarks(report: Report, before: Report | None = None) -> Iterator[str]:
-    """What a reader has to know besides."""
+    """Yield remarks on the report and on the comparison with `before`."""
     yield from report.notes()
     if before is None:
         return
-    yield f"against: {heading(before)}; ≠ where no boot of one took as long as one of the other"
+    yield f"against: {heading(before)}; ≠ marks steps whose ranges do not overlap"
     if (before.accelerator, before.processor) != (report.accelerator, report.processor):
-        yield "the two are of different processors: their times say little of each other"
+        yield "the two reports are from different processors: their times are hardly comparable"
 
 
 def _row(
@@ -208,7 +210,7 @@ def _by_key(report: Report | None, steps: Callable[[Report], Sequence[Step]]) ->
 
 
 def _steps(boots: Sequence[Sequence[Segment]]) -> list[Step]:
-    """The segments of all boots by lane and name, in the order in which they usually begin."""
+    """Return the segments of all boots by lane and name, ordered by their median start."""
     found: dict[tuple[str, str], dict[int, Segment]] = {}
     for number, segments in enumerate(boots):
         for each in segments:

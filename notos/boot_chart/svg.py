@@ -1,6 +1,6 @@
-"""The picture of a boot report: an SVG with a bar for each step where and as long as it ran, and its spread.
+"""The chart of a boot report: an SVG with a bar for each step, with its start, length and spread.
 
-Colours follow the page: the attributes say those of a light page, and the style sheet those of a dark one
+Colours follow the page: the attributes have those for a light page, the style sheet those for a dark one
 (prefers-color-scheme, Media Queries Level 5). A viewer without style sheets shows the light ones.
 """
 
@@ -15,13 +15,13 @@ from notos.boot_chart.timeline import BESIDE, UNKNOWN
 
 WIDTH = 1000
 _LEFT, _RIGHT = 268, 912  # of the time axis
-_TOP = 92  # where the axis is; titles are above
+_TOP = 92  # of the axis, below the titles
 _ROW = 19
 _GAP = 9  # between lanes
-_SMALL = 1 / 400  # of the whole: what is shorter shares a row with its neighbours
+_SMALL = 1 / 400  # of the total: consecutive shorter steps share a row
 _LONGEST = 42  # letters of a label
-_ON_BARS = "#ffffff"  # letters on the bars, whose colours are those of both pages
-# What each class paints: its attributes, with their colours on a light and on a dark page.
+_ON_BARS = "#ffffff"  # letters on the bars, whose colours are the same on both pages
+# The attributes of each class, with their colours on a light and on a dark page.
 _TONES = {
     "ink": {"fill": ("#1f2328", "#e6edf3")},
     "muted": {"fill": ("#59636e", "#9198a1")},
@@ -46,7 +46,7 @@ _ACCELERATORS = {"kvm": "KVM", "tcg": "emulation (TCG)"}
 
 @dataclass(frozen=True)
 class _Row:
-    """A line of the picture: one step, or some short ones that follow each other."""
+    """A row of the chart: one step, or several consecutive short ones."""
 
     name: str
     lane: str
@@ -54,11 +54,11 @@ class _Row:
     length: float
     least: float
     most: float
-    head: bool = False  # of a whole lane, whose steps come below
+    head: bool = False  # True for a whole lane, whose steps follow below
 
 
 def render(report: Report) -> str:
-    """The picture's text."""
+    """Return the text of the SVG."""
     rows = list(_rows(report))
     height = _TOP + 42 + sum(_ROW + (_GAP if each.head else 0) for each in rows) + 22
     end = max(each.start + each.most for each in rows)
@@ -107,7 +107,7 @@ def render(report: Report) -> str:
 
 
 def style() -> str:
-    """The style sheet: the colours of a dark page, which go before the attributes (SVG 2, 6.6)."""
+    """Return the style sheet with the colours of a dark page, which override attributes (SVG 2, 6.6)."""
     rules = " ".join(
         f".{name} {{ {'; '.join(f'{what}: {dark}' for what, (_, dark) in painted.items())} }}"
         for name, painted in _TONES.items()
@@ -116,7 +116,7 @@ def style() -> str:
 
 
 def _tone(name: str) -> dict[str, str]:
-    """The attributes of an element of the class `name`."""
+    """Return the attributes of an element of the class `name`."""
     return {"class": name, **{what: light for what, (light, _) in _TONES[name].items()}}
 
 
@@ -133,7 +133,7 @@ def _rows(report: Report) -> Iterator[_Row]:
 
 
 def _joined(steps: Sequence[Step], small: float) -> Iterator[_Row]:
-    """A row for each step; neighbours that are too short to be seen have one together."""
+    """Yield a row for each step; consecutive steps too short to be seen share one."""
     waiting: list[Step] = []
     for each in steps:
         if each.median < small:
@@ -177,7 +177,7 @@ def _axis(svg: Element, end: float, scale: float, height: int) -> None:
 
 
 def _overview(svg: Element, report: Report, scale: float, y: float) -> None:
-    """All lanes on one line: where the time goes, at a glance."""
+    """Draw all lanes in one row, as an overview."""
     starts = [lane.start for lane in report.lanes]
     for lane, end in zip(report.lanes, [*starts[1:], report.end], strict=True):
         width = (end - lane.start) * scale
@@ -244,5 +244,5 @@ def _text(svg: Element, x: float, y: float, text: str, **attributes: str) -> Non
 
 
 def _clean(text: str) -> str:
-    """Without what XML cannot hold (XML 1.0, 2.2), for a machine may print anything."""
+    """Replace characters that XML forbids (XML 1.0, 2.2): a machine may print anything."""
     return re.sub("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]", "\N{REPLACEMENT CHARACTER}", text)

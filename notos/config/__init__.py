@@ -1,17 +1,18 @@
-"""config.yaml into a frozen Machine: what a config may say, and every mistake in it with its line.
+"""Configs: config.yaml parsed into a frozen Machine, with every mistake reported at its line.
 
 model                  the frozen structs of a machine
-types                  each type of text: its pattern and its description
+types                  the types of text and number: patterns and descriptions
 shapes                 the structs' annotations as data: scalars, structs, lists, maps
 yaml_source            nodes that know their file, line and column; problems
 composer               YAML into nodes
-yaml_mistake           the likely mistake behind YAML that cannot be parsed
+yaml_mistake           explanations of YAML syntax errors
 scalars, reader        nodes into values and structs
-suggestions, fitting, samples   a right value in place of a wrong one, for messages
-foreign_keys           keys of other programs' configs, and ours in their place
-host_settings          host.yaml: the user's settings of this host
-checks                 rules between keys that are of no feature
-loader                 files, imports and layers: the whole way; notos.loader adds the features' rules
+suggestions            messages that suggest a valid value in place of an invalid one
+fitting, samples       the value that was probably meant; a sample of each shape
+foreign_keys           keys of other programs' configs, and the keys to use instead
+host_settings          host.yaml: the user's settings for this host
+checks                 rules between keys that belong to no feature
+loader                 a file, its imports, the Machine; notos.loader adds the features' rules
 schema                 docs/config.schema.json and the tables of docs/configuration.md
 
 Modules without a test module of their own name are tested by

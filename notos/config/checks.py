@@ -1,4 +1,4 @@
-"""Rules between keys of the config that are of no feature; each value alone is a matter of types."""
+"""Rules between keys that belong to no feature; scalars.py and reader.py check each value by itself."""
 
 from collections.abc import Iterator
 
@@ -15,23 +15,24 @@ def _kernel(kernel: Kernel, node: Node) -> Iterator[Problem]:
     if kernel.source is None:
         for key in ("base", "fragments", "options", "patches", "signing_key"):
             if getattr(kernel, key) != getattr(Kernel(), key):
-                message = f"kernel.{key} is for a kernel of your own; say kernel.source too"
+                message = f"kernel.{key} is for a custom kernel; set kernel.source too"
                 yield Problem(message, key_place(node, key))
     elif "package" in node.items:
         place = key_place(node, "package")
         first = key_place(node, "source").seen_from(place)
-        yield Problem(f"kernel wants either package or source, not both; source is {first}", place)
+        yield Problem(f"kernel takes either package or source, not both; source is {first}", place)
 
 
 def _source(source: KernelSource, node: Node) -> Iterator[Problem]:
     if source.url is not None and source.sha256 is None:
         yield Problem("kernel.source.sha256 is missing: a tarball is verified before it is used", node.place)
     elif source.package is not None and source.sha256 is not None:
-        yield Problem("kernel.source.sha256 is for a url; packages are in the lock", place_of(node, "sha256"))
+        message = "kernel.source.sha256 is for a url; the lock has the hashes of packages"
+        yield Problem(message, place_of(node, "sha256"))
 
 
 def _initrd(initrd: Initrd, node: Node) -> Iterator[Problem]:
-    """stage-1 is a script of busybox's shell."""
+    """Check that the initrd has busybox: stage-1 is a script for its shell."""
     if not any(each.name in _BUSYBOX for each in initrd.packages):
         names = ", ".join(["busybox-static", *(each.name for each in initrd.packages)])
         message = f"initrd.packages lacks busybox-static, which stage-1 runs; write packages: [{names}]"

@@ -1,7 +1,7 @@
-"""YAML text into nodes: the part of YAML 1.1 that a config needs.
+"""YAML text into nodes: the subset of YAML 1.1 that a config needs.
 
-Maps with text keys, lists and scalars, each kept as the text that was written. Anchors, aliases, tags and
-merge keys are refused, so no file can grow in memory, and nesting is bounded.
+Maps with text keys, lists and scalars, each kept as the text of the file. Anchors, aliases, tags and merge
+keys are refused, so that no file can expand in memory, and nesting is bounded.
 """
 
 from collections.abc import Iterator
@@ -24,21 +24,21 @@ from notos.config.yaml_source import (
     shorten,
 )
 
-_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml's where it was built in
+_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml's, if PyYAML was built with it
 _MAX_DEPTH = 30
 
 
 def compose(source: Source, problems: list[Problem]) -> Node | None:
-    """The one document in `source`; None when it is empty.
+    """Return the one document in `source`, or None if it is empty.
 
-    Adds to `problems` what can be passed over (a duplicate key, a tag), and raises Problem at what
-    cannot (text that is not YAML).
+    Adds to `problems` each mistake after which reading can continue (a duplicate key, a tag). Raises Problem
+    for one after which it cannot (text that is not YAML).
     """
     if found := Reader.NON_PRINTABLE.search(source.text):
         code = ord(found[0])
         byte = f"byte 0x{code & 0xFF:02x} is not UTF-8 text"
         message = (
-            byte if 0xDC80 <= code <= 0xDCFF else f"the control character U+{code:04X} cannot stand in YAML"
+            byte if 0xDC80 <= code <= 0xDCFF else f"the control character U+{code:04X} is not allowed in YAML"
         )
         raise Problem(message, _end_of(source, source.text[: found.start()]))
     events = yaml.parse(source.text, Loader=_LOADER)
@@ -48,7 +48,7 @@ def compose(source: Source, problems: list[Problem]) -> Node | None:
         from notos.config import yaml_mistake
 
         raise yaml_mistake.problem(source, error, _quoted_last(source), _bracket_last(source)) from None
-    except yaml.YAMLError as error:  # pragma: no cover — read() refuses what the reader would
+    except yaml.YAMLError as error:  # pragma: no cover — the check above refuses the same characters
         raise Problem(f"this is not YAML: {error}".replace("\n", " "), Place(source, 0, 0)) from None
 
 
@@ -74,14 +74,14 @@ class _Composer:
         return root
 
     def _node(self, event: Any, depth: int) -> Node | None:
-        """The node that starts at `event`, read to its end; None for one that had to be refused."""
+        """Return the node that starts at `event`, read to its end; None if it was refused."""
         place = self._place(event)
         if depth > _MAX_DEPTH:
             raise Problem("this is nested too deeply for a config", place)
         if isinstance(event, yaml.AliasEvent):
             self._problems.append(
                 Problem(
-                    "aliases (*name) are not taken; write the value out, or quote a text that begins with *",
+                    "aliases (*name) are not supported; write the value out, or quote text beginning with *",
                     place,
                 )
             )
@@ -89,11 +89,11 @@ class _Composer:
         if event.anchor is not None:
             self._problems.append(
                 Problem(
-                    "anchors (&name) are not taken; leave it out, or quote a text that begins with &", place
+                    "anchors (&name) are not supported; leave it out, or quote text beginning with &", place
                 )
             )
         if event.tag is not None:
-            message = "tags (!name) are not taken; leave it out, and quote what is meant as text"
+            message = "tags (!name) are not supported; leave it out, or quote text beginning with !"
             self._problems.append(Problem(message, place))
         if isinstance(event, yaml.ScalarEvent):
             return self._scalar(event, place)
@@ -106,10 +106,12 @@ class _Composer:
         try:
             text.encode()
         except UnicodeEncodeError:  # a lone surrogate, "\ud800"
-            self._problems.append(Problem("this holds half a character, which text cannot", place))
+            self._problems.append(
+                Problem("this contains half a surrogate pair, which is not valid text", place)
+            )
             return None
         if "\0" in text:
-            self._problems.append(Problem("this holds a zero byte, which text cannot", place))
+            self._problems.append(Problem("this contains a zero byte, which is not valid text", place))
             return None
         return ScalarNode(place, text, not event.style)
 
@@ -126,9 +128,9 @@ class _Composer:
             if key is None:
                 continue
             if not isinstance(key, ScalarNode):
-                self._problems.append(Problem("a key is a word, not a list or a map", key.place))
+                self._problems.append(Problem("a key must be a word, not a list or a map", key.place))
             elif key.plain and key.text == "<<":
-                self._problems.append(Problem("merge keys (<<) are not taken; use imports", key.place))
+                self._problems.append(Problem("merge keys (<<) are not supported; use imports", key.place))
             elif key.text in items:
                 first = items[key.text].key.place.seen_from(key.place)
                 message = f'duplicate key "{shorten(key.text)}"; the first is {first}'
@@ -144,7 +146,10 @@ class _Composer:
 
 
 def _quoted_last(source: Source) -> Place | None:
-    """Return where the last text before the mistake in `source` opens its quote; None if it has none."""
+    """Return the place of the opening quote of the last text before the mistake in `source`.
+
+    None if that text has no quotes.
+    """
     last = None
     try:
         for event in yaml.parse(source.text, Loader=_LOADER):
@@ -157,7 +162,7 @@ def _quoted_last(source: Source) -> Place | None:
 
 
 def _bracket_last(source: Source) -> Place | None:
-    """Return where the last bracket before the mistake in `source` opens that is not closed; None if none."""
+    """Return the place of the last unclosed bracket before the mistake in `source`, or None."""
     opened: list[Place] = []
     try:
         for token in yaml.scan(source.text, Loader=_LOADER):
@@ -172,6 +177,6 @@ def _bracket_last(source: Source) -> Place | None:
 
 
 def _end_of(source: Source, before: str) -> Place:
-    """The place in `source` that follows the text `before`."""
+    """Return the place in `source` that follows the text `before`."""
     found = lines(before)
     return Place(source, len(found) - 1, len(found[-1]))

@@ -1,6 +1,6 @@
-"""The value that a node of another kind seems to mean: `a, b` for a list, a list of `a: b` for a map.
+"""The value that a node of a wrong kind probably means: `a, b` for a list, a list of `a: b` for a map.
 
-scalars.py itself judges: what is found for a key is taken at that key.
+Each value passes the checks of scalars.py, so it is valid at the key that it is suggested for.
 """
 
 import re
@@ -15,7 +15,7 @@ _PAIR = re.compile(r"\s*[:=]\s*")
 
 
 def fitted(node: Node, shape: Shape) -> Any:
-    """Return the value of `shape` that `node` seems to mean; None if none."""
+    """Return the value of `shape` that `node` probably means, or None."""
     match shape:
         case Scalar():
             return _fitted_scalar(node, shape)
@@ -37,21 +37,21 @@ def _fitted_scalar(node: Node, shape: Scalar) -> Any:
         case MappingNode():
             inner = [each.value for each in node.items.values()]
     found = [value for value in (_taken(each, shape) for each in inner) if value is not None]
-    if len(found) > 1 and isinstance(node, SequenceNode):  # the words of a text that may have several
+    if len(found) > 1 and isinstance(node, SequenceNode):  # a text of several words, written as a list
         words = " ".join(map(str, found))
         return _taken(ScalarNode(node.place, words, plain=False), shape)
     return found[0] if len(found) == 1 else None
 
 
 def _taken(node: Node, shape: Scalar) -> Any:
-    """Return what is written at `node` if `shape` takes it as it is, else None."""
+    """Return the value written at `node` if it is valid for `shape`, else None."""
     if not isinstance(node, ScalarNode):
         return None
     try:
         value = scalars.scalar(node, shape, "")
     except Problem:
         return None
-    # As it is written, for a path is relative to its config.
+    # The text as written: the value of a path would be absolute.
     return node.text if isinstance(value, str) else value
 
 
@@ -69,7 +69,7 @@ def _fitted_list(node: Node, shape: ListOf) -> list[Any] | None:
 
 
 def _words(node: ScalarNode) -> Iterator[ScalarNode]:
-    """The words of a text that was meant as a list: "a, b", "a b", "- a" or "-a"."""
+    """Yield the words of a text that was meant as a list: "a, b", "a b", "- a" or "-a"."""
     for word in re.split(r"[\s,]+", node.text.strip().strip("[]")):
         text = word.removeprefix("-").strip("'\"")
         if text:
@@ -77,7 +77,7 @@ def _words(node: ScalarNode) -> Iterator[ScalarNode]:
 
 
 def _fitted_item(item: Item, shape: Shape) -> Any:
-    """Return the item that a key and its value mean: the key with its settings, key=value, or the key."""
+    """Return the list item that a key with a value means: key: {settings}, key=value, or the key."""
     key, value = item.key, item.value
     if isinstance(value, MappingNode) and value.items:
         return fitted(MappingNode(key.place, {key.text: item}), shape)
@@ -100,17 +100,17 @@ def _fitted_map(node: Node, shape: MapOf) -> dict[Any, Any] | None:
 
 
 def _implied(name: Any, shape: MapOf) -> Any:
-    """Return the value of a key that was written alone: a port leads to itself."""
+    """Return the value for a key that was written without one: a port maps to itself."""
     if isinstance(shape.value, Scalar) and shape.value.number and shape.value.number == shape.key.number:
         return name
     return samples.sample(shape.value)
 
 
 def _pairs(node: Node) -> Iterator[tuple[ScalarNode, Node | None]]:
-    """Keys and values in what was meant as a map: a list of maps or of texts such as a:b and a=b."""
+    """Yield the keys and values of a node meant as a map: a list of maps or of texts such as a:b and a=b."""
     match node:
         case ScalarNode():
-            # Where a host's address stands before two ports, as other tools write them, it is left out.
+            # ADDRESS:PORT:PORT is the form of other tools: leave the address out.
             parts = _PAIR.split(node.text.partition("/")[0] if ":" in node.text else node.text)
             if len(parts) == 3:
                 parts = parts[1:]
@@ -148,7 +148,7 @@ def _fitted_struct(node: Node, shape: Struct) -> Any:
         inner = fitted(node, shape.fields[shape.bare].shape)
         if inner is not None or shape.keyed:
             return inner
-    # What exists on this host is meant as a path, and not as the text that it could be as well.
+    # A text that is an existing path on this host is meant as a path: try path fields first.
     fields = [each for each in shape.fields.values() if isinstance(each.shape, Scalar | ListOf)]
     if isinstance(node, SequenceNode) and len(node.items) == 1 and _is_phrase(node.items[0]):
         node = node.items[0]
@@ -166,9 +166,9 @@ def _fitted_struct(node: Node, shape: Struct) -> Any:
 
 
 def _are_names(node: Node, shape: Shape) -> bool:
-    """Return True unless an item of the list `node` is a phrase, or would be repaired to be of `shape`.
+    """Return True unless an item of the list `node` is a phrase, or invalid for `shape` without a repair.
 
-    A phrase whose first word would do alone is none of `shape`; a public key, which has several words, is.
+    A text of several words is a phrase if its first word alone is valid; a public key is none.
     """
     if isinstance(shape, Struct) and shape.bare:
         shape = shape.fields[shape.bare].shape
@@ -187,7 +187,7 @@ def _is_path(shape: Shape) -> bool:
 
 
 def _is_phrase(node: Node) -> bool:
-    """Return True for a text of several words, which no name is."""
+    """Return True for a text of several words, which cannot be a name."""
     return isinstance(node, ScalarNode) and len(node.text.split()) > 1
 
 
@@ -196,7 +196,7 @@ def _quoted(node: Node) -> Node:
 
 
 def _fitted_body(node: MappingNode, shape: Struct) -> Any:
-    """Return the struct that a map of its fields means; a keyed one may have its name among them."""
+    """Return the struct that a map of its fields means; a keyed one may have its name as one of the keys."""
     name: Any = None
     items = dict(node.items)
     if shape.keyed:

@@ -1,6 +1,6 @@
-"""Keys of other tools (cloud-init, mkosi, Docker Compose, NixOS), and what a config has for them.
+"""Keys of other tools (cloud-init, mkosi, Docker Compose, NixOS), with advice on what to write instead.
 
-Keys stand here in lower case with underscores, as structs.py makes them of what was written.
+Keys are in lower case with underscores; reader.py converts a key to this form before it looks it up.
 """
 
 from collections.abc import Mapping
@@ -11,20 +11,22 @@ _ACCOUNTS = (
     "accounts are declared in a file of sysusers.d: "
     "etc: {sysusers.d/NAME.conf: {text: 'u NAME - \"\" /home/NAME /bin/sh'}}"
 )
-_FILES = "files below /etc stand in etc: etc: {motd: {text: hello}}; others come with a package or a service"
-_PORTS = "write vm: {forward: {8080: 80}}, a port of this host to one of the machine"
-_SERVICE = "what runs stands in services: services: {web: {run: exec busybox httpd -f -h /tmp}}"
-_ONCE = f"nothing runs once while building; {_SERVICE}"
-_ENVIRONMENT = "write variables into the service's run script, or for logins into etc: {profile.d/NAME.sh: …}"
-_PASSWORD = "nobody logs in by password; write ssh: {authorized_keys: [ssh-ed25519 AAAA…]}"
-_DRIVES = "what is kept is on one drive: write disk: 10G"
+_FILES = (
+    "files below /etc go into etc: etc: {motd: {text: hello}}; other files come from packages or services"
+)
+_PORTS = "write vm: {forward: {8080: 80}}, from a port of this host to one of the machine"
+_SERVICE = "programs run as services: services: {web: {run: exec busybox httpd -f -h /tmp}}"
+_ONCE = f"no command runs during a build; {_SERVICE}"
+_ENVIRONMENT = "set variables in the service's run script, or for logins in etc: {profile.d/NAME.sh: …}"
+_PASSWORD = "password login is not supported; write ssh: {authorized_keys: [ssh-ed25519 AAAA…]}"
+_DRIVES = "one drive holds all persistent data: write disk: 10G"
 _ROOT = "services run as root; the run script can change the user: exec chpst -u USER PROGRAM"
-_ORDER = "services start at once; a run script waits for what it needs: sv check NAME || exit 1"
+_ORDER = "all services start at once; a run script can wait for another service: sv check NAME || exit 1"
 _ARCHITECTURE = f"machines are {Machine.target.title}; leave it out"
-_ALWAYS = "runit starts a service again whenever it ends; leave it out"
+_ALWAYS = "runit restarts a service whenever it ends; leave it out"
 _DEBIAN = "packages come from Debian: write debian: {suite: trixie}"
 _VERSION = "leave it out; the versions of packages are in the lock beside the config"
-_FIREWALL = "only the ports of vm.forward reach the machine; leave it out"
+_FIREWALL = "only the ports in vm.forward reach the machine; leave it out"
 _LOCALE = "the locale is C.UTF-8, and the time zone UTC; leave it out"
 _KEYS = "write authorized_keys: [ssh-ed25519 AAAA…]"
 
@@ -75,18 +77,18 @@ _INNER: Mapping[str, Mapping[str, str]] = {
         **_each(_ALWAYS, "restart enable enabled autostart"),
         **_each(_ORDER, "depends_on requires after before wants"),
         **_each(_PORTS, "ports port expose"),
-        **_each("write packages: [NAME], of Debian", "image package depends"),
+        **_each("write packages: [NAME], with Debian packages", "image package depends"),
         **_each(_DRIVES, "volumes volumes_from mounts"),
         **_each("write cd FOLDER in the run script", "working_dir workdir working_directory cwd"),
         **_each("write log: true", "logging logs stdout"),
         **_each(
-            "a folder with run, finish and others is source: FOLDER", "finish stop exec_stop folder path"
+            "write source: FOLDER, a folder with run, finish and others", "finish stop exec_stop folder path"
         ),
     },
     "etc.NAME": {
         **_each("write text: …", "content contents data value body"),
         **_each("write mode: '0644'", "permissions permission perms chmod"),
-        **_each("every file in etc is root's; leave it out", "owner user group uid gid"),
+        **_each("every file in etc belongs to root; leave it out", "owner user group uid gid"),
         **_each("write source: FILE", "file from src copy source_path"),
         **_each("the key of the file is its path below /etc", "path target dest destination name"),
     },
@@ -101,7 +103,9 @@ _INNER: Mapping[str, Mapping[str, str]] = {
     },
     "ssh": {
         **_each(_KEYS, "keys authorized_key public_keys key pubkeys"),
-        **_each("it listens on port 22; write vm: {forward: {2222: 22}} for this host's", "port ports"),
+        **_each(
+            "the server listens on port 22; write vm: {forward: {2222: 22}} for a host port", "port ports"
+        ),
         **_each(_PASSWORD, "password password_authentication permit_root_login"),
         **_each("write server: openssh, or server: none", "enable enabled daemon"),
     },
@@ -133,12 +137,12 @@ _INNER: Mapping[str, Mapping[str, str]] = {
 }
 
 
-def advice(where: str, key: str) -> str:
-    """Return what to write for the unknown `key` in the struct at `where`, which is "" for the top.
+def advice(key_path: str, key: str) -> str:
+    """Return what to write for the unknown `key` in the struct at `key_path`, which is "" for the top.
 
     The advice is "" if nothing is known.
     """
-    parts = where.split(".")
-    path = f"{parts[0]}.NAME" if parts[0] in ("services", "etc") and len(parts) > 1 else where
-    found = (_INNER.get(path, {}) if where else _TOP).get(key, "")
+    parts = key_path.split(".")
+    path = f"{parts[0]}.NAME" if parts[0] in ("services", "etc") and len(parts) > 1 else key_path
+    found = (_INNER.get(path, {}) if key_path else _TOP).get(key, "")
     return f"; {found}" if found else ""

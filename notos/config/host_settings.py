@@ -19,9 +19,9 @@ NAME = "host.yaml"
 class HostCcache:
     """The compiler cache, for keys that a machine's config does not set."""
 
-    enable: bool | None = setting("whether it is used", None)
-    size: CacheSize | None = setting("how large it may become", None)
-    remote_storage: Line | None = setting("a cache that several hosts share, as ccache names it", None)
+    enable: bool | None = setting("compile with ccache", None)
+    size: CacheSize | None = setting("its maximum size", None)
+    remote_storage: Line | None = setting("a cache shared by several hosts, in ccache's own syntax", None)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,9 +34,9 @@ class HostSettings:
     )
     fallback_mirrors: tuple[Url, ...] = setting("mirrors to try, in this order, when the first one fails", ())
     jobs: int | None = setting(
-        "how many compilers run at once; as many as cores", None, minimum=1, maximum=1024
+        "number of parallel compilers; without it, one per processor", None, minimum=1, maximum=1024
     )
-    ccache: HostCcache = setting("the compiler's cache", HostCcache)
+    ccache: HostCcache = setting("the compiler cache", HostCcache)
 
     def build(self, build: Build, given: Callable[..., bool]) -> Build:
         """Return `build` with this host's values for the keys that the config does not set.

@@ -1,4 +1,4 @@
-"""A config, with those it imports, into a Machine; one error has the problems of all."""
+"""The config loader: reads a config and its imports into a Machine, and reports all problems at once."""
 
 import os
 from collections import defaultdict
@@ -33,7 +33,7 @@ _MOST_SHOWN = 100
 
 @dataclass(frozen=True)
 class Loaded:
-    """A machine, and the configs that it was read from: the one asked for, then those it imports."""
+    """A machine, and the files that it was read from: the config, then its imports."""
 
     machine: Machine
     files: tuple[Path, ...]
@@ -44,11 +44,11 @@ class Loaded:
         return str(key_place(self.node, *keys))
 
     def gives(self, *keys: str) -> bool:
-        """Return True if the config gives the value below `keys`, rather than leaving it to the default."""
+        """Return True if the config sets the value below `keys`, False if the default applies."""
         return value_at(self.node, *keys) is not None
 
     def explained(self, error: NotosError) -> str:
-        """Return the text of `error`; each of its parts with the line of the config that causes it."""
+        """Return the text of `error`, each of its parts with the config line that causes it."""
         return "\n".join(map(self._explained, error.parts or (error,)))
 
     def _explained(self, error: NotosError) -> str:
@@ -70,7 +70,7 @@ def named_in(machine: Machine, package: str) -> list[tuple[str, ...]]:
 
 
 def load(path: Path, checks: Iterable[Checks]) -> Loaded:
-    """Read the config at `path`, which has to meet `checks` besides our own.
+    """Read the config at `path` and apply `checks` in addition to those of this package.
 
     Raises ConfigError with every problem, each at its line.
     """
@@ -78,17 +78,17 @@ def load(path: Path, checks: Iterable[Checks]) -> Loaded:
     try:
         node = layers.read(path)
     except OSError as error:
-        hint = "say which config with --config FILE"
+        hint = "select a config with --config FILE"
         raise ConfigError(f"cannot read {path}: {error.strerror}", hint=hint) from error
     if node is None and not layers.problems:
-        raise ConfigError(f"{path} is empty", hint="the least that a config says is `name: NAME`")
+        raise ConfigError(f"{path} is empty", hint="the smallest config is `name: NAME`")
     machine = None
     if node is not None:
         by_struct: defaultdict[type, list[Check]] = defaultdict(list)
         for each in (CHECKS, *checks):
             for struct, check in each.items():
                 by_struct[struct].append(check)
-        # what a file that could not be read would have said is not missed
+        # If a file could not be read, required keys may be in it: do not report them as missing.
         reader = Reader(by_struct, layers.problems, alternatives=ALTERNATIVES, complete=layers.complete)
         machine = reader.read(node, shapes.struct(Machine))
     if layers.problems or machine is None or node is None:
@@ -100,8 +100,8 @@ def load(path: Path, checks: Iterable[Checks]) -> Loaded:
 def _forward(machine: Machine, node: Node) -> Mapping[Port, Port]:
     """Return `vm.forward` with a port that leads to the machine's ssh server.
 
-    None is added if the config says `forward: {}`, forwards a port to 22 itself, or has another use for the
-    host's port.
+    No port is added if the config says `forward: {}`, forwards a port to 22 itself, or uses the host's port
+    for something else.
     """
     written = value_at(node, "vm", "forward") is not None
     forward = machine.vm.forward
@@ -113,7 +113,7 @@ def _forward(machine: Machine, node: Node) -> Mapping[Port, Port]:
 
 
 class _Layers:
-    """Reads configs and lays each on what it imports; a file that is imported twice counts once."""
+    """Reads configs and merges each onto its imports; a file that is imported twice counts once."""
 
     def __init__(self) -> None:
         self.problems: list[Problem] = []
@@ -123,7 +123,7 @@ class _Layers:
         self._done: set[str] = set()
 
     def read(self, path: Path) -> Node | None:
-        """The config at `path` on its imports; None when there is nothing in it. Raises OSError."""
+        """Return the config at `path` merged onto its imports, or None if it is empty. Raises OSError."""
         identity = os.path.realpath(path)
         source = yaml_source.read(path)
         self._open.append(identity)
@@ -164,7 +164,7 @@ class _Layers:
     def _import(self, path: Path, place: Place) -> Node | None:
         identity = os.path.realpath(path)
         if identity in self._open:
-            raise Problem(f"{path} imports itself, by way of this line", place)
+            raise Problem(f"{path} imports itself through this line", place)
         if identity in self._done:
             return None
         if len(self._open) > _MOST_NESTED:

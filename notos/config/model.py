@@ -1,8 +1,8 @@
-"""The machine that a config describes: frozen structs, and nothing that reads or computes.
+"""The machine that a config describes: frozen structs without logic.
 
-Every field says what it is in its metadata; config.py loads YAML into these structs and schema.py
-turns them into a JSON Schema, both from the annotations, so a key is added in one place. What each
-type of text (Hostname, FileMode, …) looks like is told in kinds.py.
+The metadata of every field holds its description. loader.py loads YAML into these structs and schema.py
+turns them into a JSON Schema, both from the annotations, so a key is added in one place. types.py defines
+the form of each type of text (Hostname, FileMode, …).
 """
 
 from collections.abc import Mapping
@@ -17,20 +17,20 @@ ComponentName = NewType("ComponentName", str)
 Url = NewType("Url", str)  # http:// or https://
 Hostname = NewType("Hostname", str)  # RFC 1123, one label
 MachineName = NewType("MachineName", str)  # also the folder below build/, and QEMU's -name
-ModuleName = NewType("ModuleName", str)  # with underscores, as the kernel has it
+ModuleName = NewType("ModuleName", str)  # with underscores, as in the kernel
 KernelSymbol = NewType("KernelSymbol", str)  # of Kconfig, without CONFIG_
 Sha256 = NewType("Sha256", str)
 EnvironmentName = NewType("EnvironmentName", str)
-CacheSize = NewType("CacheSize", str)  # as ccache's max_size: 5G
+CacheSize = NewType("CacheSize", str)  # like ccache's max_size: 5G
 DiskSize = NewType("DiskSize", str)  # in powers of 1024: 10G
 ServiceName = NewType("ServiceName", str)
 InterfaceName = NewType("InterfaceName", str)
 IPv4Address = NewType("IPv4Address", str)
 IPv4Interface = NewType("IPv4Interface", str)  # an address with its prefix length: 10.0.2.15/24
 NameOrAddress = NewType("NameOrAddress", str)
-PublicKey = NewType("PublicKey", str)  # a line as in authorized_keys
+PublicKey = NewType("PublicKey", str)  # a line of authorized_keys
 RelativePath = NewType("RelativePath", str)  # below a root, without ".."
-SourceFile = NewType("SourceFile", str)  # relative to the config that says it; absolute once loaded
+SourceFile = NewType("SourceFile", str)  # relative to its config file; absolute once loaded
 SourceFolder = NewType("SourceFolder", str)  # the same
 FileMode = NewType("FileMode", str)  # four octal digits, "0644"
 KernelParam = NewType("KernelParam", str)
@@ -45,7 +45,7 @@ Port = NewType("Port", int)
 _TARGET = AMD64
 
 SSH_PORT = Port(22)  # of the machine
-HOST_SSH_PORT = Port(2222)  # of this host, where the config names none
+HOST_SSH_PORT = Port(2222)  # of this host, unless the config names another
 
 
 def setting(
@@ -53,8 +53,8 @@ def setting(
 ) -> Any:
     """Return a field of a struct: `doc` for the reference, and `minimum`/`maximum` for numbers.
 
-    `words` are more of a Literal, which differ between architectures. `example` is a value as YAML writes it,
-    where the default is none and the type has no fitting one.
+    `words` are more words of a Literal that depend on the architecture. `example` is a value in the form of
+    YAML, needed if neither the default nor the type has a useful one.
     """
     metadata = {"doc": doc, "example": example, "words": words, **limits}
     if default is ...:
@@ -66,74 +66,82 @@ def setting(
 
 @dataclass(frozen=True, kw_only=True)
 class Debian:
-    """Where packages come from."""
+    """The Debian archive that packages come from."""
 
-    suite: SuiteName = setting("the release; its -updates and -security are always used too", "trixie")
+    suite: SuiteName = setting("the release; its -updates and -security suites are always included", "trixie")
     mirror: Literal["auto"] | Url = setting(
-        "the archive's address; auto takes this host's (hosts.md)", "auto"
+        "the archive's URL; auto uses this host's mirror (hosts.md)", "auto"
     )
     security_mirror: Literal["auto"] | Url = setting(
-        "the security archive's address; auto goes with `mirror`", "auto"
+        "the security archive's URL; auto chooses the one that matches `mirror`", "auto"
     )
-    components: tuple[ComponentName, ...] = setting("parts of the archive", lambda: ("main",))
+    components: tuple[ComponentName, ...] = setting("components of the archive", lambda: ("main",))
 
 
 @dataclass(frozen=True, kw_only=True)
 class Package:
-    """A Debian package, and how much of it and of what it depends on is taken.
+    """A Debian package, with a choice of its files and dependencies.
 
-    In YAML a bare name, or a map of one: `python3: {closure: depends}`.
+    In YAML: a bare name, or a map with one key, `python3: {closure: depends}`.
     """
 
     BARE: ClassVar = "name"  # the field that a bare word stands for
-    KEYED: ClassVar = True  # which is the only key of a map besides
+    KEYED: ClassVar = True  # the value of that field may also be the only key of a map
 
     name: PackageName = setting("the package's name")
     closure: Literal["elf", "depends"] = setting(
-        "elf: the libraries that its programs need; depends: all that it depends on", "elf"
+        "elf: include the libraries that its programs need; depends: include all its dependencies", "elf"
     )
-    only: tuple[Glob, ...] = setting("take only files that match one of these (usr/bin/ssh-*)", ())
-    exclude: tuple[Glob, ...] = setting("leave out files that match one of these", ())
+    only: tuple[Glob, ...] = setting(
+        "include only files that match one of these patterns (usr/bin/ssh-*)", ()
+    )
+    exclude: tuple[Glob, ...] = setting("leave out files that match one of these patterns", ())
 
 
 @dataclass(frozen=True, kw_only=True)
 class KernelSource:
-    """The source that a kernel is built from: a Debian package, or a tarball."""
+    """The source of a custom kernel: a Debian package or a tarball."""
 
     BARE: ClassVar = "package"
 
     package: PackageName | None = setting(
         "a Debian package with a tarball in usr/src", None, example="linux-source-6.12"
     )
-    url: Url | None = setting("or where a tarball is: .tar, .tar.xz, .tar.gz or .tar.zst", None)
-    sha256: Sha256 | None = setting("the tarball's hash", None)
+    url: Url | None = setting("or the URL of a tarball: .tar, .tar.xz, .tar.gz or .tar.zst", None)
+    sha256: Sha256 | None = setting("the tarball's sha256", None)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Kernel:
-    """The kernel and its modules: Debian's, or one built from source."""
+    """The kernel and its modules: from a Debian package or built from source."""
 
     package: PackageName = setting("Debian's kernel package", PackageName(_TARGET.kernel_package))
-    source: KernelSource | None = setting("or what a kernel of your own is built from", None)
+    source: KernelSource | None = setting("or the source of a custom kernel", None)
     base: Literal["tinyconfig", "defconfig"] | SourceFile = setting(
-        "source: the configuration to start from", "tinyconfig", words=_TARGET.defconfigs
+        "with source: the configuration to start from", "tinyconfig", words=_TARGET.defconfigs
     )
-    fragments: tuple[SourceFile, ...] = setting("source: files of CONFIG_ lines, laid on in this order", ())
+    fragments: tuple[SourceFile, ...] = setting(
+        "with source: files of CONFIG_ lines, applied to `base` in this order", ()
+    )
     options: Mapping[KernelSymbol, Literal["y", "m", "n"] | int | Line] = setting(
-        "source: symbols laid on last", dict, example={"EXT4_FS": "y"}
+        "with source: symbols, applied last", dict, example={"EXT4_FS": "y"}
     )
-    patches: tuple[SourceFile, ...] = setting("source: patches, applied in this order by `patch -p1`", ())
+    patches: tuple[SourceFile, ...] = setting(
+        "with source: patches, applied in this order by `patch -p1`", ()
+    )
     signing_key: SourceFile | None = setting(
-        "source: the key and certificate (PEM) that sign modules, with `options: {MODULE_SIG: y}`", None
+        "with source: key and certificate (PEM) that sign modules; needs `options: {MODULE_SIG: y}`", None
     )
     modules: tuple[ModuleName, ...] = setting(
-        "what stage-1 loads, in this order, before those that the root, the store, the network and the disk "
-        "need",
+        "modules that stage-1 loads, in this order, before those for the root, the store, the network and "
+        "the disk",
         (),
     )
-    system_modules: tuple[ModuleName, ...] = setting("what modprobe finds in the running system besides", ())
+    system_modules: tuple[ModuleName, ...] = setting(
+        "additional modules for modprobe in the running system", ()
+    )
     firmware: tuple[PackageName, ...] = setting(
-        "packages with the firmware that modules ask for", (), example=["firmware-misc-nonfree"]
+        "packages with firmware that the modules load", (), example=["firmware-misc-nonfree"]
     )
 
 
@@ -142,21 +150,23 @@ class Initrd:
     """The initial RAM disk: stage-1, extra-utils and the modules."""
 
     packages: tuple[Package, ...] = setting(
-        "what extra-utils is made of", lambda: (Package(name=PackageName("busybox-static")),)
+        "packages of the programs of stage-1 (extra-utils)",
+        lambda: (Package(name=PackageName("busybox-static")),),
     )
-    compression_level: int = setting("zstd's level; 0 leaves it as it is", 19, minimum=0, maximum=22)
+    compression_level: int = setting("zstd level; 0 is no compression", 19, minimum=0, maximum=22)
 
 
 @dataclass(frozen=True, kw_only=True)
 class System:
-    """What stands in the machine's /usr."""
+    """The contents of the machine's /usr."""
 
-    packages: tuple[Package, ...] = setting("Debian packages, besides those that features bring", ())
+    packages: tuple[Package, ...] = setting("Debian packages, in addition to those of enabled features", ())
     compression: Literal["zstd", "none"] = setting(
-        "of root.squashfs; none is larger, and starts faster where the processor is emulated", "zstd"
+        "compression of root.squashfs; with none the image is larger and an emulated machine boots faster",
+        "zstd",
     )
     keep: tuple[Literal["doc", "man", "locales", "gconv"], ...] = setting(
-        "what is otherwise left out of packages", ()
+        "kinds of files to keep, which are left out by default", ()
     )
 
 
@@ -166,29 +176,31 @@ class Network:
 
     BARE: ClassVar = "method"
 
-    interface: InterfaceName = setting("its name", InterfaceName("eth0"))
-    method: Literal["static", "dhcp", "none"] = setting("how it gets its address", "static", example="dhcp")
-    address: IPv4Interface | None = setting("static: address and prefix length", None)
-    gateway: IPv4Address | None = setting("static: the default route", None)
+    interface: InterfaceName = setting("the interface's name", InterfaceName("eth0"))
+    method: Literal["static", "dhcp", "none"] = setting(
+        "how the interface gets its address", "static", example="dhcp"
+    )
+    address: IPv4Interface | None = setting("with static: address and prefix length", None)
+    gateway: IPv4Address | None = setting("with static: the default gateway", None)
     dns: tuple[IPv4Address, ...] = setting("name servers", ())
 
 
 @dataclass(frozen=True, kw_only=True)
 class Ssh:
-    """Logging in from outside, by key only."""
+    """Remote login, by key only."""
 
-    server: Literal["openssh", "dropbear", "none"] = setting("which server runs", "openssh")
+    server: Literal["openssh", "dropbear", "none"] = setting("the ssh server", "openssh")
     authorized_keys: tuple[PublicKey, ...] = setting(
-        "keys baked into the image for root; runvm.sh hands over the user's own without this", ()
+        "public keys for root in the image; your own key is not needed here, runvm.sh passes it at boot", ()
     )
 
 
 @dataclass(frozen=True, kw_only=True)
 class Nix:
-    """Nix inside the machine, owning its /nix/store."""
+    """Nix in the machine, managing its /nix/store."""
 
-    enable: bool = setting("whether nix and its daemon are there", False)
-    build_users: int = setting("how many nixbld users", 4, minimum=1, maximum=64)
+    enable: bool = setting("install nix and run its daemon", False)
+    build_users: int = setting("number of nixbld users", 4, minimum=1, maximum=64)
     settings: Mapping[NixSetting, Line | int | bool] = setting(
         "lines of nix.conf", dict, example={"max-jobs": 2}
     )
@@ -196,59 +208,61 @@ class Nix:
 
 @dataclass(frozen=True, kw_only=True)
 class Disk:
-    """A drive for what is to outlive a boot."""
+    """A drive for data that survives a reboot."""
 
     BARE: ClassVar = "size"
 
-    size: DiskSize = setting("its size; it can be raised later, and not lowered")
+    size: DiskSize = setting("its size; it can grow later but not shrink")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Service:
     """A service that runit keeps running."""
 
-    run: ShellText | None = setting("its run script, a shell script that ends in exec", None)
-    source: SourceFolder | None = setting("or a folder with run, and finish or others if need be", None)
-    packages: tuple[Package, ...] = setting("what it needs", ())
+    run: ShellText | None = setting("its run script, a shell script that ends with exec", None)
+    source: SourceFolder | None = setting("or a service folder: run, and optionally finish and others", None)
+    packages: tuple[Package, ...] = setting("packages that it needs", ())
     reads: tuple[Glob, ...] = setting(
-        "files below /etc (nginx/*) that it reads as it starts: a switch restarts it where they change",
+        "files below /etc (nginx/*) that it reads at its start; a switch restarts it if one changes",
         (),
         example=["nginx/*"],
     )
-    log: bool = setting("whether svlogd keeps what it prints, in /var/log/NAME", False)
+    log: bool = setting("log its output with svlogd, in /var/log/NAME", False)
 
 
 @dataclass(frozen=True, kw_only=True)
 class EtcFile:
     """A file in /etc."""
 
-    text: str | None = setting("what it says", None)
-    source: SourceFile | None = setting("or the file that is copied", None)
-    mode: FileMode = setting("its mode, octal in quotes", FileMode("0644"))
+    text: str | None = setting("its contents", None)
+    source: SourceFile | None = setting("or a file to copy", None)
+    mode: FileMode = setting("its mode in octal, quoted", FileMode("0644"))
 
 
 @dataclass(frozen=True, kw_only=True)
 class Ccache:
-    """The compiler's cache, below the cache that all checkouts share."""
+    """The compiler cache, shared by all checkouts."""
 
-    enable: bool = setting("whether it is used", True)
-    size: CacheSize = setting("how large it may become", CacheSize("5G"))
-    remote_storage: Line | None = setting("a cache that several hosts share, as ccache names it", None)
+    enable: bool = setting("compile with ccache", True)
+    size: CacheSize = setting("its maximum size", CacheSize("5G"))
+    remote_storage: Line | None = setting("a cache shared by several hosts, in ccache's own syntax", None)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Build:
-    """How this host compiles; nothing here changes what is built."""
+    """Settings for compiling on this host; none of them changes the output."""
 
     jobs: int | None = setting(
-        "how many compilers run at once; as many as cores", None, minimum=1, maximum=1024
+        "number of parallel compilers; without it, one per processor", None, minimum=1, maximum=1024
     )
-    ccache: Ccache = setting("the compiler's cache", Ccache)
+    ccache: Ccache = setting("the compiler cache", Ccache)
     compiler_prefix: Literal["none", "distcc", "icecc"] = setting(
-        "what hands compilers' work to other hosts", "none"
+        "a program that distributes compiling over several hosts", "none"
     )
     environment: Mapping[EnvironmentName, Line] = setting(
-        "variables that these read: DISTCC_HOSTS and the like", dict, example={"DISTCC_HOSTS": "localhost"}
+        "environment variables of these programs, such as DISTCC_HOSTS",
+        dict,
+        example={"DISTCC_HOSTS": "localhost"},
     )
 
 
@@ -257,48 +271,50 @@ class Vm:
     """The virtual machine that runvm.sh starts."""
 
     machine: Literal["q35", "microvm"] = setting(
-        "QEMU's machine type: q35 has PCI and ACPI; microvm boots faster without, by a kernel made for it",
+        "QEMU's machine type: q35 has PCI and ACPI; microvm has neither, boots faster and needs a kernel "
+        "built for it",
         "q35",
     )
 
     memory: int = setting("MiB of memory", 512, minimum=64, maximum=1048576)
-    cpus: int = setting("processors", 1, minimum=1, maximum=255)
+    cpus: int = setting("number of processors", 1, minimum=1, maximum=255)
     forward: Mapping[Port, Port] = setting(
-        "ports of this host's 127.0.0.1 to the machine's; `2222: 22` is added where none leads to the ssh "
-        "server, but not to `{}`",
+        "ports of this host's 127.0.0.1 and the machine's ports that they lead to; `2222: 22` is added if no "
+        "entry leads to port 22, but not to `{}`",
         lambda: {HOST_SSH_PORT: SSH_PORT},
         example={8080: 80},
     )
-    accel: Literal["auto", "kvm", "tcg"] = setting("how QEMU executes; auto takes KVM where it works", "auto")
+    accel: Literal["auto", "kvm", "tcg"] = setting("QEMU's accelerator; auto is KVM if it works", "auto")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Machine:
-    """All that one config says."""
+    """A machine as its config describes it."""
 
     target: ClassVar[Architecture] = _TARGET  # what it runs on; no key yet
 
-    name: MachineName = setting("the machine's name, and its folder's below build/")
-    debian: Debian = setting("where packages come from", Debian)
+    name: MachineName = setting("the machine's name, and the name of its folder in build/")
+    debian: Debian = setting("the Debian archive that packages come from", Debian)
     kernel: Kernel = setting("the kernel and its modules", Kernel)
     initrd: Initrd = setting("the initial RAM disk", Initrd)
-    system: System = setting("what stands in /usr", System)
-    hostname: Hostname = setting("the machine's name for itself", Hostname("notos"))
+    system: System = setting("the contents of /usr", System)
+    hostname: Hostname = setting("the hostname", Hostname("notos"))
     network: Network = setting(
-        "the first network interface; `dhcp` and `none` may stand alone", lambda: Network(method="dhcp")
+        "the first network interface; `network: dhcp` and `network: none` need no further keys",
+        lambda: Network(method="dhcp"),
     )
-    time_servers: tuple[NameOrAddress, ...] = setting("NTP servers asked once, at boot", ())
-    ssh: Ssh = setting("logging in from outside", Ssh)
-    nix: Nix = setting("Nix inside the machine", Nix)
+    time_servers: tuple[NameOrAddress, ...] = setting("NTP servers, queried once at boot", ())
+    ssh: Ssh = setting("remote login", Ssh)
+    nix: Nix = setting("Nix in the machine", Nix)
     disk: Disk | None = setting(
-        "a second drive, which keeps what is written: what Nix builds, /var, /root, the ssh host key", None
+        "a drive for data that survives a reboot: Nix builds, /var, /root, the ssh host key", None
     )
     services: Mapping[ServiceName, Service] = setting(
-        "services of your own", dict, example={"web": {"run": "exec busybox httpd -f -h /tmp"}}
+        "your services", dict, example={"web": {"run": "exec busybox httpd -f -h /tmp"}}
     )
     etc: Mapping[RelativePath, EtcFile] = setting("files in /etc", dict, example={"motd": {"text": "hello"}})
     kernel_params: tuple[KernelParam, ...] = setting(
-        "more of the kernel's command line", lambda: (KernelParam("quiet"), KernelParam("panic=-1"))
+        "parameters on the kernel's command line", lambda: (KernelParam("quiet"), KernelParam("panic=-1"))
     )
     vm: Vm = setting("the virtual machine that runvm.sh starts", Vm)
-    build: Build = setting("how this host compiles", Build)
+    build: Build = setting("settings for compiling on this host", Build)

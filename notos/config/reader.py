@@ -1,4 +1,4 @@
-"""Nodes into frozen structs by their shapes, each value checked; which files is config.py's matter."""
+"""Conversion of nodes into frozen structs by their shapes, with each value checked; loader.py reads files."""
 
 import re
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
@@ -10,22 +10,22 @@ from notos.config.suggestions import unwanted
 from notos.config.yaml_source import MappingNode, Node, Problem, ScalarNode, SequenceNode, key_place, shorten
 
 Check = Callable[[Any, Node], Iterable[Problem]]
-"""What the fields of one struct have to be to each other; gets the struct and the node it came from."""
+"""A check of rules between the fields of one struct; its arguments are the struct and its node."""
 
 Checks = Mapping[type, Check]
-"""Rules by the struct that they are for."""
+"""Checks by the struct that they are for."""
 
 Alternatives = Mapping[type, tuple[str, tuple[str, ...]]]
-"""By struct: what it is in an error, and the keys of which exactly one has to be written."""
+"""By struct: its name in errors, and the keys of which exactly one must be set."""
 
 
 class Reader:
-    """Turns nodes into structs, and collects every problem on the way.
+    """Converts nodes to structs and collects every problem.
 
-    What is wrong is left out, a field gets its default or None: what is returned is only good when there
-    are no problems. `checks` run for a struct whose own fields are all right; the outermost struct's runs
-    in any case. `alternatives` are looked at wherever a struct is written as a map. When the nodes are not
-    `complete`, a key that is missing is no problem.
+    An invalid value is left out and its field gets its default or None, so the result is valid only if there
+    are no problems. `checks` run for a struct whose fields are all valid; the outermost struct's check always
+    runs. `alternatives` are checked for each struct that is written as a map. If the nodes are not `complete`
+    (a file could not be read), a missing key is no problem.
     """
 
     def __init__(
@@ -43,7 +43,7 @@ class Reader:
         self._complete = complete
 
     def read(self, node: Node, shape: Struct) -> Any:
-        """The outermost struct; None when `node` is not even a map."""
+        """Return the outermost struct, or None if `node` is not a map."""
         self._outermost = shape
         try:
             return self._struct(node, shape, "")
@@ -51,49 +51,49 @@ class Reader:
             self._problems.append(problem)
             return None
 
-    def _value(self, node: Node, shape: Shape, where: str) -> Any:
+    def _value(self, node: Node, shape: Shape, key_path: str) -> Any:
         match shape:
             case Scalar():
-                return scalar_at(node, shape, where)
+                return scalar_at(node, shape, key_path)
             case Struct():
-                return self._struct(node, shape, where)
+                return self._struct(node, shape, key_path)
             case ListOf():
-                return self._list(node, shape, where)
+                return self._list(node, shape, key_path)
             case MapOf():
-                return self._map(node, shape, where)
+                return self._map(node, shape, key_path)
 
-    def _struct(self, node: Node, shape: Struct, where: str) -> Any:
+    def _struct(self, node: Node, shape: Struct, key_path: str) -> Any:
         problems_before = len(self._problems)
         name: ScalarNode | None = None
         body: Node | None = node
         if shape.bare and isinstance(node, ScalarNode):
             name, body = node, None
         elif shape.keyed:
-            name, body = _keyed(node, shape, where)
+            name, body = _keyed(node, shape, key_path)
         values: dict[str, Any] = {}
         if name is not None:
             bare_shape = shape.fields[shape.bare].shape
             assert isinstance(bare_shape, Scalar), "a word stands for one value"
-            values[shape.bare] = scalar_at(name, bare_shape, where, item=shape.keyed)
+            values[shape.bare] = scalar_at(name, bare_shape, key_path, item=shape.keyed)
         if body is not None:
             shape_of_body = shape.body if shape.keyed else shape
-            values |= self._fields(body, shape_of_body, _below(where, name.text) if name else where)
+            values |= self._fields(body, shape_of_body, _below(key_path, name.text) if name else key_path)
         made = shape.cls(**values)
-        if not where or len(self._problems) == problems_before:
+        if not key_path or len(self._problems) == problems_before:
             for check in self._checks.get(shape.cls, ()):
                 self._problems.extend(check(made, node))
         return made
 
-    def _fields(self, node: Node, shape: Struct, where: str) -> dict[str, Any]:
+    def _fields(self, node: Node, shape: Struct, key_path: str) -> dict[str, Any]:
         if not isinstance(node, MappingNode):
-            raise unwanted(node, shape, "a map of keys", where)
+            raise unwanted(node, shape, "a map of keys", key_path)
         known = shape.fields
         values: dict[str, Any] = {name: None for name, field in known.items() if field.required}
         if self._complete and shape.cls in self._alternatives:
             self._problems.extend(_one_of(node, shape, *self._alternatives[shape.cls]))
         for name in values:
             if name not in node.items and self._complete:
-                message = f"{_below(where, name)} is missing: {known[name].doc}"
+                message = f"{_below(key_path, name)} is missing: {known[name].doc}"
                 self._problems.append(Problem(message, node.place))
         empty: tuple[str, Shape] | None = None
         for name, item in node.items.items():
@@ -102,24 +102,24 @@ class Reader:
                 continue
             empty = (name, known[name].shape) if name in known and _is_empty(item.value) else None
             if name not in known:
-                self._problems.append(_unknown(item.key, known, where, self._outermost))
+                self._problems.append(_unknown(item.key, known, key_path, self._outermost))
                 continue
             try:
-                values[name] = self._value(item.value, known[name].shape, _below(where, name))
+                values[name] = self._value(item.value, known[name].shape, _below(key_path, name))
             except Problem as problem:
                 self._problems.append(problem)
         return values
 
-    def _list(self, node: Node, shape: ListOf, where: str) -> tuple[Any, ...]:
+    def _list(self, node: Node, shape: ListOf, key_path: str) -> tuple[Any, ...]:
         if not isinstance(node, SequenceNode):
-            raise unwanted(node, shape, "a list", where)
+            raise unwanted(node, shape, "a list", key_path)
         found: dict[Hashable, tuple[Any, Node]] = {}
         for item in node.items:
             try:
                 if isinstance(shape.item, Scalar):
-                    value: Any = scalar_at(item, shape.item, where, item=True)
+                    value: Any = scalar_at(item, shape.item, key_path, item=True)
                 else:
-                    value = self._value(item, shape.item, where)
+                    value = self._value(item, shape.item, key_path)
             except Problem as problem:
                 self._problems.append(problem)
                 continue
@@ -131,16 +131,16 @@ class Reader:
                 continue
             seen = at.place.seen_from(item.place)
             if value != first:
-                message = f'{where} has "{name}" twice, with other settings; the first is {seen}'
+                message = f'{key_path} has "{name}" twice, with other settings; the first is {seen}'
                 self._problems.append(Problem(message, item.place))
-            elif at.place.source is item.place.source:  # configs that are layered may agree
-                message = f'{where} has "{shorten(str(name))}" twice; the first is {seen}'
+            elif at.place.source is item.place.source:  # a config may repeat an item of its imports
+                message = f'{key_path} has "{shorten(str(name))}" twice; the first is {seen}'
                 self._problems.append(Problem(message, item.place))
         return tuple(value for value, _ in found.values())
 
-    def _map(self, node: Node, shape: MapOf, where: str) -> dict[Any, Any]:
+    def _map(self, node: Node, shape: MapOf, key_path: str) -> dict[Any, Any]:
         if not isinstance(node, MappingNode):
-            raise unwanted(node, shape, "a map", where)
+            raise unwanted(node, shape, "a map", key_path)
         found = {}
         empty = ""
         for name, item in node.items.items():
@@ -149,71 +149,71 @@ class Reader:
                 continue
             empty = name if _is_empty(item.value) else ""
             try:
-                key = scalar_at(item.key, shape.key, f"a key of {where}")
+                key = scalar_at(item.key, shape.key, f"a key of {key_path}")
             except Problem as problem:
                 self._problems.append(problem)
                 continue
             try:
-                found[key] = self._value(item.value, shape.value, _below(where, name))
+                found[key] = self._value(item.value, shape.value, _below(key_path, name))
             except Problem as problem:
                 self._problems.append(problem)
         return found
 
 
-def scalar_at(node: Node, shape: Scalar, where: str, *, item: bool = False) -> str | int | bool:
-    """Return the value at a node, which may be an `item` of the list at `where`. Raises Problem."""
+def scalar_at(node: Node, shape: Scalar, key_path: str, *, item: bool = False) -> str | int | bool:
+    """Return the value of a node, which may be an `item` of the list at `key_path`. Raises Problem."""
     if not isinstance(node, ScalarNode):
-        raise unwanted(node, shape, shape.wanted, where, item=item)
-    return scalar(node, shape, where, item=item)
+        raise unwanted(node, shape, shape.wanted, key_path, item=item)
+    return scalar(node, shape, key_path, item=item)
 
 
-def _keyed(node: Node, shape: Struct, where: str) -> tuple[ScalarNode, Node]:
-    """The key and the value of a map of one."""
+def _keyed(node: Node, shape: Struct, key_path: str) -> tuple[ScalarNode, Node]:
+    """Return the key and the value of a map with one key. Raises Problem for any other node."""
     if isinstance(node, MappingNode) and len(node.items) == 1:
         item = next(iter(node.items.values()))
         return item.key, item.value
     others = [name for name in shape.fields if name != shape.bare]
-    form = f"a name, or a map of one name: `NAME: {{{others[0]}: …}}`"
+    form = f"a name, or a map with one name: `NAME: {{{others[0]}: …}}`"
     if isinstance(node, MappingNode) and any(name in shape.fields for name in node.items):
         form += ", with the settings indented below the name"
-    raise unwanted(node, shape, form, where, item=True)
+    raise unwanted(node, shape, form, key_path, item=True)
 
 
 def _one_of(node: MappingNode, shape: Struct, subject: str, keys: tuple[str, ...]) -> Iterable[Problem]:
-    """Yield the problem of a struct that is written with none of `keys`, or with more than one.
+    """Yield a problem if a struct has none of `keys`, or more than one.
 
-    Where a key is unknown it may have been meant as one of them.
+    None of them is no problem if the struct has an unknown key, which may be a misspelling of one.
     """
     given = [key for key in keys if key in node.items]
     if not given and all(key in shape.fields for key in node.items):
-        yield Problem(f"{subject} wants either {' or '.join(keys)}", node.place)
+        yield Problem(f"{subject} needs either {' or '.join(keys)}", node.place)
     elif len(given) > 1:
         place = key_place(node, given[1])
         first = key_place(node, given[0]).seen_from(place)
-        yield Problem(f"{subject} wants either {' or '.join(keys)}, not both; {given[0]} is {first}", place)
+        yield Problem(f"{subject} takes either {' or '.join(keys)}, not both; {given[0]} is {first}", place)
 
 
-def _unknown(key: ScalarNode, known: Mapping[str, Field], where: str, outermost: Struct | None) -> Problem:
-    """Return the problem of a key that a struct lacks, with the key that was meant or what serves for it."""
+def _unknown(key: ScalarNode, known: Mapping[str, Field], key_path: str, outermost: Struct | None) -> Problem:
+    """Return the problem for an unknown key, with the key that was probably meant."""
     from notos.config import foreign_keys
 
-    message = f'unknown key "{shorten(key.text)}"' + (f" in {where}" if where else "")
+    message = f'unknown key "{shorten(key.text)}"' + (f" in {key_path}" if key_path else "")
     snake = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", key.text).replace("-", "_").lower()
-    advice = foreign_keys.advice(where, snake)
+    advice = foreign_keys.advice(key_path, snake)
     if not advice and snake in known:
         advice = f'; did you mean "{snake}"?'
     advice = advice or did_you_mean(snake, known, 0.7)
     if not advice and outermost is not None:
         inner = [path for path in _paths(outermost, "") if path.rpartition(".")[2] == snake]
         if inner and "." not in inner[0]:
-            advice = f"; {inner[0]} stands at the top of the config"
+            advice = f"; {inner[0]} is a key at the top of the config"
         elif inner:
             advice = f'; did you mean "{inner[0]}"?'
     return Problem(message + (advice or f"; it has {', '.join(known)}"), key.place)
 
 
 def _outdented(key: ScalarNode, above: str) -> Problem:
-    """Return the problem of a key that stands beside the empty one that it was meant for."""
+    """Return the problem for a key that is beside its parent key, which is empty, and not below it."""
     return Problem(f"indent this below {shorten(above)}:, which is empty otherwise", key.place)
 
 
@@ -226,7 +226,7 @@ def _is_empty(node: Node) -> bool:
 
 
 def _paths(shape: Shape, prefix: str) -> Iterable[str]:
-    """The paths of all keys of a struct and of those below it, the outer ones first."""
+    """Yield the paths of all keys of a struct and of the structs below it, outer ones first."""
     if isinstance(shape, MapOf):
         yield from _paths(shape.value, f"{prefix}NAME.")
     if isinstance(shape, Struct) and not shape.keyed:
@@ -235,5 +235,5 @@ def _paths(shape: Shape, prefix: str) -> Iterable[str]:
             yield from _paths(field.shape, f"{prefix}{name}.")
 
 
-def _below(where: str, name: str) -> str:
-    return f"{where}.{shorten(name)}" if where else shorten(name)
+def _below(key_path: str, name: str) -> str:
+    return f"{key_path}.{shorten(name)}" if key_path else shorten(name)

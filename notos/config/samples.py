@@ -6,7 +6,7 @@ from notos.config.shapes import Field, ListOf, MapOf, Scalar, Shape, Struct
 
 
 def sample(shape: Shape) -> Any:
-    """Return some value of `shape`, as YAML writes it."""
+    """Return a valid value of `shape`, in the form of YAML."""
     match shape:
         case Struct():
             if shape.bare:
@@ -23,7 +23,7 @@ def sample(shape: Shape) -> Any:
 
 
 def _sample_field(field: Field) -> Any:
-    """Return a sample of a field: its default, if that is a word or a number."""
+    """Return a sample of a field: its default if that is a word or a number."""
     return field.default if isinstance(field.default, str | int) else sample(field.shape)
 
 

@@ -1,6 +1,6 @@
-"""Scalar nodes into text, numbers and booleans, each checked by its kind.
+"""Conversion of scalar nodes into text, numbers and booleans, each checked against its type.
 
-Maps and lists are the matter of reader.py.
+reader.py converts maps and lists.
 """
 
 import re
@@ -15,27 +15,27 @@ _NUMBER_WITH_UNIT = re.compile(r"([0-9]+) ?([kKmMgGtT])(?:i?[bB])?")
 _MIB = {"k": 1 / 1024, "m": 1, "g": 1024, "t": 1024 * 1024}
 
 
-def scalar(node: ScalarNode, shape: Scalar, where: str, *, item: bool = False) -> str | int | bool:
-    """Return the value of a scalar node, which may be an `item` of the list at `where`. Raises Problem."""
+def scalar(node: ScalarNode, shape: Scalar, key_path: str, *, item: bool = False) -> str | int | bool:
+    """Return the value of a scalar node, which may be an `item` of the list at `key_path`. Raises Problem."""
     if node.text in shape.words:
         return node.text
     if shape.boolean and node.plain and node.text in ("true", "false"):
         return node.text == "true"
     if shape.number and node.plain and _is_decimal(node.text):
-        return _number(node, shape.number, where)
+        return _number(node, shape.number, key_path)
     if node.plain and not node.text:
-        raise Problem(f"{where} is empty; leave it out, or give it {shape.wanted}", node.place)
+        raise Problem(f"{key_path} is empty; leave it out, or give it {shape.wanted}", node.place)
     if shape.text:
-        return _text(node, shape, shape.text, where, item=item)
+        return _text(node, shape, shape.text, key_path, item=item)
     if shape.boolean:
-        raise _not_boolean(node, shape, where)
+        raise _not_boolean(node, shape, key_path)
     if shape.number:
-        raise _not_number(node, shape, where)
+        raise _not_number(node, shape, key_path)
     advice = did_you_mean(node.text, shape.words)
-    raise Problem(f'{where} wants {shape.wanted}; got "{shorten(node.text)}"{advice}', node.place)
+    raise Problem(f'{key_path} must be {shape.wanted}; got "{shorten(node.text)}"{advice}', node.place)
 
 
-def _text(node: ScalarNode, shape: Scalar, kind: Text, where: str, *, item: bool) -> str:
+def _text(node: ScalarNode, shape: Scalar, kind: Text, key_path: str, *, item: bool) -> str:
     got = shorten(node.text)
     if kind.pattern and not re.fullmatch(kind.pattern, node.text):
         advice = did_you_mean(node.text, shape.words)
@@ -48,25 +48,25 @@ def _text(node: ScalarNode, shape: Scalar, kind: Text, where: str, *, item: bool
         elif meant is not None:
             quote = '"' if ScalarNode(node.place, str(meant), plain=True).meaning else ""
             advice = f"; write {quote}{meant}{quote}" + (
-                ", for the lock keeps versions" if _has_version(node) else ""
+                "; versions are in the lock" if _has_version(node) else ""
             )
         elif not advice and example:
             advice = f", not {example}" if example == got else f"; an example is {example}"
-        raise Problem(f'{where} wants {shape.wanted}; got "{got}"{advice}', node.place)
+        raise Problem(f'{key_path} must be {shape.wanted}; got "{got}"{advice}', node.place)
     if meaning := node.meaning:
         if meaning == "a boolean" and shape.boolean:
-            raise _not_boolean(node, shape, where)
+            raise _not_boolean(node, shape, key_path)
         name = either([*shape.words, kind.name])
-        message = f'{where} wants {name}, but {got} without quotes is {meaning} in YAML; write "{got}"'
+        message = f'{key_path} must be {name}, but {got} without quotes is {meaning} in YAML; write "{got}"'
         raise Problem(message, node.place)
     if kind.convert is None:
         return node.text
     try:
         return kind.convert(node.text, node.place.source.path.parent)
     except ValueError as error:
-        raise Problem(f"{where}: {error}", node.place) from None
+        raise Problem(f"{key_path}: {error}", node.place) from None
     except OSError as error:
-        message = f"{where}: cannot read {error.filename or node.text}: {error.strerror}"
+        message = f"{key_path}: cannot read {error.filename or node.text}: {error.strerror}"
         raise Problem(message, node.place) from None
 
 
@@ -75,10 +75,10 @@ def _is_decimal(text: str) -> bool:
     return digits.isascii() and digits.isdecimal() and (digits == "0" or not digits.startswith("0"))
 
 
-def _number(node: ScalarNode, kind: Number, where: str) -> int:
+def _number(node: ScalarNode, kind: Number, key_path: str) -> int:
     if not _within(node.text, kind):
         form = kind.form or f"at most {_MAX_DIGITS} digits"
-        raise Problem(f"{where} wants {kind.name}, {form}; got {shorten(node.text)}", node.place)
+        raise Problem(f"{key_path} must be {kind.name}, {form}; got {shorten(node.text)}", node.place)
     return int(node.text)
 
 
@@ -91,7 +91,7 @@ def _within(text: str, kind: Number) -> bool:
 
 
 def repaired(node: ScalarNode, shape: Scalar) -> str | int | bool | None:
-    """Return the value of `shape` that the text of `node` seems to mean; None if none comes near."""
+    """Return the value of `shape` that the text of `node` probably means, or None."""
     for text in _repairs(node.text.strip(), shape):
         if shape.number is not None and _within(text, shape.number):
             return int(text)
@@ -101,7 +101,7 @@ def repaired(node: ScalarNode, shape: Scalar) -> str | int | bool | None:
 
 
 def _repairs(text: str, shape: Scalar) -> Iterator[str]:
-    """Texts that are written in other tools, or by habit, and how they are written here."""
+    """Yield corrected spellings of `text`: forms of other tools and common habits in the form used here."""
     sized = _NUMBER_WITH_UNIT.fullmatch(text)
     if shape.number is not None:
         if sized:
@@ -127,13 +127,13 @@ def _repairs(text: str, shape: Scalar) -> Iterator[str]:
         yield text.lower().partition(".")[0]
     if kind.name == "a package's name" and "://" not in text:
         yield re.split(r"[=:(<> ]", text.lower())[0]
-        return  # what is left of a path is no package
+        return  # the rest of a path is not a package
     for prefix in ("/etc/", "etc/", "/", "./"):
         yield text.removeprefix(prefix).rstrip("/")
 
 
 def _addresses(text: str) -> Iterator[str]:
-    """The forms of an IPv4 address, with its prefix length and without it; no other text has any."""
+    """Yield an IPv4 address with and without its prefix length; nothing for any other text."""
     import ipaddress
 
     try:
@@ -148,7 +148,7 @@ def _has_version(node: ScalarNode) -> bool:
     return re.search(r"[=<>]", node.text) is not None
 
 
-def _not_number(node: ScalarNode, shape: Scalar, where: str) -> Problem:
+def _not_number(node: ScalarNode, shape: Scalar, key_path: str) -> Problem:
     got = shorten(node.text)
     if not node.plain and _is_decimal(node.text):
         advice = "; leave the quotes out"
@@ -161,10 +161,10 @@ def _not_number(node: ScalarNode, shape: Scalar, where: str) -> Problem:
     else:
         advice = ""
     shown = got if node.plain else f'"{got}"'
-    return Problem(f"{where} wants {shape.wanted}; got {shown}{advice}", node.place)
+    return Problem(f"{key_path} must be {shape.wanted}; got {shown}{advice}", node.place)
 
 
-def _not_boolean(node: ScalarNode, shape: Scalar, where: str) -> Problem:
+def _not_boolean(node: ScalarNode, shape: Scalar, key_path: str) -> Problem:
     got, lower = shorten(node.text), node.text.lower()
     meant = {"yes": "true", "on": "true", "no": "false", "off": "false"}.get(lower, lower)
     if meant not in ("true", "false"):
@@ -173,13 +173,13 @@ def _not_boolean(node: ScalarNode, shape: Scalar, where: str) -> Problem:
         advice = f'; write {meant}, or "{got}" for the text'
     else:
         advice = f"; write {meant}" + ("" if node.plain else ", without quotes")
-    return Problem(f"{where} wants {shape.wanted}; got {got}{advice}", node.place)
+    return Problem(f"{key_path} must be {shape.wanted}; got {got}{advice}", node.place)
 
 
 def did_you_mean(text: str, known: Iterable[str], cutoff: float = 0.5) -> str:
-    """Return advice to write the one of `known` that comes nearest to `text` in any case; "" if none is near.
+    """Return advice that names the most similar text in `known`, ignoring case; "" if none is similar.
 
-    `cutoff` is the least likeness, from 0 to 1; half of a word is enough where only a few are known.
+    `cutoff` is the least similarity, from 0 to 1. The default suits few known words; many need a higher one.
     """
     import difflib
 

@@ -1,6 +1,6 @@
-"""The config's JSON Schema, and the tables of docs/configuration.md and docs/hosts.md, from the structs.
+"""Generator of the config's JSON Schema and of the tables in docs/configuration.md and docs/hosts.md.
 
-`python -m notos.config.schema` writes both; a test proves them current. A build does not need it.
+`python -m notos.config.schema` writes both; a test checks that they are current. A build does not need them.
 """
 
 import json
@@ -24,16 +24,15 @@ Json = dict[str, Any]
 
 
 def schema() -> Json:
-    """A config's schema, JSON Schema draft 2020-12, for one file as it is written.
+    """Return the schema (JSON Schema draft 2020-12) of one config file.
 
-    What a config means together with its imports, and what its values are to each other, only the
-    loader can tell.
+    It cannot check a config together with its imports, nor rules between values; the loader does.
     """
     definitions: dict[str, Json] = {}
     root = _struct(shapes.struct(Machine), definitions)
     del root["required"]
     root["properties"][IMPORTS] = {
-        "description": "configs that this one is laid on, paths relative to it",
+        "description": "configs that this one is based on, paths relative to it",
         "type": "array",
         "items": {"type": "string"},
         "uniqueItems": True,
@@ -82,7 +81,7 @@ def _shape(shape: Shape, definitions: dict[str, Json]) -> Json:
 
 
 def _written(shape: Struct, definitions: dict[str, Json]) -> Json:
-    """The struct in each form that YAML may give it."""
+    """Return the schema of a struct in each of its YAML forms."""
     body = _struct(shape, definitions)
     if not shape.bare:
         return body
@@ -126,12 +125,12 @@ def _limits(kind: Number) -> Json:
 
 
 def _key(shape: Scalar) -> Json:
-    """The schema of a map's keys, which are text in JSON even where they are numbers."""
+    """Return the schema of a map's keys, which are text in JSON even if they are numbers."""
     return {"pattern": "^[1-9][0-9]*$"} if shape.number else _scalar(shape)
 
 
 def _plain(field: Field) -> Any:
-    """A field's default as YAML would have it; None for a struct whose fields tell it."""
+    """Return a field's default as a YAML value; None for a struct, whose fields have their own defaults."""
     value = field.default
     if isinstance(field.shape, Struct):
         return shapes.bare(value) if field.shape.bare else None
@@ -141,7 +140,7 @@ def _plain(field: Field) -> Any:
 
 
 def reference(text: str) -> str:
-    """Return `text`, a page of docs/, with the tables that it has a marker for made anew."""
+    """Return `text`, a page of docs/, with its marked tables regenerated."""
     tables = {
         "keys": [("Key", "Type", "Default", "Meaning"), *_rows(shapes.struct(Machine), "")],
         "package": [("Key", "Type", "Default", "Meaning"), *_rows(shapes.struct(Package), "")],
@@ -206,7 +205,7 @@ def _text_rows() -> Iterator[tuple[str, ...]]:
 
 
 def render() -> str:
-    """The schema as the file holds it."""
+    """Return the schema as the text of its file."""
     return json.dumps(schema(), indent=2, ensure_ascii=False) + "\n"
 
 

@@ -1,11 +1,11 @@
-"""The shapes of machine.py's structs, found from their annotations; it reads no YAML and writes no schema.
+"""The shapes of model.py's structs, derived from their annotations; reads no YAML and writes no schema.
 
 Shape   Struct   fields by name
         ListOf   tuple[item, ...]
         MapOf    Mapping[key, value]
         Scalar   words (Literal), a type of text, a type of number, a boolean, or several of these
 
-All but a struct may have an example, as YAML writes it.
+Each but Struct may have an example, in the form of YAML.
 """
 
 import types
@@ -19,7 +19,7 @@ from notos.config.types import NUMBERS, TEXTS, Number, Text
 
 @dataclass(frozen=True, slots=True)
 class Scalar:
-    """One value: what it can be."""
+    """The types that one value may have."""
 
     words: tuple[str, ...] = ()
     text: Text | None = None
@@ -29,7 +29,7 @@ class Scalar:
 
     @property
     def wanted(self) -> str:
-        """What it can be, in words for an error."""
+        """The valid values in words, for an error."""
         kinds = [*self.words]
         kinds += [f"{kind.name} ({kind.form})" if kind.form else kind.name for kind in self._kinds()]
         if self.boolean:
@@ -38,7 +38,7 @@ class Scalar:
 
     @property
     def title(self) -> str:
-        """The same in few words, for a table."""
+        """The valid values in few words, for a table."""
         kinds = [f"`{word}`" for word in self.words]
         for kind in self._kinds():
             bounds = (
@@ -57,7 +57,7 @@ class Scalar:
 
 @dataclass(frozen=True, slots=True)
 class ListOf:
-    """A list; an item is not repeated."""
+    """A list without repeated items."""
 
     item: "Shape"
     example: Any = None
@@ -74,7 +74,7 @@ class MapOf:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Field:
-    """A field of a struct; `default` is MISSING when the config has to say it."""
+    """A field of a struct; `default` is MISSING if the key is required."""
 
     name: str
     doc: str
@@ -83,7 +83,7 @@ class Field:
 
     @property
     def required(self) -> bool:
-        """Whether the config has to say it."""
+        """Return True if the config must have the key."""
         return self.default is MISSING
 
 
@@ -92,7 +92,7 @@ class Struct:
     """A map whose keys are fields.
 
     `bare` names the field that a bare word stands for. If the struct is `keyed`, that field is never
-    written as a key: a map of one holds it as its key, and the other fields below.
+    written as a key: its value is the only key of a map, with the other fields below it.
     """
 
     cls: type
@@ -102,14 +102,14 @@ class Struct:
 
     @property
     def body(self) -> "Struct":
-        """The same without the bare field: what stands below the key of a keyed one."""
+        """The struct without its bare field: the fields below the key of a keyed struct."""
         return Struct(
             self.cls, {n: each for n, each in self.fields.items() if n != self.bare}, "", keyed=False
         )
 
     @property
     def doc(self) -> str:
-        """The struct's one line."""
+        """The first line of the class's docstring."""
         return (self.cls.__doc__ or "").partition("\n")[0].rstrip(".")
 
 
@@ -118,7 +118,7 @@ Shape = Struct | ListOf | MapOf | Scalar
 
 @cache
 def struct(cls: type) -> Struct:
-    """The shape of the dataclass `cls`."""
+    """Return the shape of the dataclass `cls`."""
     found = {}
     for each in fields(cls):
         annotation: Any = each.type
@@ -138,7 +138,7 @@ def struct(cls: type) -> Struct:
 
 @cache
 def of(annotation: Any) -> Shape:
-    """The shape of a field's annotation. Raises TypeError for one that no config can hold."""
+    """Return the shape of a field's annotation. Raises TypeError for one without a YAML form."""
     if is_dataclass(annotation) and isinstance(annotation, type):
         return struct(annotation)
     if annotation is bool:
@@ -158,7 +158,7 @@ def of(annotation: Any) -> Shape:
         key = of(arguments[0])
         if isinstance(key, Scalar):
             return MapOf(key, of(arguments[1]))
-    raise TypeError(f"no config can hold {annotation}")
+    raise TypeError(f"unsupported annotation in a config: {annotation}")
 
 
 def _union(annotation: Any, alternatives: list[Any]) -> Shape:
@@ -168,7 +168,7 @@ def _union(annotation: Any, alternatives: list[Any]) -> Shape:
     merged = Scalar()
     for shape in shapes:
         if not isinstance(shape, Scalar) or (merged.text and shape.text) or (merged.number and shape.number):
-            raise TypeError(f"no config can tell apart {annotation}")
+            raise TypeError(f"ambiguous annotation in a config: {annotation}")
         merged = Scalar(
             words=merged.words + shape.words,
             text=merged.text or shape.text,
@@ -179,10 +179,10 @@ def _union(annotation: Any, alternatives: list[Any]) -> Shape:
 
 
 def bare(value: Any) -> Any:
-    """The bare word that `value` would be written as: the bare field of a struct that has one."""
+    """Return the bare field of a struct that has one, else `value` itself."""
     return getattr(value, getattr(value, "BARE", ""), value)
 
 
 def either(words: list[str]) -> str:
-    """The words as a list in prose: "a, b or c"."""
+    """Return the words joined for prose: "a, b or c"."""
     return " or ".join([", ".join(words[:-1]), words[-1]]) if len(words) > 1 else "".join(words)

@@ -1,4 +1,4 @@
-"""Messages that show a right value in place of a wrong one, in the user's own words where they fit."""
+"""Messages that suggest a valid value in place of an invalid one, in the user's own words if possible."""
 
 from typing import Any
 
@@ -7,15 +7,15 @@ from notos.config.fitting import fitted
 from notos.config.shapes import Shape
 from notos.config.yaml_source import MappingNode, Node, Problem, ScalarNode, SequenceNode, shorten
 
-_LONGEST = 200  # characters of a suggestion; else it is a sample
+_LONGEST = 200  # characters of a suggestion; a sample replaces a longer one
 
 
-def unwanted(node: Node, shape: Shape, wanted: str, where: str, *, item: bool = False) -> Problem:
-    """Return the problem of a value of another kind than `shape`, with an example of one that it takes.
+def unwanted(node: Node, shape: Shape, wanted: str, key_path: str, *, item: bool = False) -> Problem:
+    """Return the problem for a value of another kind than `shape`, with an example of a valid one.
 
-    `wanted` is the kind in words, `where` the path of the keys; `item`: the value is one of that key's list.
+    `wanted` is the valid kind in words and `key_path` the path of the keys; an `item` is in that key's list.
     """
-    subject = where or "a config"
+    subject = key_path or "a config"
     match node:
         case MappingNode():
             got = "a map"
@@ -23,18 +23,18 @@ def unwanted(node: Node, shape: Shape, wanted: str, where: str, *, item: bool = 
             got = "a list"
         case ScalarNode():
             got = f'"{shorten(node.text)}"'
-    write = line(node, shape, where, item=item)
+    write = line(node, shape, key_path, item=item)
     if isinstance(node, ScalarNode) and node.plain and not node.text:
         return Problem(f"{subject} is empty; leave it out, or give it {wanted}: {write}", node.place)
-    return Problem(f"{subject} wants {wanted}; got {got}; write {write}", node.place)
+    return Problem(f"{subject} must be {wanted}; got {got}; write {write}", node.place)
 
 
-def line(node: Node, shape: Shape, where: str, *, item: bool = False) -> str:
-    """Return `key: value`, or `- value` for an `item`, of a value that `shape` takes in place of `node`.
+def line(node: Node, shape: Shape, key_path: str, *, item: bool = False) -> str:
+    """Return `key: value`, or `- value` for an `item`, with a valid value of `shape` in place of `node`.
 
-    `where` is the path of the keys ("vm.forward"), of which the last is written.
+    `key_path` is the path of the keys ("vm.forward"); only the last key is written.
     """
-    key: str | int = where.rpartition(".")[2]
+    key: str | int = key_path.rpartition(".")[2]
     if str(key).isdecimal():
         key = int(key)
     fit = fitted(node, shape) if _is_short(node) else None
@@ -43,7 +43,7 @@ def line(node: Node, shape: Shape, where: str, *, item: bool = False) -> str:
 
 
 def _has_empty(value: Any) -> bool:
-    """Return True if an empty text is somewhere in `value`: nobody means one."""
+    """Return True if `value` contains an empty text, which is never a useful suggestion."""
     match value:
         case dict():
             return any(_has_empty(each) for pair in value.items() for each in pair)
@@ -53,7 +53,7 @@ def _has_empty(value: Any) -> bool:
 
 
 def _is_short(node: Node) -> bool:
-    """Return True if a suggestion may hold all of `node`."""
+    """Return True if `node` is short enough for a suggestion to contain all of it."""
     return len(node.text if isinstance(node, ScalarNode) else node.items) <= _LONGEST
 
 
@@ -66,7 +66,7 @@ def _written(key: str | int, value: Any, item: bool) -> str:
 
 
 def _dumped(value: Any) -> str:
-    """Return `value` as YAML on one line: a text of several lines stands in double quotes."""
+    """Return `value` as YAML on one line; a text of several lines is in double quotes."""
     import yaml
 
     class Dumper(yaml.SafeDumper):

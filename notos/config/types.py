@@ -1,7 +1,7 @@
-"""What each type of text and number in machine.py looks like: a name, a form, a pattern.
+"""The types of text and number in model.py, each with its name, form and pattern.
 
-The loader checks by it, the JSON Schema and the reference are made from it. Patterns match the whole
-text and mean the same in Python and in ECMA-262, which JSON Schema uses.
+The loader checks values with them; the JSON Schema and the reference are generated from them. Patterns match
+the whole text and mean the same in Python and in ECMA-262, which JSON Schema uses.
 """
 
 import os
@@ -15,19 +15,19 @@ from notos.config import model
 
 @dataclass(frozen=True, kw_only=True)
 class Text:
-    """A type of text: "wants `name` (`form`)" is what an error says."""
+    """A type of text; errors say "must be `name` (`form`)"."""
 
     name: str
     form: str = ""
     pattern: str = ""
     example: str = ""
     convert: Callable[[str, Path], str] | None = None
-    """Takes the text and the folder of its config to the value.
+    """Converts the text, with the folder of its config, to the value.
 
-    Raises ValueError with what is wrong, OSError for what the user may not read.
+    Raises ValueError with the reason, and OSError for a file that the user may not read.
     """
     on_host: bool = False
-    """The text is the path of something on this host."""
+    """True if the text is a path on this host."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,14 +82,14 @@ def _raise(error: OSError) -> None:
 
 
 def missing(path: Path, text: str) -> str:
-    """Return what is said of a `path` that does not exist, with what is called nearly so in its folder.
+    """Return the message for a `path` that does not exist, with a similar name from its folder if one exists.
 
-    `text` is how the config writes it.
+    `text` is the path as the config spells it.
     """
     import difflib
 
     if text.startswith("~"):
-        return "does not exist; ~ stands for nothing in a config, write the whole path"
+        return "does not exist; ~ is not expanded in a config, write the whole path"
     try:
         names = sorted(each.name for each in path.parent.iterdir())
     except OSError:
@@ -103,7 +103,7 @@ def _absolute(text: str, folder: Path) -> Path:
 
 
 def _module_name(text: str, _folder: Path) -> str:
-    return text.replace("-", "_")  # as the kernel's own MODULE_NAME does; modprobe takes both
+    return text.replace("-", "_")  # like the kernel's build; modprobe accepts both
 
 
 def _file_mode(text: str, _folder: Path) -> str:
@@ -125,7 +125,7 @@ TEXTS: Mapping[Any, Text] = {
     model.Line: Text(name="text of one line", pattern=f"{_PRINTABLE}*"),
     model.PackageName: Text(
         name="a package's name",
-        form="lower-case letters, digits and +-. and at least two of them",
+        form="two or more lower-case letters, digits, +, - and .",
         pattern="[a-z0-9][a-z0-9+.-]+",
         example="busybox",
     ),
@@ -136,13 +136,13 @@ TEXTS: Mapping[Any, Text] = {
         example="trixie",
     ),
     model.ComponentName: Text(
-        name="a part of the archive",
+        name="an archive component",
         form="lower-case letters, digits and hyphens",
         pattern="[a-z][a-z0-9-]*",
         example="main",
     ),
     model.Url: Text(
-        name="an address",
+        name="a URL",
         form="http:// or https://, without user, ? or #",
         pattern=r"https?://[A-Za-z0-9._:\[\]-]+(?:/[!$-;=A-Z_a-z~]*)?",
         example="http://mirror.example/debian",
@@ -167,7 +167,7 @@ TEXTS: Mapping[Any, Text] = {
         convert=_module_name,
     ),
     model.KernelSymbol: Text(
-        name="a symbol of the kernel's configuration",
+        name="a Kconfig symbol",
         form="letters, digits and _, without CONFIG_",
         pattern="(?!CONFIG_)[A-Za-z0-9_]+",
         example="EXT4_FS",
@@ -222,19 +222,19 @@ TEXTS: Mapping[Any, Text] = {
     ),
     model.PublicKey: Text(
         name="a public key",
-        form="a line as in authorized_keys; a .pub file has it",
+        form="a line of authorized_keys, the contents of a .pub file",
         pattern=rf"(?:{_PRINTABLE}* )?{KEY_TYPES} AAAA[A-Za-z0-9+/]+={{0,2}}(?: {_PRINTABLE}*)?",
         example="ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIL0CzXyqXs1g3nAJm0JvmVIk5vMZP9gKZ8r3d3sZrX9w you@host",
     ),
     model.RelativePath: Text(
         name="a path",
-        form="below /etc, without a slash at its ends, and without . and ..",
+        form="relative to /etc, without a slash at either end and without . and ..",
         pattern=f"{_PART}(?:/{_PART})*",
         example="ssh/sshd_config",
     ),
     model.SourceFile: Text(
         name="a file's path",
-        form="relative to the config that says it",
+        form="relative to its config file",
         pattern=f"{_PRINTABLE}+",
         example="etc/motd",
         convert=_source_file,
@@ -242,7 +242,7 @@ TEXTS: Mapping[Any, Text] = {
     ),
     model.SourceFolder: Text(
         name="a folder's path",
-        form="relative to the config that says it",
+        form="relative to its config file",
         pattern=f"{_PRINTABLE}+",
         example="services/web",
         convert=_source_folder,
@@ -250,7 +250,7 @@ TEXTS: Mapping[Any, Text] = {
     ),
     model.FileMode: Text(
         name="a file's mode",
-        form="three octal digits, or 0 and three, in quotes",
+        form="three octal digits, with or without a leading 0, in quotes",
         pattern="0?[0-7]{3}",
         example="0644",
         convert=_file_mode,
@@ -268,13 +268,13 @@ TEXTS: Mapping[Any, Text] = {
         example="exec busybox httpd -f -h /tmp",
     ),
     model.Glob: Text(
-        name="a pattern for paths",
-        form="without a slash at its start",
+        name="a path pattern",
+        form="without a leading slash",
         pattern=f"(?!/){_PRINTABLE}+",
         example="usr/bin/ssh-*",
     ),
     model.NixSetting: Text(
-        name="a setting of nix.conf",
+        name="a nix.conf setting",
         form="lower-case letters, digits and hyphens",
         pattern="[a-z][a-z0-9-]*",
         example="max-jobs",

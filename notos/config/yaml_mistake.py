@@ -1,4 +1,4 @@
-"""Syntax errors of YAML, shown at the place to mend and not where parsing stopped."""
+"""Explanations of YAML syntax errors, shown at the likely mistake and not where parsing stopped."""
 
 import re
 from typing import Any
@@ -14,10 +14,10 @@ _NOT_YAML = "this is not YAML: "
 def problem(
     source: Source, error: yaml.MarkedYAMLError, quoted: Place | None, bracket: Place | None
 ) -> Problem:
-    """Return what is wrong in `source`, where PyYAML stopped with `error`.
+    """Return the likely mistake in `source`, whose parsing stopped with `error`.
 
-    `quoted` is the opening quote of the last text before that, if it has quotes; `bracket` is the last [ or {
-    that is not closed.
+    `quoted` is the opening quote of the last text before that, if it has quotes; `bracket` is the last
+    unclosed [ or {.
     """
     mark: Any = error.problem_mark or error.context_mark
     stop = Place(source, mark.line, mark.column) if mark else Place(source, 0, 0)
@@ -27,36 +27,41 @@ def problem(
         return Problem("a tab cannot indent YAML; use spaces", Place(source, stop.line, tab))
     opened: Any = error.context_mark
     start = Place(source, opened.line, opened.column) if opened else stop
-    context, said = error.context or "", error.problem or ""
-    if "quoted" in context and ("end of stream" in said or "document" in said):
+    context, cause = error.context or "", error.problem or ""
+    if "quoted" in context and ("end of stream" in cause or "document" in cause):
         message, place = _unclosed_quote(start, stop), start
     elif quoted and quoted.line <= stop.line and _follows_quote(quoted, stop):
         message, place = _early_quote(quoted, stop)
-    elif bracket and "node content" in said and _is_end(stop):
+    elif bracket and "node content" in cause and _is_end(stop):
         message, place = _unclosed_bracket(bracket, stop)
     elif "flow sequence" in context or "flow mapping" in context:
         message, place = _unclosed_bracket(start, stop)
-    elif "mapping values" in said:
+    elif "mapping values" in cause:
         message, place = _colon(stop)
-    elif "sequence entries" in said:
-        message = "a list begins on the line below its key, or stands in brackets: [a, b]"
+    elif "sequence entries" in cause:
+        message = "a list must begin on the line below its key, or be in brackets: [a, b]"
         place = stop
-    elif "could not find expected" in said:
+    elif "could not find expected" in cause:
         message, place = "this line is neither a key nor indented below one; a key ends in a colon", start
-    elif "cannot start any token" in said:
+    elif "cannot start any token" in cause:
         message, place = f"a value cannot begin with {shorten(_at(stop))}; put it in quotes", stop
-    elif "node content" in said:
-        message, place = f"a value is missing before {_at(stop) or 'this'}, or it is one too many", stop
-    elif "escape" in said:
-        message, place = "in double quotes a \\ is written twice; single quotes take it as it is", stop
+    elif "node content" in cause:
+        message, place = (
+            f"a value is missing before {_at(stop) or 'this'}, or {_at(stop) or 'this'} is extra",
+            stop,
+        )
+    elif "escape" in cause:
+        message, place = "in double quotes write \\ twice; in single quotes write it once", stop
     elif "alias" in context or "anchor" in context:
         message, place = f"a value cannot begin with {_at(start)}; put it in quotes", start
     elif "block mapping" in context or "block collection" in context:
-        message = f"this does not continue what begins on line {start.line + 1}; check how far it is indented"
+        message = (
+            f"this does not continue the block that begins on line {start.line + 1}; check the indentation"
+        )
         place = stop
     else:
         since = f", {context} that starts on line {start.line + 1}" if context else ""
-        message, place = f"{said}{since}", stop
+        message, place = f"{cause}{since}", stop
     return Problem(shorten(_NOT_YAML + message, 200), place)
 
 
@@ -82,7 +87,7 @@ def _last(place: Place) -> int:
 
 def _unclosed_quote(start: Place, stop: Place) -> str:
     end = f"the text runs on to line {min(stop.line + 1, _last(start))}"
-    return f"the {_at(start)} that opens here has no {_at(start)} that closes it; {end}"
+    return f"the {_at(start)} that opens here has no closing {_at(start)}; {end}"
 
 
 def _follows_quote(quoted: Place, stop: Place) -> bool:
@@ -113,10 +118,10 @@ def _unclosed_bracket(start: Place, stop: Place) -> tuple[str, Place]:
 
 
 def _colon(stop: Place) -> tuple[str, Place]:
-    """Return what is wrong about a colon that makes no key."""
-    said = "mapping values are not allowed in this context"
+    """Return the mistake behind a colon that does not end a key."""
+    summary = "mapping values are not allowed in this context"
     if ": " in stop.source.line(stop.line)[: stop.column]:
-        return f"{said}; put a text with a colon and a space in quotes", stop
+        return f"{summary}; put a text with a colon and a space in quotes", stop
     above = next((each for each in range(stop.line - 1, -1, -1) if stop.source.line(each).strip()), None)
     if above is not None:
         line = stop.source.line(above)
@@ -124,4 +129,4 @@ def _colon(stop: Place) -> tuple[str, Place]:
         if not re.search(r":(?: |$)", line):
             advice = "write a space after the colon" if ":" in line else "a key ends in a colon"
             return f"this line has no key; {advice}", Place(stop.source, above, start, len(line) - start)
-    return f"{said}; the line above has a value already, or this one is indented too far", stop
+    return f"{summary}; the line above has a value already, or this one is indented too far", stop

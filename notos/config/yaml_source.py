@@ -1,6 +1,6 @@
-"""YAML nodes that know where they were written, and problems shown at their line; composer makes them.
+"""YAML nodes with their file, line and column, and problems shown at their line; composer.py makes nodes.
 
-It knows nothing of machines.
+Independent of machines.
 """
 
 import errno
@@ -16,20 +16,20 @@ WIDTH = 100  # columns of a source line that a problem shows
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Source:
-    """A file that was read; `path` is spelled as it was asked for."""
+    """A file that was read; `path` is as the user spelled it."""
 
     path: Path
     text: str
 
     def line(self, number: int) -> str:
-        """Line `number`, counted from 0, without its end; "" past the last one."""
+        """Return line `number`, counted from 0, without its line break; "" past the last line."""
         found = lines(self.text)
         return found[number] if number < len(found) else ""
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where something stands: a line and column counted from 0, and its length on that line."""
+    """A position in a file: line and column counted from 0, and a length on that line."""
 
     source: Source
     line: int
@@ -40,7 +40,7 @@ class Place:
         return f"{self.source.path}:{self.line + 1}"
 
     def seen_from(self, other: "Place") -> str:
-        """Where it is, for a message about `other`: "on line 3" or "in base.yaml:3"."""
+        """Return the place in words for a message about `other`: "on line 3" or "in base.yaml:3"."""
         return f"on line {self.line + 1}" if self.source is other.source else f"in {self}"
 
 
@@ -54,7 +54,7 @@ class ScalarNode:
 
     @property
     def meaning(self) -> str:
-        """What YAML 1.1 takes a plain scalar for ("a boolean"); "" when it is text."""
+        """The type that YAML 1.1 gives a plain scalar ("a boolean"); "" for text."""
         if not self.plain:
             return ""
         for tag, regexp in _RESOLVERS.get(self.text[:1], ()):
@@ -73,7 +73,7 @@ class SequenceNode:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Item:
-    """A key of a map, and its value."""
+    """A key of a map and its value."""
 
     key: ScalarNode
     value: "Node"
@@ -81,7 +81,7 @@ class Item:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class MappingNode:
-    """A map, by the text of its keys, in the order of the file."""
+    """A map: items by the text of their keys, in the order of the file."""
 
     place: Place
     items: dict[str, Item]
@@ -98,8 +98,8 @@ _MEANINGS = {
 }
 
 
-class Problem(Exception):  # noqa: N818 — it is collected as often as it is raised
-    """Something wrong in a file: a message in one line, and where."""
+class Problem(Exception):  # noqa: N818 — collected as often as it is raised
+    """A mistake in a file: a message of one line, and its place."""
 
     def __init__(self, message: str, place: Place) -> None:
         super().__init__(message)
@@ -107,7 +107,7 @@ class Problem(Exception):  # noqa: N818 — it is collected as often as it is ra
         self.place = place
 
     def render(self) -> str:
-        """`file:line: message`, the line, and a caret line."""
+        """Return `file:line: message`, the line itself and a line of carets."""
         line = self.place.source.line(self.place.line)
         line = "".join(each if each.isprintable() else " " for each in line)
         start = min(self.place.column, len(line))
@@ -120,21 +120,21 @@ class Problem(Exception):  # noqa: N818 — it is collected as often as it is ra
 
 
 def read(path: Path) -> Source:
-    """The text of the file at `path`; a byte that is not UTF-8 becomes a surrogate, which composer refuses.
+    """Return the file at `path`; a byte that is not UTF-8 becomes a surrogate, which composer refuses.
 
-    Raises OSError, also for what is no regular file or larger than a config can be.
+    Raises OSError, also if it is not a regular file or larger than 1 MiB.
     """
     if path.exists() and not path.is_file():
         raise OSError(errno.EINVAL, "Is a directory" if path.is_dir() else "Not a regular file")
     with path.open("rb") as stream:
         data = stream.read(_MAX_BYTES + 1)
     if len(data) > _MAX_BYTES:
-        raise OSError(errno.EFBIG, "Larger than a config can be, 1 MiB")
+        raise OSError(errno.EFBIG, "Larger than 1 MiB, the limit for a config")
     return Source(path, data.decode("utf-8-sig", errors="surrogateescape"))
 
 
 def merge(below: Node, above: Node) -> Node:
-    """`above` laid on `below`: maps merge, lists append, anything else is replaced."""
+    """Return `above` merged onto `below`: maps merge, lists append, any other value is replaced."""
     if isinstance(below, MappingNode) and isinstance(above, MappingNode):
         items = dict(below.items)
         for key, item in above.items.items():
@@ -147,7 +147,7 @@ def merge(below: Node, above: Node) -> Node:
 
 
 def value_at(node: Node, *keys: str) -> Node | None:
-    """Return the value below `keys`, or None where one of them is missing."""
+    """Return the value below `keys`, or None if one of them is missing."""
     for key in keys:
         if not isinstance(node, MappingNode) or key not in node.items:
             return None
@@ -156,10 +156,10 @@ def value_at(node: Node, *keys: str) -> Node | None:
 
 
 def named_place(node: Node, *keys: str) -> Place | None:
-    """Return where the last of `keys` stands, as a key or as an item of a list; None if it is missing.
+    """Return the place of the last of `keys`, as a key or as an item of a list; None if it is missing.
 
-    An item is known by its word, or by the one key of its map. Hyphens and underscores count as the same, as
-    in the names of kernel modules.
+    An item is named by its word or by the only key of its map. Hyphens and underscores are equal, as in the
+    names of kernel modules.
     """
     place = None
     for key in keys:
@@ -181,7 +181,7 @@ def named_place(node: Node, *keys: str) -> Place | None:
 
 
 def _named(item: Node) -> tuple[ScalarNode | None, Node]:
-    """Return the word that names an item of a list, and the item's value."""
+    """Return the word that names an item of a list (None if none does), and the item's value."""
     if isinstance(item, MappingNode) and len(item.items) == 1:
         (only,) = item.items.values()
         return only.key, only.value
@@ -193,7 +193,7 @@ def _alike(one: str, other: str) -> bool:
 
 
 def place_of(node: Node, *keys: str) -> Place:
-    """Where the value below `keys` stands, or the nearest value above it that is there."""
+    """Return the place of the value below `keys`, or of the nearest existing value above it."""
     for key in keys:
         if not isinstance(node, MappingNode) or key not in node.items:
             break
@@ -202,7 +202,7 @@ def place_of(node: Node, *keys: str) -> Place:
 
 
 def key_place(node: Node, *keys: str) -> Place:
-    """Where the last of `keys` stands, or the nearest key or value above it that is there."""
+    """Return the place of the last of `keys`, or of the nearest existing key or value above it."""
     place = node.place
     for key in keys:
         if not isinstance(node, MappingNode) or key not in node.items:
@@ -225,7 +225,7 @@ def lines(text: str) -> list[str]:
 
 
 def _columns(text: str) -> int:
-    """How many columns `text` takes on a terminal."""
+    """Return the width of `text` on a terminal, in columns."""
     if text.isascii():
         return len(text)
     from unicodedata import combining, east_asian_width

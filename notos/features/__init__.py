@@ -1,26 +1,26 @@
-"""A machine's features as values: each module computes the additions of one feature from the config.
+"""Features as values: each module turns the config into everything that one feature adds to a machine.
 
 A feature's module has the keys of the config that belong to it (KEYS), `feature(machine)`, which returns
-a frozen Feature, empty where the machine does not have it, and its own rules for the config (CHECKS).
-Code elsewhere iterates over the joined values (Features) and knows no feature by name. A feature's shell
-files are in runit/ and scripts/; its values name them.
+a frozen Feature that is empty if the machine does not have the feature, and the feature's rules for the
+config (CHECKS). Code elsewhere iterates over the joined values (Features) and knows no feature by name.
+A feature's shell files are in runit/ and scripts/; its value names them.
 
-model            what a feature can add: Feature, and Features, the join of all
-registry         all features, in order; joins those of a machine
+model            Feature, everything that a feature can add, and Features, the join of all
+registry         all features in order, and the join of a machine's features
 checks           rules for the config that all features share: reserved names
 
-virtual_machine  the bus and the firmware of QEMU's machine types
-base             what every machine has
+virtual_machine  kernel drivers for QEMU's machine types
+base             parts of every machine: runit, busybox, accounts, terminals
 power            the power button
 hostname         the machine's name
 network          the first network interface
-ssh              logging in: keys, and what both servers need
+ssh              login by ssh: keys, and the parts that both servers share
 openssh, dropbear   the servers
 nix              Nix in the machine
-disk             the drive for what outlives a boot
-time_servers     the clock, from the network
-services         the config's own services
-files            the config's own files in /etc
+disk             the drive for data that survives a reboot
+time_servers     the clock, set from the network
+services         the services in the config
+files            the files in the config's `etc`
 
 Modules without a test module of their own name are tested by
 

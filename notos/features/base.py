@@ -1,4 +1,4 @@
-"""The base of every machine: runit, busybox, accounts to start from, terminals, and the kernel for them."""
+"""The base of every machine: runit, busybox, initial accounts, terminals, and their kernel symbols."""
 
 from notos.config.model import Machine, Package, PackageName
 from notos.config.reader import Checks
@@ -8,8 +8,7 @@ from notos.kernel.requirements import Requirement
 KEYS = ()
 CHECKS: Checks = {}
 
-# Descriptions of the terminals that people log in from (terminfo(5)): those of ncurses-base, and the usual
-# ones that only ncurses-term has.
+# Descriptions of common terminals (terminfo(5)): in ncurses-base, and only in ncurses-term.
 _TERMINALS = """
 ansi dumb linux rxvt* screen screen-256color screen.xterm-256color tmux tmux-256color vt100 vt220 xterm
 xterm-256color xterm-color
@@ -21,7 +20,7 @@ st st-256color vte vte-256color wezterm xterm-direct
 
 
 def _terminfo(names: str) -> tuple[str, ...]:
-    """Return globs of the descriptions called `names`, which are separated by blanks."""
+    """Return globs for the descriptions in `names`, separated by blanks."""
     return tuple(f"usr/*/terminfo/{name[0]}/{name}" for name in names.split())
 
 
@@ -29,7 +28,7 @@ def _package(name: str, *only: str) -> Package:
     return Package(name=PackageName(name), only=only)  # type: ignore[arg-type]
 
 
-# Accounts to start from, runit, what its scripts run, and the tables that nsswitch.conf refers to.
+# Initial accounts, runit, the programs that its scripts run, and the tables that nsswitch.conf refers to.
 PACKAGES = (
     _package("busybox"),
     _package("base-passwd", "usr/share/base-passwd/*"),
@@ -40,11 +39,11 @@ PACKAGES = (
     _package("runit", "usr/bin/*", "usr/sbin/*", "usr/lib/sysusers.d/*"),
 )
 
-# Without these no machine of ours boots to its services.
+# Without these a machine does not reach its services.
 REQUIREMENTS = (
     Requirement("BLK_DEV_INITRD", "to unpack the initrd"),
     Requirement("RD_ZSTD", "to unpack the initrd"),
-    Requirement("MULTIUSER", "for services with users of their own"),
+    Requirement("MULTIUSER", "for services with their own users"),
     Requirement("BINFMT_ELF", "to run programs"),
     Requirement("BINFMT_SCRIPT", "to run scripts"),
     Requirement("DEVTMPFS", "for /dev"),
@@ -59,25 +58,25 @@ REQUIREMENTS = (
     Requirement("UNIX", "for services' sockets"),
     Requirement("INET", "for the network"),
     Requirement("UNIX98_PTYS", "for terminals"),
-    Requirement("MAGIC_SYSRQ", "to leave file systems in order at the end"),
+    Requirement("MAGIC_SYSRQ", "to sync and unmount file systems at shutdown"),
     Requirement("VIRTIO_BLK", "for the root's drive", "virtio_blk"),
     Requirement("SQUASHFS", "to mount the root", "squashfs"),
     Requirement("SQUASHFS_ZSTD", "to read the root"),
     Requirement("OVERLAY_FS", "for the writable store", "overlay"),
 )
 
-_MEMORY = 24  # MiB, measured with the services of config.yaml but Nix
+_MEMORY = 24  # MiB, measured with the services of config.yaml except Nix
 
 _ACCOUNTS = "declare accounts in sysusers.d/NAME.conf"
 _RESERVED = {
     **dict.fromkeys(("passwd", "group", "shadow", "gshadow"), _ACCOUNTS),
-    **dict.fromkeys(("runit", "service"), "write what runs under services"),
-    "mtab": "it shows what is mounted",
+    **dict.fromkeys(("runit", "service"), "declare services under services"),
+    "mtab": "it lists the mounted file systems",
 }
 
 
 def feature(machine: Machine) -> Feature:
-    """Return what every machine has."""
+    """Return the base."""
     release = f'NAME=Notos\nID=notos\nID_LIKE=debian\nPRETTY_NAME="Notos ({machine.debian.suite})"\n'
     target = machine.target
     console = Requirement(target.console_symbol, f"for the console on {target.console}")

@@ -1,4 +1,4 @@
-"""Rules between the config and features: those of each feature, and names that features reserve."""
+"""Rules for the config: those of each feature, and the names that features reserve."""
 
 from collections.abc import Iterator
 
@@ -9,7 +9,7 @@ from notos.features import registry
 
 
 def checks() -> Iterator[Checks]:
-    """Yield the checks of all features, and those that they share."""
+    """Yield the checks of all features, then the check for reserved names."""
     for module in registry.MODULES:
         yield module.CHECKS
     yield {Machine: _reserved}
@@ -19,9 +19,7 @@ def _reserved(machine: Machine, node: Node) -> Iterator[Problem]:
     features = registry.features(machine)
     for service in features.services:
         if service.keys and (switch := features.reserved_services.get(service.name)):
-            message = (
-                f"the service {service.name} is built in; name yours otherwise, or turn it off with {switch}"
-            )
+            message = f"the service {service.name} is built in; rename yours, or turn it off with {switch}"
             yield Problem(message, key_place(node, *service.keys))
     for file in features.etc:
         top = file.path.partition("/")[0]

@@ -1,4 +1,4 @@
-"""A second drive for what outlives a boot: the root is on it in place of a tmpfs."""
+"""A second drive for data that survives a reboot: it holds the root in place of a tmpfs."""
 
 from collections.abc import Iterator
 
@@ -10,20 +10,20 @@ from notos.kernel.requirements import Requirement
 
 KEYS = ("disk",)
 
-# What makes, checks and enlarges the file system.
+# The programs that make, check and enlarge the file system.
 _PACKAGE = Package(
     name=PackageName("e2fsprogs"),
     only=(Glob("usr/sbin/mke2fs"), Glob("usr/sbin/e2fsck"), Glob("usr/sbin/resize2fs")),
 )
 _EXT4 = Requirement("EXT4_FS", "for `disk`", "ext4", keys=("disk",))
 _LOOP = Requirement(
-    "BLK_DEV_LOOP", "to keep what Nix needs of earlier images on `disk`", "loop", keys=("disk",)
+    "BLK_DEV_LOOP", "to keep the store of earlier images for Nix on `disk`", "loop", keys=("disk",)
 )
 _ROOT = "realroot="
 
 
 def feature(machine: Machine) -> Feature:
-    """Return the drive and what stage-1 does with it, if the machine has one."""
+    """Return the drive and the stage-1 script for it, if the machine has one."""
     if machine.disk is None:
         return Feature()
     return Feature(
@@ -39,7 +39,7 @@ def _problems(machine: Machine, node: Node) -> Iterator[Problem]:
     for each in machine.kernel_params:
         if each.startswith(_ROOT) and machine.disk is None:
             place = named_place(node, "kernel_params", each) or node.place
-            yield Problem("realroot= wants a drive of the machine; write disk: 10G in its place", place)
+            yield Problem("realroot= needs a drive; write disk: 10G instead", place)
 
 
 CHECKS: Checks = {Machine: _problems}

@@ -19,5 +19,5 @@ _SERVER = Feature(
 
 
 def feature(machine: Machine) -> Feature:
-    """Return the server, if the machine has this one."""
+    """Return the server if the config selects it."""
     return _SERVER if machine.ssh.server == "dropbear" else Feature()

@@ -1,4 +1,4 @@
-"""The config's own files in /etc."""
+"""The files in the config's `etc`."""
 
 from collections.abc import Iterator
 

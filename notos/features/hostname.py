@@ -1,4 +1,4 @@
-"""The machine's name for itself."""
+"""The machine's host name."""
 
 from notos.config.model import Machine
 from notos.config.reader import Checks
@@ -9,7 +9,7 @@ CHECKS: Checks = {}
 
 
 def feature(machine: Machine) -> Feature:
-    """Return the files that have the name, and what sets it at boot."""
+    """Return the files that contain the name, and the boot fragment that sets it."""
     name = machine.hostname
     hosts = f"127.0.0.1 localhost\n::1 localhost\n127.0.1.1 {name}\n"
     return Feature(

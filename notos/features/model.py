@@ -1,7 +1,7 @@
-"""Frozen values of all that a feature can add to a machine, and the join of all features of one machine.
+"""Frozen values of everything that a feature can add to a machine, and the join of a machine's features.
 
-The smaller ones are named tuples: every command imports this module, and a dataclass takes six times as long
-to define. The contents of files are dataclasses, for those of different kinds must not be equal.
+The small ones are named tuples: every command imports this module, and defining a dataclass takes six times
+as long. The contents of files are dataclasses, because contents of different kinds must not be equal.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -17,8 +17,8 @@ Keys = tuple[str, ...]  # the path of a key of the config
 class Script(NamedTuple):
     """A shell file of the runit object; boot/NN-name is a boot fragment, sourced in the order of its name.
 
-    path    where it is in the object
-    source  the file: below runit/, the same path by default, or an absolute path
+    path    its path in the object
+    source  the file: a path below runit/ (by default the same), or an absolute path
     values  for its @markers@ (system.template)
     """
 
@@ -30,11 +30,11 @@ class Script(NamedTuple):
 class Service(NamedTuple):
     """A service that runit keeps running.
 
-    folder  the folder with run, and other files: below runit/services/, or an absolute path
-    run     or the text of the run script
-    log     True if svlogd keeps what it prints
-    reads   patterns of files below /etc; a switch restarts the service where they change
-    keys    the key of the config that defines it, if one does
+    folder  the folder with run and other files: below runit/services/, or an absolute path
+    run     the text of the run script, in place of a folder
+    log     True if svlogd stores its output
+    reads   patterns of files below /etc; a switch restarts the service if one of them changes
+    keys    the key in the config that defines it; empty for a built-in service
     """
 
     name: str
@@ -61,16 +61,16 @@ class Copy:
 
 @dataclass(frozen=True)
 class Link:
-    """A symbolic link, which a package's own file replaces."""
+    """A symbolic link; a file of a package at the same path replaces it."""
 
     target: str
 
 
 @dataclass(frozen=True)
 class Computed:
-    """A text that depends on the packages: function(system, **arguments), `system` being system-path's tree.
+    """A text that depends on the packages: function(system, **arguments); `system` is system-path's tree.
 
-    The function is one of a module, so that the value can be compared. It may raise NotosError.
+    The function is at the top of a module, so that values can be compared. It may raise NotosError.
     """
 
     function: Callable[..., str]
@@ -82,7 +82,7 @@ class EtcFile(NamedTuple):
 
     path     below /etc
     mode     octal
-    keys     the key of the config that defines it, if one does
+    keys     the key in the config that defines it; empty for a built-in file
     """
 
     path: str
@@ -92,7 +92,7 @@ class EtcFile(NamedTuple):
 
 
 class Subnet(NamedTuple):
-    """A static address, and the others of its subnet: what QEMU's user network must suit."""
+    """A static address with its gateway and name servers, to which QEMU's user network must fit."""
 
     address: str  # with its prefix length: 10.0.2.15/24
     gateway: str | None = None
@@ -102,9 +102,9 @@ class Subnet(NamedTuple):
 class RemoteBuilder(NamedTuple):
     """A machine that can build for Nix on another host.
 
-    host      the name by which Nix knows it
+    host      its host name in Nix's list of builders
     system    Nix' name of its architecture
-    settings  nix.conf of the machine, as far as the config sets it
+    settings  the settings of nix.conf that the config contains
     """
 
     host: str
@@ -114,9 +114,9 @@ class RemoteBuilder(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class Feature:
-    """The additions of one feature to a machine.
+    """Everything that one feature adds to a machine.
 
-    Run-time folders are a file of tmpfiles.d in `etc`; accounts can be a file of sysusers.d there too.
+    Add run-time folders as a tmpfiles.d file in `etc`. Accounts can also be a sysusers.d file there.
     """
 
     packages: tuple[Package, ...] = ()  # of the system
@@ -128,13 +128,13 @@ class Feature:
     services: tuple[Service, ...] = ()
     etc: tuple[EtcFile, ...] = ()
     accounts: Mapping[str, str] = field(default_factory=dict)  # texts of sysusers.d files by name
-    memory: int = 0  # MiB that it needs in the running system
+    memory: int = 0  # MiB needed in the running system
     subnet: Subnet | None = None
     drive: str = ""  # the size of a second drive ("10G")
     login: bool = False  # True if users log in by ssh
     remote_builder: RemoteBuilder | None = None
-    reserved_services: Mapping[str, str] = field(default_factory=dict)  # by name, the setting that frees it
-    reserved_etc: Mapping[str, str] = field(default_factory=dict)  # by first part of the path, a hint
+    reserved_services: Mapping[str, str] = field(default_factory=dict)  # by name: the setting that frees it
+    reserved_etc: Mapping[str, str] = field(default_factory=dict)  # by first part of the path: a hint
 
 
 class Features(Feature):
@@ -150,7 +150,7 @@ class Features(Feature):
 
     @property
     def etc_sources(self) -> tuple[str, ...]:
-        """Return the files outside of Notos that are copied to /etc."""
+        """Return the files outside Notos that are copied to /etc."""
         return tuple(
             each.content.source
             for each in self.etc

@@ -1,4 +1,4 @@
-"""The first network interface: a static address, one by DHCP, or none."""
+"""The first network interface: a static address, an address by DHCP, or none."""
 
 from collections.abc import Iterator
 
@@ -15,7 +15,7 @@ _PACKET = Requirement("PACKET", "for `network.method: dhcp`", "af_packet", keys=
 
 
 def feature(machine: Machine) -> Feature:
-    """Return what configures the interface at boot, and /etc/resolv.conf."""
+    """Return the boot fragment that configures the interface, and /etc/resolv.conf."""
     network = machine.network
     resolv = EtcFile(
         path="resolv.conf", content=Text("".join(f"nameserver {each}\n" for each in network.dns))
@@ -45,11 +45,11 @@ def _problems(network: Network, node: Node) -> Iterator[Problem]:
     if network.method != "static":
         for key in ("address", "gateway"):
             if getattr(network, key) is not None:
-                message = f"network.{key} is for method static, and the method is {network.method}"
+                message = f"network.{key} needs method: static, but the method is {network.method}"
                 yield Problem(message, place_of(node, key))
         return
     if network.address is None:
-        message = "network.address is missing: a static network wants one, like 10.0.2.15/24 (or write dhcp)"
+        message = "network.address is missing: method static needs one, such as 10.0.2.15/24 (or write dhcp)"
         yield Problem(message, node.place)
         return
     address, _, length = network.address.partition("/")
@@ -57,8 +57,8 @@ def _problems(network: Network, node: Node) -> Iterator[Problem]:
     own = _bits(address)
     host = own & ((1 << host_bits) - 1)
     if host_bits >= 2 and host in (0, (1 << host_bits) - 1):
-        what = "broadcast" if host else "own"
-        message = f"network.address {network.address} is the subnet's {what} address, not a host's"
+        kind = "broadcast" if host else "own"
+        message = f"network.address {network.address} is the subnet's {kind} address, not a host's"
         yield Problem(message, place_of(node, "address"))
     if network.gateway is None:
         return

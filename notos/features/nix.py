@@ -1,4 +1,4 @@
-"""Nix in the machine: packages, configuration, the sandbox's shell, accounts of its builders."""
+"""Nix in the machine: packages, configuration, the sandbox's shell, accounts of builders."""
 
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 KEYS = ("nix",)
 CHECKS: Checks = {}
 
-# The builders' group (nix.conf(5), build-users-group), with the number that Nix's installer gives it.
+# The builders' group (nix.conf(5), build-users-group), with the same number as in Nix's installer.
 GROUP = ("nixbld", 30000)
 SHELL = "bin/busybox"  # of system-path; the sandbox's /bin/sh
 
@@ -23,11 +23,11 @@ _REQUIREMENTS = tuple(
     Requirement(symbol, "for Nix's sandbox", keys=("nix", "enable"))
     for symbol in ("NAMESPACES", "USER_NS", "PID_NS", "NET_NS", "SECCOMP_FILTER")
 )
-_MEMORY = 16  # MiB, measured: the daemon, and the registration as it is loaded
+_MEMORY = 16  # MiB, measured: the daemon, and loading the registration
 
 
 def feature(machine: Machine) -> Feature:
-    """Return Nix and its daemon, if the machine has them."""
+    """Return Nix and its daemon, if enabled."""
     if not machine.nix.enable:
         return Feature()
     arguments = {"settings": settings(machine), "target": machine.target}
@@ -49,7 +49,7 @@ def feature(machine: Machine) -> Feature:
 
 
 def users(count: int) -> str:
-    """Return the sysusers.d lines of `count` builders."""
+    """Return sysusers.d lines for `count` builders."""
     name, gid = GROUP
     lines = [f"g {name} {gid}"]
     for number in range(1, count + 1):
@@ -74,14 +74,14 @@ def settings(machine: Machine) -> dict[str, str]:
         "trusted-users": "root",
     }
     if machine.disk is not None:
-        # What the database calls valid has reached the drive, also where the machine is cut off;
-        # fsync-store-paths would leave out what is built (Nix 2.26).
+        # Sync paths to the drive before the database lists them as valid, so that a power cut loses none;
+        # fsync-store-paths would not cover build results (Nix 2.26).
         found["sync-before-registering"] = "true"
     return found | _own(machine)
 
 
 def _own(machine: Machine) -> dict[str, str]:
-    """Return the settings of the config, as nix.conf has them."""
+    """Return the settings of the config in the form of nix.conf."""
     return {
         str(key): str(value).lower() if isinstance(value, bool) else str(value)
         for key, value in machine.nix.settings.items()
@@ -89,7 +89,7 @@ def _own(machine: Machine) -> dict[str, str]:
 
 
 def conf(system: "Tree", settings: Mapping[str, str], target: Architecture) -> str:
-    """Return nix.conf with `settings`, and the sandbox's shell where they do not say otherwise.
+    """Return nix.conf with `settings`; by default, sandbox-paths is the sandbox's shell.
 
     `system` is system-path's tree, of programs for `target`. Raises ClosureError if it lacks a library of
     the shell.
@@ -99,10 +99,9 @@ def conf(system: "Tree", settings: Mapping[str, str], target: Architecture) -> s
 
 
 def _sandbox_paths(system: "Tree", target: Architecture) -> Iterator[str]:
-    """Yield the shell and just the libraries that it is linked against (nix.conf(5), sandbox-paths).
+    """Yield the shell and the libraries that it is linked against (nix.conf(5), sandbox-paths).
 
-    They are named through /usr: for a path in the store Nix would bring its closure, which is the
-    whole of system-path.
+    The paths start with /usr: for a store path Nix would add its closure, which is all of system-path.
     """
     from notos.formats import shared_libraries
     from notos.formats.tree import File, Tree
@@ -112,7 +111,7 @@ def _sandbox_paths(system: "Tree", target: Architecture) -> Iterator[str]:
     for path, entry in system.items():
         usr.add(f"usr/{path}", entry)
     for soname, path in sorted(shared_libraries.closure(usr, [f"usr/{SHELL}"], target).items()):
-        # The loader at the path that programs name, the others where it looks.
+        # The loader at the path that programs name, the others in the loader's search path.
         inside = target.loader if soname == target.loader_name else f"/{target.libraries}/{soname}"
-        assert isinstance(usr.get(path), File), "a link would lead nowhere in the sandbox"
+        assert isinstance(usr.get(path), File), "a link would be dangling in the sandbox"
         yield inside if inside == f"/{path}" else f"{inside}=/{path}"

@@ -9,7 +9,7 @@ CHECKS: Checks = {}
 
 _SERVER = Feature(
     packages=(
-        # sshd has an sftp server in itself, and offers no key exchange that would read moduli.
+        # sshd uses its internal sftp server, and offers no key exchange that reads moduli.
         Package(name=PackageName("openssh-server"), exclude=(Glob("etc/ssh/moduli"),)),
         Package(name=PackageName("openssh-client"), only=(Glob("usr/bin/ssh-keygen"),)),
     ),
@@ -20,5 +20,5 @@ _SERVER = Feature(
 
 
 def feature(machine: Machine) -> Feature:
-    """Return the server, if the machine has this one."""
+    """Return the server if the config selects it."""
     return _SERVER if machine.ssh.server == "openssh" else Feature()

@@ -1,4 +1,4 @@
-"""The power button of a machine with ACPI: busybox' acpid switches the machine off when it is pressed."""
+"""The power button of a machine with ACPI: busybox acpid powers the machine off when it is pressed."""
 
 from notos.config.model import Machine
 from notos.config.reader import Checks
@@ -17,7 +17,7 @@ _PRESSED = EtcFile(path="acpi/PWRF/00000080", content=Link("/usr/sbin/poweroff")
 
 
 def feature(machine: Machine) -> Feature:
-    """Return the button; a machine without ACPI has only what would run."""
+    """Return the button; a machine without ACPI gets only the handler."""
     if not machine.target.machine_types[machine.vm.machine].acpi:
         return Feature(etc=(_PRESSED,))
     return Feature(

@@ -1,4 +1,4 @@
-"""All features in order, and the join of those that a machine has."""
+"""All features in order, and the join of a machine's features."""
 
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Protocol
@@ -34,7 +34,7 @@ class Module(Protocol):
     def feature(self) -> Callable[[Machine], Feature]:
         """Return the additions to a machine; an empty value if the machine lacks the feature.
 
-        The machine may come from a config with mistakes, and lack values that are required.
+        The machine may come from a config with mistakes and lack required values.
         """
 
     @property
@@ -42,7 +42,7 @@ class Module(Protocol):
         """Return the feature's rules for the config, by the struct to which they apply."""
 
 
-# Stage-1 loads modules in this order. The config's own services and files come last.
+# Stage-1 loads modules in this order. The services and files of the config come last.
 MODULES: tuple[Module, ...] = (
     virtual_machine,
     base,
@@ -72,7 +72,10 @@ def features(machine: Machine) -> Features:
 
 
 def join(each: Iterable[Feature]) -> Features:
-    """Join values: concatenate tuples, add numbers, keep the only value of a single field."""
+    """Return the join: tuples concatenated, maps merged, numbers added; a single value may be set only once.
+
+    Raises ValueError if two features set the same single value.
+    """
     parts = list(each)
     values = {name: _joined(name, [getattr(part, name) for part in parts]) for name in vars(_NONE)}
     for name in ("packages", "initrd_packages"):

@@ -1,4 +1,4 @@
-"""The config's own services."""
+"""The services in the config."""
 
 from collections.abc import Iterator
 
@@ -11,7 +11,7 @@ KEYS = ("services",)
 
 
 def feature(machine: Machine) -> Feature:
-    """Return the services, and their packages."""
+    """Return the services and their packages."""
     return Feature(
         packages=tuple(each for service in machine.services.values() for each in service.packages),
         services=tuple(
@@ -34,7 +34,7 @@ def _problems(machine: Machine, node: Node) -> Iterator[Problem]:
 
 
 def _packages(machine: Machine, node: Node) -> Iterator[Problem]:
-    """Yield packages that two keys take otherwise."""
+    """Yield packages that two keys list with different settings."""
     taken = {each.name: ("system.packages", each) for each in machine.system.packages}
     for name, service in machine.services.items():
         where = f"services.{name}.packages"
@@ -46,13 +46,13 @@ def _packages(machine: Machine, node: Node) -> Iterator[Problem]:
 
 
 def _logs(machine: Machine, node: Node) -> Iterator[Problem]:
-    """Yield names that are taken: runsv keeps a log's state beside that of services, called NAME.log."""
+    """Yield services called NAME.log beside a service NAME: runsv keeps the state of NAME's log there."""
     for name in machine.services:
         owner = name.removesuffix(".log")
         if owner != name and owner in machine.services:
             place = key_place(node, "services", name)
             first = key_place(node, "services", owner).seen_from(place)
-            message = f"the service {name} has the name of the log of {owner}, {first}; name it otherwise"
+            message = f"the service {name} has the name of the log of {owner}, {first}; rename it"
             yield Problem(message, place)
 
 

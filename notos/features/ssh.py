@@ -1,4 +1,4 @@
-"""Logging in by ssh, as far as both servers have it alike: keys, and how runvm.sh hands them over."""
+"""Login by ssh, the parts that both servers share: keys, and how runvm.sh passes them."""
 
 import re
 from collections.abc import Iterator
@@ -14,21 +14,21 @@ KEYS = ("ssh",)
 
 _FW_CFG = Requirement(
     "FW_CFG_SYSFS",
-    "for the keys that runvm.sh hands over",
+    "for the keys that runvm.sh passes",
     "qemu_fw_cfg",
     early=False,
     keys=("ssh", "server"),
 )
 _FW_CFG_CMDLINE = Requirement(
     "FW_CFG_SYSFS_CMDLINE",
-    "for the keys that runvm.sh hands over to a microvm",
+    "for the keys that runvm.sh passes to a microvm",
     keys=("vm", "machine"),
 )
 _OFF = "ssh.server: none"
 
 
 def feature(machine: Machine) -> Feature:
-    """Return the config's keys, and what either server needs."""
+    """Return the config's keys, and the parts that both servers need."""
     lines = "".join(f"{each}\n" for each in machine.ssh.authorized_keys)
     keys = (EtcFile(path="ssh/authorized_keys.d/root", content=Text(lines)),) if lines else ()
     if machine.ssh.server == "none":
@@ -46,7 +46,7 @@ def feature(machine: Machine) -> Feature:
 
 
 def _problems(ssh: Ssh, node: Node) -> Iterator[Problem]:
-    """Yield keys that are not whole: sshd passes over a key that it cannot read, without a word."""
+    """Yield public keys that cannot be decoded: sshd silently ignores them."""
     import base64
 
     for each in ssh.authorized_keys:
@@ -56,13 +56,13 @@ def _problems(ssh: Ssh, node: Node) -> Iterator[Problem]:
         except ValueError:
             data = b""
         if not data.startswith(len(kind).to_bytes(4) + kind.encode()):
-            message = f"this public key is cut short, or is none of type {kind}; copy the whole line again"
+            message = f"this public key is truncated or not of type {kind}; copy the whole line again"
             yield Problem(message, named_place(node, "authorized_keys", each) or node.place)
 
 
 def _key_type(line: str) -> str:
     match = re.search(KEY_TYPES, line)
-    assert match is not None, "config.types sees to it that a key has a type"
+    assert match is not None, "config.types requires a type in every key"
     return match[0]
 
 

@@ -16,7 +16,7 @@ _ACCOUNT = 'u _chrony - "Chrony daemon" /var/lib/chrony\n'
 
 
 def feature(machine: Machine) -> Feature:
-    """Return chrony, which queries the servers, if the machine has any."""
+    """Return chrony, which queries the servers, if the config has any."""
     if not machine.time_servers:
         return Feature()
     return Feature(

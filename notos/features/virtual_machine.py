@@ -1,4 +1,4 @@
-"""QEMU's machine types, as far as the kernel must know them: drivers of their bus, several processors."""
+"""Kernel symbols for QEMU's machine types: drivers for the bus, several processors."""
 
 from collections.abc import Iterator
 
@@ -15,7 +15,7 @@ _SMP = Requirement("SMP", "for `vm.cpus`", keys=("vm", "cpus"))
 
 
 def feature(machine: Machine) -> Feature:
-    """Return what the machine type and the number of processors need."""
+    """Return the kernel symbols for the machine type and the number of processors."""
     return Feature(requirements=(*_bus(machine), *((_SMP,) if machine.vm.cpus > 1 else ())))
 
 

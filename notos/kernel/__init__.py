@@ -6,9 +6,9 @@ vmlinux        the ELF file inside vmlinuz
 requirements   the kernel symbols that a machine needs
 modules        modules with their dependencies
 source         an unpacked and patched source
-kconfig        configurations, compared with what was asked for
+kconfig        configurations, compared with the requested symbols
 kbuild         make, in a sandbox
-progress       how many files will be compiled
+progress       estimate of the number of files to compile
 
 Modules without a test module of their own name are tested by
 

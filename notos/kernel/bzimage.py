@@ -1,4 +1,4 @@
-"""bzImage: the kernel as boot loaders of x86 take it; reads its header.
+"""bzImage, the kernel format for x86 boot loaders: reads its header.
 
 Source: Documentation/arch/x86/boot.rst of the kernel, protocol 2.12 and later.
 """
@@ -20,12 +20,12 @@ class Header:
     """The fields that Notos uses; offsets and sizes in bytes."""
 
     payload: slice  # the compressed kernel in the file
-    address: int  # where the kernel is put in memory
-    memory: int  # that it needs from there on before it knows its memory
+    address: int  # the load address
+    memory: int  # bytes needed from there on early in the boot
 
 
 def parse(data: bytes) -> Header | None:
-    """Read the header at the start of a file; None if it is not a bzImage, or cut off."""
+    """Read the header at the start of a file; None if it is not a bzImage or is truncated."""
     if len(data) < HEADER_SIZE or data[_MAGIC_AT : _MAGIC_AT + len(_MAGIC)] != _MAGIC:
         return None
     offset, length = _PAYLOAD.unpack_from(data, _PAYLOAD_AT)

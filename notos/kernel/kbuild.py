@@ -1,10 +1,10 @@
-"""Kbuild: a kernel's own makefiles, run in a sandbox by locked tools.
+"""Kbuild: a kernel's own makefiles, run in a sandbox with locked tools.
 
     /source     the kernel's source, read-only
-    /build      what is made of it, kept so that the next build makes only what changed
-    /wrap/gcc   ccache, or what hands work to other hosts, in gcc's place; its name in commands stays gcc
+    /build      the output, kept so that the next build is incremental
+    /wrap/gcc   ccache, distcc or icecc in gcc's place; commands still call it gcc
 
-Nothing of this host is in what comes out: user, host, time and paths are the same everywhere
+The output does not depend on this host: user, host name, time and paths are the same everywhere
 (Documentation/kbuild/reproducible-builds.rst of the kernel).
 """
 
@@ -27,7 +27,7 @@ from notos.process import at_terminal, follow, run
 from notos.toolchain.sandbox import PATH, Sandbox
 from notos.toolchain.tools_tree import ToolsTree
 
-KEY = "/key.pem"  # where the key that signs modules is in the sandbox
+KEY = "/key.pem"  # path in the sandbox of the key that signs modules
 _WRAP = "/wrap"
 _COMPILED = re.compile(r"^  (?:CC|AS)\s(?:\[M\])?\s+(\S+\.o)$")
 _STEP = re.compile(r"^  [A-Z][A-Z0-9_]*\s+(?:\[M\])?\s*\S+")
@@ -36,14 +36,14 @@ _MOST_SHOWN = 12
 _BOOT = Path("/proc/sys/kernel/random/boot_id")
 
 Progress = Callable[[int, int, str], None]
-"""Called with how many files are compiled, of how many, and which one is next."""
+"""A callback with the number of compiled files, the total, and the file that is being compiled."""
 
 
 @dataclass(frozen=True)
 class Kbuild:
-    """One kernel: where its source and its output are, and how this host compiles.
+    """One kernel: its source and output folders, and how this host compiles.
 
-    `identity` names source and tools: what other ones have made in `output` is not built on.
+    `identity` names source and tools; an `output` made with other ones is not reused.
     """
 
     identity: str
@@ -101,38 +101,41 @@ class Kbuild:
 
     @property
     def _wrapper(self) -> str:
-        """The program in gcc's place."""
+        """The program in gcc's place; "" for none."""
         prefix = self.build.compiler_prefix
         return "ccache" if self._caching else prefix if prefix != "none" else ""
 
     def _compiler(self) -> dict[str, str]:
-        """What the program in gcc's place is told. Also proves that there can be a sandbox: ToolError."""
+        """Return the environment variables of the program in gcc's place.
+
+        Raises ToolError if sandboxes do not work on this host.
+        """
         bare = Sandbox(self.tools)
         bare.prove()
-        told: dict[str, str] = {str(name): value for name, value in self.build.environment.items()}
+        variables: dict[str, str] = {str(name): value for name, value in self.build.environment.items()}
         prefix = self.build.compiler_prefix
         if not self._caching:
-            return told
-        # A cache that hosts share must not go by the times of files: by what the compiler says of itself.
-        said = run(bare.command(["sh", "-c", "gcc -v 2>&1; as --version; ld --version"]))
-        told |= {
+            return variables
+        # Hosts may share the cache, so identify the compiler by its version texts, not by its mtime.
+        versions = run(bare.command(["sh", "-c", "gcc -v 2>&1; as --version; ld --version"]))
+        variables |= {
             "CCACHE_DIR": "/ccache",
             "CCACHE_MAXSIZE": self.build.ccache.size,
-            "CCACHE_COMPILERCHECK": f"string:{hashlib.sha256(said).hexdigest()}",
-            # What a file includes is read from what the compiler writes anyway, and not asked of a
-            # preprocessor first: that takes half as long again as compiling alone.
+            "CCACHE_COMPILERCHECK": f"string:{hashlib.sha256(versions).hexdigest()}",
+            # Read a file's includes from the compiler's .d file: a separate run of the preprocessor
+            # makes a cold build 50 % slower.
             "CCACHE_DEPEND": "true",
             "CCACHE_SLOPPINESS": "include_file_ctime,include_file_mtime,time_macros",
             "CCACHE_TEMPDIR": "/ccache/tmp",
         }
         if self.build.ccache.remote_storage is not None:
-            told["CCACHE_REMOTE_STORAGE"] = self.build.ccache.remote_storage
+            variables["CCACHE_REMOTE_STORAGE"] = self.build.ccache.remote_storage
         if prefix != "none":
-            told["CCACHE_PREFIX"] = prefix
-        return told
+            variables["CCACHE_PREFIX"] = prefix
+        return variables
 
     def resolve(self, base: str | bytes, lines: Sequence[str]) -> str:
-        """The .config that comes of `base` (a make target, or a file's bytes) with `lines` laid on it.
+        """Return the .config that results from `base` (a make target or a file's bytes) and then `lines`.
 
         Raises ToolError.
         """
@@ -146,7 +149,7 @@ class Kbuild:
         return target.read_text()
 
     def _base(self, name: str) -> bytes:
-        """What the make target `name` configures, which takes seconds and is kept."""
+        """Return the configuration of the make target `name`, which takes seconds and is kept."""
         kept = self.output / ".notos" / name
         if not kept.exists():
             target = self.output / ".notos" / "config"
@@ -160,9 +163,10 @@ class Kbuild:
         run(sandbox.command([*self._make, "-s", "KCONFIG_CONFIG=/build/.notos/config", *words]))
 
     def edit(self, config: str) -> tuple[str, str, str]:
-        """Have the kernel's own menu edit `config` on this terminal.
+        """Run the kernel's menuconfig for `config` on this terminal.
 
-        The minimal configuration (savedefconfig) before and after, and the whole one after. Raises ToolError.
+        Return the minimal configuration (savedefconfig) before and after, and the full one after. Raises
+        KernelError if menuconfig fails, ToolError.
         """
         target = self.output / ".notos" / "config"
         self._prepare()
@@ -170,11 +174,11 @@ class Kbuild:
         before = self._minimal()
         sandbox = self._sandbox(terminal=True)
         taken = [f"{name}={os.environ[name]}" for name in ("TERM", "MENUCONFIG_COLOR") if name in os.environ]
-        # Of jobs that run at once make gives the terminal to one, which need not be the menu.
+        # With parallel jobs make gives the terminal to only one of them, which may not be the menu.
         words = ["env", *taken, *self._make, "-s", "-j1", "KCONFIG_CONFIG=/build/.notos/config", "menuconfig"]
         status = at_terminal(sandbox.command(words))
         if status:
-            raise KernelError(f"menuconfig ended with status {status}", hint="it is told above")
+            raise KernelError(f"menuconfig ended with status {status}", hint="see its output above")
         return before, self._minimal(), target.read_text()
 
     def _minimal(self) -> str:
@@ -187,15 +191,15 @@ class Kbuild:
 
     @property
     def _make(self) -> list[str]:
-        # What runs on this host is not handed on: it is little, and distcc takes away the remarks by which
-        # its sources tell the compiler that they mean what they do.
-        own = "HOSTCC=/usr/bin/gcc"
-        return ["make", "--no-print-directory", f"-j{self._jobs}", "-C", "/source", "O=/build", own]
+        # Compile host programs directly: they are few, and distcc preprocesses, which removes the comments
+        # that silence their warnings.
+        host_compiler = "HOSTCC=/usr/bin/gcc"
+        return ["make", "--no-print-directory", f"-j{self._jobs}", "-C", "/source", "O=/build", host_compiler]
 
     def compile(self, config: str, log: Path, progress: Progress) -> Tree:
-        """The kernel configured as `config`: a tree of vmlinuz, config and lib/modules/RELEASE.
+        """Compile the kernel configured by `config` into a tree of vmlinuz, config and lib/modules/RELEASE.
 
-        All that make says is in `log`. Raises KernelError with the compiler's own words, ToolError.
+        The output of make goes to `log`. Raises KernelError with the compiler's message, ToolError.
         """
         self._prepare()
         compiler = self._compiler()
@@ -206,7 +210,7 @@ class Kbuild:
         done: set[str] = set()
         total = plan.total
 
-        def heard(line: str) -> None:
+        def count_compiled(line: str) -> None:
             if (match := _COMPILED.match(line)) and match[1] not in done:
                 done.add(match[1])
                 progress(len(done), max(total, len(done)), match[1])
@@ -214,9 +218,9 @@ class Kbuild:
         mark = self.output / ".notos" / "at-work"
         mark.write_text(_BOOT.read_text())
         sandbox = self._sandbox(compiler=compiler)
-        status = follow(sandbox.command([*self._make, "all"]), log, heard)
+        status = follow(sandbox.command([*self._make, "all"]), log, count_compiled)
         if status:
-            raise KernelError(_failure(log, status), hint=f"all of it is in {log}")
+            raise KernelError(_failure(log, status), hint=f"the full output is in {log}")
         tree = self._installed()
         plan.note()
         _sync(self.output)
@@ -224,10 +228,10 @@ class Kbuild:
         return tree
 
     def _prepare(self) -> None:
-        """Have an output folder that this source and these tools have made, or an empty one.
+        """Keep an output folder made with the same source and tools, else start with an empty one.
 
-        Make goes by times, which tell nothing between two sources; and what was written just before the
-        host went down may be half there.
+        Make compares mtimes, which mean nothing between two sources. After a crash of the host, files
+        written just before it may be incomplete, so such a folder is not kept either.
         """
         kept = self.output / ".notos" / "identity"
         mark = self.output / ".notos" / "at-work"
@@ -238,7 +242,7 @@ class Kbuild:
         kept.write_text(self.identity)
 
     def _installed(self) -> Tree:
-        """The tree that the rest of a build takes, of what make has made."""
+        """Return the tree of vmlinuz, config and modules from the output folder."""
         tree = Tree()
         tree.file("vmlinuz", (self.output / self.target.kernel_image).read_bytes())
         tree.file("config", (self.output / ".config").read_bytes())
@@ -267,7 +271,7 @@ class Kbuild:
 
 
 def _sync(folder: Path) -> None:
-    """Have all of the file system that `folder` is on written to the disk (syncfs(2))."""
+    """Flush the whole file system of `folder` to its disk (syncfs(2))."""
     handle = os.open(folder, os.O_RDONLY)
     try:
         ctypes.CDLL(None).syncfs(handle)
@@ -276,20 +280,20 @@ def _sync(folder: Path) -> None:
 
 
 def _failure(log: Path, status: int) -> str:
-    """What went wrong first, in the words of the program that failed."""
+    """Return an error text: make's `status` and, from its `log`, the output of the program that failed."""
     lines = log.read_text(errors="replace").splitlines()
     first = next((number for number, line in enumerate(lines) if _FAILED.match(line)), len(lines))
-    said: list[str] = []
+    reversed_output: list[str] = []
     for line in reversed(lines[:first]):
-        if _STEP.match(line) and said:
+        if _STEP.match(line) and reversed_output:
             break
         if not _STEP.match(line):
-            said.append(line)
-    told = said[::-1]
-    # The first error, with what it needs to be understood, is worth more than the last warning.
-    error = next((number for number, line in enumerate(told) if "rror" in line or "undefined" in line), 0)
-    start = max(0, error - 2) if len(told) > _MOST_SHOWN else 0
-    shown = told[start : start + _MOST_SHOWN] or lines[-3:]
+            reversed_output.append(line)
+    output = reversed_output[::-1]
+    # Prefer the first error, with two lines of context, to later warnings.
+    error = next((number for number, line in enumerate(output) if "rror" in line or "undefined" in line), 0)
+    start = max(0, error - 2) if len(output) > _MOST_SHOWN else 0
+    shown = output[start : start + _MOST_SHOWN] or lines[-3:]
     rule = lines[first : first + 1]
     return "\n".join(
         [f"the kernel does not compile (make: status {status})", *("  | " + each for each in [*shown, *rule])]

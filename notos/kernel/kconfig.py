@@ -1,8 +1,8 @@
-"""What is asked of a kernel's configuration, what came out of it, and why the two differ.
+"""Kernel configurations: requested symbols, the resolved configuration, and why the two differ.
 
-Fragments are files of `CONFIG_X=y` and `# CONFIG_X is not set`, as the kernel's own. Kconfig itself
-(conf, in the kernel's source) decides; it drops or changes without a word what cannot be, so what was asked
-for is compared afterwards. Source: Documentation/kbuild/kconfig-language.rst of the kernel.
+Fragments are files of `CONFIG_X=y` and `# CONFIG_X is not set`, like the kernel's own. Kconfig (conf, in the
+kernel's source) resolves them; it silently drops or changes symbols whose dependencies are not met, so the
+result is compared with the requests. Source: Documentation/kbuild/kconfig-language.rst of the kernel.
 """
 
 import os
@@ -17,7 +17,7 @@ from notos.architecture import Architecture
 from notos.errors import KernelError
 
 Config = Mapping[str, str]
-"""y, m or a value as it is written (a text in its quotes), by symbol without CONFIG_; n is left out."""
+"""Values by symbol (without CONFIG_): y, m or the value as written (text in quotes); n is left out."""
 
 _SET = re.compile(r"CONFIG_(\w+)=(.*)")
 _UNSET = re.compile(r"# CONFIG_(\w+) is not set")
@@ -28,10 +28,10 @@ _NO_REASON = "Kconfig does not say why"
 
 
 @dataclass(frozen=True)
-class Asked:
-    """A symbol that is to have a value ("n" for none); `where` is a file and line.
+class Request:
+    """A symbol with its requested value ("n" for unset); `where` is the file and line of the request.
 
-    Of what a machine needs, `why` says for what, and `where` what turns it off.
+    For a symbol that the machine needs, `why` is the reason, and `where` the request that turns it off.
     """
 
     symbol: str
@@ -40,7 +40,7 @@ class Asked:
     why: str = ""
 
     def __str__(self) -> str:
-        """The line that asks for it in a configuration."""
+        """Return the request as a line of a configuration."""
         return (
             f"# CONFIG_{self.symbol} is not set"
             if self.value == "n"
@@ -49,62 +49,65 @@ class Asked:
 
 
 def symbols(text: str) -> dict[str, str]:
-    """The configuration in a .config."""
+    """Return the configuration in the text of a .config."""
     return {
         match[1]: match[2] for match in map(_SET.fullmatch, text.splitlines()) if match and match[2] != "n"
     }
 
 
-def fragment(text: str, name: str) -> list[Asked]:
-    """What the fragment called `name` asks for. Raises KernelError with every line that asks for nothing."""
-    asked, problems = [], []
+def fragment(text: str, name: str) -> list[Request]:
+    """Return the requests in the fragment `text`, which errors call `name`.
+
+    Raises KernelError with every invalid line.
+    """
+    requests, problems = [], []
     for number, line in enumerate(text.splitlines(), 1):
         line = line.strip()  # noqa: PLW2901
         where = f"{name}:{number}"
         if match := _SET.fullmatch(line):
             value = match[2].strip()
             if _VALUE.fullmatch(value):
-                asked.append(Asked(match[1], value, where))
+                requests.append(Request(match[1], value, where))
             else:
                 problems.append(
-                    f'{where}: CONFIG_{match[1]} cannot be {value or "nothing"}; y, m, n, a number or "text"'
+                    f'{where}: CONFIG_{match[1]} cannot be {value or "empty"}: y, m, n, a number or "text"'
                 )
         elif match := _UNSET.fullmatch(line):
-            asked.append(Asked(match[1], "n", where))
+            requests.append(Request(match[1], "n", where))
         elif line and not line.startswith("#"):
-            problems.append(f"{where}: {line[:60]!r} is no line of a configuration{_advice(line)}")
+            problems.append(f"{where}: {line[:60]!r} is not a line of a configuration{_advice(line)}")
     if problems:
         raise KernelError("\n".join(problems[:_MOST_SHOWN]))
-    return asked
+    return requests
 
 
-def option(symbol: str, value: str | int, where: str) -> Asked:
-    """What `symbol: value` of a config asks for: text is quoted, but for y, m, n and hexadecimal numbers."""
+def option(symbol: str, value: str | int, where: str) -> Request:
+    """Return the request of `symbol: value` in a config; text is quoted, but not y, m, n and 0x numbers."""
     text = str(value)
     if isinstance(value, str) and not re.fullmatch(r"[ymn]|0[xX][0-9a-fA-F]+", value):
         escaped = value.replace("\\", "\\\\").replace('"', '\\"')
         text = f'"{escaped}"'
-    return Asked(symbol, text, where)
+    return Request(symbol, text, where)
 
 
 def _advice(line: str) -> str:
     if re.match(r"CONFIG_\w+\s+=|CONFIG_\w+=\s", line):
-        return "; leave out the blanks around ="
+        return "; remove the spaces around ="
     if match := re.match(r"(\w+)=", line):
         return f"; write CONFIG_{match[1]}=…"
     if re.match(r"CONFIG_\w+ is not set", line):
         return "; write # before it"
-    return "; write CONFIG_NAME=value, or # before a remark"
+    return "; write CONFIG_NAME=value, or # before a comment"
 
 
-def last(asked: Iterable[Asked]) -> list[Asked]:
-    """Of each symbol what was asked for last."""
-    return list({each.symbol: each for each in asked}.values())
+def last(requests: Iterable[Request]) -> list[Request]:
+    """Return the last request for each symbol."""
+    return list({each.symbol: each for each in requests}.values())
 
 
-def unmet(asked: Iterable[Asked], config: Config) -> list[Asked]:
-    """What was asked for and is not so."""
-    return [each for each in last(asked) if not _same(each.value, config.get(each.symbol, "n"))]
+def unmet(requests: Iterable[Request], config: Config) -> list[Request]:
+    """Return the requests that `config` does not meet."""
+    return [each for each in last(requests) if not _same(each.value, config.get(each.symbol, "n"))]
 
 
 def _same(one: str, other: str) -> bool:
@@ -113,48 +116,51 @@ def _same(one: str, other: str) -> bool:
     try:
         return int(one, 0) == int(other, 0)
     except ValueError:
-        # A text that is empty is as good as none.
+        # An empty text equals an unset one.
         return {one, other} == {'""', "n"}
 
 
 class Explainer:
-    """Why a kernel's source does not let symbols be what was asked for.
+    """Explanations of unmet requests, from a kernel's Kconfig files.
 
-    The structure is read from the source's Kconfig files, the values are those of the resolved
-    configuration `config`: what Kconfig would ask the compiler for need not be asked again.
+    The files give the structure, the resolved configuration `config` gives the values, so that the compiler
+    checks of Kconfig need not run again.
     """
 
     def __init__(self, source: Path, config: Config, target: Architecture) -> None:
         self._config = config
         self._kconf = _parsed(source, target)
 
-    def __call__(self, asked: Asked) -> str:
-        """In one line: what was asked, by whom, what came out, and what it lacks."""
-        got = self._config.get(asked.symbol, "n")
-        reasons = "; ".join(self._reasons(asked, got))
-        if asked.why:
-            off = f", for {asked.where} turns it off" if asked.where else ", for nothing asks for it"
+    def __call__(self, request: Request) -> str:
+        """Return one line: the request with its place, the resolved value, and the unmet conditions."""
+        got = self._config.get(request.symbol, "n")
+        reasons = "; ".join(self._reasons(request, got))
+        if request.why:
+            off = f": {request.where} turns it off" if request.where else ": nothing turns it on"
             because = f": {reasons}" if reasons != _NO_REASON else off
-            return f"CONFIG_{asked.symbol}={asked.value} is needed {asked.why}, and it is {got}{because}"
-        return f"{asked.where}: CONFIG_{asked.symbol}={asked.value} was asked for, and it is {got}: {reasons}"
+            return (
+                f"CONFIG_{request.symbol}={request.value} is needed {request.why}, but it is {got}{because}"
+            )
+        requested = f"CONFIG_{request.symbol}={request.value} was requested"
+        return f"{request.where}: {requested}, but it is {got}: {reasons}"
 
-    def _reasons(self, asked: Asked, got: str) -> list[str]:
-        symbol = self._kconf.syms.get(asked.symbol)
+    def _reasons(self, request: Request, got: str) -> list[str]:
+        symbol = self._kconf.syms.get(request.symbol)
         if symbol is None or not symbol.nodes:
-            return [self._unknown(asked.symbol)]
+            return [self._unknown(request.symbol)]
         from kconfiglib import BOOL, TRISTATE, TYPE_TO_STR
 
         kind = symbol.orig_type
         if kind not in (BOOL, TRISTATE):
-            return self._value_reasons(symbol, asked) or [f"it is a symbol of the type {TYPE_TO_STR[kind]}"]
-        if asked.value not in _LEVELS:
+            return self._value_reasons(symbol, request) or [f"it is a symbol of type {TYPE_TO_STR[kind]}"]
+        if request.value not in _LEVELS:
             return [
-                f"it is a symbol of the type {TYPE_TO_STR[kind]}, which takes y, n"
+                f"it is a symbol of type {TYPE_TO_STR[kind]}, which takes y, n"
                 + (" or m" if kind == TRISTATE else "")
             ]
-        if kind == BOOL and asked.value == "m":
+        if kind == BOOL and request.value == "m":
             return ["it cannot be a module, only y or n"]
-        wanted, has = _LEVELS[asked.value], _LEVELS.get(got, 0)
+        wanted, has = _LEVELS[request.value], _LEVELS.get(got, 0)
         if has > wanted:
             return self._too_much(symbol, wanted)
         return self._too_little(symbol, wanted)
@@ -171,9 +177,9 @@ class Explainer:
         if selecting:
             return [f"it is selected by {', '.join(selecting[:4])}"]
         if not self._prompted(symbol):
-            return ["it has no prompt: its default alone decides"]
+            return ["it has no prompt: its value is its default"]
         if symbol.choice is not None:
-            return ["it is the choice that is left when no other is made"]
+            return ["it is the default of a choice of which no other member is set"]
         return [_NO_REASON]
 
     def _too_little(self, symbol: Any, wanted: int) -> list[str]:
@@ -184,33 +190,33 @@ class Explainer:
             by = [text for text, _ in self._alternatives(symbol.rev_dep)]
             return [
                 "it has no prompt: "
-                + (f"{' or '.join(by[:4])} would select it" if by else "its default decides")
+                + (f"{' or '.join(by[:4])} would select it" if by else "its value is its default")
             ]
         prompts = [node.prompt[1] for node in symbol.nodes if node.prompt]
         shortest = min((self._lacking(each, wanted) for each in prompts), key=len)
         if shortest:
-            return [f"its prompt is there only with {', '.join(shortest)}"]
+            return [f"its prompt depends on {', '.join(shortest)}"]
         if symbol.choice is not None:
             chosen = [each.name for each in symbol.choice.syms if self._config.get(each.name) == "y"]
-            return [f"one of a choice, of which {' and '.join(chosen) or 'none'} is made"]
+            return [f"it is a member of a choice of which {' and '.join(chosen) or 'none'} is set"]
         return [_NO_REASON]
 
-    def _value_reasons(self, symbol: Any, asked: Asked) -> list[str]:
-        if asked.value in ("y", "m"):
+    def _value_reasons(self, symbol: Any, request: Request) -> list[str]:
+        if request.value in ("y", "m"):
             return []
         for low, high, condition in symbol.ranges:
             if self._value(condition):
                 return [f"it is a number from {self._text(low)} to {self._text(high)}"]
         if lacking := self._lacking(symbol.direct_dep, 2):
             return [f"it depends on {', '.join(lacking)}"]
-        return ["it has no prompt: its default decides"] if not self._prompted(symbol) else []
+        return ["it has no prompt: its value is its default"] if not self._prompted(symbol) else []
 
     @staticmethod
     def _prompted(symbol: Any) -> bool:
         return any(node.prompt for node in symbol.nodes)
 
     def _alternatives(self, expression: Any) -> Iterator[tuple[str, int]]:
-        """The branches of an OR, in words, with the value of each."""
+        """Yield the branches of an OR as text, each with its value."""
         from kconfiglib import AND, OR, expr_str
 
         if isinstance(expression, tuple) and expression[0] == OR:
@@ -221,7 +227,7 @@ class Explainer:
             yield expr_str(head), self._value(expression)
 
     def _lacking(self, expression: Any, wanted: int) -> list[str]:
-        """The parts of `expression` that keep it below `wanted`, in words with their values."""
+        """Return the parts of `expression` that keep it below `wanted`, as text with their values."""
         from kconfiglib import AND, OR, expr_str
 
         if self._value(expression) >= wanted:
@@ -235,7 +241,7 @@ class Explainer:
         return [f"{expr_str(expression)}, which is {'nmy'[self._value(expression)]}"]
 
     def _value(self, expression: Any) -> int:
-        """The value of an expression: 0, 1 or 2."""
+        """Return the value of an expression: 0, 1 or 2 (n, m or y)."""
         from kconfiglib import AND, NOT, OR, Choice
 
         if not isinstance(expression, tuple):
@@ -252,7 +258,7 @@ class Explainer:
         return 2 * _compared(operator, self._text(parts[0]), self._text(parts[1]))
 
     def _text(self, symbol: Any) -> str:
-        """A symbol's value without quotes; a constant is its own."""
+        """Return a symbol's value without quotes; the value of a constant is its name."""
         if symbol.is_constant:
             return str(symbol.name)
         if symbol.name in self._kconf.syms and symbol.nodes:
@@ -273,11 +279,11 @@ def _compared(operator: int, left: str, right: str) -> bool:
 
 
 def _parsed(source: Path, target: Architecture) -> Any:
-    """The Kconfig files below `source`. Raises KernelError when they cannot be read."""
+    """Parse the Kconfig files below `source`. Raises KernelError if they cannot be read."""
     import kconfiglib
 
     class Kconfig(kconfiglib.Kconfig):  # type: ignore[misc]  # it has no types
-        """One that knows what Kconfig has learned since: `modules` and `transitional` (5.13, 6.18)."""
+        """A parser that skips keywords newer than kconfiglib: `modules` and `transitional` (5.13, 6.18)."""
 
         def _open(self, name: str, mode: str) -> Any:
             import io
@@ -295,7 +301,7 @@ def _parsed(source: Path, target: Architecture) -> Any:
 
 @contextmanager
 def _environment(source: Path, target: Architecture) -> Iterator[None]:
-    """What Kconfig files take from the environment; no program of this host is asked anything."""
+    """Set the variables that Kconfig files read, such that no program of this host runs."""
     kept = dict(os.environ)
     os.environ.update(
         {
@@ -313,27 +319,27 @@ def _environment(source: Path, target: Architecture) -> Iterator[None]:
         os.environ.update(kept)
 
 
-def _says_no(_kconf: Any, _name: str, _command: str) -> str:
+def _no(_kconf: Any, _name: str, _command: str) -> str:
     return "n"
 
 
-def _says_nothing(_kconf: Any, _name: str, *_words: str) -> str:
+def _empty(_kconf: Any, _name: str, *_words: str) -> str:
     return ""
 
 
-# What kconfiglib takes in place of its own (its documentation, KCONFIG_FUNCTIONS).
+# Functions that override kconfiglib's own (KCONFIG_FUNCTIONS in its documentation).
 functions = {
-    "shell": (_says_no, 1, 1),
-    "info": (_says_nothing, 1, 1),
-    "warning-if": (_says_nothing, 2, 2),
-    "error-if": (_says_nothing, 2, 2),
+    "shell": (_no, 1, 1),
+    "info": (_empty, 1, 1),
+    "warning-if": (_empty, 2, 2),
+    "error-if": (_empty, 2, 2),
 }
 
 
 def explained(
-    problems: Sequence[Asked], source: Path, config: Config, target: Architecture, *, hint: str
+    problems: Sequence[Request], source: Path, config: Config, target: Architecture, *, hint: str
 ) -> KernelError:
-    """The error that tells all `problems`, a line each."""
+    """Return the error that explains `problems`, one per line."""
     explain = Explainer(source, config, target)
     lines = [explain(each) for each in problems[:_MOST_SHOWN]]
     if len(problems) > _MOST_SHOWN:
@@ -342,19 +348,19 @@ def explained(
 
 
 def changes(before: str, after: str, had: Config, has: Config) -> list[str]:
-    """The lines of a fragment that makes the minimal configuration `after` of `before` (savedefconfig).
+    """Return the lines of a fragment that turns the configuration `before` into `after`.
 
-    `had` and `has` are the whole ones: a minimal one does not say what came to its default, nor what is
-    selected now and was asked for before.
+    Both are minimal (savedefconfig): they omit symbols at their default and selected symbols. `had` and `has`
+    are the full configurations.
     """
     old = {each.symbol: each.value for each in fragment(before, "before")}
     new = {each.symbol: each.value for each in fragment(after, "after")}
     names = sorted(name for name in old.keys() | new.keys() if old.get(name) != new.get(name))
-    return [str(Asked(name, has.get(name, "n"), "")) for name in names if had.get(name) != has.get(name)]
+    return [str(Request(name, has.get(name, "n"), "")) for name in names if had.get(name) != has.get(name)]
 
 
 def replaced(text: str, lines: Iterable[str]) -> str:
-    """The fragment `text` with `lines` added, and without what it had on the same symbols."""
+    """Return the fragment `text` with `lines` in place of its lines for the same symbols."""
     new = {each.symbol for each in fragment("\n".join(lines), "")}
     kept = []
     for line in text.splitlines():

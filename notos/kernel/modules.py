@@ -1,7 +1,7 @@
-"""Kernel modules: which files the named ones need, and a tree of just these with depmod's index.
+"""Kernel modules: the files that named modules need, and a tree of these files with depmod's index.
 
-Dependencies are read from the modules themselves (.modinfo), so that no index over all of them is
-needed. Nothing here knows what a machine wants modules for.
+Dependencies are read from the modules' .modinfo sections, so no index of all modules is needed. Which
+modules a machine needs is in requirements.py.
 """
 
 import lzma
@@ -22,7 +22,7 @@ SUFFIXES = (".ko", ".ko.xz", ".ko.zst", ".ko.gz")
 
 @dataclass(frozen=True)
 class Info:
-    """What a module says of itself in .modinfo; names as written there."""
+    """The .modinfo section of a module; names as written there."""
 
     depends: tuple[str, ...]
     before: tuple[str, ...]  # softdep: pre
@@ -33,22 +33,22 @@ class Info:
 
 @dataclass(frozen=True)
 class Closure:
-    """The modules that some names need."""
+    """The modules that a list of names needs."""
 
     release: str
-    order: tuple[tuple[str, tuple[str, ...]], ...]  # per name: the files to load, in order, none twice
+    order: tuple[tuple[str, tuple[str, ...]], ...]  # per name: the files to load, in order, without repeats
     files: tuple[str, ...]  # below lib/modules/RELEASE, as in the kernel's tree, sorted
     firmware: tuple[str, ...]
 
 
 class Modules:
-    """The modules of one kernel: a tree with lib/modules/RELEASE/… as a kernel package has it."""
+    """The modules of one kernel, in a tree with lib/modules/RELEASE/… like that of a kernel package."""
 
     def __init__(self, tree: Tree) -> None:
         releases = tree.children().get("lib/modules", [])
         if len(releases) != 1:
             raise KernelError(
-                f"one kernel release is wanted below lib/modules, there are {releases or 'none'}"
+                f"lib/modules must have one kernel release, but has {', '.join(releases) or 'none'}"
             )
         self.release = releases[0]
         self._tree = tree
@@ -56,7 +56,7 @@ class Modules:
 
     @cached_property
     def paths(self) -> dict[str, str]:
-        """The path of each module by its name, below lib/modules/RELEASE/."""
+        """The modules' paths below lib/modules/RELEASE/, by name."""
         found = {}
         for path, entry in self._tree.items():
             name = _module_name(path)
@@ -71,21 +71,21 @@ class Modules:
 
     @cached_property
     def builtin_aliases(self) -> frozenset[str]:
-        """What built-in modules are also called."""
+        """The aliases of built-in modules."""
         lines = self._text("modules.builtin.modinfo").split("\0")
         return frozenset(line.partition(".alias=")[2] for line in lines if ".alias=" in line)
 
     @cached_property
     def aliases(self) -> dict[str, str]:
-        """Module names by alias. This reads every module: a matter of seconds, so only when needed."""
+        """Module names by alias. Reads every module, which takes seconds."""
         return {alias: name for name in sorted(self.paths) for alias in self.info(name).aliases}
 
     def info(self, name: str) -> Info:
-        """The .modinfo of the module `name`. Raises KernelError if it is not a module file."""
+        """Return the .modinfo of the module `name`. Raises KernelError if it is not a module file."""
         path = self.paths[name]
         section = elf.section(self.read(path), ".modinfo")
         if section is None:
-            raise KernelError(f"{path} of kernel {self.release} has no .modinfo: it is no module")
+            raise KernelError(f"{path} of kernel {self.release} is not a module: it has no .modinfo section")
         values: dict[str, list[str]] = {}
         for line in section.decode(errors="replace").split("\0"):
             key, equals, value = line.partition("=")
@@ -102,7 +102,7 @@ class Modules:
         )
 
     def read(self, path: str) -> bytes:
-        """The module at `path` below lib/modules/RELEASE/, decompressed."""
+        """Return the module at `path` below lib/modules/RELEASE/, decompressed."""
         entry = self._tree.get(self._top + path)
         assert isinstance(entry, File)
         data = entry.read()
@@ -119,9 +119,9 @@ class Modules:
         return data
 
     def closure(self, names: Iterable[str]) -> Closure:
-        """All that must be loaded for `names`. A built-in one needs nothing.
+        """Return the modules to load for `names`; a built-in module needs none.
 
-        Raises KernelError, with the names that come near, for one that the kernel has not.
+        Raises KernelError, with similar names, for a module that the kernel does not have.
         """
         loaded = _Loading(self)
         order = tuple((name, loaded.load(name)) for name in names)
@@ -133,11 +133,11 @@ class Modules:
         )
 
     def has(self, name: str) -> bool:
-        """Whether `name` is a module or built in."""
+        """Return True if `name` is a module or built in."""
         return _plain(name) in self.paths or _plain(name) in self.builtin
 
     def resolve_soft(self, name: str) -> str | None:
-        """The module that a softdep means, which may be an alias; None if built in or nowhere."""
+        """Return the module that a softdep (a name or an alias) refers to; None if built in or missing."""
         plain = _plain(name)
         if plain in self.paths:
             return plain
@@ -148,7 +148,7 @@ class Modules:
     def unknown(self, name: str, more: str = "", *, keys: tuple[str, ...] = ()) -> KernelError:
         """Return the error for a module that is neither a file nor built in.
 
-        `more` is a hint besides the names that come near; `keys` is the path of the config's key.
+        `more` is a hint in addition to similar names; `keys` is the path of the config's key.
         """
         import difflib
 
@@ -167,7 +167,7 @@ class Modules:
 
 @dataclass
 class _Loading:
-    """The depth-first walk that a closure is: what was visited, and what it found."""
+    """A depth-first walk over modules, with the files and firmware found so far."""
 
     kernel: Modules
     files: set[str] = field(default_factory=set)
@@ -175,7 +175,7 @@ class _Loading:
     _visited: set[str] = field(default_factory=set)
 
     def load(self, name: str) -> tuple[str, ...]:
-        """The files to load for `name` that no earlier name has loaded."""
+        """Return the files to load for `name` that no earlier name has loaded."""
         plain = _plain(name)
         if plain in self.kernel.paths:
             return tuple(self._visit(plain))
@@ -213,11 +213,11 @@ def shrink(
     *,
     firmware: Tree,
 ) -> Tree:
-    """lib/modules/RELEASE with the closure's modules, decompressed, and the index that depmod makes.
+    """Return lib/modules/RELEASE with the closure's modules, decompressed, and depmod's index of them.
 
-    `firmware` has packages' usr/lib/firmware; what none of them has is left out, for drivers name more
-    than any one device needs. The load order is in lib/modules/load, a
-    line for each name: the name, and the files to load for it, below lib/modules/RELEASE.
+    `firmware` is a tree with usr/lib/firmware of the firmware packages. Files that it lacks are left out:
+    drivers name firmware for many devices. lib/modules/load has the load order, one line per name: the name,
+    and the files to load for it, relative to lib/modules/RELEASE.
     """
     tree = Tree()
     top = f"lib/modules/{closure.release}"
@@ -238,7 +238,7 @@ def shrink(
 
 
 def _index(tree: Tree, release: str, depmod: Sequence[str]) -> Tree:
-    """What depmod adds to `tree`: modules.dep, modules.alias, modules.softdep, … and their .bin forms."""
+    """Return the files that depmod adds to `tree`: modules.dep, modules.alias, … and their .bin forms."""
     with tempfile.TemporaryDirectory(prefix="notos-depmod-") as scratch:
         root = Path(scratch)
         tree.write_to(root)
@@ -251,7 +251,7 @@ def _index(tree: Tree, release: str, depmod: Sequence[str]) -> Tree:
 
 
 def _softdeps(lines: Iterable[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """The names after `pre:` and `post:` in softdep lines (modprobe.d(5))."""
+    """Return the names after `pre:` and those after `post:` in softdep lines (modprobe.d(5))."""
     names: dict[str, list[str]] = {"pre:": [], "post:": []}
     for line in lines:
         into: list[str] = []
@@ -264,7 +264,7 @@ def _softdeps(lines: Iterable[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
 
 
 def _module_name(path: str) -> str | None:
-    """The module in the file `path`: kernel/net/virtio-x.ko.xz is virtio_x; None if it is no module."""
+    """Return the module name of the file `path` (virtio_x for kernel/net/virtio-x.ko.xz), or None."""
     base = path.rpartition("/")[2]
     for suffix in SUFFIXES:
         if base.endswith(suffix):

@@ -1,4 +1,4 @@
-"""Debian's kernel package as a tree of vmlinuz, config and modules."""
+"""Debian's kernel packages as trees of vmlinuz, config and modules."""
 
 import re
 
@@ -8,9 +8,9 @@ from notos.formats.tree import Tree
 
 
 def shape(package: Tree, target: Architecture) -> Tree:
-    """The tree of a kernel package, laid out as vmlinuz, config and lib/modules/RELEASE/….
+    """Return the tree of a kernel package with the layout vmlinuz, config and lib/modules/RELEASE/….
 
-    Raises KernelError unless there is just one kernel in it.
+    Raises KernelError unless the package has exactly one kernel.
     """
     tree = Tree()
     for path, entry in package.items():
@@ -24,13 +24,13 @@ def shape(package: Tree, target: Architecture) -> Tree:
         if name not in tree:
             raise KernelError(
                 f"kernel.package has no {name}",
-                hint=f"name a package such as {target.general_kernel_package}",
+                hint=f"use a package such as {target.general_kernel_package}",
                 keys=("kernel", "package"),
             )
     return tree
 
 
 def version(release: str) -> str:
-    """The kernel's own version in a release: 6.12.107 of 6.12.107+deb13-cloud."""
+    """Return the kernel's version in a release: 6.12.107 for 6.12.107+deb13-cloud."""
     match = re.match(r"\d+(\.\d+)*", release)
     return match[0] if match else release

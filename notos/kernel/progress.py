@@ -1,7 +1,7 @@
-"""How many files a kernel's build will compile: what its makefiles name, and what a changed option touches.
+"""Estimate of the number of files that a kernel's build compiles, from its makefiles and changed options.
 
-It only counts, for progress; make alone decides. Source: Documentation/kbuild/makefiles.rst of the kernel,
-and scripts/basic/fixdep.c for the .cmd files in which each object says which options it was compiled with.
+It is for progress only; make decides. Sources: Documentation/kbuild/makefiles.rst of the kernel, and
+scripts/basic/fixdep.c for the .cmd files, which list the options that each object was compiled with.
 """
 
 import os
@@ -15,7 +15,7 @@ from pathlib import Path
 from notos.architecture import Architecture
 from notos.kernel.kconfig import Config, symbols
 
-_ROOTS = ("", "lib")  # where objects are that no folder above names in obj-y, with those of the architecture
+_ROOTS = ("", "lib")  # folders that are in no obj-y of a parent folder, besides those of the architecture
 _ASSIGNMENT = re.compile(r"([\w./$()-]+)\s*[+:]?=\s*(.*)")
 _CONFIG = re.compile(r"\$[({]CONFIG_(\w+)[)}]")
 _VARIABLE = re.compile(r"\$[({]\w+[)}]")
@@ -24,7 +24,7 @@ _TOUCHED = re.compile(rb"include/config/(\w+)\)")
 
 @dataclass(frozen=True)
 class Plan:
-    """What compiling `config` from `source` into `output`, as that is now, comes to."""
+    """The objects to compile for `config` from `source` into `output` in its present state."""
 
     source: Path
     output: Path
@@ -33,7 +33,7 @@ class Plan:
 
     @cached_property
     def total(self) -> int:
-        """How many objects will be compiled, about."""
+        """The approximate number of objects to compile."""
         planned = self.named
         known = self._known()
         if not known:
@@ -45,12 +45,12 @@ class Plan:
         return len(new) + touched
 
     def note(self) -> None:
-        """Remember what was named, when all of it has been compiled."""
+        """Record the named objects after all of them have been compiled."""
         self._note.write_text("\n".join(sorted(self.named)))
 
     @cached_property
     def named(self) -> frozenset[str]:
-        """The objects that the makefiles name, as paths below the output."""
+        """The objects that the makefiles name, as paths relative to the output."""
         top = f"arch/{self.target.kernel_folder}"
         lists = {f"{top}/{path}".rstrip("/"): name for path, name in self.target.kernel_objects.items()}
         walk = _Walk(self.source, symbols(self.config), self.target, lists)
@@ -63,7 +63,7 @@ class Plan:
         return self.output / ".notos" / "objects"
 
     def _known(self) -> dict[str, bytes]:
-        """The .cmd files of the objects that are there, by the object."""
+        """Return the contents of the .cmd files of existing objects, by object."""
         found = {}
         for folder, folders, files in os.walk(self.output):
             if folder == str(self.output):
@@ -75,11 +75,10 @@ class Plan:
         return found
 
     def _changed(self) -> frozenset[bytes]:
-        """The symbols that are not as they were when it was last compiled."""
+        """Return the symbols whose values changed since the last build."""
         try:
-            then = symbols(
-                (self.output / "include/config/auto.conf").read_text()
-            )  # where texts have no quotes
+            # Texts in auto.conf have no quotes.
+            then = symbols((self.output / "include/config/auto.conf").read_text())
         except FileNotFoundError:
             return frozenset()
         now = {name: value.strip('"') for name, value in symbols(self.config).items()}
@@ -94,7 +93,7 @@ def _touches(command: bytes, changed: frozenset[bytes]) -> bool:
 
 @dataclass
 class _Walk:
-    """Goes through the makefiles, a folder after the other."""
+    """A walk over the makefiles, folder by folder."""
 
     source: Path
     config: Config
@@ -104,7 +103,7 @@ class _Walk:
     _seen: set[str] = field(default_factory=set)
 
     def folder(self, path: str) -> None:
-        """Take in what the makefile of the folder `path` names."""
+        """Add the objects that the makefile of the folder `path` names."""
         path = posixpath.normpath(path) if path else ""
         if path in self._seen or path.startswith(".."):
             return
@@ -152,7 +151,7 @@ def _parts(word: str, lists: dict[str, list[str]], depth: int = 0) -> Iterator[s
 
 
 def _read(text: str, config: Config, target: Architecture) -> dict[str, list[str]]:
-    """The lists of words that a makefile assigns, under the conditions that hold."""
+    """Return the lists of words that a makefile assigns, in the branches whose conditions are true."""
     variables = {"$(BITS)": str(target.bits), "$(SRCARCH)": target.kernel_folder, "$(obj)/": ""}
     lists: dict[str, list[str]] = {}
     open_: list[bool] = []

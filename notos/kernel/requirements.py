@@ -1,4 +1,4 @@
-"""Requirements of a kernel's configuration, and whether a kernel meets them; features say which there are."""
+"""Requirements on a kernel's configuration, and the check that a kernel meets them; features list them."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -20,9 +20,9 @@ class Requirement:
 
     symbol: str
     why: str
-    module: str = ""  # "" where only built in will do
-    early: bool = True  # stage-1 loads the module, and not the running system
-    keys: tuple[str, ...] = _KERNEL  # the path of the config's key that causes it
+    module: str = ""  # "" if the symbol must be built in
+    early: bool = True  # True if stage-1 loads the module, False if the running system does
+    keys: tuple[str, ...] = _KERNEL  # the path of the config key that causes it
 
 
 def implied(config: "Config", wanted: Iterable[Requirement]) -> list[str]:
@@ -31,7 +31,7 @@ def implied(config: "Config", wanted: Iterable[Requirement]) -> list[str]:
 
 
 def lacking(config: "Config", wanted: Iterable[Requirement]) -> list[Requirement]:
-    """Return those that a kernel configured as `config` cannot meet."""
+    """Return the requirements that a kernel with the configuration `config` does not meet."""
 
     def met(each: Requirement) -> bool:
         value = config.get(each.symbol, "n")
@@ -41,7 +41,7 @@ def lacking(config: "Config", wanted: Iterable[Requirement]) -> list[Requirement
 
 
 def check(config: "Config", wanted: Iterable[Requirement]) -> None:
-    """Raise KernelError naming every requirement that a kernel configured as `config` cannot meet."""
+    """Raise KernelError with every requirement that a kernel configured as `config` does not meet."""
     errors.raise_all(
         KernelError(
             f"the kernel has CONFIG_{each.symbol}={config.get(each.symbol, 'n')}, "
@@ -54,10 +54,10 @@ def check(config: "Config", wanted: Iterable[Requirement]) -> None:
 
 
 def check_signed(config: "Config") -> None:
-    """Raise KernelError where modules would be signed by a key that each build makes up anew."""
+    """Raise KernelError if modules are signed with a key that each build generates."""
     if config.get("MODULE_SIG") == "y" and config.get("MODULE_SIG_KEY") == '"certs/signing_key.pem"':
         raise KernelError(
-            "MODULE_SIG=y signs modules by a key that each build makes anew, so no two builds are the same",
+            "MODULE_SIG=y signs modules with a key that each build generates, so no two builds are the same",
             hint="give one as kernel.signing_key, or turn MODULE_SIG off",
             keys=("kernel", "options", "MODULE_SIG"),
         )

@@ -2,7 +2,7 @@
 
     <cache>/source/<key>/Makefile …     key: the tarball's hash and the patches'
 
-Nothing is ever written there again: what is built of it is elsewhere.
+The folder never changes afterwards; builds write elsewhere.
 """
 
 import hashlib
@@ -22,19 +22,19 @@ from notos.process import run
 from notos.toolchain.sandbox import Sandbox
 from notos.toolchain.tools_tree import ToolsTree
 
-LAYOUT = 1  # counts up when a folder's contents change for the same tarball
+LAYOUT = 1  # increment when the folder's contents change for the same tarball
 SUFFIXES = (".tar", ".tar.xz", ".tar.gz", ".tar.zst")
 _MAGIC = {b"\xfd7zXZ\0": ".xz", b"\x1f\x8b": ".gz", b"\x28\xb5\x2f\xfd": ".zst"}
 
 
 def key(sha256: str, patches: Sequence[bytes] = ()) -> str:
-    """What names the source from the tarball or .deb with this hash, patched: 32 hex digits."""
+    """Return the key of a patched source, 32 hex digits; `sha256` is the hash of its tarball or .deb."""
     words = [f"layout {LAYOUT}", sha256, *(hashlib.sha256(each).hexdigest() for each in patches)]
     return hashlib.sha256("\n".join(words).encode()).hexdigest()[:32]
 
 
 def ensure(cache: Cache, archive: Path, sha256: str, patches: Sequence[Path], tools: ToolsTree) -> str:
-    """Have the source of `archive` (a .deb or a tarball) with `patches` in the cache; its key.
+    """Ensure that the cache has the source of `archive` (a .deb or a tarball) with `patches`; return its key.
 
     Raises PackageError for an archive that is broken or leaves its folder, KernelError for a patch that does
     not apply.
@@ -61,12 +61,12 @@ def ensure(cache: Cache, archive: Path, sha256: str, patches: Sequence[Path], to
 
 
 def _linked(source: str, target: str) -> None:
-    """A hard link: patch(1) writes a new file and renames it, so the other name keeps what it had."""
+    """Make a hard link: patch(1) writes a new file and renames it, so `source` keeps its contents."""
     os.link(source, target, follow_symlinks=False)
 
 
 def unpack(archive: Path, folder: Path) -> None:
-    """Unpack the one folder that `archive` holds into `folder`, times kept. Raises PackageError."""
+    """Unpack the contents of the only folder in `archive` into `folder`, with mtimes. Raises PackageError."""
     pieces, suffix = _tarball(archive)
     reader = tar.Reader(pieces, suffix, pax=True)
     now = int(time.time())
@@ -77,12 +77,12 @@ def unpack(archive: Path, folder: Path) -> None:
         if top is None:
             top = first
         if first != top or first in ("", ".."):
-            raise PackageError(f"{header.name} is outside of {top or 'the'}/: a source is one folder")
+            raise PackageError(f"{header.name} is outside of {top or 'the'}/: a source must be one folder")
         if not path:
             continue
         parts = path.split("/")
         if any(part in ("", ".", "..") for part in parts):
-            raise PackageError(f"{header.name} leaves the folder of the source")
+            raise PackageError(f"{header.name} is outside of the source's folder")
         parent = "/".join(parts[:-1])
         if parent not in folders:
             _make_folders(folder, parent, folders, header.name)
@@ -105,11 +105,11 @@ def unpack(archive: Path, folder: Path) -> None:
         else:
             raise PackageError(f"{header.name} is neither a file, a folder nor a symbolic link")
     if "scripts/kconfig" not in folders or not (folder / "Makefile").is_file():
-        raise PackageError("there is no kernel in it: Makefile and scripts/kconfig are missing")
+        raise PackageError("it is not a kernel source: Makefile or scripts/kconfig is missing")
 
 
 def _make_folders(root: Path, path: str, made: set[str], name: str) -> None:
-    """Make `path` and what is above it. Only what was made here is gone through, so never a link."""
+    """Make `path` and its parents below `root`, through folders in `made` only and therefore never a link."""
     at = ""
     for part in path.split("/"):
         at = f"{at}/{part}" if at else part
@@ -117,12 +117,12 @@ def _make_folders(root: Path, path: str, made: set[str], name: str) -> None:
             try:
                 os.mkdir(root / at, 0o755)
             except FileExistsError:
-                raise PackageError(f"{name} lies below {at}, which is no folder") from None
+                raise PackageError(f"{name} is below {at}, which is not a folder") from None
             made.add(at)
 
 
 def _tarball(archive: Path) -> tuple[Iterator[bytes], str]:
-    """The bytes of the tarball, and how it is compressed (".xz")."""
+    """Return the tarball's bytes and the suffix of its compression (".xz"; "" for none)."""
     with archive.open("rb") as stream:
         magic = stream.read(8)
     if magic == b"!<arch>\n":
@@ -130,7 +130,7 @@ def _tarball(archive: Path) -> tuple[Iterator[bytes], str]:
         found = [(path, entry) for path, entry in tree.items() if isinstance(entry, File)]
         if len(found) != 1:
             names = ", ".join(path for path, _ in found) or "none"
-            raise PackageError(f"one tarball is wanted in usr/src, there are {names}")
+            raise PackageError(f"usr/src must have one tarball, but has {names}")
         path, entry = found[0]
         return iter([entry.read()]), path[path.rindex(".tar") + 4 :]
     suffix = next((each for start, each in _MAGIC.items() if magic.startswith(start)), "")
@@ -144,7 +144,7 @@ def _file(path: Path) -> Iterator[bytes]:
 
 
 def apply(patch: Path, folder: Path, tools: ToolsTree) -> None:
-    """Apply `patch` to the source in `folder`. Raises KernelError, with patch's own words."""
+    """Apply `patch` to the source in `folder`. Raises KernelError with patch's message."""
     sandbox = Sandbox(
         tools,
         readable={"/patch": patch},
@@ -166,10 +166,10 @@ def apply(patch: Path, folder: Path, tools: ToolsTree) -> None:
     try:
         run(sandbox.command(words))
     except ToolError as error:
-        said = [line.strip(" |") for line in error.message.splitlines()[1:]]
+        output = [line.strip(" |") for line in error.message.splitlines()[1:]]
         shown = [
             line
-            for line in said
+            for line in output
             if "FAILED" in line
             or "can't find" in line
             or "malformed" in line
@@ -177,9 +177,9 @@ def apply(patch: Path, folder: Path, tools: ToolsTree) -> None:
             or "dangerous" in line
             or "previously applied" in line
         ]
-        what = "; ".join(shown[:3] or said[-3:])
+        reason = "; ".join(shown[:3] or output[-3:])
         raise KernelError(
-            f"{patch} does not apply: {what}",
-            hint="make it for this source, with -p1 paths",
+            f"{patch} does not apply: {reason}",
+            hint="it must fit this source, with -p1 paths",
             keys=("kernel", "patches"),
         ) from error

@@ -1,4 +1,4 @@
-"""The ELF file inside vmlinuz, which an emulator starts without the kernel unpacking itself."""
+"""The ELF file inside vmlinuz, which boots faster under emulation: the kernel need not unpack itself."""
 
 from notos.architecture import Architecture
 from notos.errors import PackageError
@@ -9,10 +9,10 @@ _PVH_ENTRY = 18
 
 
 def uncompressed(vmlinuz: bytes, target: Architecture) -> bytes | None:
-    """Return the ELF file inside a bzImage, which an emulator starts without the kernel unpacking itself.
+    """Return the ELF file inside a bzImage, which boots faster under emulation: it need not unpack itself.
 
-    None if it is not a bzImage, is packed with lz4 or lzo, or cannot be entered so: the architecture has no
-    PVH, or the kernel no PVH entry (XEN_ELFNOTE_PHYS32_ENTRY). Source: xen's elfnote.h.
+    None if `vmlinuz` is not a bzImage or is compressed with lz4 or lzo, if the architecture has no PVH, or if
+    the kernel has no PVH entry point (XEN_ELFNOTE_PHYS32_ENTRY). Source: xen's elfnote.h.
     """
     header = bzimage.parse(vmlinuz) if target.pvh else None
     if header is None:
@@ -25,7 +25,10 @@ def uncompressed(vmlinuz: bytes, target: Architecture) -> bytes | None:
 
 
 def _unpacked(payload: bytes) -> bytes | None:
-    """The payload is followed by its length, which is passed over. Raises ValueError when it is broken."""
+    """Decompress the payload; the length that follows it is ignored. None for an unsupported format.
+
+    Raises ValueError if it is broken.
+    """
     import bz2
     import lzma
     import zlib

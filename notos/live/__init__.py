@@ -1,13 +1,13 @@
-"""A running machine: reached by ssh, compared with the build, switched to it.
+"""Running machines: connections by ssh, comparison with the build, switches to another system.
 
-ssh_key        the user's keys, handed to machines
-ssh            commands in a machine
-local_port     what runs behind a port of this host
+ssh_key        the keys for logins and host authentication
+ssh            scripts run in a machine
+local_port     the process behind a port of this host
 wait_for_ssh   wait until an ssh server answers; runvm.sh runs a copy of it
-status         what a machine runs
-changes        how two systems differ
-switch         another system in a running machine
-nix_builder    the machine as a remote builder of Nix on this host
+status         the state of a machine: system, generations, free space
+changes        the differences between two systems
+switch         the switch of a running machine to another system
+nix_builder    the machine as a remote builder for Nix on this host
 
 Modules without a test module of their own name are tested by
 

@@ -1,7 +1,6 @@
-"""What differs between two systems, as their toplevels tell: files in /etc, accounts, packages, services.
+"""Differences between two systems, from their toplevels: files in /etc, accounts, packages, services.
 
-From that follows which services end and begin when one takes the other's place. Nothing here reaches a
-machine.
+The differences determine the services that a switch stops and starts. Nothing here connects to a machine.
 """
 
 import re
@@ -26,7 +25,7 @@ _MOST_SHOWN = 8
 
 @dataclass(frozen=True)
 class System:
-    """A toplevel, by its path, with its tree and that of its runit object."""
+    """A toplevel: its store path, its tree, and the tree of its runit object."""
 
     path: str
     toplevel: Tree
@@ -34,18 +33,18 @@ class System:
 
     @property
     def usr(self) -> str:
-        """The store path of its /usr."""
+        """The store path of the system's /usr."""
         return link(self.toplevel, "sw")
 
     @property
     def services(self) -> list[str]:
-        """The names of its services."""
+        """The names of the system's services."""
         return self.runit.children().get("services", [])
 
 
 @dataclass(frozen=True)
 class Delta:
-    """What came, went and changed, by name."""
+    """Names that were added, removed and changed."""
 
     added: Sequence[str] = ()
     removed: Sequence[str] = ()
@@ -61,7 +60,7 @@ class Delta:
 
 @dataclass(frozen=True)
 class Changes:
-    """What differs between two systems; `restarted` says why, by service."""
+    """The differences between two systems; `restarted` has the reason for each restarted service."""
 
     etc: Delta
     users: Delta
@@ -69,21 +68,21 @@ class Changes:
     usr: bool
     services: Delta
     restarted: Mapping[str, str] = field(default_factory=dict)
-    again: Sequence[str] = ()  # boot fragments that are run again
-    at_boot: Sequence[str] = ()  # what only a boot puts into force
+    again: Sequence[str] = ()  # boot fragments that run again
+    at_boot: Sequence[str] = ()  # changes that take effect at the next boot
 
     @property
     def stop(self) -> list[str]:
-        """Services of the old system that end."""
+        """The services of the old system that the switch stops."""
         return sorted([*self.services.removed, *self.restarted])
 
     @property
     def start(self) -> list[str]:
-        """Services of the new system that begin."""
+        """The services of the new system that the switch starts."""
         return sorted([*self.services.added, *self.restarted])
 
     def lines(self) -> Iterator[tuple[str, str]]:
-        """What there is to tell: a heading and a text each."""
+        """Yield the differences for the user, each a heading and a text."""
         if self.etc:
             yield "/etc", str(self.etc)
         if self.users:
@@ -91,14 +90,14 @@ class Changes:
         if self.packages:
             yield "packages", str(self.packages)
         elif self.usr:
-            yield "/usr", "other files of the same packages"
+            yield "/usr", "different files of the same packages"
         if self.services:
             yield "services", str(self.services)
         if self.at_boot:
             yield "next boot", ", ".join(self.at_boot)
 
     def steps(self) -> Iterator[tuple[str, str]]:
-        """What a switch does about it, besides: a heading and a text each."""
+        """Yield further steps of a switch, each a heading and a text."""
         if self.restarted:
             yield "restart", ", ".join(f"{name} ({why})" for name, why in sorted(self.restarted.items()))
         if self.again:
@@ -106,13 +105,13 @@ class Changes:
 
 
 def link(tree: Tree, path: str) -> str:
-    """The target of the link at `path`; empty where there is none."""
+    """Return the target of the link at `path`; "" if there is none."""
     entry = tree.get(path)
     return entry.target if isinstance(entry, Symlink) else ""
 
 
 def between(old: System, new: System, replaced: Mapping[str, Iterable[str]]) -> Changes:
-    """What differs; `replaced` has the files of /usr that change, by the service that has them in use."""
+    """Return the differences; `replaced` has the changed files of /usr by the service that has them open."""
     etc = _delta(_etc(old.toplevel), _etc(new.toplevel))
     touched = [*etc.added, *etc.removed, *etc.changed]
     services = _delta(_services(old), _services(new))
@@ -156,13 +155,13 @@ def between(old: System, new: System, replaced: Mapping[str, Iterable[str]]) -> 
 
 
 def shortened(names: Sequence[str]) -> str:
-    """The names as a list in prose; of many only the first."""
+    """Return the names as a list in prose, cut after the first eight."""
     shown = ", ".join(names[:_MOST_SHOWN])
     return f"{shown} and {len(names) - _MOST_SHOWN} more" if len(names) > _MOST_SHOWN else shown
 
 
 def _reason(name: str, new: System, touched: Iterable[str], replaced: Sequence[str]) -> str:
-    """Why a service whose files are the same has to begin anew; empty if it has not."""
+    """Return why a service with unchanged files must restart; "" if it need not."""
     entry = new.runit.get(f"services/{name}/reads")
     reads = entry.read().decode().split("\n") if isinstance(entry, File) else []
     read = [f"/etc/{path}" for path in touched if _matches(path, reads)]
@@ -174,12 +173,12 @@ def _services(system: System) -> dict[str, dict[str, str]]:
 
 
 def _etc(toplevel: Tree) -> dict[str, str]:
-    """What stands at each path of /etc; runit's part is told by its own object."""
-    modes = toplevel.get("permissions")
-    said = modes.read().decode() if isinstance(modes, File) else ""
+    """Return the content and mode at each path of /etc, without runit/, which its own object has."""
+    permissions = toplevel.get("permissions")
+    commands = permissions.read().decode() if isinstance(permissions, File) else ""
     special = {
         path: words[1]
-        for words in map(shlex.split, said.splitlines())
+        for words in map(shlex.split, commands.splitlines())
         for path in (word.removeprefix("$etc/") for word in words[2:])
     }
     found = _below(toplevel, "etc/")
@@ -199,7 +198,7 @@ def _below(tree: Tree, prefix: str) -> dict[str, str]:
 
 
 def _content(entry: Entry | None) -> str:
-    """What two entries are compared by; where a link leads is told without the hash of a store path."""
+    """Return a text that is equal for equal entries; store hashes in link targets are ignored."""
     if isinstance(entry, File):
         return f"file {entry.executable} {entry.read().hex()}"
     if isinstance(entry, Symlink):
@@ -212,7 +211,7 @@ def _differs(old: Tree, new: Tree, path: str) -> bool:
 
 
 def _accounts(toplevel: Tree) -> dict[str, str]:
-    """Users and groups with their lines."""
+    """Return the lines of users and groups, by "user NAME" and "group NAME"."""
     found = {}
     for file, kind in (("passwd", "user"), ("group", "group")):
         entry = toplevel.get(f"etc/{file}")
@@ -223,7 +222,7 @@ def _accounts(toplevel: Tree) -> dict[str, str]:
 
 def _packages(old: Tree, new: Tree) -> Delta:
     before, after = (_versions(tree) for tree in (old, new))
-    if not before or not after:  # made before toplevels told them
+    if not before or not after:  # a toplevel of an earlier Notos, without a list of packages
         return Delta()
     names = _delta(before, after)
     return Delta(

@@ -1,6 +1,6 @@
-"""What has Nix on this host build in a machine: its `builders` (nix.conf(5)) and the words for its ssh.
+"""A machine as a remote builder of Nix on this host: its `builders` line (nix.conf(5)) and ssh options.
 
-Nix runs the ssh of its PATH by itself, told by variables of the environment.
+Nix runs the ssh in its PATH; both are passed to it in environment variables.
 """
 
 import base64
@@ -14,22 +14,23 @@ from notos.features.model import Features, RemoteBuilder
 from notos.live import ssh_key
 from notos.live.ssh_key import Address
 
-FEATURES = "benchmark big-parallel nixos-test"  # Nix's default of system-features where there is no KVM
+FEATURES = "benchmark big-parallel nixos-test"  # Nix's default for system-features without KVM
 
 
 def shell(machine: Machine, features: Features, cache: Cache, address: Address, earlier: str = "") -> str:
-    """Return shell commands by which Nix builds in `machine`, at `address`; `earlier` is NIX_CONFIG so far.
+    """Return shell commands that make `machine`, at `address`, a builder for Nix.
 
+    `earlier` is the present value of NIX_CONFIG, whose other settings are kept.
     Raises ConfigError for a machine that cannot be a builder, and ToolError.
     """
     builder = features.remote_builder
     if builder is None:
         raise ConfigError(
-            f"the machine {machine.name} has no Nix", hint="say nix: {enable: true} in the config"
+            f"the machine {machine.name} has no Nix", hint="write nix: {enable: true} in the config"
         )
     if not features.login:
         raise ConfigError(
-            f"the machine {machine.name} has no ssh server", hint="say ssh: {server: openssh} in the config"
+            f"the machine {machine.name} has no ssh server", hint="write ssh: {server: openssh} in the config"
         )
     variables = {
         "NIX_CONFIG": "\n".join([*_others(earlier), f"builders = {_line(builder, machine.vm.cpus, cache)}"]),
@@ -43,17 +44,17 @@ def _others(earlier: str) -> list[str]:
 
 
 def _line(builder: RemoteBuilder, processors: int, cache: Cache) -> str:
-    """Return its line of `builders`: address, systems, key, jobs, speed, features, - and its host key."""
+    """Return the machine's entry in `builders`: URL, systems, key, jobs, speed, features, - and host key."""
     login, host = ssh_key.pair(cache)
     if found := re.search(r"[\s;#]", str(login)):
         raise ToolError(
-            f"Nix takes no path with {found[0]!r} in it, as in {login}", hint="have NOTOS_CACHE be another"
+            f"Nix does not accept {found[0]!r} in a path: {login}", hint="set NOTOS_CACHE to another folder"
         )
     settings = builder.settings
     jobs = settings.get("max-jobs", "auto")
     fields = (
-        # Through the daemon, which waits until the database knows the system: root's Nix would open the
-        # store itself, and garbage that it collects before that is the running system.
+        # Use the daemon, which waits until the database has the system: root's Nix would open the store
+        # directly, and a garbage collection before that would delete the running system.
         f"ssh-ng://root@{builder.host}?remote-store=daemon",
         [builder.system, *settings.get("extra-platforms", "").split()],
         str(login),
@@ -67,12 +68,12 @@ def _line(builder: RemoteBuilder, processors: int, cache: Cache) -> str:
 
 
 def _options(builder: RemoteBuilder, address: Address) -> list[str]:
-    """Return how ssh finds the machine by its name: Nix 2.26 takes no port in an address."""
+    """Return the ssh options that map the machine's name to its address: Nix 2.26 accepts no port there."""
     name = builder.host
     return [
         *("-F", "none", "-p", address.port, "-o", f"HostName={address.host or ssh_key.LOCAL}"),
-        # Nix writes a known_hosts with this name, in which ssh would look for the address and the port.
+        # Nix writes a known_hosts with this name; without the alias ssh would look up address and port.
         *("-o", f"HostKeyAlias={name}", "-o", "StrictHostKeyChecking=yes"),
-        # A server hangs up when an agent has offered many keys before.
+        # Do not offer an agent's keys first: a server disconnects after several wrong ones.
         *("-o", "IdentitiesOnly=yes"),
     ]

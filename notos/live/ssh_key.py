@@ -1,9 +1,8 @@
-"""Keys between a user and machines of their own: made once in the cache, never in an image.
+"""The ssh keys of a user and of the user's machines: made once, in the cache, never in an image.
 
-<cache>/ssh/id_ed25519, .pub     the user logs in by it; runvm.sh hands the public key to the machine, and
-                                 those of ~/.ssh
-<cache>/ssh/host_ed25519, .pub   machines of this user are known by it
-<cache>/ssh/known_hosts          what `./doit ssh` believes
+<cache>/ssh/id_ed25519, .pub     the login key; runvm.sh passes the public key, and ~/.ssh/*.pub, to machines
+<cache>/ssh/host_ed25519, .pub   the host key of this user's machines
+<cache>/ssh/known_hosts          the known hosts of `./doit ssh`
 """
 
 from dataclasses import dataclass
@@ -16,20 +15,20 @@ from notos.host import folders
 from notos.process import run
 from notos.toolchain.tools_tree import ToolsTree
 
-HOST = "notos"  # what machines are called in known_hosts, whatever port they are behind
+HOST = "notos"  # the machines' name in known_hosts, whatever their port
 LOCAL = "127.0.0.1"
 
 
 @dataclass(frozen=True)
 class Keys:
-    """Files that runvm.sh hands over."""
+    """The key files that runvm.sh passes to machines."""
 
     login: Path  # public
     host: Path
 
 
 def ensure(cache: Cache, tools: ToolsTree) -> Keys:
-    """The keys, made if there are none. `tools` has ssh-keygen. Raises ToolError."""
+    """Return the keys; make them if they are missing. `tools` has ssh-keygen. Raises ToolError."""
     folder = cache.root / "ssh"
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     login_key, host = folder / "id_ed25519", folder / "host_ed25519"
@@ -42,7 +41,7 @@ def ensure(cache: Cache, tools: ToolsTree) -> Keys:
 
 
 def pair(cache: Cache) -> tuple[Path, str]:
-    """Where the key to log in by is, and the public key that machines are known by. Raises ToolError."""
+    """Return the path of the login key and the public host key of machines. Raises ToolError."""
     folder = cache.root / "ssh"
     try:
         return folder / "id_ed25519", _public(folder / "host_ed25519").read_text()
@@ -52,7 +51,7 @@ def pair(cache: Cache) -> tuple[Path, str]:
 
 @dataclass(frozen=True)
 class Address:
-    """Where a machine's ssh server is: behind a port of this host (`host` is empty), or on another."""
+    """The address of a machine's ssh server: a port of this host (`host` is empty) or of another host."""
 
     host: str
     port: str
@@ -62,24 +61,24 @@ class Address:
 
 
 def login(cache: Cache, tools: ToolsTree, address: Address, *options: str) -> list[str]:
-    """The words that log in as root to the machine at `address`, the host's name last.
+    """Return the command line that logs in as root to the machine at `address`; its last word is the host.
 
-    A machine behind a port of this host has the key that runvm.sh hands it, and no other. One elsewhere may
-    have been started by somebody else: it has to be in the user's own known_hosts, or have that key too.
+    A machine behind a port of this host must have the host key that runvm.sh passes. A machine on another
+    host may belong to another user: it must have that key or be in the user's own known_hosts.
     """
     folder = cache.root / "ssh"
     known = [str(folder / "known_hosts")]
-    who: list[str] = ["-o", f"HostKeyAlias={HOST}"]
+    identity: list[str] = ["-o", f"HostKeyAlias={HOST}"]
     if address.host:
         known.append(str(folders.home() / ".ssh/known_hosts"))
-        who = [
+        identity = [
             word
             for path in sorted((folders.home() / ".ssh").glob("id_*.pub"))
             for word in ("-i", str(path.with_suffix("")))
         ]
     return [
         *tools.command("ssh"),
-        *("-F", "none", "-i", str(folder / "id_ed25519"), *who, "-p", address.port),
+        *("-F", "none", "-i", str(folder / "id_ed25519"), *identity, "-p", address.port),
         *("-o", "UserKnownHostsFile=" + " ".join(f'"{path}"' for path in known)),
         *("-o", "StrictHostKeyChecking=yes", "-o", "LogLevel=ERROR", *options),
         f"root@{address.host or LOCAL}",
@@ -90,7 +89,7 @@ def _make(key: Path, tools: ToolsTree) -> None:
     with atomic.scratch(key.parent) as scratch:
         made = scratch / "key"
         run([*tools.command("ssh-keygen"), "-q", "-t", "ed25519", "-N", "", "-C", "notos", "-f", made])
-        # Durable: running machines know this key, and let nobody in with another.
+        # Durable: running machines accept only this key.
         atomic.move(_public(made), _public(key), durable=True)
         atomic.move(made, key, mode=0o600, durable=True)
 

@@ -1,6 +1,6 @@
-"""What a running machine says of itself: its system, its room, the generations in its profile, what it lacks.
+"""The state of a running machine: its system, its free space, its generations, the objects that it lacks.
 
-scripts/switch/look is what it is asked by.
+scripts/switch/look collects it in the machine.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -25,69 +25,73 @@ class Generation:
     """A system in the machine's profile."""
 
     number: int
-    time: int  # seconds since 1970: when it came to be
+    time: int  # of its creation, in seconds since 1970
     path: str
 
     @property
     def date(self) -> str:
-        """When, by this host's clock."""
+        """The time of its creation, in this host's time zone."""
         return datetime.fromtimestamp(self.time).astimezone().strftime("%Y-%m-%d %H:%M:%S")
 
 
 @dataclass(frozen=True)
 class Running:
-    """A machine at one moment."""
+    """The state of a machine at one moment."""
 
     system: str
-    name: str  # of its config; empty where an earlier Notos made it
+    name: str  # of its config; empty if an earlier Notos made it
     booted: str
     room: int  # bytes, for store objects
     nix: bool
     lacks: Sequence[str]
-    profile: str  # the name of the generation that it leads to
+    profile: str  # the name of the profile's current generation
     generations: Sequence[Generation]
-    uses: Mapping[str, Sequence[str]] = field(default_factory=dict)  # files of /usr by service
+    uses: Mapping[str, Sequence[str]] = field(default_factory=dict)  # open files of /usr by service
 
     def generation(self, number: int) -> Generation:
-        """The one with this number. Raises MachineError."""
+        """Return the generation with this number. Raises MachineError if there is none."""
         for each in self.generations:
             if each.number == number:
                 return each
         known = ", ".join(str(each.number) for each in self.generations) or "none"
-        raise MachineError(f"there is no generation {number}", hint=f"there are {known}: ./doit generations")
+        raise MachineError(
+            f"generation {number} does not exist", hint=f"existing ones: {known} (./doit generations)"
+        )
 
     def number(self, path: str) -> int:
-        """The newest generation that is this system; 0 if none is."""
+        """Return the current generation if it is this system, else the newest one that is; 0 if none."""
         found = [each.number for each in self.generations if each.path == path]
-        led_to = [number for number in found if self.profile == f"system-{number}-link"]
-        return max(led_to or found, default=0)
+        current = [number for number in found if self.profile == f"system-{number}-link"]
+        return max(current or found, default=0)
 
 
 def script(name: str, **values: template.Value) -> str:
-    """A script of scripts/switch with its values. Raises ScriptError."""
+    """Return a script of scripts/switch with its values filled in. Raises ScriptError."""
     path = f"{SCRIPTS}/{name}"
     return template.render(Path(own(path)).read_text(), values, name=path)
 
 
 def look(remote: Remote, paths: Iterable[str] = (), usr: str = "") -> Running:
-    """Ask the machine; which of `paths` it lacks, and what of /usr is in use if it is to be `usr`.
+    """Return the state of the machine, with those of `paths` that it lacks. Raises MachineError.
 
-    Raises MachineError.
+    If its /usr is not `usr`, the state has the files of /usr that services have open.
     """
     rows = [
         line.partition(" ")[::2]
         for line in remote.run(script("look", paths=list(paths), usr=usr)).splitlines()
     ]
-    said = dict(rows)
-    if "trouble" in said:
-        raise MachineError(f"{remote.address}: its Nix cannot say what it has: {said['trouble']}")
-    if "pending" in said:
+    values = dict(rows)
+    if "trouble" in values:
+        raise MachineError(f"{remote.address}: its Nix cannot list its store: {values['trouble']}")
+    if not values.get("system", "").startswith(f"{STORE}/"):
+        raise MachineError(f"{remote.address} is not a Notos machine: no /run/current-system")
+    if "pending" in values:
         raise MachineError(
-            f"{remote.address}: another switch is under way there", hint="wait until it has ended"
+            f"{remote.address}: another switch is in progress", hint="wait until it has finished"
         )
-    if said.get("store") == "unknown":
+    if values.get("store") == "unknown":
         raise MachineError(
-            f"{remote.address}: its Nix does not know the system that runs",
+            f"{remote.address}: the running system is not in its Nix database",
             hint="is its daemon down? ./doit ssh 'sv start nix-daemon; sv status nix-daemon'",
         )
     uses: dict[str, list[str]] = {}
@@ -97,13 +101,13 @@ def look(remote: Remote, paths: Iterable[str] = (), usr: str = "") -> Running:
             uses.setdefault(service, []).append(path)
     try:
         return Running(
-            system=said["system"],
-            name=said.get("name", ""),
-            booted=said["booted"],
-            room=int(said["room"]),
-            nix=said["store"] == "nix",
+            system=values["system"],
+            name=values.get("name", ""),
+            booted=values["booted"],
+            room=int(values["room"]),
+            nix=values["store"] == "nix",
             lacks=[text for name, text in rows if name == "lacks"],
-            profile=said["profile"],
+            profile=values["profile"],
             generations=sorted(
                 filter(None, (_generation(text) for name, text in rows if name == "generation")),
                 key=lambda each: each.number,
@@ -111,20 +115,24 @@ def look(remote: Remote, paths: Iterable[str] = (), usr: str = "") -> Running:
             uses=uses,
         )
     except (KeyError, ValueError, IndexError) as error:
-        raise MachineError(f"{remote.address} is no machine of Notos: it does not say its {error}") from error
+        message = f"{remote.address} is not a Notos machine: its state is incomplete ({error})"
+        raise MachineError(message) from error
 
 
 def system(remote: Remote, store: Store, path: str) -> System:
-    """The system at a store path: from our store, else from the machine. Raises MachineError."""
+    """Return the system at a store path, read from the local store or else from the machine.
+
+    Raises MachineError.
+    """
     toplevel = _tree(remote, store, path)
     runit = link(toplevel, "etc/runit/services").removesuffix("/services")
     if not runit.startswith(f"{STORE}/"):
-        raise MachineError(f"{remote.address}: {path} is no toplevel of Notos")
+        raise MachineError(f"{remote.address}: {path} is not a Notos toplevel")
     return System(path, toplevel, _tree(remote, store, runit))
 
 
 def _generation(text: str) -> Generation | None:
-    """A line of stat: seconds, 'LINK' -> 'TARGET'; None for another profile's."""
+    """Return the generation in a line of stat (seconds, 'LINK' -> 'TARGET'); None for another profile's."""
     seconds, _, rest = text.partition(" ")
     name, _, target = rest.partition(" -> ")
     number = name.strip("'").rpartition("/")[2].split("-")[1]
@@ -139,7 +147,7 @@ def _tree(remote: Remote, store: Store, path: str) -> Tree:
         return Tree.from_directory(folder)
     done = remote.call(f"exec tar -c -C {path} .")
     if done.status:
-        raise MachineError(f"{remote.address}: {path} is not in its store any more")
+        raise MachineError(f"{remote.address}: {path} is no longer in its store")
     tree = Tree()
     reader = tar.Reader(iter([done.out]), "")
     for header in reader:

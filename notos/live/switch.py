@@ -1,7 +1,7 @@
-"""Making another system the one that a running machine runs: what that changes, sending it, turning over.
+"""The switch of a running machine to another system: plan the changes, send the objects, switch, confirm.
 
-The machine turns over apart from our connection, and goes back by itself unless it is told, over a new
-connection, that it can be reached: scripts/switch/turn.
+The machine switches independently of the connection and reverts by itself unless a new connection confirms
+in time that it is still reachable (scripts/switch/turn).
 """
 
 import hashlib
@@ -22,26 +22,26 @@ from notos.store import export
 from notos.store.store import STORE, Store, StoreObject
 
 IMPORT = "export PATH=/usr/sbin:/usr/bin; exec nix-store --import >/dev/null"
-_MAKE_ROOM = "give it more vm.memory or a disk, or have it forget: nix-collect-garbage -d"
+_MAKE_ROOM = "give it more vm.memory or a disk, or delete old generations there: nix-collect-garbage -d"
 
 
-MOMENT = 2.0  # seconds after their start for which services are watched
-_LOOK = 0.2  # seconds between two looks of scripts/switch/settle
+MOMENT = 2.0  # seconds to watch services after their start
+_LOOK = 0.2  # seconds between two checks of scripts/switch/settle
 
 
 @dataclass(frozen=True)
-class Fallen:
+class FailedService:
     """A service that did not keep running after a switch."""
 
     name: str
-    status: str  # its exit status; empty where its own `finish` does not keep it
-    said: Sequence[str]  # the last lines of its log; none where it has no log
+    status: str  # its exit status; empty if its own `finish` does not record it
+    log: Sequence[str]  # the last lines of its log; empty if it has none
 
     def lines(self) -> Iterator[str]:
-        """Yield the lines that report it to the user."""
+        """Yield the lines of a report for the user."""
         yield f"{self.name} does not stay up{f': exit status {self.status}' if self.status else ''}"
-        yield from (f"| {line}" for line in self.said)
-        if not self.said:
+        yield from (f"| {line}" for line in self.log)
+        if not self.log:
             yield f"its output is on the machine's console; `log: true` keeps it in /var/log/{self.name}"
 
 
@@ -53,11 +53,11 @@ class Plan:
     new: System
     changes: Changes
     send: Sequence[StoreObject]
-    generation: int = 0  # its number, of one that is there; 0 for a new one
+    generation: int = 0  # the number of an existing generation; 0 for a new one
 
     @property
     def size(self) -> int:
-        """Bytes to be sent."""
+        """The number of bytes to send."""
         return sum(each.nar_size for each in self.send)
 
 
@@ -70,21 +70,21 @@ def plan(
     *,
     generation: int = 0,
 ) -> Plan:
-    """Return the plan that makes `target`, a toplevel with all that is in `closure`, the machine's system.
+    """Return the plan for a switch to `target`, a toplevel whose closure is `closure`.
 
-    Raises MachineError where it cannot be.
+    Raises MachineError if the machine cannot switch to it.
     """
     old, new = system(remote, store, now.system), system(remote, store, target)
     if not now.nix and "nix-daemon" in new.services:
         raise MachineError(
-            f"{remote.address} has no Nix, whose database would not know the system",
+            f"{remote.address}: a switch cannot add Nix, whose database would lack the system",
             hint="boot the image instead: ./doit runvm",
         )
     send = [each for each in closure if each.path in now.lacks]
     size = sum(each.nar_size for each in send)
     if size > now.room:
         raise MachineError(
-            f"{remote.address} has room for {now.room / 1e6:.1f} MB, and {size / 1e6:.1f} MB are to be sent",
+            f"{remote.address} has {now.room / 1e6:.1f} MB free, but the switch needs {size / 1e6:.1f} MB",
             hint=_MAKE_ROOM,
         )
     return Plan(old, new, between(old, new, _replaced(remote, store, now, old, new)), send, generation)
@@ -106,23 +106,23 @@ def transfer(remote: Remote, store: Store, now: Running, objects: Sequence[Store
     size = sum(each.nar_size for each in objects) / 1e6
     if "No space left" in done.err:
         raise MachineError(
-            f"{remote.address} ran out of room while {size:.1f} MB were sent; it runs what it ran",
+            f"{remote.address}: no space left in the transfer of {size:.1f} MB; the system is unchanged",
             hint=_MAKE_ROOM,
         )
     if done.status == LOST:
         raise MachineError(
-            f"{remote.address} went away while {size:.1f} MB were sent; it runs what it ran",
-            hint="start it, and switch again",
+            f"{remote.address}: connection lost in the transfer of {size:.1f} MB; the system is unchanged",
+            hint="start the machine and switch again",
         )
     raise problem(remote.address, done)
 
 
 def turn(remote: Remote, todo: Plan, *, limit: int) -> list[str]:
-    """Have the machine turn over; what it says. It goes back unless confirmed within `limit` seconds.
+    """Switch the machine; return its output lines. It reverts unless confirmed within `limit` seconds.
 
-    Raises MachineError when it could not, and runs what it ran.
+    Raises MachineError if the switch fails; the machine then still runs the old system.
     """
-    said = script(
+    text = script(
         "turn",
         old=todo.old.path,
         new=todo.new.path,
@@ -132,25 +132,25 @@ def turn(remote: Remote, todo: Plan, *, limit: int) -> list[str]:
         limit=limit,
         generation=todo.generation,
     )
-    done = remote.call(script("apart"), [said.encode()])
+    done = remote.call(script("apart"), [text.encode()])
     lines = [line for line in done.out.decode(errors="replace").splitlines() if line != "setting up /etc..."]
     if done.status == LOST:
         raise MachineError(
-            f"{remote.address} went away in the middle of the switch",
-            hint=f"if it still runs, it goes back by itself within {limit} s",
+            f"{remote.address}: connection lost during the switch",
+            hint=f"if the machine still runs, it reverts by itself within {limit} s",
         )
     if done.status == 3:
         raise problem(remote.address, done)
     if done.status:
-        why = "".join(lines[-1:]) or done.err.strip() or "it does not say why"
-        raise MachineError(f"{remote.address} could not take the new system, and runs the old one: {why}")
+        why = "".join(lines[-1:]) or done.err.strip() or f"exit status {done.status}"
+        raise MachineError(f"{remote.address}: the switch failed, the old system still runs: {why}")
     return lines
 
 
 def confirm(anew: Remote, todo: Plan, *, limit: int, wait: Callable[[float], None] = time.sleep) -> int:
-    """Tell the machine, by new connections, that it can be reached; the generation that it has now.
+    """Confirm the switch over new connections; return the number of the machine's new generation.
 
-    Raises MachineError when that was not so within `limit` seconds: then it has gone back by itself.
+    Raises MachineError if that fails within `limit` seconds: the machine then reverts by itself.
     """
     until = time.monotonic() + limit
     done = Ended(LOST, b"", "")
@@ -162,16 +162,14 @@ def confirm(anew: Remote, todo: Plan, *, limit: int, wait: Callable[[float], Non
     if not done.status:
         return int(done.out)
     error = problem(anew.address, done)
-    why = error.message if done.status == LOST else "it was told too late, or has no room for a generation"
-    raise MachineError(
-        f"the switch was not confirmed within {limit} s, so the machine goes back by itself: {why}"
-    )
+    why = error.message if done.status == LOST else "too late, or no space for another generation"
+    raise MachineError(f"the switch was not confirmed within {limit} s, so the machine reverts: {why}")
 
 
-def settle(remote: Remote, anew: Remote, todo: Plan, *, since: float) -> list[Fallen]:
+def settle(remote: Remote, anew: Remote, todo: Plan, *, since: float) -> list[FailedService]:
     """Watch the services that the switch started until MOMENT after `since` (time.monotonic()).
 
-    By the connection `remote`, or by `anew` if the switch has ended that one. Returns those that do not keep
+    Use the connection `remote`, or `anew` if the switch ended that one. Return the services that do not keep
     running. Raises MachineError.
     """
     if not todo.changes.start:
@@ -179,27 +177,27 @@ def settle(remote: Remote, anew: Remote, todo: Plan, *, since: float) -> list[Fa
     moment = max(1, round((since + MOMENT - time.monotonic()) / _LOOK))
     text = script("settle", services=todo.changes.start, moment=moment)
     done = remote.call(text)
-    said = anew.run(text) if done.status == LOST else done.out.decode(errors="replace")
-    # Only newlines end a row: a log may have other characters that str.splitlines() takes for an end.
-    rows = [row for row in (line.split(" ", 2) for line in said.split("\n")) if len(row) == 3]
+    report = anew.run(text) if done.status == LOST else done.out.decode(errors="replace")
+    # Split at newlines only: a log may have other characters at which str.splitlines() splits.
+    rows = [row for row in (line.split(" ", 2) for line in report.split("\n")) if len(row) == 3]
     return [
-        Fallen(name, status, [row[2] for row in rows if row[:2] == ["said", name]])
+        FailedService(name, status, [row[2] for row in rows if row[:2] == ["said", name]])
         for word, name, status in rows
         if word == "fallen"
     ]
 
 
 def check_name(now: Running, name: str, address: Address) -> None:
-    """Raise MachineError where the machine at `address` was made from a config of another name."""
+    """Raise MachineError if the machine at `address` was built from a config with another name."""
     if now.name and now.name != name:
         raise MachineError(
-            f"{address} is the machine {now.name}, and this config is {name}'s",
-            hint="name its config (--config FILE), or add --force",
+            f"{address} is the machine {now.name}, but this config is for {name}",
+            hint="give the config of that machine (--config FILE), or add --force",
         )
 
 
 def _replaced(remote: Remote, store: Store, now: Running, old: System, new: System) -> dict[str, list[str]]:
-    """The files of /usr that services have in use and that the new system has otherwise, below /usr."""
+    """Return by service the open files of /usr that differ in the new system, as paths below /usr."""
     if old.usr == new.usr:
         return {}
     uses = {
@@ -215,28 +213,28 @@ def _replaced(remote: Remote, store: Store, now: Running, old: System, new: Syst
 
 
 def _below(path: str) -> str:
-    """Of a path in the store, /nix/store/<hash>-<name>/…, what stands behind the object."""
+    """Return the part of a store path, /nix/store/<hash>-<name>/…, that follows the object."""
     return path.removeprefix(f"{STORE}/").partition("/")[2]
 
 
 def _hashes(remote: Remote, store: Store, paths: Iterable[str]) -> dict[str, str]:
-    """The sha256 of each file that there is: of ours where we have the object, else of the machine's."""
-    found, elsewhere = {}, []
+    """Return the sha256 of each existing file, read from the local store or else from the machine."""
+    found, remote_paths = {}, []
     trees: dict[str, Tree] = {}
     for path in sorted(paths):
         base = path.removeprefix(f"{STORE}/").partition("/")[0]
         if not (store.root / base).is_dir():
-            elsewhere.append(path)
+            remote_paths.append(path)
             continue
         if base not in trees:
             trees[base] = Tree.from_directory(store.root / base)
         entry = trees[base].get(trees[base].resolve(_below(path)) or "")
         if isinstance(entry, File):
             found[path] = hashlib.sha256(entry.read()).hexdigest()
-    if elsewhere:
-        # What is not there it says on standard error, and by its status.
-        said = remote.call(f"exec sha256sum {shlex.join(elsewhere)}").out.decode(errors="replace")
+    if remote_paths:
+        # A missing file is no error: sha256sum reports it on standard error and in its status only.
+        output = remote.call(f"exec sha256sum {shlex.join(remote_paths)}").out.decode(errors="replace")
         found.update(
-            (path, sha256) for sha256, _, path in (line.partition("  ") for line in said.splitlines())
+            (path, sha256) for sha256, _, path in (line.partition("  ") for line in output.splitlines())
         )
     return found

@@ -1,1 +1,1 @@
-"""Boot files, with one module or package for each output; qemu/ has runvm.sh."""
+"""Outputs: the ways to boot a machine, one module or package each; qemu/ has runvm.sh."""

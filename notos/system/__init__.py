@@ -1,16 +1,16 @@
-"""What is in the machine: the packages, /usr, /etc, the scripts, the initrd and the image.
+"""The content of a machine: packages, /usr, /etc, scripts, initrd and root image.
 
-contents      the packages that a machine is made of
+contents      the packages of a machine
 system_path   all packages as one /usr
 etc           /etc
-sysusers, tmpfiles, ca_bundle, busybox   what maintainer scripts would do
-programs      whether the programs of services exist
+sysusers, tmpfiles, ca_bundle, busybox   the work of maintainer scripts
+programs      check that the programs of services exist
 template      scripts with @markers@
 runit         stages, boot fragments and services
-toplevel      the object from which the running system is reached
+toplevel      the object that links to all parts of the running system
 extra_utils   the initrd's programs
-initrd, root_image   the trees that are packed
-conf_files    wrong lines in sysusers.d and tmpfiles.d files of the config
+initrd, root_image   the trees of the initrd and of root.squashfs
+conf_files    checks of the sysusers.d and tmpfiles.d files in the config
 
 Modules without a test module of their own name are tested by
 

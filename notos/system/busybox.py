@@ -1,4 +1,4 @@
-"""Busybox: which applets it has, asked of the program itself, and which of them are worth a link."""
+"""Busybox: its applets, listed by the program itself, and those that get a link."""
 
 import tempfile
 from pathlib import Path
@@ -10,17 +10,17 @@ from notos.process import run
 
 PROGRAM = "usr/bin/busybox"
 
-# Applets that would only lead astray: other systems' inits and package managers.
+# Applets that do not work in Notos: other systems' inits and package managers.
 NOT_LINKED = frozenset(
     {"linuxrc", "init", "run-init", "nuke", "resume", "dpkg", "dpkg-deb", "rpm", "rpm2cpio"}
 )
 
 
 def applet_paths(packages: Tree, target: Architecture) -> list[str]:
-    """Where busybox of `packages` (laid out by packages.unpack) wants its applets: bin/ls, sbin/ip, ….
+    """Return the paths of busybox's applets in `packages` (in the layout of unpack()): bin/ls, sbin/ip, ….
 
-    Sorted and usr-merged; none if there is no busybox. It is run, on this host, with its own
-    libraries. Raises ClosureError, ToolError.
+    Sorted and usr-merged; empty without busybox. It runs on this host with its own libraries. Raises
+    ClosureError, ToolError.
     """
     program = packages.get(PROGRAM)
     if not isinstance(program, File):

@@ -1,4 +1,4 @@
-"""The bundle of certificate authorities, joined as update-ca-certificates would; nothing is checked."""
+"""The bundle of CA certificates, joined as by update-ca-certificates; the certificates are not verified."""
 
 from notos.formats.tree import File, Tree
 
@@ -6,9 +6,9 @@ FOLDER = "share/ca-certificates/"
 
 
 def bundle(system: Tree) -> str:
-    """The text of /etc/ssl/certs/ca-certificates.crt: all certificates of system-path, by path.
+    """Return the text of /etc/ssl/certs/ca-certificates.crt: all certificates of system-path, sorted by path.
 
-    Empty where the ca-certificates package is not part of the system.
+    Empty if the system does not contain the package ca-certificates.
     """
     certificates = [
         entry.read().decode().strip() + "\n"

@@ -1,4 +1,4 @@
-"""Wrong lines in the files of sysusers.d and tmpfiles.d that a config puts into etc."""
+"""Checks of the sysusers.d and tmpfiles.d files in a config's `etc`."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,17 +11,17 @@ _FOLDERS = {"sysusers.d": sysusers.mistakes, "tmpfiles.d": tmpfiles.mistakes}
 
 
 def problems(features: Features, node: Node) -> Iterator[Problem]:
-    """Yield what is wrong in these files, of the machine with `features`, whose config is `node`."""
+    """Yield the problems in these files of a machine with `features`; `node` is its config."""
     for file in features.etc:
         folder, _, name = file.path.partition("/")
         if not file.keys or folder not in _FOLDERS or not name:
             continue
         path = file.path
         if "/" in name or not name.endswith(".conf"):
-            message = f"etc.{path} is not read: files of {folder} are called NAME.conf"
+            message = f"etc.{path} is not read: files in {folder} must be named NAME.conf"
             yield Problem(message, key_place(node, "etc", path))
             continue
-        where = ""
+        prefix = ""
         match file.content:
             case Text(text):
                 pass
@@ -32,20 +32,20 @@ def problems(features: Features, node: Node) -> Iterator[Problem]:
                     place = place_of(node, "etc", path, "source")
                     yield Problem(f"etc.{path}.source: cannot read {source}: {error.strerror}", place)
                     continue
-                where = f"{Path(source).name}:"
+                prefix = f"{Path(source).name}:"
             case _:
                 continue
         for number, message in _FOLDERS[folder](name, text):
-            yield _problem(node, path, where, number, message)
+            yield _problem(node, path, prefix, number, message)
 
 
-def _problem(node: Node, path: str, where: str, number: int, message: str) -> Problem:
-    """Return the problem of line `number` of the file at `path`: at that line if the config shows it."""
-    if where:
-        return Problem(f"{where}{number}: {message}", place_of(node, "etc", path, "source"))
+def _problem(node: Node, path: str, prefix: str, number: int, message: str) -> Problem:
+    """Return the problem in line `number` of the file at `path`, at that line if the config contains it."""
+    if prefix:
+        return Problem(f"{prefix}{number}: {message}", place_of(node, "etc", path, "source"))
     place = place_of(node, "etc", path, "text")
     style = place.source.line(place.line)[place.column : place.column + 1]
-    if style == ">":  # its lines are folded, so that those of the text are others
+    if style == ">":  # folded: lines of the text are not lines of the config
         return Problem(message, key_place(node, "etc", path, "text"))
     if style == "|":
         line = place.source.line(place.line + number)

@@ -1,4 +1,4 @@
-"""Which packages a machine is made of: those that its config names, and those of its features."""
+"""The packages of a machine: those in its config and those of its features."""
 
 from collections.abc import Iterable
 from typing import Literal
@@ -8,7 +8,7 @@ from notos.config.model import Machine, Package, PackageName
 from notos.features.model import Features
 from notos.lock.request import Request
 
-# Sets of packages, each with a closure of its own, resolved together.
+# Sets of packages, each with its own closure, resolved together.
 SYSTEM, INITRD, KERNEL, SOURCE, FIRMWARE = "system", "initrd", "kernel", "source", "firmware"
 TOOLS_IMAGE, TOOLS_KERNEL, TOOLS_QEMU = "tools/image", "tools/kernel", "tools/qemu"
 
@@ -30,10 +30,10 @@ bash bc bubblewrap bzip2 ccache coreutils cpio dash diffutils distcc dwarves fin
 mawk ncurses-base patch sed tar xz-utils zstd
 """
 
-# Programs that the build runs on this host, without what only serves other processors and displays.
+# Programs that the build runs on this host, without the parts for other processors and for displays.
 TOOLS = {
     TOOLS_IMAGE: (package("kmod", only=("usr/bin/kmod", "usr/sbin/depmod")),),
-    # What compiles a kernel: with all that it depends on, and what makefiles call besides.
+    # Compilers with all their dependencies, and the programs that makefiles call.
     TOOLS_KERNEL: (
         *(package(name, closure="depends") for name in COMPILERS.split()),
         *(package(name) for name in CALLED.split()),
@@ -48,19 +48,19 @@ TOOLS = {
     ),
 }
 
-# What of a tools tree is otherwise left out of packages (packages.OPTIONAL).
+# Parts of packages that a tools tree keeps, although unpacking omits them by default (unpack.OPTIONAL).
 KEEP = {TOOLS_KERNEL: ("headers",)}
 
 
 def system_packages(machine: Machine, features: Features) -> tuple[Package, ...]:
-    """Return all packages of the system; one that the config names overrides how a feature takes it."""
+    """Return all packages of the system; the config's settings for a package override a feature's."""
     packages = (*features.packages, *machine.system.packages)
     by_name: dict[str, Package] = {each.name: each for each in packages}
     return tuple(by_name[name] for name in sorted(by_name))
 
 
 def initrd_packages(machine: Machine, features: Features) -> tuple[Package, ...]:
-    """Return all packages of the initrd; one that the config names overrides how a feature takes it."""
+    """Return all packages of the initrd; the config's settings for a package override a feature's."""
     named = {each.name for each in machine.initrd.packages}
     return (
         *machine.initrd.packages,
@@ -69,12 +69,12 @@ def initrd_packages(machine: Machine, features: Features) -> tuple[Package, ...]
 
 
 def tools(machine: Machine) -> tuple[str, ...]:
-    """Return the sets of programs that building `machine` takes."""
+    """Return the names of the tool sets that the build of `machine` needs."""
     return tuple(name for name in TOOLS if name != TOOLS_KERNEL or machine.kernel.source is not None)
 
 
 def tool_packages(name: str, target: Architecture, build: Architecture) -> tuple[Package, ...]:
-    """Return the packages of one of these sets, to build for `target` on `build`."""
+    """Return the packages of the tool set `name`, to build for `target` on `build`."""
     if name == TOOLS_QEMU:
         return (*TOOLS[name], *(package(each, only=only) for each, only in target.qemu_packages.items()))
     if name == TOOLS_KERNEL and target != build:
@@ -83,7 +83,7 @@ def tool_packages(name: str, target: Architecture, build: Architecture) -> tuple
 
 
 def requests(machine: Machine, features: Features, build: Architecture) -> dict[str, dict[str, Request]]:
-    """Return what config.lock must cover to build `machine` on `build`: by set, how much of each package."""
+    """Return what config.lock must have to build `machine` on `build`: requests by set and package."""
     sets: dict[str, dict[str, Request]] = {
         SYSTEM: _requests(system_packages(machine, features)),
         INITRD: _requests(initrd_packages(machine, features)),

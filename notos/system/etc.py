@@ -1,7 +1,7 @@
-"""The machine's whole /etc as a tree: packages' defaults, accounts, files of the features and the config.
+"""The machine's /etc as a tree: packages' defaults, accounts, files of the features and the config.
 
-It is mounted read-only below a writable overlay, so what a store object cannot hold (a mode other
-than 0444 and 0555) is listed beside it, for activation to set.
+It is mounted read-only below a writable overlay. A store object only has the modes 0444 and 0555, so other
+modes are listed separately, and the activation sets them.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -14,14 +14,14 @@ from notos.features.model import Computed, Copy, EtcFile, Features, Link, Text
 from notos.formats.tree import Directory, File, Tree
 from notos.system import ca_bundle, sysusers
 
-PLAIN, EXECUTABLE = {"0444", "0644"}, {"0555", "0755"}  # what a store object can hold
-STATE = ("reboot", "stopit")  # in /etc/runit; runit-init sets their modes to tell runit how to end (runit(8))
+PLAIN, EXECUTABLE = {"0444", "0644"}, {"0555", "0755"}  # modes that need no entry in Etc.modes
+STATE = ("reboot", "stopit")  # in /etc/runit; their modes select halt or reboot (runit(8))
 MODES = {"shadow": "0600", "gshadow": "0600"}
 
 
 @dataclass(frozen=True)
 class Etc:
-    """The tree of /etc, and the modes that it should have where a store object cannot say so."""
+    """The tree of /etc, and the modes that a store object cannot have."""
 
     tree: Tree
     modes: Mapping[str, str]  # octal digits by path below /etc
@@ -33,9 +33,9 @@ def build(
     """Return /etc of the machine with `features`.
 
     `system` is system-path's tree and `system_path` its store path, `runit` and `runit_path` those of
-    the runit object; `own` is the folder scripts/stage2/etc. Later ones win: packages, features, what follows
-    from packages, the config. Raises NotosError where a file of the config is in the place of a folder or
-    below a file, and where a package's sysusers.d cannot be read.
+    the runit object; `own` is the folder scripts/stage2/etc. Later ones win: packages, features, files
+    derived from packages, the config. Raises NotosError if a file of the config has the path of a folder or
+    is below a file, or if a sysusers.d file is invalid.
     """
     tree = Tree()
     for path, entry in system.items():
@@ -83,7 +83,7 @@ def _put(tree: Tree, modes: dict[str, str], file: EtcFile, system: Tree, own: Pa
 
 
 def _misplaced(configured: Iterable[EtcFile], tree: Tree) -> Iterator[NotosError]:
-    """Yield what is wrong with the place of each of the config's files in `tree`, which has all others."""
+    """Yield an error for each file of the config whose path conflicts with `tree`, which has all others."""
     for file in configured:
         path = file.path
         if isinstance(tree.get(path), Directory):
@@ -98,13 +98,13 @@ def _misplaced(configured: Iterable[EtcFile], tree: Tree) -> Iterator[NotosError
             if above in tree and not isinstance(tree.get(above), Directory):
                 yield NotosError(
                     f"/etc/{path} lies below /etc/{above}, which is a file",
-                    hint="name the file otherwise",
+                    hint="rename the file",
                     keys=file.keys,
                 )
 
 
 def texts(tree: Tree, system: Tree, folder: str) -> dict[str, str]:
-    """Return the *.conf files of `folder` (sysusers.d, tmpfiles.d) by name; /etc's go before /usr/lib's."""
+    """Return the *.conf files of `folder` (sysusers.d, tmpfiles.d) by name; /etc overrides /usr/lib."""
     found = {}
     for prefix, source in ((f"lib/{folder}/", system), (f"{folder}/", tree)):
         for path, entry in source.items():
@@ -130,7 +130,7 @@ def _base(system: Tree, name: str) -> str:
 
 
 def _derived(system: Tree) -> Iterator[tuple[str, str]]:
-    """Yield paths and texts of the files that follow from the packages alone."""
+    """Yield paths and texts of the files that are derived from the packages alone."""
     known = [name for name in ("sh", "ash", "bash", "dash") if f"bin/{name}" in system]
     yield "shells", "".join(f"/bin/{name}\n" for name in known)
     if bundle := ca_bundle.bundle(system):

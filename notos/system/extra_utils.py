@@ -1,8 +1,8 @@
 """extra-utils: the initrd's programs and their libraries, relocated so that they run from the store.
 
-Programs get the store's own ld.so as interpreter, and they and the libraries its lib/ as run path.
-($ORIGIN would do without the path, but ld.so asks /proc for it, which init has yet to mount.) The
-result is proven by running it, on this host, from where it lies.
+Programs get the object's own ld.so as interpreter; programs and libraries get its lib/ as run path.
+($ORIGIN needs no path, but ld.so resolves it by /proc, which init has not mounted yet.) The result is
+tested by running it on this host.
 """
 
 import tempfile
@@ -21,9 +21,9 @@ PROGRAM_FOLDERS = ("usr/bin", "usr/sbin")
 
 
 def relocate(packages: Tree, prefix: str, target: Architecture) -> Tree:
-    """A tree of bin/ and lib/ with the programs of `packages` (as laid out by packages.unpack).
+    """Return a tree of bin/ and lib/ with the programs of `packages` (in the layout of unpack()).
 
-    `prefix` is the store path (a placeholder) that the interpreter is set to. Raises ClosureError
+    `prefix` is the store path (a placeholder) below which the interpreter is. Raises ClosureError
     if a library is missing.
     """
     programs = [
@@ -56,31 +56,33 @@ def relocate(packages: Tree, prefix: str, target: Architecture) -> Tree:
 
 
 def prove(root: Path, prefix: str, target: Architecture) -> None:
-    """Show that the tree written at `root`, whose interpreter is `prefix`/lib/…, works.
+    """Verify that the tree written at `root`, whose interpreter is `prefix`/lib/…, works.
 
-    Every program names a loader that is there, whatever needs a library looks for it in lib/, where
-    it is; the shell and mount run. Raises ClosureError or ToolError.
+    Each program's loader exists, each library that a file needs is in lib/ and on its run path, and the
+    shell and mount run. Raises ClosureError or ToolError.
     """
     tree = Tree.from_directory(root)
     for path, entry in tree.items():
         parsed = elf.parse(entry.read()) if isinstance(entry, File) else None
         if parsed is None:
             continue
-        loader = parsed.interpreter  # libc has one too, for when it is run by itself; nobody does
+        loader = parsed.interpreter  # libc also has one, for running it as a program; ignored
         if path.startswith("bin/") and loader is not None and loader.removeprefix(f"{prefix}/") not in tree:
-            raise ClosureError(f"{path} of extra-utils asks for the loader {loader}")
+            raise ClosureError(f"{path} of extra-utils has the loader {loader}, which is missing")
         for soname in parsed.needed:
             known = soname == target.loader_name or parsed.runpath == (f"{prefix}/lib",)
             if not known or f"lib/{soname}" not in tree:
-                raise ClosureError(f"{path} of extra-utils needs {soname}, which it does not find in lib/")
+                raise ClosureError(
+                    f"{path} of extra-utils needs {soname}, which is not in lib/ or not on its run path"
+                )
     if "bin/busybox" not in tree:
         return
     ours = root / "lib" / target.loader_name
-    # Here lib/ is not at its place in the store yet. A static busybox has no loader, and needs none.
+    # lib/ is not at its store path yet, so run the loader directly. A static busybox has no loader.
     via = [str(ours), "--library-path", str(root / "lib")] if ours.exists() else []
-    said = run([*via, root / "bin/busybox", "ash", "-c", "echo hello world"])
-    if said != b"hello world\n":
-        raise NotosError(f"extra-utils' ash said {said!r} instead of hello world")
+    output = run([*via, root / "bin/busybox", "ash", "-c", "echo hello world"])
+    if output != b"hello world\n":
+        raise NotosError(f"the ash of extra-utils printed {output!r} instead of hello world")
     run([*via, root / "bin/busybox", "mount", "--help"])
 
 
@@ -91,9 +93,9 @@ def _bytes(tree: Tree, path: str) -> bytes:
 
 
 def _patched(data: bytes, prefix: str, target: Architecture, *, program: bool) -> bytes:
-    """The ELF file with its run path, and a program's interpreter, moved below `prefix`, by patchelf.
+    """Return the ELF file `data` with run path, and a program's interpreter, set below `prefix` by patchelf.
 
-    A script, a static program and libc itself, which needs nothing but the loader, stay as they are.
+    Scripts, static programs and libc, which needs only the loader, are returned unchanged.
     """
     parsed = elf.parse(data)
     if parsed is None:

@@ -1,18 +1,18 @@
-"""What is in the initrd: the closure of stage-1 at its store paths, and /init. formats/cpio packs it."""
+"""The content of the initrd: the closure of stage-1 at its store paths, and /init; formats/cpio packs it."""
 
 from collections.abc import Sequence
 
 from notos.formats.tree import Tree
 from notos.store.store import Store, StoreObject
 
-LARGE = 1 << 16  # bytes of NAR; what is packed by itself, to be packed again only when it changes
+LARGE = 1 << 16  # bytes of NAR; larger objects are packed separately, and again only after a change
 
 
 def trees(store: Store, closure: Sequence[StoreObject], stage1: StoreObject) -> list[Tree]:
-    """The root of the initrd, in archives: /init and small objects first, then each large one.
+    """Return the root of the initrd as archives: /init and small objects first, then each large object.
 
-    All stand at nix/store/…. The kernel opens /dev/console for init before there is a devtmpfs; without
-    the node init would start with no output at all (Documentation/filesystems/ramfs-rootfs-initramfs.rst).
+    Objects are at nix/store/…. The kernel opens /dev/console for init before devtmpfs is mounted; without the
+    node, init would have no output (Documentation/filesystems/ramfs-rootfs-initramfs.rst).
     """
     root = Tree()
     for folder in ("mnt", "proc", "sys"):

@@ -1,7 +1,7 @@
-"""Programs that a machine's scripts start, and that none of its packages has.
+"""Check for programs that a machine's scripts start but none of its packages has.
 
-Only what is certain counts: the interpreter in a script's first line, and the program that its last command
-starts by `exec`.
+Only certain cases are reported: the interpreter in a script's first line, and the program that its last
+command starts with `exec`.
 """
 
 import re
@@ -15,7 +15,7 @@ from notos.formats.tree import File, Symlink, Tree
 
 _FOLDERS = ("bin", "sbin")  # of system-path, which is /usr
 _ABSOLUTE = re.compile(r"/(?:usr/)?(s?bin/[^/\s]+)")
-_PLAIN = re.compile(r"[A-Za-z0-9_./+][A-Za-z0-9_./+-]*")  # a word that a shell takes as it is written
+_PLAIN = re.compile(r"[A-Za-z0-9_./+][A-Za-z0-9_./+-]*")  # a word without special characters of the shell
 _EXEC_OPTIONS = re.compile(r"-[cl]*(a?)(.*)")  # of bash(1); busybox' ash has -a
 _HERE_DOCUMENT = re.compile(r"""(?<!<)<<(?!<)(-?)\s*(?:'([^']*)'|"([^"]*)"|([^\s;&|<>()'"]+))""")
 _ENV_VALUES = ("-u", "--unset", "-C", "--chdir")  # options of env(1) whose value is the next word
@@ -23,7 +23,7 @@ _ELF = b"\x7fELF"
 
 
 def lacking(features: Features, *, system: Tree, runit: Tree) -> Iterator[ClosureError]:
-    """Yield an error for each program that a service or a file of the config starts in vain.
+    """Yield an error for each missing program that a service or a file of the config starts.
 
     `system` is system-path's tree, `runit` that of the runit object.
     """
@@ -72,7 +72,7 @@ def _data(file: EtcFile) -> bytes:
 
 
 def _problems(data: bytes, system: Tree) -> Iterable[str]:
-    """Yield what is wrong with the script `data`, as the end of a sentence."""
+    """Yield the problems of the script `data`, as the end of a sentence."""
     if data.startswith(_ELF):
         return
     if not data.startswith(b"#!"):
@@ -82,14 +82,14 @@ def _problems(data: bytes, system: Tree) -> Iterable[str]:
         yield f"is a script for {program}, which no package has"
         return
     text = data.decode(errors="replace")
-    # What another language's script starts is not known, nor what PATH leads to if the script sets it.
+    # Scripts in other languages, and scripts that set PATH, are not analysed.
     of_shell = re.match(r"#!\s*\S*/(?:env )?(?:ba|da|a)?sh\b", text) and "PATH=" not in text
     if of_shell and (program := _executed(_last_command(text))) and (lacked := _lacking(program, system)):
         yield f"starts {lacked}, which no package has"
 
 
 def _executed(words: list[str]) -> str:
-    """Return the program that a command starts by `exec`; "" for another command, or one not understood."""
+    """Return the program that a command starts with `exec`; "" for other or unclear commands."""
     if words[:1] != ["exec"]:
         return ""
     rest = words[1:]
@@ -100,15 +100,15 @@ def _executed(words: list[str]) -> str:
         match = _EXEC_OPTIONS.fullmatch(option)
         if option == "-" or not match or (match[2] and not match[1]):
             return ""
-        if match[1] and not match[2]:  # -a NAME, the name that the program sees as its own
+        if match[1] and not match[2]:  # -a NAME sets argv[0] of the program
             rest = rest[1:]
     return rest[0] if rest and _PLAIN.fullmatch(rest[0]) else ""
 
 
 def _last_command(text: str) -> list[str]:
-    """Return the words of the last command line of a shell script; none where its quotes are in doubt.
+    """Return the words of the last command line of a shell script; none if its quotes are unclear.
 
-    Lines that end in a backslash are one with the next. Comments and here-documents are no commands.
+    A line that ends in a backslash is joined with the next. Comments and here-documents are skipped.
     """
     lines = iter(text.split("\n"))
     commands = []
@@ -125,7 +125,7 @@ def _last_command(text: str) -> list[str]:
                 if (each.lstrip("\t") if dash else each) == end:
                     break
     try:
-        # A quote that is open before the last line reaches into it.
+        # A quote that is open before the last line continues into it: ValueError.
         shlex.split("\n".join(commands[:-1]), comments=True)
         return shlex.split(commands[-1], comments=True) if commands else []
     except ValueError:
@@ -133,7 +133,7 @@ def _last_command(text: str) -> list[str]:
 
 
 def _interpreter(data: bytes, system: Tree) -> str:
-    """Return the program that the first line names and `system` lacks; "" if it has it."""
+    """Return the program in the first line if `system` lacks it, else ""."""
     words = re.split(r"[ \t]+", data.partition(b"\n")[0][2:].decode(errors="replace").strip(" \t"))
     if words[0].rpartition("/")[2] == "env" and len(words) > 1:
         return _lacking(_program_of_env(words[1:]), system)
@@ -143,9 +143,9 @@ def _interpreter(data: bytes, system: Tree) -> str:
 
 
 def _program_of_env(words: list[str]) -> str:
-    """Return the program that `env` starts, by the `words` behind it in a first line; "" if it is in doubt.
+    """Return the program that `env` starts, from the `words` after it in a first line; "" if it is unclear.
 
-    Without -S all of them are one argument (execve(2)), and the first word of a program's name is returned.
+    Without -S all of them are one argument (execve(2)), and its first word is returned.
     """
     head = re.fullmatch(r"(?:-[0iv]*S|--split-string=)(.*)", words[0])
     if not head:
@@ -164,9 +164,9 @@ def _program_of_env(words: list[str]) -> str:
 
 
 def _lacking(word: str, system: Tree) -> str:
-    """Return `word` if it names a program that cannot be there, else "".
+    """Return `word` if it names a program that is certainly missing, else "".
 
-    What stands outside of /usr, or is found relative to a folder, is not known here.
+    Programs outside /usr, and relative paths with a slash, count as present.
     """
     if not word:
         return ""
@@ -181,7 +181,7 @@ def _lacking(word: str, system: Tree) -> str:
 
 
 def _leads_somewhere(path: str, system: Tree) -> bool:
-    """Return True if `path` is a file, or a link to one or out of the tree."""
+    """Return True if `path` is a file, a link to a file, or a link that leaves the tree."""
     entry = system.get(path)
     if isinstance(entry, Symlink) and entry.target.startswith("/"):
         return True

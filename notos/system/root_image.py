@@ -1,4 +1,4 @@
-"""What is in root.squashfs: the toplevel's closure, and its registration. formats/squashfs packs it."""
+"""The content of root.squashfs: the toplevel's closure and its registration; formats/squashfs packs it."""
 
 from collections.abc import Sequence
 
@@ -9,7 +9,7 @@ REGISTRATION = "nix-path-registration"
 
 
 def tree(store: Store, closure: Sequence[StoreObject]) -> Tree:
-    """The root of the image: every object of `closure` by its base name, and what Nix's database learns."""
+    """Return the root of the image: objects of `closure` by their base names, and Nix's registration."""
     root = Tree()
     for each in closure:
         root.graft(each.base, Tree.from_directory(store.location(each)))

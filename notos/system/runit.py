@@ -3,8 +3,8 @@
 1 2 3 ctrlaltdel …       as in runit/
 step                     scripts/step, which the stages source
 boot/NN-name             boot fragments of the features
-services/NAME/           run, finish (waits longer and longer where it keeps failing), log/run; reads
-                         (patterns of files below /etc whose change is to restart it, for switch.py)
+services/NAME/           run; finish, which waits longer after each failure; log/run; reads: patterns of
+                         files below /etc, whose change makes switch.py restart the service
 """
 
 from collections.abc import Mapping
@@ -18,7 +18,7 @@ from notos.system.template import Value
 
 NAME = "runit"
 ALWAYS = ("1", "2", "3", "ctrlaltdel", "shutdown", "step")
-SUPERVISE = "/run/runit"  # where runsv keeps its state, for the services themselves are read-only
+SUPERVISE = "/run/runit"  # the state of runsv, because the services themselves are read-only
 
 
 def build(features: Features, source: Tree) -> Tree:
@@ -54,7 +54,7 @@ def _add_service(tree: Tree, source: Tree, name: str, files: Tree, *, log: bool)
 
 
 def _files(service: Service, source: Tree) -> Tree:
-    """Return the files of a service, without what all services have."""
+    """Return the files of a service, without those that all services have."""
     if service.folder.startswith("/"):
         return _folder(Tree.from_directory(Path(service.folder)), "")
     if service.folder:
@@ -66,7 +66,7 @@ def _files(service: Service, source: Tree) -> Tree:
 
 
 def _folder(source: Tree, folder: str) -> Tree:
-    """Return what lies below `folder` of `source`, in memory, its scripts executable."""
+    """Return the files below `folder` of `source`, in memory, with scripts executable."""
     prefix = f"{folder}/" if folder else ""
     tree = Tree()
     for path, entry in source.items():

@@ -1,10 +1,10 @@
-"""system-path: what stands in the machine's /usr, one tree of all system packages.
+"""system-path: the machine's /usr, one tree of all system packages.
 
-    bin/ sbin/ lib/ lib64/ share/ …   what the packages have in /usr
-    etc/                              what they have in /etc, the defaults under the toplevel's etc/
-    lib/modules, lib/firmware         links to what the booted kernel brought with it
+    bin/ sbin/ lib/ lib64/ share/ …   the packages' files in /usr
+    etc/                              their files in /etc, the defaults for the toplevel's etc/
+    lib/modules, lib/firmware         links to modules and firmware of the booted kernel
 
-What lies elsewhere (/var, /boot, …) is left out: it is state, and made when the machine runs.
+Files in other folders (/var, /boot, …) are left out: they are state, created when the machine runs.
 """
 
 from collections.abc import Iterable, Sequence
@@ -19,9 +19,9 @@ from notos.system.busybox import applet_paths
 NAME = "system-path"
 BOOTED_MODULES = "/run/booted-system/kernel-modules"
 
-# Commands that runit's own shutdown script answers to, ahead of busybox's, which signal another init.
+# Commands of the shutdown script for runit, in place of busybox's, which signal another init.
 SHUTDOWN = ("halt", "poweroff", "reboot", "shutdown")
-# Libraries of libc6 that few programs need, and that are left out where none does: 1.3 MB.
+# Libraries of libc6 that few programs need; left out if none does, which saves 1.3 MB.
 SELDOM = (
     "libBrokenLocale.so.1",
     "libc_malloc_debug.so.0",
@@ -34,7 +34,7 @@ SHUTDOWN_SCRIPT = "/etc/runit/shutdown"
 
 
 def build(debs: Sequence[Unpack], target: Architecture, *, keep: Iterable[str] = ()) -> Tree:
-    """The tree of system-path. Raises ClosureError if a library is missing, PackageError."""
+    """Return the tree of system-path. Raises ClosureError if a library is missing, PackageError."""
     packages = unpack(debs, keep=keep)
     problems, needed = shared_libraries.survey(packages, target)
     _check_libraries(problems)
@@ -63,11 +63,11 @@ def build(debs: Sequence[Unpack], target: Architecture, *, keep: Iterable[str] =
 
 
 def _check_libraries(problems: Sequence[shared_libraries.Missing]) -> None:
-    """A package's libraries were resolved for config.lock; an `exclude` or `only` can lose them again."""
+    """Raise ClosureError for missing libraries: `exclude` or `only` can drop one that config.lock has."""
     if problems:
-        said = "; ".join(f"{each.path} needs {each.soname}" for each in problems[:5])
+        shown = "; ".join(f"{each.path} needs {each.soname}" for each in problems[:5])
         more = f"; and {len(problems) - 5} more" if len(problems) > 5 else ""
         raise ClosureError(
-            f"the system's packages lack libraries: {said}{more}",
+            f"the system's packages lack libraries: {shown}{more}",
             hint="an `only` or `exclude` in the config leaves them out",
         )

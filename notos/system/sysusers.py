@@ -1,7 +1,7 @@
-"""Accounts from sysusers.d(5) files, worked out while building, in place of maintainer scripts.
+"""Accounts from sysusers.d(5) files, created at build time, in place of maintainer scripts.
 
-Lines u, u!, g and m are understood, r is not needed. A number that is not given follows from the
-account's name: where another account comes or goes, files of the others still belong to them.
+Lines u, u!, g and m are supported; r is ignored. An account without a given number gets one derived from its
+name, so that adding or removing other accounts does not change the owner of existing files.
 """
 
 import hashlib
@@ -39,7 +39,7 @@ class _Line:
 
 @dataclass
 class _Table:
-    """The accounts so far."""
+    """The accounts that were created so far."""
 
     users: dict[str, list[str]] = field(default_factory=dict)  # fields of passwd(5)
     groups: dict[str, list[str]] = field(default_factory=dict)  # fields of group(5)
@@ -51,7 +51,7 @@ class _Table:
         return self.groups[group][2]
 
     def free(self, wanted: str, line: _Line) -> str:
-        """A number that no account has; `wanted` if given, which must be free in `line`'s kind."""
+        """Return `wanted` (raises NotosError if it is taken), or for "-" a free number by the name."""
         table = self.groups if line.kind == "g" else self.users
         taken = {row[2]: name for name, row in table.items()}
         if wanted != "-":
@@ -78,11 +78,11 @@ class _Table:
 
 
 def accounts(files: Mapping[str, str], *, passwd: str, group: str) -> Accounts:
-    """The accounts of `passwd` and `group` (files as in passwd(5)) and of the sysusers.d `files`.
+    """Return the accounts of `passwd` and `group` (texts as in passwd(5)) and of the sysusers.d `files`.
 
-    `files` are texts by file name; a line for an account that exists changes nothing. No account has
-    a password: it is "*", which sshd lets in by key, or "!*" for `u!`, which it does not. Raises NotosError
-    with file and line for what is not understood.
+    `files` are texts by file name; a line for an existing account changes nothing. No account has a
+    password: it is "*", with which sshd accepts keys, or "!*" for `u!`, with which it does not. Raises
+    NotosError with file and line for an unsupported line.
     """
     table = _Table()
     for row in _rows(group, 4):
@@ -124,12 +124,12 @@ def _add_user(table: _Table, line: _Line) -> None:
 
 
 def _if_free(table: _Table, gid: str) -> str:
-    """`gid` as a user's number too, if no user has it."""
+    """Return `gid` if no user has this number, else "-"."""
     return "-" if any(row[2] == gid for row in table.users.values()) else gid
 
 
 def _texts(table: _Table) -> Accounts:
-    # The date of the last change is left empty, which switches password ageing off (shadow(5)).
+    # An empty date of the last change turns password ageing off (shadow(5)).
     return Accounts(
         passwd="".join(":".join(row) + "\n" for row in table.users.values()),
         group="".join(":".join(row) + "\n" for row in table.groups.values()),
@@ -139,9 +139,9 @@ def _texts(table: _Table) -> Accounts:
 
 
 def mistakes(name: str, text: str) -> Iterator[tuple[int, str]]:
-    """Yield the number, from 1, of each line of a sysusers.d file that is wrong by itself, and what is wrong.
+    """Yield the number, from 1, of each invalid line of a sysusers.d file, and the reason.
 
-    What a line lacks in other files (its group) is accounts()'s matter.
+    References to other files (a line's group) are checked by accounts().
     """
     for number, raw in enumerate(text.splitlines(), 1):
         try:
@@ -153,12 +153,12 @@ def mistakes(name: str, text: str) -> Iterator[tuple[int, str]]:
 
 
 def _check_fields(raw: str, line: _Line) -> None:
-    """Raise NotosError for fields that cannot be meant so: mostly a description without its quotes."""
+    """Raise NotosError for fields that are certainly wrong, such as a description without quotes."""
     if len(shlex.split(raw)) > 6 or any(not each.startswith(("/", "-")) for each in (line.home, line.shell)):
         example = f'{line.kind} {line.name} - "A description" /home/{line.name} /bin/sh'
-        raise _problem(line, "its fields are not as in sysusers.d(5)", f"write {example}")
+        raise _problem(line, "the fields do not match sysusers.d(5)", f"write {example}")
     if line.kind != "r" and not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_.-]{0,30}", line.name):
-        raise _problem(line, f"{line.name} is no account's name", "write letters, digits, _ and -")
+        raise _problem(line, f"{line.name} is not a valid account name", "write letters, digits, _ and -")
 
 
 def _parse(name: str, text: str) -> list[_Line]:
@@ -167,11 +167,11 @@ def _parse(name: str, text: str) -> list[_Line]:
 
 
 def _parsed(raw: str, where: str) -> _Line | None:
-    """Return what a line says; None for a blank one or a comment."""
+    """Return the parsed line; None for a blank line or a comment."""
     try:
         words = shlex.split(raw, comments=raw.lstrip().startswith("#"))
     except ValueError as error:
-        raise NotosError(f"{where}: {error}", hint="mend the line") from error
+        raise NotosError(f"{where}: {error}", hint="correct the line") from error
     if not words:
         return None
     kind, account, *rest = [*words, *["-"] * (6 - len(words))]
@@ -188,7 +188,7 @@ def _parsed(raw: str, where: str) -> _Line | None:
 def _rows(text: str, count: int) -> list[list[str]]:
     rows = [line.split(":") for line in text.splitlines() if line]
     if any(len(row) != count for row in rows):
-        raise NotosError("base-passwd's files are not as in passwd(5)", hint="run `./doit lock`")
+        raise NotosError("the files of base-passwd do not match passwd(5)", hint="run `./doit lock`")
     return rows
 
 

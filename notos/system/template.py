@@ -1,7 +1,7 @@
-"""Rendering scripts: values for the @markers@ in the assignments at their top; shell stays shell.
+"""Templates: scripts with @markers@ in assignments at their top, filled with values at build time.
 
-A script is a shell file that shellcheck reads as it is. It takes what the build knows by lines such
-as `hostname=@hostname@`, and in its first line; nowhere else.
+A script is a shell file that shellcheck can check. Markers are allowed only in lines such as
+`hostname=@hostname@`, and in the first line.
 """
 
 import re
@@ -17,11 +17,11 @@ _ASSIGNMENT = re.compile(r"\w+=@\w+@")
 
 
 def render(text: str, values: Mapping[str, Value], *, name: str) -> str:
-    """`text`, the script called `name`, with `values` for its markers, quoted for the shell.
+    """Return `text`, the script called `name`, with `values` for its markers, quoted for the shell.
 
-    A sequence becomes one word, its elements separated by blanks. Raises ScriptError, with file and
-    line, for a marker without a value or out of place, a value without a marker, and an element with
-    a blank in it.
+    A sequence becomes one word, its elements separated by blanks. Raises ScriptError, with file and line, for
+    a marker without a value or outside an assignment, a value without a marker, and an element that contains
+    a blank.
     """
     used: set[str] = set()
     lines = []
@@ -29,11 +29,11 @@ def render(text: str, values: Mapping[str, Value], *, name: str) -> str:
         where = f"{name}:{number}"
         shebang = number == 1 and line.startswith("#!")
         if _MARKER.search(line) and not (shebang or _ASSIGNMENT.fullmatch(line)):
-            raise ScriptError(f"{where}: a marker stands outside of an assignment", hint="write name=@name@")
+            raise ScriptError(f"{where}: a marker is outside an assignment", hint="write name=@name@")
 
         def put(match: re.Match[str], where: str = where, shebang: bool = shebang) -> str:
             if match[1] not in values:
-                raise ScriptError(f"{where}: nothing is known for @{match[1]}@", hint="check its spelling")
+                raise ScriptError(f"{where}: no value for @{match[1]}@", hint="check its spelling")
             used.add(match[1])
             word = _word(values[match[1]], where)
             return word if shebang else shlex.quote(word)

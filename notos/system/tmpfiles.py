@@ -1,9 +1,9 @@
 """Run-time folders from tmpfiles.d(5) files, as a short shell fragment, in place of systemd-tmpfiles.
 
-What makes things at boot is turned into shell: d D q Q v (folders), f F (files), L L+ (links), z m
-(modes). What only cleans up later (x X r R e and ages) or needs ACLs, attributes and the like is
-passed over. Only what lies in /run, /var, /tmp, /root, /home, /srv and /nix/var can be made: the
-rest of the machine is read-only. Each command is a fork, which is dear under emulation, so they are grouped.
+Lines that create things at boot become shell: d D q Q v (folders), f F (files), L L+ (links), z m (modes).
+Lines that only clean up later (x X r R e and ages) or need ACLs, attributes and the like are ignored. Paths
+must be in /run, /var, /tmp, /root, /home, /srv or /nix/var: the rest of the machine is read-only. Each
+command is a fork, which is slow under emulation, so commands are grouped.
 """
 
 import re
@@ -18,7 +18,9 @@ _FOLDERS, _FILES, _LINKS, _MODES = set("dDqQv"), set("fF"), set("L"), set("mz")
 _PASSED_OVER = set("eCxXrRpbctThHaAwZ")
 _SPECIFIERS = {"%%": "%", "%t": "/run", "%S": "/var/lib", "%C": "/var/cache", "%L": "/var/log", "%T": "/tmp"}
 
-_LATE = re.compile("%[bmHlqv]")  # of the booted machine itself: its id, name, kernel; nothing here needs them
+_LATE = re.compile(
+    "%[bmHlqv]"
+)  # known only at run time: machine id, host name, kernel; such lines are ignored
 
 
 @dataclass(frozen=True)
@@ -32,9 +34,9 @@ class _Line:
 
 
 def script(files: Mapping[str, str]) -> str:
-    """The fragment for the texts of tmpfiles.d files, by file name. Paths are below "$root".
+    """Return the fragment for `files`, texts of tmpfiles.d files by file name. Paths are below "$root".
 
-    Raises NotosError with file and line for what is not understood.
+    Raises NotosError with file and line for an unsupported line.
     """
     lines = [line for name in sorted(files) for line in _parse(name, files[name])]
     folders = [line for line in lines if line.kind in _FOLDERS]
@@ -84,7 +86,7 @@ def _owner(line: _Line) -> str:
 
 
 def mistakes(name: str, text: str) -> Iterator[tuple[int, str]]:
-    """Yield the number, from 1, of each line of a tmpfiles.d file that is wrong or makes nothing, and why."""
+    """Yield the number, from 1, of each invalid or ineffective line of a tmpfiles.d file, and the reason."""
     for number, raw in enumerate(text.splitlines(), 1):
         try:
             line = _parsed(raw, "")
@@ -95,7 +97,7 @@ def mistakes(name: str, text: str) -> Iterator[tuple[int, str]]:
             folders = ", ".join(each.rstrip("/") for each in WRITABLE)
             yield (
                 number,
-                f"{line.path} cannot be made, for only {folders} can be written; choose a path below one",
+                f"{line.path} cannot be created: only {folders} are writable; choose a path below one",
             )
 
 
@@ -105,20 +107,22 @@ def _parse(name: str, text: str) -> list[_Line]:
 
 
 def _can_be_made(line: _Line) -> bool:
-    """Return True for what lies in a folder that can be written, and for that folder's own mode and owner."""
+    """Return True for a path in a writable folder, and for the mode and owner of such a folder."""
     own = line.kind in _FOLDERS | _MODES and f"{line.path}/" in WRITABLE
     return own or line.path.startswith(WRITABLE)
 
 
 def _parsed(raw: str, where: str) -> _Line | None:
-    """Return what a line makes; None for one that makes nothing (a blank one, an age, another kind)."""
+    """Return the parsed line; None for one without effect (a blank line, an age, an ignored type)."""
     file = where.rpartition(":")[0]
     words = raw.split(None, 6)
     if not words or words[0].startswith("#"):
         return None
     if len(words) < 2:
         raise NotosError(
-            f"{where}: a line of tmpfiles.d has a type and a path", hint="mend the line", keys=("etc", file)
+            f"{where}: a line of tmpfiles.d needs a type and a path",
+            hint="correct the line",
+            keys=("etc", file),
         )
     words += ["-"] * (7 - len(words))
     kind = words[0].rstrip("!-+=~^$?")

@@ -1,11 +1,11 @@
-"""The toplevel: one store object from which everything of the running system is reached.
+"""The toplevel: the store object that links to all parts of the running system.
 
-init            link to stage-2's init, which the kernel's systemConfig= leads stage-1 to
+init            link to stage-2's init; stage-1 finds it by the kernel's systemConfig=
 activate        makes this toplevel the running system
-etc/            the machine's /etc; etc-modes says which files have modes of their own
-tmpfiles        a shell fragment that makes run-time folders
-name            the config's name, by which `./doit switch` knows the machine
-packages        the names and versions of what sw is made of
+etc/            the machine's /etc; permissions has the modes that a store object cannot have
+tmpfiles        a shell fragment that creates run-time folders
+name            the config's name, by which `./doit switch` identifies the machine
+packages        names and versions of the packages in sw
 sw              link to system-path, which is /usr
 kernel-modules  link to the modules of the running system
 """
@@ -31,10 +31,10 @@ def build(
     modules: StoreObject,
     packages: Mapping[str, str],
 ) -> Tree:
-    """The tree of the toplevel of the machine `name`.
+    """Return the toplevel's tree for the machine `name`.
 
-    `system` is system-path's own tree, `packages` has the packages' versions by name. Raises NotosError
-    (tmpfiles.d).
+    `system` is system-path's tree; `packages` are versions by package name. Raises NotosError for an invalid
+    tmpfiles.d file.
     """
     tree = Tree()
     tree.graft("etc", etc.tree)
@@ -50,7 +50,7 @@ def build(
 
 
 def _permissions(etc: Etc) -> str:
-    """One chmod for each mode, for each is a fork; paths are below "$etc"."""
+    """Return one chmod for each mode, because each command is a fork; paths are below "$etc"."""
     lines = []
     for mode in sorted(set(etc.modes.values())):
         paths = (f'"$etc"/{shlex.quote(path)}' for path in sorted(etc.modes) if etc.modes[path] == mode)

@@ -1,10 +1,10 @@
-"""Machines in tests: boot one, wait for what it does, run commands in it, look at its screen.
+"""Machines in tests: boot one, wait for services and output, run commands in it, read its screen.
 
     with Machine("result") as machine:
         machine.wait_for_unit("web")
         assert "hello" in machine.succeed("wget -qO- localhost")
 
-pytest gets the fixtures `machine` and `machine_factory` with it (plugin.py). docs/testing.md tells it all.
+plugin.py gives pytest the fixtures `machine` and `machine_factory`. docs/testing.md is the manual.
 
 Modules without a test module of their own name are tested by
 

@@ -1,4 +1,4 @@
-"""python -m notos.vm PATH: a Python prompt with the machine that was built there, to write tests by hand."""
+"""python -m notos.vm PATH: a Python prompt with the machine built at PATH, to try out test code."""
 
 import argparse
 import code
@@ -12,15 +12,15 @@ from notos.vm import Machine
 
 BANNER = """\
 {name} is up after {seconds:.1f} s. `machine` is a notos.vm.Machine: machine.succeed("uptime"), help(machine).
-Its console: {log}. Leave by ctrl-d, which ends it.\
+Its console: {log}. Press ctrl-d to leave; this ends the machine.\
 """
 
 
 class Prompt(code.InteractiveConsole):
-    """Python's own, but that problems of ours are told in one piece, without a traceback."""
+    """Python's prompt, except that a NotosError is shown without a traceback."""
 
     def showtraceback(self) -> None:
-        """Called with what was raised as sys.exception()."""
+        """Show the current exception, sys.exception()."""
         error = sys.exc_info()[1]
         if isinstance(error, NotosError):
             self.write(f"{type(error).__name__}: {error}\n")
@@ -29,12 +29,12 @@ class Prompt(code.InteractiveConsole):
 
 
 def main() -> int:
-    """Boot, prompt, end; 1 when the machine does not boot."""
+    """Boot the machine, run the prompt, end the machine; return 1 if it does not boot."""
     parser = argparse.ArgumentParser(prog="python -m notos.vm", description=__doc__)
-    parser.add_argument("path", type=Path, help="its runvm.sh, or the folder that this is in")
-    asked = parser.parse_args()
+    parser.add_argument("path", type=Path, help="the machine's runvm.sh, or its folder")
+    arguments = parser.parse_args()
     try:
-        machine = Machine(asked.path)
+        machine = Machine(arguments.path)
         machine.artefacts = machine.built.folder / "repl"
         with machine:
             machine.wait_for_boot()

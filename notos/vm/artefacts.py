@@ -1,4 +1,4 @@
-"""A built machine's folder, build/NAME, as far as a test wants to know it, without its config."""
+"""The parts of a built machine's folder, build/NAME, that tests need; the config is not read."""
 
 import re
 import shlex
@@ -20,31 +20,34 @@ BACKDOOR = "backdoor"  # the service of instrumented/config.yaml
 
 @dataclass(frozen=True)
 class Artefacts:
-    """The machine that the script `script` (runvm.sh) boots."""
+    """The machine that `script` (its runvm.sh) boots."""
 
     script: Path
 
     @classmethod
     def at(cls, path: Path) -> "Artefacts":
-        """By its script, a link to that (`result`), or its folder. Raises MachineError."""
+        """Return the machine at `path`: its script, a link to that (`result`), or its folder.
+
+        Raises MachineError if there is none.
+        """
         script = path.resolve()
         if script.is_dir():
             script = script / "runvm.sh"
         if not script.is_file():
             raise MachineError(
-                f"there is no machine at {path}",
+                f"no machine was built at {path}",
                 hint=f"run {'./doit runvm' if in_checkout() else 'notos build'}",
             )
         return cls(script)
 
     @property
     def folder(self) -> Path:
-        """Where it was built."""
+        """The machine's folder, build/NAME."""
         return self.script.parent
 
     @cached_property
     def services(self) -> frozenset[str]:
-        """The names of its services."""
+        """The names of the machine's services."""
         manifest = self.folder / "manifests/runit.json"
         if not manifest.is_file():
             return frozenset()
@@ -54,7 +57,7 @@ class Artefacts:
 
     @property
     def microvm(self) -> bool:
-        """Whether it is QEMU's machine without PCI."""
+        """Return True if QEMU's machine type is microvm, which has no PCI."""
         return self._assigned["machine"].partition(",")[0] == "microvm"
 
     @property
@@ -69,11 +72,11 @@ class Artefacts:
 
     @property
     def cache(self) -> Cache:
-        """The cache that it was built with, which has the keys that it knows."""
+        """The cache that the machine was built with, which has its ssh keys."""
         return Cache(Path(self._assigned["key"]).parent.parent)
 
     @cached_property
     def _assigned(self) -> Mapping[str, str]:
-        """What runvm.sh's first lines assign."""
+        """The assignments at the top of runvm.sh."""
         found = re.findall(r"^(\w+)=([^$`\n]*)$", self.script.read_text(), re.MULTILINE)
         return {name: " ".join(shlex.split(value)) for name, value in reversed(found)}

@@ -1,6 +1,6 @@
-"""Builds machines for tests, through the graph, in a folder of its own: the user's build/ and result stay.
+"""The builder of machines for tests: runs doit in a separate folder, so the user's build/ and result stay.
 
-<folder>/configs/NAME.yaml, .lock                  what a test asks for, laid on the user's config
+<folder>/configs/NAME.yaml, .lock                  a test's overrides, merged onto the user's config
 <folder>/build/NAME/                               the machines
 """
 
@@ -30,29 +30,29 @@ INSTRUMENTED = PACKAGE / "vm/instrumented/config.yaml"
 
 
 class Builder:
-    """Builds in `folder`; `heard` is told what doit prints, line by line."""
+    """Builds machines in `folder`; `report` is called with each line that doit prints."""
 
-    def __init__(self, folder: Path, heard: Callable[[str], None]) -> None:
+    def __init__(self, folder: Path, report: Callable[[str], None]) -> None:
         self._folder = folder
-        self._heard = heard
+        self._report = report
 
     def build(
         self, base: Path, overrides: Mapping[str, Any] | None = None, *, instrumented: bool = False
     ) -> tuple[Path, Machine]:
-        """Build the config `base` with `overrides` laid on it: its runvm.sh, and what it is.
+        """Build the config `base` with `overrides` merged onto it; return its runvm.sh and its Machine.
 
-        A machine without ssh is instrumented always. Raises ConfigError, MachineError.
+        A machine without ssh always gets the backdoor. Raises ConfigError, MachineError.
         """
         self._prepare()
         if not base.is_file():
-            raise MachineError(f"there is no config {base}", hint="set notos_config, or name one")
-        asked = dict(overrides or {})
-        path = self._config(base, asked) if asked else base
+            raise MachineError(f"config {base} does not exist", hint="set notos_config, or give a path")
+        keys = dict(overrides or {})
+        path = self._config(base, keys) if keys else base
         machine = loader.load(path).machine
         features = registry.features(machine)
         lacking = BACKDOOR not in {each.name for each in features.services}
         if lacking and (instrumented or not features.login):
-            path = self._config(base, _with_backdoor(asked, machine), INSTRUMENTED)
+            path = self._config(base, _with_backdoor(keys, machine), INSTRUMENTED)
             machine = loader.load(path).machine
         with self._alone(machine.name):
             self._run_doit(path)
@@ -62,11 +62,11 @@ class Builder:
         (self._folder / "configs").mkdir(parents=True, exist_ok=True)
         (self._folder / ".gitignore").write_text("*\n")
 
-    def _config(self, base: Path, asked: Mapping[str, Any], *imports: Path) -> Path:
-        """Write the config of what is asked for, with the base's lock to start from."""
-        whole = {**asked, "imports": [str(base), *map(str, imports), *asked.get("imports", [])]}
+    def _config(self, base: Path, keys: Mapping[str, Any], *imports: Path) -> Path:
+        """Write a config with `keys` that imports `base`, and a copy of the base's lock; return its path."""
+        whole = {**keys, "imports": [str(base), *map(str, imports), *keys.get("imports", [])]}
         digest = hashlib.sha256(json.dumps(whole, sort_keys=True, default=str).encode()).hexdigest()[:8]
-        # Whatever it is called, two that differ are never of one folder.
+        # The digest gives different configs different folders, even under the same name.
         whole["name"] = f"{whole.get('name') or loader.load(base).machine.name}-{digest}"
         path = self._folder / "configs" / f"{whole['name']}.yaml"
         text = yaml.safe_dump(json.loads(json.dumps(whole, default=str)), sort_keys=False)
@@ -78,32 +78,32 @@ class Builder:
         return path
 
     def _run_doit(self, path: Path) -> None:
-        told = ("NOTOS_CALLER", "NOTOS_CONFIG")  # by a doit that runs the tests
-        environment = {key: value for key, value in os.environ.items() if key not in told}
+        inherited = ("NOTOS_CALLER", "NOTOS_CONFIG")  # set by the doit that runs the tests
+        environment = {key: value for key, value in os.environ.items() if key not in inherited}
         environment["PYTHONPATH"] = python_path()
-        said: list[str] = []
+        output: list[str] = []
 
-        def hear(line: str) -> None:
-            said.append(line)
-            self._heard(line)
+        def record(line: str) -> None:
+            output.append(line)
+            self._report(line)
 
         words = [sys.executable, "-P", "-m", "tasks", "--config", str(path), "runvm"]
         log = self._folder / "configs" / f"{path.stem}.log"
-        if follow(words, log, hear, cwd=self._folder, env=environment):
-            raise MachineError("\n".join([f"cannot build {path}", *said[-12:]]))
+        if follow(words, log, record, cwd=self._folder, env=environment):
+            raise MachineError("\n".join([f"cannot build {path}", *output[-12:]]))
 
     @contextmanager
     def _alone(self, name: str) -> Iterator[None]:
-        """One build of a machine at a time, for tests may run side by side."""
+        """Hold the lock of a machine's builds: tests may run in parallel."""
         with (self._folder / "configs" / f".{name}.busy").open("w") as stream:
             fcntl.flock(stream, fcntl.LOCK_EX)
             yield
 
 
-def _with_backdoor(asked: Mapping[str, Any], machine: Machine) -> dict[str, Any]:
-    """What the backdoor needs of a kernel of one's own."""
+def _with_backdoor(keys: Mapping[str, Any], machine: Machine) -> dict[str, Any]:
+    """Return `keys` with the option that the backdoor needs in a custom kernel."""
     if machine.kernel.source is None:
-        return dict(asked)
-    kernel = dict(asked.get("kernel", {}))
+        return dict(keys)
+    kernel = dict(keys.get("kernel", {}))
     kernel["options"] = {"VIRTIO_CONSOLE": "y", **kernel.get("options", {})}
-    return {**asked, "kernel": kernel}
+    return {**keys, "kernel": kernel}

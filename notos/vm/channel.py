@@ -1,7 +1,7 @@
-"""Ways to run a command in a machine: by ssh, or by the backdoor of machines that have no ssh.
+"""Channels to run commands in a machine: ssh, or the backdoor for machines without ssh.
 
-Both give what the command printed byte for byte, and its status; both call `watch` all the while, which
-raises when it is to be given up.
+Both return a command's exact output and its status; both call `watch` while it runs, which raises an
+exception to abort the wait.
 """
 
 import base64
@@ -30,14 +30,17 @@ class BrokenError(MachineError):
 
 
 class Channel(Protocol):
-    """What both can do."""
+    """The interface of both channels."""
 
     def run(self, command: str, pieces: Iterable[bytes], seconds: float, watch: Watch) -> Ended:
-        """Run a shell's command, for `seconds` at the most. Raises BrokenError, MachineError."""
+        """Run a shell command for at most `seconds`, with `pieces` as its input.
+
+        Raises BrokenError, MachineError.
+        """
 
 
 class Ssh:
-    """By one connection for all commands. `port` is asked for when it is made."""
+    """The channel by ssh, one connection for all commands. `port` is called when the connection is made."""
 
     def __init__(self, built: Artefacts, port: Callable[[], int]) -> None:
         self._built = built
@@ -46,22 +49,22 @@ class Ssh:
         self._remote: Remote | None = None
 
     def run(self, command: str, pieces: Iterable[bytes], seconds: float, watch: Watch) -> Ended:
-        """As Channel says."""
+        """Run a command; see Channel.run."""
         if self._remote is None:
             address = Address("", str(self._port()))
             try:
                 self._remote = self._stack.enter_context(
                     connected(self._built.cache, self._built.tools, address, watch=watch)
                 )
-            except (MachineLostError, MachineTimeoutError):  # of who watches
+            except (MachineLostError, MachineTimeoutError):  # from `watch`
                 raise
             except MachineError as error:
                 raise BrokenError(error.message) from None
-        # A shell around it has a status for a command that was killed, for which ssh itself has only LOST.
+        # The outer shell gives a killed command its own status, for which ssh would return LOST.
         try:
             done = self._remote.call(f"sh -c {shlex.quote(command)}; exit $?", pieces, watch=watch)
         except BaseException:
-            self.close()  # and with it what the command goes on to say
+            self.close()  # drops further output of the command
             raise
         if done.status == LOST and not self._remote.alive():
             self.close()
@@ -69,17 +72,17 @@ class Ssh:
         return done
 
     def close(self) -> None:
-        """Let go of the connection; the next command makes another."""
+        """Close the connection; the next command opens another."""
         self._remote = None
         self._stack.close()
 
 
 class Backdoor:
-    """By two ports of virtio-serial, with the service `backdoor` at their other ends (backdoor/run).
+    """The channel by two virtio-serial ports, to the service `backdoor` (instrumented/backdoor/run).
 
-    To it, by the first: a line "notos-run NUMBER LIMIT LENGTH INPUT", and so many bytes of command and of
-    input. From it: by the first what the command prints, in base64, then "!NUMBER STATUS"; by the second
-    its errors, then "!NUMBER". When the service starts it says "ready" by both.
+    A request on the first port: a line "notos-run NUMBER LIMIT LENGTH INPUT", LENGTH bytes of command and
+    INPUT bytes of input. The answer: on the first port the command's output in base64, then "!NUMBER STATUS";
+    on the second its errors in base64, then "!NUMBER". The service writes "ready" to both when it starts.
     """
 
     PORTS = ("notos.commands", "notos.errors")
@@ -89,43 +92,43 @@ class Backdoor:
         self._commands, self._errors = (ours for ours, _ in pairs)
         self.streams = {name: theirs for name, (_, theirs) in zip(self.PORTS, pairs, strict=True)}
         self._got = {self._commands: bytearray(), self._errors: bytearray()}
-        self._left = memoryview(b"")  # of a request, what is still to be sent
+        self._left = memoryview(b"")  # the rest of a request that is not sent yet
         self._number = 0
-        self._open = ""  # the command that is not answered
+        self._open = ""  # the command without an answer yet
         self._answer: Ended | None = None
         self._ready = False
 
     @staticmethod
     def devices(microvm: bool) -> list[str]:
-        """QEMU's words for the ports."""
+        """Return QEMU's arguments for the ports."""
         words = ["-device", "virtio-serial-device" if microvm else "virtio-serial-pci"]
         for name in Backdoor.PORTS:
             words += ["-device", f"virtserialport,chardev={name},name={name}"]
         return words
 
     def run(self, command: str, pieces: Iterable[bytes], seconds: float, watch: Watch) -> Ended:
-        """As Channel says. One that was given up is waited for first, as its limit is the machine's too."""
+        """Run a command; see Channel.run. Wait for an aborted one first: the machine ends it at its limit."""
         self._exchange(0)
         if self._open:
             self._finish(watch)
         self._until(lambda: self._ready, watch)
         self._number += 1
         given, text = b"".join(pieces), command.encode()
-        # Of a request that a service has not read to its end, the next service reads the rest as lines.
+        # Begin with a newline: a restarted service reads the rest of an interrupted request as lines.
         head = b"\nnotos-run %d %d %d %d\n" % (self._number, math.ceil(seconds), len(text), len(given))
         self._left = memoryview(head + text + given)
         self._open, self._answer = command, None
         self._until(lambda: not self._open, watch)
         if self._answer is None:
-            raise BrokenError("the backdoor has begun anew")
+            raise BrokenError("the backdoor has restarted")
         return self._answer
 
     def restarted(self) -> None:
-        """The machine begins again, and its service will."""
+        """Note that the machine restarts: its service will report "ready" again."""
         self._ready = False
 
     def close(self) -> None:
-        """Close our ends."""
+        """Close all sockets."""
         for each in (self._commands, self._errors, *self.streams.values()):
             each.close()
 
@@ -135,8 +138,8 @@ class Backdoor:
             self._until(lambda: not self._open, watch)
         except MachineTimeoutError as error:
             raise MachineTimeoutError(
-                f"{error.message}\nthe backdoor is still at an earlier command, {self._open}",
-                hint="one that leaves a process behind has to send its output elsewhere",
+                f"{error.message}\nthe backdoor still runs an earlier command, {self._open}",
+                hint="redirect the output of a process that a command leaves in the background",
             ) from None
 
     def _until(self, over: Callable[[], bool], watch: Watch) -> None:
@@ -145,7 +148,7 @@ class Backdoor:
             watch()
 
     def _exchange(self, seconds: float) -> None:
-        """Send and take what can be within `seconds`."""
+        """Send and receive without blocking; wait at most `seconds` for a port to be ready."""
         writable = [self._commands] if self._left else []
         reads, writes, _ = select.select(list(self._got), writable, [], seconds)
         if writes:
@@ -153,13 +156,13 @@ class Backdoor:
         for each in reads:
             data = each.recv(1 << 20)
             if not data:
-                raise BrokenError("QEMU has hung up")
+                raise BrokenError("QEMU has closed the connection")
             self._got[each] += data
         if reads:
             self._understand()
 
     def _understand(self) -> None:
-        """See what has come: neither "!" nor a line's end is a letter of base64."""
+        """Parse the received bytes: neither "!" nor a newline is a base64 character."""
         out, err = self._got[self._commands], self._got[self._errors]
         if err.endswith(READY):
             err.clear()
@@ -173,8 +176,8 @@ class Backdoor:
         printed, _, ended = bytes(out).rpartition(b"!")
         complaints, _, number = bytes(err).rpartition(b"!")
         if int(number) == int(ended.split()[0]) == self._number:
-            said = base64.b64decode(complaints).decode(errors="replace")
-            self._answer = Ended(int(ended.split()[1]), base64.b64decode(printed), said)
+            errors = base64.b64decode(complaints).decode(errors="replace")
+            self._answer = Ended(int(ended.split()[1]), base64.b64decode(printed), errors)
             self._open = ""
         out.clear()
         err.clear()

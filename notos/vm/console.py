@@ -1,4 +1,4 @@
-"""A machine's console: its lines with their times as they come, a place to wait for them, and its log."""
+"""A machine's console: its lines with their times, waits for output, and a log file."""
 
 import codecs
 import os
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-# What a terminal would not show: its own escapes, which firmware sends, and a return before a new line.
+# Characters that a terminal does not show: escape sequences, which firmware sends, and carriage returns.
 _ESCAPE = re.compile(r"\x1b(?:\[[0-9;?=]*[A-Za-z]|c)|\r|\x00")
 
 _LONGEST = 1 << 20  # letters of a line
@@ -17,28 +17,28 @@ _LONGEST = 1 << 20  # letters of a line
 
 @dataclass(frozen=True)
 class Line:
-    """A line, and when its end came, by time.monotonic()."""
+    """A line, and the time of its end, by time.monotonic()."""
 
     at: float
     text: str
 
 
 def pattern_of(what: str | re.Pattern[str]) -> re.Pattern[str]:
-    """What finds a text as it stands, or what a pattern finds."""
+    """Return a pattern that matches a text literally; a pattern is returned as it is."""
     return re.compile(re.escape(what)) if isinstance(what, str) else what
 
 
 class Console:
-    """Reads `stream` by a thread of its own, until it ends.
+    """The lines of `stream`, which a thread reads until it ends.
 
     `log` gets each line with the seconds since `started`.
     """
 
     def __init__(self, stream: IO[bytes], log: Path | None, started: float) -> None:
         self.lines: list[Line] = []
-        self.partial = ""  # of a line whose end has not come: a prompt, or the last words
+        self.partial = ""  # an incomplete line: a prompt, or the end of the output
         self.ended = False
-        self._rest = ""  # the same with its escapes, of which the end may not have come
+        self._rest = ""  # the same with its escape sequences, the last of which may be incomplete
         self._news = threading.Condition()
         self._stream = stream
         self._started = started
@@ -47,13 +47,13 @@ class Console:
         self._reader.start()
 
     def wait(self, seconds: float) -> None:
-        """Wait until something comes, or the console ends; no longer than `seconds`."""
+        """Wait for output or the end of the console, at most `seconds`."""
         with self._news:
             if not self.ended:
                 self._news.wait(seconds)
 
     def settle(self, quiet: float, seconds: float) -> None:
-        """Wait until nothing has come for `quiet` seconds, or the console ends; no longer than `seconds`."""
+        """Wait until there is no output for `quiet` seconds, or the console ends; at most `seconds`."""
         end = time.monotonic() + seconds
         with self._news:
             while not self.ended and (left := end - time.monotonic()) > 0:
@@ -63,10 +63,10 @@ class Console:
     def find(
         self, what: str | re.Pattern[str], first: int = 0, *, prompt: bool = False
     ) -> tuple[int, re.Match[str]] | None:
-        """Return the number and match of the first line, from number `first` on, that has a text or matches.
+        """Return the number and match of the first line that contains or matches `what`, from `first` on.
 
-        A line counts once its end has come, so that nothing matches a part of what is still coming. With
-        `prompt` the line whose end has not come counts too, as a prompt's never does.
+        Only complete lines count, so that no match is cut off. With `prompt` the last, incomplete line counts
+        too, because a prompt has no end of line.
         """
         pattern = pattern_of(what)
         with self._news:
@@ -79,19 +79,19 @@ class Console:
         return None
 
     def tail(self, count: int = 20) -> list[str]:
-        """The last lines that say something."""
+        """Return the last `count` lines that are not blank."""
         with self._news:
             texts = [*(each.text for each in self.lines[-3 * count :]), self.partial]
         return [text for text in texts if text.strip()][-count:]
 
     def note(self, text: str) -> None:
-        """Put a line of the driver's own into the log."""
+        """Write a line of the driver into the log."""
         with self._news:
             for line in text.splitlines():
                 self._write(time.monotonic(), f"» {line}")
 
     def close(self) -> None:
-        """Wait for what is still to be read of a stream that has ended, and close the log."""
+        """Read the rest of a stream that has ended, and close the log."""
         self._reader.join(5)
         with self._news:
             if self._log:
@@ -104,7 +104,7 @@ class Console:
         try:
             while data := os.read(descriptor, 65536):
                 self._take(decode(data))
-        except OSError:  # closed under our hands
+        except OSError:  # the stream was closed meanwhile
             pass
         if self._rest:
             self._take("\n")
@@ -131,5 +131,5 @@ class Console:
             try:
                 self._log.write(f"{at - self._started:9.3f}  {text}\n")
                 self._log.flush()
-            except OSError:  # no room there; what the console says is read all the same
+            except OSError:  # the disk is full; keep reading the console
                 self._log = None

@@ -1,4 +1,4 @@
-"""What a machine's console says when the machine is lost, or has lost something: told by single lines."""
+"""Failures of a machine, recognized by single lines of its console."""
 
 import re
 from collections.abc import Iterable
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from notos.vm.console import Console
 
-# What the kernel prints stands behind its time, or at a line's start where it tells none.
+# The kernel's lines begin with a time, or directly with the text if it prints no times.
 _KERNEL = r"(?:^|\[ *\d+\.\d{6}\](?:\[ *[TC]\d+\])? )"
 
 KINDS = {
@@ -21,16 +21,16 @@ KINDS = {
 }
 MEANING = {
     "panic": "its kernel panicked",
-    "oops": "its kernel has stumbled (oops)",
-    "oom": "it ran out of memory, and a process was killed",
-    "drive": "a drive or a file system of its cannot be read",
-    "rescue": "it stands in the rescue shell",
+    "oops": "its kernel had an oops",
+    "oom": "it ran out of memory, and the kernel killed a process",
+    "drive": "it cannot read a drive or a file system",
+    "rescue": "it is in the rescue shell",
 }
 
 
 @dataclass(frozen=True)
 class Failure:
-    """What went wrong: its kind (a key of KINDS), and the line that tells so."""
+    """A failure: its kind (a key of KINDS), and the console line that shows it."""
 
     kind: str
     line: str
@@ -40,7 +40,7 @@ class Failure:
 
 
 def of_line(line: str, tolerated: Iterable[str] = ()) -> Failure | None:
-    """Return the failure that a line of the console shows, or None."""
+    """Return the failure that `line` shows, or None; kinds in `tolerated` are ignored."""
     for kind, pattern in KINDS.items():
         if kind not in tolerated and pattern.search(line):
             return Failure(kind, line)
@@ -48,22 +48,22 @@ def of_line(line: str, tolerated: Iterable[str] = ()) -> Failure | None:
 
 
 class Failures:
-    """Those that a console has told, but for what is tolerated; each line is looked at once."""
+    """The failures on a console, except tolerated kinds; each line is checked once."""
 
     def __init__(self, console: Console, tolerated: Iterable[str]) -> None:
         self._console = console
         self._tolerated = tolerated
-        self._looked = 0  # so many lines
+        self._looked = 0  # number of lines checked
         self._expected: set[int] = set()
         self._found: dict[int, Failure] = {}
 
     def expect(self, number: int) -> None:
-        """Note that the line of this number was waited for: what it shows is no failure."""
+        """Ignore the line of this number: a test waited for it."""
         self._expected.add(number)
         self._found.pop(number, None)
 
     def first(self) -> tuple[int, Failure] | None:
-        """The first one that is left, and the number of its line."""
+        """Return the first failure and the number of its line, or None."""
         lines = self._console.lines
         for number in range(self._looked, len(lines)):
             found = of_line(lines[number].text, self._tolerated)
@@ -73,6 +73,6 @@ class Failures:
         return next(iter(self._found.items()), None)
 
     def forget(self) -> None:
-        """Leave none of those told so far."""
+        """Ignore all failures so far."""
         self.first()
         self._found.clear()

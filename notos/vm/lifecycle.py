@@ -1,7 +1,7 @@
-"""The life of a machine in QEMU: started, watched for failures, ended.
+"""The lifecycle of a machine in QEMU: start, watch for failures, end.
 
-Nothing here waits without a limit, or goes on when the machine is lost. Limits are in seconds of a machine
-on KVM. An emulated one gets EMULATED times as much.
+Every wait has a timeout and ends when the machine is lost. Timeouts are in seconds for a machine on KVM; an
+emulated one gets EMULATED times as much.
 """
 
 import os
@@ -20,21 +20,21 @@ from notos.vm.qemu import Qemu, environment
 
 __tracebackhide__ = True  # a failed test shows the test's line (pytest)
 
-BOOT = 30.0  # until commands can be run
+BOOT = 30.0  # from start() until the machine can run commands
 WAIT = 30.0
-END = 20.0  # until a machine that was told to end has done so
+END = 20.0  # from the request to power off until QEMU ends
 EMULATED = 4.0
 _TICK = 0.1
-_LEAST = 1.0  # seconds that a look has, however little is left
-_QUIET = 0.1  # seconds without a word after which a machine that failed prints no more
-_LAST_WORDS = 0.5  # seconds that one gets for them at the most
+_LEAST = 1.0  # seconds that each look gets, even if less is left
+_QUIET = 0.1  # seconds without output after which a failed machine prints no more
+_LAST_WORDS = 0.5  # most seconds to wait for the last output of a failed machine
 _NETWORK = "net0"
 
 Found = TypeVar("Found")
 
 
 class Lifecycle:
-    """A machine from start() to its end; Machine describes the constructor's parameters."""
+    """A machine from start() to its end; Machine describes the parameters of the constructor."""
 
     def __init__(
         self,
@@ -68,29 +68,29 @@ class Lifecycle:
         self._forget()
 
     def _forget(self) -> None:
-        """Be as before the first boot."""
-        self._linked = False  # whether it has used its network
+        """Reset to the state before the first boot."""
+        self._linked = False  # True once the machine has used its network
         self._blocked = False
-        self._ending = False  # its end is no failure
-        self._first = 0  # the line that this boot begins with
+        self._ending = False  # True if the end of QEMU is expected
+        self._first = 0  # number of the first console line of this boot
         self._forwards: dict[int, int] = {}
 
     # Hooks of Machine
 
     def _devices(self) -> tuple[Sequence[str], Mapping[str, socket.socket]]:
-        """More of QEMU's words, and the sockets that they name."""
+        """Return more arguments for QEMU, and the sockets that they name."""
         return (), {}
 
     def _prepare(self) -> None:
-        """Called before the processors start."""
+        """Run before the processors start."""
 
     def _restarted(self) -> None:
-        """Called when the machine begins again, by the monitor's thread."""
+        """Run after a reset of the machine, in the monitor's thread."""
 
     def _disconnect(self) -> None:
-        """Let go of all connections to what runs in it."""
+        """Close all connections to programs in the machine."""
 
-    # Its life
+    # The lifecycle
 
     def __enter__(self) -> Self:
         self.start()
@@ -103,7 +103,7 @@ class Lifecycle:
         return f"<Machine {self.name}: {'running' if self.running else 'off'}>"
 
     def start(self) -> None:
-        """Start QEMU, and let the machine boot. Raises MachineLostError when QEMU ends at once."""
+        """Start QEMU and boot the machine. Raises MachineLostError if QEMU ends at once."""
         if self.running:
             raise MachineError(f"{self.name} is running already")
         self._let_go()
@@ -134,25 +134,25 @@ class Lifecycle:
             self.resumed = time.monotonic()
             self.qmp("cont")
         except MachineLostError:
-            qemu.wait(2)  # why there is no monitor any more
+            qemu.wait(2)  # its exit status says why the monitor is gone
             self._check()
             raise
 
     def close(self) -> None:
-        """End it whatever it is at; nothing is left of it."""
+        """Kill QEMU and release everything."""
         self._ending = True
         if self._qemu:
             self._qemu.kill()
         self._let_go()
 
     def crash(self) -> None:
-        """Pull the plug."""
+        """Cut the power: kill QEMU."""
         self._ending = True
         self._running().kill()
         self.console.close()
 
     def wait_for_end(self, seconds: float = END) -> int:
-        """Wait until QEMU ends by itself; its exit status.
+        """Wait until QEMU ends by itself; return its exit status.
 
         Raises MachineTimeoutError, and MachineLostError for a failure.
         """
@@ -170,40 +170,40 @@ class Lifecycle:
 
     @property
     def running(self) -> bool:
-        """Whether QEMU runs."""
+        """True if QEMU runs."""
         return self._qemu is not None and self._qemu.status is None
 
     @property
     def has_started(self) -> bool:
-        """Whether there is a console to look at."""
+        """True if the machine was ever started and has a console."""
         return self._console is not None
 
     @property
     def started(self) -> float:
-        """When QEMU was started, by time.monotonic()."""
+        """The start time of QEMU, by time.monotonic()."""
         return self._running().started
 
     @property
     def pid(self) -> int:
-        """QEMU's process."""
+        """The process id of QEMU."""
         return self._running().pid
 
     def check(self) -> None:
-        """Raise MachineLostError for what went wrong and was not waited for; each is told once."""
+        """Raise MachineLostError for an unexpected failure; each failure is reported once."""
         if self._console is None:
             return
         self._check()
 
     def _raise_failure(self) -> None:
-        """Raise MachineLostError for what the console tells of."""
+        """Raise MachineLostError for a failure on the console."""
         assert self._failures, "start() comes first"
         if first := self._failures.first():
             number, found = first
             self.console.settle(self._limit(_QUIET), self._limit(_LAST_WORDS))
-            # One of them is told; what follows from it is not told again.
+            # Report only the first; later ones usually follow from it.
             self._failures.forget()
             self._ending = True
-            raise MachineLostError(self._told(str(found), since=number))
+            raise MachineLostError(self._with_console(str(found), since=number))
 
     @property
     def console(self) -> Console:
@@ -212,12 +212,12 @@ class Lifecycle:
         return self._console
 
     def monitor(self, line: str) -> str:
-        """What QEMU's monitor says to a line such as "info block" (QEMU documentation, "Monitor")."""
+        """Return the output of a monitor command such as "info block" (QEMU documentation, "Monitor")."""
         self._check()
         return self._running().monitor.human(line)
 
     def qmp(self, command: str, **arguments: Any) -> Any:
-        """What QEMU answers to a command of QMP. Raises MachineError with its refusal."""
+        """Return the result of a QMP command. Raises MachineError with QEMU's message if it fails."""
         self._check()
         return self._running().monitor.command(command, **arguments)
 
@@ -258,17 +258,17 @@ class Lifecycle:
         *,
         tick: float = _TICK,
     ) -> Found:
-        """What `look`, which is told how many seconds it has, gives as soon as it gives something.
+        """Call `look` with the seconds that are left until it returns a true value; return that value.
 
-        It is asked again when the console says something, and every `tick` seconds. Raises
-        MachineTimeoutError, which tells what is `lacking`, and MachineLostError.
+        It is called again after each console output, and every `tick` seconds. Raises MachineTimeoutError
+        with the text `lacking`, and MachineLostError.
         """
         limit = self._limit(seconds)
         end = time.monotonic() + limit
         while True:
             off = not self.running
             if off:
-                self.console.close()  # its last words are read
+                self.console.close()  # reads the last output
             left = end - time.monotonic()
             if found := look(max(left, _LEAST)):
                 return found
@@ -276,29 +276,29 @@ class Lifecycle:
             if off or left <= 0:
                 what = lacking if isinstance(lacking, str) else lacking()
                 if off:
-                    raise MachineLostError(self._told(f"{what}; it is off"))
-                raise MachineTimeoutError(self._told(f"{what}, within {limit:.0f} s"))
+                    raise MachineLostError(self._with_console(f"{what}; it is off"))
+                raise MachineTimeoutError(self._with_console(f"{what}, within {limit:.0f} s"))
             self.console.wait(min(left, tick))
 
     def _check(self) -> None:
-        """Raise MachineLostError for a failure, and when QEMU has ended unasked."""
+        """Raise MachineLostError for a failure, or if QEMU has ended unexpectedly."""
         self._raise_failure()
         if self._qemu and self._qemu.status is not None:
             self.console.close()
             self._raise_failure()
             if not self._ending:
                 self._ending = True
-                raise MachineLostError(self._told(f"QEMU has ended with status {self._qemu.status}"))
+                raise MachineLostError(self._with_console(f"QEMU has ended with status {self._qemu.status}"))
 
-    def _told(self, what: str, since: int | None = None) -> str:
-        """`what`, with the console's last lines, or those around the line `since`."""
+    def _with_console(self, message: str, since: int | None = None) -> str:
+        """Return `message` with the last console lines, or with those around line `since`."""
         lines = self.console.tail()
         if since is not None:
             around = self.console.lines[max(0, since - 5) : since + 25]
             lines = [each.text for each in around if each.text.strip()]
-        return f"{self.name}: {what}\nits console's last lines:\n{quoted(lines)}"
+        return f"{self.name}: {message}\nits console's last lines:\n{quoted(lines)}"
 
 
 def quoted(lines: Iterable[str]) -> str:
-    """Lines as they stand below a message."""
+    """Return `lines` in the form in which a message quotes them."""
     return "\n".join(f"  | {each}" for each in lines)

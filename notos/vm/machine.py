@@ -1,4 +1,4 @@
-"""A machine in QEMU under a test's hand: commands, services, ports and files."""
+"""A machine in QEMU for tests: commands, services, ports and files."""
 
 import io
 import os
@@ -26,29 +26,29 @@ __tracebackhide__ = True  # a failed test shows the test's line (pytest)
 
 COMMAND = 60.0
 _SSH = 22
-_TOO_LONG = 124  # as timeout(1) has it
-_LEAVE = 2.0  # for the connection to break when the machine goes down
+_TOO_LONG = 124  # like timeout(1)
+_LEAVE = 2.0  # seconds for the connection to break when the machine goes down
 
 
 class Result(NamedTuple):
-    """What a command did: exit status, and what it printed on standard output."""
+    """The result of a command: exit status and standard output."""
 
     status: int
     output: str
 
 
 class Machine(Devices):
-    """The machine of a runvm.sh: `path` is that, a link to it (`result`), or its folder build/NAME.
+    """The machine of a runvm.sh: `path` is the script, a link to it (`result`), or its folder build/NAME.
 
-    words        more of QEMU's command line
-    environment  for runvm.sh: MEMORY, ACCEL, KERNEL_PARAMS, …
-    artefacts    the folder for its console's log, screenshots; none are kept without one
-    patience     by what all limits are multiplied
-    tolerated    kinds of failure (failures.KINDS) that do not matter
-    outlive      whether it may outlive this process
-    debian       where the program comes from that reads text on its screen
+    words        additional arguments for QEMU
+    environment  variables for runvm.sh: MEMORY, ACCEL, KERNEL_PARAMS, …
+    artefacts    the folder for the console's log and screenshots; without it none are kept
+    patience     the factor for all timeouts
+    tolerated    kinds of failures (failures.KINDS) to ignore
+    outlive      True if the machine may outlive this process
+    debian       the Debian archive of the program that reads text on the screen
 
-    Use it as a context manager, or call start() and close(). Raises MachineError when nothing is built.
+    Use it as a context manager, or call start() and close(). Raises MachineError if nothing is built.
     """
 
     _ssh: Ssh | None = None
@@ -80,21 +80,21 @@ class Machine(Devices):
             self._backdoor.close()
         self._ssh = self._backdoor = None
 
-    # Its life, from within
+    # Shutdown and reboot
 
     def shutdown(self, seconds: float = END) -> int:
-        """Have it switch itself off, and wait for that; QEMU's exit status, which is 0.
+        """Power the machine off from inside and wait for its end; return QEMU's exit status, which is 0.
 
         Raises MachineTimeoutError, MachineLostError.
         """
         self._leave("poweroff")
         status = self.wait_for_end(seconds)
         if status:
-            raise MachineLostError(self._told(f"QEMU has ended with status {status}"))
+            raise MachineLostError(self._with_console(f"QEMU has ended with status {status}"))
         return status
 
     def reboot(self, seconds: float = BOOT) -> None:
-        """Have it restart, and wait until commands can be run again.
+        """Restart the machine from inside and wait until it runs commands again.
 
         Raises MachineTimeoutError, MachineLostError.
         """
@@ -103,14 +103,14 @@ class Machine(Devices):
         try:
             self._leave("reboot")
             self._until(lambda _: self._resets > before, END, "it has not restarted")
-            # Firmware that finds itself running once more restarts the machine again.
+            # Keep reboot=reset until it is up: the firmware may reset the machine once more.
             self.wait_for_boot(seconds)
         finally:
             if self.running:
                 self._running().monitor.command("set-action", reboot="shutdown")
 
     def _leave(self, command: str) -> None:
-        """Run what ends all connections."""
+        """Run a command that takes the machine down and breaks the connection."""
         if not self._up:
             self.wait_for_boot()
         limit = self._limit(_LEAVE)
@@ -119,7 +119,7 @@ class Machine(Devices):
         def watch() -> None:
             self._raise_failure()
             if time.monotonic() > end:
-                raise BrokenError("it has had its time")
+                raise BrokenError("timeout")
 
         with suppress(BrokenError):
             self._channel().run(command, (), limit, watch)
@@ -127,45 +127,48 @@ class Machine(Devices):
             self._ssh.close()
 
     def keep(self) -> str:
-        """Let go of it, so that it runs on, with `outlive` even after us; how to reach and to end it."""
-        told = [f"{self.name} runs on, as process {self.pid}"]
+        """Keep the machine running, with `outlive` even after this process.
+
+        Return a text that says how to log in and how to end it.
+        """
+        lines = [f"{self.name} still runs, as process {self.pid}"]
         if self._ssh:
-            where = Address("", str(self.forward(_SSH)))
-            told.append(f"  log in:  {shlex.join(login(self.built.cache, self.built.tools, where))}")
-        told.append(f"  end it:  kill {self.pid}")
+            address = Address("", str(self.forward(_SSH)))
+            lines.append(f"  log in:  {shlex.join(login(self.built.cache, self.built.tools, address))}")
+        lines.append(f"  end it:  kill {self.pid}")
         self._let_go()
-        return "\n".join(told)
+        return "\n".join(lines)
 
     # Commands
 
     def wait_for_boot(self, seconds: float = BOOT) -> None:
-        """Wait until commands can be run. Raises MachineTimeoutError, MachineLostError."""
+        """Wait until the machine runs commands. Raises MachineTimeoutError, MachineLostError."""
         if self._ssh and not self._blocked:
             self.wait_for_banner(seconds)
         elif self._backdoor:
             self._call("true", b"", self._limit(seconds))
         else:
             raise MachineError(
-                f"{self.name} has neither ssh nor the backdoor, so nothing can be run in it",
+                f"{self.name} has neither ssh nor the backdoor, so it cannot run commands",
                 hint="set ssh.server, or import notos/vm/instrumented/config.yaml in its config",
             )
         self._up = True
 
     def wait_for_banner(self, seconds: float = BOOT) -> float:
-        """Wait until the ssh server says its name; when that was, by time.monotonic()."""
-        with wait_for_ssh.Door(self.forward(_SSH)) as door:
+        """Wait for the banner of the ssh server; return its time, by time.monotonic()."""
+        with wait_for_ssh.Probe(self.forward(_SSH)) as probe:
 
-            def look(_: float) -> float:
-                # Before its network is up, each knock would be one more that the server has to answer.
+            def banner(_: float) -> float:
+                # Do not connect before the network is up: the server would have to answer each attempt.
                 late = time.monotonic() > self.resumed + self._limit(BOOT) / 6
-                return door.opened(b"SSH-") if self._linked or late else 0.0
+                return probe.answered(b"SSH-") if self._linked or late else 0.0
 
-            return self._until(look, seconds, "no ssh server answers", tick=0.01)
+            return self._until(banner, seconds, "no ssh server answers", tick=0.01)
 
     def run(self, command: str, *, input: bytes = b"", seconds: float = COMMAND) -> Ended:
-        """Run a shell's command as root: its exit status, output (bytes) and errors (text).
+        """Run a shell command as root; return its exit status, output (bytes) and errors (text).
 
-        Raises MachineTimeoutError, MachineLostError, and MachineError when nothing can be run.
+        Raises MachineTimeoutError, MachineLostError, and MachineError if the machine cannot run commands.
         """
         if not self.running:
             self._check()
@@ -175,7 +178,7 @@ class Machine(Devices):
         return self._call(command, input, self._limit(seconds))
 
     def _probe(self, command: str, left: float) -> Ended:
-        """Run a command of a wait's, within `left` seconds; one that takes longer has failed."""
+        """Run a command as part of a wait, within `left` seconds; a longer one counts as failed."""
         if not self._up:
             self.run("true")
         try:
@@ -193,153 +196,159 @@ class Machine(Devices):
     def execute(
         self, command: str, *, input: bytes = b"", seconds: float = COMMAND, text: bool = True
     ) -> Result | tuple[int, bytes]:
-        """Run a shell's command as root: exit status, and what it printed. Otherwise as run().
+        """Run a shell command as root; return its exit status and output. Otherwise like run().
 
-        Text is UTF-8; bytes that are none stay what they are by surrogates (PEP 383).
+        Text is UTF-8; invalid bytes become surrogates (PEP 383).
         """
         done = self.run(command, input=input, seconds=seconds)
         return Result(done.status, _text(done.out)) if text else (done.status, done.out)
 
     def succeed(self, *commands: str, seconds: float = COMMAND) -> str:
-        """What commands print, each of which must succeed. Raises CommandError."""
-        said = []
+        """Run commands, each of which must succeed; return their output. Raises CommandError."""
+        output = []
         for command in commands:
             done = self.run(command, seconds=seconds)
             if done.status:
                 raise CommandError(f"{self.name}: {command}: exit status {done.status}{_outcome(done)}")
-            said.append(_text(done.out))
-        return "".join(said)
+            output.append(_text(done.out))
+        return "".join(output)
 
     def fail(self, *commands: str, seconds: float = COMMAND) -> str:
-        """What commands print, each of which must fail; their errors too. Raises CommandError."""
-        said = []
+        """Run commands, each of which must fail; return their output and errors. Raises CommandError."""
+        output = []
         for command in commands:
             done = self.run(command, seconds=seconds)
             if not done.status:
-                raise CommandError(f"{self.name}: {command}: succeeded, and should not{_outcome(done)}")
-            said.append(_text(done.out) + done.err)
-        return "".join(said)
+                raise CommandError(f"{self.name}: {command}: succeeded, but must fail{_outcome(done)}")
+            output.append(_text(done.out) + done.err)
+        return "".join(output)
 
     def wait_until_succeeds(self, command: str, seconds: float = WAIT) -> str:
-        """Run a command until it succeeds; what it prints. Raises MachineTimeoutError, MachineLostError."""
+        """Repeat a command until it succeeds; return its output.
+
+        Raises MachineTimeoutError, MachineLostError.
+        """
         return self._repeat(command, seconds, wanted=True)
 
     def wait_until_fails(self, command: str, seconds: float = WAIT) -> str:
-        """The same until it fails."""
+        """Repeat a command until it fails; return its output.
+
+        Raises MachineTimeoutError, MachineLostError.
+        """
         return self._repeat(command, seconds, wanted=False)
 
     def wait_for_unit(self, name: str, seconds: float = WAIT, *, steady: float = 1.0) -> None:
-        """Wait until runit's service `name` has been running for `steady` seconds, and its log if it has one.
+        """Wait until runit's service `name`, and its log if it has one, have been up for `steady` seconds.
 
-        Raises MachineTimeoutError with its state, MachineLostError, MachineError when there is none.
+        Raises MachineTimeoutError with its state, MachineLostError, MachineError if there is no such service.
         """
-        look = f"sv status {shlex.quote(name)} 2>&1"
+        query = f"sv status {shlex.quote(name)} 2>&1"
         last = ""
 
         def up(left: float) -> bool:
             nonlocal last
-            last = _text(self._probe(look, left).out).strip()
+            last = _text(self._probe(query, left).out).strip()
             if "unable to change to service directory" in last:
-                there = ", ".join(self.succeed("ls /run/service").split())
-                raise MachineError(f"{self.name} has no service {name}; there are {there}")
+                services = ", ".join(self.succeed("ls /run/service").split())
+                raise MachineError(f"{self.name} has no service {name}; it has {services}")
             states = re.findall(r"(\w+): [^:]*: \(pid \d+\) (\d+)s", last.partition("\n")[0])
             return bool(states) and all(each == "run" and int(age) >= steady for each, age in states)
 
         self._until(up, seconds, lambda: f"service {name} does not run: {last}")
 
     def wait_for_open_port(self, port: int, seconds: float = WAIT) -> None:
-        """Wait until something listens on a TCP port in the machine.
+        """Wait until a program listens on a TCP port in the machine.
 
         Raises MachineTimeoutError, MachineLostError.
         """
         pattern = re.compile(rf"^ *\d+: [0-9A-F]+:{port:04X} [0-9A-F]+:0000 0A ", re.MULTILINE)
-        look = "cat /proc/net/tcp; cat /proc/net/tcp6 2>/dev/null || :"
+        query = "cat /proc/net/tcp; cat /proc/net/tcp6 2>/dev/null || :"
         self._until(
-            lambda left: pattern.search(_text(self._probe(look, left).out)),
+            lambda left: pattern.search(_text(self._probe(query, left).out)),
             seconds,
             f"nothing listens on port {port}",
         )
 
     def wait_for_port(self, port: int, seconds: float = WAIT) -> int:
-        """Wait until a TCP port takes a connection from outside; the port here that leads to it.
+        """Wait until a TCP port accepts connections from outside; return the forwarded port of this host.
 
         Raises MachineTimeoutError, MachineLostError.
         """
-        here = self.forward(port)
-        with wait_for_ssh.Door(here) as door:
+        host_port = self.forward(port)
+        with wait_for_ssh.Probe(host_port) as probe:
             self._until(
-                lambda _: door.passed(self.monitor("info usernet")),
+                lambda _: probe.reached(self.monitor("info usernet")),
                 seconds,
-                f"port {port} takes no connection from outside",
+                f"port {port} accepts no connection from outside",
             )
-        return here
+        return host_port
 
     # Files
 
     def copy_to(self, source: str | os.PathLike[str], target: str) -> None:
-        """Copy a file or folder of this host's to the path `target` in it. Raises CommandError."""
+        """Copy a file or folder of this host to the path `target` in the machine. Raises CommandError."""
         folder, _, name = target.rpartition("/")
         packed = io.BytesIO()
         with tarfile.open(fileobj=packed, mode="w", format=tarfile.GNU_FORMAT) as archive:
             archive.add(source, arcname=name, filter=_root)
-        where = shlex.quote(folder or "/")
-        done = self.run(f"mkdir -p {where} && busybox tar -xf - -C {where}", input=packed.getvalue())
+        parent = shlex.quote(folder or "/")
+        done = self.run(f"mkdir -p {parent} && busybox tar -xf - -C {parent}", input=packed.getvalue())
         if done.status:
             raise CommandError(f"{self.name}: cannot copy to {target}{_outcome(done)}")
 
     def copy_from(self, source: str, target: str | os.PathLike[str]) -> None:
-        """Copy a file or folder of the machine's to the path `target` here. Raises CommandError."""
+        """Copy a file or folder of the machine to the path `target` on this host. Raises CommandError."""
         pack = 'busybox tar -cf - -C "${path%/*}/" -- "${path##*/}"'
         named = shlex.quote(source)
         done = self.run(f"ls -d {named} >/dev/null && path=$(readlink -f {named}) && {pack}")
         if done.status:
             raise CommandError(f"{self.name}: cannot copy {source}{_outcome(done)}")
-        where = Path(target)
-        where.parent.mkdir(parents=True, exist_ok=True)
-        with atomic.scratch(where.parent) as folder:
+        destination = Path(target)
+        destination.parent.mkdir(parents=True, exist_ok=True)
+        with atomic.scratch(destination.parent) as folder:
             try:
                 with tarfile.open(fileobj=io.BytesIO(done.out)) as archive:
-                    # Links may lead anywhere, as the machine's do; nothing is written through them.
+                    # Links may point anywhere, like those of the machine; extraction does not follow them.
                     archive.extractall(folder, filter="tar")
                 (copied,) = folder.iterdir()
-                copied.replace(where)
+                copied.replace(destination)
             except (OSError, tarfile.TarError) as error:
                 raise CommandError(f"cannot copy {source} to {target}: {error}") from None
 
     def _repeat(self, command: str, seconds: float, *, wanted: bool) -> str:
         done = Ended(0, b"", "")
 
-        def ended_so(left: float) -> bool:
+        def as_wanted(left: float) -> bool:
             nonlocal done
             done = self._probe(command, left)
             return (done.status == 0) == wanted
 
         state = "does not fail" if not wanted else "does not succeed"
         self._until(
-            ended_so, seconds, lambda: f"{command}: {state}, status {done.status}{_outcome(done)}", tick=0.25
+            as_wanted, seconds, lambda: f"{command}: {state}, status {done.status}{_outcome(done)}", tick=0.25
         )
         return _text(done.out)
 
     def _call(self, command: str, input: bytes, limit: float) -> Ended:
-        """Run it within `limit` seconds, which nothing multiplies any more."""
+        """Run a command within `limit` seconds, to which `patience` has already been applied."""
         begun = time.monotonic()
 
         def watch() -> None:
             self._check()
             if time.monotonic() - begun > limit:
-                raise MachineTimeoutError(self._told(f"{command}: not done within {limit:.0f} s"))
+                raise MachineTimeoutError(self._with_console(f"{command}: not done within {limit:.0f} s"))
 
         pieces = (input[at : at + 65536] for at in range(0, len(input), 65536))
         try:
             done = self._channel().run(command, pieces, limit, watch)
         except BrokenError as error:
             self._tell_why()
-            raise MachineLostError(self._told(f"{command}: {error.message}")) from None
+            raise MachineLostError(self._with_console(f"{command}: {error.message}")) from None
         self.console.note(f"{command}: status {done.status}, {time.monotonic() - begun:.3f} s")
         return done
 
     def _tell_why(self) -> None:
-        """Raise MachineLostError with why a connection broke, which may show a little later."""
+        """Raise MachineLostError with the reason for a broken connection, which may appear a little later."""
         end = time.monotonic() + _LEAVE
         while time.monotonic() < end and not self.console.ended:
             self._check()
@@ -362,13 +371,13 @@ def _text(data: bytes) -> str:
 
 
 def _outcome(done: Ended) -> str:
-    """The last of what a command printed, to stand below a message."""
+    """Return the end of a command's output, to follow a message."""
     lines = [*_text(done.out).splitlines()[-20:], *done.err.splitlines()[-20:]]
     return f"\n{quoted(lines)}" if lines else ""
 
 
 def _root(member: tarfile.TarInfo) -> tarfile.TarInfo:
-    """As a file of root's."""
+    """Return the archive member with root as its owner."""
     member.uid = member.gid = 0
     member.uname = member.gname = "root"
     return member

@@ -1,7 +1,7 @@
-"""The pytest plugin: the fixtures `machine` and `machine_factory`, and what becomes of machines.
+"""The pytest plugin: the fixtures `machine` and `machine_factory`, and the lifetime of machines.
 
-A machine lives as long as its scope says: a test, a module or the session. A failure that no call of the
-test's has met fails the test as it ends.
+A machine lives as long as its scope: a test, a module or the session. A failure of a machine that no call of
+the test has raised fails the test at its end.
 """
 
 import os
@@ -26,54 +26,53 @@ _FACTORY = pytest.StashKey["MachineFactory"]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """The options; each of them may stand in the ini file too, but for notos-keep."""
-    group = parser.getgroup("notos", "machines of Notos'")
-    group.addoption("--notos-config", help="the config that machines are built from; config.yaml")
-    group.addoption("--notos-artefacts", help="where consoles and screenshots go; .notos/artefacts")
-    group.addoption("--notos-patience", help="by what all time limits are multiplied; 1")
-    group.addoption("--notos-accel", help="kvm, tcg or auto; what the config says")
+    """Add the options; each but notos-keep can be set in the ini file, too."""
+    group = parser.getgroup("notos", "Notos machines")
+    group.addoption("--notos-config", help="config of the machines (default: config.yaml)")
+    group.addoption("--notos-artefacts", help="folder for logs and screenshots (default: .notos/artefacts)")
+    group.addoption("--notos-patience", help="factor for all timeouts (default: 1)")
+    group.addoption("--notos-accel", help="kvm, tcg or auto (default: from the config)")
     group.addoption(
-        "--notos-keep", action="store_true", help="let the machines of a failed test run on, and tell where"
+        "--notos-keep", action="store_true", help="keep machines of a failed test running, show how to log in"
     )
-    parser.addini("notos_config", "the config that machines are built from", default="config.yaml")
-    parser.addini("notos_artefacts", "where consoles and screenshots go", default=".notos/artefacts")
-    parser.addini("notos_patience", "by what all time limits are multiplied", default="1")
+    parser.addini("notos_config", "config of the machines", default="config.yaml")
+    parser.addini("notos_artefacts", "folder for logs and screenshots", default=".notos/artefacts")
+    parser.addini("notos_patience", "factor for all timeouts", default="1")
     parser.addini("notos_accel", "kvm, tcg or auto", default="")
-    parser.addini("notos_work", "where machines are built", default=".notos")
+    parser.addini("notos_work", "folder to build machines in", default=".notos")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Make the marker known."""
+    """Register the marker."""
     config.addinivalue_line(
         "markers",
-        "machine(config=None, overrides=None, **more): what the fixture `machine` is made from, "
-        "with all that machine_factory takes",
+        "machine(config=None, overrides=None, **more): the fixture `machine`'s arguments of machine_factory",
     )
 
 
 @pytest.fixture(scope="session")
 def machine_factory(request: pytest.FixtureRequest) -> "MachineFactory":
-    """Makes machines, as many as are wanted: MachineFactory.__call__ says how."""
-    # It is not ended as fixtures are, for they end in an order that the machines' scopes know nothing of.
+    """Return a factory of machines; see MachineFactory.__call__."""
+    # No teardown here: the order of fixtures' teardowns does not fit the scopes of machines.
     return request.config.stash.setdefault(_FACTORY, MachineFactory(request.config))
 
 
 @pytest.fixture
 def machine(request: pytest.FixtureRequest, machine_factory: "MachineFactory") -> Machine:
-    """The machine of the config, booting; the marker `machine` says what is to be different."""
+    """Return a booting machine of the config; the marker `machine` has arguments for machine_factory."""
     marker = request.node.get_closest_marker("machine")
     return machine_factory(*marker.args, **marker.kwargs) if marker else machine_factory()
 
 
 class MachineFactory:
-    """What the fixture `machine_factory` gives."""
+    """The value of the fixture `machine_factory`."""
 
     def __init__(self, config: pytest.Config) -> None:
         self._config = config
         self._builder = Builder(self._path("notos_work"), print)
         self._machines: list[tuple[Scope, pytest.Item | None, Machine]] = []
         self._shared: dict[str, Machine] = {}
-        self._over: list[Machine] = []  # ended, and the test's that has ended
+        self._over: list[Machine] = []  # machines that ended with the present test
 
     def __call__(
         self,
@@ -85,10 +84,10 @@ class MachineFactory:
         instrumented: bool = False,
         **more: Any,
     ) -> Machine:
-        """A machine of `config`, a path from the rootdir, with `overrides` (keys of a config) laid on it.
+        """Return a machine of `config`, a path from the rootdir, with the keys in `overrides` merged onto it.
 
-        It is built if need be. A dict in place of a path is laid on the default config. `instrumented`
-        gives it the backdoor besides ssh. Otherwise as at(). Raises MachineError, ConfigError.
+        The machine is built if necessary. A dict in place of a path is merged onto the default config.
+        `instrumented` adds the backdoor to ssh. Otherwise like at(). Raises MachineError, ConfigError.
         """
         if isinstance(config, Mapping):
             overrides = {**config, **(overrides or {})}
@@ -107,13 +106,13 @@ class MachineFactory:
         environment: Mapping[str, str] | None = None,
         **more: Any,
     ) -> Machine:
-        """The machine that was built at `path`, as Machine takes it, like `environment` and `more`.
+        """Return the machine that was built at `path`; Machine documents `path`, `environment` and `more`.
 
-        One of a wider `scope` than a test is the same one for all who ask for the same, unless it has
-        ended. Unless it is to `start` later, it boots already.
+        With a `scope` wider than a test, calls with the same arguments return the same machine while it runs.
+        With `start` the machine boots already.
         """
         if scope not in get_args(Scope):
-            raise MachineError(f"scope {scope!r} is none of {', '.join(get_args(Scope))}")
+            raise MachineError(f"scope must be {', '.join(get_args(Scope))}; got {scope!r}")
         key = repr((scope, self._owner(scope), os.fspath(path), name, environment, more))
         if scope != "test" and key in self._shared and self._shared[key].running:
             return self._shared[key]
@@ -139,28 +138,31 @@ class MachineFactory:
         return machine
 
     def machines(self) -> list[Machine]:
-        """Those that run, or have run in this test."""
+        """Return the machines that run, or have run in this test."""
         return [machine for _, _, machine in self._machines]
 
     def end(self, test: pytest.Item, following: pytest.Item | None) -> None:
-        """A test has ended: end what lives no longer. Raises MachineLostError for what nobody has met."""
+        """End the machines whose scope ends with this test.
+
+        Raises MachineLostError for a machine's failure that no call of the test has raised.
+        """
         failed = test.stash.get(_FAILED, False)
         over = [each for each in self._machines if self._is_over(each[0], each[1], following)]
         with ExitStack() as stack:
             for _, _, machine in over:
                 stack.callback(self._end, machine, keep=failed)
-            met: list[MachineError] = []
+            errors: list[MachineError] = []
             for machine in self.machines():
                 try:
                     machine.check()
                 except MachineError as error:
-                    met.append(error)
-            # A failed test has told what was wrong; its machines' failures are not the next one's.
-            if met and not failed:
-                raise met[0]
+                    errors.append(error)
+            # A failed test has its own error; check() has cleared the failures for the next test.
+            if errors and not failed:
+                raise errors[0]
 
     def begin(self) -> None:
-        """A test begins: those that an earlier one has left behind are not its machines."""
+        """Forget the machines that ended with an earlier test."""
         self._machines = [each for each in self._machines if each[2] not in self._over]
         self._over = []
 
@@ -176,7 +178,7 @@ class MachineFactory:
         return self._config.stash.get(_TEST, None)
 
     def close(self) -> None:
-        """End all that is left."""
+        """End all remaining machines."""
         for _, _, machine in self._machines:
             machine.close()
         self._machines = []
@@ -192,7 +194,7 @@ class MachineFactory:
         return self._test.nodeid.partition("::")[0] if scope == "module" and self._test else ""
 
     def _free(self, name: str) -> str:
-        """`name`, with a number where a machine has it already."""
+        """Return `name`, with a number appended if a machine already has it."""
         taken = {machine.name for machine in self.machines()}
         return next(
             each for each in (name, *(f"{name}-{number}" for number in range(2, 1000))) if each not in taken
@@ -202,7 +204,7 @@ class MachineFactory:
         if self._test and scope == "test":
             test = self._test.nodeid
         else:
-            # Each worker of xdist's has its own.
+            # Each xdist worker has its own folder.
             worker = os.environ.get("PYTEST_XDIST_WORKER", "")
             test = "-".join(filter(None, (self._owner(scope) or "session", worker)))
         safe = "".join(each if each.isalnum() or each in "._-[]" else "-" for each in test)
@@ -218,7 +220,7 @@ class MachineFactory:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Note whose machines come now."""
+    """Record the test that the next machines belong to."""
     item.config.stash[_TEST] = item
     if factory := item.config.stash.get(_FACTORY, None):
         factory.begin()
@@ -226,14 +228,14 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Generator[None, Any, Any]:
-    """Put what the machines said beside a failure, and where the rest of it is."""
+    """Add the end of the machines' consoles, and the folders of their logs, to the report of a failure."""
     factory = item.config.stash.get(_FACTORY, None)
     machines = factory.machines() if factory and call.excinfo else []
-    # The report takes the properties along as it is made.
+    # Set the properties first: the report copies them when it is made.
     for machine in machines:
-        told = (f"artefacts of {machine.name}", str(machine.artefacts))
-        if told not in item.user_properties:
-            item.user_properties.append(told)
+        entry = (f"artefacts of {machine.name}", str(machine.artefacts))
+        if entry not in item.user_properties:
+            item.user_properties.append(entry)
     report: Any = yield
     if report.failed:
         item.stash[_FAILED] = True
@@ -244,7 +246,7 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
 
 
 def _add(report: Any, title: str, text: str) -> None:
-    """Put a section below the failure itself, for JUnit's files have nothing else of a report."""
+    """Append a section to the failure's text, because JUnit files contain only that."""
     if hasattr(report.longrepr, "addsection"):
         report.longrepr.addsection(title, text)
     else:
@@ -253,7 +255,7 @@ def _add(report: Any, title: str, text: str) -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> Generator[None, Any, Any]:
-    """End machines after all fixtures that may still use them."""
+    """End machines after the teardown of all fixtures that may still use them."""
     try:
         return (yield)
     finally:
@@ -262,6 +264,6 @@ def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> 
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """End what an interrupted session has left."""
+    """End the machines that an interrupted session has left."""
     if factory := session.config.stash.get(_FACTORY, None):
         factory.close()

@@ -1,7 +1,8 @@
-"""QEMU as a process, and its monitor by QMP (QEMU documentation, "QEMU Machine Protocol"), without asyncio.
+"""QEMU as a process, and its monitor by QMP (QEMU documentation, "QEMU Machine Protocol"), for callers
+without asyncio.
 
-QEMU is given one end of a socket pair and starts with its processors stopped, so nothing of the machine's
-is missed; it ends with this process, whatever becomes of it.
+QEMU gets one end of a socket pair and starts with stopped processors, so no output of the machine is missed.
+It ends with this process, however that ends.
 """
 
 import asyncio
@@ -26,10 +27,10 @@ _ANSWER = 30.0  # seconds in which QEMU answers; a screenshot takes some under l
 
 
 class Qemu:
-    """A machine's QEMU, its processors stopped until QMP's `cont`.
+    """A machine's QEMU; its processors are stopped until QMP's `cont`.
 
-    `streams` are QEMU's ends of socket pairs by the name of the character device that each becomes.
-    Raises ToolError when it cannot be started, MachineLostError when it ends at once.
+    `streams` are QEMU's ends of socket pairs, by the name of each one's character device. Raises ToolError if
+    QEMU cannot start, MachineLostError if it ends at once.
     """
 
     def __init__(
@@ -73,7 +74,7 @@ class Qemu:
 
     @property
     def pid(self) -> int:
-        """The process's number."""
+        """The process ID."""
         return self._process.pid
 
     @property
@@ -81,9 +82,9 @@ class Qemu:
         """The exit status, once it has ended."""
         return self._process.poll()
 
-    def connect(self, heard: Callable[[str, Mapping[str, Any]], None]) -> None:
-        """Make the monitor's connection; `heard` is told of QEMU's events. Raises MachineLostError."""
-        self._monitor = Monitor(self._ours, heard)
+    def connect(self, on_event: Callable[[str, Mapping[str, Any]], None]) -> None:
+        """Connect to the monitor; `on_event` is called with QEMU's events. Raises MachineLostError."""
+        self._monitor = Monitor(self._ours, on_event)
 
     @property
     def monitor(self) -> "Monitor":
@@ -92,18 +93,18 @@ class Qemu:
         return self._monitor
 
     def wait(self, seconds: float) -> int | None:
-        """The exit status, if it ends within `seconds`."""
+        """Wait at most `seconds` for the end; return the exit status, or None if it still runs."""
         with suppress(subprocess.TimeoutExpired):
             return self._process.wait(seconds)
         return None
 
     def kill(self) -> None:
-        """End it, as pulling the plug does."""
+        """Kill the process, which is like a power failure for the machine."""
         if self.status is None:
             kill(self._process)
 
     def close(self) -> None:
-        """Let go of all that belongs to it; the process has ended, or may outlive us."""
+        """Release all resources; the process has ended or may outlive this one."""
         if self._monitor:
             self._monitor.close()
         else:
@@ -115,12 +116,12 @@ class Qemu:
 
 
 class Monitor:
-    """QMP over a connected socket, by an event loop in a thread. Raises MachineLostError without anybody."""
+    """QMP over a connected socket, with an event loop in a thread. Raises MachineLostError if it fails."""
 
-    def __init__(self, stream: socket.socket, heard: Callable[[str, Mapping[str, Any]], None]) -> None:
-        # That QEMU has ended is told by the machine, and better.
+    def __init__(self, stream: socket.socket, on_event: Callable[[str, Mapping[str, Any]], None]) -> None:
+        # The machine's own error for an ended QEMU says more than the log of qemu.qmp.
         logging.getLogger("qemu.qmp").setLevel(logging.CRITICAL)
-        self._heard = heard
+        self._on_event = on_event
         self._client = QMPClient()
         self._listener: asyncio.Task[None] | None = None
         self._loop = asyncio.new_event_loop()
@@ -134,15 +135,15 @@ class Monitor:
             raise
 
     def command(self, command: str, **arguments: Any) -> Any:
-        """What QEMU answers to a QMP command. Raises MachineError with its word, MachineLostError."""
+        """Run a QMP command; return its result. Raises MachineError with QEMU's message, MachineLostError."""
         return self._call(self._client.execute(command, arguments or None))
 
     def human(self, line: str) -> str:
-        """What QEMU's monitor for people answers to a line. Raises MachineLostError."""
+        """Run a line in QEMU's human monitor; return its output. Raises MachineLostError."""
         return str(self.command("human-monitor-command", **{"command-line": line})).replace("\r\n", "\n")
 
     def close(self) -> None:
-        """End the connection and the thread, if that has not been done."""
+        """End the connection and the thread; a second call does nothing."""
         if self._loop.is_closed():
             return
         with suppress(MachineError):
@@ -161,12 +162,12 @@ class Monitor:
             self._listener.cancel()
             with suppress(asyncio.CancelledError):
                 await self._listener
-        with suppress(EOFError, QMPError, OSError):  # it has ended before
+        with suppress(EOFError, QMPError, OSError):  # QEMU has already ended
             await self._client.disconnect()
 
     async def _listen(self) -> None:
         async for event in self._client.events:
-            self._heard(str(event["event"]), event.get("data", {}))  # type: ignore[arg-type]
+            self._on_event(str(event["event"]), event.get("data", {}))  # type: ignore[arg-type]
 
     def _call(self, awaitable: Any) -> Any:
         future = asyncio.run_coroutine_threadsafe(_within(awaitable), self._loop)
@@ -177,7 +178,7 @@ class Monitor:
         except TimeoutError:
             raise MachineLostError(f"QEMU's monitor has not answered for {_ANSWER:.0f} s") from None
         except (QMPError, OSError, CancelledError) as error:
-            raise MachineLostError("QEMU's monitor has gone away") from error
+            raise MachineLostError("the connection to QEMU's monitor is lost") from error
 
 
 async def _within(awaitable: Any) -> Any:
@@ -186,6 +187,9 @@ async def _within(awaitable: Any) -> Any:
 
 
 def environment(**changed: str) -> dict[str, str]:
-    """This environment for runvm.sh, without ports, which another machine may have; quiet; and `changed`."""
+    """Return the environment for runvm.sh: this process' own, quiet, without ports, and with `changed`.
+
+    Another machine may already use the ports.
+    """
     kept = {name: value for name, value in os.environ.items() if name != "SSH_PORT"}
     return {**kept, "FORWARD": "", "QUIET": "1", **changed}

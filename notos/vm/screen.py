@@ -1,4 +1,4 @@
-"""What stands on a machine's screen, read by tesseract, which comes from Debian like all that is run here."""
+"""The text on a machine's screen, read by tesseract from Debian's package."""
 
 import tempfile
 from collections.abc import Callable
@@ -16,16 +16,16 @@ from notos.toolchain.tools_tree import ToolsTree
 
 PACKAGES = ("tesseract-ocr", "tesseract-ocr-eng")
 _DATA = "usr/share/tesseract-ocr/5/tessdata"
-_SCALE = 3  # it wants letters of some 30 pixels, and a screen's have 16
+_SCALE = 3  # tesseract needs letters of some 30 pixels; those of a screen have 16
 
 
 def reader(folder: Path, debian: Debian, build: Architecture) -> ToolsTree:
-    """The tree that has tesseract for `build`; its lock is kept in `folder`. Raises FetchError, LockError."""
+    """Return a tree with tesseract for `build`; its lock is in `folder`. Raises FetchError, LockError."""
     return peers.tree(PACKAGES, Archive(debian, Cache.default(), build), folder / "screen.lock")
 
 
 def text(qmp: Callable[..., Any], tools: ToolsTree) -> str:
-    """What the screen says, by the machine's `qmp`. Raises MachineError, ToolError."""
+    """Return the text on the screen of the machine behind `qmp`. Raises MachineError, ToolError."""
     with tempfile.TemporaryDirectory(prefix="notos-screen-") as folder:
         shot, page = Path(folder, "screen.ppm"), Path(folder, "page.pgm")
         qmp("screendump", filename=str(shot), format="ppm")
@@ -38,14 +38,14 @@ def text(qmp: Callable[..., Any], tools: ToolsTree) -> str:
 
 
 def enlarged(picture: bytes) -> bytes:
-    """A PPM (P6, 8 bit; ppm(5)) as a PGM, black on white, a pixel three by three. Raises MachineError."""
+    """Convert a PPM (P6, 8 bit; ppm(5)) to a PGM, black on white, tripled in size. Raises MachineError."""
     fields = picture.split(maxsplit=4)
     if len(fields) < 4 or fields[0] != b"P6" or fields[3] != b"255":
-        raise MachineError("QEMU's screendump is no PPM of 8 bits")
+        raise MachineError("QEMU's screendump is not an 8-bit PPM")
     width, height = int(fields[1]), int(fields[2])
     # One byte of white space follows the header.
     pixels = picture[len(picture) - 3 * width * height :]
-    # Text has all sorts of colours: the brightest part of each counts, so green is as dark as white.
+    # Text may have any colour: take the brightest channel of each pixel, so green becomes as dark as white.
     brightest = bytes(map(max, pixels[0::3], pixels[1::3], pixels[2::3])).translate(bytes(range(255, -1, -1)))
     rows = []
     for at in range(0, width * height, width):

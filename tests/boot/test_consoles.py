@@ -1,4 +1,4 @@
-"""A machine with a screen besides: our lines come to it too, though /dev/console is only the serial line."""
+"""A machine with a screen: boot progress appears there, too, although /dev/console is the serial line."""
 
 import re
 
@@ -12,17 +12,17 @@ WIDTH = 80
 
 
 def rows(screen: str) -> list[str]:
-    """A screen's text (vcs(4)), with what the kernel says left out."""
+    """Return a screen's text (vcs(4)) without the kernel's lines."""
     found = (screen[at : at + WIDTH].strip() for at in range(0, len(screen), WIDTH))
     return [row for row in found if row and not row.startswith("[")]
 
 
 def test_a_boot_is_on_the_screen(built: Project, machine_factory: MachineFactory) -> None:
-    """Its last lines at least; those of stage-2 and of runit's stages are among them."""
+    """The screen shows at least the last lines, among them those of stage-2 and runit's stages."""
     machine = machine_factory.at(built.script, environment={"KERNEL_PARAMS": PARAMS})
     assert machine.succeed("cat /sys/class/tty/console/active") == "tty0 ttyS0\n"
     screen = rows(machine.succeed("cat /dev/vcs1").rstrip("\n"))
-    # Nobody's terminal: a hang-up of it would end the services.
+    # No controlling terminal: a hang-up of it would end the services.
     assert machine.succeed("cut -d' ' -f7 /proc/$(pidof runsvdir)/stat") == "0\n"
     first = next(at for at, pattern in enumerate(OURS) if re.fullmatch(pattern, screen[0]))
     assert first <= OURS.index(r"Switching root filesystem\.\.\.")
@@ -30,8 +30,8 @@ def test_a_boot_is_on_the_screen(built: Project, machine_factory: MachineFactory
         assert re.fullmatch(pattern, row), (pattern, row)
 
 
-def test_what_stage1_cannot_do_is_on_the_screen(built: Project, machine_factory: MachineFactory) -> None:
-    """And its first lines, which are said before there is a /dev."""
+def test_a_failure_of_stage1_is_on_the_screen(built: Project, machine_factory: MachineFactory) -> None:
+    """So are its first lines, which it prints before /dev exists."""
     machine = machine_factory.at(built.script, environment={"KERNEL_PARAMS": f"root=/dev/vdz {PARAMS}"})
     machine.wait_for_console("stage-1 failed: there is no device /dev/vdz (root=)")
     machine.wait_for_console("rescue shell")

@@ -1,4 +1,4 @@
-"""The default machine, booted: what it prints, who may log in, what runs, how it ends."""
+"""The default machine: console output, logins, services, shutdown."""
 
 import os
 import re
@@ -46,14 +46,14 @@ SERVICES = (r"Running nix-daemon\.\.\.", r"Running sshd\.\.\.")
 
 @pytest.fixture(scope="module")
 def machine(built: Project, machine_factory: MachineFactory) -> Machine:
-    """The default machine, up to its ssh server; the last test turns it off."""
+    """The default machine with its ssh server up; the last test powers it off."""
     machine = machine_factory.at(built.script, scope="module")
     machine.wait_for_boot()
     return machine
 
 
 def test_transcript(machine: Machine) -> None:
-    """The console reads as the design says, line for line."""
+    """The console has exactly the designed lines."""
     machine.wait_for_console("Running sshd")
     said = [line.text for line in machine.console.lines]
     start = next(at for at, line in enumerate(said) if line.endswith("Entering stage-1..."))
@@ -71,8 +71,8 @@ def test_services_are_up(machine: Machine) -> None:
     assert re.search(r"^run: nix-daemon: ", said, re.MULTILINE)
 
 
-def test_the_console_waits(machine: Machine) -> None:
-    """Services share a description of it that does, so that of two who write at once none loses its line."""
+def test_the_console_is_blocking(machine: Machine) -> None:
+    """Services share a blocking description of the console, so that concurrent writers lose no line."""
     said = machine.succeed("for fd in 1 2; do cat /proc/$(pidof runsvdir)/fdinfo/$fd; done")
     flags = [int(line.split()[1], 8) for line in said.splitlines() if line.startswith("flags:")]
     assert len(flags) == 2
@@ -80,7 +80,7 @@ def test_the_console_waits(machine: Machine) -> None:
 
 
 def test_doit_ssh(machine: Machine, built: Project) -> None:
-    """What goes in and out is the command's, and so is the status; words are one command, as ssh has it."""
+    """Input, output and status are the command's; words are joined to one command, as ssh does."""
     there = {"SSH_PORT": str(machine.forward(22))}
     command = "cat; echo out; echo err >&2; exit 3"
     done = built.doit("ssh", command, check=False, input="piped\n", environment=there)
@@ -117,7 +117,7 @@ def test_the_system(machine: Machine) -> None:
 
 
 def test_descriptors_have_names(machine: Machine) -> None:
-    """For bash's <(...), and for daemons that log to /dev/stdout (proc_pid_fd(5))."""
+    """/dev/fd is for bash's <(...) and for daemons that log to /dev/stdout (proc_pid_fd(5))."""
     assert machine.succeed("bash -c 'cat <(echo sub) /dev/fd/3 3</etc/hostname'") == "sub\nnotos\n"
     assert machine.succeed("echo out >/dev/stdout") == "out\n"
     assert machine.run("echo err >/dev/stderr").err.endswith("err\n")
@@ -125,7 +125,7 @@ def test_descriptors_have_names(machine: Machine) -> None:
 
 
 def test_names_of_services_and_protocols(machine: Machine) -> None:
-    """nsswitch.conf(5) names the files; bash and busybox look there."""
+    """bash and busybox read the files that nsswitch.conf(5) names."""
     assert "22/tcp" in machine.succeed("grep '^ssh\\b' /etc/services")
     assert machine.succeed("grep -w TCP /etc/protocols").split()[:2] == ["tcp", "6"]
 
@@ -148,14 +148,14 @@ TERMINALS = (
 
 
 def test_terminals_are_described(machine: Machine) -> None:
-    """As a program with ncurses' library finds them (terminfo(5))."""
+    """terminfo(5) entries are where ncurses looks for them."""
     said = machine.succeed("ls /usr/share/terminfo/*/* /usr/lib/terminfo/*/* 2>/dev/null; true").split()
     assert set(TERMINALS) <= {path.rpartition("/")[2] for path in said}
 
 
 @pytest.mark.parametrize("name", ["xterm-256color", "tmux-256color", "xterm-ghostty"])
 def test_bash_draws_on_a_terminal(machine: Machine, name: str) -> None:
-    """Ctrl-L clears the screen, as the terminal's description says."""
+    """Ctrl-L clears the screen with the sequence of the terminal's description."""
     words = login(machine.built.cache, machine.built.tools, Address("", str(machine.forward(22))), "-tt")
     with subprocess.Popen(
         [*words, "exec bash -l -i"],
@@ -196,15 +196,15 @@ def test_nix_owns_the_store(machine: Machine) -> None:
     assert {re.sub(r"^.{44}", "", path) for path in paths} >= {"toplevel", "system-path", "runit", "stage-2"}
 
 
-def test_a_failing_service_waits_longer_and_longer(machine: Machine) -> None:
-    """One that ends at once is started again after 1 s, then 2 s, …, not in a loop."""
+def test_a_failing_service_restarts_with_growing_delays(machine: Machine) -> None:
+    """A service that ends at once restarts after 1 s, then 2 s, …"""
     machine.succeed(
         "cp -r /etc/runit/services/sshd /run/flaky && rm /run/flaky/supervise /run/flaky/run"
         " && printf '#!/bin/sh\\nread -r now _ </proc/uptime; echo $now >>/run/flaky.ran\\nexit 1\\n'"
         " >/run/flaky/run"
         " && chmod +x /run/flaky/run && ln -s /run/flaky /run/service/flaky"
     )
-    for seconds in (2, 4):  # the first second is not worth a line
+    for seconds in (2, 4):  # the first delay has no line
         machine.wait_for_console(f"flaky ended with status 1; it starts again in {seconds} s")
     first, second, third, *_ = map(float, machine.succeed("cat /run/flaky.ran").split())
     assert (second - first >= 1, third - second >= 2) == (True, True)
@@ -212,7 +212,7 @@ def test_a_failing_service_waits_longer_and_longer(machine: Machine) -> None:
 
 
 def test_the_power_button(machine: Machine) -> None:
-    """The machine ends in order, and QEMU with status 0. (The last test of this machine.)"""
+    """The machine shuts down cleanly, and QEMU ends with status 0. (The last test of this machine.)"""
     machine.wait_until_succeeds("ls -l /proc/[0-9]*/fd | grep -q /dev/input/event")
     machine.qmp("system_powerdown")
     assert machine.wait_for_end() == 0
@@ -233,10 +233,10 @@ def test_the_power_button(machine: Machine) -> None:
         ("root=/dev/vdz", "stage-1 failed: there is no device /dev/vdz (root=)"),
     ],
 )
-def test_what_stage1_cannot_do_is_said(
+def test_a_failure_of_stage1(
     built: Project, machine_factory: MachineFactory, parameter: str, message: str
 ) -> None:
-    """A message that says what is wrong, and a shell that answers."""
+    """stage-1 prints an error and starts a shell."""
     machine = machine_factory.at(built.script, environment={"KERNEL_PARAMS": parameter})
     machine.wait_for_console(message)
     machine.wait_for_console("rescue shell")

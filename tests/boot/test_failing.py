@@ -1,4 +1,4 @@
-"""Machines that must fail: each says why, at once and not when its time is up, and QEMU is gone then."""
+"""Machines that must fail: each gives its reason at once, not at a timeout, and QEMU has ended."""
 
 import re
 import time
@@ -15,8 +15,8 @@ from notos.vm.plugin import MachineFactory
 from tests.conftest import Project
 from tests.this_host import slowed
 
-AT_ONCE = 5.0  # seconds after the machine's last word, on a quiet host
-# At a stroke: whoever takes it bit by bit has the machine read its programs again and again before the end.
+AT_ONCE = 5.0  # seconds after the machine's last output, on an idle host
+# Allocate at once: in small steps the machine would page its programs in again and again before the end.
 TAKE_ALL = "echo 1 >/proc/sys/vm/overcommit_memory; dd if=/dev/zero of=/dev/null bs=1G count=1"
 READ_ALL = "find /nix/store -type f -exec cat {} + >/dev/null"
 
@@ -25,10 +25,10 @@ Lost = Callable[..., str]
 
 @pytest.fixture
 def folder(built: Project, tmp_path: Path) -> Path:
-    """The default machine's, made of links; what a test breaks it puts in a link's place."""
+    """The default machine's folder, made of links; a test replaces a link with a broken file."""
     for each in built.script.parent.iterdir():
         (tmp_path / each.name).symlink_to(each)
-    # It takes the folder that it is in itself.
+    # runvm.sh uses the folder that it is in.
     put(tmp_path / "runvm.sh", built.script.read_bytes())
     return tmp_path
 
@@ -41,7 +41,7 @@ def put(path: Path, data: bytes) -> None:
 
 @pytest.fixture
 def lost(machine_factory: MachineFactory) -> Iterator[Lost]:
-    """Boots a machine, runs a command in it, and gives the error, which is that it was lost, and no other."""
+    """Return a function that boots a machine, runs a command in it, and returns the error of its loss."""
     pids = []
 
     def boot(path: Path, command: str = "true", **environment: str) -> str:
@@ -49,7 +49,7 @@ def lost(machine_factory: MachineFactory) -> Iterator[Lost]:
         pids.append(machine.pid)
         with pytest.raises(MachineLostError) as caught:
             machine.succeed(command)
-        if machine.console.lines:  # with too little memory nothing comes to the console
+        if machine.console.lines:  # with too little memory the console stays empty
             assert time.monotonic() - machine.console.lines[-1].at < slowed(AT_ONCE)
         machine.close()
         return str(caught.value)
@@ -60,7 +60,7 @@ def lost(machine_factory: MachineFactory) -> Iterator[Lost]:
 
 
 def modules_of(project: Project) -> tuple[str, str]:
-    """The path of the initrd's modules, and the kernel's release."""
+    """Return the path of the initrd's modules and the kernel's release."""
     folder = project.script.parent
     modules = StoreObject.from_json((folder / "manifests/modules.json").read_bytes())
     (release,) = (each.parent.name for each in folder.glob(f"store/{modules.base}/lib/modules/*/kernel"))
@@ -75,7 +75,7 @@ def test_no_root_drive(folder: Path, lost: Lost) -> None:
     assert "rescue shell: stage-1 failed: there is no device /dev/vda (root=)\n" in lost(folder)
 
 
-def test_another_system_than_the_image_s(built: Project, lost: Lost) -> None:
+def test_a_system_that_the_image_lacks(built: Project, lost: Lost) -> None:
     said = lost(built.script, KERNEL_PARAMS="systemConfig=/nix/store/none")
     assert (
         "rescue shell: stage-1 failed: /nix/store/none (systemConfig=) is not in the store of /dev/vda\n"
@@ -91,13 +91,13 @@ def test_an_image_without_a_superblock(folder: Path, lost: Lost) -> None:
     assert "mount: mounting /dev/vda on /mnt/nix/.ro-store failed: Invalid argument\n" in said
 
 
-def test_an_image_that_is_damaged(folder: Path, lost: Lost) -> None:
-    """In its middle, so that it boots perhaps; whoever reads there is told."""
+def test_a_damaged_image(folder: Path, lost: Lost) -> None:
+    """The damage is in the middle, so the machine may boot; a read of that part fails."""
     data = (folder / "root.squashfs").read_bytes()
     middle = len(data) // 2
     put(folder / "root.squashfs", data[:middle] + bytes(1 << 16) + data[middle + (1 << 16) :])
     said = lost(folder, READ_ALL)
-    assert "a drive or a file system of its cannot be read: " in said.splitlines()[0]
+    assert "it cannot read a drive or a file system: " in said.splitlines()[0]
     assert "SQUASHFS error: " in said.splitlines()[0]
     assert "SQUASHFS error: Failed to read block 0x" in said
 
@@ -111,15 +111,15 @@ def test_a_kernel_of_another_version(built: Project, folder: Path, lost: Lost) -
     assert f"stage-1 failed: the kernel is {other}, and {modules} has no modules for it\n" in lost(folder)
 
 
-def test_a_module_that_is_none(built: Project, folder: Path, lost: Lost) -> None:
-    """Its file is written over by another archive behind the initrd's."""
+def test_an_invalid_module(built: Project, folder: Path, lost: Lost) -> None:
+    """A further archive after the initrd overwrites the module's file."""
     modules, release = modules_of(built)
     name = "kernel/drivers/net/tun.ko"
     path = f"{modules}/lib/modules/{release}/{name}".lstrip("/")
     tree = Tree()
     tree.file(path, b"this is no module")
     initrd = (folder / "initrd").read_bytes()
-    # The kernel takes an archive that is not compressed at a multiple of 4 only (initramfs buffer format).
+    # An uncompressed archive must begin at a multiple of 4 (initramfs buffer format).
     put(folder / "initrd", initrd + bytes(-len(initrd) % 4) + b"".join(cpio.pieces(tree)))
     said = lost(folder)
     assert f"rescue shell: stage-1 failed: the kernel refused the module {name}\n" in said
@@ -127,7 +127,7 @@ def test_a_module_that_is_none(built: Project, folder: Path, lost: Lost) -> None
 
 
 def test_a_module_that_the_kernel_lacks(built: Project) -> None:
-    """It is no machine at all."""
+    """The build of such a machine fails."""
     text = "name: lacking\nimports: [config.yaml]\nkernel: {modules: [virtio_blk, squashfs, overlayfs]}\n"
     (built.root / "lacking.yaml").write_text(text)
     done = built.doit("config=lacking.yaml", "runvm", check=False)
@@ -138,18 +138,18 @@ def test_a_module_that_the_kernel_lacks(built: Project) -> None:
 
 
 MEMORY = [
-    # It does not come as far as its console.
+    # It fails before its console works.
     ("48", "true", "QEMU has ended with status 0"),
     # Its initrd does not fit.
     ("64", "true", "its kernel panicked: .*Kernel panic - not syncing: .*memory"),
-    # It boots, and somebody wants more than there is.
-    ("128", TAKE_ALL, r"it ran out of memory, and a process was killed: .*Killed process \d+ \(dd\)"),
+    # It boots, and a command allocates more than it has.
+    ("128", TAKE_ALL, r"it ran out of memory, and the kernel killed a process: .*Killed process \d+ \(dd\)"),
 ]
 
 
 @pytest.mark.parametrize(("memory", "command", "said"), MEMORY, ids=[each[0] for each in MEMORY])
 def test_too_little_memory(folder: Path, lost: Lost, memory: str, command: str, said: str) -> None:
-    """Where nothing would refuse it before QEMU starts."""
+    """The memory is too small, but not refused before QEMU starts."""
     text = (folder / "runvm.sh").read_text()
     assert "\nleastMemory=96\n" in text
     put(folder / "runvm.sh", text.replace("\nleastMemory=96\n", "\nleastMemory=1\n").encode())
@@ -158,7 +158,7 @@ def test_too_little_memory(folder: Path, lost: Lost, memory: str, command: str, 
 
 @pytest.fixture(scope="module")
 def machine(built: Project, machine_factory: MachineFactory) -> Machine:
-    """One that goes on whatever fails in it."""
+    """A machine that continues after failures."""
     return machine_factory.at(built.script, scope="module")
 
 
@@ -175,7 +175,7 @@ def test_a_service_that_ends_at_once(machine: Machine) -> None:
 
 
 def test_a_full_root(machine: Machine) -> None:
-    """The command is told, and its words; with room again the machine goes on."""
+    """The error has the command and its output; with free space again the machine works."""
     with pytest.raises(CommandError, match=r"exit status 1\n(.*\n)*.*No space left on device"):
         machine.succeed("dd if=/dev/zero of=/filler bs=1M")
     assert "No space left on device" in machine.fail("echo x >/more")

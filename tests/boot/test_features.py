@@ -1,4 +1,4 @@
-"""A machine with what the others leave out: dhcp, services of its own, logs, modes, modules, a kept key."""
+"""A machine with features that the others lack: dhcp, own services, logs, modes, modules, a kept key."""
 
 import re
 

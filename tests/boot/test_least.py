@@ -1,4 +1,4 @@
-"""The machine of the least config: its name alone boots it to an ssh server that the host reaches."""
+"""The machine of the smallest config, only a name: it boots to an ssh server that the host can reach."""
 
 import pytest
 

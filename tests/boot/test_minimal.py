@@ -1,4 +1,4 @@
-"""A machine without Nix and with dropbear boots, takes a key and ends."""
+"""A machine without Nix and with dropbear boots, accepts a key and shuts down."""
 
 from dataclasses import replace
 

@@ -1,4 +1,4 @@
-"""The machine's own Nix, judging and using the store that we made: as root and as somebody else."""
+"""The machine's own Nix verifies and uses the store that Notos made, as root and as another user."""
 
 import base64
 import json
@@ -11,7 +11,7 @@ from notos.vm.plugin import MachineFactory
 from tests.conftest import Project, Tool
 from tests.servers import http_cache
 
-# Through the daemon, whoever asks.
+# Through the daemon, for both users.
 AS = {
     "root": "export NIX_REMOTE=daemon; cd /tmp; {}",
     "nobody": "mkdir -p /tmp/nobody; chown nobody /tmp/nobody; cd /tmp/nobody;"
@@ -19,7 +19,7 @@ AS = {
 }
 SYSTEM = "/run/current-system"
 
-# What a build can reach, written down by the build itself.
+# A build that records what it can reach from its sandbox.
 DERIVATION = """
 derivation {
   name = "reached";
@@ -48,19 +48,21 @@ def machine(built: Project, machine_factory: MachineFactory) -> Machine:
 
 @pytest.fixture(scope="module")
 def closure(built: Project) -> dict[str, StoreObject]:
-    """What our manifests say of the system."""
+    """The system's closure according to the manifests."""
     store = Store(built.root / "build/notos/store")
     manifest = (built.root / "build/notos/manifests/toplevel.json").read_bytes()
     return {each.path: each for each in store.closure([StoreObject.from_json(manifest)])}
 
 
 @pytest.mark.parametrize("who", AS)
-def test_it_finds_no_fault(machine: Machine, who: str) -> None:
+def test_the_store_verifies(machine: Machine, who: str) -> None:
     machine.succeed(AS[who].format("nix-store --verify --check-contents"))
 
 
 @pytest.mark.parametrize("who", AS)
-def test_it_knows_what_our_manifests_say(machine: Machine, closure: dict[str, StoreObject], who: str) -> None:
+def test_the_database_agrees_with_the_manifests(
+    machine: Machine, closure: dict[str, StoreObject], who: str
+) -> None:
     told = json.loads(machine.succeed(AS[who].format(f"nix path-info -rS --json {SYSTEM}")))
     assert told.keys() == closure.keys()
     for path, info in told.items():
@@ -103,7 +105,7 @@ def test_it_builds_in_its_sandbox(machine: Machine, closure: dict[str, StoreObje
     assert [line.split()[1] for line in lines if line.startswith("net ") and ":" in line.split()[1]] == [
         "lo:"
     ]
-    # It depends on nothing of the system, and the system on nothing of it.
+    # The output and the system do not refer to each other.
     assert machine.succeed(f"nix-store -q --references {out}") == ""
     assert out not in closure
 
@@ -126,7 +128,7 @@ def test_collecting_garbage_leaves_the_system(machine: Machine, closure: dict[st
 
 
 def test_a_collector_waits_while_the_system_is_registered(machine: Machine) -> None:
-    """By the lock that the daemon's service holds meanwhile: to it the system would be garbage."""
+    """The daemon's service holds the lock meanwhile: unregistered, the system would be garbage."""
     said = machine.succeed(
         "chpst -l /nix/var/nix/gc.lock sleep 600 & until grep -q sleep /proc/$!/comm; do :; done; holder=$!\n"
         "nix-store --gc >/tmp/collected 2>&1 & until grep -q lock /tmp/collected; do sleep 0.1; done\n"
@@ -138,8 +140,8 @@ def test_a_collector_waits_while_the_system_is_registered(machine: Machine) -> N
     assert "chpst -l /nix/var/nix/gc.lock nix-store --load-db" in run
 
 
-def test_a_user_has_what_he_installs(machine: Machine) -> None:
-    """A profile, on the PATH of a login shell."""
+def test_a_user_can_install_packages(machine: Machine) -> None:
+    """A user's profile is in the PATH of a login shell."""
     said = machine.succeed(
         "mkdir -p /tmp/hello/bin; cd /tmp/hello/bin; printf '#!/bin/sh\\necho hello\\n' >greet; chmod +x *\n"
         "cd /root && nix-env -i $(nix-store --add /tmp/hello) 2>&1 && sh -lc 'greet; echo $NIX_PATH'"
@@ -148,17 +150,17 @@ def test_a_user_has_what_he_installs(machine: Machine) -> None:
 
 
 def test_nothing_waits_for_a_network(machine: Machine) -> None:
-    """No substituter, no registry of flakes: what is not here is not looked for elsewhere."""
+    """Without substituters and flake registry, missing paths are not searched on the network."""
     said = machine.fail("nix flake metadata nixpkgs 2>&1", f"nix-store -r /nix/store/{'0' * 32}-x 2>&1")
     assert "cannot find flake" in said
     assert "download" not in said
     assert "don't know how to build these paths" in said
 
 
-def test_it_takes_another_system_from_a_published_cache(
+def test_another_system_from_a_published_cache(
     machine: Machine, built: Project, tool: Tool, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    """`doit publish`, a web server, and the machine's Nix, which asks for signatures."""
+    """`doit publish` writes a cache; the machine's Nix fetches from it and checks signatures."""
     (built.root / "other.yaml").write_text(
         "name: other\nimports: [config.yaml]\netc: {motd: {text: other}}\n"
     )
@@ -180,13 +182,13 @@ def test_it_takes_another_system_from_a_published_cache(
         assert machine.succeed(f"cat {toplevel}/etc/motd 2>/dev/null || echo none") == "none\n"
         machine.succeed(realise.format(public))
         assert machine.succeed(f"cat {toplevel}/etc/motd") == "other"
-        # Only what the machine had not was fetched: the toplevel itself.
+        # Only the missing object was fetched: the toplevel.
         assert sum(1 for line in server.requests("GET", "200") if "/nar/" in line) == 1
     machine.succeed("nix-store --verify --check-contents")
 
 
-def test_a_database_that_somebody_made_first_learns_all_the_same(machine: Machine) -> None:
-    """The daemon's start loads the registration, also where another nix command came before it."""
+def test_the_registration_is_loaded_into_an_existing_database(machine: Machine) -> None:
+    """The daemon's start loads the registration even if an earlier nix command made the database."""
     machine.succeed(
         "sv force-stop nix-daemon; rm -r /nix/var/nix/db; nix-store --gc --print-roots;"
         " [ -e /nix/var/nix/db/db.sqlite ] && sv start nix-daemon"

@@ -1,4 +1,4 @@
-"""not-os's own boot test, done right: what stands on the screen of a machine that has booted is the boot."""
+"""not-os's own boot test with assertions: the screen of a booted machine shows the boot."""
 
 import itertools
 import re
@@ -14,7 +14,7 @@ TEXT_MODE = (720, 400)  # of VGA: 80 by 25 letters of 9 by 16 pixels
 
 
 def colours(picture: Path) -> tuple[tuple[int, int], list[int]]:
-    """A PNG's size, and how often its filtered bytes have each value (PNG specification, 5 and 9)."""
+    """Return a PNG's size and the histogram of its filtered bytes (PNG specification, 5 and 9)."""
     data = picture.read_bytes()
     assert data[:8] == b"\x89PNG\r\n\x1a\n"
     size = struct.unpack(">II", data[16:24])
@@ -40,12 +40,12 @@ def test_the_screen_shows_the_boot(built: Project, machine_factory: MachineFacto
     assert all(before < after for before, after in itertools.pairwise(order))
     size, counts = colours(machine.screenshot("booted"))
     assert size == TEXT_MODE
-    # Letters are some of it, and most of it is not.
+    # A part of the picture is text, and most of it is background.
     assert 0.005 < 1 - counts[0] / sum(counts) < 0.5
 
 
-def test_firmware_alone_is_no_boot(built: Project, machine_factory: MachineFactory) -> None:
-    """What a machine without a screen of its own shows; so the test above can fail."""
+def test_the_firmwares_screen_is_not_a_boot(built: Project, machine_factory: MachineFactory) -> None:
+    """A machine without boot output on its screen shows only the firmware: the test above can fail."""
     machine = machine_factory.at(built.script)
     machine.wait_for_console("Entering stage-2...")
     read = machine.screen_text()

@@ -1,4 +1,4 @@
-"""runvm.sh on a terminal, as a user starts it: the bytes that it writes, and how it leaves the terminal."""
+"""runvm.sh on a terminal: the bytes that it writes, and the terminal's state afterwards."""
 
 import os
 import pty
@@ -64,7 +64,7 @@ class Terminal:
                     sources.remove(each)
 
     def until(self, pattern: bytes, seconds: float = BOOT) -> re.Match[bytes]:
-        """Wait until both outputs together match; the match."""
+        """Wait until both outputs together match; return the match."""
         end = time.monotonic() + seconds
         while time.monotonic() < end:
             if found := re.search(pattern, self.said + b"\n" + self.beside):
@@ -76,7 +76,7 @@ class Terminal:
         os.write(self.master, keys)
 
     def end(self) -> int:
-        """Wait for the end, and for what is left to be read; the exit status."""
+        """Wait for the end, read the rest of the output, and return the exit status."""
         status = self.process.wait(60)
         self._stop.set()
         self._reader.join(10)
@@ -94,7 +94,7 @@ class Terminal:
 
 @contextmanager
 def on_terminal(project: Project, **environment: str) -> Iterator[Terminal]:
-    """runvm.sh on a new terminal; standard error apart."""
+    """Run runvm.sh on a new terminal, with standard error separate."""
     terminal = Terminal(project.script, environment)
     try:
         yield terminal
@@ -102,7 +102,7 @@ def on_terminal(project: Project, **environment: str) -> Iterator[Terminal]:
         terminal.close()
 
 
-def test_a_boot_leaves_the_terminal_as_it_was(built: Project) -> None:
+def test_a_boot_restores_the_terminal(built: Project) -> None:
     """No escape code; one line before the boot, one when ssh answers; ctrl-a x quits.
 
     `doit ssh` is started beside the boot and waits for it.
@@ -115,7 +115,7 @@ def test_a_boot_leaves_the_terminal_as_it_was(built: Project) -> None:
         assert done.stderr == f"waiting for the machine at 127.0.0.1:{port} to boot; ctrl-c stops\n"
         seconds = float(terminal.until(rb"ready in ([\d.]+) s: SSH_PORT=\d+ \./doit ssh\n")[1])
         assert 0.5 < seconds < BOOT
-        # The second time nothing is waited for.
+        # The second time there is no wait.
         done = built.doit("ssh", "true", SSH_PORT=port)
         assert (done.stdout, done.stderr) == ("", "")
         terminal.until(rb"Running runsvdir\.\.\.\r+\nRunning nix-daemon\.\.\.\r+\nRunning sshd\.\.\.\r+\n")
@@ -135,7 +135,7 @@ def test_a_boot_leaves_the_terminal_as_it_was(built: Project) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
-def test_a_signal_leaves_the_terminal_as_it_was(built: Project, number: signal.Signals) -> None:
+def test_a_signal_restores_the_terminal(built: Project, number: signal.Signals) -> None:
     with on_terminal(built, FORWARD="") as terminal:
         terminal.until(rb"Entering stage-1")
         assert termios.tcgetattr(terminal.slave) != terminal.modes
@@ -146,7 +146,7 @@ def test_a_signal_leaves_the_terminal_as_it_was(built: Project, number: signal.S
 
 
 def test_without_a_terminal(built: Project, tmp_path: Path) -> None:
-    """Its input is empty and its output a file: it boots all the same, and a signal ends it."""
+    """With empty input and a file as output it boots, too, and a signal ends it."""
     with (tmp_path / "log").open("wb") as log:
         process = subprocess.Popen(
             [built.script],
@@ -166,13 +166,13 @@ def test_without_a_terminal(built: Project, tmp_path: Path) -> None:
     assert (tmp_path / "log").read_text().startswith("Entering stage-1...")
 
 
-def test_a_key_made_after_the_build_lets_in(built: Project, tmp_path: Path, tool: Tool) -> None:
+def test_a_key_made_after_the_build(built: Project, tmp_path: Path, tool: Tool) -> None:
     (tmp_path / ".ssh").mkdir()
     key = tmp_path / ".ssh/id_ed25519"
     subprocess.run([*tool("ssh-keygen"), "-q", "-t", "ed25519", "-N", "", "-f", str(key)], check=True)
     port = str(free_port())
     with on_terminal(built, HOME=str(tmp_path), FORWARD=f"{port}:22", NOTOS_CACHE=str(Cache.default().root)):
-        # It waits for the boot.
+        # doit ssh waits for the boot.
         built.doit("ssh", "true", SSH_PORT=port)
         options = (
             *("-F", "none", "-i", str(key), "-p", port, "-o", "IdentitiesOnly=yes", "-o", "BatchMode=yes"),
@@ -185,7 +185,7 @@ def test_a_key_made_after_the_build_lets_in(built: Project, tmp_path: Path, tool
 
 
 def test_a_port_of_another_program(built: Project) -> None:
-    """One that greets, and one that says nothing: doit ssh says at once who it is."""
+    """doit ssh names the other program at once, whether that one sends a greeting or nothing."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = str(server.getsockname()[1])
         begun = time.monotonic()

@@ -1,4 +1,4 @@
-"""The time from the network: its outcome is a line on the console, and the boot does not wait for it."""
+"""Time from the network: the console has a line with the result, and the boot does not wait for it."""
 
 import re
 import socket
@@ -23,13 +23,13 @@ OFFSET = 3600.0
 
 
 def stamp(at: float) -> bytes:
-    """A time as RFC 5905 has it: 32 bits of seconds, 32 of a fraction."""
+    """Return a time in the format of RFC 5905: 32 bits of seconds, 32 of a fraction."""
     return struct.pack("!II", int(at) + _EPOCH & 0xFFFFFFFF, int(at % 1 * (1 << 32)))
 
 
 @contextmanager
 def time_server(offset: float) -> Iterator[None]:
-    """An NTP server at 127.0.0.1:123, the machine's 10.0.2.2; its clock is `offset` seconds ahead."""
+    """Run an NTP server at 127.0.0.1:123, the machine's 10.0.2.2, whose clock is `offset` seconds ahead."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server:
         try:
             server.bind(("127.0.0.1", 123))

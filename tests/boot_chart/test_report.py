@@ -1,4 +1,4 @@
-"""Medians of boots: tables, JSON, comparison."""
+"""Statistics of boots: tables, JSON, comparison."""
 
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from notos.errors import MachineError
 
 
 def boot(*lengths: float, beside: float = 0.5) -> Boot:
-    """One with QEMU, two steps of stage-1, and sshd."""
+    """Return a boot with QEMU, two steps of stage-1, and sshd."""
     names = [("QEMU", "QEMU"), ("stage-1", "mount"), ("stage-1", "switch"), ("sshd", "to the ssh banner")]
     path, start = [], 0.0
     for (lane, name), length in zip(names, lengths, strict=True):
@@ -37,14 +37,14 @@ def test_medians_and_spread() -> None:
     assert THREE.lanes[1].lengths == pytest.approx([0.5, 0.6, 0.8])
 
 
-def test_steps_stand_one_after_another() -> None:
+def test_steps_are_consecutive() -> None:
     ends = [each.start + each.median for each in THREE.path]
     assert [each.start for each in THREE.path] == pytest.approx([0, *ends[:-1]])
     (daemon,) = THREE.beside
     assert daemon.start + daemon.median == pytest.approx(THREE.end)
 
 
-def test_a_step_that_a_boot_had_not_took_no_time_there() -> None:
+def test_a_missing_step_has_length_zero() -> None:
     short = Boot([Segment("QEMU", "QEMU", 0, 0.1), Segment("sshd", "to the ssh banner", 0.1, 1.0)])
     both = report(boot(0.1, 0.2, 0.3, 1.0), short)
     assert [each.lengths for each in both.path if each.name == "mount"] == [[0.2, 0.0]]
@@ -59,14 +59,14 @@ def test_the_table_adds_up() -> None:
     assert "against" not in lines[0]
 
 
-def test_json_is_read_as_it_was_written(tmp_path: Path) -> None:
+def test_json_is_read_back(tmp_path: Path) -> None:
     path = tmp_path / "new/report.json"
     boot_report.dump(THREE, path)
     assert boot_report.load(path).path == THREE.path
     assert boot_report.table(boot_report.load(path)) == boot_report.table(THREE)
 
 
-def test_against_an_earlier_one() -> None:
+def test_comparison_with_an_earlier_report() -> None:
     later = report(*(boot(0.1, 0.2, length, 1.0) for length in (0.9, 0.8, 0.9)))
     lines = boot_report.table(later, THREE).splitlines()
     assert next(line for line in lines if "switch" in line).endswith("+500 ≠")
@@ -76,7 +76,7 @@ def test_against_an_earlier_one() -> None:
     assert any("different processors" in line for line in boot_report.remarks(other, THREE))
 
 
-def test_steps_that_came_and_went_are_told() -> None:
+def test_added_and_removed_steps_are_shown() -> None:
     short = report(Boot([Segment("QEMU", "QEMU", 0, 0.1), Segment("new", "step", 0.1, 1.0)]))
     lines = boot_report.table(short, THREE).splitlines()
     assert next(line for line in lines if line.startswith("  step")).endswith("new")
@@ -87,10 +87,10 @@ def test_steps_that_came_and_went_are_told() -> None:
     "text",
     ["", "{}", "[]", "null", '{"format": 2}', '{"format": 1, "boots": []}', '{"format": 1, "boots": [{}]}'],
 )
-def test_what_is_no_report(tmp_path: Path, text: str) -> None:
+def test_not_a_report(tmp_path: Path, text: str) -> None:
     path = tmp_path / "report.json"
     path.write_text(text)
-    with pytest.raises(MachineError, match="is no boot report"):
+    with pytest.raises(MachineError, match="is not a boot report"):
         boot_report.load(path)
-    with pytest.raises(MachineError, match="is no boot report"):
+    with pytest.raises(MachineError, match="is not a boot report"):
         boot_report.load(tmp_path / "none.json")

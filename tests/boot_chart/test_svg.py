@@ -1,4 +1,4 @@
-"""The picture: well-formed whatever the machine says, with every step in its place."""
+"""The chart: well-formed for any machine output, with every step in its place."""
 
 import re
 from xml.etree import ElementTree
@@ -37,15 +37,15 @@ STEPS = (
 )
 
 
-def test_what_it_names() -> None:
+def test_labels() -> None:
     svg = drawn(boot(*STEPS), boot(*STEPS))
-    said = texts(svg)
-    assert "notos: 4.50 s from QEMU's start to the ssh banner" in said
-    assert any("emulation (TCG) on a processor" in each and "2 boots" in each for each in said)
+    labels = texts(svg)
+    assert "notos: 4.50 s from QEMU's start to the ssh banner" in labels
+    assert any("emulation (TCG) on a processor" in each and "2 boots" in each for each in labels)
     assert {"QEMU", "stage-1", "mount", "switch", "sshd", "nix-daemon, beside", "500 ms", "2002 ms"} <= {
-        *said
+        *labels
     }
-    assert "2 short ones, from a" in said
+    assert "2 short ones, from a" in labels
 
 
 def test_bars_are_as_long_as_their_time_and_inside() -> None:
@@ -86,7 +86,7 @@ COLOUR = re.compile(r"#([0-9a-f]{2})([0-9a-f]{2})([0-9a-f]{2})")
 
 
 def luminance(colour: str) -> float:
-    """The relative luminance (WCAG 2.2)."""
+    """Return the relative luminance (WCAG 2.2)."""
     found = COLOUR.fullmatch(colour)
     assert found, colour
     parts = [int(each, 16) / 255 for each in found.groups()]
@@ -97,7 +97,7 @@ def luminance(colour: str) -> float:
 
 
 def contrast(one: str, other: str) -> float:
-    """The contrast ratio (WCAG 2.2), 1 to 21."""
+    """Return the contrast ratio (WCAG 2.2), 1 to 21."""
     darker, lighter = sorted((luminance(one), luminance(other)))
     return (lighter + 0.05) / (darker + 0.05)
 
@@ -122,7 +122,7 @@ PICTURES = {
 
 @pytest.mark.parametrize("picture", PICTURES)
 @pytest.mark.parametrize("dark", [False, True])
-def test_all_can_be_read_on_a_page_of_either_kind(picture: str, dark: bool) -> None:
+def test_contrast_on_light_and_dark_pages(picture: str, dark: bool) -> None:
     svg = PICTURES[picture]()
     paper = painted(svg, "paper", dark=dark)["fill"]
     assert luminance(paper) < 0.1 if dark else luminance(paper) > 0.9
@@ -135,12 +135,12 @@ def test_all_can_be_read_on_a_page_of_either_kind(picture: str, dark: bool) -> N
 
 
 @pytest.mark.parametrize("picture", PICTURES)
-def test_only_bars_and_their_letters_have_one_colour_for_both(picture: str) -> None:
+def test_only_bars_and_their_letters_have_fixed_colours(picture: str) -> None:
     svg = PICTURES[picture]()
     for each in svg.iter():
         if each.get("class") is None and (each.get("fill") or each.get("stroke")):
             assert each.tag == f"{SVG}rect" or (each.tag == f"{SVG}text" and each.get("fill") == "#ffffff")
 
 
-def test_the_docs_have_the_style_sheet_of_today() -> None:
+def test_the_docs_have_the_current_style_sheet() -> None:
     assert PICTURES["docs"]().findtext(f"{SVG}style") == waterfall.style()

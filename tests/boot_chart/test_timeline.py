@@ -1,4 +1,4 @@
-"""A boot's segments: from what a boot told to what adds up."""
+"""A boot's segments, which add up to its total."""
 
 import itertools
 
@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from notos.boot_chart import timeline
-from notos.boot_chart.timeline import BESIDE, UNKNOWN, Boot, Told
+from notos.boot_chart.timeline import BESIDE, UNKNOWN, Boot, Recording
 
-WALL = 1_800_000_000.25  # where the kernel's clock was at zero
+WALL = 1_800_000_000.25  # wall clock at the zero of the kernel's clock
 ZERO = 0.5  # the same on the boot's axis
 STARTED = 1000.0
 TAI = (1 << 62) + 10
@@ -34,25 +34,25 @@ SERVICES = {"nix-daemon": 2.21, "sshd": 2.25}
 
 
 def service(name: str, at: float, *, clock: float | None = None) -> str:
-    """Its line: it began at the kernel's `at`, when the clock showed that of `clock`."""
+    """Return the line of a service that started at `at` (kernel clock) and `clock` (wall clock)."""
     nanoseconds = round((WALL + (at if clock is None else clock)) * 1e9)
     seconds, rest = divmod(nanoseconds, 10**9)
     return f"service {name} {seconds + TAI:016x}{rest:08x} {int(at * 100)}"
 
 
-def said(
+def output(
     log: list[tuple[float, str]] = MARKS, services: list[str] | None = None, *, clocks: bool = True
 ) -> str:
-    """What look prints."""
+    """Return the output of look."""
     if services is None:
         services = [service(name, at) for name, at in SERVICES.items()]
-    told = [f"{WALL + at + 0.0001:.6f} {text.removeprefix('notos: ')} {at:.2f}" for at, text in CLOCKS]
+    clock_lines = [f"{WALL + at + 0.0001:.6f} {text.removeprefix('notos: ')} {at:.2f}" for at, text in CLOCKS]
     lines = [f"log [{at:12.6f}] {text}" for at, text in [*log, *CLOCKS]]
-    return "\n".join([*(told if clocks else []), *lines, *services])
+    return "\n".join([*(clock_lines if clocks else []), *lines, *services])
 
 
 def console(log: list[tuple[float, str]] = MARKS, late: float = 0.02) -> list[tuple[float, str]]:
-    """Our lines as they arrive, the one of stage-2 at once."""
+    """Return the console's lines as they arrive: `late` seconds after the log, stage-2's without delay."""
     return [
         (STARTED + ZERO + at + (0 if "stage-2..." in text else late), text.removeprefix("notos: "))
         for at, text in log
@@ -62,14 +62,14 @@ def console(log: list[tuple[float, str]] = MARKS, late: float = 0.02) -> list[tu
 
 def read(text: str, lines: list[tuple[float, str]] | None = None, banner: float = 3.0) -> Boot:
     boot = timeline.read(
-        Told(STARTED, STARTED + 0.1, STARTED + banner, console() if lines is None else lines, text)
+        Recording(STARTED, STARTED + 0.1, STARTED + banner, console() if lines is None else lines, text)
     )
     adds_up(boot, banner)
     return boot
 
 
 def adds_up(boot: Boot, total: float) -> None:
-    """From 0 to the banner without a gap, an overlap, or a name that stands twice."""
+    """Check that the path covers 0 to `total` without gaps, overlaps and repeated names."""
     assert boot.path[0].start == 0
     assert boot.total == pytest.approx(total)
     assert sum(each.length for each in boot.path) == pytest.approx(total)
@@ -85,7 +85,7 @@ def shown(boot: Boot) -> list[tuple[str, str, float]]:
 
 
 def test_a_boot() -> None:
-    boot = read(said())
+    boot = read(output())
     assert shown(boot) == [
         ("QEMU", "QEMU", 0),
         ("firmware", "firmware", 0.1),
@@ -108,32 +108,32 @@ def test_a_boot() -> None:
 
 
 def test_the_console_of_a_kernel_that_is_not_quiet() -> None:
-    """Its own lines, with its time before them, tell as much as ours."""
+    """Kernel lines on the console, with their times, are as useful as those of the stages."""
     lines = [(STARTED + ZERO + 1.0, "[    1.000000] Run /init as init process")]
-    assert shown(read(said(), lines)) == shown(read(said()))
+    assert shown(read(output(), lines)) == shown(read(output()))
 
 
 def test_a_clock_that_was_set_later() -> None:
-    """By chrony, after the services had begun and before anybody asked: the process' own start counts."""
+    """If chrony set the clock after services started, the start times of their processes count."""
     services = [service(name, at, clock=at - 3600) for name, at in SERVICES.items()]
-    boot = read(said(services=services))
+    boot = read(output(services=services))
     assert boot.path[-1].start == pytest.approx(2.75, abs=0.02)
-    assert "the clock was set after sshd began" in boot.notes[-1]
+    assert "the clock was set after sshd started" in boot.notes[-1]
 
 
-def test_no_time_of_the_server() -> None:
-    """What comes after the last mark is not said to be the last step's."""
-    for text in (said(services=[]), said(clocks=False), said(services=[service("sshd", 9.0)])):
+def test_no_start_time_of_the_server() -> None:
+    """The time after the last mark is not attributed to the last step."""
+    for text in (output(services=[]), output(clocks=False), output(services=[service("sshd", 9.0)])):
         boot = read(text)
         assert shown(boot)[-1] == (UNKNOWN, "after Running runsvdir", 2.6)
         assert boot.notes
 
 
 def test_no_marks() -> None:
-    """A machine of before there were marks: up to /init all is known, and the server."""
+    """A machine without marks has known times up to /init and for the server."""
     log = [MARKS[0], (1.2, "Entering stage-2...")]
     lines = [(STARTED + ZERO + 1.2, "Entering stage-2...")]
-    boot = read(said(log), lines)
+    boot = read(output(log), lines)
     assert [name for _, name, _ in shown(boot)[2:]] == [
         "kernel",
         "after Creating base file systems",
@@ -142,28 +142,28 @@ def test_no_marks() -> None:
     assert boot.path[3].lane == UNKNOWN
 
 
-def test_a_log_that_has_been_written_over() -> None:
-    """Its first lines are gone."""
-    boot = read(said(MARKS[3:]))
+def test_an_overwritten_log() -> None:
+    """The first lines of the log are missing."""
+    boot = read(output(MARKS[3:]))
     assert shown(boot)[2:4] == [
         (UNKNOWN, "kernel, start of stage-1", 0.5),
         ("stage-1", "Switching root filesystem", 1.8),
     ]
-    boot = read(said(MARKS[-2:]))
+    boot = read(output(MARKS[-2:]))
     assert shown(boot)[3][:2] == ("runit 2", "linking services")
 
 
 def test_nothing_in_common() -> None:
     for lines in ([], [(STARTED + 1, "SeaBIOS")]):
-        boot = read(said(), lines)
+        boot = read(output(), lines)
         assert shown(boot) == [("QEMU", "QEMU", 0), (UNKNOWN, UNKNOWN, 0.1)]
         assert boot.notes
 
 
-def test_a_line_that_comes_twice_tells_nothing() -> None:
+def test_repeated_lines_are_ignored() -> None:
     twice = [(1.4, "notos: Switching root filesystem..."), *MARKS]
     lines = [*console(), (STARTED, "Switching root filesystem...")]
-    assert ("kernel", "kernel", 0.5) in shown(read(said(twice), lines))
+    assert ("kernel", "kernel", 0.5) in shown(read(output(twice), lines))
 
 
 @given(
@@ -172,14 +172,14 @@ def test_a_line_that_comes_twice_tells_nothing() -> None:
     st.floats(0.2, 9),
     st.integers(0, len(MARKS)),
 )
-def test_whatever_the_times_are_it_adds_up(
+def test_segments_add_up_for_any_times(
     marks: list[tuple[float, str]], times: list[float], banner: float, kept: int
 ) -> None:
     log = [(at, text) for at, (_, text) in zip(times, marks, strict=True)][:kept]
-    read(said(log), console(log), banner)
+    read(output(log), console(log), banner)
 
 
 @given(st.text(), st.lists(st.tuples(st.floats(STARTED, STARTED + 3), st.text())))
-def test_whatever_is_said_it_adds_up(text: str, lines: list[tuple[float, str]]) -> None:
+def test_segments_add_up_for_any_output(text: str, lines: list[tuple[float, str]]) -> None:
     read(text, lines)
-    read(f"{said()}\n{text}", [*console(), *lines])
+    read(f"{output()}\n{text}", [*console(), *lines])

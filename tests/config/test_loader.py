@@ -1,4 +1,4 @@
-"""Configs into machines: defaults, layers, and every problem at its line."""
+"""Loading of configs: defaults, imports, and every problem at its line."""
 # ruff: noqa: E501 — a case of the table is one line
 
 import os
@@ -38,7 +38,7 @@ SEED = (ROOT / "config.yaml").read_text()
 
 @pytest.fixture
 def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Write:
-    """Writes files below the current folder, which is a new one, so that messages are short."""
+    """Return a function that writes files into a new current folder, so that messages are short."""
     monkeypatch.chdir(tmp_path)
 
     def write(**texts: str) -> Path:
@@ -121,37 +121,37 @@ WRONG = [
     ("vm: {memmory: 1}", 'unknown key "memmory" in vm; did you mean "memory"?', "memmory"),
     ("memory: 1", 'unknown key "memory"; did you mean "vm.memory"?', "memory"),
     ("vm: {zzz: 1}", 'unknown key "zzz" in vm; it has machine, memory, cpus, forward, accel', "zzz"),
-    ("? [a]\n: b", "a key is a word, not a list or a map", "["),
+    ("? [a]\n: b", "a key must be a word, not a list or a map", "["),
     ("hostname: a\nhostname: b", 'duplicate key "hostname"; the first is on line 2', "hostname"),
     # kinds
-    ("vm: 3", 'vm wants a map of keys; got "3"', "3"),
+    ("vm: 3", 'vm must be a map of keys; got "3"', "3"),
     ("vm:", "vm is empty; leave it out, or give it a map of keys", "^"),
-    ("vm: []", "vm wants a map of keys; got a list", "["),
-    ("kernel: {modules: tun}", 'kernel.modules wants a list; got "tun"', "tun"),
-    ("services: [a]", "services wants a map; got a list", "["),
-    ("hostname: [a]", "hostname wants a host's name", "["),
+    ("vm: []", "vm must be a map of keys; got a list", "["),
+    ("kernel: {modules: tun}", 'kernel.modules must be a list; got "tun"', "tun"),
+    ("services: [a]", "services must be a map; got a list", "["),
+    ("hostname: [a]", "hostname must be a host's name", "["),
     ("hostname: {a: b}", "got a map", "{"),
-    ("kernel: {modules: [[a]]}", "kernel.modules wants a kernel module's name", "["),
+    ("kernel: {modules: [[a]]}", "kernel.modules must be a kernel module's name", "["),
     # kernels
-    ("kernel: {options: {EXT4_FS: y}}", "kernel.options is for a kernel of your own; say kernel.source too", "options"),
-    ("kernel: {source: linux-source-6.12, package: x1}", "kernel wants either package or source, not both; source is on line 2", "package"),
+    ("kernel: {options: {EXT4_FS: y}}", "kernel.options is for a custom kernel; set kernel.source too", "options"),
+    ("kernel: {source: linux-source-6.12, package: x1}", "kernel takes either package or source, not both; source is on line 2", "package"),
     ("kernel: {source: {url: 'http://x.example/l.tar'}}", "kernel.source.sha256 is missing: a tarball is verified", "{"),
     ("kernel: {source: {package: l1, sha256: " + "a" * 64 + "}}", "kernel.source.sha256 is for a url", "^"),
-    ("kernel: {source: {sha256: " + "a" * 64 + "}}", "kernel.source wants either package or url", "{"),
-    ("kernel: {source: {url: 'http://x.example/l.tar', sha256: abc}}", "kernel.source.sha256 wants a sha256 (64 hex", "abc"),
+    ("kernel: {source: {sha256: " + "a" * 64 + "}}", "kernel.source needs either package or url", "{"),
+    ("kernel: {source: {url: 'http://x.example/l.tar', sha256: abc}}", "kernel.source.sha256 must be a sha256 (64 hex", "abc"),
     ("kernel: {source: l1, base: tinycfg}", "tinycfg does not exist", "tinycfg"),
     ("kernel: {source: l1, fragments: [none.config]}", "none.config does not exist", "none.config"),
-    ("kernel: {source: l1, options: {CONFIG_X: y}}", "a key of kernel.options wants a symbol", "CONFIG_X"),
+    ("kernel: {source: l1, options: {CONFIG_X: y}}", "a key of kernel.options must be a Kconfig symbol", "CONFIG_X"),
     ("kernel: {source: l1, options: {X: yes}}", 'yes without quotes is a boolean in YAML; write "yes"', "yes"),
     ("kernel: {source: l1, options: {X: 0x10}}", 'write "0x10"', "0x10"),
-    ("build: {jobs: 0}", "build.jobs wants a whole number, 1 to 1024; got 0", "0"),
-    ("build: {ccache: {size: big}}", "build.ccache.size wants a size (a number and M, G or T)", "big"),
-    ("build: {environment: {KCFLAGS: -O3}}", "a key of build.environment wants an environment variable of ccache", "KCFLAGS"),
+    ("build: {jobs: 0}", "build.jobs must be a whole number, 1 to 1024; got 0", "0"),
+    ("build: {ccache: {size: big}}", "build.ccache.size must be a size (a number and M, G or T)", "big"),
+    ("build: {environment: {KCFLAGS: -O3}}", "a key of build.environment must be an environment variable of ccache", "KCFLAGS"),
     ("build: {compiler_prefix: dist}", 'did you mean "distcc"?', "dist"),
     # words
-    ("vm: {accel: kmv}", 'vm.accel wants auto, kvm or tcg; got "kmv"; did you mean "kvm"?', "kmv"),
-    ("vm: {accel: no}", 'vm.accel wants auto, kvm or tcg; got "no"', "no"),
-    ("network: dhpc", 'network wants static, dhcp or none; got "dhpc"; did you mean "dhcp"?', "dhpc"),
+    ("vm: {accel: kmv}", 'vm.accel must be auto, kvm or tcg; got "kmv"; did you mean "kvm"?', "kmv"),
+    ("vm: {accel: no}", 'vm.accel must be auto, kvm or tcg; got "no"', "no"),
+    ("network: dhpc", 'network must be static, dhcp or none; got "dhpc"; did you mean "dhcp"?', "dhpc"),
     ("debian: {mirror: atuo}", 'did you mean "auto"?', "atuo"),
     ("debian: {mirror: 'file:///x'}", "an example is http://mirror.example/debian", "'file:///x'"),
     ("system: {keep: [docs]}", 'did you mean "doc"?', "docs"),
@@ -161,55 +161,55 @@ WRONG = [
     ("hostname: 12", '12 without quotes is a number in YAML; write "12"', "12"),
     ("hostname: 2024-01-01", '2024-01-01 without quotes is a date in YAML; write "2024-01-01"', "2024-01-01"),
     ("hostname:", "hostname is empty; leave it out, or give it a host's name", "^"),
-    ("hostname: ''", "hostname wants a host's name", "''"),
+    ("hostname: ''", "hostname must be a host's name", "''"),
     ("hostname: my_host", 'got "my_host"', "my_host"),
-    ("hostname: -a", "hostname wants", "-a"),
+    ("hostname: -a", "hostname must be", "-a"),
     (f"hostname: {'a' * 64}", "at most 63", "a" * 64),
     ("etc: {a: {text: 1.10}}", '1.10 without quotes is a number in YAML; write "1.10"', "1.10"),
     ("etc: {a: {text: 1:30}}", '1:30 without quotes is a number in YAML; write "1:30"', "1:30"),
     ("etc: {a: {text: x, mode: 0644}}", '0644 without quotes is a number in YAML; write "0644"', "0644"),
     ("etc: {a: {text: x, mode: '999'}}", "three octal digits", "'999'"),
-    ("etc: {/etc/a: {text: x}}", "a key of etc wants a path", "/etc/a"),
-    ("etc: {a/../b: {text: x}}", "a key of etc wants a path", "a/../b"),
-    ("etc: {a//b: {text: x}}", "a key of etc wants a path", "a//b"),
+    ("etc: {/etc/a: {text: x}}", "a key of etc must be a path", "/etc/a"),
+    ("etc: {a/../b: {text: x}}", "a key of etc must be a path", "a/../b"),
+    ("etc: {a//b: {text: x}}", "a key of etc must be a path", "a//b"),
     ("etc: {no: {text: x}}", "no without quotes is a boolean", "no"),
     ('hostname: "a\\nb"', "got", '"a\\nb"'),
-    ("time_servers: ['a b']", "time_servers wants a host's full name or an IPv4 address", "'a b'"),
-    ("time_servers: [a..b]", "time_servers wants", "a..b"),
-    ("network: {address: 10.0.2.256/24}", "network.address wants an IPv4 address", "10.0.2.256/24"),
+    ("time_servers: ['a b']", "time_servers must be a host's full name or an IPv4 address", "'a b'"),
+    ("time_servers: [a..b]", "time_servers must be", "a..b"),
+    ("network: {address: 10.0.2.256/24}", "network.address must be an IPv4 address", "10.0.2.256/24"),
     ("network: {address: 10.0.2.15}", "with its prefix length", "10.0.2.15"),
     ("network: {address: 10.0.2.15/33}", "with its prefix length", "10.0.2.15/33"),
-    ("ssh: {authorized_keys: [id_ed25519.pub]}", "a line as in authorized_keys", "id_ed25519.pub"),
-    ("kernel_params: ['a b']", "kernel_params wants a kernel parameter", "'a b'"),
-    ("system: {packages: [Bash]}", "system.packages wants a package's name", "Bash"),
-    ("services: {.a: {run: x}}", "a key of services wants a service's name", ".a"),
-    ("services: {a: {run: ' '}}", "services.a.run wants a shell script (not empty)", "' '"),
+    ("ssh: {authorized_keys: [id_ed25519.pub]}", "a line of authorized_keys", "id_ed25519.pub"),
+    ("kernel_params: ['a b']", "kernel_params must be a kernel parameter", "'a b'"),
+    ("system: {packages: [Bash]}", "system.packages must be a package's name", "Bash"),
+    ("services: {.a: {run: x}}", "a key of services must be a service's name", ".a"),
+    ("services: {a: {run: ' '}}", "services.a.run must be a shell script (not empty)", "' '"),
     ("nix: {settings: {a: \"x\\ny\"}}", "text of one line", '"x\\ny"'),
     # numbers and booleans
-    ("vm: {memory: 3}", "vm.memory wants a whole number, 64 to 1048576; got 3", "3"),
-    ("vm: {memory: 512M}", "vm.memory wants a whole number (64 to 1048576); got 512M", "512M"),
+    ("vm: {memory: 3}", "vm.memory must be a whole number, 64 to 1048576; got 3", "3"),
+    ("vm: {memory: 512M}", "vm.memory must be a whole number (64 to 1048576); got 512M", "512M"),
     ("vm: {memory: '512'}", 'got "512"; leave the quotes out', "'512'"),
     ("vm: {memory: 0x200}", "write it in plain decimal digits", "0x200"),
     ("vm: {memory: 01000}", "write it in plain decimal digits", "01000"),
-    ("vm: {memory: 512.0}", "vm.memory wants a whole number", "512.0"),
-    (f"vm: {{memory: {'9' * 5000}}}", "vm.memory wants a whole number, 64 to 1048576", "9" * 5),
+    ("vm: {memory: 512.0}", "vm.memory must be a whole number", "512.0"),
+    (f"vm: {{memory: {'9' * 5000}}}", "vm.memory must be a whole number, 64 to 1048576", "9" * 5),
     (f"nix: {{settings: {{a: {'9' * 5000}}}}}", "at most 18 digits", "9" * 5),
-    ("vm: {forward: {2222:22}}", "a key of vm.forward wants a port (1 to 65535); got 2222:22; write a space", "2222:22"),
-    ("vm: {forward: {0: 22}}", "a key of vm.forward wants a port, 1 to 65535; got 0", "0"),
-    ("vm: {forward: {22: 65536}}", "vm.forward.22 wants a port, 1 to 65535; got 65536", "65536"),
+    ("vm: {forward: {2222:22}}", "a key of vm.forward must be a port (1 to 65535); got 2222:22; write a space", "2222:22"),
+    ("vm: {forward: {0: 22}}", "a key of vm.forward must be a port, 1 to 65535; got 0", "0"),
+    ("vm: {forward: {22: 65536}}", "vm.forward.22 must be a port, 1 to 65535; got 65536", "65536"),
     ("vm: {forward: {22: 1, 22: 2}}", 'duplicate key "22"', "22"),
     ("vm: {forward: {'22': 1}}", "leave the quotes out", "'22'"),
-    ("nix: {enable: yes}", "nix.enable wants true or false; got yes; write true", "yes"),
+    ("nix: {enable: yes}", "nix.enable must be true or false; got yes; write true", "yes"),
     ("nix: {enable: 'true'}", "write true, without quotes", "'true'"),
-    ("nix: {enable: 1}", "nix.enable wants true or false; got 1", "1"),
+    ("nix: {enable: 1}", "nix.enable must be true or false; got 1", "1"),
     ("nix: {settings: {a: off}}", 'write false, or "off" for the text', "off"),
     ("nix: {settings: {a: 1.5}}", 'write "1.5"', "1.5"),
     ("nix: {settings: {a: 010}}", 'write "010"', "010"),
-    ("nix: {settings: {a: [b]}}", "nix.settings.a wants text of one line, a whole number or true or false; got a list", "["),
+    ("nix: {settings: {a: [b]}}", "nix.settings.a must be text of one line, a whole number or true or false; got a list", "["),
     # lists and packages
     ("kernel: {modules: [dm_mod, tun, dm-mod]}", 'kernel.modules has "dm_mod" twice; the first is on line 2', "dm-mod"),
     ("system: {packages: [a1, b1: {closure: depends}, b1]}", '"b1" twice, with other settings', "b1"),
-    ("system: {packages: [{a1: {}, b1: {}}]}", "wants a name, or a map of one name: `NAME: {closure: …}`; got a map", "{"),
+    ("system: {packages: [{a1: {}, b1: {}}]}", "must be a name, or a map with one name: `NAME: {closure: …}`; got a map", "{"),
     ("system:\n  packages:\n    - a1:\n      closure: elf", "with the settings indented below the name", "a"),
     ("system: {packages: [a1: {name: b1}]}", 'unknown key "name" in system.packages.a1', "name"),
     ("system: {packages: [a1: {clsure: elf}]}", 'did you mean "closure"?', "clsure"),
@@ -219,12 +219,12 @@ WRONG = [
     # across keys
     ("network: {interface: eth1}", "network.address is missing", "{"),
     ("network: static", "network.address is missing", "static"),
-    ("network: {method: dhcp, address: 10.0.2.15/24}", "network.address is for method static", "10.0.2.15/24"),
+    ("network: {method: dhcp, address: 10.0.2.15/24}", "network.address needs method: static", "10.0.2.15/24"),
     (STATIC % "gateway: 10.0.3.2", "network.gateway 10.0.3.2 is not in the subnet of 10.0.2.15/24", "10.0.3.2"),
     (STATIC % "gateway: 10.0.2.15", "network.gateway is the machine's own address", "10.0.2.15"),
     ("network: {address: 10.0.2.0/24}", "is the subnet's own address", "10.0.2.0/24"),
     ("network: {address: 10.0.2.255/24}", "is the subnet's broadcast address", "10.0.2.255/24"),
-    ("services: {a: {}}", "a service wants either run or source", "{"),
+    ("services: {a: {}}", "a service needs either run or source", "{"),
     ("services: {a: {source: .}}", "services.a.source: . has no file named run", "."),
     ("services: {a: {run: x, source: ok}}", "not both; run is on line 2", "source"),
     ("services: {a: {source: nope}}", "services.a.source: nope does not exist", "nope"),
@@ -232,7 +232,7 @@ WRONG = [
     ("services: {a: {source: weak}}", "weak/run is not executable; chmod +x it", "weak"),
     ("services: {sshd: {run: x}}", "the service sshd is built in", "sshd"),
     ("nix: {enable: true}\nservices: {nix-daemon: {run: x}}", "turn it off with nix.enable: false", "nix-daemon"),
-    ("etc: {a: {}}", "a file in etc wants either text or source", "{"),
+    ("etc: {a: {}}", "a file in etc needs either text or source", "{"),
     ("etc: {a: {text: x, source: file}}", "not both; text is on line 2", "source"),
     ("etc: {a: {source: .}}", "is not a file", "."),
     ("etc: {a: {source: nope}}", "etc.a.source: nope does not exist", "nope"),
@@ -240,28 +240,28 @@ WRONG = [
     ("etc: {passwd: {text: x}}", "/etc/passwd is made by Notos", "passwd"),
     ("etc: {runit/1: {text: x}}", "/etc/runit is made by Notos", "runit/1"),
     ("kernel_params: [" + "a" * 1000 + ", " + "b" * 1047 + "]", "kernel_params make the kernel's command line 99 bytes too long; leave some out", "kernel_params"),
-    ("kernel_params: [quiet, systemConfig=/x]", "systemConfig= is what runvm.sh says", "systemConfig=/x"),
-    ("kernel_params: [realroot=/dev/vdb]", "realroot= wants a drive of the machine; write disk: 10G", "realroot=/dev/vdb"),
+    ("kernel_params: [quiet, systemConfig=/x]", "systemConfig= is set by runvm.sh", "systemConfig=/x"),
+    ("kernel_params: [realroot=/dev/vdb]", "realroot= needs a drive; write disk: 10G", "realroot=/dev/vdb"),
     ("services: {web: {run: x}, web.log: {run: x}}", "has the name of the log of web, on line 2", "web.log"),
     ("network: {address: 10.0.2.15/24}\ntime_servers: [10.0.2.9, pool.ntp.org]", "pool.ntp.org is a name, and the machine has no name server", "pool.ntp.org"),
     ("initrd: {packages: [e2fsprogs]}", "write packages: [busybox-static, e2fsprogs]", "packages"),
-    (f"ssh: {{authorized_keys: [ssh-rsa {KEY}]}}", "is cut short, or is none of type ssh-rsa", f"ssh-rsa {KEY}"),
-    ("ssh: {authorized_keys: [ssh-ed25519 AAAAC3NzaC1lZDI]}", "is cut short", "ssh-ed25519 AAAAC3NzaC1lZDI"),
+    (f"ssh: {{authorized_keys: [ssh-rsa {KEY}]}}", "is truncated or not of type ssh-rsa", f"ssh-rsa {KEY}"),
+    ("ssh: {authorized_keys: [ssh-ed25519 AAAAC3NzaC1lZDI]}", "is truncated", "ssh-ed25519 AAAAC3NzaC1lZDI"),
     ("etc: {sysusers.d/a.conf: {text: 'x y'}}", "a line of type x is not understood; use u, g or m", "'x y'"),
     ("etc: {sysusers.d/a.conf: {text: 'u a - The web /srv'}}", 'write u a - "A description" /home/a /bin/sh', "'u a - The web /srv'"),
     ("etc:\n  sysusers.d/a.conf:\n    text: |\n      # fine\n      u a -\n      u b - 'x\n", "No closing quotation", "u b - 'x"),
     ("etc: {sysusers.d/a.conf: {source: accounts}}", "accounts:2: a line of type q is not understood", "accounts"),
     ("etc:\n  sysusers.d/a.conf:\n    text: >\n      u a -\n\n      q b\n", "a line of type q is not", "text"),
     ("etc: {sysusers.d/a.conf: {source: /proc/self/mem}}", "cannot read /proc/self/mem: Input/output error", "/proc/self/mem"),
-    ("etc: {sysusers.d/web: {text: u a}}", "is not read: files of sysusers.d are called NAME.conf", "sysusers.d/web"),
+    ("etc: {sysusers.d/web: {text: u a}}", "is not read: files in sysusers.d must be named NAME.conf", "sysusers.d/web"),
     ("etc: {tmpfiles.d/a.conf: {text: d}}", "a line of tmpfiles.d has a type and a path", "d"),
-    ("etc: {tmpfiles.d/a.conf: {text: d /opt/x}}", "/opt/x cannot be made, for only /run, /var", "d /opt/x"),
+    ("etc: {tmpfiles.d/a.conf: {text: d /opt/x}}", "/opt/x cannot be created: only /run, /var", "d /opt/x"),
     # imports
-    ("imports: a.yaml", "imports wants a list of paths", "a.yaml"),
+    ("imports: a.yaml", "imports must be a list of paths", "a.yaml"),
     ("imports: [nope.yaml]", "cannot read nope.yaml: No such file or directory", "nope.yaml"),
     ("imports: [.]", "cannot read .: Is a directory", "."),
     ("imports: [c.yaml]", "c.yaml imports itself", "c.yaml"),
-    ("imports: [[a]]", "imports wants text; got a list", "["),
+    ("imports: [[a]]", "imports must be text; got a list", "["),
 ]  # fmt: skip
 
 
@@ -291,7 +291,7 @@ def test_wrong(write: Write, tmp_path: Path, text: str, says: str, at: str) -> N
 
 @contextmanager
 def as_nobody() -> Iterator[None]:
-    """Take root's rights from this process for a while; another user has none of them anyhow."""
+    """Drop root's rights while the context is open; any other user has none to drop."""
     before = os.geteuid()
     if before == 0:
         os.seteuid(65534)
@@ -315,10 +315,8 @@ UNREADABLE = [
 
 
 @pytest.mark.parametrize(("text", "says"), UNREADABLE, ids=[text for text, _ in UNREADABLE])
-def test_what_the_user_may_not_read(
-    write: Write, monkeypatch: pytest.MonkeyPatch, text: str, says: str
-) -> None:
-    """One problem, at the line that names the file."""
+def test_unreadable_files(write: Write, monkeypatch: pytest.MonkeyPatch, text: str, says: str) -> None:
+    """An unreadable file is one problem, at the line that names the file."""
     with tempfile.TemporaryDirectory() as folder:
         monkeypatch.chdir(folder)
         Path(folder).chmod(0o755)  # pytest's own folders are closed to other users
@@ -338,7 +336,7 @@ def test_what_the_user_may_not_read(
     assert says in head
 
 
-def test_built_in_services_are_free_when_they_are_off(write: Write) -> None:
+def test_names_of_disabled_built_in_services_are_free(write: Write) -> None:
     text = "name: x\nssh: {server: none}\nservices: {sshd: {run: x}, nix-daemon: {run: x}}"
     assert set(load(write(c=text)).services) == {"sshd", "nix-daemon"}
 
@@ -361,14 +359,12 @@ def test_built_in_services_are_free_when_they_are_off(write: Write) -> None:
         ("imports: [d.yaml]\nvm: {forward: {}}", {9090: 90, 2222: 22}),
     ],
 )
-def test_a_port_leads_to_ssh_unless_the_config_says_otherwise(
-    write: Write, text: str, forward: dict[int, int]
-) -> None:
+def test_a_port_is_forwarded_to_ssh_by_default(write: Write, text: str, forward: dict[int, int]) -> None:
     path = write(c=f"name: x\n{text}\n", d="vm: {forward: {9090: 90}}\n")
     assert load(path).vm.forward == forward
 
 
-def test_the_longest_command_line_is_taken(write: Write) -> None:
+def test_the_longest_command_line_is_accepted(write: Write) -> None:
     params = f"[{'a' * 1000}, {'b' * 948}]"
     machine = load(write(c=f"name: x\nkernel_params: {params}\n"))
     assert len(str(command_line(machine, registry.features(machine)))) == 2047
@@ -399,7 +395,7 @@ def test_many_problems_are_counted(write: Write) -> None:
     assert problems(write(c="name: x\n" + lines)).endswith("\n… and 50 more problems")
 
 
-def test_imports_are_laid_below(write: Write, tmp_path: Path) -> None:
+def test_configs_override_their_imports(write: Write, tmp_path: Path) -> None:
     (tmp_path / "sub").mkdir()
     (tmp_path / "sub" / "motd").touch()
     (tmp_path / "sub" / "low.yaml").write_text("hostname: low\netc: {motd: {source: motd}}\nvm: {cpus: 2}\n")
@@ -418,7 +414,7 @@ def test_imports_are_laid_below(write: Write, tmp_path: Path) -> None:
     assert machine.etc[RelativePath("motd")].source == str(tmp_path / "sub" / "motd")
 
 
-def test_a_problem_points_to_the_file_that_says_it(write: Write) -> None:
+def test_a_problem_names_the_file_that_causes_it(write: Write) -> None:
     path = write(
         c="imports: [d.yaml]\nname: x\nnetwork: {gateway: 10.9.9.9}\n", d="network: {address: 10.0.2.15/24}\n"
     )
@@ -428,7 +424,7 @@ def test_a_problem_points_to_the_file_that_says_it(write: Write) -> None:
     )
     said = problems(path).split("\n")
     # Each of the two is a problem of its own.
-    assert said[0] == "d.yaml:1: a service wants either run or source, not both; run is in c.yaml:3"
+    assert said[0] == "d.yaml:1: a service takes either run or source, not both; run is in c.yaml:3"
     assert said[3] == "d.yaml:1: services.a.source: nope does not exist"
     assert len(said) == 6
     path = write(
@@ -441,9 +437,9 @@ def test_a_problem_points_to_the_file_that_says_it(write: Write) -> None:
     )
 
 
-def test_imports_go_round(write: Write) -> None:
+def test_circular_imports(write: Write) -> None:
     path = write(c="imports: [d.yaml]\nname: x\n", d="imports: [e.yaml]\n", e="imports: [./c.yaml]\n")
-    assert problems(path).startswith("e.yaml:1: c.yaml imports itself, by way of this line\n")
+    assert problems(path).startswith("e.yaml:1: c.yaml imports itself through this line\n")
 
 
 def test_imports_nested_too_deeply(write: Write, tmp_path: Path) -> None:
@@ -452,12 +448,12 @@ def test_imports_nested_too_deeply(write: Write, tmp_path: Path) -> None:
     assert "imports are nested too deeply" in problems(write(c="imports: [n0.yaml]\nname: x\n"))
 
 
-def test_an_unreadable_import_is_not_followed_by_what_it_would_have_said(write: Write) -> None:
+def test_an_unreadable_import_causes_no_further_problems(write: Write) -> None:
     path = write(c="imports: [d.yaml]\nnetwork: {gateway: 10.0.2.2}\nvm: {cpus: 0}\n", d="name: 'x\n")
     text = problems(path)
     assert text.count("\n") == 5
     assert "d.yaml:1: this is not YAML" in text
-    assert "c.yaml:3: vm.cpus wants" in text
+    assert "c.yaml:3: vm.cpus must be" in text
 
 
 def test_a_missing_name(write: Write) -> None:
@@ -466,7 +462,7 @@ def test_a_missing_name(write: Write) -> None:
 
 @pytest.mark.parametrize("text", ["", "# nothing\n", "---\n"])
 def test_empty(write: Write, text: str) -> None:
-    assert problems(write(c=text)) == "c.yaml is empty: the least that a config says is `name: NAME`"
+    assert problems(write(c=text)) == "c.yaml is empty: the smallest config is `name: NAME`"
     assert load(write(c="imports: [d.yaml]\nname: x\n", d=text)).name == "x"
 
 
@@ -482,7 +478,7 @@ def test_no_such_config(tmp_path: Path) -> None:
     assert problems(tmp_path).startswith(f"cannot read {tmp_path}: Is a directory")
 
 
-def loads_or_says_why(path: Path, data: bytes) -> None:
+def loads_or_raises_config_error(path: Path, data: bytes) -> None:
     path.write_bytes(data)
     try:
         assert isinstance(loader.load(path).machine, Machine)
@@ -499,7 +495,7 @@ FILE = settings(suppress_health_check=FIXTURES)
 @example(b"name: &x [*x]")
 @example("imports: ['\N{COMBINING ACUTE ACCENT}']".encode())
 def test_any_bytes(tmp_path: Path, data: bytes) -> None:
-    loads_or_says_why(tmp_path / "c.yaml", data)
+    loads_or_raises_config_error(tmp_path / "c.yaml", data)
 
 
 PIECES = ["no", "yes", "~", "0644", "1:30", "[]", "{}", "[a, a]", "{a: b}", "&x", "*x", "<<", "!!str", "'", '"', "\t",
@@ -514,7 +510,7 @@ def test_any_mutation_of_the_seed(tmp_path: Path, edits: list[tuple[int, int, st
     text = SEED
     for start, length, piece in edits:
         text = text[:start] + piece + text[start + length :]
-    loads_or_says_why(tmp_path / "c.yaml", text.encode())
+    loads_or_raises_config_error(tmp_path / "c.yaml", text.encode())
 
 
 @FILE
@@ -524,4 +520,4 @@ def test_any_value_of_the_seed_replaced(tmp_path: Path, chance: random.Random, p
     number = chance.randrange(len(lines))
     head, colon, _ = lines[number].partition(":")
     lines[number] = f"{head}{colon} {piece}" if colon else f"{head} {piece}"
-    loads_or_says_why(tmp_path / "c.yaml", "\n".join(lines).encode())
+    loads_or_raises_config_error(tmp_path / "c.yaml", "\n".join(lines).encode())

@@ -1,4 +1,4 @@
-"""The JSON Schema and the reference: current, and agreeing with the loader."""
+"""The JSON Schema and the reference: current and consistent with the loader."""
 
 import re
 from pathlib import Path
@@ -25,7 +25,7 @@ VALIDATOR = jsonschema.Draft202012Validator(schema.schema())
 
 
 def as_json(value: Any) -> Any:
-    """YAML as an editor hands it to a schema: keys are text, and a date is no text."""
+    """Return a YAML value as an editor passes it to a schema: keys are text, dates stay dates."""
     if isinstance(value, dict):
         return {str(key): as_json(each) for key, each in value.items()}
     return [as_json(each) for each in value] if isinstance(value, list) else value
@@ -57,8 +57,8 @@ def test_the_configs_of_the_project(path: Path) -> None:
     assert (path.parent / modeline[1]).resolve() == schema.SCHEMA
 
 
-def test_every_text_and_number_is_known_to_the_reference() -> None:
-    """Every shape resolves, and every type of text is used, described, and matches its own example."""
+def test_the_reference_has_every_text_and_number() -> None:
+    """Every shape resolves, and every type of text is used, described and matches its own example."""
     used = str(schema.schema())
     for kind in TEXTS.values():
         if kind.pattern:
@@ -133,13 +133,13 @@ TAKEN = [
 
 
 @pytest.mark.parametrize("text", TAKEN)
-def test_taken_by_both(tmp_path: Path, text: str) -> None:
+def test_accepted_by_both(tmp_path: Path, text: str) -> None:
     (tmp_path / "c.yaml").write_text(text)
     assert loader.load(tmp_path / "c.yaml").machine.name == "x"
     assert valid(text)
 
 
-def test_defaults_of_the_schema_are_those_of_the_structs(tmp_path: Path) -> None:
+def test_the_schema_has_the_defaults_of_the_structs(tmp_path: Path) -> None:
     def fill(shape: Any) -> Any:
         shape = schema.schema()["$defs"][shape["$ref"].rpartition("/")[2]] if "$ref" in shape else shape
         found = {}
@@ -170,7 +170,7 @@ def test_examples_of_the_reference(tmp_path: Path, block: str) -> None:
     assert valid(block + ("" if re.search("^name:", block, re.MULTILINE) else "\nname: x\n"))
 
 
-def test_the_reference_says_what_imports_make(tmp_path: Path) -> None:
+def test_the_reference_shows_the_result_of_imports(tmp_path: Path) -> None:
     for each in BLOCKS:
         if named := re.match(r"# (\S+\.yaml)\n", each):
             (tmp_path / named[1]).write_text(each)
@@ -180,7 +180,7 @@ def test_the_reference_says_what_imports_make(tmp_path: Path) -> None:
     assert machine.vm.forward == {2222: 22, 8000: 80}
 
 
-def test_the_error_that_the_reference_shows_is_real(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_error_in_the_reference_is_real(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     Path("config.yaml").write_text("name: x\n" + "#\n" * 28 + "vm:\n  memmory: 512\n")
     with pytest.raises(ConfigError) as caught:

@@ -1,4 +1,4 @@
-"""What an error says to write in place of a wrong value: it loads, for every key and every wrong kind."""
+"""Suggestions in errors: each one loads, for every key and every invalid kind of value."""
 
 import re
 import time
@@ -38,7 +38,7 @@ VALUES = [
 
 
 def paths(shape: Shape, keys: Keys) -> Iterator[tuple[Keys, Shape]]:
-    """Every key of a config, with one name of the user's own in each map."""
+    """Yield every key of a config with its shape, with one name of the user's choice in each map."""
     if keys:
         yield keys, shape
     if isinstance(shape, Struct):
@@ -56,14 +56,14 @@ ALL = list(paths(shapes.struct(Machine), ()))
 
 
 def document(keys: Keys, value: str) -> str:
-    """A config in which `value`, as it is written, stands below `keys`."""
+    """Return a config with the YAML text `value` below `keys`."""
     lines = [f"{'  ' * depth}{key}:" for depth, key in enumerate(keys)]
     lines[-1] += f" {value}"
     return "\n".join(([] if keys == ("name",) else ["name: x"]) + lines) + "\n"
 
 
 def problems(path: Path, text: str) -> list[str]:
-    """The first line of each problem that loading `text` has."""
+    """Return the first line of each problem in `text`."""
     path.write_text(text)
     try:
         loader.load(path)
@@ -74,7 +74,7 @@ def problems(path: Path, text: str) -> list[str]:
 
 @pytest.fixture(autouse=True)
 def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The files and the folder that samples name."""
+    """Create the files and the folder that samples name."""
     monkeypatch.chdir(tmp_path)
     for name in ("etc/motd", "services/web/run"):
         Path(name).parent.mkdir(parents=True)
@@ -89,21 +89,21 @@ def test_all_keys_are_tried() -> None:
 
 
 @pytest.mark.parametrize(("keys", "shape"), ALL, ids=[".".join(keys) for keys, _ in ALL])
-def test_what_is_suggested_is_taken(keys: Keys, shape: Shape) -> None:
-    """No problem is left at the key itself; what the value lacks in other keys is another's matter."""
+def test_suggestions_are_valid(keys: Keys, shape: Shape) -> None:
+    """The suggestion leaves no problem at the key itself; other keys may still have some."""
     path = Path("c.yaml")
     where = ".".join(keys)
     suggested = 0
     for value in VALUES:
         for head in problems(path, document(keys, value)):
-            about = re.match(rf"c\.yaml:\d+: {re.escape(where)} (?:wants|is empty)", head)
+            about = re.match(rf"c\.yaml:\d+: {re.escape(where)} (?:must be|is empty)", head)
             found = re.search(r"(?:; write |, or give it [^:]*: )(?!\S* ?without)(.+)$", head)
             if not about or not found or not re.match(rf"(?:- |{re.escape(keys[-1])}: )", found[1]):
                 continue
             suggested += 1
             written = f"[{found[1][2:]}]" if found[1].startswith("- ") else found[1][len(keys[-1]) + 2 :]
             left = problems(path, document(keys, written))
-            bad = rf" {re.escape(where)}(?: wants| is (?!for a kernel)|:)|not YAML" + (
+            bad = rf" {re.escape(where)}(?: must be| is (?!for a custom)|:)|not YAML" + (
                 "|is missing" if len(keys) == 1 else ""
             )
             assert not [each for each in left if re.search(bad, each)], (value, head, left)
@@ -113,7 +113,7 @@ def test_what_is_suggested_is_taken(keys: Keys, shape: Shape) -> None:
 
 @pytest.mark.parametrize(("keys", "shape"), ALL, ids=[".".join(keys) for keys, _ in ALL])
 def test_a_wrong_kind_has_an_example(keys: Keys, shape: Shape) -> None:
-    """A word for a list or a map, a list for a map or a word, a map for a list or a word."""
+    """A value of a wrong kind (a word for a list, a list for a map, …) gets an example in its error."""
     wrong = {
         Scalar: ["[a, b]", "{a: {b: c}}"],
         ListOf: ["'?'", "{'?': {b: c}}"],
@@ -121,7 +121,7 @@ def test_a_wrong_kind_has_an_example(keys: Keys, shape: Shape) -> None:
         Struct: ["['?']"],
     }[type(shape)]
     for value in wrong:
-        heads = [each for each in problems(Path("c.yaml"), document(keys, value)) if " wants " in each]
+        heads = [each for each in problems(Path("c.yaml"), document(keys, value)) if " must be " in each]
         assert heads, value
         assert any(re.search(rf"; write (?:- |{re.escape(keys[-1])}: )", each) for each in heads), heads
 
@@ -177,14 +177,14 @@ TYPED = [
 
 
 @pytest.mark.parametrize(("text", "wanted"), TYPED, ids=[text for text, _ in TYPED])
-def test_the_user_s_own_words_are_kept(text: str, wanted: str) -> None:
+def test_suggestions_keep_the_users_words(text: str, wanted: str) -> None:
     (head,) = problems(Path("c.yaml"), f"name: x\n{text}\n")
     assert head.endswith(f"; write {wanted}")
     assert yaml.safe_load(wanted)
 
 
 REPAIRED = [
-    ("system: {packages: [bash=5.2]}", "write bash, for the lock keeps versions"),
+    ("system: {packages: [bash=5.2]}", "write bash; versions are in the lock"),
     ("system: {packages: [python3_pip]}", "write python3-pip"),
     ("system: {packages: ['vim:amd64']}", "write vim"),
     ("hostname: my_host", "write my-host"),
@@ -207,7 +207,7 @@ REPAIRED = [
     ("network: {method: DHCP}", 'did you mean "dhcp"?'),
     ("etc: {motd: {text: x, mode: 0o644}}", 'write "0644"'),
     ("etc: {motd: {source: etc/mtd}}", "did you mean motd?"),
-    ("etc: {motd: {source: ~/motd}}", "~ stands for nothing in a config, write the whole path"),
+    ("etc: {motd: {source: ~/motd}}", "~ is not expanded in a config, write the whole path"),
     ("debian: {mirror: mirror.example/debian}", "write http://mirror.example/debian"),
     ("kernel: {modules: [tun.ko]}", "write tun"),
     ("kernel: {source: l1, options: {CONFIG_X: y}}", "write X"),
@@ -217,7 +217,7 @@ REPAIRED = [
 
 
 @pytest.mark.parametrize(("text", "wanted"), REPAIRED, ids=[text for text, _ in REPAIRED])
-def test_habits_of_other_tools_are_understood(text: str, wanted: str) -> None:
+def test_spellings_of_other_tools_are_repaired(text: str, wanted: str) -> None:
     (head,) = problems(Path("c.yaml"), f"name: x\n{text}\n")
     assert head.endswith(f"; {wanted}")
 
@@ -244,20 +244,20 @@ FOREIGN = [
     ("etc: {motd: {text: hi, permissions: '0644'}}", "mode: '0644'"),
     ("vm: {ports: [80]}", "forward: {8080: 80}"),
     ("ssh: {authorizedKeys: [a]}", 'did you mean "authorized_keys"?'),
-    ("vm: {hostname: x}", "hostname stands at the top of the config"),
+    ("vm: {hostname: x}", "hostname is a key at the top of the config"),
     ("memory: 512", 'did you mean "vm.memory"?'),
 ]
 
 
 @pytest.mark.parametrize(("text", "says"), FOREIGN, ids=[text for text, _ in FOREIGN])
-def test_keys_of_other_tools_lead_to_what_serves_for_them(text: str, says: str) -> None:
+def test_keys_of_other_tools_get_advice(text: str, says: str) -> None:
     (head,) = problems(Path("c.yaml"), f"name: x\n{text}\n")
     assert 'unknown key "' in head
     assert says in head
 
 
-def test_what_a_foreign_key_is_answered_with_loads() -> None:
-    """Each example in the advice, without its placeholders."""
+def test_advice_for_foreign_keys_loads() -> None:
+    """Each example in the advice loads once its placeholders are filled in."""
     from notos.config import foreign_keys
 
     tops = {*shapes.struct(Machine).fields, "imports"}
@@ -306,8 +306,8 @@ def test_a_problem_has_a_short_line() -> None:
     assert len(head) < 400
 
 
-def test_a_long_list_costs_no_time() -> None:
-    """Of this process' own time, whatever else the host does; to compare each with each took minutes."""
+def test_a_long_list_is_fast() -> None:
+    """A long list takes seconds of this process' CPU time; comparing all pairs took minutes."""
     before = time.process_time()
     names = ", ".join(f"a{number}: " for number in range(60_000))
     (head,) = problems(Path("c.yaml"), f"name: x\nsystem: {{packages: {{{names}}}}}\n")

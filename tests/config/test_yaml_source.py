@@ -1,4 +1,4 @@
-"""YAML nodes with their places, problems shown at their line, and what is refused."""
+"""YAML nodes with their places, problems shown at their line, and refused YAML."""
 
 from pathlib import Path
 
@@ -15,7 +15,7 @@ LOADERS = [yaml.SafeLoader] + ([yaml.CSafeLoader] if hasattr(yaml, "CSafeLoader"
 
 @pytest.fixture(params=LOADERS, ids=lambda loader: loader.__name__)
 def loader(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each test with libyaml's parser and with the pure one."""
+    """Run each test with libyaml's parser and with the Python one."""
     monkeypatch.setattr(composer, "_LOADER", request.param)
 
 
@@ -29,7 +29,7 @@ def compose(text: str) -> tuple[Node | None, list[Problem]]:
 
 
 def plain(node: Node | None) -> object:
-    """The node as nothing but text, lists and dicts."""
+    """Return the node as text, lists and dicts."""
     match node:
         case MappingNode():
             return {key: plain(item.value) for key, item in node.items.items()}
@@ -74,7 +74,7 @@ def test_nodes_know_their_places() -> None:
         ('"1.10"', ""),
     ],
 )
-def test_meaning_is_what_yaml_says(text: str, meaning: str) -> None:
+def test_meaning_is_the_type_in_yaml(text: str, meaning: str) -> None:
     node, _ = compose(text)
     assert isinstance(node, ScalarNode)
     assert node.meaning == meaning
@@ -98,7 +98,7 @@ def test_empty(text: str) -> None:
         ("a: !!str 1\n", 1, "tags"),
         ("a: !x [b]\n", 1, "tags"),
         ("<<: {a: 1}\n", 1, "merge keys"),
-        ("? [a]\n: b\n", 1, "a key is a word"),
+        ("? [a]\n: b\n", 1, "a key must be a word"),
         ("a:\n\tb: 1\n", 2, "a tab cannot indent YAML"),
         ("\ta: 1\n", 1, "a tab cannot indent YAML"),
         ("a: 1\n---\nb: 2\n", 2, "one document"),
@@ -118,11 +118,11 @@ def test_refused(text: str, line: int, says: str) -> None:
     assert problems[0].render().startswith(f"c.yaml:{line}: ")
 
 
-# What is wrong, where it is to be mended: line and column counted from 1, and what is said of it.
+# Invalid text, the place of the mistake (line and column counted from 1), and a part of the message.
 MISTAKES = [
-    ("a: 'x\n", 1, 4, "the ' that opens here has no ' that closes it; the text runs on to line 1"),
-    ("a: 'x\nb: c\n---\nd: e\n", 1, 4, "the ' that opens here has no '"),
-    ('a: "x\nb: y\n', 1, 4, 'the " that opens here has no " that closes it; the text runs on to line 2'),
+    ("a: 'x\n", 1, 4, "the ' that opens here has no closing '; the text runs on to line 1"),
+    ("a: 'x\nb: c\n---\nd: e\n", 1, 4, "the ' that opens here has no closing '"),
+    ('a: "x\nb: y\n', 1, 4, 'the " that opens here has no closing "; the text runs on to line 2'),
     ("name: 'x\nhostname: 'y'\n", 1, 7, "the ' that opens here is closed on line 2 only"),
     ("a: {text: 'it's nice'}\n", 1, 15, "inside '…' write '' for '"),
     ("a: 'b' c\n", 1, 8, "the text in quotes ends before this"),
@@ -148,8 +148,8 @@ MISTAKES = [
     ("a b\nc: d\n", 1, 1, "this line has no key; a key ends in a colon"),
     ("a: b: c\n", 1, 5, "mapping values are not allowed in this context; put a text with a colon"),
     ("a: b\n   c: d\n", 2, 5, "the line above has a value already"),
-    ("a: - b\n", 1, 4, "a list begins on the line below its key"),
-    ("a:\n  b: c\n d: e\n", 3, 2, "this does not continue what begins on line 1"),
+    ("a: - b\n", 1, 4, "a list must begin on the line below its key"),
+    ("a:\n  b: c\n d: e\n", 3, 2, "this does not continue the block that begins on line 1"),
     ("a: @x\n", 1, 4, "a value cannot begin with @; put it in quotes"),
     ("a: `x`\n", 1, 4, "a value cannot begin with `"),
     ("a: *\n", 1, 4, "a value cannot begin with *"),
@@ -159,7 +159,7 @@ MISTAKES = [
 
 @pytest.mark.usefixtures("loader")
 @pytest.mark.parametrize(("text", "line", "column", "says"), MISTAKES, ids=[text for text, *_ in MISTAKES])
-def test_a_mistake_is_shown_where_it_is_to_be_mended(text: str, line: int, column: int, says: str) -> None:
+def test_a_mistake_is_shown_at_its_place(text: str, line: int, column: int, says: str) -> None:
     _, (problem,) = compose(text)
     assert problem.message.startswith("this is not YAML: ")
     assert says in problem.message
@@ -173,16 +173,16 @@ def test_a_mistake_is_shown_where_it_is_to_be_mended(text: str, line: int, colum
 def test_a_backslash_in_double_quotes() -> None:
     _, (problem,) = compose('a: "C:\\dir"\n')
     assert problem.place.line == 0
-    assert "single quotes take it as it is" in problem.message
+    assert "in double quotes write \\ twice" in problem.message
 
 
-def test_half_a_character_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_half_a_surrogate_pair_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(composer, "_LOADER", yaml.SafeLoader)
-    assert "half a character" in compose('a: "\\ud800"\n')[1][0].message
+    assert "half a surrogate pair" in compose('a: "\\ud800"\n')[1][0].message
 
 
 @pytest.mark.usefixtures("loader")
-def test_what_can_be_passed_over_does_not_hide_the_rest() -> None:
+def test_reading_continues_after_recoverable_mistakes() -> None:
     node, problems = compose("a: &x 1\nb: *x\nc: !t 2\nd: 3\nd: 4\n")
     assert plain(node) == {"a": "1", "c": "2", "d": "3"}
     assert [problem.place.line for problem in problems] == [0, 1, 2, 4]
@@ -203,7 +203,7 @@ def test_bytes_that_are_not_utf8(tmp_path: Path) -> None:
     assert caught.value.render() == f"{path}:2: byte 0xe9 is not UTF-8 text\n  b: caf\n        ^"
 
 
-def test_read_refuses_what_is_no_file(tmp_path: Path) -> None:
+def test_read_accepts_regular_files_only(tmp_path: Path) -> None:
     (tmp_path / "big").write_bytes(b"#" * (1 << 20) + b"\n")
     for path, says in [
         (tmp_path, "Is a directory"),
@@ -220,7 +220,7 @@ def problem_at(text: str, column: int, length: int) -> list[str]:
     return Problem("wrong", place).render().split("\n")
 
 
-def test_the_caret_is_below_what_is_wrong() -> None:
+def test_the_caret_is_below_the_mistake() -> None:
     assert problem_at("vm: {memmory: 1}", 5, 7) == [
         "c.yaml:1: wrong",
         "  vm: {memmory: 1}",
@@ -266,7 +266,7 @@ values = st.recursive(
 
 
 @given(values, st.booleans())
-def test_what_pyyaml_writes_is_read_alike(value: object, flow: bool) -> None:
+def test_output_of_pyyaml_is_read_back(value: object, flow: bool) -> None:
     node, problems = compose(yaml.safe_dump(value, default_flow_style=flow, allow_unicode=True))
     assert problems == []
     assert plain(node) == value

@@ -1,4 +1,4 @@
-"""Driving a kernel's makefiles, by a kernel of a few files with the same targets; real ones are in boot/."""
+"""Runs of a kernel's makefiles, with a made-up kernel of a few files; tests/kernels builds real ones."""
 
 import signal
 import subprocess
@@ -65,7 +65,7 @@ def kbuild(tmp_path: Path, kernel_tools: ToolsTree) -> Kbuild:
 
 
 class Log:
-    """What a build told while it went."""
+    """The progress that a build reports."""
 
     def __init__(self, kbuild: Kbuild) -> None:
         self.path = kbuild.output.parent / "log"
@@ -86,7 +86,7 @@ def data(tree: Tree, path: str) -> bytes:
     return entry.read()
 
 
-def test_what_comes_of_it(kbuild: Kbuild) -> None:
+def test_output(kbuild: Kbuild) -> None:
     tree, steps = built(kbuild)
     assert steps == [(1, 4), (2, 4), (3, 4), (4, 4)]
     assert data(tree, "config") == b"CONFIG_TINY=y\n"
@@ -98,13 +98,13 @@ def test_what_comes_of_it(kbuild: Kbuild) -> None:
     assert names == {"vmlinuz", "config", "lib/modules/6.1.0-test/kernel/one.ko"}
 
 
-def test_nothing_of_this_host_is_in_it(
+def test_the_output_does_not_depend_on_the_host(
     kbuild: Kbuild, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first, _ = built(kbuild)
-    said = data(first, "vmlinuz").decode(errors="replace").splitlines()
-    assert said[-1].strip() == "lo"  # no network
-    assert {"ARCH=x86_64", "KBUILD_BUILD_HOST=notos", "KBUILD_BUILD_USER=notos", "TZ=UTC"} <= set(said)
+    lines = data(first, "vmlinuz").decode(errors="replace").splitlines()
+    assert lines[-1].strip() == "lo"  # no network
+    assert {"ARCH=x86_64", "KBUILD_BUILD_HOST=notos", "KBUILD_BUILD_USER=notos", "TZ=UTC"} <= set(lines)
     monkeypatch.setenv("TZ", "Asia/Tokyo")
     monkeypatch.setenv("KBUILD_BUILD_USER", "me")
     elsewhere = replace(
@@ -120,7 +120,7 @@ def test_make_builds_for_the_target(kbuild: Kbuild) -> None:
     assert b"ARCH=other\n" in data(tree, "vmlinuz")
 
 
-def test_an_error_is_told_in_the_compiler_s_words(kbuild: Kbuild) -> None:
+def test_an_error_shows_the_compilers_message(kbuild: Kbuild) -> None:
     (kbuild.source / "init/three.c").write_text("int three(void)\n{\n\treturn nothing;\n}\n")
     kbuild = replace(kbuild, build=Build(jobs=1))
     with pytest.raises(KernelError) as caught:
@@ -130,13 +130,13 @@ def test_an_error_is_told_in_the_compiler_s_words(kbuild: Kbuild) -> None:
     assert any("init/three.c:3:16: error: 'nothing' undeclared" in line for line in lines)
     assert len(lines) < 15
     assert not any("CC " in line for line in lines)
-    assert str(caught.value).endswith(f"all of it is in {kbuild.output.parent / 'log'}")
+    assert str(caught.value).endswith(f"the full output is in {kbuild.output.parent / 'log'}")
     (kbuild.source / "init/three.c").write_text("int three;\n")
     _, steps = built(kbuild)
-    assert len(steps) == 2  # what was compiled before the error is there
+    assert len(steps) == 2  # objects compiled before the error are kept
 
 
-def test_an_interrupted_build_goes_on(kbuild: Kbuild) -> None:
+def test_an_interrupted_build_continues(kbuild: Kbuild) -> None:
     def stop(done: int, _total: int, _name: str) -> None:
         if done == 3:
             raise KeyboardInterrupt
@@ -170,7 +170,7 @@ def command_line(process: Path) -> bytes:
         return b""
 
 
-def test_nothing_goes_on_when_we_are_killed(kbuild: Kbuild, tmp_path: Path) -> None:
+def test_compilers_end_with_a_killed_build(kbuild: Kbuild, tmp_path: Path) -> None:
     (kbuild.source / "Makefile").write_text(MAKEFILE.replace("@gcc", "@sleep 987654; gcc"))
     words = [sys.executable, "-c", KILLED, str(kbuild.tools.root), str(tmp_path)]
     with subprocess.Popen(words, stdout=subprocess.PIPE, cwd=Path(__file__).parents[2]) as process:
@@ -182,16 +182,16 @@ def test_nothing_goes_on_when_we_are_killed(kbuild: Kbuild, tmp_path: Path) -> N
         if not any(b"sleep\x00987654" in line for line in map(command_line, Path("/proc").glob("[0-9]*"))):
             return
         time.sleep(0.1)
-    raise AssertionError("a compiler outlives its build")
+    raise AssertionError("a compiler still runs after its build was killed")
 
 
-def test_what_others_have_made_is_not_built_on(kbuild: Kbuild) -> None:
+def test_output_of_another_source_is_not_reused(kbuild: Kbuild) -> None:
     assert len(built(kbuild)[1]) == 4
     assert len(built(kbuild)[1]) == 0
     assert len(built(replace(kbuild, identity="2"))[1]) == 4
 
 
-def test_what_was_written_before_a_crash_is_not_built_on(kbuild: Kbuild) -> None:
+def test_output_from_before_a_crash_is_not_reused(kbuild: Kbuild) -> None:
     built(kbuild)
     mark = kbuild.output / ".notos/at-work"
     assert not mark.exists()
@@ -201,29 +201,29 @@ def test_what_was_written_before_a_crash_is_not_built_on(kbuild: Kbuild) -> None
     assert len(built(kbuild)[1]) == 4
 
 
-def test_the_compiler_s_cache(kbuild: Kbuild, tmp_path: Path) -> None:
+def test_ccache(kbuild: Kbuild, tmp_path: Path) -> None:
     first, _ = built(kbuild)
     elsewhere = replace(kbuild, output=tmp_path / "elsewhere")
     second, _ = built(elsewhere)
     assert data(first, "vmlinuz") == data(second, "vmlinuz")
-    said = subprocess.run(
+    statistics = subprocess.run(
         [*kbuild.tools.command("ccache"), "--print-stats"],
         env={"CCACHE_DIR": str(kbuild.ccache)},
         capture_output=True,
         text=True,
         check=True,
     ).stdout
-    counts = dict(line.split("\t") for line in said.splitlines())
+    counts = dict(line.split("\t") for line in statistics.splitlines())
     assert (counts["cache_miss"], counts["direct_cache_hit"]) == ("4", "4")
 
 
-def test_without_the_compiler_s_cache(kbuild: Kbuild, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_ccache(kbuild: Kbuild, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CCACHE_DISABLE", "1")
     built(kbuild)
     assert not kbuild.ccache.exists()
 
 
-def test_a_configuration(kbuild: Kbuild) -> None:
+def test_resolve(kbuild: Kbuild) -> None:
     assert kbuild.resolve("tinyconfig", ["CONFIG_B=y", "CONFIG_DROPPED=y"]).split() == [
         "CONFIG_B=y",
         "CONFIG_TINY=y",

@@ -1,4 +1,4 @@
-"""Fragments, what comes of them, and why: by a small Kconfig of every kind of reason."""
+"""Fragments, their resolution, and explanations, with a small Kconfig that has every kind of reason."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from notos.architecture import AMD64
 from notos.errors import KernelError
 from notos.kernel import kconfig
-from notos.kernel.kconfig import Asked
+from notos.kernel.kconfig import Request
 
 KCONFIG = """\
 mainmenu "test"
@@ -74,16 +74,16 @@ VALUES = st.one_of(
 
 
 @given(st.dictionaries(SYMBOLS, VALUES))
-def test_what_is_written_is_read(values: dict[str, str]) -> None:
-    asked = [Asked(name, value, f"f:{number}") for number, (name, value) in enumerate(values.items(), 1)]
-    text = "".join(f"{each}\n" for each in asked)
-    assert kconfig.fragment(text, "f") == asked
+def test_written_requests_are_read_back(values: dict[str, str]) -> None:
+    requests = [Request(name, value, f"f:{number}") for number, (name, value) in enumerate(values.items(), 1)]
+    text = "".join(f"{each}\n" for each in requests)
+    assert kconfig.fragment(text, "f") == requests
     assert kconfig.symbols(text) == {name: value for name, value in values.items() if value != "n"}
-    assert kconfig.unmet(asked, kconfig.symbols(text)) == []
+    assert kconfig.unmet(requests, kconfig.symbols(text)) == []
 
 
 @given(st.text())
-def test_any_text_is_read_or_refused_by_line(text: str) -> None:
+def test_any_text_is_read_or_refused_with_its_line(text: str) -> None:
     try:
         kconfig.fragment(text, "f")
     except KernelError as error:
@@ -91,25 +91,25 @@ def test_any_text_is_read_or_refused_by_line(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("line", "said"),
+    ("line", "message"),
     [
-        ("CONFIG_X = y", "f:2: 'CONFIG_X = y' is no line of a configuration; leave out the blanks around ="),
-        ("CONFIG_X= y z", 'f:2: CONFIG_X cannot be y z; y, m, n, a number or "text"'),
-        ("CONFIG_X=", "f:2: CONFIG_X cannot be nothing"),
+        ("CONFIG_X = y", "f:2: 'CONFIG_X = y' is not a line of a configuration; remove the spaces around ="),
+        ("CONFIG_X= y z", 'f:2: CONFIG_X cannot be y z: y, m, n, a number or "text"'),
+        ("CONFIG_X=", "f:2: CONFIG_X cannot be empty"),
         ("CONFIG_X=yes", "f:2: CONFIG_X cannot be yes"),
         ('CONFIG_X="a', 'f:2: CONFIG_X cannot be "a'),
-        ("EXT4_FS=y", "f:2: 'EXT4_FS=y' is no line of a configuration; write CONFIG_EXT4_FS=…"),
+        ("EXT4_FS=y", "f:2: 'EXT4_FS=y' is not a line of a configuration; write CONFIG_EXT4_FS=…"),
         (
             "CONFIG_X is not set",
-            "f:2: 'CONFIG_X is not set' is no line of a configuration; write # before it",
+            "f:2: 'CONFIG_X is not set' is not a line of a configuration; write # before it",
         ),
-        ("hello", "write CONFIG_NAME=value, or # before a remark"),
+        ("hello", "write CONFIG_NAME=value, or # before a comment"),
     ],
 )
-def test_a_line_that_asks_for_nothing(line: str, said: str) -> None:
+def test_an_invalid_line(line: str, message: str) -> None:
     with pytest.raises(KernelError) as caught:
-        kconfig.fragment(f"# a remark\n{line}\nCONFIG_Y=y\n", "f")
-    assert said in str(caught.value)
+        kconfig.fragment(f"# a comment\n{line}\nCONFIG_Y=y\n", "f")
+    assert message in str(caught.value)
 
 
 @pytest.mark.parametrize(
@@ -129,15 +129,15 @@ def test_an_option_of_the_config(value: str | int, line: str) -> None:
     assert str(kconfig.option("X", value, "c:1")) == line
 
 
-def test_the_last_word_counts() -> None:
-    asked = [Asked("A", "y", "1"), Asked("B", "m", "2"), Asked("A", "n", "3")]
-    assert kconfig.unmet(asked, {"B": "m"}) == []
-    assert kconfig.unmet(asked, {"A": "y"}) == [Asked("A", "n", "3"), Asked("B", "m", "2")]
+def test_the_last_request_counts() -> None:
+    requests = [Request("A", "y", "1"), Request("B", "m", "2"), Request("A", "n", "3")]
+    assert kconfig.unmet(requests, {"B": "m"}) == []
+    assert kconfig.unmet(requests, {"A": "y"}) == [Request("A", "n", "3"), Request("B", "m", "2")]
 
 
 def test_numbers_and_empty_texts_are_compared_by_value() -> None:
-    asked = [Asked("A", "0x10", ""), Asked("B", '""', "")]
-    assert kconfig.unmet(asked, {"A": "16"}) == []
+    requests = [Request("A", "0x10", ""), Request("B", '""', "")]
+    assert kconfig.unmet(requests, {"A": "16"}) == []
 
 
 RESOLVED = {"BLOCK": "y", "TUNED": "y", "CPUS": "8", "ONE": "y", "DRIVER": "m", "HIDDEN": "y", "NAME": '"x"'}
@@ -149,35 +149,35 @@ RESOLVED = {"BLOCK": "y", "TUNED": "y", "CPUS": "8", "ONE": "y", "DRIVER": "m", 
         ("EXT5_FS", "y", "this kernel has no such symbol; did you mean EXT4_FS?"),
         ("ZZZ", "y", "this kernel has no such symbol"),
         ("EXT4_FS", "y", "it depends on NET, which is n"),
-        ("EXT4_FS", "7", "it is a symbol of the type tristate, which takes y, n or m"),
+        ("EXT4_FS", "7", "it is a symbol of type tristate, which takes y, n or m"),
         ("NET", "m", "it cannot be a module, only y or n"),
         ("HIDDEN", "n", "it is selected by DRIVER"),
-        ("OLD", "y", "it has no prompt: its default decides"),
+        ("OLD", "y", "it has no prompt: its value is its default"),
         ("TUNED", "n", "Kconfig does not say why"),
         ("CPUS", "100", "it is a number from 2 to 64"),
-        ("NAME", "y", "it is a symbol of the type string"),
-        ("TWO", "y", "one of a choice, of which ONE is made"),
-        ("ONE", "n", "it is the choice that is left when no other is made"),
+        ("NAME", "y", "it is a symbol of type string"),
+        ("TWO", "y", "it is a member of a choice of which ONE is set"),
+        ("ONE", "n", "it is the default of a choice of which no other member is set"),
     ],
 )
-def test_why(source: Path, symbol: str, value: str, reason: str) -> None:
-    said = kconfig.Explainer(source, RESOLVED, AMD64)(Asked(symbol, value, "f.config:3"))
+def test_explanation_of_an_unmet_request(source: Path, symbol: str, value: str, reason: str) -> None:
+    message = kconfig.Explainer(source, RESOLVED, AMD64)(Request(symbol, value, "f.config:3"))
     got = RESOLVED.get(symbol, "n")
-    assert said.startswith(f"f.config:3: CONFIG_{symbol}={value} was asked for, and it is {got}: ")
-    assert reason in said
+    assert message.startswith(f"f.config:3: CONFIG_{symbol}={value} was requested, but it is {got}: ")
+    assert reason in message
 
 
-def test_a_prompt_that_is_not_there(source: Path) -> None:
-    said = kconfig.Explainer(source, {}, AMD64)(Asked("TUNED", "y", "f:1"))
-    assert said.endswith("its prompt is there only with EXPERT, which is n")
+def test_a_prompt_with_an_unmet_condition(source: Path) -> None:
+    message = kconfig.Explainer(source, {}, AMD64)(Request("TUNED", "y", "f:1"))
+    assert message.endswith("its prompt depends on EXPERT, which is n")
 
 
-def test_what_a_machine_needs_says_for_what(source: Path) -> None:
-    error = kconfig.explained([Asked("NET", "y", "", "for libc")], source, {}, AMD64, hint="do this")
-    assert str(error) == "CONFIG_NET=y is needed for libc, and it is n, for nothing asks for it: do this"
+def test_an_unmet_requirement_says_what_needs_it(source: Path) -> None:
+    error = kconfig.explained([Request("NET", "y", "", "for libc")], source, {}, AMD64, hint="do this")
+    assert str(error) == "CONFIG_NET=y is needed for libc, but it is n: nothing turns it on: do this"
 
 
-def test_the_environment_is_left_as_it_was(source: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_environment_is_restored(source: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import os
 
     monkeypatch.setenv("CC", "mine")
@@ -186,12 +186,12 @@ def test_the_environment_is_left_as_it_was(source: Path, monkeypatch: pytest.Mon
     assert dict(os.environ) == before
 
 
-def test_kconfig_files_that_cannot_be_read(tmp_path: Path) -> None:
+def test_unreadable_kconfig_files(tmp_path: Path) -> None:
     with pytest.raises(KernelError, match=r"the Kconfig files of .* cannot be read"):
         kconfig.Explainer(tmp_path, {}, AMD64)
 
 
-def test_what_a_menu_changed_is_a_fragment() -> None:
+def test_changes_of_a_menu_become_a_fragment() -> None:
     before = 'CONFIG_A=y\nCONFIG_B=m\n# CONFIG_C is not set\nCONFIG_N="x"\nCONFIG_S=y\n'
     had = {"A": "y", "B": "m", "N": '"x"', "S": "y"}
     after = "CONFIG_A=y\nCONFIG_B=y\nCONFIG_D=y\n"

@@ -1,4 +1,4 @@
-"""Kernel modules, by crafted ones and by those of the built machine's kernel."""
+"""Kernel modules: made-up ones and those of the built machine's kernel."""
 
 import json
 import lzma
@@ -22,9 +22,9 @@ RELEASE = "6.1.2+test"
 TOP = f"lib/modules/{RELEASE}"
 
 
-def module(**said: str | list[str]) -> bytes:
-    """An ELF file with just a .modinfo section."""
-    values = {key: each if isinstance(each, list) else [each] for key, each in said.items()}
+def module(**modinfo: str | list[str]) -> bytes:
+    """Return an ELF file with only a .modinfo section."""
+    values = {key: each if isinstance(each, list) else [each] for key, each in modinfo.items()}
     info = b"".join(f"{key}={value}".encode() + b"\0" for key, each in values.items() for value in each)
     names = b"\0.modinfo\0.shstrtab\0"
     at = 64 + len(info) + len(names)
@@ -68,13 +68,13 @@ def test_soft_dependencies_and_aliases() -> None:
     assert [path.split("/")[-1] for path in files] == ["x.ko.xz", "a.ko.xz", "z.ko.xz"]
 
 
-def test_modules_that_need_each_other_end() -> None:
+def test_circular_soft_dependencies() -> None:
     opened = Modules(tree_of(a=module(softdep="pre: b"), b=module(softdep="post: a")))
     ((_, files),) = opened.closure(["a"]).order
     assert len(files) == 2
 
 
-def test_an_unknown_one_is_told_with_what_comes_near() -> None:
+def test_an_unknown_module_gets_a_suggestion() -> None:
     with pytest.raises(KernelError, match=r"has no module virtio_ent: did you mean virtio_net"):
         Modules(tree_of(**{"virtio-net": module()})).closure(["virtio_ent"])
 
@@ -100,8 +100,8 @@ def test_the_shrunk_tree_has_an_index_and_firmware(tool: Tool) -> None:
     assert "lib/firmware/none.fw" not in tree
 
 
-def test_debian_s_own_dependencies_agree_with_depmod(built: Project, tool: Tool) -> None:
-    """Our order, from .modinfo, against the index that depmod has made for the built machine."""
+def test_the_load_order_agrees_with_depmod(built: Project, tool: Tool) -> None:
+    """The order from .modinfo agrees with depmod's index for the built machine."""
     path = json.loads((built.root / "build/notos/manifests/modules.json").read_text())["path"]
     folder = built.root / "build/notos/store" / Path(path).name / "lib/modules"
     (release,) = [each for each in folder.iterdir() if each.is_dir()]
@@ -117,7 +117,7 @@ def test_debian_s_own_dependencies_agree_with_depmod(built: Project, tool: Tool)
     assert seen == set(needs)
 
 
-def test_what_the_kernel_lacks_is_told_at_once() -> None:
+def test_missing_symbols_are_reported_at_once() -> None:
     symbols = kconfig.symbols("CONFIG_SQUASHFS=m\nCONFIG_PROC_FS=y\n# CONFIG_X is not set\n")
     assert symbols == {"SQUASHFS": "m", "PROC_FS": "y"}
     with pytest.raises(KernelError) as caught:
@@ -125,7 +125,7 @@ def test_what_the_kernel_lacks_is_told_at_once() -> None:
     assert "CONFIG_OVERLAY_FS=n" in caught.value.message
     assert "CONFIG_TMPFS=n" in caught.value.message
     assert "SQUASHFS=" not in caught.value.message
-    # Each is a part of its own, with the key of the config that causes it.
+    # Each symbol is a separate part of the error, with the config key that causes it.
     assert {each.keys for each in caught.value.parts} == {("kernel", "package")}
     with pytest.raises(KernelError) as caught:
         microvm = Machine(name=MachineName("x"), vm=Vm(machine="microvm"))
@@ -161,8 +161,8 @@ EVERY = (
         ("vm: {machine: microvm}", "virtio_mmio virtio_blk squashfs overlay virtio_net"),
     ],
 )
-def test_what_the_machine_needs_is_implied(tmp_path: Path, text: str, wanted: str) -> None:
-    """Those that the kernel has as modules and the running system does not load itself."""
+def test_needed_modules_are_implied(tmp_path: Path, text: str, wanted: str) -> None:
+    """Implied modules: those that the kernel has as modules and the running system does not load itself."""
     (tmp_path / "c.yaml").write_text(f"name: x\n{text}\n")
     needs = registry.features(loader.load(tmp_path / "c.yaml").machine).requirements
     assert requirements.implied(dict.fromkeys(EVERY.split(), "m"), needs) == wanted.split()
@@ -171,7 +171,7 @@ def test_what_the_machine_needs_is_implied(tmp_path: Path, text: str, wanted: st
     assert requirements.implied(some, needs) == ["virtio_blk", "squashfs"]
 
 
-def test_a_key_that_a_build_makes_up_is_refused() -> None:
+def test_a_generated_signing_key_is_refused() -> None:
     made = {"MODULE_SIG": "y", "MODULE_SIG_KEY": '"certs/signing_key.pem"'}
     with pytest.raises(KernelError, match="no two builds are the same"):
         requirements.check_signed(made)

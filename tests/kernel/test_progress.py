@@ -1,4 +1,4 @@
-"""How many files a build will compile, by makefiles of every form that the kernel's have."""
+"""Estimates of the files to compile, with makefiles of every form in the kernel."""
 
 from pathlib import Path
 
@@ -45,13 +45,13 @@ INIT = {"init/main.o", "init/version.o", "init/a.o", "init/b.o", "init/with-a.o"
 NET = {"net/one.o", "net/two.o", "net/core/three.o", "net/four.o"}
 
 
-def test_what_the_makefiles_name(plan: Plan) -> None:
+def test_objects_in_makefiles(plan: Plan) -> None:
     assert plan.named == INIT | NET | {"lib/64.o"}
     assert plan.total == 10
 
 
 def compiled(plan: Plan, *, but: tuple[str, ...] = ()) -> None:
-    """As after a build: each object with the options it was compiled with."""
+    """Write the files that a build leaves: a .cmd file with options for each object."""
     for each in plan.named - set(but):
         folder, _, name = each.rpartition("/")
         (plan.output / folder).mkdir(parents=True, exist_ok=True)
@@ -65,17 +65,17 @@ def again(plan: Plan, config: str) -> int:
     return Plan(plan.source, plan.output, config, AMD64).total
 
 
-def test_what_is_left_of_it(plan: Plan) -> None:
+def test_an_interrupted_build(plan: Plan) -> None:
     compiled(plan, but=("net/two.o", "init/b.o"))
     plan._note.write_text("\n".join(sorted(plan.named - {"net/two.o", "init/b.o"})))
     assert again(plan, CONFIG) == 2
 
 
-def test_what_a_changed_option_touches(plan: Plan) -> None:
+def test_a_changed_option(plan: Plan) -> None:
     compiled(plan)
     plan.note()
     assert again(plan, CONFIG) == 0
     assert (
         again(plan, CONFIG.replace("CONFIG_A=y", "CONFIG_A=m")) == 3
-    )  # two that ask for it, and without-a.o
+    )  # two that depend on it, and without-a.o
     assert again(plan, CONFIG + "CONFIG_C=y\n") == 0

@@ -1,4 +1,4 @@
-"""Kernels of our own, built by a team's shared cache and by several hosts; the machines they boot."""
+"""Custom kernels, built with a team's shared cache and on several hosts, and the machines they boot."""
 
 import json
 import sys
@@ -18,11 +18,11 @@ from tests.screen import Screen
 from tests.servers import Compilers, HttpCache, distccd, http_cache
 
 FAST, TINY = "fast-here.yaml", "tiny-here.yaml"
-LEAVE = "\x1b\x1b"  # what leaves a menu
+LEAVE = "\x1b\x1b"  # keys that leave a menu
 
 
 def own_cache(folder: Path) -> str:
-    """A cache with all that the user's has but what compilers made."""
+    """Make a cache that shares everything with the user's except compiled objects; return its path."""
     folder.mkdir(parents=True)
     for name in ("sha256", "facts", "tools", "source", "ssh"):
         (Cache.default().root / name).mkdir(parents=True, exist_ok=True)
@@ -43,14 +43,14 @@ def fast_config(project: Project, shared: HttpCache) -> None:
 
 @pytest.fixture(scope="module")
 def fast(tmp_path_factory: pytest.TempPathFactory, built: Project, shared: HttpCache) -> Project:
-    """examples/fast.yaml, built by a user whose cache a team shares."""
+    """examples/fast.yaml, built with a compiler cache that a team shares."""
     project = copy_project(tmp_path_factory.mktemp("fast") / "notos")
     fast_config(project, shared)
     project.doit(f"config={FAST}", "runvm")
     return replace(project, name="fast")
 
 
-def test_a_team_shares_what_compilers_made(
+def test_a_team_shares_compiled_objects(
     fast: Project, shared: HttpCache, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     assert shared.count("PUT", "201") > 1000
@@ -61,7 +61,7 @@ def test_a_team_shares_what_compilers_made(
     (other.root / "fast-here.lock").write_bytes((fast.root / "fast-here.lock").read_bytes())
     cache = own_cache(folder / "cache")
     other.doit(f"config={FAST}", "kernel:build", NOTOS_CACHE=cache, TZ="Asia/Tokyo")
-    # Two requests for each file: one for what it was made of, one for what came of it.
+    # Two requests per file: one for the list of its inputs, one for the object.
     assert shared.count("GET", "200") - got > 1000
     for name in ("vmlinuz", "vmlinux", "kernel.config", "manifests/kernel.json"):
         one, two = (each.root / "build/fast" / name for each in (fast, other))
@@ -83,8 +83,8 @@ def test_fast(fast: Project, machine_factory: MachineFactory) -> None:
     assert machine.console.find("cannot switch itself off; it restarts")
 
 
-def test_one_option_turned(fast: Project, machine_factory: MachineFactory) -> None:
-    """What is rebuilt, and that it is what a build from nothing would be when it is turned back."""
+def test_one_changed_option(fast: Project, machine_factory: MachineFactory) -> None:
+    """A changed option rebuilds only what depends on it; changing it back gives the same bytes as before."""
     config = fast.root / FAST
     before, text = (fast.root / "build/fast/vmlinuz").read_bytes(), config.read_text()
     config.write_text(text + "kernel: {options: {SQUASHFS_XATTR: y}}\n")
@@ -101,7 +101,7 @@ def test_one_option_turned(fast: Project, machine_factory: MachineFactory) -> No
 
 
 def test_fast_without_ssh(fast: Project, machine_factory: MachineFactory) -> None:
-    """It takes commands all the same, where there is neither PCI nor a module; and it restarts."""
+    """A machine without ssh, PCI and modules takes commands through its backdoor and restarts."""
     config = fast.root / FAST
     text = config.read_text()
     source = INSTRUMENTED.parent / "backdoor"
@@ -155,8 +155,8 @@ def test_tiny(tiny: Project, machine_factory: MachineFactory) -> None:
     assert "virtio_blk" in named.read_text()
     machine = machine_factory.at(tiny.script)
     machine.wait_for_console("Creating writable Nix store")
-    said = [line.text for line in machine.console.lines]
-    loaded = [line.split()[-1] for line in said if line.startswith("Loading kernel module")]
+    console = [line.text for line in machine.console.lines]
+    loaded = [line.split()[-1] for line in console if line.startswith("Loading kernel module")]
     assert loaded == [
         *(
             "virtio...",
@@ -172,23 +172,23 @@ def test_tiny(tiny: Project, machine_factory: MachineFactory) -> None:
     modules = {line.split()[0] for line in machine.succeed("cat /proc/modules").splitlines()}
     assert {each.removesuffix("...") for each in loaded} - {"virtio_rng"} <= modules
     assert {"virtio_rng", "qemu_fw_cfg"} <= modules
-    # What Nix's sandbox is made of, and Nix's own word on its store.
+    # The namespaces that Nix's sandbox needs; and Nix verifies its store.
     assert machine.succeed("unshare -U -r -m -n -i -u -p -f true && echo made") == "made\n"
     machine.succeed("nix-store --verify --check-contents")
     assert machine.shutdown() == 0
 
 
-def test_diffconfig_tells_what_was_asked_and_what_came(tiny: Project) -> None:
-    said = tiny.doit(f"config={TINY}", "kernel:diffconfig").stdout.splitlines()
-    row = next(line.split() for line in said if line.split()[:1] == ["SQUASHFS"])
+def test_diffconfig_shows_requests_and_results(tiny: Project) -> None:
+    lines = tiny.doit(f"config={TINY}", "kernel:diffconfig").stdout.splitlines()
+    row = next(line.split() for line in lines if line.split()[:1] == ["SQUASHFS"])
     assert row[:5] == ["SQUASHFS", "asked", "m", "got", "m"]
     assert row[5].startswith("kernel/modules.config:")
-    assert any(line.endswith("changed with them:") for line in said)
-    assert not any(line.startswith("!") for line in said)
+    assert any(line.endswith("changed with them:") for line in lines)
+    assert not any(line.startswith("!") for line in lines)
 
 
 def test_the_menu_writes_a_fragment(fast: Project) -> None:
-    """The kernel's own menu, at a terminal: search for a symbol, turn it, leave and save."""
+    """Use the kernel's menuconfig at a terminal: search for a symbol, set it, leave and save."""
     words = [sys.executable, "-m", "doit", f"config={FAST}", "to=mine.config", "kernel:menuconfig"]
     with Screen(words, fast.root, clean_environment()) as screen:
         screen.wait_for("navigate the menu")
@@ -204,32 +204,32 @@ def test_the_menu_writes_a_fragment(fast: Project) -> None:
         ):
             screen.type(keys)
             screen.wait_for(then)
-    asked = kconfig.fragment((fast.root / "mine.config").read_text(), "mine.config")
-    assert [(each.symbol, each.value) for each in asked] == [("TMPFS_POSIX_ACL", "y")]
+    requests = kconfig.fragment((fast.root / "mine.config").read_text(), "mine.config")
+    assert [(each.symbol, each.value) for each in requests] == [("TMPFS_POSIX_ACL", "y")]
 
 
 BAD = [
     (
         "options: {EXT4_FSS: y}",
-        "bad.yaml:4: CONFIG_EXT4_FSS=y was asked for, and it is n: this kernel has no such symbol; "
+        "bad.yaml:4: CONFIG_EXT4_FSS=y was requested, but it is n: this kernel has no such symbol; "
         "did you mean EXT4_FS",
     ),
     (
         "options: {NFS_FS: y}",
-        "bad.yaml:4: CONFIG_NFS_FS=y was asked for, and it is n: "
+        "bad.yaml:4: CONFIG_NFS_FS=y was requested, but it is n: "
         "it depends on NETWORK_FILESYSTEMS, which is n",
     ),
     (
         "fragments: [bad.config]",
-        "bad.config:2: 'CONFIG_X = y' is no line of a configuration; leave out the blanks",
+        "bad.config:2: 'CONFIG_X = y' is not a line of a configuration; remove the spaces",
     ),
     (
         "options: {OVERLAY_FS: n}",
-        "CONFIG_OVERLAY_FS=y is needed for the writable store, and it is n, for bad.yaml:4 turns it off",
+        "CONFIG_OVERLAY_FS=y is needed for the writable store, but it is n: bad.yaml:4 turns it off",
     ),
     (
         "options: {MODULES: y, MODULE_SIG: y}",
-        "MODULE_SIG=y signs modules by a key that each build makes anew, so no two builds are the same: "
+        "MODULE_SIG=y signs modules with a key that each build generates, so no two builds are the same: "
         "give one",
     ),
     ("patches: [bad.patch]", "bad.patch does not apply: Hunk #1 FAILED at 1."),
@@ -240,8 +240,8 @@ BAD = [
 ]
 
 
-@pytest.mark.parametrize(("line", "said"), BAD, ids=[each[0] for each in BAD])
-def test_what_cannot_be_is_told_in_one_message(fast: Project, line: str, said: str) -> None:
+@pytest.mark.parametrize(("line", "message"), BAD, ids=[each[0] for each in BAD])
+def test_build_errors(fast: Project, line: str, message: str) -> None:
     root = fast.root
     (root / "bad.config").write_text("# mine\nCONFIG_X = y\n")
     (root / "bad.patch").write_text(
@@ -255,12 +255,12 @@ def test_what_cannot_be_is_told_in_one_message(fast: Project, line: str, said: s
     (root / "bad.lock").write_bytes((root / "fast-here.lock").read_bytes())
     done = fast.doit("config=bad.yaml", "kernel:build", check=False)
     assert done.returncode
-    assert said in done.stdout
+    assert message in done.stdout
     assert "Traceback" not in done.stdout + done.stderr
     assert len(done.stdout.splitlines()) < 25
     if "broken" in line:
         assert "init/main.c:2:7: error: expected ';' before 'typedef'" in done.stdout
-        assert done.stdout.rstrip().endswith("all of it is in build/bad/kernel.log")
+        assert done.stdout.rstrip().endswith("the full output is in build/bad/kernel.log")
 
 
 def test_a_tarball_is_verified(fast: Project, shared: HttpCache) -> None:

@@ -1,4 +1,4 @@
-"""What differs between two systems, and which services that brings to an end or to life."""
+"""Differences between two systems, and the services that they stop and start."""
 
 import pytest
 
@@ -57,8 +57,8 @@ def test_files_in_etc_with_their_modes() -> None:
     assert dict(found.lines()) == {"/etc": "added f; removed a; changed b, c, d e"}
 
 
-def test_a_link_into_the_same_place_of_another_object_is_the_same() -> None:
-    """All of a package's own files in /etc are links into /usr."""
+def test_links_differ_only_by_their_path_inside_an_object() -> None:
+    """A package's files in /etc are links into /usr, whose store path changes with every package."""
     one, two = (
         system(
             links={
@@ -70,7 +70,7 @@ def test_a_link_into_the_same_place_of_another_object_is_the_same() -> None:
     )
     found = between(one, two)
     assert not found.etc
-    assert dict(found.lines()) == {"/usr": "other files of the same packages"}
+    assert dict(found.lines()) == {"/usr": "different files of the same packages"}
 
 
 def test_accounts_and_packages() -> None:
@@ -82,7 +82,7 @@ def test_accounts_and_packages() -> None:
         "accounts": "added group web, user web",
         "packages": "added c 1; removed a; changed b 1 to 2",
     }
-    # A toplevel of before they were told says nothing of them.
+    # A toplevel of an earlier Notos has no list of packages.
     assert not between(system(), new).packages
 
 
@@ -97,9 +97,7 @@ def test_accounts_and_packages() -> None:
         ({"run": "x", "reads": "passwd\nother/*\n"}, {"run": "x", "reads": "passwd\nother/*\n"}, None),
     ],
 )
-def test_a_service_begins_anew_where_it_changed(
-    old: dict[str, str], new: dict[str, str], why: str | None
-) -> None:
+def test_a_changed_service_restarts(old: dict[str, str], new: dict[str, str], why: str | None) -> None:
     found = between(
         system(etc={"motd": "a"}, services={"web": old, "gone": old}),
         system(etc={"motd": "b"}, services={"web": new, "new": new}),
@@ -109,13 +107,13 @@ def test_a_service_begins_anew_where_it_changed(
     assert found.start == (["new", "web"] if why else ["new"])
 
 
-def test_a_service_whose_program_changed() -> None:
+def test_a_service_with_a_changed_program_restarts() -> None:
     one = system(services={"web": {"run": "x"}, "other": {"run": "x"}})
     found = between(one, one, web=["sbin/web", "lib/libx.so.1"], other=[])
     assert found.restarted == {"web": "/usr/lib/libx.so.1, /usr/sbin/web"}
 
 
-def test_what_only_a_boot_brings() -> None:
+def test_changes_that_need_a_boot() -> None:
     old = system(
         boot={"10-hostname": "a", "20-network": "a", "40-ssh-keys": "k"}, links={"init": "/nix/store/x"}
     )
@@ -129,5 +127,5 @@ def test_what_only_a_boot_brings() -> None:
     assert list(found.at_boot) == ["boot/20-network", "kernel modules", "stage 2"]
 
 
-def test_many_names_are_told_in_short() -> None:
+def test_many_names_are_shortened() -> None:
     assert changes.shortened([str(each) for each in range(12)]) == "0, 1, 2, 3, 4, 5, 6, 7 and 4 more"

@@ -1,4 +1,4 @@
-"""What `doit builder` prints, for a shell to evaluate, and what it says when it cannot."""
+"""The output of `doit builder`, for a shell to evaluate, and its errors."""
 
 import base64
 import subprocess
@@ -12,18 +12,18 @@ EXAMPLE = "examples/build-slave.yaml"
 
 
 def variables(built: Project, config: str, *words: str, **environment: str) -> dict[str, str]:
-    """What a shell has in the variables after evaluating what is printed."""
-    said = built.doit(
+    """Return the values of the variables after a shell has evaluated the output."""
+    output = built.doit(
         f"config={config}", *words, "builder", environment={"SSH_PORT": "", "NIX_CONFIG": "", **environment}
     ).stdout
     shell = 'eval "$1"; for each in "$NIX_CONFIG" "$NIX_SSHOPTS"; do printf "%s\\0" "$each"; done'
-    done = subprocess.run(["sh", "-euc", shell, "sh", said], capture_output=True, text=True, check=True)
+    done = subprocess.run(["sh", "-euc", shell, "sh", output], capture_output=True, text=True, check=True)
     return dict(zip(("config", "ssh"), done.stdout.split("\0"), strict=False))
 
 
 def test_the_example(built: Project) -> None:
-    told = variables(built, EXAMPLE)
-    name, _, value = told["config"].partition(" = ")
+    printed = variables(built, EXAMPLE)
+    name, _, value = printed["config"].partition(" = ")
     assert name == "builders"
     where, systems, key, jobs, speed, features, mandatory, host = value.split(" ")
     assert where == "ssh-ng://root@build-slave?remote-store=daemon"
@@ -31,39 +31,37 @@ def test_the_example(built: Project) -> None:
     assert "big-parallel" in features.split(",")
     assert Path(key).with_suffix(".pub").read_text().startswith("ssh-ed25519 ")
     assert base64.b64decode(host) == Path(key).with_name("host_ed25519.pub").read_bytes()
-    assert "-p 2223 " in told["ssh"]
-    assert "StrictHostKeyChecking=yes" in told["ssh"]
+    assert "-p 2223 " in printed["ssh"]
+    assert "StrictHostKeyChecking=yes" in printed["ssh"]
 
 
-def test_what_the_environment_and_the_config_say(built: Project) -> None:
+def test_settings_of_the_environment_and_the_config(built: Project) -> None:
     (built.root / "own.yaml").write_text(
         f"name: own\nimports: [{EXAMPLE}]\n"
         "nix: {settings: {max-jobs: 7, system-features: a b, extra-platforms: i686-linux}}\n"
     )
     earlier = "experimental-features = nix-command\nbuilders = ssh://other\ncores = 3"
-    told = variables(built, "own.yaml", SSH_PORT="2299", NIX_CONFIG=earlier)
-    *others, line = told["config"].splitlines()
+    printed = variables(built, "own.yaml", SSH_PORT="2299", NIX_CONFIG=earlier)
+    *others, line = printed["config"].splitlines()
     assert others == ["experimental-features = nix-command", "cores = 3"]
     fields = line.split()
     assert (fields[3], fields[5], fields[7]) == ("x86_64-linux,i686-linux", "7", "a,b")
-    assert "-p 2299 -o HostName=127.0.0.1 " in told["ssh"]
-    told = variables(built, "own.yaml", "host=192.0.2.7", SSH_PORT="2299")
-    assert "-p 22 -o HostName=192.0.2.7 " in told["ssh"]
+    assert "-p 2299 -o HostName=127.0.0.1 " in printed["ssh"]
+    printed = variables(built, "own.yaml", "host=192.0.2.7", SSH_PORT="2299")
+    assert "-p 22 -o HostName=192.0.2.7 " in printed["ssh"]
 
 
 @pytest.mark.parametrize(
-    ("text", "cache", "said"),
+    ("text", "cache", "message"),
     [
-        ("nix: {enable: false}", None, "machine bad has no Nix: say nix: {enable: true} in the config"),
-        ("ssh: {server: none}", None, "has no ssh server: say ssh: {server: openssh} in the config"),
+        ("nix: {enable: false}", None, "machine bad has no Nix: write nix: {enable: true} in the config"),
+        ("ssh: {server: none}", None, "has no ssh server: write ssh: {server: openssh} in the config"),
         ("", "none", "/none/ssh yet: doit runvm makes them"),
-        ("", "a b", "Nix takes no path with ' ' in it, as in @: have NOTOS_CACHE be another"),
+        ("", "a b", "Nix does not accept ' ' in a path: @: set NOTOS_CACHE to another folder"),
     ],
 )
-def test_what_it_says_when_it_cannot(
-    built: Project, tmp_path: Path, text: str, cache: str | None, said: str
-) -> None:
-    """On standard error, for a shell evaluates the other; in one line."""
+def test_errors(built: Project, tmp_path: Path, text: str, cache: str | None, message: str) -> None:
+    """An error is one line on standard error; a shell evaluates standard output, which stays empty."""
     (built.root / "bad.yaml").write_text(f"name: bad\nimports: [{EXAMPLE}]\n{text}\n")
     own = {}
     if cache is not None:
@@ -74,12 +72,12 @@ def test_what_it_says_when_it_cannot(
     assert done.returncode
     assert done.stdout == ""
     assert done.stderr.startswith("FAILED   builder: ")
-    assert done.stderr.endswith(said.replace("@", f"{tmp_path}/a b/ssh/id_ed25519") + "\n")
+    assert done.stderr.endswith(message.replace("@", f"{tmp_path}/a b/ssh/id_ed25519") + "\n")
     assert len(done.stderr.splitlines()) == 1
 
 
 @pytest.mark.parametrize("task", ["builder", "ssh"])
-def test_a_machine_without_a_way_in(built: Project, task: str) -> None:
+def test_a_machine_without_a_forwarded_ssh_port(built: Project, task: str) -> None:
     text = (built.root / EXAMPLE).read_text().replace("forward: {2223: 22}", "forward: {}")
     (built.root / "examples/shut.yaml").write_text(text)
     done = built.doit("config=examples/shut.yaml", task, check=False, SSH_PORT="")

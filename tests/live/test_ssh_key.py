@@ -1,4 +1,4 @@
-"""Keys between a user and their machines."""
+"""The ssh keys of a user and of the user's machines."""
 
 import subprocess
 from pathlib import Path
@@ -26,34 +26,34 @@ def test_keys_are_made_once(tmp_path: Path, tools_tree: ToolsTree) -> None:
 
 
 def test_an_unknown_host_is_refused(tmp_path: Path, tools_tree: ToolsTree) -> None:
-    """doit ssh believes only the key that it has handed over."""
+    """doit ssh accepts only the host key that runvm.sh passes to machines."""
     command = ssh_key.login(Cache(tmp_path / "a folder"), tools_tree, ssh_key.Address("", "2222"))
     assert command[-1] == "root@127.0.0.1"
-    said = options(command)
-    assert said["hostkeyalias"] == "notos"
-    assert said["stricthostkeychecking"] == "true"
-    assert said["port"] == "2222"
-    assert said["userknownhostsfile"] == f"{tmp_path}/a folder/ssh/known_hosts"
+    effective = options(command)
+    assert effective["hostkeyalias"] == "notos"
+    assert effective["stricthostkeychecking"] == "true"
+    assert effective["port"] == "2222"
+    assert effective["userknownhostsfile"] == f"{tmp_path}/a folder/ssh/known_hosts"
 
 
-def test_another_s_machine_is_known_by_the_user_s_known_hosts(
+def test_a_machine_on_another_host_is_checked_by_the_users_known_hosts(
     tmp_path: Path, tools_tree: ToolsTree, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """And lets in by the user's own keys."""
+    """The user's own keys are tried for the login, too."""
     monkeypatch.setenv("HOME", str(tmp_path))
     (tmp_path / ".ssh").mkdir()
     (tmp_path / ".ssh/id_rsa.pub").write_text("ssh-rsa AAAA mine\n")
     command = ssh_key.login(Cache(tmp_path / "cache"), tools_tree, ssh_key.Address("box.example", "22"))
     assert command[-1] == "root@box.example"
     assert str(tmp_path / ".ssh/id_rsa") in command
-    said = options(command)
-    assert "hostkeyalias" not in said
-    assert said["userknownhostsfile"].endswith(f"cache/ssh/known_hosts {tmp_path}/.ssh/known_hosts")
+    effective = options(command)
+    assert "hostkeyalias" not in effective
+    assert effective["userknownhostsfile"].endswith(f"cache/ssh/known_hosts {tmp_path}/.ssh/known_hosts")
 
 
 def options(command: list[str]) -> dict[str, str]:
-    """What ssh makes of them."""
-    said = subprocess.run(
+    """Return the effective options of an ssh command line (ssh -G)."""
+    output = subprocess.run(
         [*command[:-1], "-G", command[-1]], capture_output=True, text=True, check=True
     ).stdout
-    return dict(line.split(" ", 1) for line in said.splitlines() if " " in line)
+    return dict(line.split(" ", 1) for line in output.splitlines() if " " in line)

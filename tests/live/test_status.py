@@ -1,4 +1,4 @@
-"""What a machine says of itself, read; the machines are stand-ins, boot/test_switch.py has real ones."""
+"""Machine states and switches with made-up machines; tests/machines/test_switch.py has real ones."""
 
 import io
 import tarfile
@@ -20,7 +20,7 @@ SYSTEM = "/nix/store/" + "a" * 32 + "-toplevel"
 OTHER = "/nix/store/" + "b" * 32 + "-toplevel"
 USR = "/nix/store/" + "c" * 32 + "-system-path"
 NEW_USR = "/nix/store/" + "d" * 32 + "-system-path"
-SAID = f"""\
+STATE = f"""\
 system {SYSTEM}
 name box
 booted {OTHER}
@@ -38,15 +38,15 @@ uses sshd {USR}/lib/libx.so.1
 
 @dataclass
 class Machine:
-    """Answers what it is told to, and keeps what it was asked."""
+    """A stand-in for a machine: it gives prepared answers and records the scripts."""
 
     answers: list[Ended]
     address: Address = Address("", "2222")
-    asked: list[str] = field(default_factory=list)
+    scripts: list[str] = field(default_factory=list)
     got: bytes = b""
 
     def call(self, script: str, pieces: Iterable[bytes] = ()) -> Ended:
-        self.asked.append(script)
+        self.scripts.append(script)
         self.got = b"".join(pieces)
         return self.answers.pop(0)
 
@@ -61,10 +61,10 @@ def answer(text: str | bytes = "", status: int = 0, err: str = "") -> Ended:
     return Ended(status, text.encode() if isinstance(text, str) else text, err)
 
 
-def test_what_it_says() -> None:
-    machine = Machine([answer(SAID)])
+def test_look() -> None:
+    machine = Machine([answer(STATE)])
     found = status.look(machine, [OTHER, SYSTEM], NEW_USR)  # type: ignore[arg-type]
-    assert f"paths='{OTHER} {SYSTEM}'\nusr={NEW_USR}\n" in machine.asked[0]
+    assert f"paths='{OTHER} {SYSTEM}'\nusr={NEW_USR}\n" in machine.scripts[0]
     assert (found.system, found.booted, found.room, found.nix) == (SYSTEM, OTHER, 1000000, True)
     assert found.name == "box"
     assert found.lacks == [OTHER]
@@ -77,20 +77,22 @@ def test_what_it_says() -> None:
 
 
 @pytest.mark.parametrize(
-    ("said", "message"),
+    ("output", "message"),
     [
         (
-            SAID.replace("store nix", "store unknown"),
-            "does not know the system that runs: is its daemon down",
+            STATE.replace("store nix", "store unknown"),
+            "the running system is not in its Nix database: is its daemon down",
         ),
-        ("trouble error: database is locked\n", "cannot say what it has: error: database is locked"),
-        ("hello\n", "is no machine of Notos: it does not say its 'system'"),
-        (SAID.replace("system-9-link' ->", "system' ->"), "is no machine of Notos"),
+        ("trouble error: database is locked\n", "its Nix cannot list its store: error: database is locked"),
+        ("hello\n", "is not a Notos machine: no /run/current-system"),
+        ("system /run/current-system\nstore plain\n", "is not a Notos machine: no /run/current-system"),
+        (STATE.replace("booted", "other"), "is not a Notos machine: its state is incomplete"),
+        (STATE.replace("system-9-link' ->", "system' ->"), "is not a Notos machine"),
     ],
 )
-def test_what_it_cannot_say(said: str, message: str) -> None:
+def test_errors_in_a_state(output: str, message: str) -> None:
     with pytest.raises(MachineError, match=message):
-        status.look(Machine([answer(said)]))  # type: ignore[arg-type]
+        status.look(Machine([answer(output)]))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -98,20 +100,20 @@ def test_what_it_cannot_say(said: str, message: str) -> None:
     [
         (LOST, "ssh: connect to host 127.0.0.1 port 2222: Connection refused\n", "does not answer .*refused"),
         (LOST, "Connection closed by 127.0.0.1 port 2222\n", "does not answer"),
-        (LOST, "@@@@@\n@ WARNING\nHost key verification failed.\n", "its host key is another one"),
-        (LOST, "root@127.0.0.1: Permission denied (publickey).\n", "does not let root in by a key of yours"),
+        (LOST, "@@@@@\n@ WARNING\nHost key verification failed.\n", "its host key does not match"),
+        (LOST, "root@127.0.0.1: Permission denied (publickey).\n", "rejects your ssh keys for root"),
         (LOST, "", "does not answer: start the machine"),
         (2, "first\nsecond\n", "^127.0.0.1:2222: second$"),
         (2, "", "exit status 2"),
     ],
 )
-def test_connections_that_fail(code: int, err: str, message: str) -> None:
+def test_failed_connections(code: int, err: str, message: str) -> None:
     with pytest.raises(MachineError, match=message):
         raise problem(Address("", "2222"), answer("", code, err))
 
 
 def test_a_system_that_only_the_machine_has(tmp_path: Path) -> None:
-    """Its trees come as archives, made by its busybox."""
+    """Trees that the local store lacks come from the machine as archives, made by its busybox."""
     runit = "/nix/store/" + "e" * 32 + "-runit"
     toplevel, services = Tree(), Tree()
     toplevel.symlink("sw", USR)
@@ -128,7 +130,7 @@ def test_a_system_that_only_the_machine_has(tmp_path: Path) -> None:
     assert isinstance(entry, File) and entry.read() == b"hello"
     assert found.runit.get("services/web/run").executable  # type: ignore[union-attr]
     assert found.toplevel.get("sw") == Symlink(USR)
-    with pytest.raises(MachineError, match="is not in its store any more"):
+    with pytest.raises(MachineError, match="is no longer in its store"):
         status.system(Machine([answer("", 1)]), Store(tmp_path / "store"), SYSTEM)  # type: ignore[arg-type]
 
 
@@ -141,14 +143,14 @@ def archive(folder: Path, tree: Tree) -> bytes:
     return out.getvalue()
 
 
-def test_a_service_begins_anew_where_what_it_has_in_use_is_another(tmp_path: Path) -> None:
-    """By the contents: ours where we have the object, else what the machine says."""
+def test_a_service_restarts_if_an_open_file_changes(tmp_path: Path) -> None:
+    """Files are compared by content, read from the local store or else from the machine."""
     now, store, new = scene(tmp_path)
     hashes = "".join(f"{'1' * 64}  {USR}/{name}\n" for name in ("sbin/sshd", "lib/libx.so.1"))
     machine = Machine([answer(hashes, 1)])
     plan = switch.plan(machine, store, now, new)  # type: ignore[arg-type]
     assert plan.changes.restarted == {"sshd": "/usr/lib/libx.so.1, /usr/sbin/sshd"}
-    assert machine.asked == [f"exec sha256sum {USR}/lib/libx.so.1 {USR}/sbin/sshd"]
+    assert machine.scripts == [f"exec sha256sum {USR}/lib/libx.so.1 {USR}/sbin/sshd"]
     same = Tree()
     same.text("sbin/sshd", "sshd", executable=True)
     same.text("lib/libx.so.1.2", "another", executable=True)
@@ -160,7 +162,7 @@ def test_a_service_begins_anew_where_what_it_has_in_use_is_another(tmp_path: Pat
 
 
 def scene(tmp_path: Path) -> tuple[status.Running, Store, str]:
-    """A machine with a service, and a system for it with another /usr; the old /usr is not in our store."""
+    """Return a machine with a service, a store without the machine's /usr, and a system with another /usr."""
     store = Store(tmp_path / "store")
     runit = "/nix/store/" + "e" * 32 + "-runit"
     usr, services = Tree(), Tree()
@@ -176,11 +178,11 @@ def scene(tmp_path: Path) -> tuple[status.Running, Store, str]:
     for path, tree in ((NEW_USR, usr), (runit, services)):
         (store.root / path[11:]).mkdir()
         tree.write_to(store.root / path[11:])
-    now = status.look(Machine([answer(SAID)]))  # type: ignore[arg-type]
+    now = status.look(Machine([answer(STATE)]))  # type: ignore[arg-type]
     return now, store, OTHER
 
 
-def test_what_becomes_of_a_turn(tmp_path: Path) -> None:
+def test_results_of_a_switch(tmp_path: Path) -> None:
     now, store, new = scene(tmp_path)
     plan = switch.plan(Machine([answer("")]), store, now, new, generation=9)  # type: ignore[arg-type]
     machine = Machine([answer("setting up /etc...\nthe service web does not run\n")])
@@ -191,30 +193,30 @@ def test_what_becomes_of_a_turn(tmp_path: Path) -> None:
     for done, message in (
         (
             answer("", LOST),
-            "went away in the middle of the switch: if it still runs, it goes back by itself within 7",
+            "connection lost during the switch: if the machine still runs, it reverts by itself within 7",
         ),
         (answer("", 3, "another switch is under way there\n"), "another switch is under way there"),
-        (answer("setting up /etc...\nno\n", 1), "could not take the new system, and runs the old one: no$"),
-        (answer("", 1), "it does not say why"),
+        (answer("setting up /etc...\nno\n", 1), "the switch failed, the old system still runs: no$"),
+        (answer("", 1), "still runs: exit status 1"),
     ):
         with pytest.raises(MachineError, match=message):
             switch.turn(Machine([done]), plan, limit=7)  # type: ignore[arg-type]
 
 
-def test_services_that_fall(tmp_path: Path) -> None:
-    """By the connection that there is, or by a new one where the switch has ended that."""
+def test_failed_services(tmp_path: Path) -> None:
+    """Services are watched over the present connection, or over a new one if the switch ended it."""
     now, store, new = scene(tmp_path)
     plan = switch.plan(Machine([answer("")]), store, now, new)  # type: ignore[arg-type]
-    said = "fallen web 3\nsaid web no folder\nsaid web 50%\r100%\u2028\x0cdone\nsaid web \nfallen own \n"
+    output = "fallen web 3\nsaid web no folder\nsaid web 50%\r100%\u2028\x0cdone\nsaid web \nfallen own \n"
     logged = ["no folder", "50%\r100%\u2028\x0cdone", ""]
-    fallen = [switch.Fallen("web", "3", logged), switch.Fallen("own", "", [])]
-    old = Machine([answer(said)])
-    assert switch.settle(old, Machine([]), plan, since=0) == fallen  # type: ignore[arg-type]
-    assert "\nservices=sshd\n" in old.asked[0]
-    assert "\nmoment=1\n" in old.asked[0]
-    both = Machine([answer("", LOST)]), Machine([answer(said)])
-    assert switch.settle(*both, plan, since=0) == fallen  # type: ignore[arg-type]
-    assert list(fallen[0].lines()) == [
+    failed = [switch.FailedService("web", "3", logged), switch.FailedService("own", "", [])]
+    old = Machine([answer(output)])
+    assert switch.settle(old, Machine([]), plan, since=0) == failed  # type: ignore[arg-type]
+    assert "\nservices=sshd\n" in old.scripts[0]
+    assert "\nmoment=1\n" in old.scripts[0]
+    both = Machine([answer("", LOST)]), Machine([answer(output)])
+    assert switch.settle(*both, plan, since=0) == failed  # type: ignore[arg-type]
+    assert list(failed[0].lines()) == [
         "web does not stay up: exit status 3",
         *(f"| {each}" for each in logged),
     ]
@@ -223,9 +225,11 @@ def test_services_that_fall(tmp_path: Path) -> None:
 def test_a_machine_of_another_config(tmp_path: Path) -> None:
     now, _, _ = scene(tmp_path)
     switch.check_name(now, "box", Address("", "2222"))
-    with pytest.raises(MachineError, match=r"127\.0\.0\.1:2222 is the machine box, and this config is fox's"):
+    with pytest.raises(
+        MachineError, match=r"127\.0\.0\.1:2222 is the machine box, but this config is for fox"
+    ):
         switch.check_name(now, "fox", Address("", "2222"))
-    unknown = status.look(Machine([answer(SAID.replace("name box\n", ""))]))  # type: ignore[arg-type]
+    unknown = status.look(Machine([answer(STATE.replace("name box\n", ""))]))  # type: ignore[arg-type]
     switch.check_name(unknown, "fox", Address("", "2222"))
 
 
@@ -236,9 +240,7 @@ def test_confirming_waits_for_ssh_to_come_back(tmp_path: Path) -> None:
     machine = Machine([answer("", LOST), answer("", LOST), answer("4\n")])
     assert switch.confirm(machine, plan, limit=5, wait=waits.append) == 4  # type: ignore[arg-type]
     assert len(waits) == 2
-    with pytest.raises(
-        MachineError, match=r"was not confirmed within 5 s, .* by itself: it was told too late"
-    ):
+    with pytest.raises(MachineError, match=r"was not confirmed within 5 s, so the machine reverts: too late"):
         switch.confirm(Machine([answer("", 3)]), plan, limit=5)  # type: ignore[arg-type]
     with pytest.raises(MachineError, match=r"was not confirmed within 0 s, .*does not answer"):
         switch.confirm(Machine([]), plan, limit=0)  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
-"""Knocking: who answers late, refuses, or says something else."""
+"""Waits for servers that answer late, refuse connections, or give another answer."""
 
 import socket
 import threading
@@ -8,14 +8,14 @@ from contextlib import contextmanager
 
 import pytest
 
-from notos.live.wait_for_ssh import Door
+from notos.live.wait_for_ssh import Probe
 
 SSH = b"SSH-2.0-x\r\n"
 
 
 @contextmanager
 def server(meet: Callable[[socket.socket, int], None]) -> Iterator[int]:
-    """A server's port; it meets each caller, by a number from 0."""
+    """Yield the port of a server that calls `meet` with each connection and its number, from 0."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         callers = []
 
@@ -37,43 +37,43 @@ def server(meet: Callable[[socket.socket, int], None]) -> Iterator[int]:
 
 def opened(port: int, seconds: float = 10) -> float:
     end = time.monotonic() + seconds
-    with Door(port) as door:
+    with Probe(port) as probe:
         while time.monotonic() < end:
-            if at := door.opened(b"SSH-"):
+            if at := probe.answered(b"SSH-"):
                 return at
     return 0.0
 
 
-def test_the_first_that_is_answered_counts() -> None:
+def test_the_first_answer_counts() -> None:
     with server(lambda caller, number: caller.sendall(SSH)) as port:
         begun = time.monotonic()
         assert begun < opened(port) <= time.monotonic()
 
 
-def test_one_that_is_refused_is_tried_again_soon() -> None:
+def test_a_refused_attempt_is_repeated_soon() -> None:
     with server(lambda caller, number: caller.sendall(SSH) if number == 5 else caller.close()) as port:
         assert opened(port)
 
 
-def test_one_that_is_lost_is_not_waited_for() -> None:
+def test_a_lost_attempt_is_replaced() -> None:
     with server(lambda caller, number: caller.sendall(SSH) if number else None) as port:
         assert opened(port)
 
 
-def test_who_is_silent_is_asked_ever_more_seldom() -> None:
-    """An ssh server shuts out for 15 s who has come 15 times and said nothing."""
+def test_a_silent_server_gets_attempts_at_growing_intervals() -> None:
+    """An ssh server blocks a client for 15 s after 15 connections without a login."""
     came = []
     with server(lambda caller, number: came.append(number)) as port:
         assert not opened(port, 4)
     assert 3 <= len(came) <= 4
 
 
-def test_another_s_greeting_is_none() -> None:
+def test_another_greeting_does_not_count() -> None:
     with server(lambda caller, number: caller.sendall(b"HTTP/1.0 200 OK")) as port:
         assert not opened(port, 0.3)
 
 
-def test_a_greeting_comes_in_pieces() -> None:
+def test_a_greeting_in_pieces() -> None:
     def drip(caller: socket.socket, number: int) -> None:
         for at in range(len(b"SSH-")):
             caller.sendall(SSH[at : at + 1])
@@ -99,12 +99,12 @@ TABLE = """Hub -1 (net0):
         ("CLOSED", False),
     ],
 )
-def test_what_qemu_tells_of_connections(state: str, taken: bool) -> None:
-    with server(lambda caller, number: None) as port, Door(port) as door:
+def test_connections_in_qemus_table(state: str, taken: bool) -> None:
+    with server(lambda caller, number: None) as port, Probe(port) as probe:
 
         def row(descriptor: int, port: int) -> str:
             return f"  TCP[{state}]   {descriptor}       127.0.0.1 {port}       10.0.2.15    22     0     0\n"
 
-        assert not door.passed(TABLE.format(row(30, port), port))  # another's, from before
-        assert not door.passed(TABLE.format(row(30, port) + row(31, port + 1), port))
-        assert door.passed(TABLE.format(row(30, port) + row(32, port), port)) is taken
+        assert not probe.reached(TABLE.format(row(30, port), port))  # of another client, from before
+        assert not probe.reached(TABLE.format(row(30, port) + row(31, port + 1), port))
+        assert probe.reached(TABLE.format(row(30, port) + row(32, port), port)) is taken

@@ -1,4 +1,4 @@
-"""doit boot-report: boots, tells, draws, compares."""
+"""doit boot-report: its boots, table, chart and comparison."""
 
 import json
 from pathlib import Path
@@ -26,15 +26,15 @@ def test_a_report(built: Project, tmp_path: Path) -> None:
     done = built.doit("boot-report", *words, ACCEL="tcg")
     assert "notos by tcg on " in done.stdout
     assert "to the ssh banner" in done.stdout
-    told = json.loads(first.read_text())
-    assert told["accelerator"] == "tcg"
-    assert len(told["boots"]) == 2
-    for boot in told["boots"]:
+    report = json.loads(first.read_text())
+    assert report["accelerator"] == "tcg"
+    assert len(report["boots"]) == 2
+    for boot in report["boots"]:
         path = boot["path"]
         assert sum(each["length"] for each in path) == pytest.approx(boot["total"])
         assert {(each["lane"], each["name"]) for each in path} >= STEPS
         assert {each["lane"] for each in path} == {lane for lane, _ in STEPS} | {"QEMU", "firmware"}
-        # Clocks, lines and marks agree: nothing had to be moved to fit.
+        # Clocks, lines and marks agree: no segment was clamped to zero.
         assert all(each["length"] > 0 for each in path)
         assert [each["name"] for each in boot["beside"]] == ["nix-daemon"]
         assert not boot["notes"]
@@ -42,8 +42,8 @@ def test_a_report(built: Project, tmp_path: Path) -> None:
     assert svg.tag == "{http://www.w3.org/2000/svg}svg"
 
 
-def test_of_a_machine_with_little_in_it_and_against_an_earlier_one(built: Project, tmp_path: Path) -> None:
-    """Relative paths are those of who calls."""
+def test_a_minimal_machine_compared_with_an_earlier_report(built: Project, tmp_path: Path) -> None:
+    """Relative paths are relative to the caller's folder."""
     environment = {"ACCEL": "tcg", "NOTOS_CALLER": str(tmp_path)}
     config = f"config={built.root / 'examples/minimal.yaml'}"
     built.doit(config, "boot-report", "--runs", "1", environment=environment)
@@ -61,9 +61,12 @@ def test_of_a_machine_with_little_in_it_and_against_an_earlier_one(built: Projec
 
 @pytest.mark.parametrize(
     ("words", "said"),
-    [(("--runs", "0"), "is no number of boots"), (("--against", "none.json"), "none.json is no boot report")],
+    [
+        (("--runs", "0"), "is no number of boots"),
+        (("--against", "none.json"), "none.json is not a boot report"),
+    ],
 )
-def test_what_is_wrong_is_said_before_a_boot(built: Project, words: tuple[str, ...], said: str) -> None:
+def test_errors_come_before_a_boot(built: Project, words: tuple[str, ...], said: str) -> None:
     done = built.doit("boot-report", *words, check=False)
     assert done.returncode
     assert said in done.stdout

@@ -1,4 +1,4 @@
-"""Nix on this host builds in the machine of examples/build-slave.yaml, as `doit builder` has it do."""
+"""Remote builds by Nix on this host in the machine of examples/build-slave.yaml, set up by `doit builder`."""
 
 import base64
 import subprocess
@@ -41,7 +41,7 @@ REMOTE = "on 'ssh-ng://root@build-slave"
 
 @dataclass(frozen=True)
 class Host:
-    """Real Nix with a store of its own, and nothing but ssh on its PATH, in a shell that evaluated `told`."""
+    """Nix with its own store and only ssh in its PATH, in a shell that evaluates `told`."""
 
     root: Path
     told: str
@@ -68,7 +68,7 @@ class Host:
         return self.run(*words, SALT=salt)
 
     def read(self, path: str) -> str:
-        """What a file in its store says; Nix has to call it valid."""
+        """Return the text of a file in its store; Nix must call the path valid."""
         valid = self.run("nix-store", "--check-validity", path)
         assert valid.returncode == 0, valid.stderr
         return Path(f"{self.root}/{path}").read_text()
@@ -105,7 +105,7 @@ def host(
     return Host(root, slave.doit("config=slave.yaml", "builder", SSH_PORT=str(machine.forward(22))).stdout)
 
 
-def test_a_chain_is_built_there_and_brought_back(host: Host, machine: Machine, slave: Project) -> None:
+def test_a_chain_is_built_there_and_copied_back(host: Host, machine: Machine, slave: Project) -> None:
     done = host.build("second", "chain")
     assert done.returncode == 0, done.stderr
     assert done.stderr.count(REMOTE) == 2
@@ -119,13 +119,13 @@ def test_a_chain_is_built_there_and_brought_back(host: Host, machine: Machine, s
     assert text == "from the host for chain"
     assert f"systemConfig={toplevel.path} realroot=/dev/vdb" in cmdline
     assert host.read(second) == f"second: from the host for chain\nsecond: {cmdline}\n"
-    # The machine's own Nix knows what it built, and what was sent to it.
+    # The machine's own database has the built and the received paths.
     assert sorted(machine.succeed(f"nix path-info {' '.join(moved)}").split()) == sorted(moved)
     # Nothing is built twice.
     assert REMOTE not in host.build("second", "chain").stderr
 
 
-def test_a_failing_build_is_told_with_its_log(host: Host) -> None:
+def test_a_failing_build_shows_its_log(host: Host) -> None:
     done = host.build("fails", "failing")
     assert done.returncode == 1
     assert REMOTE in done.stderr
@@ -135,7 +135,7 @@ def test_a_failing_build_is_told_with_its_log(host: Host) -> None:
 
 
 def test_another_machine_is_refused(host: Host, tool: Callable[[str], list[str]]) -> None:
-    """One that is known by another key than the one that was handed over."""
+    """A machine whose host key differs from the one in `builders` is refused."""
     right = host.told.split("'")[1].split()[-1]
     other = host.root / "other"
     subprocess.run([*tool("ssh-keygen"), "-q", "-t", "ed25519", "-N", "", "-f", other], check=True)
@@ -149,8 +149,8 @@ def test_another_machine_is_refused(host: Host, tool: Callable[[str], list[str]]
     assert host.build("first", "stranger").returncode == 0
 
 
-def test_it_makes_room_by_itself(host: Host, machine: Machine) -> None:
-    """Less than min-free: what an earlier build left goes, and nothing of the system."""
+def test_automatic_garbage_collection(host: Host, machine: Machine) -> None:
+    """Below min-free, outputs of earlier builds are deleted, but nothing of the system."""
     earlier = host.build("first", "earlier").stdout.strip()
     system = machine.succeed("nix-store -q --requisites /run/current-system")
     machine.succeed(f"ls {earlier} && fallocate -l 1300M /root/filling")

@@ -1,4 +1,4 @@
-"""A machine with a drive: what is kept over a poweroff, a pulled plug and another image; what is refused."""
+"""A machine with a drive: data that survives a poweroff, a power failure and a new image; refused drives."""
 
 import os
 import re
@@ -46,8 +46,8 @@ VERIFY = "nix-store --verify --check-contents 2>&1 && echo whole"
 KNOWN = "[ /nix/var/nix/db/registered -ef /run/booted-system ]"
 
 
-def test_what_is_written_is_kept(built: Project, machine_factory: MachineFactory) -> None:
-    """Over a poweroff, a plug pulled in the middle of a build, and the image of another system."""
+def test_data_survives(built: Project, machine_factory: MachineFactory) -> None:
+    """Data survives a poweroff, a power failure during a build, and the image of another system."""
     machine = machine_factory.at(built.build("kept", KEPT).script)
     machine.wait_for_console("Making a file system on /dev/vdb")
     machine.wait_until_succeeds(KNOWN)
@@ -65,7 +65,7 @@ def test_what_is_written_is_kept(built: Project, machine_factory: MachineFactory
     said = machine.fail("cat /root/file /var/file; ls /tmp/file /run/file 2>&1")
     assert said.startswith("kept\nkept\nls: /tmp/file: No such file")
     assert machine.succeed("cat /root/wants").strip() == f"{old_path}/bin/bash"
-    # One build is done, and has not been synced by anybody; another is in the middle.
+    # One build is finished but not synced; another one is running.
     machine.succeed("cd /root && nix-build -o done slow.nix")
     machine.succeed("cd /root && (SALT=endless nix-build -o endless slow.nix >/dev/null 2>&1 &)")
     machine.wait_until_succeeds("cat /proc/[0-9]*/cmdline 2>/dev/null | grep -q 'i=0; [w]hile'")
@@ -87,7 +87,7 @@ def test_what_is_written_is_kept(built: Project, machine_factory: MachineFactory
     assert machine.succeed("cat /etc/motd") == "another image"
     assert int(machine.succeed("df -m / | tail -n 1 | awk '{print $2}'")) > 550
     assert machine.succeed("readlink -f /usr").strip() != old_path
-    # What was built, and what it needs of the earlier image; of which nothing else is left.
+    # The build and the objects of the earlier image that it needs remain; the others were deleted.
     assert machine.succeed("cat /root/wants").strip() == f"{old_path}/bin/bash"
     assert machine.succeed(f"{old_path}/bin/bash -c 'echo $((6 * 7))'") == "42\n"
     machine.wait_until_fails(f"[ -e {old_system} ]")
@@ -97,7 +97,7 @@ def test_what_is_written_is_kept(built: Project, machine_factory: MachineFactory
     references = machine.succeed(f"nix-store -q --references {wants}; nix path-info -rS /run/current-system")
     assert old_path in references
     assert len(machine.succeed("ls /nix/.images").split()) == 2
-    # The key, for someone whose runvm.sh does not know it, is the one it had.
+    # The host key is unchanged, also for a user whose runvm.sh does not have it.
     assert machine.succeed("cat /var/lib/ssh/ssh_host_ed25519_key") == first_key
     machine.succeed("rm /root/wants && nix-store --gc && sync")
     machine.crash()
@@ -116,7 +116,7 @@ def test_what_is_written_is_kept(built: Project, machine_factory: MachineFactory
     assert machine.succeed("readlink /run/current-system").strip() == old_system
     assert machine.succeed(VERIFY).endswith("whole\n")
     assert old_path in machine.succeed("nix path-info -r /run/current-system")
-    # Switched to what the next image brings itself; and back, to what only this one has.
+    # Switch to the system of the next image, and back to one that only this image has.
     (built.root / "kept.yaml").write_text(SWITCHED)
     built.doit("config=kept.yaml", "switch", SSH_PORT=str(machine.forward(22)))
     machine.crash()
@@ -135,7 +135,7 @@ def test_what_is_written_is_kept(built: Project, machine_factory: MachineFactory
 
 
 def test_a_drive_without_room_for_the_image(built: Project, machine_factory: MachineFactory) -> None:
-    """Nix works, and its collector makes room; below the next image the database is whole again."""
+    """Nix works, and its collector frees space; with the next image the database is complete again."""
 
     def image(motd: str) -> Machine:
         text = f"name: narrow\nimports: [config.yaml]\ndisk: 64M\netc: {{motd: {{text: {motd}}}}}\n"
@@ -168,14 +168,14 @@ SMALL = "name: small\nimports: [examples/minimal.yaml]\ndisk: 600M\n"
 
 @pytest.fixture(scope="module")
 def small(built: Project, machine_factory: MachineFactory) -> Callable[[Path], Machine]:
-    """A machine without Nix, on the drive that is named."""
+    """Return a function that boots a machine without Nix on a given drive."""
     script = built.build("small", SMALL).script
     return lambda drive: machine_factory.at(script, environment={"DISK": str(drive)})
 
 
 @pytest.fixture
 def drive(tmp_path: Path) -> Iterator[Path]:
-    """A blank drive of the size that is wanted."""
+    """Return the path of a blank drive."""
     path = tmp_path / "drive.img"
     with path.open("wb") as stream:
         stream.truncate(600 << 20)
@@ -190,7 +190,7 @@ def marks(path: Path, **at: bytes) -> None:
             stream.write(data)
 
 
-def test_what_is_not_blank_is_refused(small: Callable[[Path], Machine], drive: Path) -> None:
+def test_a_drive_with_other_data_is_refused(small: Callable[[Path], Machine], drive: Path) -> None:
     end = (600 << 20) - 512
     marks(drive, **{f"_{end}": b"EFI PART"})
     machine = small(drive)
@@ -204,11 +204,11 @@ def test_what_is_not_blank_is_refused(small: Callable[[Path], Machine], drive: P
     assert drive.stat().st_blocks * 512 <= 1 << 16
 
 
-def test_a_broken_file_system_is_told(
+def test_a_broken_file_system_is_reported(
     small: Callable[[Path], Machine], drive: Path, tool: Callable[[str], list[str]]
 ) -> None:
     subprocess.run([*tool("mke2fs"), "-q", "-F", "-t", "ext4", "-L", "notos", drive], check=True)
-    # The root directory's inode (2, of 256 bytes, in the first group's table) is not one any more.
+    # Destroy the root directory's inode (2, of 256 bytes, in the first group's table).
     said = subprocess.run([*tool("dumpe2fs"), drive], check=True, capture_output=True, text=True).stdout
     block = int(said.split("Inode table at ")[1].split("-")[0])
     size = int(said.split("Block size:")[1].split()[0])
@@ -221,7 +221,7 @@ def test_a_broken_file_system_is_told(
     machine.wait_for_console("rescue shell")
 
 
-def test_a_file_system_half_made_is_made_again(small: Callable[[Path], Machine], drive: Path) -> None:
+def test_an_incomplete_file_system_is_made_again(small: Callable[[Path], Machine], drive: Path) -> None:
     place = (600 << 20) - 384 * 512
     marks(
         drive,
@@ -240,8 +240,8 @@ def test_a_file_system_half_made_is_made_again(small: Callable[[Path], Machine],
         assert stream.read(512) == bytes(512)
 
 
-def test_a_file_with_the_marker_s_words_is_only_a_file(small: Callable[[Path], Machine], drive: Path) -> None:
-    """Where a file system that was in use has them at the marker's place, it is not made again."""
+def test_a_file_with_the_markers_text_is_harmless(small: Callable[[Path], Machine], drive: Path) -> None:
+    """A file system in use with this text at the marker's place is not made again."""
     machine = small(drive)
     machine.wait_for_console("Making a file system on /dev/vdb")
     machine.succeed("echo precious >/root/precious")
@@ -253,7 +253,7 @@ def test_a_file_with_the_marker_s_words_is_only_a_file(small: Callable[[Path], M
 
 
 def test_a_machine_without_nix_keeps_its_key(small: Callable[[Path], Machine], drive: Path) -> None:
-    """Dropbear's; /var is there, and no images."""
+    """Dropbear's key is kept, /var is there, and there are no images."""
     key = "dropbearkey -y -f /var/lib/ssh/dropbear_ed25519_host_key | grep Fingerprint"
     found = []
     for _ in range(2):

@@ -1,4 +1,4 @@
-"""The driver on real machines: what it does, and that it neither hangs nor lies when they are lost."""
+"""The test driver on real machines: its calls, and prompt errors when a machine is lost."""
 
 import hashlib
 import os
@@ -18,7 +18,7 @@ from notos.vm.plugin import MachineFactory
 from tests.conftest import ROOT, Project
 from tests.this_host import slowed
 
-AT_ONCE = 5.0  # seconds, on a quiet host; every limit that could end the wait is far longer
+AT_ONCE = 5.0  # seconds, on an idle host; all timeouts that could end the wait are far longer
 
 
 @pytest.fixture(scope="module")
@@ -28,20 +28,20 @@ def machine(built: Project, machine_factory: MachineFactory) -> Machine:
 
 @pytest.fixture(scope="module")
 def instrumented(machine_factory: MachineFactory) -> Machine:
-    """A machine with the backdoor alone."""
+    """A machine with only the backdoor."""
     return machine_factory("examples/minimal.yaml", {"ssh": {"server": "none"}}, scope="module")
 
 
 @pytest.fixture(params=["ssh", "backdoor"])
 def either(request: pytest.FixtureRequest) -> Machine:
-    """A machine by ssh, and one by the backdoor."""
+    """A machine with ssh, and one with the backdoor."""
     name = "machine" if request.param == "ssh" else "instrumented"
     found: Machine = request.getfixturevalue(name)
     return found
 
 
 def gone(pid: int) -> bool:
-    """Whether a process has ended, a moment later."""
+    """Return True if a process has ended, after a short wait."""
     end = time.monotonic() + 60
     while time.monotonic() < end:
         try:
@@ -63,24 +63,24 @@ def test_status_output_and_errors(either: Machine) -> None:
     assert "No such file" in either.fail("cat /nowhere")
     with pytest.raises(CommandError, match=r"false \|\| exit 7: exit status 7"):
         either.succeed("echo said; false || exit 7")
-    with pytest.raises(CommandError, match="true: succeeded, and should not"):
+    with pytest.raises(CommandError, match="true: succeeded, but must fail"):
         either.fail("true")
 
 
-def test_bytes_come_and_go_unharmed(either: Machine) -> None:
+def test_bytes_are_unchanged(either: Machine) -> None:
     every = bytes(range(256)) * 4096
     assert either.execute("cat", input=every, text=False) == (0, every)
     status, text = either.execute("cat; exit 9", input=b"\xff\x00!\n=ready\n")
     assert (status, text.encode(errors="surrogateescape")) == (9, b"\xff\x00!\n=ready\n")
-    # Input that nobody reads is not the next command's, and a command's quotes are its own.
+    # Unread input does not reach the next command, and quotes are kept.
     assert either.execute("true", input=every) == (0, "")
     assert (
         either.succeed("""printf '%s|' "a  'b'" '$HOME' "\\\\"; echo "$HOME" """) == "a  'b'|$HOME|\\|/root\n"
     )
 
 
-def test_100_mb_come_through(either: Machine) -> None:
-    """As many random bytes as make up, by the hash that the machine itself calculates, the same."""
+def test_100_mb_of_input(either: Machine) -> None:
+    """100 MB of random bytes arrive unchanged, by the hash that the machine calculates."""
     status, data = either.execute(
         "head -c 1000000 /dev/urandom >/tmp/mb; for i in $(seq 100); do cat /tmp/mb; done", text=False
     )
@@ -89,7 +89,7 @@ def test_100_mb_come_through(either: Machine) -> None:
     assert data == data[:1_000_000] * 100
 
 
-def test_files_go_there_and_back(either: Machine, tmp_path: Path) -> None:
+def test_files_are_copied_both_ways(either: Machine, tmp_path: Path) -> None:
     tree = tmp_path / "a tree"
     (tree / "below").mkdir(parents=True)
     (tree / "below/run").write_bytes(bytes(range(256)))
@@ -115,13 +115,13 @@ def test_a_command_that_takes_too_long(either: Machine) -> None:
     with pytest.raises(MachineTimeoutError, match=r"sleep 600: not done within 4 s\n.*last lines"):
         either.succeed("sleep 600", seconds=1)
     assert time.monotonic() - before < 4 + slowed(AT_ONCE)
-    # The backdoor kills it by then, and is free again.
+    # The backdoor has killed it by then and accepts commands again.
     either.wait_until_succeeds("true")
 
 
 def test_services(machine: Machine) -> None:
     machine.wait_for_unit("sshd")
-    with pytest.raises(MachineError, match="has no service web; there are nix-daemon, sshd"):
+    with pytest.raises(MachineError, match="has no service web; it has nix-daemon, sshd"):
         machine.wait_for_unit("web")
     machine.succeed("sv down nix-daemon")
     with pytest.raises(MachineTimeoutError, match="service nix-daemon does not run: down: nix-daemon: "):
@@ -136,8 +136,8 @@ def test_ports(machine: Machine) -> None:
         assert stream.makefile("rb").read(4) == b"SSH-"
     with pytest.raises(MachineTimeoutError, match="nothing listens on port 8080"):
         machine.wait_for_open_port(8080, slowed(0.3))
-    # QEMU itself takes connections, whoever is behind it.
-    with pytest.raises(MachineTimeoutError, match="port 8080 takes no connection from outside"):
+    # QEMU itself accepts connections, with or without a server behind it.
+    with pytest.raises(MachineTimeoutError, match="port 8080 accepts no connection from outside"):
         machine.wait_for_port(8080, slowed(0.3))
     machine.succeed("(sleep 1; echo hello | busybox nc -l -p 8080) >/dev/null 2>&1 &")
     assert machine.wait_for_port(8080) == machine.forward(8080) != machine.forward(22)
@@ -151,7 +151,7 @@ def test_waiting_for_commands(machine: Machine) -> None:
     machine.wait_until_fails("false")
 
 
-def test_the_network_s_cable(machine: Machine, instrumented: Machine) -> None:
+def test_blocking_the_network(machine: Machine, instrumented: Machine) -> None:
     machine.block()
     with pytest.raises(MachineError, match="its network is blocked, and it has no backdoor"):
         machine.succeed("true")
@@ -172,8 +172,10 @@ def test_the_monitor(machine: Machine) -> None:
         machine.send_key("nonsense")
 
 
-def test_a_machine_without_a_way_in(built: Project, machine_factory: MachineFactory, tmp_path: Path) -> None:
-    """Its console, keyboard and screen are there all the same."""
+def test_a_machine_without_ssh_and_backdoor(
+    built: Project, machine_factory: MachineFactory, tmp_path: Path
+) -> None:
+    """Its console, keyboard and screen still work."""
     for name in ("runvm.sh", "vmlinuz", "vmlinux", "initrd", "root.squashfs"):
         (tmp_path / name).hardlink_to(built.root / "build/notos" / name)
     machine = machine_factory.at(tmp_path / "runvm.sh")
@@ -185,8 +187,8 @@ def test_a_machine_without_a_way_in(built: Project, machine_factory: MachineFact
     assert machine.wait_for_end() == 0
 
 
-def test_its_lives(either: Machine) -> None:
-    """Restarted, switched off, booted again, its plug pulled; ports and files as after a boot."""
+def test_reboot_shutdown_and_crash(either: Machine) -> None:
+    """After a restart, a shutdown and a crash, ports and files are as after a first boot."""
     either.succeed("touch /tmp/before")
     uptime = float(either.succeed("cat /proc/uptime").split()[0])
     either.reboot()
@@ -211,8 +213,8 @@ def test_its_lives(either: Machine) -> None:
     assert re.search(r"^ +\d+\.\d{3}  » touch /tmp/before: status 0, \d\.\d{3} s$", text, re.MULTILINE)
 
 
-def test_side_by_side(built: Project, machine_factory: MachineFactory) -> None:
-    """Machines of one config, whose forwards are the same: none is in the other's way."""
+def test_machines_in_parallel(built: Project, machine_factory: MachineFactory) -> None:
+    """Machines of one config have the same forwarded ports and do not collide."""
     machines = [machine_factory.at(built.script) for _ in range(3)]
     assert [each.name for each in machines] == ["machine-2", "machine-3", "machine-4"]
     for number, each in enumerate(machines):
@@ -227,7 +229,11 @@ LOST: list[tuple[str, Callable[[Machine], object], str]] = [
         lambda it: it.execute("sleep 0.5; echo c >/proc/sysrq-trigger; sleep 600"),
         "its kernel panicked",
     ),
-    ("oops", lambda it: it.execute("echo '<1>Oops: 0002 [#1]' >/dev/kmsg; sleep 600"), "has stumbled"),
+    (
+        "oops",
+        lambda it: it.execute("echo '<1>Oops: 0002 [#1]' >/dev/kmsg; sleep 600"),
+        "its kernel had an oops",
+    ),
     ("oom", lambda it: it.execute("echo f >/proc/sysrq-trigger; sleep 600"), "ran out of memory"),
     ("console", lambda it: it.wait_for_console("never said", 600), "QEMU has ended with status -9"),
     ("unit", lambda it: it.wait_until_succeeds("false", 600), "QEMU has ended with status -9"),
@@ -235,7 +241,7 @@ LOST: list[tuple[str, Callable[[Machine], object], str]] = [
 
 
 @pytest.mark.parametrize(("kind", "call", "said"), LOST, ids=[each[0] for each in LOST])
-def test_what_waits_fails_at_once(
+def test_waits_fail_at_once(
     kind: str, call: Callable[[Machine], object], said: str, built: Project, machine_factory: MachineFactory
 ) -> None:
     machine = machine_factory.at(built.script)
@@ -250,7 +256,7 @@ def test_what_waits_fails_at_once(
     assert "Running sshd..." in str(caught.value)
 
 
-def test_a_rescue_shell_is_told_unless_it_is_waited_for(
+def test_a_rescue_shell_is_a_failure_unless_waited_for(
     built: Project, machine_factory: MachineFactory
 ) -> None:
     wrong = {"KERNEL_PARAMS": "systemConfig=/nix/store/none"}
@@ -264,7 +270,7 @@ def test_a_rescue_shell_is_told_unless_it_is_waited_for(
     machine.wait_for_console("rescue=42")
 
 
-def test_qemu_s_own_words_are_told(built: Project, machine_factory: MachineFactory) -> None:
+def test_errors_have_qemus_message(built: Project, machine_factory: MachineFactory) -> None:
     before = time.monotonic()
     with pytest.raises(MachineLostError, match=r"QEMU has ended with status 1\n(.*\n)*.*no-such-option"):
         machine_factory.at(built.script, words=["-no-such-option"])

@@ -1,4 +1,4 @@
-"""Machines with the least memory that they may have boot, and run what they are for."""
+"""Machines with the least allowed memory boot and run their services."""
 
 import re
 from dataclasses import replace
@@ -21,7 +21,7 @@ def least(project: Project) -> str:
 
 
 @pytest.mark.parametrize("name", ["default", "tiny"])
-def test_the_least_boots(built: Project, machine_factory: MachineFactory, name: str) -> None:
+def test_the_least_memory_suffices(built: Project, machine_factory: MachineFactory, name: str) -> None:
     project = built.build("tiny", TINY) if name == "tiny" else replace(built, name="notos")
     machine = machine_factory.at(project.script, environment={"MEMORY": least(project)}, patience=2)
     assert int(machine.succeed("grep MemTotal /proc/meminfo").split()[1]) < int(least(project)) << 10

@@ -1,4 +1,4 @@
-"""A running machine that is given another system: what changes, what does not, and how it goes back."""
+"""Switches of a running machine: what changes, what stays, and how it reverts."""
 
 import re
 import subprocess
@@ -37,7 +37,7 @@ class Switched:
 
     @property
     def port(self) -> str:
-        """Of 127.0.0.1, which leads to its ssh."""
+        """The port of 127.0.0.1 that leads to its ssh server."""
         return str(self.vm.forward(22))
 
     def write(self, text: str) -> None:
@@ -48,14 +48,14 @@ class Switched:
         return self.project.doit(*words, check=check, environment=variables, SSH_PORT=self.port)
 
     def switch(self, text: str, *words: str, **variables: str) -> str:
-        """Switch to the machine with `text` in its config; what it says."""
+        """Switch to a config with `text`; return the output."""
         self.write(text)
         return self.project.doit(
             f"config={self.config}", "switch", *words, environment=variables, SSH_PORT=self.port
         ).stdout
 
     def refused(self, text: str, *words: str, **variables: str) -> str:
-        """Switch to what cannot be; the one line that says why."""
+        """Try a switch that must fail; return the line with the reason."""
         self.write(text)
         done = self.doit("switch", *words, check=False, **variables)
         assert done.returncode == 1
@@ -77,7 +77,7 @@ class Switched:
         return self.vm.succeed(command)
 
     def page(self, port: int) -> str:
-        """What the service `web` says; a service runs a moment before it listens."""
+        """Return the answer of the service `web`, once it listens."""
         self.vm.wait_for_open_port(port)
         return self.ssh(f"nc 127.0.0.1 {port} </dev/null")
 
@@ -95,7 +95,7 @@ def booted(factory: MachineFactory, built: Project, name: str, parent: str) -> S
 
 @pytest.fixture(scope="module")
 def machine(machine_factory: MachineFactory, built: Project) -> Switched:
-    """The default machine; each test leaves it with a system of its own."""
+    """The default machine; each test leaves it with another system."""
     return booted(machine_factory, built, "switched", "config.yaml")
 
 
@@ -106,7 +106,7 @@ def small(machine_factory: MachineFactory, built: Project) -> Switched:
 
 
 def test_a_file_in_etc(machine: Switched) -> None:
-    """Only said at first; then in force, what was written into /etc kept, and no service touched."""
+    """A dry run changes nothing; a switch keeps locally modified files, and no service restarts."""
     before = machine.processes("sshd", "nix-daemon")
     machine.ssh("echo own >/etc/own; echo by hand >/etc/motd; echo mine >/etc/profile.d/mine.sh")
     said = machine.switch("etc: {motd: {text: two}}\n", "--dry-run")
@@ -130,7 +130,7 @@ def test_a_file_in_etc(machine: Switched) -> None:
 
 
 def test_services_accounts_and_packages(machine: Switched) -> None:
-    """Added, restarted where they or what they read changed, removed; what stays the same goes on."""
+    """Services are added, removed, and restarted if they or files they read changed; others keep running."""
     machine.switch("")
     sshd, daemon = machine.processes("sshd", "nix-daemon")
     more = "system: {packages: [zstd]}\nnix: {settings: {cores: 1}}\nhostname: renamed\n"
@@ -167,18 +167,18 @@ def test_services_accounts_and_packages(machine: Switched) -> None:
     assert machine.processes("sshd") == [sshd]
 
 
-def test_what_a_service_runs(machine: Switched) -> None:
-    """Where a program or a library that it has in use becomes another, a service begins anew."""
+def test_open_files_of_a_service(machine: Switched) -> None:
+    """A service restarts only if a program or library that it has open changed."""
     machine.switch("")
     sshd, daemon = machine.processes("sshd", "nix-daemon")
     only = "system: {packages: [openssh-server: {exclude: [etc/ssh/moduli, usr/lib/openssh/sshd-auth]}]}\n"
-    # /usr is another one, but not in anything that the two have in use.
+    # /usr changed, but no file that the two services have open.
     assert "restart" not in machine.switch(only.replace("usr/lib/openssh/sshd-auth", "usr/share/*"))
     assert machine.processes("sshd", "nix-daemon") == [sshd, daemon]
 
 
-def test_going_back(machine: Switched) -> None:
-    """To the one before, to a named one; and what there is to go back to."""
+def test_rollback(machine: Switched) -> None:
+    """Roll back to the previous generation and to a named one, and list them."""
     machine.switch("etc: {motd: {text: first}}\n")
     machine.switch("etc: {motd: {text: second}}\n" + WEB.partition("etc:")[0])
     rows = [line.split() for line in machine.doit("generations").stdout.splitlines()]
@@ -199,15 +199,15 @@ def test_going_back(machine: Switched) -> None:
     done = machine.doit("rollback", check=False)
     assert "has no generation before the present one: doit generations" in done.stdout
     done = machine.doit("rollback", "to=999", check=False)
-    assert "there is no generation 999: there are 1, 2," in done.stdout
-    # What the machine's own Nix makes of it.
+    assert "generation 999 does not exist: existing ones: 1, 2," in done.stdout
+    # The machine's own Nix agrees.
     assert (
         machine.ssh("nix-env -p /nix/var/nix/profiles/system --list-generations | grep current").split()[0]
         == "1"
     )
     machine.ssh("nix-store --gc && nix-store --verify --check-contents")
     assert "is generation" in machine.doit("rollback", f"to={last}").stdout
-    # A service that a switch stops has not failed: nothing waits before it ends or starts.
+    # A service that a switch stops has not failed: no delay before it stops or starts.
     assert not [line for line in machine.vm.console.lines if "web ended with status" in line.text]
 
 
@@ -220,7 +220,7 @@ services:
 
 
 def test_services_that_do_not_stay_up_are_named(machine: Switched) -> None:
-    """With their last words; the switch is done, and can be taken back."""
+    """The report has their last log lines; the switch is complete and can be rolled back."""
     machine.switch("etc: {motd: {text: before}}\n")
     machine.write(BROKEN)
     done = machine.doit("switch", check=False)
@@ -251,8 +251,8 @@ def test_the_machine_of_another_config_is_refused(machine: Switched) -> None:
     (machine.project.root / machine.config).write_text(machine.base.replace("switched", "another"))
     done = machine.doit("switch", check=False)
     assert done.returncode == 1
-    wanted = "is the machine switched, and this config is another's"
-    assert f"{wanted}: name its config (--config FILE), or add --force" in done.stdout
+    reason = "is the machine switched, but this config is for another"
+    assert f"{reason}: give the config of that machine (--config FILE), or add --force" in done.stdout
     assert machine.ssh("readlink /run/current-system") == before
     assert "switched in" in machine.doit("switch", "--force").stdout
     assert machine.ssh("cat /run/current-system/name") == "another\n"
@@ -260,30 +260,28 @@ def test_the_machine_of_another_config_is_refused(machine: Switched) -> None:
     assert machine.ssh("readlink /run/current-system") == before
 
 
-def test_what_cannot_be_activated_is_taken_back(machine: Switched) -> None:
+def test_a_failed_activation_reverts(machine: Switched) -> None:
     machine.switch("etc: {motd: {text: good}}\n")
     before = machine.ssh("readlink /run/current-system; readlink /nix/var/nix/profiles/system")
     machine.ssh("echo by hand >/etc/motd")
     bad = 'etc: {motd: {text: bad}, tmpfiles.d/bad.conf: {text: "d /run/bad 0755 nobody-knows - -\\n"}}\n'
     said = machine.refused(bad + WEB.partition("etc:")[0])
-    assert (
-        "could not take the new system, and runs the old one: chown: unknown user/group nobody-knows" in said
-    )
+    assert "the switch failed, the old system still runs: chown: unknown user/group nobody-knows" in said
     assert machine.ssh("readlink /run/current-system; readlink /nix/var/nix/profiles/system") == before
-    # As it was, to the letter.
+    # Everything is exactly as before.
     assert machine.ssh(
         "cat /etc/motd; sv status sshd nix-daemon | grep -c ^run; ls /run/service /run/notos"
     ).split() == [*("by", "hand", "2", "/run/notos:", "/run/service:", "nix-daemon", "sshd")]
     assert len(machine.ssh("ls /run/etc").split()) == 1
 
 
-def test_one_that_cannot_be_reached_goes_back_by_itself(machine: Switched) -> None:
-    """Here its ssh server does not start any more."""
+def test_an_unreachable_machine_reverts(machine: Switched) -> None:
+    """The new system breaks the configuration of the ssh server."""
     machine.switch("etc: {motd: {text: fine}}\n")
     before = machine.ssh("readlink /run/current-system")
     broken = 'etc: {motd: {text: bad}, ssh/sshd_config.d/bad.conf: {text: "Nonsense yes\\n"}}\n'
     said = machine.refused(broken, "within=6")
-    assert "the switch was not confirmed within 6 s, so the machine goes back by itself" in said
+    assert "the switch was not confirmed within 6 s, so the machine reverts" in said
     machine.vm.wait_for_console(re.compile(r"Nobody has confirmed \S+-toplevel within 6 s; going back to"))
     machine.vm.wait_for_banner(5)
     assert machine.ssh("readlink /run/current-system; cat /etc/motd") == f"{before}fine"
@@ -291,35 +289,35 @@ def test_one_that_cannot_be_reached_goes_back_by_itself(machine: Switched) -> No
 
 def test_one_at_a_time(machine: Switched) -> None:
     machine.ssh("mkdir -p /run/notos/switch; echo 1 >/run/notos/switch/process")
-    assert "another switch is under way there" in machine.refused("etc: {motd: {text: busy}}\n")
-    # One that died has left nothing in the way.
+    assert "another switch is in progress" in machine.refused("etc: {motd: {text: busy}}\n")
+    # A switch whose process died does not block others.
     machine.ssh("echo 999999 >/run/notos/switch/process")
     assert "switched in" in machine.switch("etc: {motd: {text: busy}}\n")
 
 
 def test_a_full_store(machine: Switched) -> None:
-    """Told before anything is sent; and in the middle, where nobody could foresee it: here inodes run out."""
+    """Lack of space is reported before the transfer; lack of inodes, which is not checked, during it."""
     machine.switch("etc: {motd: {text: full}}\n")
     before = machine.ssh("readlink /run/current-system")
     machine.ssh("dd if=/dev/zero of=/filler bs=1M 2>/dev/null; true")
     said = machine.refused("etc: {motd: {text: more}}\n")
     assert re.search(
-        r"has room for 0\.\d MB, and 0\.\d MB are to be sent: give it more vm\.memory or a disk", said
+        r"has 0\.\d MB free, but the switch needs 0\.\d MB: give it more vm\.memory or a disk", said
     )
     inodes = "$(($(df -iP / | tail -n 1 | awk '{print $3}') + 20))"
     machine.ssh(f"rm /filler; mount -o remount,nr_inodes={inodes} /")
     said = machine.refused("etc: {motd: {text: more}}\n")
-    assert re.search(r"ran out of room while 0\.\d MB were sent; it runs what it ran", said)
+    assert re.search(r"no space left in the transfer of 0\.\d MB; the system is unchanged", said)
     machine.ssh("mount -o remount,nr_inodes=100000 /")
     assert machine.ssh("readlink /run/current-system") == before
     assert "switched in" in machine.switch("etc: {motd: {text: more}}\n")
     machine.ssh("nix-store --verify --check-contents")
 
 
-def test_who_is_not_there_and_who_it_is_not(machine: Switched, tmp_path: Path) -> None:
+def test_unreachable_and_unknown_machines(machine: Switched, tmp_path: Path) -> None:
     said = machine.refused("etc: {motd: {text: away}}\n", "port=1")
     assert re.search(
-        r"127\.0\.0\.1:1 does not answer \(.*refused\): start the machine with \./result, or say", said
+        r"127\.0\.0\.1:1 does not answer \(.*refused\): start the machine with \./result, or give", said
     )
     done = machine.doit("switch", "port=x", check=False)
     assert (done.returncode, done.stderr) == (
@@ -337,12 +335,12 @@ def test_who_is_not_there_and_who_it_is_not(machine: Switched, tmp_path: Path) -
     stranger = (cache / "ssh/id_ed25519.pub").read_text()
     (cache / "ssh/known_hosts").write_text(f"notos {stranger}")
     said = machine.refused("", NOTOS_CACHE=str(cache))
-    assert "is not the machine it should be: its host key is another one: stop what answers there" in said
-    # By another name it is a stranger's machine, which is not in this user's known_hosts.
+    assert "is another machine: its host key does not match: stop that machine" in said
+    # By another name it is another user's machine, which is not in this user's known_hosts.
     said = machine.refused(
         "", "host=localhost", f"port={machine.port}", NOTOS_CACHE=str(cache), HOME=str(tmp_path)
     )
-    assert "localhost:" in said and "its host key is another one" in said
+    assert "localhost:" in said and "its host key does not match" in said
     host = (Cache.default().root / "ssh/host_ed25519.pub").read_text()
     (tmp_path / ".ssh").mkdir()
     (tmp_path / ".ssh/known_hosts").write_text(f"[localhost]:{machine.port} {host}")
@@ -353,16 +351,16 @@ def test_who_is_not_there_and_who_it_is_not(machine: Switched, tmp_path: Path) -
 
 
 def test_a_daemon_that_is_down(machine: Switched) -> None:
-    """Where the database does not know the system, objects that refer to it are not sent."""
+    """If the database does not have the running system, objects that refer to it are not sent."""
     machine.ssh("sv down nix-daemon && rm /nix/var/nix/db/registered")
     said = machine.refused("etc: {motd: {text: down}}\n")
-    assert "its Nix does not know the system that runs: is its daemon down?" in said
+    assert "the running system is not in its Nix database: is its daemon down?" in said
     machine.ssh("sv start nix-daemon")
     assert "switched in" in machine.switch("etc: {motd: {text: down}}\n")
 
 
 def test_a_machine_without_nix(small: Switched) -> None:
-    """Objects are streamed into its store; the rest is the same."""
+    """Objects are streamed directly into the store of a machine without Nix."""
     dropbear = small.processes("sshd")
     said = small.switch(WEB)
     assert "switched in" in said
@@ -378,31 +376,30 @@ def test_a_machine_without_nix(small: Switched) -> None:
     inodes = "$(($(df -iP / | tail -n 1 | awk '{print $3}') + 20))"
     small.ssh(f"mount -o remount,nr_inodes={inodes} /")
     said = small.refused("etc: {motd: {text: more}}\n")
-    assert re.search(r"ran out of room while 0\.\d MB were sent; it runs what it ran", said)
+    assert re.search(r"no space left in the transfer of 0\.\d MB; the system is unchanged", said)
     assert small.ssh("ls -a /nix/store | grep -c '^.new'; true") == "0\n"
     small.ssh("mount -o remount,nr_inodes=100000 /")
     assert "switched in" in small.switch("etc: {motd: {text: more}}\n")
 
 
-def test_nix_is_not_turned_on_by_a_switch(small: Switched) -> None:
-    """Its database would not know the system that runs, and its collector would delete it."""
+def test_a_switch_cannot_add_nix(small: Switched) -> None:
+    """Nix's database would lack the running system, and its garbage collector would delete it."""
     before = small.ssh("readlink /run/current-system")
-    assert "has no Nix, whose database would not know the system: boot the image instead" in small.refused(
-        "nix: {enable: true}\n"
-    )
+    message = "a switch cannot add Nix, whose database would lack the system: boot the image instead"
+    assert message in small.refused("nix: {enable: true}\n")
     assert small.ssh("readlink /run/current-system") == before
 
 
-def test_a_key_that_is_added_lets_in(small: Switched) -> None:
-    """What the image would have handed to its ssh server at boot."""
+def test_a_key_added_by_a_switch(small: Switched) -> None:
+    """A switch gives the ssh server new keys, as a boot would."""
     key = (Cache.default().root / "ssh/id_ed25519.pub").read_text().strip().replace("notos", "another")
     said = small.switch(f"ssh: {{authorized_keys: ['{key}']}}\n")
     assert "run again  40-ssh-keys" in said
     assert key in small.ssh("cat /run/ssh/root/authorized_keys")
 
 
-def test_a_machine_that_vanishes(small: Switched) -> None:
-    """In the middle of the switch: here a service takes its time to end. (The last test of this machine.)"""
+def test_a_machine_that_crashes_during_a_switch(small: Switched) -> None:
+    """A service that does not stop makes the switch take long enough. (The last test of this machine.)"""
     stubborn = "services:\n  stubborn: {run: \"trap '' TERM; while :; do sleep 1; done\"}\n"
     small.switch(stubborn)
     small.write("")
@@ -414,5 +411,6 @@ def test_a_machine_that_vanishes(small: Switched) -> None:
     assert process.returncode == 1
     assert "Traceback" not in said
     assert (
-        "went away in the middle of the switch: if it still runs, it goes back by itself within 30 s" in said
+        "connection lost during the switch: if the machine still runs, it reverts by itself within 30 s"
+        in said
     )

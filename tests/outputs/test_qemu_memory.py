@@ -58,7 +58,7 @@ def test_too_little_is_an_error_of_the_build(built: Project) -> None:
     done = built.doit("config=little.yaml", "runvm", check=False)
     assert done.returncode == 1
     assert (
-        "little.yaml:4: vm.memory is 64, and this machine needs at least 96 MiB to boot: "
+        "little.yaml:4: vm.memory is 64, but this machine needs at least 96 MiB to boot: "
         "write memory: 96, or more\n"
         "    memory: 64\n"
     ) in done.stdout

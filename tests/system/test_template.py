@@ -34,11 +34,11 @@ def test_any_value_reaches_the_script_as_it_is(value: str) -> None:
 @pytest.mark.parametrize(
     ("text", "values", "message"),
     [
-        ("name=@nam@\n", {"name": "x"}, r"x:1: nothing is known for @nam@"),
-        ("a=1\necho @name@\n", {"name": "x"}, r"x:2: a marker stands outside of an assignment"),
+        ("name=@nam@\n", {"name": "x"}, r"x:1: no value for @nam@"),
+        ("a=1\necho @name@\n", {"name": "x"}, r"x:2: a marker is outside an assignment"),
         ("echo\n", {"name": "x"}, r"x has no @name@"),
         ("name=@name@\n", {"name": ["a b"]}, r"'a b' cannot be part of a list"),
-        ("name=@name@ # why\n", {"name": "x"}, r"x:1: a marker stands outside"),
+        ("name=@name@ # why\n", {"name": "x"}, r"x:1: a marker is outside"),
     ],
 )
 def test_what_does_not_fit_is_refused(text: str, values: dict[str, str], message: str) -> None:

@@ -1,4 +1,4 @@
-"""The backdoor's side on this host: what it sends, and what it makes of any answer."""
+"""The backdoor's side on this host: requests and all kinds of answers."""
 
 import base64
 import socket
@@ -17,7 +17,7 @@ Answer = Callable[[socket.socket, socket.socket, int, bytes, bytes], None]
 
 
 class Service:
-    """The other end: for each command it calls `answer` with both ports, its number, itself, its input."""
+    """The machine's side: calls `answer` with both ports and each command's number, text and input."""
 
     def __init__(self, answer: Answer) -> None:
         self.backdoor = Backdoor()
@@ -54,7 +54,7 @@ def by_bits(port: socket.socket, data: bytes, size: int) -> None:
 
 
 @given(st.integers(0, 255), st.binary(), st.text(st.characters(exclude_categories=["Cs"])), st.integers(1, 9))
-def test_what_comes_is_what_was_said(status: int, out: bytes, err: str, size: int) -> None:
+def test_answers_are_read_back(status: int, out: bytes, err: str, size: int) -> None:
     def answer(
         commands: socket.socket, errors: socket.socket, number: int, command: bytes, given: bytes
     ) -> None:
@@ -72,7 +72,7 @@ def test_what_comes_is_what_was_said(status: int, out: bytes, err: str, size: in
 
 @pytest.fixture
 def held() -> Iterator[tuple[Service, threading.Event]]:
-    """One that answers when it is let, by the input that it got."""
+    """A service that answers with the length of its input once the event is set."""
     let = threading.Event()
 
     def answer(
@@ -88,17 +88,17 @@ def held() -> Iterator[tuple[Service, threading.Event]]:
     service.backdoor.close()
 
 
-def test_a_late_answer_is_not_the_next_command_s(held: tuple[Service, threading.Event]) -> None:
+def test_a_late_answer_is_not_taken_for_the_next_commands(held: tuple[Service, threading.Event]) -> None:
     service, let = held
     with pytest.raises(MachineTimeoutError, match="too late"):
         service.run("first", b"1", seconds=0.1)
-    with pytest.raises(MachineTimeoutError, match="still at an earlier command, first"):
+    with pytest.raises(MachineTimeoutError, match="still runs an earlier command, first"):
         service.run("second", b"2", seconds=0.1)
     let.set()
     assert service.run("third", b"3") == (0, b"3", "")
 
 
-def test_large_input_does_not_wait_for_its_reader(held: tuple[Service, threading.Event]) -> None:
+def test_large_input_does_not_block(held: tuple[Service, threading.Event]) -> None:
     service, let = held
     let.set()
     data = bytes(range(256)) * 40000
@@ -106,7 +106,7 @@ def test_large_input_does_not_wait_for_its_reader(held: tuple[Service, threading
 
 
 def test_a_limit_while_input_is_sent(held: tuple[Service, threading.Event]) -> None:
-    """The rest of it is sent all the same, for the machine waits for that."""
+    """The rest of the input is still sent, because the machine waits for it."""
     service, let = held
     with pytest.raises(MachineTimeoutError):
         service.run("first", seconds=0.05)
@@ -120,8 +120,8 @@ def test_a_limit_while_input_is_sent(held: tuple[Service, threading.Event]) -> N
     assert service.run("third", b"3") == (0, b"3", "")
 
 
-def test_a_service_that_begins_anew_is_told() -> None:
-    """In the middle of a command, whose rest is nobody's; before one, when nobody has listened for it."""
+def test_a_restarted_service() -> None:
+    """A service restarts during a command, and before one while nobody reads the ports."""
 
     def answer(
         commands: socket.socket, errors: socket.socket, number: int, command: bytes, given: bytes
@@ -135,7 +135,7 @@ def test_a_service_that_begins_anew_is_told() -> None:
             errors.sendall(b"!%d\n" % number)
 
     service = Service(answer)
-    with pytest.raises(BrokenError, match="begun anew"):
+    with pytest.raises(BrokenError, match="the backdoor has restarted"):
         service.run("dies")
     assert service.run("one") == (0, b"one", "")
     service.begin()
@@ -146,7 +146,7 @@ def test_a_service_that_begins_anew_is_told() -> None:
     service.backdoor.close()
 
 
-def test_who_gave_up_before_it_was_there_can_come_again() -> None:
+def test_a_command_after_a_timeout_before_the_service_started() -> None:
     begun = threading.Event()
 
     class Late(Service):
@@ -168,8 +168,8 @@ def test_who_gave_up_before_it_was_there_can_come_again() -> None:
     service.backdoor.close()
 
 
-def test_one_that_is_gone_is_told() -> None:
+def test_a_closed_connection() -> None:
     service = Service(lambda commands, *_: commands.shutdown(socket.SHUT_RDWR))
-    with pytest.raises(BrokenError, match="hung up"):
+    with pytest.raises(BrokenError, match="has closed the connection"):
         service.run("dies")
     service.backdoor.close()

@@ -1,4 +1,4 @@
-"""The console: lines as a terminal would show them, however the bytes come; waiting; the log."""
+"""The console: lines as a terminal shows them, for any split of the bytes; waits; the log."""
 
 import os
 import re
@@ -18,7 +18,7 @@ TEXT = st.text(st.characters(exclude_characters="\r\n\x00\x1b", exclude_categori
 
 
 class Pipe:
-    """A console that reads what is written here."""
+    """A console and the pipe that it reads."""
 
     def __init__(self, log: Path | None = None) -> None:
         reader, writer = os.pipe()
@@ -39,7 +39,7 @@ def pipe() -> Iterator[Pipe]:
 
 
 @given(st.lists(TEXT), TEXT, st.integers(1, 7))
-def test_lines_are_the_same_however_they_come(lines: list[str], last: str, size: int) -> None:
+def test_lines_do_not_depend_on_the_split_of_bytes(lines: list[str], last: str, size: int) -> None:
     pipe = Pipe()
     data = ("\r\n".join([*(f"\x1b[0m{line}" for line in lines), last])).encode()
     for at in range(0, len(data), size):
@@ -62,8 +62,8 @@ def test_a_prompt_is_found_before_its_line_ends(pipe: Pipe) -> None:
 
 
 @pytest.mark.parametrize("size", [1, 7])
-def test_a_pattern_never_matches_a_part_of_what_is_coming(pipe: Pipe, size: int) -> None:
-    """A long line drips in: what waits for it gets all of it, and a number gets all its digits."""
+def test_a_pattern_never_matches_an_incomplete_line(pipe: Pipe, size: int) -> None:
+    """A long line arrives in pieces: a wait returns all of it, and a number has all its digits."""
     line = "x" * 60 + " pid 12345"
 
     def drip() -> None:
@@ -86,7 +86,7 @@ def test_a_pattern_never_matches_a_part_of_what_is_coming(pipe: Pipe, size: int)
     assert pipe.console.find("re", prompt=True) is not None
 
 
-def test_who_waits_for_silence_hears_all(pipe: Pipe) -> None:
+def test_settle_waits_for_all_output(pipe: Pipe) -> None:
     def drip() -> None:
         for number in range(20):
             pipe.stream.write(b"%d\n" % number)
@@ -99,12 +99,12 @@ def test_who_waits_for_silence_hears_all(pipe: Pipe) -> None:
     assert pipe.console.find("19")
     assert time.monotonic() - begun < 30
     pipe.stream.write(b"more\n")
-    pipe.console.settle(60, 0.1)  # no longer than it is given
+    pipe.console.settle(60, 0.1)  # returns at the timeout
     assert time.monotonic() - begun < 30
     writer.join()
 
 
-def test_who_waits_is_woken_at_once(pipe: Pipe) -> None:
+def test_a_wait_returns_at_once(pipe: Pipe) -> None:
     threading.Timer(0.05, lambda: pipe.stream.write(b"here\n")).start()
     begun = time.monotonic()
     pipe.console.wait(20)
@@ -112,7 +112,7 @@ def test_who_waits_is_woken_at_once(pipe: Pipe) -> None:
     assert pipe.console.find("here")
 
 
-def test_nobody_waits_for_one_that_has_ended(pipe: Pipe) -> None:
+def test_no_wait_after_the_end(pipe: Pipe) -> None:
     pipe.stream.write(b"last words")
     console = pipe.end()
     assert [each.text for each in console.lines] == ["last words"]
@@ -121,7 +121,7 @@ def test_nobody_waits_for_one_that_has_ended(pipe: Pipe) -> None:
     assert time.monotonic() - begun < 10
 
 
-def test_the_log_has_times_and_what_was_done(tmp_path: Path) -> None:
+def test_the_log_has_times_and_notes(tmp_path: Path) -> None:
     pipe = Pipe(tmp_path / "console.log")
     pipe.stream.write("grüße \ud83d\n".encode(errors="surrogatepass"))
     while not pipe.console.lines:

@@ -1,4 +1,4 @@
-"""What a console's line tells of trouble, as kernels and our stage-1 print it."""
+"""Failures recognized by console lines of kernels and of stage-1."""
 
 import pytest
 
@@ -35,7 +35,7 @@ HARMLESS = [
 
 
 @pytest.mark.parametrize(("kind", "line"), LINES)
-def test_it_is_told_by_one_line(kind: str, line: str) -> None:
+def test_a_failure_is_recognized_by_one_line(kind: str, line: str) -> None:
     found = failures.of_line(line)
     assert found is not None
     assert (found.kind, found.line) == (kind, line)
@@ -44,7 +44,7 @@ def test_it_is_told_by_one_line(kind: str, line: str) -> None:
 
 
 @pytest.mark.parametrize("line", HARMLESS)
-def test_what_is_none(line: str) -> None:
+def test_harmless_lines(line: str) -> None:
     assert failures.of_line(line) is None
 
 

@@ -1,4 +1,4 @@
-"""The plugin, by running a pytest of its own: how long machines live, what is told of those that failed."""
+"""The plugin, in a separate run of pytest: lifetimes of machines, reports of failures."""
 
 import os
 import subprocess
@@ -24,7 +24,7 @@ def alive(pid):
 
 @pytest.fixture
 def run(tmp_path: Path, built: Project) -> Run:
-    """Run pytest on test files by name; machines are QEMUs that nobody waits for to boot."""
+    """Return a function that runs pytest on test files; their tests do not wait for machines to boot."""
     (tmp_path / "pytest.ini").write_text("[pytest]\nnotos_accel = tcg\n")
 
     def call(*words: str, **files: str) -> subprocess.CompletedProcess[str]:
@@ -97,24 +97,24 @@ def test_tolerated(machine_factory):
 """
 
 
-def test_what_failed_is_told(run: Run, tmp_path: Path) -> None:
+def test_reports_of_failures(run: Run, tmp_path: Path) -> None:
     done = run("--junitxml=junit.xml", test_failing=FAILING)
     assert done.returncode == 1
     cases = {each.get("name"): each for each in ElementTree.parse(tmp_path / "junit.xml").iter("testcase")}
-    told = {
+    reports = {
         name: [(each.tag, each.get("message", "")) for each in case if each.tag in ("error", "failure")]
         for name, case in cases.items()
     }
-    # Trouble that no call has met fails the test as it ends.
-    ((tag, message),) = told["test_late"]
-    assert tag == "error" and "it stands in the rescue shell: stage-1 failed: /nix/store/none" in message
-    ((tag, message),) = told["test_assertion"]
+    # A failure that no call has raised fails the test at its end.
+    ((tag, message),) = reports["test_late"]
+    assert tag == "error" and "it is in the rescue shell: stage-1 failed: /nix/store/none" in message
+    ((tag, message),) = reports["test_assertion"]
     assert (tag, "assert 1 == 2" in message) == ("failure", True)
     assert "Entering stage-1..." in "".join(cases["test_assertion"].itertext())
-    ((tag, message),) = told["test_setup"]
+    ((tag, message),) = reports["test_setup"]
     assert tag == "error" and "QEMU has ended with status 1" in message
-    assert told["test_tolerated"] == []
-    # The failing line is the test's, and nothing of the driver's.
+    assert reports["test_tolerated"] == []
+    # The report shows the test's line and no code of the driver.
     assert "machine_factory.at(SCRIPT, words=" in done.stdout
     assert "def _until" not in done.stdout
     logs = tmp_path.glob(".notos/artefacts/*/machine/console.log")
@@ -132,16 +132,16 @@ def test_passed(machine_factory):
 """
 
 
-def test_a_failed_test_s_machine_is_kept_where_asked(run: Run, tmp_path: Path) -> None:
+def test_notos_keep_keeps_the_machine_of_a_failed_test(run: Run, tmp_path: Path) -> None:
     done = run("--notos-keep", test_kept=KEPT)
     pid = int((tmp_path / "pid").read_text())
     try:
         assert done.returncode == 1
-        assert f"machine runs on, as process {pid}\n  log in:  " in done.stdout
+        assert f"machine still runs, as process {pid}\n  log in:  " in done.stdout
         assert f"  end it:  kill {pid}\n" in done.stdout
         assert Path(f"/proc/{pid}").exists()
         assert not Path("/proc", (tmp_path / "other").read_text()).exists()
-        # Nobody reads its console any more: it boots all the same.
+        # It boots although no process reads its console any more.
         command = done.stdout.partition("log in:  ")[2].partition("\n")[0] + " hostname"
         end = time.monotonic() + 300
         while (said := subprocess.run(command, shell=True, capture_output=True, check=False)).returncode:

@@ -1,4 +1,4 @@
-"""The screen's picture, made fit to be read."""
+"""Conversion of a screenshot for text recognition."""
 
 import pytest
 from hypothesis import given
@@ -20,6 +20,6 @@ def test_each_pixel_becomes_nine(width: int, height: int, data: st.DataObject) -
 
 
 @pytest.mark.parametrize("picture", [b"", b"P5\n1 1\n255\n\0", b"P6\n1 1\n65535\n\0\0\0\0\0\0"])
-def test_another_format_is_told(picture: bytes) -> None:
-    with pytest.raises(MachineError, match="no PPM"):
+def test_another_format(picture: bytes) -> None:
+    with pytest.raises(MachineError, match="not an 8-bit PPM"):
         enlarged(picture)

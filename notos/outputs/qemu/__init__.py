@@ -1,10 +1,10 @@
-"""runvm.sh: the built machine in QEMU.
+"""runvm.sh: boots the built machine in QEMU.
 
 script         the script
 devices        how QEMU attaches drives and devices
 command_line   the kernel's command line
 memory         the least memory with which the machine boots
-network        QEMU's user network
+network        options of QEMU's user network
 
 Modules without a test module of their own name are tested by
 

@@ -1,6 +1,6 @@
-"""The kernel's command line: all words that runvm.sh gives, and how long they may become.
+"""The kernel's command line: all words that runvm.sh passes, and the maximum length.
 
-The length is known from the config alone, for every toplevel's store path has the same length.
+The length follows from the config alone, because all store paths of toplevels have the same length.
 """
 
 from typing import NamedTuple
@@ -12,12 +12,12 @@ _TOPLEVEL = f"/nix/store/{'0' * 32}-toplevel"
 
 
 class CommandLine(NamedTuple):
-    """The words that are always given, and those that are added where the processor is emulated."""
+    """The words that are always passed, and those that are added if the processor is emulated."""
 
     always: tuple[str, ...]
     emulated: tuple[str, ...]
-    alone: tuple[str, ...]  # where it is the only one
-    longest: int  # bytes that all words, and those of the user, may have
+    alone: tuple[str, ...]  # if only one processor is emulated
+    longest: int  # most bytes of all words, including those of the user
 
     def __str__(self) -> str:
         """Return the longest form."""
@@ -36,7 +36,7 @@ def command_line(machine: Machine, features: Features, toplevel: str = _TOPLEVEL
             *machine.kernel_params,
             *kind.kernel_params,
         ),
-        # The kernel's tests of its own ciphers take long to emulate.
+        # The kernel's self-tests of ciphers are slow under emulation.
         emulated=("cryptomgr.notests",),
         alone=kind.single_processor_params,
         # COMMAND_LINE_SIZE counts the zero at the end; with more, QEMU's boot hangs.
@@ -45,6 +45,6 @@ def command_line(machine: Machine, features: Features, toplevel: str = _TOPLEVEL
 
 
 def excess(machine: Machine, features: Features) -> int:
-    """Return the number of bytes by which the command line is too long; 0 or less if the kernel takes it."""
+    """Return the number of bytes by which the command line is too long; 0 or less if it fits."""
     line = command_line(machine, features)
     return len(str(line).encode()) - line.longest

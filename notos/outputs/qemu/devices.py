@@ -6,13 +6,13 @@ from typing import NamedTuple
 class Devices(NamedTuple):
     """Words of QEMU's command line.
 
-    The root's drive comes first, so that it is /dev/vda, and a second drive is /dev/vdb. A device that is
-    empty comes with its drive.
+    The root drive comes first, so it is /dev/vda, and a second drive is /dev/vdb. A drive's device is empty
+    if QEMU creates it with the drive.
     """
 
     root_drive: str  # of -drive, before file=
     second_drive: str
-    network_device: str  # of -device, as the others
+    network_device: str  # of -device, like the following
     random_device: str
     root_device: str = ""
     second_device: str = ""

@@ -1,7 +1,7 @@
-"""The least memory with which a machine boots, from what it boots.
+"""The least memory with which a machine boots, computed from its kernel, initrd and features.
 
-Two moments count. As the kernel starts, it and the initrd, packed and unpacked, lie in memory. When all
-services run, there must be room for the kernel and for them; each feature says how much it needs.
+Memory must suffice twice. At the start it holds the kernel and the initrd, packed and unpacked. Later it
+holds the kernel and all services; each feature has the amount that it needs.
 """
 
 from pathlib import Path
@@ -11,15 +11,15 @@ from notos.features.model import Features
 from notos.kernel import bzimage
 
 MIB = 1 << 20
-STEP = 8  # MiB to which it is rounded up
-LEAST = 64  # MiB, less than which the config does not take
-_START = 4 * MIB  # for what the kernel allocates before the initrd is unpacked
+STEP = 8  # MiB; the result is a multiple
+LEAST = 64  # MiB; the config accepts no less
+_START = 4 * MIB  # allocated by the kernel before it unpacks the initrd
 
 
 def least(features: Features, *, vmlinuz: Path, initrd: Path, unpacked: int) -> int:
-    """Return the least memory in MiB for a machine whose initrd has `unpacked` bytes when it is unpacked.
+    """Return the least memory in MiB for a machine whose unpacked initrd has `unpacked` bytes.
 
-    Raises KernelError where `vmlinuz` is not a bzImage.
+    Raises KernelError if `vmlinuz` is not a bzImage.
     """
     header = _header(vmlinuz)
     start = header.address + header.memory + initrd.stat().st_size + unpacked + _START

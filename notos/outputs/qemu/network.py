@@ -1,7 +1,7 @@
-"""QEMU's user network as a machine expects it: the same subnet, gateway and name server.
+"""Options of QEMU's user network that fit a machine: the same subnet, gateway and name server.
 
-QEMU has a network of its own for each machine (qemu(1), "-netdev user"): an address of the host, one of a
-name server, and the first one that DHCP gives, to which forwarded ports lead.
+Each machine has its own network (qemu(1), "-netdev user") with an address for the host, one for a name
+server, and the first address of DHCP, to which ports are forwarded.
 """
 
 from collections.abc import Iterable
@@ -9,15 +9,15 @@ from ipaddress import IPv4Address, IPv4Interface
 
 from notos.features.model import Subnet
 
-_USUAL = IPv4Interface("10.0.2.15/24")  # what QEMU gives to a machine by default
+_USUAL = IPv4Interface("10.0.2.15/24")  # QEMU's default
 _PREFIXES = range(8, 31)  # a smaller subnet has no room for three addresses
 _HOST, _DNS = (2, 1, 3), (3, 2, 1)  # numbers of addresses in a subnet, in order of preference
 
 
 def options(subnet: Subnet | None) -> str:
-    """Return the options of `-netdev user` that suit the machine's `subnet`.
+    """Return the options of `-netdev user` for the machine's `subnet`.
 
-    Without one, or where it has no room for three addresses, they are QEMU's defaults.
+    Without a subnet, or if it has no room for three addresses, they are QEMU's defaults.
     """
     own = IPv4Interface(subnet.address) if subnet else _USUAL
     if own.network.prefixlen not in _PREFIXES:
@@ -27,7 +27,8 @@ def options(subnet: Subnet | None) -> str:
         IPv4Address(each) if each and IPv4Address(each) in net else None
         for each in ((subnet.gateway, *subnet.dns) if subnet else (None,))
     )
-    # QEMU wants two addresses, and routes by either: one that is both has to answer for names.
+    # QEMU needs two different addresses and routes by either: if the gateway is also the name server, it must
+    # be the address that answers DNS.
     dns = _first(
         [*servers, *(net[number] for number in _DNS)], [own.ip, *([] if gateway in servers else [gateway])]
     )

@@ -27,11 +27,10 @@ def render(
     least: int = memory.LEAST,
     program: str = "./doit",
 ) -> str:
-    """Return the script's text; `keys` are handed to the machine.
+    """Return the text of the script, which passes `keys` to the machine.
 
-    `least` is the least memory in MiB with which the machine boots, `program` what the user types for tasks:
-    ./doit, notos, or one of them with --config.
-    Raises ScriptError.
+    `least` is the least memory in MiB with which the machine boots. `program` is the command that runs tasks:
+    ./doit or notos, possibly with --config. Raises ScriptError.
     """
     vm, target = machine.vm, machine.target
     kind = target.machine_types[vm.machine]
@@ -74,15 +73,15 @@ def render(
 
 
 def disk_size(text: str) -> int:
-    """Return the bytes of a drive's size as the config writes it ("10G"); 0 for none ("")."""
+    """Return a drive's size in bytes from its form in the config ("10G"); 0 for none ("")."""
     return int(text[:-1]) << {"M": 20, "G": 30, "T": 40}[text[-1]] if text else 0
 
 
 def check_memory(machine: Machine, least: int) -> None:
-    """Raise ConfigError where the machine has less memory than `least`, the MiB that it needs to boot."""
+    """Raise ConfigError if the machine has less memory than `least`, the MiB that it needs to boot."""
     if machine.vm.memory < least:
         raise ConfigError(
-            f"vm.memory is {machine.vm.memory}, and this machine needs at least {least} MiB to boot",
+            f"vm.memory is {machine.vm.memory}, but this machine needs at least {least} MiB to boot",
             hint=f"write memory: {least}, or more",
             keys=("vm", "memory"),
         )
