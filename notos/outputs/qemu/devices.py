@@ -1,4 +1,4 @@
-"""The drives and devices of a machine in QEMU, by the bus of its machine type.
+"""The drives and devices of a machine in QEMU, by the bus of its machine type."""
 
 from typing import NamedTuple
 
