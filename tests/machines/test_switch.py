@@ -117,7 +117,8 @@ def test_a_file_in_etc(machine: Switched) -> None:
     said = machine.switch("etc: {motd: {text: two}}\n")
     assert "is generation 2" in said
     assert (
-        "/etc/motd had been changed by hand; it is the system's now, and what it was is /var/backups/etc/motd"
+        "/etc/motd was modified locally; it now has the new system's contents, "
+        "and /var/backups/etc/motd has the old contents"
         in said
     )
     assert (
