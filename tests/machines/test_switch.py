@@ -285,7 +285,7 @@ def test_one_that_cannot_be_reached_goes_back_by_itself(machine: Switched) -> No
     broken = 'etc: {motd: {text: bad}, ssh/sshd_config.d/bad.conf: {text: "Nonsense yes\\n"}}\n'
     said = machine.refused(broken, "within=6")
     assert "the switch was not confirmed within 6 s, so the machine goes back by itself" in said
-    machine.vm.wait_for_console(re.compile(r"Nobody has confirmed \S+-toplevel within 6 s; going back to"))
+    machine.vm.wait_for_console(re.compile(r"No confirmation of \S+-toplevel within 6 s; switching back to"))
     machine.vm.wait_for_banner(5)
     assert machine.ssh("readlink /run/current-system; cat /etc/motd") == f"{before}fine"
 
