@@ -118,8 +118,7 @@ def test_a_file_in_etc(machine: Switched) -> None:
     assert "is generation 2" in said
     assert (
         "/etc/motd was modified locally; it now has the new system's contents, "
-        "and /var/backups/etc/motd has the old contents"
-        in said
+        "and /var/backups/etc/motd has the old contents" in said
     )
     assert (
         machine.ssh("cat /etc/motd /etc/own /etc/profile.d/mine.sh /var/backups/etc/motd")
