@@ -13,6 +13,7 @@ from tasks import (
     image,
     kernel,
     lock,
+    outputs,
     publish,
     reproducible,
     running,
@@ -73,6 +74,10 @@ STORY = (
     reproducible.task_check_reproducible,
     *OWN,
 )
+
+# After runvm, where `list` shows them.
+_AT = STORY.index(image.task_runvm) + 1
+STORY = (*STORY[:_AT], *outputs.creators(STORY), *STORY[_AT:])
 
 DOIT_CONFIG = {
     "backend": "sqlite3",

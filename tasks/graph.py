@@ -28,6 +28,11 @@ class _BrokenConfigError(InvalidDodoFile):  # type: ignore[misc]  # doit has no 
     """doit prints it as one message, without a traceback."""
 
 
+def broken(error: NotosError) -> InvalidDodoFile:
+    """Return what ends the run with `error` as its one message, at its line of the config."""
+    return _BrokenConfigError(LOADED.explained(error))
+
+
 def _config() -> Path:
     named = usage.CONFIG.get() or os.environ.get("NOTOS_CONFIG")
     if not named:
@@ -86,9 +91,9 @@ def manifest(name: str) -> str:
 
 
 def files(*folders: str) -> list[str]:
-    """All files below `folders` of the project, sorted."""
-    found = [path for folder in folders for path in Path(folder).rglob("*") if path.is_file()]
-    return sorted(map(str, found))
+    """All files below `folders` of the project, sorted; one of them may be a file itself."""
+    found = [path for each in map(Path, folders) for path in ([each] if each.is_file() else each.rglob("*"))]
+    return sorted(str(path) for path in found if path.is_file())
 
 
 def step(action: Callable[..., None]) -> Callable[..., TaskFailed | None]:

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from notos.features import extensions
 from notos.home import own
 from notos.system import contents
 from tasks import project, sets
@@ -9,6 +10,7 @@ from tasks.graph import CACHE, FEATURES, MACHINE, Task, files, intact, manifest,
 
 ETC = own("scripts/stage2/etc")
 PACKAGES = contents.system_packages(MACHINE, FEATURES)
+CODE = extensions.code_files(MACHINE)
 OPTIONS = {each.name: [each.only, each.exclude] for each in PACKAGES}
 
 
@@ -41,7 +43,13 @@ def task_toplevel() -> Task:
     parts = ("system-path", "stage2", "runit", "system-modules")
     return {
         "actions": [step(join)],
-        "file_dep": [*map(manifest, parts), sets.path(contents.SYSTEM), *files(ETC), *FEATURES.etc_sources],
+        "file_dep": [
+            *map(manifest, parts),
+            sets.path(contents.SYSTEM),
+            *files(ETC),
+            *FEATURES.etc_sources,
+            *CODE,
+        ],
         "targets": [manifest("toplevel")],
         "uptodate": [settings(values, join, *FEATURES.etc_functions), intact()],
         "clean": True,

@@ -8,12 +8,24 @@ from typing import TYPE_CHECKING
 
 from notos.system import contents
 from tasks import sets
-from tasks.graph import CACHE, MACHINE, Task, build, intact, present, settings, step, write_if_changed
+from tasks.graph import (
+    CACHE,
+    FEATURES,
+    MACHINE,
+    Task,
+    build,
+    intact,
+    present,
+    settings,
+    step,
+    write_if_changed,
+)
 
 if TYPE_CHECKING:
     from notos.toolchain.tools_tree import ToolsTree
 
-SETS = {name.rpartition("/")[2]: name for name in contents.tools(MACHINE)}
+PACKAGES = contents.tools(MACHINE, FEATURES)
+SETS = {name.rpartition("/")[2]: name for name in PACKAGES}
 
 
 def target(name: str) -> str:
@@ -35,7 +47,7 @@ def task_tools() -> Iterator[Task]:
                 settings(
                     [
                         contents.KEEP.get(set_name),
-                        *([each.only, each.exclude] for each in contents.TOOLS[set_name]),
+                        *([each.only, each.exclude] for each in PACKAGES[set_name]),
                     ]
                 ),
                 present(partial(where, name)),
@@ -49,7 +61,7 @@ def unpack(name: str) -> None:
     """Unpack a tree unless the cache has it."""
     from notos.toolchain import tools_tree
 
-    packages = contents.TOOLS[SETS[name]]
+    packages = PACKAGES[SETS[name]]
     keep = contents.KEEP.get(SETS[name], ())
     key = tools_tree.key(sets.hashes(SETS[name]).values(), packages, keep)
     tools_tree.ensure(CACHE, key, sets.debs(SETS[name], CACHE, packages), keep)

@@ -9,6 +9,7 @@ scalars, reader        nodes into values and structs
 suggestions            an example of each shape, for messages
 foreign_keys           keys of other programs' configs, and ours in their place
 checks                 rules between keys that are of no feature
+extensions             the key `extensions`: settings whose shapes are in the project's own code
 loader                 files, imports and layers: the whole way; notos.loader adds the features' rules
 schema                 docs/config.schema.json and the tables of docs/configuration.md
 """

@@ -34,6 +34,7 @@ FileMode = NewType("FileMode", str)  # four octal digits, "0644"
 KernelParam = NewType("KernelParam", str)
 ShellText = NewType("ShellText", str)
 Glob = NewType("Glob", str)
+ExtensionName = NewType("ExtensionName", str)  # of a Python module
 NixSetting = NewType("NixSetting", str)  # a key of nix.conf
 Line = NewType("Line", str)  # text without a line break
 Port = NewType("Port", int)
@@ -219,6 +220,16 @@ class EtcFile:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Extension:
+    """An extension of this project, and its settings: a map whose keys the extension defines."""
+
+    OPEN: ClassVar = True
+
+    file: str  # its Python file, an absolute path
+    settings: Any  # the struct that its code defines
+
+
+@dataclass(frozen=True, kw_only=True)
 class Ccache:
     """The compiler's cache, below the cache that all checkouts share."""
 
@@ -286,6 +297,11 @@ class Machine:
         "services of your own", dict, example={"web": {"run": "exec busybox httpd -f -h /tmp"}}
     )
     etc: Mapping[RelativePath, EtcFile] = setting("files in /etc", dict, example={"motd": {"text": "hello"}})
+    extensions: Mapping[ExtensionName, Extension] = setting(
+        "code of this project: extensions/NAME.py beside the config, each with its settings (extending.md)",
+        dict,
+        example={"watchdog": {}},
+    )
     kernel_params: tuple[KernelParam, ...] = setting(
         "more of the kernel's command line", lambda: (KernelParam("quiet"), KernelParam("panic=-1"))
     )

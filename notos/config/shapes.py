@@ -92,13 +92,15 @@ class Struct:
     """A map whose keys are fields.
 
     `bare` names the field that a bare word stands for. If the struct is `keyed`, that field is never
-    written as a key: a map of one holds it as its key, and the other fields below.
+    written as a key: a map of one holds it as its key, and the other fields below. An `open` struct has keys
+    that are not known here, and no fields.
     """
 
     cls: type
     fields: Mapping[str, Field]
     bare: str
     keyed: bool
+    open: bool = False
 
     @property
     def body(self) -> "Struct":
@@ -119,6 +121,8 @@ Shape = Struct | ListOf | MapOf | Scalar
 @cache
 def struct(cls: type) -> Struct:
     """The shape of the dataclass `cls`."""
+    if getattr(cls, "OPEN", False):
+        return Struct(cls, {}, "", keyed=False, open=True)
     found = {}
     for each in fields(cls):
         annotation: Any = each.type

@@ -126,6 +126,10 @@ class Problem(Exception):  # noqa: N818 — it is collected as often as it is ra
         return f"{self.place}: {self.message}\n  {shown.rstrip()}\n  {indent}{carets}"
 
 
+class Consequence(Problem):
+    """A problem that may follow from others: it is reported where there are no others."""
+
+
 def read(path: Path) -> Source:
     """The text of the file at `path`; a byte that is not UTF-8 becomes a surrogate, which compose() refuses.
 

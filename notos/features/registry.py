@@ -1,15 +1,15 @@
 """All features in order, and the join of those that a machine has."""
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import fields
-from typing import Any, Protocol
+from collections.abc import Callable
+from typing import Protocol
 
-from notos.config.model import Machine, Package
+from notos.config.model import Machine
 from notos.config.reader import Checks
 from notos.features import (
     base,
     disk,
     dropbear,
+    extensions,
     files,
     hostname,
     network,
@@ -21,6 +21,7 @@ from notos.features import (
     time_servers,
     virtual_machine,
 )
+from notos.features.join import join
 from notos.features.model import Feature, Features
 
 
@@ -43,7 +44,7 @@ class Module(Protocol):
         """The feature's own rules for the config, by the struct that they are for."""
 
 
-# Stage-1 loads modules in this order. The config's own services and files come last.
+# Stage-1 loads modules in this order. The project's extensions, services and files come last.
 MODULES: tuple[Module, ...] = (
     virtual_machine,
     base,
@@ -56,9 +57,13 @@ MODULES: tuple[Module, ...] = (
     nix,
     disk,
     time_servers,
+    extensions,
     services,
     files,
 )
+
+# Those of Notos itself: no extension may add what one of them adds.
+OWN = tuple(each for each in MODULES if each not in (extensions, services, files))
 
 # Keys of the config that are of no feature: where parts come from, how they are made and what boots them.
 OTHER_KEYS = ("name", "debian", "kernel", "initrd", "system", "kernel_params", "vm", "build")
@@ -67,35 +72,3 @@ OTHER_KEYS = ("name", "debian", "kernel", "initrd", "system", "kernel_params", "
 def features(machine: Machine) -> Features:
     """Return what all features of `machine` add to it."""
     return join(module.feature(machine) for module in MODULES)
-
-
-def join(each: Iterable[Feature]) -> Features:
-    """Return one value of all: tuples one after the other, numbers added, the only one of single values."""
-    parts = list(each)
-    values = {
-        field.name: _joined(field.name, [getattr(part, field.name) for part in parts])
-        for field in fields(Feature)
-    }
-    values["packages"] = _by_name(values["packages"])
-    values["initrd_packages"] = _by_name(values["initrd_packages"])
-    return Features(**values)
-
-
-def _joined(name: str, values: list[Any]) -> Any:
-    match values:
-        case [tuple(), *_]:
-            return tuple(item for value in values for item in value)
-        case [bool(), *_]:
-            return any(values)
-        case [int(), *_]:
-            return sum(values)
-        case [Mapping(), *_]:
-            return {key: value for mapping in values for key, value in mapping.items()}
-    found = [value for value in values if value]
-    if len(found) > 1:
-        raise ValueError(f"two features give {name}")
-    return found[0] if found else values[0]
-
-
-def _by_name(packages: Iterable[Package]) -> tuple[Package, ...]:
-    return tuple({package.name: package for package in packages}.values())

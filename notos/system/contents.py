@@ -69,9 +69,11 @@ def initrd_packages(machine: Machine, features: Features) -> tuple[Package, ...]
     )
 
 
-def tools(machine: Machine) -> tuple[str, ...]:
-    """Return the sets of programs that building `machine` takes."""
-    return tuple(name for name in TOOLS if name != TOOLS_KERNEL or machine.kernel.source is not None)
+def tools(machine: Machine, features: Features) -> dict[str, tuple[Package, ...]]:
+    """Return the sets of programs that building `machine` takes, each with its packages."""
+    own = (name for name in TOOLS if name != TOOLS_KERNEL or machine.kernel.source is not None)
+    added = {f"tools/{name}": packages for name, packages in features.tools.items()}
+    return {**{name: TOOLS[name] for name in own}, **added}
 
 
 def requests(machine: Machine, features: Features) -> dict[str, dict[str, Request]]:
@@ -79,7 +81,7 @@ def requests(machine: Machine, features: Features) -> dict[str, dict[str, Reques
     sets: dict[str, dict[str, Request]] = {
         SYSTEM: _requests(system_packages(machine, features)),
         INITRD: _requests(initrd_packages(machine, features)),
-        **{name: _requests(TOOLS[name]) for name in tools(machine)},
+        **{name: _requests(packages) for name, packages in tools(machine, features).items()},
     }
     source = machine.kernel.source
     if source is None:
