@@ -12,7 +12,7 @@ import types
 from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, fields, is_dataclass, replace
 from functools import cache
-from typing import Any, Literal, Union, get_args, get_origin
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from notos.config.types import NUMBERS, TEXTS, Number, Text
 
@@ -124,9 +124,10 @@ def struct(cls: type) -> Struct:
     if getattr(cls, "OPEN", False):
         return Struct(cls, {}, "", keyed=False, open=True)
     found = {}
+    # Annotations are text where the module says `from __future__ import annotations`.
+    hints = get_type_hints(cls) if any(isinstance(each.type, str) for each in fields(cls)) else {}
     for each in fields(cls):
-        annotation: Any = each.type
-        shape = of(annotation)
+        shape = of(hints.get(each.name, each.type))
         limits = {key: value for key, value in each.metadata.items() if key not in ("doc", "example")}
         if limits and isinstance(shape, Scalar) and shape.number:
             shape = replace(shape, number=replace(shape.number, **limits))

@@ -231,7 +231,7 @@ def _check_settings(settings: Any, file: str) -> None:
             )
     try:
         shapes.struct(settings)
-    except (TypeError, KeyError) as error:
+    except (TypeError, KeyError, NameError) as error:
         raise ConfigError(f"{file}: Settings: {error}", hint="notos/config/model.py has the types") from None
 
 

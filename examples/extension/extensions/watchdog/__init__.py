@@ -12,14 +12,14 @@ class Settings:
     """Settings of the watchdog."""
 
     seconds: int = setting("seconds without a sign of life before the machine restarts", 60, minimum=2)
+    panic: bool = setting("whether the kernel panics, and does not restart at once", False)
 
 
 def feature(machine: Machine, settings: Settings) -> Feature:
     """Return the kernel's timer, and the service that keeps it from running out."""
     return Feature(
         requirements=(Requirement("SOFT_WATCHDOG", "for the watchdog", "softdog", early=False),),
-        kernel_params=(f"softdog.soft_margin={settings.seconds}",),
-        scripts=(Script(path="boot/80-watchdog"),),
+        scripts=(Script(path="boot/80-watchdog", values={"panic": int(settings.panic)}),),
         services=(Service(name="watchdog", folder="service", reads=("watchdog.conf",)),),
-        etc=(EtcFile(path="watchdog.conf", content=Text(f"interval={settings.seconds // 2}\n")),),
+        etc=(EtcFile(path="watchdog.conf", content=Text(f"timeout={settings.seconds}\n")),),
     )
