@@ -15,6 +15,7 @@ import pytest
 
 from notos.vm.plugin import MachineFactory
 from tests.conftest import ROOT, clean_environment
+from tests.docs.pages import blocks
 from tests.this_host import slowed
 
 EXAMPLE = ROOT / "examples/extension"
@@ -78,6 +79,19 @@ def extended(tmp_path_factory: pytest.TempPathFactory) -> Extended:
     made.notos("build")
     assert made.ran(OUTPUT) == [OUTPUT]
     return made
+
+
+def test_the_page_shows_the_example() -> None:
+    """Each file that it shows has one line more than the example's, its path."""
+    shown = {each.path: each.text for each in blocks(ROOT / "docs/extending.md") if each.path}
+    files = {
+        each.relative_to(EXAMPLE).as_posix(): each
+        for each in EXAMPLE.glob("extensions/**/*")
+        if each.is_file()
+    }
+    assert shown.keys() == files.keys()
+    for path, text in shown.items():
+        assert text.replace(f"# {path}\n", "").strip() == files[path].read_text().strip()
 
 
 def test_it_boots_and_the_setting_is_in_effect(extended: Extended, machine_factory: MachineFactory) -> None:
