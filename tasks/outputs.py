@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from notos.errors import ConfigError
-from notos.features import plain
+from notos.features import extension_code, plain
 from notos.outputs import registry
 from notos.outputs.model import Need
 from notos.outputs.registry import Added
@@ -40,7 +40,7 @@ def creators(others: Iterable[Callable[..., Any]]) -> list[Creator]:
     taken |= {*usage.RESERVED_WORDS}
     for name, added in _outputs().items():
         if name in taken:
-            file = added.by.code.file.name
+            file = extension_code.shown(added.by.code.file)
             message = f"{file} gives the output {name}, which is the name of another task or command"
             raise broken(ConfigError(message, hint="name it otherwise", keys=added.by.keys))
     return [_creator(name) for name in _outputs()]

@@ -126,7 +126,7 @@ class Feature:
     initrd_packages: tuple[Package, ...] = ()
     requirements: tuple[Requirement, ...] = ()  # of the kernel; stage-1 loads modules in this order
     kernel_params: tuple[str, ...] = ()  # before those of the config
-    stage1: tuple[str, ...] = ()  # shell files that stage-1 sources: below scripts/stage1/, or absolute paths
+    stage1: tuple[str, ...] = ()  # shell files that stage-1 sources, below scripts/stage1/
     scripts: tuple[Script, ...] = ()
     services: tuple[Service, ...] = ()
     etc: tuple[EtcFile, ...] = ()
