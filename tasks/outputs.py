@@ -70,7 +70,7 @@ def _task(added: Added) -> Task:
         "file_dep": [*needed, *map(tools.target, output.tools), *map(str, added.by.code.all_files)],
         "task_dep": ["lock"],  # first, as for runvm
         "targets": [_target(output.name, each) for each in output.files],
-        "uptodate": [settings(_values(added), make), intact()],
+        "uptodate": [settings(_values(added), make, *added.by.code.imported), intact()],
         "clean": True,
     }
 

@@ -10,7 +10,9 @@ from tasks.graph import CACHE, FEATURES, MACHINE, Task, files, intact, manifest,
 
 ETC = own("scripts/stage2/etc")
 PACKAGES = contents.system_packages(MACHINE, FEATURES)
-CODE = extensions.code_files(MACHINE)
+COMPUTING = extensions.computing(MACHINE)  # code of the project
+CODE = [str(file) for each in COMPUTING for file in each.files]
+IMPORTED = [name for each in COMPUTING for name in each.imported]
 OPTIONS = {each.name: [each.only, each.exclude] for each in PACKAGES}
 
 
@@ -51,7 +53,7 @@ def task_toplevel() -> Task:
             *CODE,
         ],
         "targets": [manifest("toplevel")],
-        "uptodate": [settings(values, join, *FEATURES.etc_functions), intact()],
+        "uptodate": [settings(values, join, *FEATURES.etc_functions, *IMPORTED), intact()],
         "clean": True,
     }
 

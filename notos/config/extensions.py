@@ -32,33 +32,39 @@ class Found:
 
 
 Find = Callable[[str, Sequence[Path]], Found]
-"""Gets an extension's name and the configs that name it, the outermost first. Raises NotosError."""
+"""Gets an extension's name and the configs that it may be beside, in this order. Raises NotosError."""
 
 
 class Named:
-    """The extensions that the files of a config name, each with those files."""
+    """The extensions that the files of a config name, each with those files, the outermost first."""
 
     def __init__(self) -> None:
-        self.files: defaultdict[str, list[Path]] = defaultdict(list)
+        self._files: list[Path] = []
+        self._by_name: defaultdict[str, list[Path]] = defaultdict(list)
+
+    def configs(self, name: str) -> list[Path]:
+        """Return the files that an extension may be beside: those that name it, then all others."""
+        return list(dict.fromkeys([*self._by_name[name], *self._files]))
 
     def note(self, node: MappingNode, path: Path) -> MappingNode:
         """Note the extensions of the config `node`, the file `path`.
 
         Returns the config in which an extension that stands alone (`watchdog:`) has an empty map.
         """
+        self._files.append(path)
         item = node.items.get(KEY)
         if item is None or not isinstance(item.value, MappingNode):
             return node
         names = {name: _filled(each) for name, each in item.value.items.items()}
         for name in names:
-            self.files[name].append(path)
+            self._by_name[name].append(path)
         value = MappingNode(item.value.place, names)
         return MappingNode(node.place, {**node.items, KEY: Item(item.key, value)})
 
 
 def _filled(item: Item) -> Item:
     value = item.value
-    alone = isinstance(value, ScalarNode) and value.plain and not value.text
+    alone = isinstance(value, ScalarNode) and (not value.text or value.meaning == "nothing") and value.plain
     return Item(item.key, MappingNode(value.place, {})) if alone else item
 
 
@@ -78,7 +84,7 @@ def load(
     for name, each in item.value.items.items():
         try:
             scalar(each.key, _NAME, f"a key of {KEY}")
-            found[name] = find(name, named.files[name])
+            found[name] = find(name, named.configs(name))
         except Problem as problem:
             problems.append(problem)
         except NotosError as error:

@@ -18,7 +18,7 @@ from notos.config.model import (
 from notos.config.reader import Checks
 from notos.config.types import TEXTS
 from notos.errors import ConfigError
-from notos.features import extension_code, values
+from notos.features import extension_code, plain, values
 from notos.features.extension_code import Code
 from notos.features.join import join
 from notos.features.model import Computed, Content, Copy, Feature, Keys
@@ -52,6 +52,10 @@ class Extended:
             raise ConfigError(f"{file}: feature() returns {got}", hint="it must return a Feature")
         if mistakes := list(values.wrong(found, Feature, "Feature")):
             raise ConfigError(f"{file}: {'; '.join(mistakes)}")
+        try:
+            plain.of(found)
+        except TypeError as error:
+            raise ConfigError(f"{file}: {error}; a Feature has texts, numbers and lists of them") from None
         if found.stage1:
             raise ConfigError(f"{file}: Feature.stage1 is for Notos' own features", hint="leave it out")
         try:
@@ -75,13 +79,12 @@ def feature(machine: Machine) -> Feature:
     return join([Feature(), *(each.feature(machine) for each in of(machine))])
 
 
-def code_files(machine: Machine) -> tuple[str, ...]:
-    """Return the Python files of extensions whose functions compute files of /etc."""
+def computing(machine: Machine) -> tuple[Code, ...]:
+    """Return the code of extensions that compute files of /etc: these files depend on all of it."""
     return tuple(
-        str(file)
+        each.code
         for each in of(machine)
         if any(isinstance(etc.content, Computed) for etc in each.feature(machine).etc)
-        for file in each.code.files
     )
 
 
@@ -110,14 +113,14 @@ def _placed(feature: Feature, folder: Path, keys: Keys) -> Feature:
         feature,
         requirements=tuple(replace(each, keys=keys) for each in feature.requirements),
         scripts=tuple(
-            replace(each, source=_path(each.source or each.path, folder, SourceFile))
+            each._replace(source=_path(each.source or each.path, folder, SourceFile))
             for each in feature.scripts
         ),
         services=tuple(
-            replace(each, folder=each.folder and _path(each.folder, folder, SourceFolder), keys=keys)
+            each._replace(folder=each.folder and _path(each.folder, folder, SourceFolder), keys=keys)
             for each in feature.services
         ),
-        etc=tuple(replace(each, content=_content(each.content, folder), keys=keys) for each in feature.etc),
+        etc=tuple(each._replace(content=_content(each.content, folder), keys=keys) for each in feature.etc),
     )
 
 

@@ -1,11 +1,12 @@
 """The join of features: one value of all."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import fields
 from typing import Any
 
 from notos.config.model import Package
 from notos.features.model import Feature, Features
+
+_NONE = Feature()
 
 
 def join(each: Iterable[Feature]) -> Features:
@@ -14,29 +15,26 @@ def join(each: Iterable[Feature]) -> Features:
     Raises ValueError where two features give a value of which a machine has one.
     """
     parts = list(each)
-    values = {
-        field.name: _joined(field.name, [getattr(part, field.name) for part in parts])
-        for field in fields(Feature)
-    }
-    values["packages"] = _by_name(values["packages"])
-    values["initrd_packages"] = _by_name(values["initrd_packages"])
+    values = {name: _joined(name, [getattr(part, name) for part in parts]) for name in vars(_NONE)}
+    for name in ("packages", "initrd_packages"):
+        values[name] = _by_name(values[name])
     return Features(**values)
 
 
 def _joined(name: str, values: list[Any]) -> Any:
-    match values:
-        case [tuple(), *_]:
+    match default := getattr(_NONE, name):
+        case tuple():
             return tuple(item for value in values for item in value)
-        case [bool(), *_]:
+        case bool():
             return any(values)
-        case [int(), *_]:
+        case int():
             return sum(values)
-        case [Mapping(), *_]:
+        case Mapping():
             return {key: value for mapping in values for key, value in mapping.items()}
     found = [value for value in values if value]
     if len(found) > 1:
         raise ValueError(f"two features give {name}")
-    return found[0] if found else values[0]
+    return found[0] if found else default
 
 
 def _by_name(packages: Iterable[Package]) -> tuple[Package, ...]:

@@ -1,8 +1,12 @@
-"""Frozen values of all that a feature can add to a machine, and the join of all features of one machine."""
+"""Frozen values of all that a feature can add to a machine, and the join of all features of one machine.
+
+The smaller ones are named tuples: every command imports this module, and a dataclass takes six times as long
+to define. The contents of files are dataclasses, for those of different kinds must not be equal.
+"""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
-from typing import Any
+from typing import Any, NamedTuple
 
 from notos.config.model import FileMode, Package
 from notos.features import plain
@@ -11,8 +15,7 @@ from notos.kernel.requirements import Requirement
 Keys = tuple[str, ...]  # the path of a key of the config
 
 
-@dataclass(frozen=True, kw_only=True)
-class Script:
+class Script(NamedTuple):
     """A shell file of the runit object; boot/NN-name is a boot fragment, sourced in the order of its name.
 
     path    where it is in the object
@@ -22,11 +25,10 @@ class Script:
 
     path: str
     source: str = ""
-    values: Mapping[str, str | int | Sequence[str]] = field(default_factory=dict)
+    values: Mapping[str, str | int | Sequence[str]] = {}
 
 
-@dataclass(frozen=True, kw_only=True)
-class Service:
+class Service(NamedTuple):
     """A service that runit keeps running.
 
     folder  the folder with run, and other files: below runit/services/, or an absolute path
@@ -79,8 +81,7 @@ class Computed:
 Content = Text | Copy | Link | Computed
 
 
-@dataclass(frozen=True, kw_only=True)
-class EtcFile:
+class EtcFile(NamedTuple):
     """A file in /etc.
 
     path     below /etc
@@ -94,8 +95,7 @@ class EtcFile:
     keys: Keys = ()
 
 
-@dataclass(frozen=True, kw_only=True)
-class Subnet:
+class Subnet(NamedTuple):
     """A static address, and the others of its subnet: what QEMU's user network must suit."""
 
     address: str  # with its prefix length: 10.0.2.15/24
@@ -103,8 +103,7 @@ class Subnet:
     dns: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, kw_only=True)
-class RemoteBuilder:
+class RemoteBuilder(NamedTuple):
     """A machine that can build for Nix on another host.
 
     host      the name by which Nix knows it
@@ -126,7 +125,7 @@ class Feature:
     initrd_packages: tuple[Package, ...] = ()
     requirements: tuple[Requirement, ...] = ()  # of the kernel; stage-1 loads modules in this order
     kernel_params: tuple[str, ...] = ()  # before those of the config
-    stage1: tuple[str, ...] = ()  # shell files that stage-1 sources, below scripts/stage1/
+    stage1: tuple[str, ...] = ()  # shell files of scripts/stage1/, which init sources
     scripts: tuple[Script, ...] = ()
     services: tuple[Service, ...] = ()
     etc: tuple[EtcFile, ...] = ()
@@ -143,7 +142,6 @@ class Feature:
     reserved_etc: Mapping[str, str] = field(default_factory=dict)  # by first part of the path, a hint
 
 
-@dataclass(frozen=True, kw_only=True)
 class Features(Feature):
     """The join of all features of a machine, in the registry's order.
 

@@ -1,7 +1,6 @@
 """Frozen values as plain JSON, in one form for equal values: what the graph saves and compares."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import fields, is_dataclass
 from types import FunctionType
 from typing import Any
 
@@ -9,14 +8,14 @@ Plain = None | bool | int | str | list["Plain"] | dict[str, "Plain"]
 
 
 def of(value: Any) -> Plain:
-    """Return `value` as JSON. A dataclass becomes an object, a function of a module its name.
+    """Return `value` as JSON. A dataclass or named tuple becomes an object, a function of a module its name.
 
     Raises TypeError for a value that has no such form, as a function inside of another.
     """
     if value is None or isinstance(value, bool | int | str):
         return value
-    if is_dataclass(value):
-        return {each.name: of(getattr(value, each.name)) for each in fields(value)}
+    if names := getattr(value, "_fields", None) or getattr(value, "__dataclass_fields__", None):
+        return {name: of(getattr(value, name)) for name in names}
     if isinstance(value, Mapping):
         return {str(key): of(value[key]) for key in sorted(value)}
     if isinstance(value, Sequence) and not isinstance(value, bytes):

@@ -10,7 +10,7 @@ _KINDS = {bool: "True or False", int: "a whole number", str: "a text", type(None
 
 
 def wrong(value: Any, cls: type, where: str) -> Iterator[str]:
-    """Yield what is wrong with a value that should be of the dataclass `cls`, field by field.
+    """Yield what is wrong with a value that should be of the dataclass or named tuple `cls`, field by field.
 
     `where` is the name of the value in what is yielded.
     """
@@ -28,7 +28,7 @@ def _wrong(value: Any, annotation: Any, where: str) -> Iterator[str]:
             same = [each for each, kind in zip(found, arguments, strict=True) if _is_of(value, kind)]
             yield from same[0] if same else [_unwanted(value, annotation, where)]
     elif origin is tuple:
-        if not isinstance(value, tuple):
+        if not isinstance(value, tuple) or _names(type(value)):
             yield _unwanted(value, annotation, where)
             return
         items = arguments[:1] * len(value) if len(arguments) == 2 and arguments[1] is ... else arguments
@@ -55,11 +55,16 @@ def _wrong(value: Any, annotation: Any, where: str) -> Iterator[str]:
             yield f"{where} is {named(value)}, and wants a function of a module, not a method or a lambda"
     elif not _is_of(value, annotation):
         yield _unwanted(value, annotation, where)
-    elif is_dataclass(annotation):
-        hints = _hints(annotation)  # type: ignore[arg-type]  # a class can be hashed
-        for each in fields(annotation):
-            hint = hints[each.name]
-            yield from _wrong(getattr(value, each.name), hint, f"{where}.{each.name}")
+    elif names := _names(annotation):
+        for name in names:
+            yield from _wrong(getattr(value, name), _hints(annotation)[name], f"{where}.{name}")
+
+
+def _names(cls: Any) -> tuple[str, ...]:
+    """Return the names of the fields of a dataclass or named tuple; none of other classes."""
+    if is_dataclass(cls):
+        return tuple(each.name for each in fields(cls))
+    return getattr(cls, "_fields", ())
 
 
 def _is_of(value: Any, kind: Any) -> bool:

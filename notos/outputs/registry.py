@@ -9,7 +9,7 @@ from notos.config.model import Machine, RelativePath
 from notos.config.types import TEXTS
 from notos.config.yaml_source import Consequence, Node, Problem, key_place
 from notos.errors import ConfigError, NotosError
-from notos.features import extension_code, extensions, values
+from notos.features import extension_code, extensions, plain, values
 from notos.features.extensions import Extended
 from notos.features.model import Features
 from notos.outputs.model import Output
@@ -99,6 +99,10 @@ def _mistakes(output: Output) -> Iterator[str]:
     below = [(one, other) for one in output.files for other in output.files if other.startswith(f"{one}/")]
     for one, other in below:
         yield f"the output {output.name} has the file {other} below the file {one}"
+    try:
+        plain.of(output.arguments)
+    except TypeError as error:
+        yield f"the output {output.name} has arguments that cannot be compared: {error}"
     if len(set(output.files)) < len(output.files):
         yield f"the output {output.name} has a file twice"
 

@@ -78,6 +78,8 @@ def _folder(source: Tree, folder: str) -> Tree:
 
 def _rendered(source: Tree, path: str, values: Mapping[str, Value]) -> str:
     if path.startswith("/"):
+        if not Path(path).is_file():
+            raise ScriptError(f"{path} is missing", hint="a feature names it: correct the feature's path")
         return template.render(Path(path).read_text(), values, name=path)
     entry = source.get(path)
     if not isinstance(entry, File):

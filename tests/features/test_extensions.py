@@ -72,6 +72,8 @@ def dog(machine: Machine) -> str:
     ("settings", "text"),
     [
         ("", "30 ()"),
+        (" null", "30 ()"),
+        (" ~", "30 ()"),
         (" {}", "30 ()"),
         (" {seconds: 5}", "5 ()"),
         (" {names: [a, b]}", "30 ('a', 'b')"),
@@ -107,6 +109,10 @@ def test_layers_of_configs() -> None:
     write(SETTINGS.replace('f"', 'f"outer '))
     assert dog(load("imports: [base/c.yaml]\nextensions:\n  dog:\n")) == "outer 9 ('a',)"
     assert dog(load("imports: [base/c.yaml]\n")) == "9 ('a',)"
+    # One that only the outer config names may be beside an imported one: tests lay their overrides so.
+    write(SETTINGS.replace("dog", "cat"), "base/extensions/cat.py")
+    features = registry.features(load("imports: [base/c.yaml]\nextensions: {cat: null}\n"))
+    assert "cat" in {each.path for each in features.etc}
 
 
 def test_two_projects_in_one_process(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -167,6 +173,14 @@ MISTAKES = [
         r"extensions/dog\.py:7: AttributeError: 'Machine' object has no attribute 'nope'",
     ),
     (f"{FEATURE}Feature(packages=('a',))\n", r"Feature\.packages\[0\] is 'a', and wants a Package"),
+    (
+        f"{FEATURE}Feature(services=Service(name='a'))\n",
+        r"Feature\.services is a Service, and wants a tuple of",
+    ),
+    (
+        f"{FEATURE}Feature(etc=(EtcFile(path='a', content=Computed(feature, {{'x': 1.5}})),))\n",
+        r"extensions/dog\.py: 1\.5 has no plain form",
+    ),
     (f"{FEATURE}Feature(packages=[])\n", r"Feature\.packages is \[\], and wants a tuple of a Package"),
     (f"{FEATURE}Feature(memory='1')\n", r"Feature\.memory is '1', and wants a whole number"),
     (f"{FEATURE}Feature(memory=True)\n", r"Feature\.memory is True, and wants a whole number"),
@@ -253,6 +267,11 @@ def write(inputs, folder): pass
         ("needs=('kernel',)", r"needs\[0\] is 'kernel', and wants 'vmlinuz' or 'vmlinux'"),
         ("write=lambda inputs, folder: None", "wants a function of a module"),
         ("write='write'", "write is 'write', and wants a function of a module"),
+        (
+            "arguments={'a': 1.5}",
+            "the output a-b has arguments that cannot be compared: 1.5 has no plain form",
+        ),
+        ("arguments={1: 2}", r"a key of outputs\(\)\[0\]\.arguments is 1, and wants a text"),
         ("tools=('squeeze',)", "the output a-b runs tools that no feature gives: squeeze"),
     ],
 )

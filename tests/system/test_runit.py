@@ -9,6 +9,8 @@ from notos import loader
 from notos.config.model import Machine, Network, Service, ShellText, Ssh
 from notos.errors import ScriptError
 from notos.features import registry
+from notos.features.model import Feature, Script
+from notos.features.model import Service as RunitService
 from notos.formats.tree import File, Symlink, Tree
 from notos.system import runit
 
@@ -82,3 +84,19 @@ def test_a_missing_file_is_told() -> None:
     source.remove("boot/10-hostname")
     with pytest.raises(ScriptError, match="runit/boot/10-hostname is missing"):
         runit.build(registry.features(DEFAULT), source)
+
+
+def test_a_feature_from_outside(tmp_path: Path) -> None:
+    """Its shell files are named by absolute paths."""
+    (tmp_path / "80-own").write_text("#!/bin/sh\nwhat=@what@\n")
+    (tmp_path / "own").mkdir()
+    (tmp_path / "own/run").write_text("#!/bin/sh\nexec sleep 1\n")
+    feature = Feature(
+        scripts=(Script(path="boot/80-own", source=str(tmp_path / "80-own"), values={"what": "a b"}),),
+        services=(RunitService(name="own", folder=str(tmp_path / "own"), reads=("own/*",)),),
+    )
+    tree = runit.build(registry.join([feature]), SOURCE)
+    assert text(tree, "boot/80-own") == "#!/bin/sh\nwhat='a b'\n"
+    assert text(tree, "services/own/reads") == "own/*\n"
+    with pytest.raises(ScriptError, match="/gone is missing"):
+        runit.build(registry.join([Feature(scripts=(Script(path="boot/1", source="/gone"),))]), SOURCE)

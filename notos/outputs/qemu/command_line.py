@@ -3,7 +3,7 @@
 The length is known from the config alone, for every toplevel's store path has the same length.
 """
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from notos.config.model import Machine
 from notos.features.model import Features
@@ -15,8 +15,7 @@ LONGEST = (
 _TOPLEVEL = f"/nix/store/{'0' * 32}-toplevel"
 
 
-@dataclass(frozen=True)
-class CommandLine:
+class CommandLine(NamedTuple):
     """The words that are always given, and those that are added where the processor is emulated."""
 
     always: tuple[str, ...]

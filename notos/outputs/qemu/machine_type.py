@@ -4,11 +4,10 @@ q35 has PCI and ACPI. A microvm has neither: QEMU adds the places of its devices
 line, and a triple fault restarts it.
 """
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 
-@dataclass(frozen=True, kw_only=True)
-class MachineType:
+class MachineType(NamedTuple):
     """A machine type, as the words of QEMU's and of the kernel's command line.
 
     The root's drive comes first, so that it is /dev/vda, and a second drive is /dev/vdb. A device that is
@@ -17,11 +16,11 @@ class MachineType:
 
     options: str  # of -machine
     root_drive: str  # of -drive, before file=
-    root_device: str = ""
     second_drive: str
-    second_device: str = ""
     network_device: str
     random_device: str
+    root_device: str = ""
+    second_device: str = ""
     kernel_params: tuple[str, ...] = ()
     alone_params: tuple[str, ...] = ()  # where one processor is emulated
     added: int = 0  # bytes that QEMU may add to the kernel's command line
