@@ -10,8 +10,7 @@ from notos.config import loader
 from notos.config.loader import Loaded
 from notos.config.model import Machine
 from notos.config.yaml_source import Node, Problem, key_place, named_place
-from notos.features import checks, extension_code
-from notos.outputs import registry
+from notos.features import checks, extension_code, extensions
 from notos.outputs.qemu import command_line
 
 
@@ -31,7 +30,10 @@ def _problems(machine: Machine, node: Node) -> Iterator[Problem]:
     if (excess := command_line.excess(machine, features)) > 0:
         message = f"kernel_params make the kernel's command line {excess} bytes too long; leave some out"
         yield Problem(message, key_place(node, "kernel_params"))
-    yield from registry.problems(machine, features, node)
+    if extensions.of(machine):
+        from notos.outputs import registry
+
+        yield from registry.problems(machine, features, node)
     for each in machine.kernel_params:
         if each.startswith("systemConfig="):
             place = named_place(node, "kernel_params", each) or node.place

@@ -3,13 +3,10 @@
 from collections.abc import Callable, Iterable
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from notos.errors import ConfigError
-from notos.features import extension_code, plain
-from notos.outputs import registry
-from notos.outputs.model import Need
-from notos.outputs.registry import Added
+from notos.features import extension_code, extensions, plain
 from tasks import project, tools, usage
 from tasks.graph import (
     FEATURES,
@@ -25,8 +22,17 @@ from tasks.graph import (
 from tasks.image import INITRD, SQUASHFS
 from tasks.kernel import VMLINUX, VMLINUZ
 
-FILES: dict[Need, str] = {"vmlinuz": VMLINUZ, "vmlinux": VMLINUX, "initrd": INITRD, "root.squashfs": SQUASHFS}
-NAMES: tuple[Need, ...] = ("toplevel", "command_line")  # these follow from the toplevel's path
+if TYPE_CHECKING:
+    from notos.outputs.model import Need
+    from notos.outputs.registry import Added
+
+FILES: "dict[Need, str]" = {
+    "vmlinuz": VMLINUZ,
+    "vmlinux": VMLINUX,
+    "initrd": INITRD,
+    "root.squashfs": SQUASHFS,
+}
+NAMES: "tuple[Need, ...]" = ("toplevel", "command_line")  # these follow from the toplevel's path
 
 Creator = Callable[[], Task]
 
@@ -59,7 +65,7 @@ def _creator(name: str) -> Creator:
     return create
 
 
-def _task(added: Added) -> Task:
+def _task(added: "Added") -> Task:
     output = added.output
     needed = [FILES[each] for each in output.needs if each in FILES]
     if any(each in NAMES for each in output.needs):
@@ -77,6 +83,7 @@ def _task(added: Added) -> Task:
 
 def make(name: str) -> None:
     """Make the files of an output: in a folder beside, then renamed one by one. Raises NotosError."""
+    from notos.outputs import registry
     from notos.outputs.model import Inputs
     from notos.store.store import remove_folder
 
@@ -107,7 +114,7 @@ def _target(name: str, file: str) -> str:
     return build("outputs", name, file)
 
 
-def _values(added: Added) -> Any:
+def _values(added: "Added") -> Any:
     """Return what an output reads besides files: its own values, and the command line."""
     output = added.output
     return {
@@ -125,5 +132,9 @@ def _command_line(toplevel: str) -> tuple[str, ...]:
 
 
 @cache
-def _outputs() -> dict[str, Added]:
+def _outputs() -> "dict[str, Added]":
+    if not extensions.of(MACHINE):
+        return {}
+    from notos.outputs import registry
+
     return dict(registry.outputs(MACHINE))

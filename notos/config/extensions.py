@@ -5,9 +5,9 @@ How an extension's code is found and loaded is not known here: notos.features.ex
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from notos.config import shapes
 from notos.config.model import Extension, ExtensionName, Machine
@@ -22,8 +22,7 @@ KEY = "extensions"
 _NAME = Scalar(text=TEXTS[ExtensionName])
 
 
-@dataclass(frozen=True)
-class Found:
+class Found(NamedTuple):
     """An extension: its file, the dataclass of its settings, and its own rules for the config."""
 
     file: Path

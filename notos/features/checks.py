@@ -30,7 +30,10 @@ def features(machine: Machine) -> Features | None:
 def _extensions(machine: Machine, node: Node) -> Iterator[Problem]:
     """Yield what is wrong in the code of each extension, and what it adds in the place of something else."""
     found = []
-    for each in extensions.of(machine):
+    named = extensions.of(machine)
+    if not named:
+        return
+    for each in named:
         try:
             found.append((each, each.feature(machine)))
         except NotosError as error:

@@ -16,7 +16,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, is_dataclass
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from notos.config import shapes
 from notos.config.extensions import Found
@@ -38,8 +38,7 @@ class NoSettings:
     """The settings of an extension that has none."""
 
 
-@dataclass(frozen=True)
-class Code:
+class Code(NamedTuple):
     """The loaded code of the extension `name`."""
 
     name: str

@@ -2,9 +2,9 @@
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from notos.config.model import (
     KernelParam,
@@ -18,7 +18,7 @@ from notos.config.model import (
 from notos.config.reader import Checks
 from notos.config.types import TEXTS
 from notos.errors import ConfigError
-from notos.features import extension_code, plain, values
+from notos.features import extension_code, plain
 from notos.features.extension_code import Code
 from notos.features.join import join
 from notos.features.model import Computed, Content, Copy, Feature, Keys
@@ -29,8 +29,7 @@ CHECKS: Checks = {}  # notos.features.checks has those between extensions and ot
 _FRAGMENT = re.compile(r"boot/[0-9]{2}-[A-Za-z0-9._-]+")
 
 
-@dataclass(frozen=True)
-class Extended:
+class Extended(NamedTuple):
     """An extension of a machine: its code, and the settings that the config gives it."""
 
     code: Code
@@ -43,6 +42,8 @@ class Extended:
 
     def feature(self, machine: Machine) -> Feature:
         """Return what it adds to a machine, its paths absolute. Raises ConfigError."""
+        from notos.features import values
+
         found = self.code.call("feature", machine, self.settings)
         if found is None and not hasattr(self.code.module, "feature"):
             return Feature()

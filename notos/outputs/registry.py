@@ -2,8 +2,8 @@
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from notos.config.model import Machine, RelativePath
 from notos.config.types import TEXTS
@@ -18,8 +18,7 @@ from notos.system import contents
 _NAME = re.compile(r"[a-z][a-z0-9]*(?:-[a-z0-9]+)*")
 
 
-@dataclass(frozen=True)
-class Added:
+class Added(NamedTuple):
     """An output, and the extension that adds it."""
 
     output: Output
