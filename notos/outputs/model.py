@@ -17,8 +17,8 @@ Need = Literal["vmlinuz", "vmlinux", "initrd", "root.squashfs", "toplevel", "com
 class Output:
     """Files that a task makes of a built machine.
 
-    name       the task's name: `./doit NAME`; the files are in build/MACHINE/outputs/NAME/
-    doc        one line for `doit list`
+    name       the task's name on the command line; the files are in build/MACHINE/outputs/NAME/
+    doc        one line for `./doit list`
     files      paths of all files that it makes, below that folder
     needs      what it reads of the build
     tools      names of trees in Feature.tools whose programs it runs
