@@ -16,7 +16,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, is_dataclass
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, get_type_hints
 
 from notos.config import shapes
 from notos.config.extensions import Found
@@ -110,7 +110,10 @@ _loaded: dict[str, Code] = {}  # by the path of its file
 def find(name: str, configs: Sequence[Path]) -> Found:
     """Load the extension `name` beside the first of `configs` that has it. Raises ConfigError."""
     files = [file for config in configs for file in _places(name, config)]
-    file = next((each for each in files if each.is_file()), None)
+    try:
+        file = next((each for each in files if each.is_file()), None)
+    except OSError as error:  # a folder that must not be searched
+        raise ConfigError(f"cannot read {error.filename}: {error.strerror}") from None
     if file is None:
         advice = missing(files[0], name)
         hint = "" if "?" in advice else f"create it, or {shown(files[1])}"
@@ -134,7 +137,11 @@ def _imported(file: Path) -> Iterator[str]:
     """Yield the modules of Notos that a Python file imports."""
     import ast
 
-    for node in ast.walk(ast.parse(file.read_bytes())):
+    try:
+        tree = ast.parse(file.read_bytes())
+    except (SyntaxError, ValueError):  # of a file that nothing imports
+        return
+    for node in ast.walk(tree):
         names: list[str] = []
         if isinstance(node, ast.Import):
             names = [each.name for each in node.names]
@@ -249,16 +256,24 @@ def _check_settings(settings: Any, file: str) -> None:
                 hint=f'write {name}: … = setting("what it is", …)',
             )
     try:
-        shapes.struct(settings)
+        fields = shapes.struct(settings).fields
     except (TypeError, KeyError, NameError) as error:
         raise ConfigError(f"{file}: Settings: {error}", hint="notos/config/model.py has the types") from None
+    from notos.features import values
+
+    hints = get_type_hints(settings)
+    for name, field in fields.items():
+        if not field.required and (
+            mistakes := list(values.wrong(field.default, hints[name], f"default of {name}"))
+        ):
+            raise ConfigError(f"{file}: Settings: {'; '.join(mistakes)}")
 
 
 def _explained(file: Path, error: BaseException) -> str:
     import traceback
 
     if isinstance(error, SyntaxError) and error.filename:
-        return f"{shown(Path(error.filename))}:{error.lineno}: {error.msg}"
+        return f"{shown(Path(error.filename))}:{error.lineno or 1}: {error.msg}"
     top = str(file.parent) + "/" if file.name == "__init__.py" else str(file)
     lines = [
         f"{shown(Path(frame.filename))}:{frame.lineno}"

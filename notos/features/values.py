@@ -9,21 +9,17 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 _KINDS = {bool: "True or False", int: "a whole number", str: "a text", type(None): "None"}
 
 
-def wrong(value: Any, cls: type, where: str) -> Iterator[str]:
-    """Yield what is wrong with a value that should be of the dataclass or named tuple `cls`, field by field.
+def wrong(value: Any, annotation: Any, where: str) -> Iterator[str]:
+    """Yield what is wrong with a value of the annotated type; of a dataclass or named tuple, field by field.
 
     `where` is the name of the value in what is yielded.
     """
-    yield from _wrong(value, cls, where)
-
-
-def _wrong(value: Any, annotation: Any, where: str) -> Iterator[str]:
     annotation = getattr(annotation, "__supertype__", annotation)  # of a NewType
     origin, arguments = get_origin(annotation), get_args(annotation)
     if annotation is Any:
         return
     if origin in (Union, types.UnionType):
-        found = [list(_wrong(value, each, where)) for each in arguments]
+        found = [list(wrong(value, each, where)) for each in arguments]
         if all(found):
             same = [each for each, kind in zip(found, arguments, strict=True) if _is_of(value, kind)]
             yield from same[0] if same else [_unwanted(value, annotation, where)]
@@ -33,20 +29,20 @@ def _wrong(value: Any, annotation: Any, where: str) -> Iterator[str]:
             return
         items = arguments[:1] * len(value) if len(arguments) == 2 and arguments[1] is ... else arguments
         for number, (each, kind) in enumerate(zip(value, items, strict=False)):
-            yield from _wrong(each, kind, f"{where}[{number}]")
+            yield from wrong(each, kind, f"{where}[{number}]")
     elif origin is Mapping:
         if not isinstance(value, Mapping):
             yield _unwanted(value, annotation, where)
             return
         for key, each in value.items():
-            yield from _wrong(key, arguments[0], f"a key of {where}")
-            yield from _wrong(each, arguments[1], f"{where}[{key!r}]")
+            yield from wrong(key, arguments[0], f"a key of {where}")
+            yield from wrong(each, arguments[1], f"{where}[{key!r}]")
     elif origin is Sequence:
         if isinstance(value, str) or not isinstance(value, Sequence):
             yield _unwanted(value, annotation, where)
             return
         for number, each in enumerate(value):
-            yield from _wrong(each, arguments[0], f"{where}[{number}]")
+            yield from wrong(each, arguments[0], f"{where}[{number}]")
     elif origin is Literal:
         if value not in arguments:
             yield _unwanted(value, annotation, where)
@@ -57,7 +53,7 @@ def _wrong(value: Any, annotation: Any, where: str) -> Iterator[str]:
         yield _unwanted(value, annotation, where)
     elif names := _names(annotation):
         for name in names:
-            yield from _wrong(getattr(value, name), _hints(annotation)[name], f"{where}.{name}")
+            yield from wrong(getattr(value, name), _hints(annotation)[name], f"{where}.{name}")
 
 
 def _names(cls: Any) -> tuple[str, ...]:

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
+from notos import errors
 from notos.config.model import Machine, RelativePath
 from notos.config.types import TEXTS
 from notos.config.yaml_source import Consequence, Node, Problem, key_place
@@ -26,17 +27,23 @@ class Added(NamedTuple):
 
 
 def outputs(machine: Machine) -> Mapping[str, Added]:
-    """Return the outputs by name, in the order of the config. Raises ConfigError."""
+    """Return the outputs by name, in the order of the config. Raises ConfigError with all mistakes."""
     found: dict[str, Added] = {}
+    mistakes: list[NotosError] = []
     for each in extensions.of(machine):
-        for output in _of(machine, each):
+        try:
+            made = list(_of(machine, each))
+        except ConfigError as error:
+            mistakes.append(error)
+            continue
+        for output in made:
             if output.name in found:
                 owner = extension_code.shown(found[output.name].by.code.file)
                 file = extension_code.shown(each.code.file)
-                raise ConfigError(
-                    f"{file} gives the output {output.name}, which {owner} gives too", keys=each.keys
-                )
+                message = f"{file} gives the output {output.name}, which {owner} gives too"
+                mistakes.append(ConfigError(message, keys=each.keys))
             found[output.name] = Added(output, each)
+    errors.raise_all(mistakes)
     return found
 
 
@@ -45,7 +52,8 @@ def problems(machine: Machine, features: Features, node: Node) -> Iterator[Probl
     try:
         found = outputs(machine)
     except NotosError as error:
-        yield Consequence(f"{'.'.join(error.keys)}: {error}", key_place(node, *error.keys))
+        for each in error.parts or (error,):
+            yield Consequence(f"{'.'.join(each.keys)}: {each}", key_place(node, *each.keys))
         return
     for extended in extensions.of(machine):
         for name in extended.feature(machine).tools:
@@ -54,12 +62,14 @@ def problems(machine: Machine, features: Features, node: Node) -> Iterator[Probl
                 yield Problem(f"{where}: Notos has tools called {name}; name yours otherwise", place)
             elif not _NAME.fullmatch(name):
                 yield Problem(f'{where}: a name in Feature.tools has lower-case letters; got "{name}"', place)
-    for each in found.values():
-        for name in each.output.tools:
+    for added in found.values():
+        for name in added.output.tools:
             if name not in features.tools:
-                message = f"the output {each.output.name} runs tools that no feature gives: {name}"
+                message = f"the output {added.output.name} runs tools that no feature gives: {name}"
                 hint = f"add {name} to Feature.tools"
-                yield Problem(f"{'.'.join(each.by.keys)}: {message}: {hint}", key_place(node, *each.by.keys))
+                yield Problem(
+                    f"{'.'.join(added.by.keys)}: {message}: {hint}", key_place(node, *added.by.keys)
+                )
 
 
 def _of(machine: Machine, extended: Extended) -> Iterator[Output]:

@@ -165,6 +165,11 @@ MISTAKES = [
         f"{FEATURE}Feature()\n@dataclass(frozen=True)\nclass Settings:\n    a: int = setting('the a')\n",
         r"extensions\.dog\.a is missing: the a",
     ),
+    (
+        f"{FEATURE}Feature()\n@dataclass(frozen=True)\nclass Settings:\n    a: int = setting('the a', '3')\n",
+        r"extensions/dog\.py: Settings: default of a is '3', and wants a whole number",
+    ),
+    ("x = '\0'\n", r"extensions/dog\.py.*null bytes"),
     # what it returns
     (f"{FEATURE}None\n", r"extensions/dog\.py: feature\(\) returns None: it must return a Feature"),
     (f"{FEATURE}[Feature()]\n", r"extensions/dog\.py: feature\(\) returns a list|returns \[Feature"),
@@ -350,6 +355,16 @@ def test_all_mistakes_in_one_run() -> None:
     write(SETTINGS, "extensions/cat.py")
     found = problems("extensions:\n  dog:\n  cat: {seconds: 1}\nhostname: no_name\n")
     assert [each.partition(": ")[0] for each in found] == ["c.yaml:3", "c.yaml:4", "c.yaml:5"]
+
+
+def test_all_mistakes_of_outputs_in_one_run() -> None:
+    for name in ("dog", "cat"):
+        write(f"{HEAD}def outputs(machine, settings): return {name!r}\n", f"extensions/{name}.py")
+    found = problems("extensions:\n  dog:\n  cat:\n")
+    assert [each.partition(" returns ")[0] for each in found] == [
+        "c.yaml:3: extensions.dog: extensions/dog.py: outputs()",
+        "c.yaml:4: extensions.cat: extensions/cat.py: outputs()",
+    ]
 
 
 def test_what_may_follow_from_another_mistake_is_not_reported() -> None:
