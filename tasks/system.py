@@ -10,9 +10,6 @@ from tasks.graph import CACHE, FEATURES, MACHINE, Task, files, intact, manifest,
 
 ETC = own("scripts/stage2/etc")
 PACKAGES = contents.system_packages(MACHINE, FEATURES)
-COMPUTING = extensions.computing(MACHINE)  # code of the project
-CODE = [str(file) for each in COMPUTING for file in each.files]
-IMPORTED = [name for each in COMPUTING for name in each.imported]
 OPTIONS = {each.name: [each.only, each.exclude] for each in PACKAGES}
 
 
@@ -42,6 +39,9 @@ def task_toplevel() -> Task:
         "name": MACHINE.name,
         **FEATURES.plain("etc", "accounts", "services"),
     }
+    computing = extensions.computing(MACHINE)
+    code = [str(file) for each in computing for file in each.files]
+    imported = [name for each in computing for name in each.imported]
     parts = ("system-path", "stage2", "runit", "system-modules")
     return {
         "actions": [step(join)],
@@ -50,10 +50,10 @@ def task_toplevel() -> Task:
             sets.path(contents.SYSTEM),
             *files(ETC),
             *FEATURES.etc_sources,
-            *CODE,
+            *code,
         ],
         "targets": [manifest("toplevel")],
-        "uptodate": [settings(values, join, *FEATURES.etc_functions, *IMPORTED), intact()],
+        "uptodate": [settings(values, join, *FEATURES.etc_functions, *imported), intact()],
         "clean": True,
     }
 
