@@ -16,7 +16,7 @@ from notos.features.model import Features
 from tasks import inputs, usage
 
 
-class _BrokenConfigError(InvalidDodoFile):  # type: ignore[misc]  # doit has no types
+class BrokenConfigError(InvalidDodoFile):  # type: ignore[misc]  # doit has no types
     """doit prints it as one message, without a traceback."""
 
 
@@ -47,7 +47,7 @@ try:
     CACHE = Cache.default()
     BUILD = architecture.host()  # of the programs that the build runs
 except NotosError as error:
-    raise _BrokenConfigError(str(error)) from None
+    raise BrokenConfigError(str(error)) from None
 
 # What actions read of it is recorded.
 MACHINE: Machine = inputs.view(_loaded.machine)

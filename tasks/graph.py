@@ -16,6 +16,11 @@ from tasks.uptodate import Intact, Unchanged
 Task = dict[str, Any]
 
 
+def broken(error: NotosError) -> Exception:
+    """Return what ends the run with `error` as its one message, at its line of the config."""
+    return config.BrokenConfigError(config.explained(error))
+
+
 def named(creator: Callable[[], Task | Iterator[Task]]) -> Iterator[Task]:
     """The tasks of a creator called task_NAME, with its name and documentation; help shows all of it.
 
@@ -46,9 +51,9 @@ def _checked(task: Task) -> Task:
 
 
 def files(*folders: str) -> list[str]:
-    """All files below `folders` of the project, sorted."""
-    found = [path for folder in folders for path in Path(folder).rglob("*") if path.is_file()]
-    return sorted(map(str, found))
+    """All files below `folders` of the project, sorted; one of them may be a file itself."""
+    found = [path for each in map(Path, folders) for path in ([each] if each.is_file() else each.rglob("*"))]
+    return sorted(str(path) for path in found if path.is_file())
 
 
 def action(function: Callable[..., None]) -> Callable[..., TaskFailed | None]:

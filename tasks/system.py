@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from notos.config.model import Package
+from notos.features import extensions
 from notos.home import own
 from notos.system import contents
 from tasks import project, sets
@@ -42,11 +43,18 @@ def lay_out() -> None:
 def task_toplevel() -> Task:
     """join everything of the running system: /etc, /usr, init"""
     parts = ("system-path", "stage2", "runit", "system-modules")
+    computing = extensions.computing(MACHINE)
     return {
         "actions": [action(join)],
-        "file_dep": [*map(manifest, parts), sets.path(contents.SYSTEM), *files(ETC), *FEATURES.etc_sources],
+        "file_dep": [
+            *map(manifest, parts),
+            sets.path(contents.SYSTEM),
+            *files(ETC),
+            *FEATURES.etc_sources,
+            *(str(file) for each in computing for file in each.files),
+        ],
         "targets": [manifest("toplevel")],
-        "code": FEATURES.etc_functions,
+        "code": [*FEATURES.etc_functions, *(name for each in computing for name in each.imported)],
         "clean": True,
     }
 

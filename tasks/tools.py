@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from notos.system import contents
 from tasks import sets
-from tasks.config import BUILD, CACHE, MACHINE, build
+from tasks.config import BUILD, CACHE, FEATURES, MACHINE, build
 from tasks.graph import Task, action
 from tasks.targets import write_if_changed
 from tasks.uptodate import Present
@@ -24,7 +24,7 @@ def target(name: str) -> str:
 
 def task_tools() -> Iterator[Task]:
     """unpack the programs that the build runs"""
-    for set_name in contents.tools(MACHINE):
+    for set_name in contents.tools(MACHINE, FEATURES):
         name = set_name.rpartition("/")[2]
         yield {
             "name": name,
@@ -42,7 +42,7 @@ def unpack(name: str, set_name: str) -> None:
     """Unpack a tree unless the cache has it."""
     from notos.toolchain import tools_tree
 
-    packages = contents.tool_packages(set_name, MACHINE.target, BUILD)
+    packages = contents.tool_packages(set_name, FEATURES, MACHINE.target, BUILD)
     keep = contents.KEEP.get(set_name, ())
     key = tools_tree.key(sets.hashes(set_name).values(), packages, keep)
     tools_tree.ensure(CACHE, key, BUILD, sets.debs(set_name, CACHE, packages), keep)

@@ -32,7 +32,7 @@ class Unchanged:
     # What is saved, as one value: the name changes with its form, so that no other form is taken for it.
     KEY = "inputs.1"
 
-    def __init__(self, actions: Iterable[Any], code: Iterable[Callable[..., Any]] = ()) -> None:
+    def __init__(self, actions: Iterable[Any], code: Iterable[Callable[..., Any] | str] = ()) -> None:
         self._actions = tuple(actions)
         self._code = tuple(code)
         self._kept: sources.Trace | None = None  # that of the last success, while it is the same code

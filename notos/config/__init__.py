@@ -12,6 +12,7 @@ fitting, samples       the value that was probably meant; a sample of each shape
 foreign_keys           keys of other programs' configs, and the keys to use instead
 host_settings          host.yaml: the user's settings for this host
 checks                 rules between keys that belong to no feature
+extensions             the key `extensions`: settings whose shapes are in the project's own code
 loader                 a file, its imports, the Machine; notos.loader adds the features' rules
 schema                 docs/config.schema.json and the tables of docs/configuration.md
 

@@ -267,6 +267,12 @@ TEXTS: Mapping[Any, Text] = {
         pattern=r"[\s\S]*\S[\s\S]*",
         example="exec busybox httpd -f -h /tmp",
     ),
+    model.ExtensionName: Text(
+        name="an extension's name",
+        form="lower-case letters, digits and _ after the first",
+        pattern="[a-z][a-z0-9_]{0,63}",
+        example="watchdog",
+    ),
     model.Glob: Text(
         name="a path pattern",
         form="without a leading slash",

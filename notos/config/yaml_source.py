@@ -119,6 +119,10 @@ class Problem(Exception):  # noqa: N818 — collected as often as it is raised
         return f"{self.place}: {self.message}\n  {shown.rstrip()}\n  {indent}{carets}"
 
 
+class Consequence(Problem):
+    """A problem that may follow from others: it is reported where there are no others."""
+
+
 def read(path: Path) -> Source:
     """Return the file at `path`; a byte that is not UTF-8 becomes a surrogate, which composer refuses.
 
