@@ -74,7 +74,7 @@ def copy(root: Path) -> Extended:
 
 @pytest.fixture(scope="module")
 def extended(tmp_path_factory: pytest.TempPathFactory) -> Extended:
-    """The machine and its output, built."""
+    """Return the machine and its output, built."""
     made = copy(tmp_path_factory.mktemp("extended") / "project")
     made.notos("build")
     assert made.ran(OUTPUT) == [OUTPUT]

@@ -21,5 +21,6 @@ Modules without a test module of their own name are tested by
     tests/config/test_loader.py: model, types, shapes, reader, scalars, checks
     tests/config/test_yaml_source.py: composer, yaml_mistake
     tests/config/test_suggestions.py: fitting, samples, foreign_keys
+    tests/features/test_extensions.py: extensions
     tests/debian/test_mirror.py: host_settings
 """

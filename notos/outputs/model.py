@@ -37,7 +37,7 @@ class Output:
 
 
 class Inputs:
-    """What an output's function reads of the build: what its `needs` and `tools` name, and nothing else.
+    """The inputs of an output's function: those that its `needs` and `tools` name, and no others.
 
     An attribute or a tool that the output does not name raises ConfigError.
     """

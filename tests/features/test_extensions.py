@@ -31,7 +31,7 @@ def feature(machine, settings):
 
 @pytest.fixture(autouse=True)
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty project as the current folder, so that messages are short."""
+    """Return an empty project as the current folder, so that messages are short."""
     monkeypatch.chdir(tmp_path)
     Path("extensions").mkdir()
     return tmp_path
@@ -49,7 +49,7 @@ def load(text: str = "extensions:\n  dog:\n", path: str = "c.yaml") -> Machine:
 
 
 def problems(text: str = "extensions:\n  dog:\n") -> list[str]:
-    """The first line of each problem, which has a line of the config and an excerpt."""
+    """Return the first line of each problem, which has a line of the config and an excerpt."""
     with pytest.raises(ConfigError) as caught:
         load(text)
     lines = str(caught.value).split("\n")
@@ -58,7 +58,7 @@ def problems(text: str = "extensions:\n  dog:\n") -> list[str]:
 
 
 def dog(machine: Machine) -> str:
-    """The text of /etc/dog."""
+    """Return the text of /etc/dog."""
     features: Features = registry.features(machine)
     (content,) = [each.content for each in features.etc if each.path == "dog"]
     text: str = content.text  # type: ignore[union-attr]
@@ -159,7 +159,7 @@ MISTAKES = [
     ),
     (
         f"{FEATURE}Feature()\n@dataclass(frozen=True)\nclass Settings:\n    a: set = setting('a', None)\n",
-        "Settings: no config can hold <class 'set'>",
+        "Settings: unsupported annotation in a config: <class 'set'>",
     ),
     (
         f"{FEATURE}Feature()\n@dataclass(frozen=True)\nclass Settings:\n    a: int = setting('the a')\n",
@@ -300,23 +300,23 @@ def test_an_output() -> None:
             r"extensions\.cat: extensions/cat\.py does not exist: create it, or extensions/cat/",
         ),
         ("extensions:\n  dogg:\n", r"extensions/dogg\.py does not exist; did you mean dog\.py\?"),
-        ("extensions:\n  Dog:\n", r"a key of extensions wants an extension's name"),
-        ("extensions:\n  ../dog:\n", r"a key of extensions wants an extension's name"),
-        ("extensions: [dog]\n", r"extensions wants a map; got a list; write extensions: "),
-        ("extensions: dog\n", r'extensions wants a map; got "dog"; write extensions: '),
+        ("extensions:\n  Dog:\n", r"a key of extensions must be an extension's name"),
+        ("extensions:\n  ../dog:\n", r"a key of extensions must be an extension's name"),
+        ("extensions: [dog]\n", r"extensions must be a map; got a list; write extensions: "),
+        ("extensions: dog\n", r'extensions must be a map; got "dog"; write extensions: '),
         ("extensions:\n", "extensions is empty"),
-        ("extensions: {dog: true}\n", r'extensions\.dog wants a map of keys; got "true"; write dog: '),
+        ("extensions: {dog: true}\n", r'extensions\.dog must be a map of keys; got "true"; write dog: '),
         (
             "extensions: {dog: {second: 3}}\n",
             r'unknown key "second" in extensions\.dog; did you mean "seconds"\?',
         ),
         (
             "extensions: {dog: {seconds: 1}}\n",
-            r"extensions\.dog\.seconds wants a whole number, 2 or more; got 1",
+            r"extensions\.dog\.seconds must be a whole number, 2 or more; got 1",
         ),
         (
             "extensions: {dog: {seconds: '3'}}\n",
-            r"extensions\.dog\.seconds wants a whole number.*leave the quotes out",
+            r"extensions\.dog\.seconds must be a whole number.*leave the quotes out",
         ),
         ("extension:\n  dog:\n", r'unknown key "extension"; did you mean "extensions"\?'),
     ],
