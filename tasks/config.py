@@ -1,6 +1,7 @@
 """This run's config: the machine, the host's settings, and where the lock, the build and the cache are."""
 
 import os
+from functools import partial
 from pathlib import Path
 
 from doit import get_var
@@ -12,6 +13,7 @@ from notos.config import host_settings
 from notos.config.model import Machine
 from notos.errors import NotosError
 from notos.features import registry
+from notos.features.join import join
 from notos.features.model import Features
 from tasks import inputs, usage
 
@@ -51,7 +53,9 @@ except NotosError as error:
 
 # What actions read of it is recorded.
 MACHINE: Machine = inputs.view(_loaded.machine)
-FEATURES: Features = inputs.derived(lambda: registry.features(MACHINE), "features")
+FEATURES: Features = inputs.derived(
+    {each.__name__: partial(each.feature, MACHINE) for each in registry.MODULES}, join, "features"
+)
 LOCK = str(CONFIG.with_suffix(".lock"))
 FOLDER = f"build/{_loaded.machine.name}"
 DRIVE = "disk.img"  # made by runvm.sh

@@ -30,7 +30,7 @@ class Unchanged:
     """What the task's actions have read besides files, and their code, to which `code` adds functions."""
 
     # What is saved, as one value: the name changes with its form, so that no other form is taken for it.
-    KEY = "inputs.1"
+    KEY = "inputs.2"
 
     def __init__(self, actions: Iterable[Any], code: Iterable[Callable[..., Any] | str] = ()) -> None:
         self._actions = tuple(actions)
@@ -95,7 +95,8 @@ class Unchanged:
             if inputs.same(then, now):
                 continue
             if causes := _changed(saved["causes"][name]):
-                changed |= causes
+                near = inputs.explaining(saved["parts"].get(name, {}), causes)
+                changed |= {path: causes[path] for path in near}
             else:
                 label = name.rpartition(".")[2].replace("_", " ")
                 said += differences.lines(label, then, None if now is inputs.GONE else now)

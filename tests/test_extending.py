@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from notos.vm.plugin import MachineFactory
-from tests.conftest import ROOT, clean_environment
+from tests.conftest import RAN, ROOT, clean_environment
 from tests.docs.pages import blocks
 from tests.this_host import slowed
 
@@ -48,7 +48,8 @@ class Extended:
 
     def ran(self, *words: str) -> list[str]:
         """Run it; the tasks that ran, in order."""
-        return [line.split()[2] for line in self.notos(*words).splitlines() if line[5:8] == " s "]
+        lines = self.notos(*words).splitlines()
+        return [found[1] for found in map(RAN.match, lines) if found]
 
     def edit(self, path: str, old: str, new: str) -> None:
         file = self.root / path

@@ -28,6 +28,8 @@ from notos.features.model import Feature, Features
 class Module(Protocol):
     """The interface of a feature's module."""
 
+    __name__: str
+
     @property
     def KEYS(self) -> tuple[str, ...]:  # noqa: N802
         """Return the keys of the config that belong to the module; a key belongs to one module."""
