@@ -312,7 +312,7 @@ def test_tab_offers_the_words_of_notos(project: Project, before: list[str]) -> N
 
 
 def test_a_missing_config_is_one_line(project: Project) -> None:
-    said = "ERROR: cannot read none.yaml: No such file or directory: say which config with --config FILE\n"
+    said = "ERROR: cannot read none.yaml: No such file or directory: select a config with --config FILE\n"
     for done in (
         call_notos(project, "-c", "none.yaml", "list"),
         call_notos(project, "list", "--config", "none.yaml"),
