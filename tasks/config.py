@@ -67,10 +67,10 @@ gives = _loaded.gives
 
 
 def build(*parts: str) -> str:
-    """The path of a file that the build makes, in the one spelling by which doit knows it."""
+    """Return the path of a file of the build, in the one spelling that all tasks use."""
     return "/".join([FOLDER, *parts])
 
 
 def manifest(name: str) -> str:
-    """The path of the manifest of a store object: what tasks that use the object depend on."""
+    """Return the path of a store object's manifest, on which the tasks that use the object depend."""
     return build("manifests", f"{name}.json")

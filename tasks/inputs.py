@@ -34,7 +34,7 @@ GONE = object()
 
 @dataclass
 class Record:
-    """What actions have read: values of the config by path, and results of recorded functions by name.
+    """The inputs of actions: values of the config by path, and results of recorded functions by name.
 
     `causes` are the fields that each of those functions has read: they explain a change, and cause none.
     `parts` are digests of the parts that each has joined: they tell which causes explain it.
@@ -136,13 +136,13 @@ def explaining(parts: Mapping[str, str], causes: Iterable[str]) -> list[str]:
 
 
 def at(path: str) -> Json:
-    """Return the present value at a path, as a record has it; GONE where nothing is there."""
+    """Return the present value at a path, as a record has it; GONE if it does not exist."""
     value = _find(path)
     return value if value is GONE else _shallow(value)
 
 
 def whole(path: str) -> Json:
-    """Return the present value at a path, with all that is below it; GONE where nothing is there."""
+    """Return the present value at a path, with all that is below it; GONE if it does not exist."""
     value = _find(path)
     return value if value is GONE else plain(value)
 
@@ -184,7 +184,7 @@ def plain(value: Any) -> Json:
 
 
 def _shallow(value: Any) -> Json:
-    """Return a value as it is recorded: of a struct only that it is there, its fields count one by one."""
+    """Return a value as it is recorded: of a struct only its existence, since its fields count one by one."""
     return {} if _is_struct(value) else plain(value)
 
 

@@ -16,12 +16,12 @@ ETC = own("scripts/stage2/etc")
 
 @recorded
 def packages() -> tuple[Package, ...]:
-    """The system's packages, as they are taken."""
+    """Return the system's packages with their settings."""
     return contents.system_packages(MACHINE, FEATURES)
 
 
 def task_system_path() -> Task:
-    """lay the system's packages out as one /usr"""
+    """merge the system's packages into one /usr"""
     return {
         "actions": [action(lay_out)],
         "file_dep": [sets.path(contents.SYSTEM)],
@@ -41,7 +41,7 @@ def lay_out() -> None:
 
 
 def task_toplevel() -> Task:
-    """join everything of the running system: /etc, /usr, init"""
+    """link /etc, /usr and init into the toplevel"""
     parts = ("system-path", "stage2", "runit", "system-modules")
     computing = extensions.computing(MACHINE)
     return {

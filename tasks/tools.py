@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def target(name: str) -> str:
-    """The file that says which tree the tools `name` are."""
+    """Return the file that names the tree of the tools `name`."""
     return build("tools", f"{name}.json")
 
 
@@ -50,22 +50,22 @@ def unpack(name: str, set_name: str) -> None:
 
 
 def where(name: str) -> list[Path]:
-    """The folder of the tools tree `name`; none before its task has run."""
+    """Return the folder of the tools tree `name`; none before its task has run."""
     return [root(name)] if Path(target(name)).exists() else []
 
 
 def root(name: str) -> Path:
-    """The folder of the tools tree `name`, once its task has run."""
+    """Return the folder of the tools tree `name`, once its task has run."""
     return CACHE.tools(json.loads(Path(target(name)).read_bytes())["key"])
 
 
 def tree(name: str) -> "ToolsTree":
-    """The tools `name`, once their task has run."""
+    """Return the tools `name`, once their task has run."""
     from notos.toolchain.tools_tree import ToolsTree
 
     return ToolsTree(root(name), BUILD)
 
 
 def command(name: str, program: str) -> list[str]:
-    """The words that run `program` of the tools `name`. Raises ToolError."""
+    """Return the command words for `program` of the tools `name`. Raises ToolError."""
     return tree(name).command(program)

@@ -27,7 +27,7 @@ class Task(Protocol):
 
 
 class Unchanged:
-    """What the task's actions have read besides files, and their code, to which `code` adds functions."""
+    """Condition: the actions' inputs that are not files, and their code with `code`, are unchanged."""
 
     # What is saved, as one value: the name changes with its form, so that no other form is taken for it.
     KEY = "inputs.2"
@@ -135,7 +135,7 @@ def _explained(path: str, then: Any) -> list[str]:
 class Intact:
     """Targets as the task left them, and store objects that they name still there.
 
-    doit itself only asks whether a target exists, so half a file would be taken for good.
+    doit itself only checks that a target exists, so it would accept half a file.
     """
 
     def configure_task(self, task: Task) -> None:
@@ -174,7 +174,7 @@ class Intact:
 
 
 class Derived:
-    """A value that follows from what earlier tasks have made, computed when the task's turn has come."""
+    """A value that follows from what earlier tasks have made, computed when doit reaches the task."""
 
     def __init__(self, label: str, compute: Callable[[], Any]) -> None:
         self._label = label
