@@ -169,7 +169,7 @@ def confirm(anew: Remote, todo: Plan, *, limit: int, wait: Callable[[float], Non
 def settle(remote: Remote, anew: Remote, todo: Plan, *, since: float) -> list[FailedService]:
     """Watch the services that the switch started until MOMENT after `since` (time.monotonic()).
 
-    Use the connection `remote`, or `anew` if the switch ended that one. Return the services that do not keep
+    Use the connection `remote`, or `anew` if the switch ended that one. Return the services, by name, that do not keep
     running. Raises MachineError.
     """
     if not todo.changes.start:
@@ -182,7 +182,7 @@ def settle(remote: Remote, anew: Remote, todo: Plan, *, since: float) -> list[Fa
     rows = [row for row in (line.split(" ", 2) for line in report.split("\n")) if len(row) == 3]
     return [
         FailedService(name, status, [row[2] for row in rows if row[:2] == ["said", name]])
-        for word, name, status in rows
+        for word, name, status in sorted(rows)
         if word == "fallen"
     ]
 
