@@ -169,8 +169,8 @@ def confirm(anew: Remote, todo: Plan, *, limit: int, wait: Callable[[float], Non
 def settle(remote: Remote, anew: Remote, todo: Plan, *, since: float) -> list[FailedService]:
     """Watch the services that the switch started until MOMENT after `since` (time.monotonic()).
 
-    Use the connection `remote`, or `anew` if the switch ended that one. Return the services, by name, that do not keep
-    running. Raises MachineError.
+    Use the connection `remote`, or `anew` if the switch ended that one. Return the services that do not keep
+    running, by name. Raises MachineError.
     """
     if not todo.changes.start:
         return []
