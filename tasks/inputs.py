@@ -1,4 +1,4 @@
-"""The inputs of a task's actions that are no files: recorded as they are read, and compared in later runs.
+"""The inputs of a task's actions besides files: recorded when read, and compared by later runs.
 
 The config, and any other tree of frozen dataclasses, reaches actions as a view. While a task runs, each
 field that is read is recorded by its path ("vm.memory"), with its value; lists and maps count as a whole.
@@ -19,6 +19,8 @@ from dataclasses import dataclass, field, fields, is_dataclass
 from pathlib import PurePath
 from types import FunctionType
 from typing import Any, TypeVar
+
+from notos.features import plain as plain_values
 
 T = TypeVar("T")
 P = TypeVar("P")
@@ -55,7 +57,7 @@ _derived: dict[str, "_Derived"] = {}
 
 @contextmanager
 def recording(record: Record | None = None) -> Iterator[Record]:
-    """Record what is read until the block is left, in `record` or in a new one that `last` returns."""
+    """Record all reads in the block, in `record` or in a new record that `last` returns."""
     global _record, _last  # noqa: PLW0603 — one task runs at a time, its threads read for it
     before, _record = _record, Record() if record is None else record
     if record is None:
@@ -67,7 +69,7 @@ def recording(record: Record | None = None) -> Iterator[Record]:
 
 
 def last() -> Record:
-    """Return what the last task has read."""
+    """Return the record of the last task."""
     return _last
 
 
@@ -162,20 +164,15 @@ def same(then: Json, now: Json) -> bool:
 
 def plain(value: Any) -> Json:
     """Return a value as JSON has it. Raises TypeError for what JSON cannot hold."""
-    if value is None or isinstance(value, str | bool | int | float):
+    return plain_values.of(value, _converted)
+
+
+def _converted(value: Any) -> Json:
+    """Convert what only inputs may have: numbers with a fraction, sets, paths and bytes."""
+    if isinstance(value, float):
         return value
-    if is_dataclass(value) and not isinstance(value, type):
-        return {each.name: plain(getattr(value, each.name)) for each in fields(value)}
-    if hasattr(value, "_asdict"):  # a named tuple
-        return plain(value._asdict())
-    if isinstance(value, FunctionType) and value.__qualname__.isidentifier():  # of a module
-        return f"{value.__module__}.{value.__qualname__}"
-    if isinstance(value, Mapping):
-        return {str(key): plain(each) for key, each in value.items()}
-    if isinstance(value, tuple | list):
-        return [plain(each) for each in value]
     if isinstance(value, frozenset | set):
-        return sorted((plain(each) for each in value), key=json.dumps)
+        return sorted(map(plain, value), key=json.dumps)
     if isinstance(value, PurePath):
         return str(value)
     if isinstance(value, bytes):

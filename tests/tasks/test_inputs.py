@@ -1,4 +1,4 @@
-"""Views: what is read of a tree of dataclasses is recorded, whichever way it is read."""
+"""Views: every way to read a tree of dataclasses is recorded."""
 
 import ast
 import copy
@@ -131,6 +131,8 @@ def test_what_is_compared() -> None:
     assert inputs.same({"a": [1, None]}, {"a": [1, None]})
     with pytest.raises(TypeError, match="an input of a task cannot be a function"):
         inputs.plain(lambda: None)
+    with pytest.raises(TypeError, match="an input of a task cannot be a dict"):
+        inputs.plain({1: "a", "1": "b"})
     assert inputs.plain(test_what_is_compared) == "tests.tasks.test_inputs.test_what_is_compared"
 
 
