@@ -1,4 +1,4 @@
-"""Smallest ELF files that say what they need: a header, three segments, a dynamic section, no code."""
+"""The smallest ELF files for tests: programs and libraries with their needs, and kernel modules; no code."""
 
 import struct
 from collections.abc import Sequence
@@ -54,3 +54,17 @@ def elf(
     kind = 3 if asked else 0  # PT_INTERP, or PT_NULL
     loader = segment(kind, 4, total - len(asked), len(asked), 1)
     return header + load + dynamic_segment + loader + strings + dynamic + asked
+
+
+def module(**modinfo: str | list[str]) -> bytes:
+    """Return an ELF file with only a .modinfo section."""
+    values = {key: each if isinstance(each, list) else [each] for key, each in modinfo.items()}
+    info = b"".join(f"{key}={value}".encode() + b"\0" for key, each in values.items() for value in each)
+    names = b"\0.modinfo\0.shstrtab\0"
+    at = 64 + len(info) + len(names)
+    header = b"\x7fELF" + bytes([2, 1, 1]) + bytes(9)
+    header += struct.pack("<HHIQQQIHHHHHH", 1, 62, 1, 0, 0, at, 0, 64, 0, 0, 64, 3, 2)
+    sections = bytes(64)
+    for name, start, size in ((1, 64, len(info)), (10, 64 + len(info), len(names))):
+        sections += struct.pack("<IIQQQQIIQQ", name, 1, 0, 0, start, size, 0, 0, 1, 0)
+    return header + info + names + sections

@@ -18,7 +18,7 @@ from notos.formats.tree import Tree
 from notos.kernel import requirements
 from notos.system import contents
 from notos.toolchain.tools_tree import ToolsTree
-from tests.elf_builder import elf
+from tests.elf_builder import elf, module
 from tests.every_machine import every_machine
 from tests.signed_archive import Deb
 
@@ -215,19 +215,6 @@ def modules() -> dict[str, bytes | str]:
         for name in sorted(every)
     }
     return {**files, "modules.builtin": b"", "modules.builtin.modinfo": b"", "modules.order": b""}
-
-
-def module(**said: str) -> bytes:
-    """An ELF file with just a .modinfo section."""
-    info = b"".join(f"{key}={value}".encode() + b"\0" for key, value in said.items())
-    names = b"\0.modinfo\0.shstrtab\0"
-    at = 64 + len(info) + len(names)
-    header = b"\x7fELF" + bytes([2, 1, 1]) + bytes(9)
-    header += struct.pack("<HHIQQQIHHHHHH", 1, 62, 1, 0, 0, at, 0, 64, 0, 0, 64, 3, 2)
-    sections = bytes(64)
-    for name, start, size in ((1, 64, len(info)), (10, 64 + len(info), len(names))):
-        sections += struct.pack("<IIQQQQIIQQ", name, 1, 0, 0, start, size, 0, 0, 1, 0)
-    return header + info + names + sections
 
 
 def source(version: str) -> bytes:

@@ -80,17 +80,22 @@ sys.exit(main())
 """
 
 
+def hooked(project: Project, code: str) -> str:
+    """Return the output of a build by Python code that hooks a function before it runs doit."""
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=project.root,
+        env=clean_environment(),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return done.stdout
+
+
 def test_a_touched_file_is_hashed_once(project: Project) -> None:
     def hashed() -> list[str]:
-        done = subprocess.run(
-            [sys.executable, "-c", COUNTED],
-            cwd=project.root,
-            env=clean_environment(),
-            capture_output=True,
-            text=True,
-            check=True,
-        )
-        return [line for line in done.stdout.splitlines() if line.startswith("hashed")]
+        return [line for line in hooked(project, COUNTED).splitlines() if line.startswith("hashed")]
 
     project.doit()
     os.utime(project.root / "scripts/stage2/init")
@@ -535,16 +540,9 @@ sys.exit(main())
 
 def test_a_remark_in_code_is_parsed_once_and_runs_nothing(project: Project) -> None:
     def parsed() -> bool:
-        done = subprocess.run(
-            [sys.executable, "-c", PARSED],
-            cwd=project.root,
-            env=clean_environment(),
-            capture_output=True,
-            text=True,
-            check=True,
-        )
-        assert done.stdout.endswith("runvm: up to date\n")
-        return "parsed" in done.stdout
+        output = hooked(project, PARSED)
+        assert output.endswith("runvm: up to date\n")
+        return "parsed" in output
 
     project.doit()
     path = project.root / "notos/formats/cpio.py"

@@ -2,7 +2,6 @@
 
 import json
 import lzma
-import struct
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,23 +16,10 @@ from notos.kernel import kconfig, requirements
 from notos.kernel import package as kernels
 from notos.kernel.modules import Modules, shrink
 from tests.conftest import Project, Tool
+from tests.elf_builder import module
 
 RELEASE = "6.1.2+test"
 TOP = f"lib/modules/{RELEASE}"
-
-
-def module(**modinfo: str | list[str]) -> bytes:
-    """Return an ELF file with only a .modinfo section."""
-    values = {key: each if isinstance(each, list) else [each] for key, each in modinfo.items()}
-    info = b"".join(f"{key}={value}".encode() + b"\0" for key, each in values.items() for value in each)
-    names = b"\0.modinfo\0.shstrtab\0"
-    at = 64 + len(info) + len(names)
-    header = b"\x7fELF" + bytes([2, 1, 1]) + bytes(9)
-    header += struct.pack("<HHIQQQIHHHHHH", 1, 62, 1, 0, 0, at, 0, 64, 0, 0, 64, 3, 2)
-    sections = bytes(64)
-    for name, start, size in ((1, 64, len(info)), (10, 64 + len(info), len(names))):
-        sections += struct.pack("<IIQQQQIIQQ", name, 1, 0, 0, start, size, 0, 0, 1, 0)
-    return header + info + names + sections
 
 
 def tree_of(**modules: bytes) -> Tree:
