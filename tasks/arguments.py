@@ -39,7 +39,7 @@ Tasks = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Line:
-    """A command line: --config and what is given as NAME=VALUE, all other words, whether --help is one."""
+    """A parsed command line: --config and NAME=VALUE settings, all other words, and whether it has --help."""
 
     variables: Mapping[str, str]
     words: Sequence[str]

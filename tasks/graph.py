@@ -57,9 +57,9 @@ def files(*folders: str) -> list[str]:
 
 
 def action(function: Callable[..., None]) -> Callable[..., TaskFailed | None]:
-    """Return an action that reports user errors in one line; errors of Notos keep their traceback.
+    """Return an action that reports user errors in one line. Bugs keep their traceback.
 
-    Raises TypeError for a function that has values of the one around it: they would not be compared.
+    Raises TypeError for a closure, because its values would not be compared.
     """
     if inspect.unwrap(function).__closure__:
         raise TypeError(f"{function.__qualname__} has values of the function around it; make them arguments")

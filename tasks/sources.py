@@ -132,7 +132,7 @@ class _Walk:
             self._used(node, source)
 
     def module(self, module: str) -> None:
-        """Note a module of notos/ as a whole, and what it imports; one of tasks/ counts by what is used."""
+        """Note a module of notos/ as a whole, with its imports. Of one of tasks/, only used names count."""
         if (module, "") in self._seen or module in BY_VALUE:
             return
         self._seen.add((module, ""))

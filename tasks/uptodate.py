@@ -29,7 +29,7 @@ class Task(Protocol):
 class Unchanged:
     """Condition: the actions' inputs that are not files, and their code with `code`, are unchanged."""
 
-    # What is saved, as one value: the name changes with its form, so that no other form is taken for it.
+    # The key of the saved value. It changes with the format, so that an older format is never read.
     KEY = "inputs.2"
 
     def __init__(self, actions: Iterable[Any], code: Iterable[Callable[..., Any] | str] = ()) -> None:

@@ -46,7 +46,7 @@ class Place:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ScalarNode:
-    """A word, number or text, as it was written; `plain` if it has no quotes."""
+    """A scalar with its text from the file. `plain` is True if the text has no quotes."""
 
     place: Place
     text: str

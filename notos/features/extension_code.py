@@ -123,7 +123,7 @@ def find(name: str, configs: Sequence[Path]) -> Found:
 
 
 def code(name: str, file: str) -> Code:
-    """Return the code of an extension as it was loaded last. Raises ConfigError where it cannot be loaded."""
+    """Return the code of an extension, loaded if necessary. Raises ConfigError if it cannot be loaded."""
     return _loaded.get(file) or _load(name, Path(file))
 
 
