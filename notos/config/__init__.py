@@ -1,7 +1,9 @@
 """Configs: config.yaml parsed into a frozen Machine, with every mistake reported at its line.
 
-model                  the frozen structs of a machine
-types                  the types of text and number: patterns and descriptions
+model                  Machine, all keys of a config
+structs                a package of its structs by area
+setting                the fields of structs, with their descriptions
+value_types, types     the types of text and number: names; patterns and descriptions
 shapes                 the structs' annotations as data: scalars, structs, lists, maps
 yaml_source            nodes that know their file, line and column; problems
 composer               YAML into nodes
@@ -18,7 +20,7 @@ schema                 docs/config.schema.json and the tables of docs/configurat
 
 Modules without a test module of their own name are tested by
 
-    tests/config/test_loader.py: model, types, shapes, reader, scalars, checks
+    tests/config/test_loader.py: model, setting, value_types, types, shapes, reader, scalars, checks
     tests/config/test_yaml_source.py: composer, yaml_mistake
     tests/config/test_suggestions.py: fitting, samples, foreign_keys
     tests/features/test_extensions.py: extensions

@@ -1,4 +1,4 @@
-"""The types of text and number in model.py, each with its name, form and pattern.
+"""The forms of the types of text and number in value_types.py, each with its name, form and pattern.
 
 The loader checks values with them; the JSON Schema and the reference are generated from them. Patterns match
 the whole text and mean the same in Python and in ECMA-262, which JSON Schema uses.
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from notos.config import model
+from notos.config import value_types
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,117 +122,117 @@ KEY_TYPES = (
 
 TEXTS: Mapping[Any, Text] = {
     str: Text(name="text"),
-    model.Line: Text(name="text of one line", pattern=f"{_PRINTABLE}*"),
-    model.PackageName: Text(
+    value_types.Line: Text(name="text of one line", pattern=f"{_PRINTABLE}*"),
+    value_types.PackageName: Text(
         name="a package's name",
         form="two or more lower-case letters, digits, +, - and .",
         pattern="[a-z0-9][a-z0-9+.-]+",
         example="busybox",
     ),
-    model.SuiteName: Text(
+    value_types.SuiteName: Text(
         name="a release's name",
         form="lower-case letters, digits and hyphens",
         pattern="[a-z][a-z0-9-]*",
         example="trixie",
     ),
-    model.ComponentName: Text(
+    value_types.ComponentName: Text(
         name="an archive component",
         form="lower-case letters, digits and hyphens",
         pattern="[a-z][a-z0-9-]*",
         example="main",
     ),
-    model.Url: Text(
+    value_types.Url: Text(
         name="a URL",
         form="http:// or https://, without user, ? or #",
         pattern=r"https?://[A-Za-z0-9._:\[\]-]+(?:/[!$-;=A-Z_a-z~]*)?",
         example="http://mirror.example/debian",
     ),
-    model.Hostname: Text(
+    value_types.Hostname: Text(
         name="a host's name",
         form="letters, digits and inner hyphens, at most 63",
         pattern=_LABEL,
         example="notos",
     ),
-    model.MachineName: Text(
+    value_types.MachineName: Text(
         name="a machine's name",
         form="letters, digits and ._- after the first, at most 64",
         pattern="[A-Za-z0-9][A-Za-z0-9._-]{0,63}",
         example="notos",
     ),
-    model.ModuleName: Text(
+    value_types.ModuleName: Text(
         name="a kernel module's name",
         form="letters, digits, _ and -, without .ko",
         pattern="[A-Za-z0-9_-]+",
         example="virtio_net",
         convert=_module_name,
     ),
-    model.KernelSymbol: Text(
+    value_types.KernelSymbol: Text(
         name="a Kconfig symbol",
         form="letters, digits and _, without CONFIG_",
         pattern="(?!CONFIG_)[A-Za-z0-9_]+",
         example="EXT4_FS",
     ),
-    model.Sha256: Text(
+    value_types.Sha256: Text(
         name="a sha256",
         form="64 hexadecimal digits, in lower case",
         pattern="[0-9a-f]{64}",
         example="9141325315c7f1eca682113d185a8c77c82814aa6e32f7e127e61d6106403835",
     ),
-    model.EnvironmentName: Text(
+    value_types.EnvironmentName: Text(
         name="an environment variable of ccache, distcc or icecc",
         form="CCACHE_, DISTCC_ or ICECC_ and capitals",
         pattern="(?:CCACHE|DISTCC|ICECC)_[A-Z0-9_]+",
         example="DISTCC_HOSTS",
     ),
-    model.CacheSize: Text(
+    value_types.CacheSize: Text(
         name="a size",
         form="a number and M, G or T",
         pattern="[1-9][0-9]*[MGT]",
         example="5G",
     ),
-    model.DiskSize: Text(
+    value_types.DiskSize: Text(
         name="a disk's size",
         form="a number and M, G or T, in powers of 1024; at least 64M",
         pattern="(?:6[4-9]|[7-9][0-9]|[1-9][0-9]{2,})M|[1-9][0-9]*[GT]",
         example="10G",
     ),
-    model.ServiceName: Text(
+    value_types.ServiceName: Text(
         name="a service's name",
         form="letters, digits and ._- after the first",
         pattern="[A-Za-z0-9][A-Za-z0-9._-]{0,63}",
         example="web",
     ),
-    model.InterfaceName: Text(
+    value_types.InterfaceName: Text(
         name="a network interface's name",
         form="letters, digits and ._- after the first, at most 15",
         pattern="[A-Za-z0-9][A-Za-z0-9._-]{0,14}",
         example="eth0",
     ),
-    model.IPv4Address: Text(name="an IPv4 address", pattern=_ADDRESS, example="10.0.2.2"),
-    model.IPv4Interface: Text(
+    value_types.IPv4Address: Text(name="an IPv4 address", pattern=_ADDRESS, example="10.0.2.2"),
+    value_types.IPv4Interface: Text(
         name="an IPv4 address with its prefix length",
         pattern=f"{_ADDRESS}/(?:3[0-2]|[12]?[0-9])",
         example="10.0.2.15/24",
     ),
-    model.NameOrAddress: Text(
+    value_types.NameOrAddress: Text(
         name="a host's full name or an IPv4 address",
         form="letters, digits, inner hyphens and dots",
         pattern=rf"(?!.{{254}}){_LABEL}(?:\.{_LABEL})*",
         example="pool.ntp.org",
     ),
-    model.PublicKey: Text(
+    value_types.PublicKey: Text(
         name="a public key",
         form="a line of authorized_keys, the contents of a .pub file",
         pattern=rf"(?:{_PRINTABLE}* )?{KEY_TYPES} AAAA[A-Za-z0-9+/]+={{0,2}}(?: {_PRINTABLE}*)?",
         example="ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIL0CzXyqXs1g3nAJm0JvmVIk5vMZP9gKZ8r3d3sZrX9w you@host",
     ),
-    model.RelativePath: Text(
+    value_types.RelativePath: Text(
         name="a path",
         form="relative to /etc, without a slash at either end and without . and ..",
         pattern=f"{_PART}(?:/{_PART})*",
         example="ssh/sshd_config",
     ),
-    model.SourceFile: Text(
+    value_types.SourceFile: Text(
         name="a file's path",
         form="relative to its config file",
         pattern=f"{_PRINTABLE}+",
@@ -240,7 +240,7 @@ TEXTS: Mapping[Any, Text] = {
         convert=_source_file,
         on_host=True,
     ),
-    model.SourceFolder: Text(
+    value_types.SourceFolder: Text(
         name="a folder's path",
         form="relative to its config file",
         pattern=f"{_PRINTABLE}+",
@@ -248,38 +248,38 @@ TEXTS: Mapping[Any, Text] = {
         convert=_source_folder,
         on_host=True,
     ),
-    model.FileMode: Text(
+    value_types.FileMode: Text(
         name="a file's mode",
         form="three octal digits, with or without a leading 0, in quotes",
         pattern="0?[0-7]{3}",
         example="0644",
         convert=_file_mode,
     ),
-    model.KernelParam: Text(
+    value_types.KernelParam: Text(
         name="a kernel parameter",
         form="printable ASCII without spaces and quotes",
         pattern="[!#-&(-~]+",
         example="panic=-1",
     ),
-    model.ShellText: Text(
+    value_types.ShellText: Text(
         name="a shell script",
         form="not empty",
         pattern=r"[\s\S]*\S[\s\S]*",
         example="exec busybox httpd -f -h /tmp",
     ),
-    model.ExtensionName: Text(
+    value_types.ExtensionName: Text(
         name="an extension's name",
         form="lower-case letters, digits and _ after the first",
         pattern="[a-z][a-z0-9_]{0,63}",
         example="watchdog",
     ),
-    model.Glob: Text(
+    value_types.Glob: Text(
         name="a path pattern",
         form="without a leading slash",
         pattern=f"(?!/){_PRINTABLE}+",
         example="usr/bin/ssh-*",
     ),
-    model.NixSetting: Text(
+    value_types.NixSetting: Text(
         name="a nix.conf setting",
         form="lower-case letters, digits and hyphens",
         pattern="[a-z][a-z0-9-]*",
@@ -289,5 +289,5 @@ TEXTS: Mapping[Any, Text] = {
 
 NUMBERS: Mapping[Any, Number] = {
     int: Number(),
-    model.Port: Number(name="a port", minimum=1, maximum=65535, example=8080),
+    value_types.Port: Number(name="a port", minimum=1, maximum=65535, example=8080),
 }

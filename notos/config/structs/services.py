@@ -1,0 +1,22 @@
+"""Services."""
+
+from dataclasses import dataclass
+
+from notos.config.setting import setting
+from notos.config.structs.debian import Package
+from notos.config.value_types import Glob, ShellText, SourceFolder
+
+
+@dataclass(frozen=True, kw_only=True)
+class Service:
+    """A service that runit keeps running."""
+
+    run: ShellText | None = setting("its run script, a shell script that ends with exec", None)
+    source: SourceFolder | None = setting("or a service folder: run, and optionally finish and others", None)
+    packages: tuple[Package, ...] = setting("packages that it needs", ())
+    reads: tuple[Glob, ...] = setting(
+        "files below /etc (nginx/*) that it reads at its start; a switch restarts it if one changes",
+        (),
+        example=["nginx/*"],
+    )
+    log: bool = setting("log its output with svlogd, in /var/log/NAME", False)

@@ -1,0 +1,33 @@
+"""The types of text and number in a config; types.py defines their forms."""
+
+from typing import NewType
+
+PackageName = NewType("PackageName", str)  # Debian policy 5.6.1
+SuiteName = NewType("SuiteName", str)
+ComponentName = NewType("ComponentName", str)
+Url = NewType("Url", str)  # http:// or https://
+Hostname = NewType("Hostname", str)  # RFC 1123, one label
+MachineName = NewType("MachineName", str)  # also the folder below build/, and QEMU's -name
+ModuleName = NewType("ModuleName", str)  # with underscores, as in the kernel
+KernelSymbol = NewType("KernelSymbol", str)  # of Kconfig, without CONFIG_
+Sha256 = NewType("Sha256", str)
+EnvironmentName = NewType("EnvironmentName", str)
+CacheSize = NewType("CacheSize", str)  # like ccache's max_size: 5G
+DiskSize = NewType("DiskSize", str)  # in powers of 1024: 10G
+ServiceName = NewType("ServiceName", str)
+InterfaceName = NewType("InterfaceName", str)
+IPv4Address = NewType("IPv4Address", str)
+IPv4Interface = NewType("IPv4Interface", str)  # an address with its prefix length: 10.0.2.15/24
+NameOrAddress = NewType("NameOrAddress", str)
+PublicKey = NewType("PublicKey", str)  # a line of authorized_keys
+RelativePath = NewType("RelativePath", str)  # below a root, without ".."
+SourceFile = NewType("SourceFile", str)  # relative to its config file; absolute once loaded
+SourceFolder = NewType("SourceFolder", str)  # the same
+FileMode = NewType("FileMode", str)  # four octal digits, "0644"
+KernelParam = NewType("KernelParam", str)
+ShellText = NewType("ShellText", str)
+Glob = NewType("Glob", str)
+ExtensionName = NewType("ExtensionName", str)  # of a Python module
+NixSetting = NewType("NixSetting", str)  # a key of nix.conf
+Line = NewType("Line", str)  # text without a line break
+Port = NewType("Port", int)
