@@ -44,7 +44,7 @@ def elf(
     )
 
     def segment(kind: int, flags: int, at: int, size: int, align: int) -> bytes:
-        """A segment that is loaded where it stands in the file."""
+        """Return a segment that is loaded where it stands in the file."""
         place = (at, at, at, size, size)
         members = (flags, *place, align) if bits == 64 else (*place, flags, align)
         return struct.pack(segment_of, kind, *members)

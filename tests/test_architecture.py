@@ -159,7 +159,7 @@ def test_the_kernel(built: Project) -> None:
 
 @pytest.fixture
 def other(monkeypatch: pytest.MonkeyPatch) -> Machine:
-    """The default machine, of another architecture."""
+    """Return the default machine, of another architecture."""
     monkeypatch.setattr(Machine, "target", OTHER)
     return loader.load(ROOT / "config.yaml").machine
 

@@ -62,7 +62,7 @@ class Segment:
 
     @property
     def end(self) -> float:
-        """The end of the step."""
+        """Return the end of the step."""
         return self.start + self.length
 
 

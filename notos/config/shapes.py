@@ -29,7 +29,7 @@ class Scalar:
 
     @property
     def wanted(self) -> str:
-        """The valid values in words, for an error."""
+        """Return the valid values in words, for an error."""
         kinds = [*self.words]
         kinds += [f"{kind.name} ({kind.form})" if kind.form else kind.name for kind in self._kinds()]
         if self.boolean:
@@ -38,7 +38,7 @@ class Scalar:
 
     @property
     def title(self) -> str:
-        """The valid values in few words, for a table."""
+        """Return the valid values in few words, for a table."""
         kinds = [f"`{word}`" for word in self.words]
         for kind in self._kinds():
             bounds = (
@@ -102,14 +102,14 @@ class Struct:
 
     @property
     def body(self) -> "Struct":
-        """The struct without its bare field: the fields below the key of a keyed struct."""
+        """Return the struct without its bare field: the fields below the key of a keyed struct."""
         return Struct(
             self.cls, {n: each for n, each in self.fields.items() if n != self.bare}, "", keyed=False
         )
 
     @property
     def doc(self) -> str:
-        """The first line of the class's docstring."""
+        """Return the first line of the class's docstring."""
         return (self.cls.__doc__ or "").partition("\n")[0].rstrip(".")
 
 

@@ -41,7 +41,7 @@ class Number:
 
     @property
     def form(self) -> str:
-        """The bounds in words."""
+        """Return the bounds in words."""
         match self.minimum, self.maximum:
             case None, None:
                 return ""

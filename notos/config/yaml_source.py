@@ -54,7 +54,7 @@ class ScalarNode:
 
     @property
     def meaning(self) -> str:
-        """The type that YAML 1.1 gives a plain scalar ("a boolean"); "" for text."""
+        """Return the type that YAML 1.1 gives a plain scalar ("a boolean"); "" for text."""
         if not self.plain:
             return ""
         for tag, regexp in _RESOLVERS.get(self.text[:1], ()):

@@ -33,12 +33,12 @@ class System:
 
     @property
     def usr(self) -> str:
-        """The store path of the system's /usr."""
+        """Return the store path of the system's /usr."""
         return link(self.toplevel, "sw")
 
     @property
     def services(self) -> list[str]:
-        """The names of the system's services."""
+        """Return the names of the system's services."""
         return self.runit.children().get("services", [])
 
 
@@ -73,12 +73,12 @@ class Changes:
 
     @property
     def stop(self) -> list[str]:
-        """The services of the old system that the switch stops."""
+        """Return the services of the old system that the switch stops."""
         return sorted([*self.services.removed, *self.restarted])
 
     @property
     def start(self) -> list[str]:
-        """The services of the new system that the switch starts."""
+        """Return the services of the new system that the switch starts."""
         return sorted([*self.services.added, *self.restarted])
 
     def lines(self) -> Iterator[tuple[str, str]]:

@@ -31,7 +31,7 @@ class Process:
 
     @property
     def name(self) -> str:
-        """The name of its program."""
+        """Return the name of its program."""
         return self.words[0].rpartition("/")[2]
 
     @property

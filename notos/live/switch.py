@@ -57,7 +57,7 @@ class Plan:
 
     @property
     def size(self) -> int:
-        """The number of bytes to send."""
+        """Return the number of bytes to send."""
         return sum(each.nar_size for each in self.send)
 
 

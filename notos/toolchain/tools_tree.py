@@ -35,12 +35,12 @@ class ToolsTree:
 
     @property
     def loader(self) -> Path:
-        """The loader, ld.so(8)."""
+        """Return the loader, ld.so(8)."""
         return self.root / "usr" / self.build.loader.lstrip("/")
 
     @property
     def libraries(self) -> Path:
-        """The folder of its libraries."""
+        """Return the folder of its libraries."""
         return self.root / self.build.libraries
 
     def command(self, program: str) -> list[str]:

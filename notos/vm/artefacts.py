@@ -42,12 +42,12 @@ class Artefacts:
 
     @property
     def folder(self) -> Path:
-        """The machine's folder, build/NAME."""
+        """Return the machine's folder, build/NAME."""
         return self.script.parent
 
     @cached_property
     def services(self) -> frozenset[str]:
-        """The names of the machine's services."""
+        """Return the names of the machine's services."""
         manifest = self.folder / "manifests/runit.json"
         if not manifest.is_file():
             return frozenset()
@@ -62,21 +62,21 @@ class Artefacts:
 
     @property
     def build(self) -> Architecture:
-        """The architecture of the tools: this computer's. Raises HostError."""
+        """Return the architecture of the tools: this computer's. Raises HostError."""
         return architecture.host()
 
     @property
     def tools(self) -> ToolsTree:
-        """The tree that has QEMU and ssh."""
+        """Return the tree that has QEMU and ssh."""
         return ToolsTree(Path(self._assigned["qemuTree"]), self.build)
 
     @property
     def cache(self) -> Cache:
-        """The cache that the machine was built with, which has its ssh keys."""
+        """Return the cache that the machine was built with, which has its ssh keys."""
         return Cache(Path(self._assigned["key"]).parent.parent)
 
     @cached_property
     def _assigned(self) -> Mapping[str, str]:
-        """The assignments at the top of runvm.sh."""
+        """Return the assignments at the top of runvm.sh."""
         found = re.findall(r"^(\w+)=([^$`\n]*)$", self.script.read_text(), re.MULTILINE)
         return {name: " ".join(shlex.split(value)) for name, value in reversed(found)}

@@ -170,22 +170,22 @@ class Lifecycle:
 
     @property
     def running(self) -> bool:
-        """True if QEMU runs."""
+        """Return True if QEMU runs."""
         return self._qemu is not None and self._qemu.status is None
 
     @property
     def has_started(self) -> bool:
-        """True if the machine was ever started and has a console."""
+        """Return True if the machine was ever started and has a console."""
         return self._console is not None
 
     @property
     def started(self) -> float:
-        """The start time of QEMU, by time.monotonic()."""
+        """Return the start time of QEMU, by time.monotonic()."""
         return self._running().started
 
     @property
     def pid(self) -> int:
-        """The process id of QEMU."""
+        """Return the process id of QEMU."""
         return self._running().pid
 
     def check(self) -> None:
@@ -207,7 +207,7 @@ class Lifecycle:
 
     @property
     def console(self) -> Console:
-        """The serial console."""
+        """Return the serial console."""
         assert self._console, "start() comes first"
         return self._console
 

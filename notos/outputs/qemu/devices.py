@@ -1,4 +1,4 @@
-"""How QEMU attaches a machine's drives and devices, by the bus of its machine type."""
+"""QEMU arguments for a machine's drives and devices, by the bus of its machine type."""
 
 from typing import NamedTuple
 
