@@ -15,6 +15,7 @@ from tasks import (
     image,
     kernel,
     lock,
+    outputs,
     publish,
     reproducible,
     running,
@@ -77,6 +78,10 @@ STORY = (
     reproducible.task_check_reproducible,
     *OWN,
 )
+
+# After runvm, where `list` shows them.
+_AT = STORY.index(image.task_runvm) + 1
+STORY = (*STORY[:_AT], *outputs.creators(STORY), *STORY[_AT:])
 
 DOIT_CONFIG = {
     "backend": "sqlite3",

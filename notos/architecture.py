@@ -71,17 +71,17 @@ class Architecture:
 
     @property
     def libraries(self) -> str:
-        """Return the folder of Debian's libraries (multiarch)."""
+        """The folder of Debian's libraries (multiarch)."""
         return f"usr/lib/{self.gnu}"
 
     @property
     def bits(self) -> int:
-        """Return the size of an address: 32 or 64, by EI_CLASS."""
+        """The size of an address: 32 or 64, by EI_CLASS."""
         return 32 * self.elf[0]
 
     @property
     def loader_name(self) -> str:
-        """Return the loader's file name, which is its soname."""
+        """The loader's file name, which is its soname."""
         return self.loader.rpartition("/")[2]
 
 

@@ -10,17 +10,19 @@ from notos.config import loader
 from notos.config.loader import Loaded
 from notos.config.model import Machine
 from notos.config.yaml_source import Node, Problem, key_place, named_place
-from notos.features import checks, registry
+from notos.features import checks, extension_code, extensions
 from notos.outputs.qemu import command_line
 
 
 def load(path: Path) -> Loaded:
     """Read the config at `path`. Raises ConfigError with every problem, each at its line."""
-    return loader.load(path, [*checks.checks(), {Machine: _problems}])
+    return loader.load(path, [*checks.checks(), {Machine: _problems}], extension_code.find)
 
 
 def _problems(machine: Machine, node: Node) -> Iterator[Problem]:
-    features = registry.features(machine)
+    features = checks.features(machine)
+    if features is None:
+        return
     if any(file.path.startswith(("sysusers.d/", "tmpfiles.d/")) for file in features.etc if file.keys):
         from notos.system import conf_files
 
@@ -28,6 +30,10 @@ def _problems(machine: Machine, node: Node) -> Iterator[Problem]:
     if (excess := command_line.excess(machine, features)) > 0:
         message = f"kernel_params make the kernel's command line {excess} bytes too long; leave some out"
         yield Problem(message, key_place(node, "kernel_params"))
+    if extensions.of(machine):
+        from notos.outputs import registry
+
+        yield from registry.problems(machine, features, node)
     for each in machine.kernel_params:
         if each.startswith("systemConfig="):
             place = named_place(node, "kernel_params", each) or node.place

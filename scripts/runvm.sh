@@ -1,21 +1,21 @@
 #!/bin/sh
-# Boot the machine that lies beside this script in QEMU, on this terminal: ctrl-a x quits, ctrl-a c enters
-# QEMU's monitor. Arguments go to QEMU. Environment variables:
+# Boot the machine in this script's folder in QEMU, on this terminal. ctrl-a x quits; ctrl-a c switches to QEMU's
+# monitor. Arguments are passed to QEMU. Environment variables:
 #   MEMORY          memory: a number of MiB, or with the suffix G, of GiB
 #   CPUS            number of processors
 #   ACCEL           kvm, tcg (emulation) or auto (KVM where it works)
 #   CPU             processor model (QEMU's -cpu)
 #   QEMU            another QEMU program
-#   FORWARD         ports of 127.0.0.1 and of the machine, in place of the config's: "8080:80 2222:22"; may be empty
-#   SSH_PORT        port of 127.0.0.1 that leads to the machine's port 22
-#   KERNEL_PARAMS   more parameters for the kernel's command line
-#   NOTOS_SSH_KEY   file with the public keys that may log in, in place of Notos' own and ~/.ssh/id_*.pub
-#   DISK            the machine's own drive, if its config has one; disk.img beside this script by default
-#   QUIET           if set, no line about the boot: neither before it nor when the ssh server answers
+#   FORWARD         ports of 127.0.0.1 and of the machine, instead of the config's: "8080:80 2222:22"; may be empty
+#   SSH_PORT        port of 127.0.0.1 that is forwarded to the machine's port 22
+#   KERNEL_PARAMS   parameters to add to the kernel command line
+#   NOTOS_SSH_KEY   file with the public keys that may log in, instead of Notos' own and ~/.ssh/id_*.pub
+#   DISK            file of the machine's drive, if its config has one; disk.img in this script's folder by default
+#   QUIET           if set, print nothing about the boot, neither before it nor when the ssh server answers
 
 name=@name@
 memory=@memory@
-# The least memory in MiB with which this machine boots (notos/outputs/qemu/memory.py).
+# The minimum memory in MiB (notos/outputs/qemu/memory.py).
 leastMemory=@leastMemory@
 cpus=@cpus@
 accel=@accel@
@@ -30,8 +30,8 @@ randomDevice=@randomDevice@
 forwards=@forwards@
 # QEMU's network around the machine (notos/outputs/qemu/network.py).
 userNetwork=@userNetwork@
-# The kernel's command line (notos/outputs/qemu/command_line.py), the words that are added where the processor is
-# emulated, and where it is the only one; the most bytes that it may have.
+# The kernel command line (notos/outputs/qemu/command_line.py), the parameters to add under emulation, those to
+# add for a single emulated processor, and the maximum length in bytes.
 kernelParams=@kernelParams@
 emulatedParams=@emulatedParams@
 aloneParams=@aloneParams@
@@ -45,14 +45,14 @@ qemuLoader=@qemuLoader@
 qemuLibraries=@qemuLibraries@
 qemuProgram=@qemuProgram@
 qemuData=@qemuData@
-# The command that builds, the one that logs in, and the port of 127.0.0.1 to which it connects.
+# The command that builds the machine, the one that logs in, and the port of 127.0.0.1 to which it connects.
 build=@build@
 login=@login@
 loginPort=@loginPort@
 # Notos' own public key.
 key=@key@
 hostKey=@hostKey@
-# Bytes of the machine's own drive, 0 where it has none.
+# The size of the machine's drive in bytes, 0 without a drive.
 diskSize=@diskSize@
 
 fail() {
@@ -68,7 +68,7 @@ isNumber() {
 	[ "$1" -ge "$2" ] && [ "$1" -le "$3" ]
 }
 
-# QEMU wants a comma in a value written twice.
+# Set `out` to $1 with each comma doubled, as QEMU's option values require.
 escaped() {
 	rest=$1
 	out=
@@ -81,11 +81,11 @@ escaped() {
 	out=$out$rest
 }
 
-# The machine's own drive, a sparse file: made once and never written over. Where the config asks for more it
-# grows at its end; it is never made smaller.
+# Create the machine's drive, a sparse file, or enlarge it to the config's size. An existing file is never
+# overwritten and never made smaller.
 prepareDisk() {
 	where=$(dirname "$disk")
-	# Blocks of 1 KiB that are free (df(1), -P), and bytes: of the file, and of it on the disk.
+	# The free bytes, from blocks of 1 KiB (df(1), -P); the size of the file, and the bytes that it uses on the disk.
 	# shellcheck disable=SC2046
 	set -- $(df -Pk "$where" 2>/dev/null | tail -n 1)
 	[ $# -ge 6 ] || fail "the folder $where for the machine's drive is missing; create it, or set DISK to another place"
@@ -108,7 +108,7 @@ prepareDisk() {
 		fail "$where has no room for a drive of $((diskSize >> 20)) MiB, only for $(((room + used) >> 20)); lower disk.size in the config, or set DISK to another place"
 	fi
 	[ "$size" != "$diskSize" ] || return 0
-	# A byte at its end makes a file longer, and never shorter.
+	# Write one byte at the new end: this can only make the file longer.
 	if [ -e "$disk" ]; then
 		dd if=/dev/zero of="$disk" bs=1 count=1 seek=$((diskSize - 1)) conv=notrunc 2>/dev/null ||
 			fail "cannot enlarge $disk"
@@ -116,7 +116,7 @@ prepareDisk() {
 	fi
 	new=$disk.new-$$
 	dd if=/dev/zero of="$new" bs=1 count=1 seek=$((diskSize - 1)) 2>/dev/null || fail "cannot write $new"
-	# Neither is done over a file that is there; not every file system has links.
+	# Neither command replaces an existing file. mv is for file systems without hard links.
 	ln "$new" "$disk" 2>/dev/null || mv -n "$new" "$disk" || fail "cannot make $disk"
 	rm -f "$new"
 }
@@ -138,7 +138,7 @@ if [ -n "${QEMU-}" ]; then
 	[ ! -d "$QEMU" ] || fail "QEMU is $QEMU, which is a folder; leave it unset for Notos' own"
 fi
 
-# `result` is a link to this script; kernel, initrd and root lie beside the script itself.
+# `result` is a link to this script; kernel, initrd and root image are in the folder of the script itself.
 script=$(readlink -f "$0") || fail "cannot find where $0 is"
 folder=${script%/*}
 disk=${DISK:-$folder/disk.img}
@@ -167,11 +167,11 @@ kernel=$folder/vmlinuz
 case $accel in
 kvm) cpu=host ;;
 tcg)
-	# The kernel unpacking itself takes long to emulate.
+	# The kernel's own decompression is slow to emulate.
 	cpu=$emulatedCpu
 	kernelParams="$kernelParams${emulatedParams:+ $emulatedParams}"
 	[ "$cpus" != 1 ] || kernelParams="$kernelParams${aloneParams:+ $aloneParams}"
-	# Entered directly a kernel knows of no screen: its real-mode code would have set one up.
+	# Keep vmlinuz for a screen console: only the real-mode code of vmlinuz sets up the screen.
 	case " $kernelParams ${KERNEL_PARAMS-}" in
 	*' console=tty'[0-9]*) ;;
 	*) [ ! -s "$folder/vmlinux" ] || kernel=$folder/vmlinux ;;
@@ -181,8 +181,8 @@ tcg)
 esac
 cpu=${CPU:-$cpu}
 
-# Return 0 if something listens on port $1 of 127.0.0.1 (proc_net(5): state 0A, address and port in hex, also as
-# IPv6 has them).
+# Return 0 if a process listens on port $1 of 127.0.0.1 (proc_net(5): state 0A is LISTEN; address and port are in
+# hex; an IPv6 socket can accept IPv4 connections).
 taken() {
 	hex=$(printf %04X "$1")
 	while read -r _ local _ state _; do
@@ -199,7 +199,8 @@ taken() {
 
 [ -z "${SSH_PORT-}" ] || isNumber "$SSH_PORT" 1 65535 ||
 	fail "SSH_PORT is $SSH_PORT; it takes a port, a number from 1 to 65535"
-# Ports below it are root's (ip(7)). Not by `read`: dash reads byte by byte, and gets only the first one from there.
+# Only root can listen on lower ports (ip(7)). `read` does not work here: dash reads byte by byte, and this file
+# returns only its first byte then.
 unprivileged=$(cat /proc/sys/net/ipv4/ip_unprivileged_port_start 2>/dev/null)
 isNumber "$unprivileged" 0 65536 || unprivileged=1024
 network=user,id=net0,$userNetwork
@@ -224,7 +225,7 @@ for forward in $forwards; do
 	case " $ports " in *" $port "*) fail "port $port of 127.0.0.1 is forwarded twice; $hint" ;; esac
 	ports="$ports $port"
 	[ "$port" -ge "$unprivileged" ] || [ "$(id -u)" = 0 ] ||
-		fail "port $port of 127.0.0.1 is for root only, as all below $unprivileged; $hint"
+		fail "port $port of 127.0.0.1 is for root only, like all below $unprivileged; $hint"
 	! taken "$port" || fail "port $port of 127.0.0.1 is taken (another machine?); $hint"
 	network=$network,hostfwd=tcp:127.0.0.1:$port-:$guest
 	listens="$listens; $what on 127.0.0.1:$port"
@@ -233,7 +234,7 @@ set +f
 [ -z "${SSH_PORT-}" ] || [ -n "$sshPort" ] ||
 	fail "SSH_PORT is $SSH_PORT, but no port is forwarded to the machine's port 22; add $SSH_PORT:22 to FORWARD, or 2222: 22 to vm.forward in the config"
 
-# Keys are handed over at boot, so that the image is the same for everyone.
+# Pass the keys at boot, so that the image is the same for all users.
 publicKey='^[^#]*(ssh|ecdsa|sk)-[^ ]+ AAAA'
 if [ -n "${NOTOS_SSH_KEY-}" ]; then
 	if [ ! -r "$NOTOS_SSH_KEY" ] || [ -d "$NOTOS_SSH_KEY" ]; then
@@ -245,7 +246,7 @@ if [ -n "${NOTOS_SSH_KEY-}" ]; then
 	set -- -fw_cfg "name=opt/notos/authorized_keys,file=$out" "$@"
 	[ -z "$login" ] || login="ssh -p $sshPort root@127.0.0.1"
 else
-	# What cannot be read is left out.
+	# Skip unreadable files.
 	authorized=$(grep -haE "$publicKey" "$key" "${HOME:-/nonexistent}"/.ssh/id_*.pub 2>/dev/null)
 	escaped "$authorized"
 	[ -z "$authorized" ] || set -- -fw_cfg "name=opt/notos/authorized_keys,string=$out" "$@"
@@ -259,7 +260,7 @@ fi
 if [ "$diskSize" != 0 ]; then
 	escaped "$disk"
 	[ -z "$secondDevice" ] || set -- -device "$secondDevice" "$@"
-	# What the machine frees is freed here too.
+	# Blocks that the machine discards are freed in the file too.
 	set -- -drive "$secondDrive,file=$out,format=raw,discard=unmap,detect-zeroes=unmap" "$@"
 fi
 set -- -netdev "$network" -device "$networkDevice" -device "$randomDevice" "$@"
@@ -267,18 +268,18 @@ set -- -netdev "$network" -device "$networkDevice" -device "$randomDevice" "$@"
 escaped "$folder/root.squashfs"
 set -- -drive "$rootDrive,file=$out,format=raw,readonly=on" "$@"
 append="$kernelParams${KERNEL_PARAMS:+ $KERNEL_PARAMS}"
-# With more the boot hangs without a word.
+# A longer command line makes the boot hang silently.
 length=$(printf %s "$append" | wc -c)
 [ "$length" -le "$longest" ] ||
-	fail "the kernel's command line has $length bytes, and $longest is the most; shorten KERNEL_PARAMS${KERNEL_PARAMS:+ or} kernel_params in the config"
+	fail "the kernel's command line has $length bytes, and $longest is the maximum; shorten KERNEL_PARAMS${KERNEL_PARAMS:+ or} kernel_params in the config"
 
 if [ -z "${QEMU-}" ]; then
 	qemu=$qemuTree/$qemuProgram
 	[ -x "$qemu" ] || fail "$qemu is missing; run $build, or set QEMU"
 fi
 
-# Not -nographic, with which SeaBIOS clears the terminal and turns its line wrap off. An option of the user's goes
-# before ours.
+# -nographic is not used: with it SeaBIOS clears the terminal and turns line wrap off. The user's options override
+# these.
 console=mon:stdio
 display=none
 for word; do
@@ -299,8 +300,8 @@ if [ -z "${QUIET-}" ]; then
 	quit="kill $$ ends it"
 	[ ! -t 0 ] || [ "$console" != mon:stdio ] || quit='ctrl-a x quits'
 	echo "runvm.sh: booting $name; $quit$listens$slow" >&2
-	# It writes one line when the ssh server answers. Apart from this process, which becomes QEMU and would not
-	# collect it.
+	# Print a line when the ssh server answers. The subshell detaches the process: this shell becomes QEMU, which
+	# would not reap it.
 	python=$(command -v python3) || python=$folder/../../.venv/bin/python
 	if [ -n "$login" ] && [ -n "$sshPort" ] && [ -r "$folder/wait_for_ssh.py" ] && [ -x "$python" ]; then
 		("$python" -I -S "$folder/wait_for_ssh.py" "$sshPort" "$$" "$login" 3>&2 </dev/null >/dev/null 2>&1 &)

@@ -36,7 +36,7 @@ def as_somebody_else() -> None:
 
 
 class _Backwards:
-    """What os.scandir gives, in the opposite order."""
+    """Return the entries of os.scandir in reverse order."""
 
     def __init__(self, entries: Any) -> None:
         with entries:

@@ -1,4 +1,4 @@
-"""Where a boot's time goes: the built machine booted several times, its steps by the clock."""
+"""The boot report: the built machine booted several times, and the time of each step."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -54,10 +54,10 @@ def tell(runs: int, against: str, json: str, svg: str) -> None:
     boots = []
     for number in range(runs + 1):
         reporter.show(f"boot {number} of {runs} …" if number else "a boot that does not count …")
-        accelerator, told = boot(Path(RUNVM))
+        accelerator, recording = boot(Path(RUNVM))
         # The first one reads all files from the host's disk.
         if number:
-            boots.append(timeline.read(told))
+            boots.append(timeline.read(recording))
     reporter.clear()
     cpu = processor.name() or "an unknown processor"
     report = boot_report.Report(MACHINE.name, accelerator, cpu, boots)
@@ -71,7 +71,7 @@ def tell(runs: int, against: str, json: str, svg: str) -> None:
 
 
 def boot(script: Path) -> tuple[str, "Recording"]:
-    """Boot once: by which accelerator, and what it told. Raises MachineError."""
+    """Boot once; return the accelerator and the recording. Raises MachineError."""
     from notos.boot_chart.timeline import Recording
     from notos.vm import Machine
 

@@ -99,7 +99,7 @@ def _kind(task: Any, written: str) -> Kind | None:
 
 
 def _tasks(config: str | None) -> Mapping[str, Any]:
-    """All tasks of the config that is named; none of a broken one."""
+    """Return all tasks of the selected config; none if it is invalid."""
     try:
         return command_line.load({CONFIG.name: config} if config else {})
     except (InvalidDodoFile, NotosError, OSError):
@@ -107,7 +107,7 @@ def _tasks(config: str | None) -> Mapping[str, Any]:
 
 
 def _wanted(task: Any, word: str) -> Kind | None:
-    """The kind of path that the option `word` of a task takes as its value."""
+    """Return the kind of path that the option `word` of a task takes as its value."""
     for each in arguments.options(task).options:
         if word == f"--{each.long}" and each.type is not bool:
             shared = usage.option(each.name, each.metavar)

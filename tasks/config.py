@@ -1,6 +1,7 @@
 """This run's config: the machine, the host's settings, and where the lock, the build and the cache are."""
 
 import os
+from functools import partial
 from pathlib import Path
 
 from doit import get_var
@@ -12,11 +13,12 @@ from notos.config import host_settings
 from notos.config.model import Machine
 from notos.errors import NotosError
 from notos.features import registry
+from notos.features.join import join
 from notos.features.model import Features
 from tasks import inputs, usage
 
 
-class _BrokenConfigError(InvalidDodoFile):  # type: ignore[misc]  # doit has no types
+class BrokenConfigError(InvalidDodoFile):  # type: ignore[misc]  # doit has no types
     """doit prints it as one message, without a traceback."""
 
 
@@ -47,11 +49,13 @@ try:
     CACHE = Cache.default()
     BUILD = architecture.host()  # of the programs that the build runs
 except NotosError as error:
-    raise _BrokenConfigError(str(error)) from None
+    raise BrokenConfigError(str(error)) from None
 
 # What actions read of it is recorded.
 MACHINE: Machine = inputs.view(_loaded.machine)
-FEATURES: Features = inputs.derived(lambda: registry.features(MACHINE), "features")
+FEATURES: Features = inputs.derived(
+    {each.__name__: partial(each.feature, MACHINE) for each in registry.MODULES}, join, "features"
+)
 LOCK = str(CONFIG.with_suffix(".lock"))
 FOLDER = f"build/{_loaded.machine.name}"
 DRIVE = "disk.img"  # made by runvm.sh
@@ -63,10 +67,10 @@ gives = _loaded.gives
 
 
 def build(*parts: str) -> str:
-    """The path of a file that the build makes, in the one spelling by which doit knows it."""
+    """Return the path of a file of the build, in the one spelling that all tasks use."""
     return "/".join([FOLDER, *parts])
 
 
 def manifest(name: str) -> str:
-    """The path of the manifest of a store object: what tasks that use the object depend on."""
+    """Return the path of a store object's manifest, on which the tasks that use the object depend."""
     return build("manifests", f"{name}.json")

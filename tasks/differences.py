@@ -1,4 +1,4 @@
-"""How two values of a config differ, in lines by its keys: `system.packages: added python3`."""
+"""Differences between two values of a config, in lines by its keys: `system.packages: added python3`."""
 
 import json
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""Whether a file is the same as when a task had run: by its stat first, and by its bytes when that differs.
+"""File states: a file is compared by its stat, and by its bytes if the stat differs.
 
 A state is a list, for doit keeps it as JSON: [size, mtime_ns, ctime_ns, inode, executable, sha256] of a
 file, ["link", where it leads] of a symbolic link.
@@ -23,7 +23,7 @@ rehashed: list[str] = []  # files that were only touched; session.py saves their
 
 
 def take(path: str, *, follow: bool = True) -> State:
-    """The state of the file at `path`. Raises OSError."""
+    """Return the state of the file at `path`. Raises OSError."""
     now = os.stat(path, follow_symlinks=follow)
     if stat.S_ISLNK(now.st_mode):
         return ["link", os.readlink(path)]
@@ -31,7 +31,10 @@ def take(path: str, *, follow: bool = True) -> State:
 
 
 def same(path: str, state: State, now: os.stat_result) -> bool:
-    """Whether the file at `path`, whose stat is `now`, is as in `state`, which takes over a mere touch."""
+    """Return True if the file at `path`, whose stat is `now`, has the content of `state`.
+
+    A mere touch updates `state`.
+    """
     if stat.S_ISLNK(now.st_mode):
         return state == ["link", os.readlink(path)]
     if len(state) != _QUICK + 1:
@@ -54,15 +57,15 @@ class Checker(FileChangedChecker):  # type: ignore[misc]  # doit has no types
         self._before: dict[str, State] = {}
 
     def begin(self, paths: set[str]) -> None:
-        """A task that reads these starts now."""
+        """Note that a task that reads these files starts now."""
         self._before = {path: _quick(os.stat(path)) for path in paths if os.path.exists(path)}
 
     def check_modified(self, file_path: str, file_stat: os.stat_result, state: State) -> bool:
-        """Whether the file differs from what it was when the task had run."""
+        """Return True if the file changed since the task ran."""
         return not same(file_path, state, file_stat)
 
     def get_state(self, dep: str, current_state: State | None) -> State:
-        """The state to keep; for a file that was edited while the task ran, one that asks for another run."""
+        """Return the state to save; for a file edited during the run, one that causes another run."""
         state = take(dep)
         before = self._before.get(dep)
         return state if before in (None, state[:_QUICK]) else _NEVER

@@ -1,4 +1,4 @@
-"""What every task module declares tasks with: documentation, actions, options, and when one is up to date."""
+"""The helpers of all task modules: documentation, actions, options, and conditions of tasks."""
 
 import functools
 import inspect
@@ -16,8 +16,13 @@ from tasks.uptodate import Intact, Unchanged
 Task = dict[str, Any]
 
 
+def broken(error: NotosError) -> Exception:
+    """Return what ends the run with `error` as its one message, at its line of the config."""
+    return config.BrokenConfigError(config.explained(error))
+
+
 def named(creator: Callable[[], Task | Iterator[Task]]) -> Iterator[Task]:
-    """The tasks of a creator called task_NAME, with its name and documentation; help shows all of it.
+    """Yield the tasks of a creator called task_NAME, with its name and its documentation for help.
 
     One that makes files, or has conditions of its own, is up to date only while its targets, its code, and
     what this has read are as its last success left them.
@@ -46,13 +51,13 @@ def _checked(task: Task) -> Task:
 
 
 def files(*folders: str) -> list[str]:
-    """All files below `folders` of the project, sorted."""
-    found = [path for folder in folders for path in Path(folder).rglob("*") if path.is_file()]
-    return sorted(map(str, found))
+    """Return all files below `folders` of the project, sorted; a folder may also be a file."""
+    found = [path for each in map(Path, folders) for path in ([each] if each.is_file() else each.rglob("*"))]
+    return sorted(str(path) for path in found if path.is_file())
 
 
 def action(function: Callable[..., None]) -> Callable[..., TaskFailed | None]:
-    """An action that says in one line what went wrong; what only a bug can raise keeps its traceback.
+    """Return an action that reports user errors in one line; errors of Notos keep their traceback.
 
     Raises TypeError for a function that has values of the one around it: they would not be compared.
     """
@@ -78,7 +83,7 @@ def action(function: Callable[..., None]) -> Callable[..., TaskFailed | None]:
 
 
 def params(**options: tuple[Any, str] | tuple[Any, str, str]) -> list[dict[str, Any]]:
-    """A task's --options, each with its default, which determines its type, its help and its value's name.
+    """Return a task's --options, each with its default (which determines the type), help and value name.
 
     A value called FILE is completed as a path.
     """

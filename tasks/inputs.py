@@ -10,9 +10,10 @@ refuses to be read while a task module is imported: a constant that is made then
 """
 
 import functools
+import hashlib
 import json
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, fields, is_dataclass
 from pathlib import PurePath
@@ -20,6 +21,7 @@ from types import FunctionType
 from typing import Any, TypeVar
 
 T = TypeVar("T")
+P = TypeVar("P")
 Json = Any
 
 # What changes no output, so no task depends on it: where signed packages come from, how this host compiles.
@@ -32,20 +34,23 @@ GONE = object()
 
 @dataclass
 class Record:
-    """What actions have read: values of the config by path, and results of recorded functions by name.
+    """The inputs of actions: values of the config by path, and results of recorded functions by name.
 
     `causes` are the fields that each of those functions has read: they explain a change, and cause none.
+    `parts` are digests of the parts that each has joined: they tell which causes explain it.
     """
 
     config: dict[str, Json] = field(default_factory=dict)
     values: dict[str, Json] = field(default_factory=dict)
     causes: dict[str, dict[str, Json]] = field(default_factory=dict)
+    parts: dict[str, dict[str, str]] = field(default_factory=dict)
 
 
 _record: Record | None = None
 _last = Record()
 _roots: dict[str, Any] = {}
 _functions: dict[str, Callable[[], Any]] = {}
+_derived: dict[str, "_Derived"] = {}
 
 
 @contextmanager
@@ -89,31 +94,55 @@ def recorded(function: Callable[[], T]) -> Callable[[], T]:
         outer.causes[name] = inner.config
         for causes in inner.causes.values():
             outer.causes[name].update(causes)
+        outer.parts[name] = {key: each for parts in inner.parts.values() for key, each in parts.items()}
         return value
 
     return call
 
 
-def derived(compute: Callable[[], T], name: str) -> T:
-    """Return what `compute` makes of the config, as a view: each of its fields is an input as a whole.
+def derived(parts: Mapping[str, Callable[[], P]], join: Callable[[Iterable[P]], T], name: str) -> T:
+    """Return the join of parts, each computed from the config, as a view. Its fields are inputs as a whole.
 
-    Paths begin with `name`. The fields of the config that `compute` reads explain a change of any of them.
+    Paths begin with `name`. A change of a field is explained by the fields of the config that changed and are
+    read by the parts whose value for this field changed.
     """
-    with recording(Record()) as record:
-        value = compute()
-    _roots[name] = value
-    made: Any = _Derived(value, name, tuple(record.config))
-    return made  # type: ignore[no-any-return]
+    made: dict[str, P] = {}
+    reads: dict[str, tuple[str, ...]] = {}
+    for key, compute in parts.items():
+        with recording(Record()) as record:
+            made[key] = compute()
+        reads[key] = tuple(record.config)
+    _roots[name] = join(made.values())
+    shown: Any = _Derived(_roots[name], name, made, reads)
+    _derived[name] = shown
+    return shown  # type: ignore[no-any-return]
+
+
+def explaining(parts: Mapping[str, str], causes: Iterable[str]) -> list[str]:
+    """Return those of `causes` that explain a change of a value which was joined from `parts`; else all.
+
+    A field of the config that only parts with their saved digests read is no explanation.
+    """
+    near: set[str] = set()
+    far: set[str] = set()
+    for key, then in parts.items():
+        path, _, part = key.partition(":")
+        root, _, name = path.partition(".")
+        if found := _derived.get(root):
+            same = found.digest(name, part) == then
+            (far if same else near).update(found.reads.get(part, ()))
+    causes = list(causes)
+    return [each for each in causes if each in near or each not in far] or causes
 
 
 def at(path: str) -> Json:
-    """Return the present value at a path, as a record has it; GONE where nothing is there."""
+    """Return the present value at a path, as a record has it; GONE if it does not exist."""
     value = _find(path)
     return value if value is GONE else _shallow(value)
 
 
 def whole(path: str) -> Json:
-    """Return the present value at a path, with all that is below it; GONE where nothing is there."""
+    """Return the present value at a path, with all that is below it; GONE if it does not exist."""
     value = _find(path)
     return value if value is GONE else plain(value)
 
@@ -155,7 +184,7 @@ def plain(value: Any) -> Json:
 
 
 def _shallow(value: Any) -> Json:
-    """Return a value as it is recorded: of a struct only that it is there, its fields count one by one."""
+    """Return a value as it is recorded: of a struct only its existence, since its fields count one by one."""
     return {} if _is_struct(value) else plain(value)
 
 
@@ -190,10 +219,19 @@ def _refuse_import(path: str) -> None:
 
 
 class _Derived:
-    """A view of a value that is computed of the config (a frozen dataclass or a named tuple)."""
+    """A view of a value that is joined from parts: frozen dataclasses with the fields of the whole."""
 
-    def __init__(self, value: Any, name: str, causes: tuple[str, ...]) -> None:
-        self._value, self._name, self._causes = value, name, causes
+    def __init__(
+        self, value: Any, name: str, parts: Mapping[str, Any], reads: Mapping[str, tuple[str, ...]]
+    ) -> None:
+        self._value, self._name, self._parts, self.reads = value, name, parts, reads
+
+    def digest(self, name: str, part: str) -> str:
+        """Return a hash of a part's value of the field `name`; "" if there is no such part."""
+        if part not in self._parts:
+            return ""
+        value = json.dumps(plain(getattr(self._parts[part], name, None)))
+        return hashlib.sha256(value.encode()).hexdigest()[:16]
 
     def __getattr__(self, name: str) -> Any:
         member = getattr(type(self._value), name, None)
@@ -207,7 +245,8 @@ class _Derived:
             _refuse_import(path)
         else:
             _record.values[path] = plain(found)
-            _record.causes[path] = {each: at(each) for each in self._causes}
+            _record.causes[path] = {each: at(each) for reads in self.reads.values() for each in reads}
+            _record.parts[path] = {f"{path}:{part}": self.digest(name, part) for part in self._parts}
         return found
 
 

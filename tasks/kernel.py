@@ -23,7 +23,7 @@ VMLINUX = build("vmlinux")
 
 
 def firmware_sets() -> list[str]:
-    """The set of packages with firmware, where the config names some."""
+    """Return the set of firmware packages, if the config names some."""
     return [contents.FIRMWARE] if MACHINE.kernel.firmware else []
 
 
@@ -36,7 +36,7 @@ def task_kernel() -> Iterator[Task]:
     yield from made.tasks(CONFIG, VMLINUZ, VMLINUX)
     yield {
         "name": "menuconfig",
-        "doc": "edit the kernel's configuration in its menu and write the changes as a fragment",
+        "doc": "edit the kernel's configuration in menuconfig, and write the changes as a fragment",
         "actions": [(action(made.menuconfig), [CONFIG])],
         "task_dep": made.EDITED,
         "params": options(FRAGMENT),
@@ -44,7 +44,7 @@ def task_kernel() -> Iterator[Task]:
     }
     yield {
         "name": "diffconfig",
-        "doc": "show what is asked of the configuration, and what came out",
+        "doc": "compare the requested configuration with the result",
         "actions": [(action(made.diffconfig), [CONFIG])],
         "task_dep": made.EDITED,
         "meta": usage(),
@@ -52,13 +52,13 @@ def task_kernel() -> Iterator[Task]:
 
 
 def system_modules() -> list[str]:
-    """What modprobe finds in the running system: what the config names, and what the boot asks for."""
+    """Return the modules for modprobe in the running system: those of the config and of the boot scripts."""
     later = [each.module for each in FEATURES.requirements if not each.early]
     return list(dict.fromkeys([*MACHINE.kernel.system_modules, *later]))
 
 
 def task_modules() -> Task:
-    """pick the modules that are wanted, with what they need"""
+    """select the modules and their dependencies"""
     return {
         "actions": [action(pick)],
         "file_dep": [manifest("kernel"), CONFIG, tools.target("image"), *map(sets.path, firmware_sets())],

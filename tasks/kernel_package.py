@@ -14,10 +14,10 @@ EDITED = ["kernel:configure"]
 
 
 def tasks(config: str, vmlinuz: str, vmlinux: str) -> Iterator[Task]:
-    """The three steps; `config`, `vmlinuz` and `vmlinux` are what the last two make."""
+    """Yield the three tasks; `config`, `vmlinuz` and `vmlinux` are targets of the last two."""
     yield {
         "name": "fetch",
-        "doc": "open the kernel's package",
+        "doc": "unpack the kernel's package",
         "actions": [action(fetch)],
         "file_dep": [sets.path(contents.KERNEL)],
         "task_dep": ["fetch"],
@@ -26,7 +26,7 @@ def tasks(config: str, vmlinuz: str, vmlinux: str) -> Iterator[Task]:
     }
     yield {
         "name": "configure",
-        "doc": "check that the kernel can do what the machine needs",
+        "doc": "check that the kernel meets the machine's requirements",
         "actions": [(action(configure), [config])],
         "file_dep": [manifest("kernel")],
         "targets": [config],
@@ -34,7 +34,7 @@ def tasks(config: str, vmlinuz: str, vmlinux: str) -> Iterator[Task]:
     }
     yield {
         "name": "build",
-        "doc": "put vmlinuz in its place, and vmlinux for emulation",
+        "doc": "install vmlinuz, and vmlinux for TCG",
         "actions": [(action(put), [vmlinuz, vmlinux])],
         "file_dep": [manifest("kernel"), config],
         "targets": [vmlinuz, vmlinux],

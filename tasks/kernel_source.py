@@ -28,7 +28,7 @@ EDITED = ["kernel:fetch"]
 
 
 def tasks(config: str, vmlinuz: str, vmlinux: str) -> Iterator[Task]:
-    """The three steps; `config`, `vmlinuz` and `vmlinux` are what the last two make."""
+    """Yield the three tasks; `config`, `vmlinuz` and `vmlinux` are targets of the last two."""
     archive = [sets.path(contents.SOURCE)] if MACHINE.kernel.source and MACHINE.kernel.source.package else []
     base = [] if _is_own_base() else [MACHINE.kernel.base]
     yield {
@@ -43,7 +43,7 @@ def tasks(config: str, vmlinuz: str, vmlinux: str) -> Iterator[Task]:
     }
     yield {
         "name": "configure",
-        "doc": "configure the kernel, and check that it is as asked and as the machine needs",
+        "doc": "configure the kernel, and check the result against the config and the machine's requirements",
         "actions": [(action(configure), [config])],
         "file_dep": [SOURCE, tools.target("kernel"), *base, *MACHINE.kernel.fragments],
         "targets": [config],
@@ -51,7 +51,7 @@ def tasks(config: str, vmlinuz: str, vmlinux: str) -> Iterator[Task]:
     }
     yield {
         "name": "build",
-        "doc": "compile the kernel and its modules; vmlinuz, and vmlinux for emulation",
+        "doc": "compile the kernel and its modules; install vmlinuz, and vmlinux for TCG",
         "actions": [(action(compile_), [config, vmlinuz, vmlinux])],
         "file_dep": [
             SOURCE,
@@ -77,7 +77,7 @@ def fetch() -> None:
 
 
 def where() -> list[Path]:
-    """The source's folder; none before its task has run."""
+    """Return the source's folder; none before its task has run."""
     return [CACHE.source(_key())] if Path(SOURCE).exists() else []
 
 
@@ -102,7 +102,7 @@ def _kbuild() -> "Kbuild":
 
 
 def _signed_by() -> str:
-    """The hash of the key that signs modules: make would go by its time."""
+    """Return the hash of the key that signs modules, since make compares only its time."""
     import hashlib
 
     key = MACHINE.kernel.signing_key
@@ -110,7 +110,7 @@ def _signed_by() -> str:
 
 
 def _asked() -> "list[Request]":
-    """What fragments and options ask for, in their order. Raises KernelError."""
+    """Return the requests of fragments and options, in order. Raises KernelError."""
     from notos.errors import KernelError
     from notos.kernel import kbuild, kconfig
 
@@ -131,13 +131,13 @@ def _asked() -> "list[Request]":
 
 
 def _shown(path: str) -> str:
-    """A path as the user would write it."""
+    """Return a path as the user would write it."""
     own = Path(os.path.normpath(path))
     return str(own.relative_to(Path.cwd())) if own.is_relative_to(Path.cwd()) else str(own)
 
 
 def _read(path: str) -> str:
-    """The text of a fragment. Raises KernelError."""
+    """Return the text of a fragment. Raises KernelError."""
     from notos.errors import KernelError
 
     try:

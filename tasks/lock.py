@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 @recorded
 def requests() -> dict[str, dict[str, Request]]:
-    """What config.lock must cover."""
+    """Return the requests that config.lock must cover."""
     return contents.requests(MACHINE, FEATURES, BUILD)
 
 
@@ -76,7 +76,7 @@ def task_fetch() -> Task:
 
 
 def debs() -> list[Path]:
-    """Where all the .debs are to be."""
+    """Return the paths of all .debs in the cache."""
     found = [CACHE.download(sha256) for name in requests() for sha256 in sets.hashes(name).values()]
     tarball = MACHINE.kernel.source.sha256 if MACHINE.kernel.source else None
     return [*found, *([CACHE.download(tarball)] if tarball else [])]

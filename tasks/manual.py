@@ -150,7 +150,7 @@ def installed() -> bool:
 
 
 def commands() -> dict[str, Command]:
-    """The commands of the program that the user calls."""
+    """Return the commands of the program that the user calls."""
     if not installed():
         return COMMANDS
     return {"new": NEW, **{name: each for name, each in COMMANDS.items() if name != "run"}}

@@ -23,10 +23,10 @@ def add(task: str, name: str, tree: Tree, references: Iterable[str] = ()) -> Sto
 
 
 def get(task: str) -> StoreObject:
-    """The object that `task` has made."""
+    """Return the object of `task`."""
     return StoreObject.from_json(Path(manifest(task)).read_bytes())
 
 
 def tree(task: str) -> Tree:
-    """The tree of the object that `task` has made."""
+    """Return the tree of the object of `task`."""
     return STORE.tree(get(task))

@@ -84,10 +84,10 @@ class Reporter:
         self._write(f"FAILED   {task.name}: {fail.message}")
 
     def skip_uptodate(self, task: Any) -> None:
-        """A task need not run."""
+        """Do nothing for a task that is up to date."""
 
     def skip_ignore(self, task: Any) -> None:
-        """A task is ignored, by the user's wish."""
+        """Report a task that the user made doit ignore."""
         self._write(f"ignored  {task.name}")
 
     def cleanup_error(self, exception: Any) -> None:

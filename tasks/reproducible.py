@@ -58,12 +58,12 @@ def check() -> None:
     reporter.clear()
     if done.returncode:
         said = "\n".join((done.stdout + done.stderr).strip().splitlines()[-12:])
-        raise ToolError(f"the build in {copy} failed:\n{said}", hint="what it left is there")
+        raise ToolError(f"the build in {copy} failed:\n{said}", hint="build directory kept")
     sys.stderr.write(done.stderr)
     targets = [str(LOCK), *_targets()]
-    told = difference.first(Path.cwd(), copy, targets)
-    if told:
-        raise ToolError(f"not reproducible: {told}", hint=f"the other build is in {copy}")
+    found = difference.first(Path.cwd(), copy, targets)
+    if found:
+        raise ToolError(f"not reproducible: {found}", hint=f"the other build is in {copy}")
     remove_folder(scratch)
     print(f"reproducible: {len(targets)} files are the same bytes, {FOLDER}/root.squashfs among them")
 
@@ -74,7 +74,7 @@ def _copy(copy: Path) -> None:
 
 
 def _targets() -> list[str]:
-    """What the tasks of this build have made, in the order in which one needs the other."""
+    """Return the targets of this build, each after those that it depends on."""
     made = [target for task in session.tasks().values() for target in task.targets]
     return [target for target in made if target != LOCK and os.path.lexists(target)]
 

@@ -40,7 +40,7 @@ def task_ssh() -> Task:
 
 
 def task_switch() -> Task:
-    """change the running machine to what is built, without a reboot
+    """switch the running machine to the current build, without a reboot
 
     A machine that does not answer afterwards reverts by itself.
     """
@@ -229,8 +229,8 @@ def _turn(remote: "Remote", now: "Running", todo: "Plan", *, dry_run: bool, limi
     return number
 
 
-def _print(told: Iterable[tuple[str, str]]) -> None:
-    lines = list(told)
+def _print(rows: Iterable[tuple[str, str]]) -> None:
+    lines = list(rows)
     for heading, text in lines:
         print(f"  {heading:<10} {text}")
     if not lines:

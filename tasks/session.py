@@ -55,7 +55,7 @@ def ask_for(names: Iterable[str]) -> None:
 
 
 def tasks() -> Mapping[str, Any]:
-    """All tasks of this run, by name."""
+    """Return all tasks of this run, by name."""
     return _tasks
 
 
@@ -240,7 +240,7 @@ def _leave(number: int, _frame: Any) -> None:
 
 
 def _commit(backend: Any) -> None:
-    """What SqliteDB.dump does, but for closing the database."""
+    """Save records like SqliteDB.dump, without closing the database."""
     for name in backend._dirty:
         data = backend.codec.encode(backend._cache[name])
         backend._conn.execute("insert or replace into doit values (?,?)", (name, data))

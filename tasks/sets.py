@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def path(name: str) -> str:
-    """The file of the set `name` ("system", "tools/image")."""
+    """Return the file of the set `name` ("system", "tools/image")."""
     return build("sets", name.replace("/", "-") + ".json")
 
 
@@ -34,12 +34,12 @@ def write(lock: "Lock", names: Iterable[str]) -> None:
 
 
 def hashes(name: str) -> dict[str, str]:
-    """The sha256 of each package's .deb in the set `name`, by package; none before the lock is made."""
+    """Return the sha256 of each package's .deb in the set `name`, by package; none without a lock."""
     return {row["name"]: row["sha256"] for row in _rows(name)}
 
 
 def versions(name: str) -> dict[str, str]:
-    """The version of each package in the set `name`; none before the lock is made."""
+    """Return the version of each package in the set `name`; none before the lock is made."""
     return {row["name"]: row["version"] for row in _rows(name)}
 
 
@@ -52,7 +52,7 @@ def _rows(name: str) -> list[dict[str, str]]:
 
 
 def debs(name: str, cache: "Cache", options: "Iterable[Package]" = ()) -> "list[Unpack]":
-    """The set's .debs in the cache, each with what the config says of it."""
+    """Return the set's .debs in the cache, each with its settings from the config."""
     from notos.debian.unpack import Unpack
 
     said: dict[str, Package] = {each.name: each for each in options}

@@ -43,11 +43,17 @@ class Trace:
     libraries: dict[str, str] = field(default_factory=dict)
 
 
-def trace(functions: Iterable[Callable[..., Any]]) -> Trace:
-    """Return the code of functions of tasks/, or of notos/, with all that it uses."""
+def trace(code: Iterable[Callable[..., Any] | str]) -> Trace:
+    """Return the code of functions of tasks/ or notos/, and of modules by name, with all that it uses.
+
+    Functions of other modules are left out: the files of extensions are dependencies of their own.
+    """
     walk = _Walk()
-    for each in functions:
-        walk.name(each.__module__, each.__qualname__.partition(".")[0])
+    for each in code:
+        if isinstance(each, str):
+            walk.target(each, "")
+        elif each.__module__.partition(".")[0] in PACKAGES:
+            walk.name(each.__module__, each.__qualname__.partition(".")[0])
     made = walk.trace
     made.libraries[libraries.PYTHON] = libraries.version(libraries.PYTHON)
     return Trace(*(dict(sorted(each.items())) for each in (made.files, made.parts, made.libraries)))

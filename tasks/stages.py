@@ -1,4 +1,4 @@
-"""What runs in the machine: extra-utils, stage 1, stage 2, and runit with its services."""
+"""The programs and scripts of the boot: extra-utils, stage-1, stage-2, and runit with its services."""
 
 from pathlib import Path
 
@@ -18,17 +18,17 @@ RUNIT = own("runit")
 
 @recorded
 def initrd_packages() -> tuple[Package, ...]:
-    """The initrd's packages, as they are taken."""
+    """Return the initrd's packages with their settings."""
     return contents.initrd_packages(MACHINE, FEATURES)
 
 
 def stage1_scripts() -> list[str]:
-    """The scripts of stage 1, its init first."""
+    """Return the scripts of stage-1, init first."""
     return [own("scripts/stage1/init"), STEP, *(own(f"scripts/stage1/{each}") for each in FEATURES.stage1)]
 
 
 def task_extra_utils() -> Task:
-    """relocate the initrd's programs, and prove that they run"""
+    """relocate the initrd's programs, and check that they run"""
     return {
         "actions": [action(relocate)],
         "file_dep": [sets.path(contents.INITRD)],

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from notos.config.model import Package
+from notos.features import extensions
 from notos.home import own
 from notos.system import contents
 from tasks import project, sets
@@ -15,12 +16,12 @@ ETC = own("scripts/stage2/etc")
 
 @recorded
 def packages() -> tuple[Package, ...]:
-    """The system's packages, as they are taken."""
+    """Return the system's packages with their settings."""
     return contents.system_packages(MACHINE, FEATURES)
 
 
 def task_system_path() -> Task:
-    """lay the system's packages out as one /usr"""
+    """merge the system's packages into one /usr"""
     return {
         "actions": [action(lay_out)],
         "file_dep": [sets.path(contents.SYSTEM)],
@@ -40,13 +41,20 @@ def lay_out() -> None:
 
 
 def task_toplevel() -> Task:
-    """join everything of the running system: /etc, /usr, init"""
+    """link /etc, /usr and init into the toplevel"""
     parts = ("system-path", "stage2", "runit", "system-modules")
+    computing = extensions.computing(MACHINE)
     return {
         "actions": [action(join)],
-        "file_dep": [*map(manifest, parts), sets.path(contents.SYSTEM), *files(ETC), *FEATURES.etc_sources],
+        "file_dep": [
+            *map(manifest, parts),
+            sets.path(contents.SYSTEM),
+            *files(ETC),
+            *FEATURES.etc_sources,
+            *(str(file) for each in computing for file in each.files),
+        ],
         "targets": [manifest("toplevel")],
-        "code": FEATURES.etc_functions,
+        "code": [*FEATURES.etc_functions, *(name for each in computing for name in each.imported)],
         "clean": True,
     }
 

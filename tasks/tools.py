@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from notos.system import contents
 from tasks import sets
-from tasks.config import BUILD, CACHE, MACHINE, build
+from tasks.config import BUILD, CACHE, FEATURES, MACHINE, build
 from tasks.graph import Task, action
 from tasks.targets import write_if_changed
 from tasks.uptodate import Present
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 
 
 def target(name: str) -> str:
-    """The file that says which tree the tools `name` are."""
+    """Return the file that names the tree of the tools `name`."""
     return build("tools", f"{name}.json")
 
 
 def task_tools() -> Iterator[Task]:
     """unpack the programs that the build runs"""
-    for set_name in contents.tools(MACHINE):
+    for set_name in contents.tools(MACHINE, FEATURES):
         name = set_name.rpartition("/")[2]
         yield {
             "name": name,
@@ -42,7 +42,7 @@ def unpack(name: str, set_name: str) -> None:
     """Unpack a tree unless the cache has it."""
     from notos.toolchain import tools_tree
 
-    packages = contents.tool_packages(set_name, MACHINE.target, BUILD)
+    packages = contents.tool_packages(set_name, FEATURES, MACHINE.target, BUILD)
     keep = contents.KEEP.get(set_name, ())
     key = tools_tree.key(sets.hashes(set_name).values(), packages, keep)
     tools_tree.ensure(CACHE, key, BUILD, sets.debs(set_name, CACHE, packages), keep)
@@ -50,22 +50,22 @@ def unpack(name: str, set_name: str) -> None:
 
 
 def where(name: str) -> list[Path]:
-    """The folder of the tools tree `name`; none before its task has run."""
+    """Return the folder of the tools tree `name`; none before its task has run."""
     return [root(name)] if Path(target(name)).exists() else []
 
 
 def root(name: str) -> Path:
-    """The folder of the tools tree `name`, once its task has run."""
+    """Return the folder of the tools tree `name`, once its task has run."""
     return CACHE.tools(json.loads(Path(target(name)).read_bytes())["key"])
 
 
 def tree(name: str) -> "ToolsTree":
-    """The tools `name`, once their task has run."""
+    """Return the tools `name`, once their task has run."""
     from notos.toolchain.tools_tree import ToolsTree
 
     return ToolsTree(root(name), BUILD)
 
 
 def command(name: str, program: str) -> list[str]:
-    """The words that run `program` of the tools `name`. Raises ToolError."""
+    """Return the command words for `program` of the tools `name`. Raises ToolError."""
     return tree(name).command(program)

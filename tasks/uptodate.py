@@ -27,12 +27,12 @@ class Task(Protocol):
 
 
 class Unchanged:
-    """What the task's actions have read besides files, and their code, to which `code` adds functions."""
+    """Condition: the actions' inputs that are not files, and their code with `code`, are unchanged."""
 
     # What is saved, as one value: the name changes with its form, so that no other form is taken for it.
-    KEY = "inputs.1"
+    KEY = "inputs.2"
 
-    def __init__(self, actions: Iterable[Any], code: Iterable[Callable[..., Any]] = ()) -> None:
+    def __init__(self, actions: Iterable[Any], code: Iterable[Callable[..., Any] | str] = ()) -> None:
         self._actions = tuple(actions)
         self._code = tuple(code)
         self._kept: sources.Trace | None = None  # that of the last success, while it is the same code
@@ -95,7 +95,8 @@ class Unchanged:
             if inputs.same(then, now):
                 continue
             if causes := _changed(saved["causes"][name]):
-                changed |= causes
+                near = inputs.explaining(saved["parts"].get(name, {}), causes)
+                changed |= {path: causes[path] for path in near}
             else:
                 label = name.rpartition(".")[2].replace("_", " ")
                 said += differences.lines(label, then, None if now is inputs.GONE else now)
@@ -134,7 +135,7 @@ def _explained(path: str, then: Any) -> list[str]:
 class Intact:
     """Targets as the task left them, and store objects that they name still there.
 
-    doit itself only asks whether a target exists, so half a file would be taken for good.
+    doit itself only checks that a target exists, so it would accept half a file.
     """
 
     def configure_task(self, task: Task) -> None:
@@ -173,7 +174,7 @@ class Intact:
 
 
 class Derived:
-    """A value that follows from what earlier tasks have made, computed when the task's turn has come."""
+    """A value that follows from what earlier tasks have made, computed when doit reaches the task."""
 
     def __init__(self, label: str, compute: Callable[[], Any]) -> None:
         self._label = label

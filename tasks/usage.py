@@ -142,6 +142,9 @@ def called_as(name: str) -> None:
 # Words of notos for tasks.
 NOTOS_WORDS = {"build": "runvm", "run": "boot"}
 
+# Words that are commands or words of notos, so no task can have one as its name.
+RESERVED_WORDS = ("clean", "complete", "completion", "forget", "help", "info", "list", "new", *NOTOS_WORDS)
+
 
 def own_words() -> Mapping[str, str]:
     """Return the words of the program that the user called for tasks, besides the tasks' names."""

@@ -43,7 +43,7 @@ def explain(names: list[str]) -> None:
 
 
 def _in_order(names: list[str], tasks: Mapping[str, Any]) -> list[str]:
-    """`names` and what they depend on, dependencies first."""
+    """Return `names` and their dependencies, dependencies first."""
     done: dict[str, None] = {}
 
     def visit(name: str) -> None:

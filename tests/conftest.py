@@ -52,6 +52,7 @@ LONGEST = (
     *(
         "tests/test_graph.py",
         "tests/test_example.py",
+        "tests/test_extending.py",
         "tests/boot",
         "tests/tasks/test_reproducible.py",
         "tests/vm",

@@ -95,7 +95,7 @@ def test_without_python_it_says_what_to_install(fresh: Project, tmp_path: Path) 
     link_tools(tools)
     done = call(fresh, "list", PATH=str(tools))
     assert done.returncode == 1
-    assert done.stderr.splitlines()[-1].startswith("doit: no Python of 3.11 or newer here; install it")
+    assert done.stderr.splitlines()[-1].startswith("doit: no Python 3.11 or newer found; install it")
     assert not (fresh.root / ".venv").exists()
     assert not list(fresh.root.glob(".venv.*"))
 
@@ -172,7 +172,7 @@ def test_the_cause_of_a_venv_that_cannot_be_made(
 def test_a_python_that_is_too_old(fresh: Project, tmp_path: Path) -> None:
     script = "case $2 in *print*) echo 3.9; exit 0 ;; esac; exit 1"
     done = call(fresh, "list", PATH=fake_python(tmp_path, script))
-    assert failed(done, fresh).startswith("doit: Python 3.9 is too old: no Python of 3.11 or newer here; ")
+    assert failed(done, fresh).startswith("doit: Python 3.9 is too old: no Python 3.11 or newer found; ")
 
 
 def test_another_kind_of_host(fresh: Project, tmp_path: Path) -> None:
@@ -265,7 +265,7 @@ def test_wrong_bytes_from_the_package_index(wanting: Project, tmp_path: Path) ->
 def test_a_package_that_the_index_lacks(wanting: Project, tmp_path: Path) -> None:
     line = failed(call(wanting, "list", PIP_NO_INDEX="1", PIP_FIND_LINKS=str(tmp_path)), wanting)
     assert line.endswith(
-        "cannot install what requirements.txt names: No matching distribution found for doit==0.37.0"
+        "cannot install the packages of requirements.txt: No matching distribution found for doit==0.37.0"
     )
 
 

@@ -165,6 +165,10 @@ CASES = [
     case("etc.NAME.source", "@folder@/a.config", {"etc": {"motd": {"source": "@folder@/b.config"}}}),
     case("etc.NAME.mode", "0600", {"etc": {"motd": {"text": "hello"}}}),
     case("etc.NAME.mode", "0755", {"etc": {"motd": {"text": "hello"}}}, name="executable"),
+    case("extensions", {"motd": {"text": "hi"}}),
+    case(
+        "extensions", {"motd": {"text": "hello"}}, {"extensions": {"motd": {"text": "hi"}}}, name="settings"
+    ),
     case("kernel_params", ["quiet"]),
     case("vm.machine", "microvm"),
     case("vm.memory", 300),
@@ -257,7 +261,8 @@ class World:
     def project(self) -> Path:
         self._projects += 1
         made = self.folder / f"project-{self._projects}"
-        made.mkdir()
+        (made / "extensions").mkdir(parents=True)
+        (made / "extensions/motd.py").write_text(EXTENSION)
         return made
 
     def built(self, config: Config) -> tuple[Path, dict[str, str]]:
@@ -327,6 +332,22 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     with serving(archive.root) as server, ForkServer(archive.keys, environment) as runs:
         yield World(folder, f"{server.url}/debian", runs, host)
 
+
+EXTENSION = """
+from dataclasses import dataclass
+
+from notos.config.model import Machine, setting
+from notos.features.model import EtcFile, Feature, Text
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    text: str = setting("text of /etc/motd")
+
+
+def feature(machine: Machine, settings: Settings) -> Feature:
+    return Feature(etc=(EtcFile(path="motd", content=Text(settings.text)),))
+"""
 
 FILES: Mapping[str, str] = {
     "a.config": "CONFIG_A=y\n",

@@ -202,7 +202,7 @@ def commands() -> list[str]:
 def test_a_failure_tells_why_and_newer_code_builds_anew(stranger: Stranger, tested: object) -> None:
     (stranger.project / "tests/test_failing.py").write_text(FAILING)
     with (stranger.packages / "notos/formats/cpio.py").open("a") as stream:
-        stream.write("# a newer version\n")
+        stream.write("_NEWER = True\n")
     printed, cases = stranger.pytest("tests/test_failing.py")
     assert re.search(r"initrd .*\(notos/formats/cpio\.py changed\)", printed)
     (case,) = cases

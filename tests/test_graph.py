@@ -132,8 +132,8 @@ TABLE = [
     ("scripts/stage1/init", "'Entering stage-1...'", "'Entering'", {"stage1", "initrd"}),
     (
         "scripts/step",
-        "unsaid=\n",
-        "unsaid=''\n",
+        "pending=\n",
+        "pending=''\n",
         {"stage1", "initrd", "stage2", "runit", "toplevel", "squashfs", "runvm"},
     ),
     ("config.yaml", "[virtio_rng]", "[virtio_rng, tun]", {"modules", "stage1", "initrd"}),

@@ -31,22 +31,22 @@ class Step:
 
     @property
     def median(self) -> float:
-        """Return the median length in seconds."""
+        """The median length in seconds."""
         return statistics.median(self.lengths)
 
     @property
     def least(self) -> float:
-        """Return the length in the fastest boot, in seconds."""
+        """The length in the fastest boot, in seconds."""
         return min(self.lengths)
 
     @property
     def most(self) -> float:
-        """Return the length in the slowest boot, in seconds."""
+        """The length in the slowest boot, in seconds."""
         return max(self.lengths)
 
     @property
     def deviation(self) -> float:
-        """Return the median absolute deviation, in seconds."""
+        """The median absolute deviation, in seconds."""
         return statistics.median(abs(each - self.median) for each in self.lengths)
 
 
@@ -61,12 +61,12 @@ class Report:
 
     @cached_property
     def total(self) -> Step:
-        """Return the time to the ssh banner."""
+        """The time to the ssh banner."""
         return Step("", "to the ssh banner", 0, [boot.total for boot in self.boots])
 
     @cached_property
     def path(self) -> Sequence[Step]:
-        """Return the steps before the banner, in order."""
+        """The steps before the banner, in order."""
         start = 0.0
         placed = []
         for each in _steps([boot.path for boot in self.boots]):
@@ -76,12 +76,12 @@ class Report:
 
     @property
     def end(self) -> float:
-        """Return the sum of the steps' medians, in seconds."""
+        """The sum of the steps' medians, in seconds."""
         return self.path[-1].start + self.path[-1].median
 
     @cached_property
     def beside(self) -> Sequence[Step]:
-        """Return the services that started in parallel."""
+        """The services that started in parallel."""
         found = _steps([boot.beside for boot in self.boots])
         return [
             replace(each, start=self.end - each.median) for each in found
@@ -89,7 +89,7 @@ class Report:
 
     @cached_property
     def lanes(self) -> Sequence[Step]:
-        """Return the steps of each lane, merged into one step."""
+        """The steps of each lane, merged into one step."""
         found = []
         for lane in dict.fromkeys(each.lane for each in self.path):
             lengths = [sum(each.length for each in boot.path if each.lane == lane) for boot in self.boots]

@@ -62,7 +62,7 @@ class Segment:
 
     @property
     def end(self) -> float:
-        """Return the end of the step."""
+        """The end of the step."""
         return self.start + self.length
 
 

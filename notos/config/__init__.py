@@ -12,6 +12,7 @@ fitting, samples       the value that was probably meant; a sample of each shape
 foreign_keys           keys of other programs' configs, and the keys to use instead
 host_settings          host.yaml: the user's settings for this host
 checks                 rules between keys that belong to no feature
+extensions             the key `extensions`: settings whose shapes are in the project's own code
 loader                 a file, its imports, the Machine; notos.loader adds the features' rules
 schema                 docs/config.schema.json and the tables of docs/configuration.md
 
@@ -20,5 +21,6 @@ Modules without a test module of their own name are tested by
     tests/config/test_loader.py: model, types, shapes, reader, scalars, checks
     tests/config/test_yaml_source.py: composer, yaml_mistake
     tests/config/test_suggestions.py: fitting, samples, foreign_keys
+    tests/features/test_extensions.py: extensions
     tests/debian/test_mirror.py: host_settings
 """

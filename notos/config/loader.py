@@ -6,13 +6,14 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from notos.config import composer, shapes, yaml_source
+from notos.config import composer, extensions, shapes, yaml_source
 from notos.config.checks import ALTERNATIVES, CHECKS
 from notos.config.model import HOST_SSH_PORT, SSH_PORT, Machine, Port
 from notos.config.reader import Check, Checks, Reader, scalar_at
 from notos.config.suggestions import unwanted
 from notos.config.types import TEXTS, missing
 from notos.config.yaml_source import (
+    Consequence,
     MappingNode,
     Node,
     Place,
@@ -69,8 +70,10 @@ def named_in(machine: Machine, package: str) -> list[tuple[str, ...]]:
     ]
 
 
-def load(path: Path, checks: Iterable[Checks]) -> Loaded:
+def load(path: Path, checks: Iterable[Checks], find: extensions.Find) -> Loaded:
     """Read the config at `path` and apply `checks` in addition to those of this package.
+
+    `find` loads extensions.
 
     Raises ConfigError with every problem, each at its line.
     """
@@ -84,15 +87,17 @@ def load(path: Path, checks: Iterable[Checks]) -> Loaded:
         raise ConfigError(f"{path} is empty", hint="the smallest config is `name: NAME`")
     machine = None
     if node is not None:
+        node, shape, own = extensions.load(node, layers.named, find, layers.problems)
         by_struct: defaultdict[type, list[Check]] = defaultdict(list)
-        for each in (CHECKS, *checks):
+        for each in (CHECKS, *checks, *own):
             for struct, check in each.items():
                 by_struct[struct].append(check)
         # If a file could not be read, required keys may be in it: do not report them as missing.
         reader = Reader(by_struct, layers.problems, alternatives=ALTERNATIVES, complete=layers.complete)
-        machine = reader.read(node, shapes.struct(Machine))
+        machine = reader.read(node, shape)
     if layers.problems or machine is None or node is None:
-        raise ConfigError(_render(layers.problems, layers.files))
+        problems = [each for each in layers.problems if not isinstance(each, Consequence)]
+        raise ConfigError(_render(problems or layers.problems, layers.files))
     vm = replace(machine.vm, forward=_forward(machine, node))
     return Loaded(replace(machine, vm=vm), tuple(layers.files), node)
 
@@ -118,6 +123,7 @@ class _Layers:
     def __init__(self) -> None:
         self.problems: list[Problem] = []
         self.files: list[Path] = []
+        self.named = extensions.Named()
         self.complete = True
         self._open: list[str] = []
         self._done: set[str] = set()
@@ -139,6 +145,7 @@ class _Layers:
         merged: Node | None = None
         if node is not None:
             own = MappingNode(node.place, {key: node.items[key] for key in node.items if key != IMPORTS})
+            own = self.named.note(own, path)
             below = self._imports(node.items[IMPORTS].value, path.parent) if IMPORTS in node.items else None
             merged = yaml_source.merge(below, own) if below else own
         self._open.remove(identity)

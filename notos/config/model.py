@@ -36,6 +36,7 @@ FileMode = NewType("FileMode", str)  # four octal digits, "0644"
 KernelParam = NewType("KernelParam", str)
 ShellText = NewType("ShellText", str)
 Glob = NewType("Glob", str)
+ExtensionName = NewType("ExtensionName", str)  # of a Python module
 NixSetting = NewType("NixSetting", str)  # a key of nix.conf
 Line = NewType("Line", str)  # text without a line break
 Port = NewType("Port", int)
@@ -240,6 +241,16 @@ class EtcFile:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Extension:
+    """An extension of this project, and its settings: a map whose keys the extension defines."""
+
+    OPEN: ClassVar = True
+
+    file: str  # its Python file, an absolute path
+    settings: Any  # the struct that its code defines
+
+
+@dataclass(frozen=True, kw_only=True)
 class Ccache:
     """The compiler cache, shared by all checkouts."""
 
@@ -313,6 +324,11 @@ class Machine:
         "your services", dict, example={"web": {"run": "exec busybox httpd -f -h /tmp"}}
     )
     etc: Mapping[RelativePath, EtcFile] = setting("files in /etc", dict, example={"motd": {"text": "hello"}})
+    extensions: Mapping[ExtensionName, Extension] = setting(
+        "code of this project: extensions/NAME.py beside the config, each with its settings (extending.md)",
+        dict,
+        example={"watchdog": {}},
+    )
     kernel_params: tuple[KernelParam, ...] = setting(
         "parameters on the kernel's command line", lambda: (KernelParam("quiet"), KernelParam("panic=-1"))
     )

@@ -12,7 +12,7 @@ def sample(shape: Shape) -> Any:
             if shape.bare:
                 return sample(shape.fields[shape.bare].shape)
             wanted = [each for each in shape.fields.values() if each.required]
-            first = wanted or [next(iter(shape.fields.values()))]
+            first = wanted or [*shape.fields.values()][:1]
             return {each.name: _sample_field(each) for each in first}
         case ListOf():
             return shape.example or [sample(shape.item)]

@@ -50,10 +50,10 @@ def _struct(shape: Struct, definitions: dict[str, Json]) -> Json:
     fields = [each for each in shape.fields.values() if not shape.keyed or each.name != shape.bare]
     return {
         "description": shape.doc,
-        "type": "object",
+        "type": ["object", "null"] if shape.open else "object",
         "properties": {each.name: _field(each, definitions) for each in fields},
         "required": [each.name for each in fields if each.required],
-        "additionalProperties": False,
+        "additionalProperties": shape.open,
     }
 
 

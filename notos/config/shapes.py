@@ -12,7 +12,7 @@ import types
 from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, fields, is_dataclass, replace
 from functools import cache
-from typing import Any, Literal, Union, get_args, get_origin
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from notos.config.types import NUMBERS, TEXTS, Number, Text
 
@@ -29,7 +29,7 @@ class Scalar:
 
     @property
     def wanted(self) -> str:
-        """Return the valid values in words, for an error."""
+        """The valid values in words, for an error."""
         kinds = [*self.words]
         kinds += [f"{kind.name} ({kind.form})" if kind.form else kind.name for kind in self._kinds()]
         if self.boolean:
@@ -38,7 +38,7 @@ class Scalar:
 
     @property
     def title(self) -> str:
-        """Return the valid values in few words, for a table."""
+        """The valid values in few words, for a table."""
         kinds = [f"`{word}`" for word in self.words]
         for kind in self._kinds():
             bounds = (
@@ -92,24 +92,26 @@ class Struct:
     """A map whose keys are fields.
 
     `bare` names the field that a bare word stands for. If the struct is `keyed`, that field is never
-    written as a key: its value is the only key of a map, with the other fields below it.
+    written as a key: its value is the only key of a map, with the other fields below it. An `open` struct has
+    no fields, and keys that are not known here.
     """
 
     cls: type
     fields: Mapping[str, Field]
     bare: str
     keyed: bool
+    open: bool = False
 
     @property
     def body(self) -> "Struct":
-        """Return the struct without its bare field: the fields below the key of a keyed struct."""
+        """The struct without its bare field: the fields below the key of a keyed struct."""
         return Struct(
             self.cls, {n: each for n, each in self.fields.items() if n != self.bare}, "", keyed=False
         )
 
     @property
     def doc(self) -> str:
-        """Return the first line of the class's docstring."""
+        """The first line of the class's docstring."""
         return (self.cls.__doc__ or "").partition("\n")[0].rstrip(".")
 
 
@@ -119,10 +121,13 @@ Shape = Struct | ListOf | MapOf | Scalar
 @cache
 def struct(cls: type) -> Struct:
     """Return the shape of the dataclass `cls`."""
+    if getattr(cls, "OPEN", False):
+        return Struct(cls, {}, "", keyed=False, open=True)
     found = {}
+    # Annotations are text where the module says `from __future__ import annotations`.
+    hints = get_type_hints(cls) if any(isinstance(each.type, str) for each in fields(cls)) else {}
     for each in fields(cls):
-        annotation: Any = each.type
-        shape = of(annotation)
+        shape = of(hints.get(each.name, each.type))
         apart = ("doc", "example", "words")
         limits = {key: value for key, value in each.metadata.items() if key not in apart}
         if limits and isinstance(shape, Scalar) and shape.number:

@@ -41,7 +41,7 @@ class Number:
 
     @property
     def form(self) -> str:
-        """Return the bounds in words."""
+        """The bounds in words."""
         match self.minimum, self.maximum:
             case None, None:
                 return ""
@@ -266,6 +266,12 @@ TEXTS: Mapping[Any, Text] = {
         form="not empty",
         pattern=r"[\s\S]*\S[\s\S]*",
         example="exec busybox httpd -f -h /tmp",
+    ),
+    model.ExtensionName: Text(
+        name="an extension's name",
+        form="lower-case letters, digits and _ after the first",
+        pattern="[a-z][a-z0-9_]{0,63}",
+        example="watchdog",
     ),
     model.Glob: Text(
         name="a path pattern",

@@ -54,7 +54,7 @@ class ScalarNode:
 
     @property
     def meaning(self) -> str:
-        """Return the type that YAML 1.1 gives a plain scalar ("a boolean"); "" for text."""
+        """The type that YAML 1.1 gives a plain scalar ("a boolean"); "" for text."""
         if not self.plain:
             return ""
         for tag, regexp in _RESOLVERS.get(self.text[:1], ()):
@@ -117,6 +117,10 @@ class Problem(Exception):  # noqa: N818 — collected as often as it is raised
         indent = " " * _columns(line[first:start])
         carets = "^" * _columns(line[start:end][:WIDTH] or " ")
         return f"{self.place}: {self.message}\n  {shown.rstrip()}\n  {indent}{carets}"
+
+
+class Consequence(Problem):
+    """A problem that may follow from others: it is reported where there are no others."""
 
 
 def read(path: Path) -> Source:

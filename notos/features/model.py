@@ -77,6 +77,9 @@ class Computed:
     arguments: Mapping[str, Any]
 
 
+Content = Text | Copy | Link | Computed
+
+
 class EtcFile(NamedTuple):
     """A file in /etc.
 
@@ -86,7 +89,7 @@ class EtcFile(NamedTuple):
     """
 
     path: str
-    content: Text | Copy | Link | Computed
+    content: Content
     mode: FileMode = FileMode("0644")
     keys: Keys = ()
 
@@ -133,6 +136,8 @@ class Feature:
     drive: str = ""  # the size of a second drive ("10G")
     login: bool = False  # True if users log in by ssh
     remote_builder: RemoteBuilder | None = None
+    # programs that outputs run, by the name of the tools tree
+    tools: Mapping[str, tuple[Package, ...]] = field(default_factory=dict)
     reserved_services: Mapping[str, str] = field(default_factory=dict)  # by name: the setting that frees it
     reserved_etc: Mapping[str, str] = field(default_factory=dict)  # by first part of the path: a hint
 

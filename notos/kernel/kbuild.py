@@ -101,7 +101,7 @@ class Kbuild:
 
     @property
     def _wrapper(self) -> str:
-        """Return the program in gcc's place; "" for none."""
+        """The program in gcc's place; "" for none."""
         prefix = self.build.compiler_prefix
         return "ccache" if self._caching else prefix if prefix != "none" else ""
 

@@ -56,7 +56,7 @@ class Modules:
 
     @cached_property
     def paths(self) -> dict[str, str]:
-        """Return the modules' paths below lib/modules/RELEASE/, by name."""
+        """The modules' paths below lib/modules/RELEASE/, by name."""
         found = {}
         for path, entry in self._tree.items():
             name = _module_name(path)
@@ -66,12 +66,12 @@ class Modules:
 
     @cached_property
     def builtin(self) -> frozenset[str]:
-        """Return the names of the modules that are compiled into the kernel."""
+        """The names of the modules that are compiled into the kernel."""
         return frozenset(filter(None, map(_module_name, self._text("modules.builtin").splitlines())))
 
     @cached_property
     def builtin_aliases(self) -> frozenset[str]:
-        """Return the aliases of built-in modules."""
+        """The aliases of built-in modules."""
         lines = self._text("modules.builtin.modinfo").split("\0")
         return frozenset(line.partition(".alias=")[2] for line in lines if ".alias=" in line)
 

@@ -33,7 +33,7 @@ class Plan:
 
     @cached_property
     def total(self) -> int:
-        """Return the approximate number of objects to compile."""
+        """The approximate number of objects to compile."""
         planned = self.named
         known = self._known()
         if not known:
@@ -50,7 +50,7 @@ class Plan:
 
     @cached_property
     def named(self) -> frozenset[str]:
-        """Return the objects that the makefiles name, as paths relative to the output."""
+        """The objects that the makefiles name, as paths relative to the output."""
         top = f"arch/{self.target.kernel_folder}"
         lists = {f"{top}/{path}".rstrip("/"): name for path, name in self.target.kernel_objects.items()}
         walk = _Walk(self.source, symbols(self.config), self.target, lists)

@@ -33,12 +33,12 @@ class System:
 
     @property
     def usr(self) -> str:
-        """Return the store path of the system's /usr."""
+        """The store path of the system's /usr."""
         return link(self.toplevel, "sw")
 
     @property
     def services(self) -> list[str]:
-        """Return the names of the system's services."""
+        """The names of the system's services."""
         return self.runit.children().get("services", [])
 
 
@@ -73,12 +73,12 @@ class Changes:
 
     @property
     def stop(self) -> list[str]:
-        """Return the services of the old system that the switch stops."""
+        """The services of the old system that the switch stops."""
         return sorted([*self.services.removed, *self.restarted])
 
     @property
     def start(self) -> list[str]:
-        """Return the services of the new system that the switch starts."""
+        """The services of the new system that the switch starts."""
         return sorted([*self.services.added, *self.restarted])
 
     def lines(self) -> Iterator[tuple[str, str]]:

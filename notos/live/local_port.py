@@ -31,7 +31,7 @@ class Process:
 
     @property
     def name(self) -> str:
-        """Return the name of its program."""
+        """The name of its program."""
         return self.words[0].rpartition("/")[2]
 
     @property

@@ -30,7 +30,7 @@ class Generation:
 
     @property
     def date(self) -> str:
-        """Return the time of its creation, in this host's time zone."""
+        """The time of its creation, in this host's time zone."""
         return datetime.fromtimestamp(self.time).astimezone().strftime("%Y-%m-%d %H:%M:%S")
 
 

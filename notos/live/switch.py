@@ -57,7 +57,7 @@ class Plan:
 
     @property
     def size(self) -> int:
-        """Return the number of bytes to send."""
+        """The number of bytes to send."""
         return sum(each.nar_size for each in self.send)
 
 
@@ -170,7 +170,7 @@ def settle(remote: Remote, anew: Remote, todo: Plan, *, since: float) -> list[Fa
     """Watch the services that the switch started until MOMENT after `since` (time.monotonic()).
 
     Use the connection `remote`, or `anew` if the switch ended that one. Return the services that do not keep
-    running. Raises MachineError.
+    running, by name. Raises MachineError.
     """
     if not todo.changes.start:
         return []
@@ -182,7 +182,7 @@ def settle(remote: Remote, anew: Remote, todo: Plan, *, since: float) -> list[Fa
     rows = [row for row in (line.split(" ", 2) for line in report.split("\n")) if len(row) == 3]
     return [
         FailedService(name, status, [row[2] for row in rows if row[:2] == ["said", name]])
-        for word, name, status in rows
+        for word, name, status in sorted(rows)
         if word == "fallen"
     ]
 

@@ -17,9 +17,10 @@ def problems(features: Features, node: Node) -> Iterator[Problem]:
         if not file.keys or folder not in _FOLDERS or not name:
             continue
         path = file.path
+        is_own = file.keys[0] == "etc"
         if "/" in name or not name.endswith(".conf"):
             message = f"etc.{path} is not read: files in {folder} must be named NAME.conf"
-            yield Problem(message, key_place(node, "etc", path))
+            yield Problem(message, key_place(node, *file.keys))
             continue
         prefix = ""
         match file.content:
@@ -36,7 +37,10 @@ def problems(features: Features, node: Node) -> Iterator[Problem]:
             case _:
                 continue
         for number, message in _FOLDERS[folder](name, text):
-            yield _problem(node, path, prefix, number, message)
+            if is_own:
+                yield _problem(node, path, prefix, number, message)
+            else:
+                yield Problem(f"/etc/{path}:{number}: {message}", key_place(node, *file.keys))
 
 
 def _problem(node: Node, path: str, prefix: str, number: int, message: str) -> Problem:

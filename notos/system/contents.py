@@ -68,13 +68,18 @@ def initrd_packages(machine: Machine, features: Features) -> tuple[Package, ...]
     )
 
 
-def tools(machine: Machine) -> tuple[str, ...]:
+def tools(machine: Machine, features: Features) -> tuple[str, ...]:
     """Return the names of the tool sets that the build of `machine` needs."""
-    return tuple(name for name in TOOLS if name != TOOLS_KERNEL or machine.kernel.source is not None)
+    own = (name for name in TOOLS if name != TOOLS_KERNEL or machine.kernel.source is not None)
+    return (*own, *(f"tools/{name}" for name in features.tools))
 
 
-def tool_packages(name: str, target: Architecture, build: Architecture) -> tuple[Package, ...]:
+def tool_packages(
+    name: str, features: Features, target: Architecture, build: Architecture
+) -> tuple[Package, ...]:
     """Return the packages of the tool set `name`, to build for `target` on `build`."""
+    if name not in TOOLS:
+        return features.tools[name.removeprefix("tools/")]
     if name == TOOLS_QEMU:
         return (*TOOLS[name], *(package(each, only=only) for each, only in target.qemu_packages.items()))
     if name == TOOLS_KERNEL and target != build:
@@ -87,7 +92,10 @@ def requests(machine: Machine, features: Features, build: Architecture) -> dict[
     sets: dict[str, dict[str, Request]] = {
         SYSTEM: _requests(system_packages(machine, features)),
         INITRD: _requests(initrd_packages(machine, features)),
-        **{name: _requests(tool_packages(name, machine.target, build)) for name in tools(machine)},
+        **{
+            name: _requests(tool_packages(name, features, machine.target, build))
+            for name in tools(machine, features)
+        },
     }
     source = machine.kernel.source
     if source is None:

@@ -35,18 +35,20 @@ def _of_services(features: Features, system: Tree, runit: Tree) -> Iterator[Clos
     for service in features.services:
         if not service.keys:
             continue
-        name, key = service.name, "source" if service.folder else "run"
+        name, is_own = service.name, service.keys[0] == "services"
+        key = "source" if service.folder else "run"
         for file in ("run", "finish", "log/run"):
             entry = runit.get(f"services/{name}/{file}")
             if not isinstance(entry, File):
                 continue
-            where = f"services.{name}.run" if key == "run" else f"{file} of the service {name}"
+            where = f"services.{name}.run" if is_own and key == "run" else f"{file} of the service {name}"
+            packages = f"services.{name}.packages" if is_own else "the extension's packages"
             for message in _problems(entry.read(), system):
                 yield ClosureError(
                     f"{where} {message}",
-                    hint=f"add the package that has it to services.{name}.packages, or the package as "
+                    hint=f"add the package that has it to {packages}, or the package as "
                     "NAME: {closure: depends}",
-                    keys=(*service.keys, key),
+                    keys=(*service.keys, key) if is_own else service.keys,
                 )
 
 

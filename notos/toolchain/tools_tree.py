@@ -35,12 +35,12 @@ class ToolsTree:
 
     @property
     def loader(self) -> Path:
-        """Return the loader, ld.so(8)."""
+        """The loader, ld.so(8)."""
         return self.root / "usr" / self.build.loader.lstrip("/")
 
     @property
     def libraries(self) -> Path:
-        """Return the folder of its libraries."""
+        """The folder of its libraries."""
         return self.root / self.build.libraries
 
     def command(self, program: str) -> list[str]:

@@ -42,12 +42,12 @@ class Artefacts:
 
     @property
     def folder(self) -> Path:
-        """Return the machine's folder, build/NAME."""
+        """The machine's folder, build/NAME."""
         return self.script.parent
 
     @cached_property
     def services(self) -> frozenset[str]:
-        """Return the names of the machine's services."""
+        """The names of the machine's services."""
         manifest = self.folder / "manifests/runit.json"
         if not manifest.is_file():
             return frozenset()
@@ -62,21 +62,21 @@ class Artefacts:
 
     @property
     def build(self) -> Architecture:
-        """Return the architecture of the tools: this computer's. Raises HostError."""
+        """The architecture of the tools: this computer's. Raises HostError."""
         return architecture.host()
 
     @property
     def tools(self) -> ToolsTree:
-        """Return the tree that has QEMU and ssh."""
+        """The tree that has QEMU and ssh."""
         return ToolsTree(Path(self._assigned["qemuTree"]), self.build)
 
     @property
     def cache(self) -> Cache:
-        """Return the cache that the machine was built with, which has its ssh keys."""
+        """The cache that the machine was built with, which has its ssh keys."""
         return Cache(Path(self._assigned["key"]).parent.parent)
 
     @cached_property
     def _assigned(self) -> Mapping[str, str]:
-        """Return the assignments at the top of runvm.sh."""
+        """The assignments at the top of runvm.sh."""
         found = re.findall(r"^(\w+)=([^$`\n]*)$", self.script.read_text(), re.MULTILINE)
         return {name: " ".join(shlex.split(value)) for name, value in reversed(found)}

@@ -170,22 +170,22 @@ class Lifecycle:
 
     @property
     def running(self) -> bool:
-        """Return True if QEMU runs."""
+        """True if QEMU runs."""
         return self._qemu is not None and self._qemu.status is None
 
     @property
     def has_started(self) -> bool:
-        """Return True if the machine was ever started and has a console."""
+        """True if the machine was ever started and has a console."""
         return self._console is not None
 
     @property
     def started(self) -> float:
-        """Return the start time of QEMU, by time.monotonic()."""
+        """The start time of QEMU, by time.monotonic()."""
         return self._running().started
 
     @property
     def pid(self) -> int:
-        """Return the process id of QEMU."""
+        """The process id of QEMU."""
         return self._running().pid
 
     def check(self) -> None:
@@ -207,7 +207,7 @@ class Lifecycle:
 
     @property
     def console(self) -> Console:
-        """Return the serial console."""
+        """The serial console."""
         assert self._console, "start() comes first"
         return self._console
 

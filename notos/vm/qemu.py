@@ -74,12 +74,12 @@ class Qemu:
 
     @property
     def pid(self) -> int:
-        """Return the process ID."""
+        """The process ID."""
         return self._process.pid
 
     @property
     def status(self) -> int | None:
-        """Return the exit status, once it has ended."""
+        """The exit status, once it has ended."""
         return self._process.poll()
 
     def connect(self, on_event: Callable[[str, Mapping[str, Any]], None]) -> None:
@@ -88,7 +88,7 @@ class Qemu:
 
     @property
     def monitor(self) -> "Monitor":
-        """Return the monitor, once there is a connection."""
+        """The monitor, once there is a connection."""
         assert self._monitor, "connect() comes first"
         return self._monitor
 

@@ -69,7 +69,7 @@ def modules_of(project: Project) -> tuple[str, str]:
 
 def test_no_root_drive(folder: Path, lost: Lost) -> None:
     text = (folder / "runvm.sh").read_text()
-    drive = '-drive "index=0,if=virtio,media=cdrom,$root" '
+    drive = '-drive "$rootDrive,file=$out,format=raw,readonly=on" '
     assert text.count(drive) == 1
     put(folder / "runvm.sh", text.replace(drive, "").encode())
     assert "rescue shell: stage-1 failed: there is no device /dev/vda (root=)\n" in lost(folder)

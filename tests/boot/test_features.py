@@ -28,7 +28,7 @@ services:
 
 def test_features(built: Project, machine_factory: MachineFactory) -> None:
     machine = machine_factory.at(built.build("features", CONFIG).script)
-    machine.wait_for_console("Asking for an IP address")
+    machine.wait_for_console("Requesting an IP address")
     assert machine.succeed("hostname") == "other\n"
     assert machine.succeed("cat /etc/resolv.conf") == "nameserver 10.0.2.3\n"
     assert "10.0.2.15" in machine.succeed("ip address show eth0")

@@ -112,7 +112,7 @@ def test_a_boot_restores_the_terminal(built: Project) -> None:
         terminal.until(rb"booting notos; ctrl-a x quits; ssh on 127\.0\.0\.1:\d+")
         done = built.doit("ssh", "echo in; exit 7", check=False, SSH_PORT=port)
         assert (done.returncode, done.stdout) == (7, "in\n"), done.stderr
-        assert done.stderr == f"waiting for the machine at 127.0.0.1:{port} to boot; ctrl-c stops\n"
+        assert done.stderr == f"waiting for the machine at 127.0.0.1:{port} to boot; press ctrl-c to stop\n"
         seconds = float(terminal.until(rb"ready in ([\d.]+) s: SSH_PORT=\d+ \./doit ssh\n")[1])
         assert 0.5 < seconds < BOOT
         # The second time there is no wait.

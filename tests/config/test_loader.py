@@ -254,7 +254,7 @@ WRONG = [
     ("etc:\n  sysusers.d/a.conf:\n    text: >\n      u a -\n\n      q b\n", "a line of type q is not", "text"),
     ("etc: {sysusers.d/a.conf: {source: /proc/self/mem}}", "cannot read /proc/self/mem: Input/output error", "/proc/self/mem"),
     ("etc: {sysusers.d/web: {text: u a}}", "is not read: files in sysusers.d must be named NAME.conf", "sysusers.d/web"),
-    ("etc: {tmpfiles.d/a.conf: {text: d}}", "a line of tmpfiles.d has a type and a path", "d"),
+    ("etc: {tmpfiles.d/a.conf: {text: d}}", "a line of tmpfiles.d needs a type and a path", "d"),
     ("etc: {tmpfiles.d/a.conf: {text: d /opt/x}}", "/opt/x cannot be created: only /run, /var", "d /opt/x"),
     # imports
     ("imports: a.yaml", "imports must be a list of paths", "a.yaml"),

@@ -18,6 +18,7 @@ ROOT = Path(__file__).parents[2]
 CONFIGS = [
     ROOT / "config.yaml",
     *sorted((ROOT / "examples").glob("*.yaml")),
+    ROOT / "examples/extension/config.yaml",
     ROOT / "examples/project/config.yaml",
 ]
 BLOCKS = re.findall(r"```yaml\n(.*?)```", schema.REFERENCE.read_text(), re.DOTALL)
@@ -86,6 +87,9 @@ REFUSED = [
     "name: x\nvm: {forward: {a: 1}}",
     "name: x\nvm: {forward: {1: 70000}}",
     "name: x\nkernel: {modules: tun}",
+    "name: x\nextensions: [dog]",
+    "name: x\nextensions: {dog: true}",
+    "name: x\nextensions: {Dog: {}}",
     "name: x\nkernel: {modules: [tun, tun]}",
     "name: x\nnetwork: dhpc",
     "name: x\nnetwork: {address: 10.0.2.15}",

@@ -16,6 +16,20 @@ from notos.errors import ConfigError
 
 Keys = tuple[str, ...]
 
+# An extension, with a setting to suggest.
+EXTENSION = """\
+from dataclasses import dataclass
+from notos.config.model import setting
+from notos.features.model import Feature
+
+@dataclass(frozen=True)
+class Settings:
+    seconds: int = setting("how long to wait", 30)
+
+def feature(machine, settings):
+    return Feature()
+"""
+
 VALUES = [
     *(
         "word",
@@ -76,9 +90,10 @@ def problems(path: Path, text: str) -> list[str]:
 def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Create the files and the folder that samples name."""
     monkeypatch.chdir(tmp_path)
-    for name in ("etc/motd", "services/web/run"):
+    for name in ("etc/motd", "services/web/run", "extensions/watchdog.py"):
         Path(name).parent.mkdir(parents=True)
         Path(name).touch(0o755)
+    Path("extensions/watchdog.py").write_text(EXTENSION)
 
 
 def test_all_keys_are_tried() -> None:

@@ -41,6 +41,11 @@ _HOST = "tests/test_docs.py::test_readme_names_what_a_host_needs"
 WAYS = (
     Way(
         "elsewhere",
+        r"\./doit (?:--config |config=)examples/extension/config\.yaml boot-files",
+        "tests/test_extending.py::test_the_output_s_files",
+    ),
+    Way(
+        "elsewhere",
         r"\./doit (?:--config |config=)examples/build-slave\.yaml runvm && build/build-slave/runvm\.sh",
         _SLAVE,
     ),

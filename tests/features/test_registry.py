@@ -19,6 +19,7 @@ from notos.config.model import (
     Ssh,
 )
 from notos.features import registry
+from notos.features.join import join
 from notos.features.model import Computed, Copy, EtcFile, Feature, Features, Script, Service
 from tasks import inputs
 from tests.conftest import ROOT
@@ -106,12 +107,12 @@ def test_the_join() -> None:
     )
     own = Package(name=PackageName("a"), closure="depends")
     second = Feature(packages=(own,), memory=3, accounts={"y": "2"}, login=True)
-    joined = registry.join([first, second, Feature()])
+    joined = join([first, second, Feature()])
     assert joined.packages == (own, Package(name=PackageName("b")))
     assert (joined.memory, joined.accounts, joined.login) == (5, {"x": "1", "y": "2"}, True)
     assert (joined.etc, joined.drive) == (first.etc, "1G")
     with pytest.raises(ValueError, match="two features give drive"):
-        registry.join([first, first])
+        join([first, first])
 
 
 @pytest.mark.parametrize("features", EVERY)
@@ -171,7 +172,7 @@ def test_nothing_of_a_feature_that_is_off() -> None:
 
 def test_files_outside_of_notos() -> None:
     """They are what tasks depend on besides Notos' own."""
-    features = registry.join(
+    features = join(
         [
             Feature(
                 scripts=(Script(path="boot/80-x", source="/x/80-x"), Script(path="boot/81-y")),

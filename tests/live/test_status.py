@@ -209,14 +209,14 @@ def test_failed_services(tmp_path: Path) -> None:
     plan = switch.plan(Machine([answer("")]), store, now, new)  # type: ignore[arg-type]
     output = "fallen web 3\nsaid web no folder\nsaid web 50%\r100%\u2028\x0cdone\nsaid web \nfallen own \n"
     logged = ["no folder", "50%\r100%\u2028\x0cdone", ""]
-    failed = [switch.FailedService("web", "3", logged), switch.FailedService("own", "", [])]
+    failed = [switch.FailedService("own", "", []), switch.FailedService("web", "3", logged)]
     old = Machine([answer(output)])
     assert switch.settle(old, Machine([]), plan, since=0) == failed  # type: ignore[arg-type]
     assert "\nservices=sshd\n" in old.scripts[0]
     assert "\nmoment=1\n" in old.scripts[0]
     both = Machine([answer("", LOST)]), Machine([answer(output)])
     assert switch.settle(*both, plan, since=0) == failed  # type: ignore[arg-type]
-    assert list(failed[0].lines()) == [
+    assert list(failed[1].lines()) == [
         "web does not stay up: exit status 3",
         *(f"| {each}" for each in logged),
     ]

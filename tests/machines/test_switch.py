@@ -117,8 +117,8 @@ def test_a_file_in_etc(machine: Switched) -> None:
     said = machine.switch("etc: {motd: {text: two}}\n")
     assert "is generation 2" in said
     assert (
-        "/etc/motd had been changed by hand; it is the system's now, and what it was is /var/backups/etc/motd"
-        in said
+        "/etc/motd was modified locally; it now has the new system's contents, "
+        "and /var/backups/etc/motd has the old contents" in said
     )
     assert (
         machine.ssh("cat /etc/motd /etc/own /etc/profile.d/mine.sh /var/backups/etc/motd")
@@ -282,7 +282,7 @@ def test_an_unreachable_machine_reverts(machine: Switched) -> None:
     broken = 'etc: {motd: {text: bad}, ssh/sshd_config.d/bad.conf: {text: "Nonsense yes\\n"}}\n'
     said = machine.refused(broken, "within=6")
     assert "the switch was not confirmed within 6 s, so the machine reverts" in said
-    machine.vm.wait_for_console(re.compile(r"Nobody has confirmed \S+-toplevel within 6 s; going back to"))
+    machine.vm.wait_for_console(re.compile(r"No confirmation of \S+-toplevel within 6 s; switching back to"))
     machine.vm.wait_for_banner(5)
     assert machine.ssh("readlink /run/current-system; cat /etc/motd") == f"{before}fine"
 

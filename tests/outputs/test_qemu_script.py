@@ -294,7 +294,7 @@ WRONG = [
     ({"NOTOS_SSH_KEY": "/etc/hostname"}, r"NOTOS_SSH_KEY is /etc/hostname, which has no public key in it"),
     ({"QEMU": "/nope"}, r"QEMU is /nope, which is not a program"),
     ({"QEMU": "/etc"}, r"QEMU is /etc, which is a folder"),
-    ({"KERNEL_PARAMS": "x" * 2048}, r"the kernel's command line has 2\d+ bytes, and 2047 is the most"),
+    ({"KERNEL_PARAMS": "x" * 2048}, r"the kernel's command line has 2\d+ bytes, and 2047 is the maximum"),
 ]
 
 
@@ -359,7 +359,7 @@ def test_ports_below_1024_are_root_s(built: Project, tmp_path: Path) -> None:
         (folder / "id").write_text(f"#!/bin/sh\necho {user}\n")
         (folder / "id").chmod(0o755)
         done = start(built, None, PATH=f"{folder}:{os.environ['PATH']}", FORWARD="1:80", QEMU="true")
-        message = f"runvm.sh: port 1 of 127.0.0.1 is for root only, as all below {first}; "
+        message = f"runvm.sh: port 1 of 127.0.0.1 is for root only, like all below {first}; "
         assert (done.returncode, done.stderr.startswith(message)) == (int(refused), refused)
 
 

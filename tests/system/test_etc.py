@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from notos.errors import NotosError, ScriptError
-from notos.features import registry
+from notos.features.join import join
 from notos.features.model import Computed, Copy, EtcFile, Feature, Link, Text
 from notos.formats.tree import File, Symlink, Tree
 from notos.system import etc
@@ -32,7 +32,7 @@ def build(own: Path, *files: EtcFile, accounts: dict[str, str] | None = None) ->
     runit = Tree()
     runit.text("1", "")
     return etc.build(
-        registry.join([Feature(etc=files, accounts=accounts or {})]),
+        join([Feature(etc=files, accounts=accounts or {})]),
         system=system(),
         system_path=SYSTEM_PATH,
         runit=runit,

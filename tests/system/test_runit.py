@@ -9,6 +9,7 @@ from notos import loader
 from notos.config.model import Machine, Network, Service, ShellText, Ssh
 from notos.errors import ScriptError
 from notos.features import registry
+from notos.features.join import join
 from notos.features.model import Feature, Script
 from notos.features.model import Service as RunitService
 from notos.formats.tree import File, Symlink, Tree
@@ -95,8 +96,8 @@ def test_a_feature_from_outside(tmp_path: Path) -> None:
         scripts=(Script(path="boot/80-own", source=str(tmp_path / "80-own"), values={"what": "a b"}),),
         services=(RunitService(name="own", folder=str(tmp_path / "own"), reads=("own/*",)),),
     )
-    tree = runit.build(registry.join([feature]), SOURCE)
+    tree = runit.build(join([feature]), SOURCE)
     assert text(tree, "boot/80-own") == "#!/bin/sh\nwhat='a b'\n"
     assert text(tree, "services/own/reads") == "own/*\n"
     with pytest.raises(ScriptError, match="/gone is missing"):
-        runit.build(registry.join([Feature(scripts=(Script(path="boot/1", source="/gone"),))]), SOURCE)
+        runit.build(join([Feature(scripts=(Script(path="boot/1", source="/gone"),))]), SOURCE)

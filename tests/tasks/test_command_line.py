@@ -312,7 +312,7 @@ def test_tab_offers_the_words_of_notos(project: Project, before: list[str]) -> N
 
 
 def test_a_missing_config_is_one_line(project: Project) -> None:
-    said = "ERROR: cannot read none.yaml: No such file or directory: say which config with --config FILE\n"
+    said = "ERROR: cannot read none.yaml: No such file or directory: select a config with --config FILE\n"
     for done in (
         call_notos(project, "-c", "none.yaml", "list"),
         call_notos(project, "list", "--config", "none.yaml"),
@@ -401,7 +401,7 @@ def test_help_before_the_command_of_ssh_is_ours() -> None:
 def test_options_are_read_as_parameters() -> None:
     """Only the config, which determines the graph, is known before the graph is loaded."""
     readers = {path.name for path in TASKS.glob("*.py") if "get_var" in path.read_text()}
-    assert readers == {"graph.py"}
+    assert readers == {"config.py"}
     declared = {id(each) for each in usage.OPTIONS}
     assert {id(each) for each in vars(usage).values() if isinstance(each, usage.Option)} == declared
 

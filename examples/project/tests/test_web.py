@@ -1,4 +1,4 @@
-"""The machine of config.yaml, as those meet it who use it."""
+"""The machine of config.yaml, tested as its users reach it."""
 
 import urllib.request
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""QEMU arguments for a machine's drives and devices, by the bus of its machine type."""
+"""The drives and devices of a machine in QEMU, by the bus of its machine type."""
 
 from typing import NamedTuple
 
