@@ -37,7 +37,7 @@ class Switched:
 
     @property
     def port(self) -> str:
-        """The port of 127.0.0.1 that leads to its ssh server."""
+        """Return the port of 127.0.0.1 that leads to its ssh server."""
         return str(self.vm.forward(22))
 
     def write(self, text: str) -> None:
@@ -95,13 +95,13 @@ def booted(factory: MachineFactory, built: Project, name: str, parent: str) -> S
 
 @pytest.fixture(scope="module")
 def machine(machine_factory: MachineFactory, built: Project) -> Switched:
-    """The default machine; each test leaves it with another system."""
+    """Return the default machine; each test leaves it with another system."""
     return booted(machine_factory, built, "switched", "config.yaml")
 
 
 @pytest.fixture(scope="module")
 def small(machine_factory: MachineFactory, built: Project) -> Switched:
-    """A machine without Nix, with another ssh server."""
+    """Return a machine without Nix, with another ssh server."""
     return booted(machine_factory, built, "plain", "examples/minimal.yaml")
 
 

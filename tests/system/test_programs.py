@@ -12,7 +12,7 @@ from notos.system import programs
 
 @pytest.fixture
 def system() -> Tree:
-    """What a /usr has, as system-path has it."""
+    """Return a /usr in the form of system-path."""
     tree = Tree()
     for path in ("bin/sh", "bin/env", "bin/busybox", "bin/python3.13", "sbin/nginx"):
         tree.text(path, "", executable=True)
@@ -24,7 +24,7 @@ def system() -> Tree:
 
 
 def said(tmp_path: Path, system: Tree, script: str) -> list[str]:
-    """What is wrong with a service of this run script."""
+    """Return the problems of a service with this run script."""
     (tmp_path / "c.yaml").write_text("name: x\nservices: {web: {run: placeholder}}\n")
     machine = loader.load(tmp_path / "c.yaml").machine
     runit = Tree()
