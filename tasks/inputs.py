@@ -1,12 +1,12 @@
 """The inputs of a task's actions besides files: recorded when read, and compared by later runs.
 
-The config, and any other tree of frozen dataclasses, reaches actions as a view. While a task runs, each
-field that is read is recorded by its path ("vm.memory"), with its value; lists and maps count as a whole.
-A dataclass that is an attribute of a class counts as a field (Machine.target).
-A value that is computed of many fields is an input by itself if its function is `recorded`.
+Actions get the config, and any other tree of frozen dataclasses, as a view. While a task runs, the view
+records each field that is read: its path ("vm.memory") and its value. A list or a map is one value. A value
+computed from many fields is an input by itself if its function is `recorded`. A dataclass that is a class
+attribute counts as a field (Machine.target).
 
-At all other times, as when tasks are declared, a view gives the present values and records nothing. It
-refuses to be read while a task module is imported: a constant that is made then would reach actions unseen.
+At other times, for example when tasks are declared, a view returns the present values and records nothing.
+While a task module is imported, a view raises RuntimeError: a constant made then would not be recorded.
 """
 
 import functools
@@ -26,11 +26,11 @@ T = TypeVar("T")
 P = TypeVar("P")
 Json = Any
 
-# What changes no output, so no task depends on it: where signed packages come from, how this host compiles.
+# Keys that change no output, so no task depends on them: mirrors of signed packages, settings of compilers.
 # tests/test_every_key.py proves it.
 NEUTRAL = ("build", "debian.mirror", "debian.security_mirror")
 
-# What a missing path has in place of a value; no value in JSON equals it.
+# The value of a missing path. It differs from all JSON values.
 GONE = object()
 
 
@@ -58,7 +58,7 @@ _derived: dict[str, "_Derived"] = {}
 @contextmanager
 def recording(record: Record | None = None) -> Iterator[Record]:
     """Record all reads in the block, in `record` or in a new record that `last` returns."""
-    global _record, _last  # noqa: PLW0603 — one task runs at a time, its threads read for it
+    global _record, _last  # noqa: PLW0603 — only one task runs at a time, and its threads share the record
     before, _record = _record, Record() if record is None else record
     if record is None:
         _last = _record
@@ -74,14 +74,14 @@ def last() -> Record:
 
 
 def view(value: T, name: str = "") -> T:
-    """Return a view of a frozen dataclass: the root of paths that begin with `name`, or of all others."""
+    """Return a view of a frozen dataclass. Its paths begin with `name`, by default with no name."""
     _roots[name] = value
     made: T = _view(value, name)
     return made
 
 
 def recorded(function: Callable[[], T]) -> Callable[[], T]:
-    """Make what `function` returns an input as a whole, in place of the fields that it reads."""
+    """Decorate a function whose result is an input, in place of the fields that it reads."""
     name = f"{function.__module__}.{function.__qualname__}"
     _functions[name] = function
 
@@ -151,12 +151,12 @@ def whole(path: str) -> Json:
 
 @functools.cache
 def now(name: str) -> Json:
-    """Return what a recorded function returns now, or a field of a derived value; GONE if neither exists."""
+    """Return the present value of a recorded function or of a derived field; GONE if neither exists."""
     return plain(_functions[name]()) if name in _functions else whole(name)
 
 
 def same(then: Json, now: Json) -> bool:
-    """Return True if two values are the same in JSON, to the order of a map: True is not 1 there."""
+    """Return True if two values have the same JSON. The order of maps counts, and True differs from 1."""
     if isinstance(then, str) or then is None or then is GONE or now is GONE:
         return bool(then is now or then == now)
     return json.dumps(then) == json.dumps(now)
@@ -212,7 +212,7 @@ def _refuse_import(path: str) -> None:
     while frame := frame.f_back:  # type: ignore[assignment]
         name = frame.f_globals.get("__name__", "")
         if frame.f_code.co_name == "<module>" and name.startswith("tasks."):
-            raise RuntimeError(f"{name} reads {path} as it is imported; read it in a function")
+            raise RuntimeError(f"{name} reads {path} during import; read it in a function")
 
 
 class _Derived:
@@ -233,7 +233,7 @@ class _Derived:
     def __getattr__(self, name: str) -> Any:
         member = getattr(type(self._value), name, None)
         if isinstance(member, property):
-            return member.__get__(self)  # it reads fields
+            return member.__get__(self)  # a property reads fields, which are recorded
         if isinstance(member, FunctionType):
             return functools.partial(member, self)
         found = getattr(self._value, name)
@@ -249,7 +249,7 @@ class _Derived:
 
 # Views ------------------------------------------------------------------------------------------------
 
-_SELF = "_notos_view"  # a view's own attribute: the dataclass, its path, the views of its fields
+_SELF = "_notos_view"  # an attribute of each view: the dataclass, its path, the views of its fields
 
 
 def _view(value: Any, path: str) -> Any:
@@ -271,7 +271,7 @@ def _read(self: Any, name: str) -> Any:
 
 
 def _value(self: Any) -> Any:
-    """Return the dataclass of a view, all of which is recorded."""
+    """Return the dataclass of a view, and record all its fields."""
     value = object.__getattribute__(self, _SELF)[0]
     for each in fields(value):
         found = _read(self, each.name)
@@ -288,7 +288,7 @@ def _itself(value: T) -> T:
 def _class(cls: Any) -> type:
     """Return a subclass of a dataclass whose instances are views.
 
-    They are compared, hashed, copied and pickled as what they show, all of which counts as read then.
+    To compare, hash, copy or pickle a view is to read all its fields.
     """
     names = tuple(each.name for each in fields(cls))
 
@@ -297,7 +297,7 @@ def _class(cls: Any) -> type:
             return _read(self, name)
         if name == "__dict__":
             return {each: _read(self, each) for each in names}
-        if name == "__class__":  # dataclasses.replace makes one of these
+        if name == "__class__":  # dataclasses.replace then makes a plain dataclass
             return cls
         return object.__getattribute__(self, name)
 

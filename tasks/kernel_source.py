@@ -1,4 +1,4 @@
-"""A kernel of our own: its source unpacked, configured from fragments, compiled in a sandbox."""
+"""A kernel from source: unpack it, configure it from fragments, compile it in a sandbox."""
 
 import json
 import os
@@ -65,7 +65,7 @@ def tasks(config: str, vmlinuz: str, vmlinux: str) -> Iterator[Task]:
 
 
 def fetch() -> None:
-    """Have the source in the cache, and say which it is."""
+    """Unpack the source into the cache, and write its key to the target."""
     from notos.kernel import source as kernel_source
 
     assert MACHINE.kernel.source is not None
@@ -144,7 +144,7 @@ def _read(path: str) -> str:
         return Path(path).read_text()
     except UnicodeDecodeError:
         raise KernelError(
-            f"{_shown(path)} is no text in UTF-8", hint="a fragment has lines of CONFIG_X=y"
+            f"{_shown(path)} is not UTF-8 text", hint="a fragment has lines like CONFIG_X=y"
         ) from None
 
 
@@ -159,7 +159,7 @@ def _resolved(asked: "list[Request]") -> str:
 
 
 def configure(config: str) -> None:
-    """Make the configuration. Raises KernelError for what is asked for, or needed, and is not so."""
+    """Make the configuration. Raises KernelError for requested or required options with another value."""
     from notos.kernel import kconfig, requirements
     from notos.kernel.kconfig import Request
 
@@ -178,14 +178,14 @@ def configure(config: str) -> None:
             source,
             symbols,
             MACHINE.target,
-            hint=f"{own('kernel')}/*.config have what machines need; add them to kernel.fragments",
+            hint=f"{own('kernel')}/*.config set the options that machines need; add them to kernel.fragments",
         )
     requirements.check_signed(symbols)
     write_if_changed(config, text.encode())
 
 
 def compile_(config: str, vmlinuz: str, vmlinux: str) -> None:
-    """Compile, and put what came of it into the store."""
+    """Compile the kernel and its modules, and add them to the store."""
     from notos.kernel import package as kernel_package
     from notos.kernel.modules import Modules
 
@@ -199,14 +199,14 @@ def _progress(done: int, total: int, name: str) -> None:
 
 
 def menuconfig(_config: str, to: str | None) -> None:
-    """Edit the configuration, and write what changed to a fragment. Raises KernelError."""
+    """Edit the configuration, and write the changes to a fragment. Raises KernelError."""
     from notos.kernel import kconfig
 
     had = _resolved(_asked())
     before, after, has = _kbuild().edit(had)
     lines = kconfig.changes(before, after, kconfig.symbols(had), kconfig.symbols(has))
     if not lines:
-        print("nothing was changed")
+        print("no changes")
         return
     target = from_caller(to) if to else Path(FOLDER, "menuconfig.config")
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -218,7 +218,7 @@ def menuconfig(_config: str, to: str | None) -> None:
 
 
 def diffconfig(_config: str) -> None:
-    """Print what was asked for and what came out, differences first; then what that brought along."""
+    """Print the requested options with their results, differences first, then other changed options."""
     from notos.kernel import kconfig
 
     asked = _asked()
@@ -228,7 +228,7 @@ def diffconfig(_config: str) -> None:
     for each in [*differ, *(each for each in last if each not in differ)]:
         mark = "!" if each in differ else " "
         got = symbols.get(each.symbol, "n")
-        print(f"{mark} {each.symbol:<34} asked {each.value:<8} got {got:<8} {each.where}")
+        print(f"{mark} {each.symbol:<34} requested {each.value:<8} got {got:<8} {each.where}")
     base = kconfig.symbols(_resolved([]))
     names = {each.symbol for each in asked}
     others = sorted(
@@ -236,8 +236,6 @@ def diffconfig(_config: str) -> None:
         for name in symbols.keys() | base.keys()
         if symbols.get(name) != base.get(name) and name not in names
     )
-    print(
-        f"{len(last)} symbols asked for, {len(differ)} came out otherwise; {len(others)} changed with them:"
-    )
+    print(f"{len(last)} options requested, {len(differ)} with another result; {len(others)} others changed:")
     for name in others:
         print(f"  {name:<34} {base.get(name, 'n')} -> {symbols.get(name, 'n')}")

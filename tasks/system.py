@@ -1,4 +1,4 @@
-"""The system: all its packages as one /usr, and the toplevel from which everything is reached."""
+"""The system: its packages as one /usr, and the toplevel, which refers to everything else."""
 
 from pathlib import Path
 

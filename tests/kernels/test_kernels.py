@@ -181,9 +181,9 @@ def test_tiny(tiny: Project, machine_factory: MachineFactory) -> None:
 def test_diffconfig_shows_requests_and_results(tiny: Project) -> None:
     lines = tiny.doit(f"config={TINY}", "kernel:diffconfig").stdout.splitlines()
     row = next(line.split() for line in lines if line.split()[:1] == ["SQUASHFS"])
-    assert row[:5] == ["SQUASHFS", "asked", "m", "got", "m"]
+    assert row[:5] == ["SQUASHFS", "requested", "m", "got", "m"]
     assert row[5].startswith("kernel/modules.config:")
-    assert any(line.endswith("changed with them:") for line in lines)
+    assert any(line.endswith("others changed:") for line in lines)
     assert not any(line.startswith("!") for line in lines)
 
 

@@ -198,7 +198,7 @@ def test_a_drive_grows_and_never_shrinks(
     assert drive.stat().st_size == 2 << 30
 
 
-def test_a_drive_without_room_is_told(built: Project, show: Path, tmp_path: Path) -> None:
+def test_a_drive_without_room_is_an_error(built: Project, show: Path, tmp_path: Path) -> None:
     huge = rendered(built, tmp_path / "huge", DRIVE.replace("64M", "900T"))
     done = start(huge, show)
     assert done.returncode == 1
@@ -223,7 +223,7 @@ def test_a_drive_without_room_is_told(built: Project, show: Path, tmp_path: Path
 
 
 def test_where_kvm_works_the_kernel_unpacks_itself(built: Project, show: Path) -> None:
-    """So it moves itself to a random address first, which takes no time there."""
+    """The kernel moves itself to a random address first, which takes no time on KVM."""
     options = dict(itertools.pairwise(start(built, show, ACCEL="kvm").stdout.splitlines()))
     assert options["-kernel"] == f"{built.root}/build/notos/vmlinuz"
     assert options["-cpu"] == "host"
@@ -397,7 +397,7 @@ def test_one_line_when_the_ssh_server_answers(built: Project, tmp_path: Path) ->
     assert (done.returncode, len(done.stderr.splitlines())) == (3, 1)
 
 
-def test_a_taken_port_is_told_before_qemu_starts(built: Project, show: Path) -> None:
+def test_a_taken_port_is_reported_before_qemu_starts(built: Project, show: Path) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
@@ -409,7 +409,7 @@ def test_a_taken_port_is_told_before_qemu_starts(built: Project, show: Path) -> 
     )
 
 
-def test_what_is_missing_is_told(built: Project, tmp_path: Path) -> None:
+def test_a_missing_file_is_reported(built: Project, tmp_path: Path) -> None:
     alone = tmp_path / "runvm.sh"
     alone.write_bytes((built.root / "build/notos/runvm.sh").read_bytes())
     alone.chmod(0o755)

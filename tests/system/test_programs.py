@@ -1,4 +1,4 @@
-"""Programs that scripts start and that no package has."""
+"""Programs that scripts start and all packages lack."""
 
 from pathlib import Path
 
@@ -84,7 +84,7 @@ SH = "#!/bin/sh\n"
         "\x7fELF",
     ],
 )
-def test_what_is_right_or_not_known(tmp_path: Path, system: Tree, script: str) -> None:
+def test_scripts_without_errors(tmp_path: Path, system: Tree, script: str) -> None:
     assert said(tmp_path, system, script) == []
 
 
@@ -109,7 +109,7 @@ def test_what_is_right_or_not_known(tmp_path: Path, system: Tree, script: str) -
         ("", "has no #! in its first line"),
     ],
 )
-def test_what_is_started_in_vain(tmp_path: Path, system: Tree, script: str, message: str) -> None:
+def test_programs_that_no_package_has(tmp_path: Path, system: Tree, script: str, message: str) -> None:
     (found,) = said(tmp_path, system, script)
     assert found.startswith("services.web.run ")
     assert message in found

@@ -1,4 +1,4 @@
-"""The drive as stage-1 sees it: its own shell functions, run here on files in place of a drive."""
+"""Drives in stage-1: its shell functions, run here on files in place of a drive."""
 
 import subprocess
 from collections.abc import Callable

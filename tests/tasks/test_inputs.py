@@ -45,7 +45,7 @@ def roots() -> Iterator[None]:
 
 
 def read(action: Callable[[Any], Any], value: Any = None) -> dict[str, Any]:
-    """What an action reads of a view."""
+    """Return the recorded reads of a function."""
     shown = inputs.view(Outer() if value is None else value)
     with inputs.recording() as record:
         action(shown)
@@ -137,7 +137,7 @@ def test_what_is_compared() -> None:
 
 
 def test_a_constant_made_at_import_is_refused(tmp_path: Path) -> None:
-    """An action would read it unseen."""
+    """An action would read it without a record."""
     (tmp_path / "config.yaml").write_text("name: x\n")
     code = (
         "import sys, types\nfrom tasks.config import MACHINE\nprint(MACHINE.name)\n"
@@ -154,10 +154,10 @@ def test_a_constant_made_at_import_is_refused(tmp_path: Path) -> None:
         check=False,
     )
     assert done.stdout == "x\n"
-    assert "tasks.made_up reads hostname as it is imported; read it in a function" in done.stderr
+    assert "tasks.made_up reads hostname during import; read it in a function" in done.stderr
 
 
-# What of tasks.config is no view: it is the same in all runs of a project, or changes no output.
+# Names of tasks.config that are no views: constant in a project, or without effect on outputs.
 NO_VIEWS = {
     "CACHE",
     "CONFIG",
@@ -175,7 +175,7 @@ NO_VIEWS = {
 
 @pytest.mark.parametrize("path", sorted((ROOT / "tasks").glob("*.py")), ids=lambda path: path.stem)
 def test_nothing_that_is_read_is_kept(path: Path) -> None:
-    """A cached function would hand to an action what was read as the task was declared."""
+    """A cached function would give actions a value that was read when the task was declared."""
     tree = ast.parse(path.read_text())
     views = {
         each.asname or each.name

