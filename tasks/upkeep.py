@@ -22,6 +22,10 @@ def collect() -> None:
     for path in Path(FOLDER, "manifests").glob("*"):  # of renamed tasks, and of tasks that this config lacks
         if str(path) not in targets:
             path.unlink()
+    # Outputs of extensions that this config lacks, and of killed builds.
+    for path in Path(FOLDER, "outputs").glob("*"):
+        if not any(Path(target).is_relative_to(path) for target in targets):
+            remove_folder(path)
     for path in Path(FOLDER).glob(".*"):  # by a build that was killed; no other is at work
         if path.name not in (".lock", ".doit.db", ".doit.db-journal"):
             remove_folder(path) if path.is_dir() else path.unlink()
