@@ -110,24 +110,30 @@ def _signed_by() -> str:
 
 
 def _asked() -> "list[Request]":
-    """Return the requests of fragments and options, in order. Raises KernelError."""
-    from notos.errors import KernelError
+    """Return the requests of fragments and options, in order. Raises KernelError with all invalid lines."""
+    from notos import errors
     from notos.kernel import kbuild, kconfig
 
-    asked, problems = [], []
+    asked: list[Request] = []
+    invalid = []
     for each in MACHINE.kernel.fragments:
         try:
             asked += kconfig.fragment(_read(each), _shown(each))
-        except KernelError as error:
-            problems.append(error.message)
-    if problems:
-        raise KernelError("\n".join(problems))
+        except errors.KernelError as error:
+            invalid.append(error)
+    errors.raise_all(invalid)
     for symbol, value in MACHINE.kernel.options.items():
-        asked.append(kconfig.option(symbol, value, place("kernel", "options", symbol)))
+        asked.append(_option(symbol, value, "options", symbol))
     if MACHINE.kernel.signing_key:
-        line = place("kernel", "signing_key")
-        asked.append(kconfig.option("MODULE_SIG_KEY", kbuild.KEY, line))
+        asked.append(_option("MODULE_SIG_KEY", kbuild.KEY, "signing_key"))
     return asked
+
+
+def _option(symbol: str, value: str | int, *keys: str) -> "Request":
+    """Return the request of the config at `keys` below kernel."""
+    from notos.kernel import kconfig
+
+    return kconfig.option(symbol, value, place("kernel", *keys), ("kernel", *keys))
 
 
 def _shown(path: str) -> str:
@@ -140,12 +146,13 @@ def _read(path: str) -> str:
     """Return the text of a fragment. Raises KernelError."""
     from notos.errors import KernelError
 
+    data = Path(path).read_bytes()
     try:
-        return Path(path).read_text()
-    except UnicodeDecodeError:
-        raise KernelError(
-            f"{_shown(path)} is not UTF-8 text", hint="a fragment has lines like CONFIG_X=y"
-        ) from None
+        return data.decode()
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        message = f"{_shown(path)}:{line}: byte 0x{data[error.start]:02x} is not UTF-8 text"
+        raise KernelError(message, hint="a fragment has lines like CONFIG_X=y") from None
 
 
 def _is_own_base() -> bool:
@@ -171,15 +178,13 @@ def configure(config: str) -> None:
         hint = "change kernel.options or the fragments"
         raise kconfig.explained(problems, source, symbols, MACHINE.target, hint=hint)
     if lacking := requirements.lacking(symbols, FEATURES.requirements):
-        said = {each.symbol: each.where for each in asked}
-        problems = [Request(each.symbol, "y", said.get(each.symbol, ""), each.why) for each in lacking]
-        raise kconfig.explained(
-            problems,
-            source,
-            symbols,
-            MACHINE.target,
-            hint=f"{own('kernel')}/*.config set the options that machines need; add them to kernel.fragments",
-        )
+        said = {each.symbol: each for each in asked}
+        problems = []
+        for each in lacking:
+            by = said.get(each.symbol, Request(each.symbol, "", ""))
+            problems.append(Request(each.symbol, "y", by.where, each.why, by.keys or each.keys))
+        hint = f"{own('kernel')}/*.config set the options that machines need; add them to kernel.fragments"
+        raise kconfig.explained(problems, source, symbols, MACHINE.target, hint=hint)
     requirements.check_signed(symbols)
     write_if_changed(config, text.encode())
 
