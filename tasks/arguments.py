@@ -197,15 +197,13 @@ def selected(tasks: Tasks, words: list[str], start: int = 0, *, given: Iterable[
 
 def unknown_task(word: str, tasks: Tasks) -> UsageError:
     """Return the error for a word that is no task, with the most similar task."""
-    from tasks import manual
-
     if match := _VARIABLE.fullmatch(word):
         return _unknown_variable(match[1], match[2], OPTIONS)
     group, colon, _ = word.partition(":")
     if colon and group in tasks:
         names = [name for name in tasks if name.startswith(f"{group}:")]
         hint = f"{group} has {', '.join(names)}" if names else f"{group} has no subtasks"
-    elif near := nearest(word, [*tasks, *manual.commands(), *usage.own_words()]):
+    elif near := nearest(word, [*tasks, *usage.command_names(), *usage.own_words()]):
         hint = f'did you mean "{near}"?'
     else:
         hint = command("list shows the tasks")

@@ -5,6 +5,7 @@ import signal
 import sys
 from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
+from functools import partial
 from typing import Any
 
 from doit import doit_cmd, loader
@@ -59,7 +60,7 @@ def _run(given: Sequence[str]) -> int:
     if given[:1] == ["complete"]:  # its words are unfinished
         from tasks import completion
 
-        return completion.complete(given[1:])
+        return completion.complete(given[1:], load)
     if given[:1] == ["new"] and usage.program() == "notos" and not {"-h", "--help"} & set(given):
         from notos import skeleton
 
@@ -75,7 +76,8 @@ def _run(given: Sequence[str]) -> int:
 
         topics = [each for each in words if not each.startswith("-")]
         # A word after a task may be the value of an option.
-        return manual.show(topics[1:] if topics[:1] == ["help"] else topics[:1], line.variables)
+        topics = topics[1:] if topics[:1] == ["help"] else topics[:1]
+        return manual.show(topics, partial(load, line.variables))
     if name == "completion":
         from tasks import completion
 

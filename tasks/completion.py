@@ -6,7 +6,7 @@ It prints one candidate per line, with a tab and a description. No space follows
 """
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,8 @@ from doit.exceptions import InvalidDodoFile
 
 from notos.errors import NotosError, UsageError
 from notos.home import own
-from tasks import arguments, command_line, manual, usage
+from tasks import arguments, manual, usage
+from tasks.arguments import Tasks
 from tasks.usage import CONFIG, Kind, command, from_caller
 
 SHELLS = ("bash", "zsh", "fish")
@@ -23,6 +24,7 @@ _FILES: Mapping[str, Kind] = {"FILE": "file", "DIR": "folder"}
 _CONFIG = f"--{CONFIG.name}"
 
 Candidate = tuple[str, str]
+Load = Callable[[Mapping[str, str]], Tasks]
 
 
 def script(words: Sequence[str]) -> int:
@@ -34,22 +36,22 @@ def script(words: Sequence[str]) -> int:
     return 0
 
 
-def complete(words: Sequence[str]) -> int:
-    """Print the candidates for the last of `words`."""
+def complete(words: Sequence[str], load: Load) -> int:
+    """Print the candidates for the last of `words`. `load(variables)` returns the tasks of a config."""
     *before, current = words or [""]
-    for word, text in sorted(set(_candidates(list(before), current))):
+    for word, text in sorted(set(_candidates(list(before), current, load))):
         if word.startswith(current):
             print(f"{word}\t{' '.join(text.split())}")
     return 0
 
 
-def _candidates(before: list[str], current: str) -> Iterator[Candidate]:
+def _candidates(before: list[str], current: str, load: Load) -> Iterator[Candidate]:
     config, before = _config(before)
     if config == "":
         yield from _paths("", current, "yaml")
         return
     name, equals, value = current.partition("=")
-    tasks = _tasks(config)
+    tasks = _tasks(config, load)
     named = [usage.task_name(word) for word in before if usage.task_name(word) in tasks]
     task = tasks[named[-1]] if named else None
     first = next((word for word in before if not word.startswith("-") and "=" not in word), "")
@@ -98,10 +100,10 @@ def _kind(task: Any, written: str) -> Kind | None:
     return next((each.kind for each in usage.OPTIONS if each.name == name), None)
 
 
-def _tasks(config: str | None) -> Mapping[str, Any]:
+def _tasks(config: str | None, load: Load) -> Tasks:
     """Return all tasks of the selected config; none if it is invalid."""
     try:
-        return command_line.load({CONFIG.name: config} if config else {})
+        return load({CONFIG.name: config} if config else {})
     except (InvalidDodoFile, NotosError, OSError):
         return {}
 

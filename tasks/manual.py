@@ -2,13 +2,14 @@
 
 import shutil
 import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from doit.cmdparse import CmdParse
 
-from tasks import arguments, command_line, usage
+from tasks import arguments, usage
+from tasks.arguments import Tasks
 from tasks.usage import CONFIG, command, program
 
 _INTRODUCTION = """\
@@ -137,12 +138,15 @@ NEW = Command(
 )
 
 
-def show(topics: Sequence[str], variables: Mapping[str, str]) -> int:
-    """Print the help of `topics`, by default the front page. Raises UsageError for an unknown topic."""
+def show(topics: Sequence[str], load: Callable[[], Tasks]) -> int:
+    """Print the help of `topics`, by default the front page. `load()` returns the tasks of the config.
+
+    Raises UsageError for an unknown topic.
+    """
     if not topics:
         print(front())
         return 0
-    print("\n\n".join(page(each, variables) for each in topics))
+    print("\n\n".join(page(each, load) for each in topics))
     return 0
 
 
@@ -180,7 +184,7 @@ def front() -> str:
     return "\n".join(blocks)
 
 
-def page(topic: str, variables: Mapping[str, str]) -> str:
+def page(topic: str, load: Callable[[], Tasks]) -> str:
     """Return the help of a task or command. Raises UsageError."""
     if topic in commands():
         found = commands()[topic]
@@ -193,7 +197,7 @@ def page(topic: str, variables: Mapping[str, str]) -> str:
         ]
         return "\n\n".join(filter(None, blocks))
     name = usage.task_name(topic)
-    tasks = command_line.load(variables)
+    tasks = load()
     if name not in tasks:
         raise arguments.unknown_task(topic, tasks)
     return _task_page(topic, tasks[name], tasks)

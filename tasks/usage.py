@@ -145,8 +145,15 @@ def called_as(name: str) -> None:
 # Words of notos for tasks.
 NOTOS_WORDS = {"build": "runvm", "run": "boot"}
 
+_COMMANDS = ("clean", "completion", "forget", "help", "info", "list")
+
 # Words that are commands or words of notos, so no task can have one as its name.
-RESERVED_WORDS = ("clean", "complete", "completion", "forget", "help", "info", "list", "new", *NOTOS_WORDS)
+RESERVED_WORDS = (*_COMMANDS, "complete", "new", *NOTOS_WORDS)
+
+
+def command_names() -> tuple[str, ...]:
+    """Return the names of the commands that are no tasks; tasks/manual.py documents them."""
+    return (*_COMMANDS, "new" if _program == "notos" else "run")
 
 
 def own_words() -> Mapping[str, str]:

@@ -252,6 +252,13 @@ def test_every_command_is_documented() -> None:
     assert set(arguments.COMMANDS) == set(manual.COMMANDS) - {"help", "completion"}
 
 
+@pytest.mark.parametrize("program", ["./doit", "notos"])
+def test_every_documented_command_has_a_reserved_name(program: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(usage, "_program", program)
+    assert sorted(manual.commands()) == sorted(usage.command_names())
+    assert set(usage.command_names()) <= set(usage.RESERVED_WORDS)
+
+
 def test_an_undocumented_option_leaves_no_file(project: Project) -> None:
     for words in (["--db-file", "x", "list"], ["list", "--db-file", "x"]):
         assert call(project, *words).returncode == 3
