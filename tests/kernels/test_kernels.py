@@ -227,7 +227,7 @@ BAD = [
     ),
     (
         "options: {EXT4_FSS: y, OVERLAY_FSS: y}",
-        "did you mean EXT4_FS?\n  options: {EXT4_FSS: y, OVERLAY_FSS: y}\n            ^^^^^^^^\n"
+        "\n    options: {EXT4_FSS: y, OVERLAY_FSS: y}\n              ^^^^^^^^\n"
         "bad.yaml:4: CONFIG_OVERLAY_FSS=y was requested, but it is n: this kernel has no such symbol",
     ),
     (
