@@ -3,7 +3,7 @@
 import contextlib
 import signal
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
 from functools import partial
 from typing import Any
@@ -142,13 +142,15 @@ class Graph(NamespaceTaskLoader):  # type: ignore[misc]  # doit has no types
         doit_cmd._CMDLINE_VARS = {
             name: value for name, value in self._variables.items() if name == usage.CONFIG.name
         }
-        import dodo
+        with _explained():
+            import dodo
 
         self.namespace = vars(dodo)
 
     def load_tasks(self, cmd: Any, pos_args: list[str]) -> list[Any]:
         """Return all tasks, and put into `pos_args` the names that doit reads next. Raises UsageError."""
-        made: list[Any] = loader.load_tasks(self.namespace, self.cmd_names)
+        with _explained():
+            made: list[Any] = loader.load_tasks(self.namespace, self.cmd_names)
         name = cmd.get_name()
         tasks = {each.name: each for each in made}
         if name == "run":
@@ -169,4 +171,16 @@ def load(variables: Mapping[str, str]) -> Tasks:
     """Return all tasks by name, for help and completion. Raises InvalidDodoFile for a broken config."""
     graph = Graph(variables)
     graph.setup({})
-    return {each.name: each for each in loader.load_tasks(graph.namespace, ())}
+    with _explained():
+        return {each.name: each for each in loader.load_tasks(graph.namespace, ())}
+
+
+@contextlib.contextmanager
+def _explained() -> Iterator[None]:
+    """Show the config's line for an error of a module or a task that is being loaded."""
+    try:
+        yield
+    except NotosError as error:
+        from tasks.graph import broken
+
+        raise broken(error) from None

@@ -53,9 +53,12 @@ except NotosError as error:
 
 # Views record the fields that actions read.
 MACHINE: Machine = inputs.view(_loaded.machine)
-FEATURES: Features = inputs.derived(
-    {each.__name__: partial(each.feature, MACHINE) for each in registry.MODULES}, join, "features"
-)
+try:
+    FEATURES: Features = inputs.derived(
+        {each.__name__: partial(each.feature, MACHINE) for each in registry.MODULES}, join, "features"
+    )
+except NotosError as error:  # of an extension that does not return the same twice
+    raise BrokenConfigError(_loaded.explained(error)) from None
 LOCK = str(CONFIG.with_suffix(".lock"))
 FOLDER = f"build/{_loaded.machine.name}"
 DRIVE = "disk.img"  # made by runvm.sh

@@ -259,6 +259,45 @@ def test_every_documented_command_has_a_reserved_name(program: str, monkeypatch:
     assert set(usage.command_names()) <= set(usage.RESERVED_WORDS)
 
 
+TWICE = """\
+from notos.errors import NotosError
+from notos.features.model import Feature
+
+calls = 0
+
+def {name}(machine, settings):
+    global calls
+    calls += 1
+    if calls > {good}:
+        raise NotosError("not again", hint="read no clock")
+    return {value}
+"""
+
+
+@pytest.mark.parametrize("words", [["list"], ["help", "runvm"]])
+@pytest.mark.parametrize(("name", "value"), [("feature", "Feature()"), ("outputs", "[]")])
+def test_an_extension_that_fails_after_the_check_of_the_config(
+    project: Project, name: str, value: str, words: list[str]
+) -> None:
+    """Each call that loads the graph may be the first to fail; the error is one, at its line."""
+    (project.root / "twice.yaml").write_text("name: twice\nextensions:\n  twice:\n")
+    (project.root / "extensions").mkdir(exist_ok=True)
+    failed = 0
+    for good in range(8):
+        code = TWICE.format(name=name, value=value, good=good)
+        (project.root / "extensions/twice.py").write_text(code)
+        done = call(project, "--config", "twice.yaml", *words)
+        if "not again" not in done.stdout + done.stderr:
+            break
+        failed += 1
+        assert done.returncode == 3
+        where, *excerpt = done.stderr.splitlines()
+        pattern = r"ERROR: twice\.yaml:3: (extensions\.twice: )?extensions/twice\.py:\d+: not again: read .*"
+        assert re.fullmatch(pattern, where)
+        assert excerpt == ["    twice:", "    ^^^^^"]
+    assert failed > 1
+
+
 def test_an_undocumented_option_leaves_no_file(project: Project) -> None:
     for words in (["--db-file", "x", "list"], ["list", "--db-file", "x"]):
         assert call(project, *words).returncode == 3
