@@ -24,8 +24,8 @@ def broken(error: NotosError) -> Exception:
 def named(creator: Callable[[], Task | Iterator[Task]]) -> Iterator[Task]:
     """Yield the tasks of a creator called task_NAME, with its name and its documentation for help.
 
-    A task with targets or conditions is up to date while its targets, its code and its inputs are the same as
-    after its last success.
+    A task with targets, file_dep or conditions is up to date while its targets, its code and its inputs are
+    the same as after its last success.
     """
     name = creator.__name__.removeprefix("task_")
     doc, _, more = inspect.cleandoc(creator.__doc__ or "").partition("\n")
@@ -40,10 +40,10 @@ def named(creator: Callable[[], Task | Iterator[Task]]) -> Iterator[Task]:
 
 
 def _checked(task: Task) -> Task:
-    """Return the task, with the common conditions if it has targets or conditions."""
+    """Return the task, with the common conditions if doit may skip it."""
     conditions = list(task.get("uptodate", ()))
     code = task.pop("code", ())  # functions that the actions find in a value; not a key of doit
-    if task.get("targets") or conditions:
+    if task.get("targets") or task.get("file_dep") or conditions:
         conditions.append(Unchanged(task["actions"], code))
     if task.get("targets"):
         conditions.append(Intact())
