@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+from notos.home import own
 from notos.kernel import requirements
 from notos.system import contents
 from tasks import project, sets
@@ -76,7 +77,8 @@ def menuconfig(_config: str) -> None:
 
     raise KernelError(
         f"{MACHINE.kernel.package} is a binary kernel of Debian, with a fixed configuration",
-        hint="set kernel.source to compile a kernel, as in examples/tiny-kernel.yaml",
+        hint="set kernel.source, for example to linux-source-6.12, "
+        f"and kernel.fragments to files of {own('kernel')}",
     )
 
 
