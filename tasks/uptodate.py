@@ -30,7 +30,7 @@ class Unchanged:
     """Condition: the actions' inputs that are not files, and their code with `code`, are unchanged."""
 
     # The key of the saved value. It changes with the format, so that an older format is never read.
-    KEY = "inputs.2"
+    KEY = "inputs.3"
 
     def __init__(self, actions: Iterable[Any], code: Iterable[Callable[..., Any] | str] = ()) -> None:
         self._actions = tuple(actions)
@@ -73,7 +73,18 @@ class Unchanged:
             inputs.same(saved["arguments"], self._arguments())
             and all(inputs.same(then, inputs.at(path)) for path, then in saved["config"].items())
             and all(inputs.same(then, inputs.now(name)) for name, then in saved["values"].items())
+            and not self._other_classes(saved)
         )
+
+    @staticmethod
+    def _other_classes(saved: Values) -> list[str]:
+        """Return the paths of values whose structs had other classes."""
+        values = saved["values"]
+        return [
+            path
+            for path, then in saved["classes"].items()
+            if (inputs.classes_now if path in values else inputs.classes_at)(path) != then
+        ]
 
     def _same_code(self, saved: Values) -> bool:
         then = sources.Trace(**saved["code"])
@@ -101,6 +112,8 @@ class Unchanged:
                 label = name.rpartition(".")[2].replace("_", " ")
                 said += differences.lines(label, then, None if now is inputs.GONE else now)
         said += differences.lines("arguments", saved["arguments"], self._arguments())
+        if not changed and not said:
+            said = [f"{path}: values of other classes" for path in self._other_classes(saved)]
         # For a new or removed struct, omit the fields.
         outermost = [path for path in changed if not any(path.startswith(f"{each}.") for each in changed)]
         return [*(line for path in sorted(outermost) for line in _explained(path, changed[path])), *said]
