@@ -42,7 +42,7 @@ def named(creator: Callable[[], Task | Iterator[Task]]) -> Iterator[Task]:
 def _checked(task: Task) -> Task:
     """Return the task, with the common conditions if doit may skip it."""
     conditions = list(task.get("uptodate", ()))
-    code = task.pop("code", ())  # functions that the actions find in a value; not a key of doit
+    code = task.pop("code", ())  # functions, and Python files, that the actions find in a value; not of doit
     if task.get("targets") or task.get("file_dep") or conditions:
         conditions.append(Unchanged(task["actions"], code))
     if task.get("targets"):

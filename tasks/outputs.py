@@ -66,7 +66,7 @@ def _task(added: "Added") -> Task:
         "file_dep": [*needed, *map(tools.target, output.tools), *map(str, added.by.code.all_files)],
         "task_dep": ["lock"],  # first, as for runvm
         "targets": [build("outputs", output.name, each) for each in output.files],
-        "code": added.by.code.imported,
+        "code": added.by.code.files,
         "clean": True,
     }
 

@@ -11,6 +11,7 @@ import ast
 import hashlib
 import os
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -43,15 +44,15 @@ class Trace:
     libraries: dict[str, str] = field(default_factory=dict)
 
 
-def trace(code: Iterable[Callable[..., Any] | str]) -> Trace:
-    """Return the code of functions of tasks/ or notos/, and of modules by name, with all that it uses.
+def trace(code: Iterable[Callable[..., Any] | Path]) -> Trace:
+    """Return the code of functions of tasks/ or notos/, and of everything that other Python files import.
 
-    Functions of other modules are left out: the files of extensions are dependencies of their own.
+    Functions of other modules are left out: the files of extensions are file_deps.
     """
     walk = _Walk()
     for each in code:
-        if isinstance(each, str):
-            walk.target(each, "")
+        if isinstance(each, Path):
+            walk.file(each)
         elif each.__module__.partition(".")[0] in PACKAGES:
             walk.name(each.__module__, each.__qualname__.partition(".")[0])
     made = walk.trace
@@ -90,7 +91,7 @@ def differences(then: Trace, now: Trace) -> list[str]:
 def digest(name: str) -> str:
     """Return the sha256 of a file in a trace, or of the names and contents of a folder's data files."""
     package, _, rest = name.partition("/")
-    path = f"{PACKAGES[package]}/{rest}"
+    path = f"{PACKAGES[package]}/{rest}" if package in PACKAGES else name
     try:
         if not name.endswith("/"):
             with open(path, "rb") as stream:
@@ -144,6 +145,15 @@ class _Walk:
         for target in source.targets:
             self.target(*target)
         self._programs(source.programs)
+
+    def file(self, path: Path) -> None:
+        """Add a Python file outside of Notos' packages, and its imports; nothing more if it is invalid."""
+        self.trace.files[str(path)] = digest(str(path))
+        with suppress(OSError, SyntaxError, ValueError):
+            for node in ast.walk(_Running().visit(ast.parse(path.read_bytes()))):
+                if isinstance(node, ast.Import) or (isinstance(node, ast.ImportFrom) and not node.level):
+                    for _, target in _imported(node, ""):
+                        self.target(*target)
 
     def target(self, module: str, name: str) -> None:
         """Add the target of an import: a module, or a `name` in a module."""

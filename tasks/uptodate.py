@@ -9,6 +9,7 @@ import inspect
 import os
 import re
 from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
 from typing import Any, Protocol
 
 from tasks import differences, fingerprint, inputs, session, sources
@@ -32,7 +33,7 @@ class Unchanged:
     # The key of the saved value. It changes with the format, so that an older format is never read.
     KEY = "inputs.3"
 
-    def __init__(self, actions: Iterable[Any], code: Iterable[Callable[..., Any] | str] = ()) -> None:
+    def __init__(self, actions: Iterable[Any], code: Iterable[Callable[..., Any] | Path] = ()) -> None:
         self._actions = tuple(actions)
         self._code = tuple(code)
         self._kept: sources.Trace | None = None  # of the last success, while the code is the same

@@ -112,6 +112,28 @@ def test_words_lines_and_other_code_do_not(traced: Traced, name: str, old: str, 
     assert (before.parts, before.libraries) == (after.parts, after.libraries)
 
 
+def test_a_file_of_an_extension_leads_to_what_it_imports(traced: Traced, tmp_path: Path) -> None:
+    """An edit of the file is an edit of the trace, so that a new import counts from the next run on."""
+    traced()
+    file = tmp_path / "extensions/dog.py"
+    file.parent.mkdir()
+    file.write_text("from .cat import x\nfrom notos.formats.inodes import SIZE\n")
+    before = sources.trace([file])
+    assert {"notos/formats/inodes.py", "notos/formats/"} <= set(before.parts)
+    assert not {"notos/formats/image.py", "notos/unused.py"} & set(before.parts)
+    assert set(before.libraries) == {"Python"}
+    sources.digest.cache_clear()
+    assert sources.unchanged(before)
+    file.write_text(file.read_text() + "def f():\n    import notos.unused, zstandard\n")
+    sources.digest.cache_clear()
+    assert not sources.unchanged(before)
+    after = sources.trace([file])
+    assert "notos/unused.py changed" in sources.differences(before, after)
+    assert set(after.libraries) == {"Python", "zstandard"}
+    file.write_text("def f(:\n")
+    assert set(sources.trace([file]).parts) == set()
+
+
 def test_a_data_file_that_is_new_counts(traced: Traced) -> None:
     before = traced()
     assert sources.differences(before, traced({"notos/formats/keys/a.asc": "key\n"})) == [
