@@ -4,8 +4,7 @@ import errno
 import os
 from pathlib import Path
 
-from doit.exceptions import InvalidDodoFile
-
+from notos.errors import HostError
 from tasks import image
 from tasks.config import CACHE, FOLDER, LOCK
 
@@ -14,17 +13,13 @@ _CACHE = "set NOTOS_CACHE to a folder that you own"
 _SPLITS = ":;"  # separators of folders in ld.so's --library-path
 
 
-class _UnwritableError(InvalidDodoFile):  # type: ignore[misc]  # doit has no types
-    """An error that doit prints as one message, without a traceback."""
-
-
 def make() -> None:
-    """Make the build folder and its parents. Raises InvalidDodoFile if that fails."""
+    """Make the build folder and its parents. Raises HostError if that fails."""
     _make(Path(FOLDER), _MINE)
 
 
 def look() -> None:
-    """Raise InvalidDodoFile if a run could not write its outputs, or could not use the cache."""
+    """Raise HostError if a run could not write its outputs, or could not use the cache."""
     if not image.linked():
         for each in map(Path, (image.LINK, image.LINK_BESIDE)):
             _replaceable(each)
@@ -32,17 +27,15 @@ def look() -> None:
     if not Path(LOCK).exists():
         _writable(Path(LOCK).absolute().parent, f"the build writes {Path(LOCK).name} there; {_MINE}")
     if any(each in str(CACHE.root) for each in _SPLITS):
-        raise _UnwritableError(
-            f"the cache folder {CACHE.root} has a colon or a semicolon in its path; {_CACHE}"
-        )
+        raise HostError(f"the cache folder {CACHE.root} has a colon or a semicolon in its path; {_CACHE}")
     _make(CACHE.root, _CACHE)
 
 
 def _replaceable(link: Path) -> None:
-    """Raise InvalidDodoFile if the path of the build's link holds a file or folder of the user."""
+    """Raise HostError if the path of the build's link holds a file or folder of the user."""
     if os.path.lexists(link) and not link.is_symlink():
         kind = "folder" if link.is_dir() else "file"
-        raise _UnwritableError(
+        raise HostError(
             f"{link.absolute()} is a {kind}, but the build writes a link there; move or rename it"
         )
 
@@ -53,7 +46,7 @@ def _make(folder: Path, hint: str) -> None:
     except OSError as error:
         if hint == _MINE and error.errno in (errno.ENOTDIR, errno.EEXIST):
             hint = "move or rename the file in its place"
-        raise _UnwritableError(f"cannot make {folder.absolute()}: {error.strerror}; {hint}") from None
+        raise HostError(f"cannot make {folder.absolute()}: {error.strerror}; {hint}") from None
     _writable(folder, hint)
 
 
@@ -65,4 +58,4 @@ def _writable(folder: Path, hint: str) -> None:
     try:
         tempfile.TemporaryFile(dir=folder).close()  # access(2) ignores some causes
     except OSError as error:
-        raise _UnwritableError(f"cannot write in {folder.absolute()}: {error.strerror}; {hint}") from None
+        raise HostError(f"cannot write in {folder.absolute()}: {error.strerror}; {hint}") from None

@@ -21,9 +21,9 @@ from doit.cmd_clean import Clean
 from doit.cmd_forget import Forget
 from doit.cmd_run import Run
 from doit.dependency import DatabaseException, Dependency, SqliteDB
-from doit.exceptions import InvalidDodoFile
 from doit.runner import Runner
 
+from notos.errors import HostError
 from tasks import fingerprint, inputs
 from tasks.reasons import reasons
 
@@ -38,10 +38,6 @@ _ARENA_MAX = -8  # M_ARENA_MAX of malloc.h
 
 _asked: set[str] = set()
 _tasks: dict[str, Any] = {}
-
-
-class _BusyError(InvalidDodoFile):  # type: ignore[misc]  # doit has no types
-    """An error that doit prints as one message, without a traceback."""
 
 
 def asked_for(name: str) -> bool:
@@ -65,7 +61,7 @@ def install(
     """Apply the changes to doit in this process. `folder` is the build folder, with the lock file.
 
     `make()` makes the folder. `sweep(dryrun)` removes the rest of it after all tasks are cleaned.
-    `look()` raises InvalidDodoFile if a run could not write.
+    `look()` raises HostError if a run could not write.
     """
     run, clean = Run._execute, Clean._execute
 
@@ -138,7 +134,7 @@ def _file_errors() -> Iterator[None]:
         if error.errno not in HINTS:
             raise
         where = error.filename or "the build folder"
-        raise _BusyError(f"{where}: {error.strerror}; {HINTS[error.errno]}") from None
+        raise HostError(f"{where}: {error.strerror}; {HINTS[error.errno]}") from None
 
 
 @contextmanager
@@ -148,8 +144,8 @@ def _database_errors() -> Iterator[None]:
     except (DatabaseException, sqlite3.Error) as error:
         cause = error.__context__ if isinstance(error, DatabaseException) else error
         if isinstance(cause, sqlite3.OperationalError):
-            raise _BusyError(f"cannot write {_DATABASE}: {cause}; free some space on its disk") from None
-        raise _BusyError(
+            raise HostError(f"cannot write {_DATABASE}: {cause}; free some space on its disk") from None
+        raise HostError(
             f"{_DATABASE} is damaged: {cause}; remove it, and the next run builds everything again"
         ) from None
 
@@ -207,19 +203,19 @@ def _keep_records() -> None:
 
 @contextmanager
 def _alone(folder: str) -> Iterator[None]:
-    """Hold the build folder's lock, and exit cleanly on SIGTERM. Raises InvalidDodoFile if it is in use."""
+    """Hold the build folder's lock, and exit cleanly on SIGTERM. Raises HostError if it is in use."""
     for number in (signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) is not signal.SIG_IGN:  # nohup
             signal.signal(number, _leave)
     try:
         stream = (Path(folder) / ".lock").open("w")
     except OSError as error:
-        raise _BusyError(f"cannot write in {folder}: {error.strerror}") from None
+        raise HostError(f"cannot write in {folder}: {error.strerror}") from None
     with stream:
         try:
             fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
-            raise _BusyError(f"another command uses {folder}; wait until it has ended") from None
+            raise HostError(f"another command uses {folder}; wait until it has ended") from None
         yield
 
 
