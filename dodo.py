@@ -1,4 +1,4 @@
-"""The graph of a machine, for doit: the way from config.yaml to runvm.sh, in the order it is gone."""
+"""The task graph of a machine, for doit: from config.yaml to runvm.sh, in the order of a build."""
 
 from collections.abc import Iterator
 
@@ -33,7 +33,7 @@ from tasks import (
 from tasks.fingerprint import Checker
 from tasks.reporter import Reporter
 
-# The checks of Notos itself need its checkout; elsewhere the tests are the project's.
+# The checks of Notos need its checkout. Other projects have their own tests.
 OWN = (
     (
         checks.task_check,
@@ -96,7 +96,7 @@ DOIT_CONFIG = {
 
 
 def task_story() -> Iterator[graph.Task]:
-    """Yield all tasks. doit would sort creators by line number, which is meaningless across modules."""
+    """Yield all tasks. doit would sort creators by line number, which is no order across modules."""
     for creator in STORY:
         yield from graph.named(creator)
 

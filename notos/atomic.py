@@ -102,15 +102,25 @@ def link(path: Path, target: str) -> None:
 
 
 @contextmanager
-def folder(path: Path) -> Iterator[Path]:
+def folder(path: Path, *, replace: bool = False) -> Iterator[Path]:
     """Yield an empty folder (0755); it becomes the folder `path`, unless the block raises an exception.
 
-    An existing folder stays: concurrent runs write the same content. Raises OSError.
+    An existing folder stays, since concurrent runs write the same content; with `replace`, it is replaced as
+    a whole. Raises OSError.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     with scratch(path.parent) as new:
         new.chmod(0o755)
         yield new
+        if replace and os.path.lexists(path):
+            with scratch(path.parent) as old:
+                path.rename(old / path.name)
+                try:
+                    new.rename(path)
+                except BaseException:
+                    (old / path.name).rename(path)
+                    raise
+            return
         try:
             new.rename(path)
         except OSError:

@@ -47,8 +47,11 @@ class NotosError(Exception):
 
     @classmethod
     def joined(cls, parts: "Iterable[NotosError]", message: str = "") -> Self:
-        """Return one error that combines `parts`; `message` replaces their joined messages."""
-        found = tuple(parts)
+        """Return one error that combines `parts`, with the parts of each.
+
+        `message` replaces their joined messages.
+        """
+        found = tuple(single for each in parts for single in (each.parts or (each,)))
         hints = dict.fromkeys(each.hint for each in found if each.hint)
         whole = cls(message or "; ".join(each.message for each in found), hint="; ".join(hints))
         whole.parts = found

@@ -1,10 +1,11 @@
-"""The command line run as another user, on another host, at another time: bytes must not depend on these.
+"""A run of the command line as another user, on another host and at another time, for check-reproducible.
 
     python -m tasks.altered_host WORDS
 
-Another user (root for a user, a user for root) and another host name by namespaces, where the kernel lets
-us; one core; a strict umask; a clock a year ahead and folders listed backwards, as far as Python sees
-them. The caller sets the locale, the time zone and the seed of Python's hashes.
+Outputs must not depend on any of these. Where the kernel allows namespaces, the user differs (root for a
+user, a user for root), and so does the host name. The process has one core and a strict umask. In Python,
+the clock is a year ahead, and folders are listed backwards. The caller sets the locale, the time zone and the
+seed of Python's hashes.
 """
 
 import ctypes
@@ -22,11 +23,11 @@ _HOST = "elsewhere"
 
 
 def as_somebody_else() -> None:
-    """Get another user id and host name; as they were where namespaces are forbidden."""
+    """Take another user id and host name. Both stay where namespaces are forbidden."""
     me, group = os.getuid(), os.getgid()
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.unshare(_NEW_USER | _NEW_UTS):
-        print(f"as user {me} too, for there are no user namespaces here", file=sys.stderr)
+        print(f"no user namespaces on this host: building as user {me} again", file=sys.stderr)
         return
     other = 1000 if me == 0 else 0
     libc.sethostname(_HOST.encode(), len(_HOST))
@@ -55,7 +56,7 @@ class _Backwards:
         self.close()
 
     def close(self) -> None:
-        """Nothing is open."""
+        """Do nothing: the directory is closed already."""
 
 
 def in_another_order() -> None:
@@ -73,7 +74,7 @@ def at_another_time() -> None:
 
 
 def main() -> int:
-    """Change all of it, then run the command line."""
+    """Change user, host, processors, umask, order and time, then run the command line."""
     os.umask(0o077)
     os.sched_setaffinity(0, [min(os.sched_getaffinity(0))])
     as_somebody_else()

@@ -1,6 +1,6 @@
-"""The arguments of the command line: tasks, options and their older form NAME=VALUE, and their mistakes.
+"""Arguments of the command line: tasks, options, and the older form of options, NAME=VALUE.
 
-A mistake is found here, before doit meets it, and reported in one line.
+A mistake is found here, before doit parses the words, and reported in one line.
 """
 
 import getopt
@@ -17,12 +17,12 @@ from notos.errors import UsageError
 from tasks import usage
 from tasks.usage import CONFIG, OPTIONS, PASSED_ON, PASSED_ON_OPTIONS, Option, command
 
-# The commands of doit that we have, by name; tasks/manual.py documents them.
+# Commands of doit that Notos has, by name; tasks/manual.py documents them.
 _TAKEN = ("clean", "forget", "info", "list", "run")
 COMMANDS = {each.get_name(): each for each in DoitMain.DOIT_CMDS if each.get_name() in _TAKEN}
 
 _VARIABLE = re.compile(r"([A-Za-z_][\w-]*)=(.*)", re.DOTALL)
-# What others call our tasks.
+# Names that other programs use for such tasks.
 _SYNONYMS = {
     **dict.fromkeys(("build", "make", "image"), "runvm"),
     **dict.fromkeys(("run", "start", "qemu"), "boot"),
@@ -49,8 +49,8 @@ class Line:
 def parse(words: Sequence[str]) -> Line:
     """Separate --config and NAME=VALUE from other words.
 
-    Raises UsageError for a name that is unknown, empty or given twice. The value of an option may look like
-    anything. The options of a task stay among the words.
+    The options of a task stay among the words; the value of an option may be any text.
+    Raises UsageError for a name that is unknown, empty or given twice.
     """
     variables: dict[str, str] = {}
     rest: list[str] = []
@@ -67,7 +67,7 @@ def parse(words: Sequence[str]) -> Line:
             break
         if word == f"--{CONFIG.name}":
             if at == len(words):
-                raise UsageError(f"{word} wants a value", hint=f"for example {word} {CONFIG.example}")
+                raise UsageError(f"{word} needs a value", hint=f"for example {word} {CONFIG.example}")
             _keep(CONFIG, words[at], word, variables)
             at += 1
         elif word.startswith(f"--{CONFIG.name}="):
@@ -89,7 +89,7 @@ def parse(words: Sequence[str]) -> Line:
 
 
 def is_command(word: str) -> bool:
-    """Return True if `word` is a command, and not a word of the program's own for a task."""
+    """Return True if `word` is a command, and not a word of `notos` for a task."""
     return word in COMMANDS and word not in usage.own_words()
 
 
@@ -114,14 +114,14 @@ def _unknown_variable(name: str, value: str, known: Sequence[Option]) -> UsageEr
     if near:
         hint = f'did you mean "{near}="?'
     elif name.isupper():
-        hint = f"variables of the environment go first: {name}={value} {command('...')}"
+        hint = f"environment variables go before the command: {name}={value} {command('...')}"
     else:
         hint = f"the variables are {', '.join(sorted({f'{each.name}=' for each in known}))}"
     return UsageError(f"unknown variable: {name}=", hint=hint)
 
 
 def _keep(option: Option, value: str, written: str, variables: dict[str, str]) -> None:
-    """Keep the value of an option, which the user has `written` as --NAME or as NAME=."""
+    """Store the value of an option, `written` as --NAME or as NAME= on the command line."""
     if not value:
         blank = "" if written.endswith("=") else " "
         raise UsageError(f"{written} has no value", hint=f"for example {written}{blank}{option.example}")
@@ -131,7 +131,7 @@ def _keep(option: Option, value: str, written: str, variables: dict[str, str]) -
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
-    """Return the one of `known` that `word` seems to mean, empty if none does."""
+    """Return the most similar of the `known` words, empty if none is similar."""
     import difflib
 
     names = list(dict.fromkeys(known))
@@ -154,11 +154,11 @@ def options(task: Any) -> CmdParse:
 
 
 def selected(tasks: Tasks, words: list[str], start: int = 0, *, given: Iterable[str] = ()) -> list[Any]:
-    """Return the tasks that `words` name from `start` on, as doit does: by name, pattern or target.
+    """Return the tasks that `words` select from `start` on, as doit does: by name, pattern or target.
 
-    The program's own words for tasks (build) become the tasks' names in `words`, which doit reads next.
-    `given` are the names of options that the line has as NAME=VALUE.
-    Raises UsageError, with the words as they were.
+    In `words`, which doit reads next, words of `notos` for tasks (build) become the tasks' names.
+    `given` are the names of options in the form NAME=VALUE.
+    Raises UsageError, which quotes the words as the user wrote them.
     """
     targets = {target: task for task in tasks.values() for target in task.targets}
     found = []
@@ -196,16 +196,14 @@ def selected(tasks: Tasks, words: list[str], start: int = 0, *, given: Iterable[
 
 
 def unknown_task(word: str, tasks: Tasks) -> UsageError:
-    """Return the error for a word that is no task, with the one that it seems to mean."""
-    from tasks import manual
-
+    """Return the error for a word that is no task, with the most similar task."""
     if match := _VARIABLE.fullmatch(word):
         return _unknown_variable(match[1], match[2], OPTIONS)
     group, colon, _ = word.partition(":")
     if colon and group in tasks:
         names = [name for name in tasks if name.startswith(f"{group}:")]
-        hint = f"{group} has {', '.join(names)}" if names else f"{group} has no parts"
-    elif near := nearest(word, [*tasks, *manual.commands(), *usage.own_words()]):
+        hint = f"{group} has {', '.join(names)}" if names else f"{group} has no subtasks"
+    elif near := nearest(word, [*tasks, *usage.command_names(), *usage.own_words()]):
         hint = f'did you mean "{near}"?'
     else:
         hint = command("list shows the tasks")
@@ -221,10 +219,10 @@ def check_options(
     given: Iterable[str] = (),
     readers: Mapping[str, Sequence[str]] | None = None,
 ) -> list[str]:
-    """Return what follows the options among `words`. Raises UsageError for one that the task `of` lacks.
+    """Return the words after the options. Raises UsageError for an option that the task `of` lacks.
 
-    `of` is empty for the options that stand before all tasks. `given` are the names of options that the line
-    has as NAME=VALUE, `readers` the tasks that have an option.
+    `of` is empty for options before the first task. `given` are the names of options in the form NAME=VALUE,
+    `readers` the tasks that have an option.
     """
     try:
         found, rest = getopt.getopt(list(words), parser.get_short(), parser.get_long())
@@ -244,7 +242,7 @@ def check_options(
         try:
             option.str2type(value)
         except CmdParseError:
-            wants = "it wants a number" if option.type is int else f"one of {', '.join(option.choices)}"
+            wants = "it must be a number" if option.type is int else f"one of {', '.join(option.choices)}"
             raise UsageError(f"invalid value for {flag}: {value}", hint=wants) from None
     for missing in (each for each in shared.values() if each and each.required and each.name not in seen):
         written = f"--{missing.name}"
@@ -257,16 +255,16 @@ def _check_value(option: Option, value: str, written: str) -> None:
     if not value:
         raise UsageError(f"{written} has no value", hint=f"for example {written} {option.example}")
     if wants := option.wants(value):
-        raise UsageError(f"invalid {option.name}: {value}", hint=f"it wants {wants}")
+        raise UsageError(f"invalid {option.name}: {value}", hint=f"it must be {wants}")
 
 
 def _readers(name: str, tasks: Tasks) -> list[str]:
-    """Return the tasks that have the option `name`, by the user's words."""
+    """Return the tasks that have the option `name`, as the user calls them."""
     return [usage.user_word(task.name) for task in tasks.values() if name in _shared(task)]
 
 
 def _shared(task: Any) -> dict[str, Option]:
-    """Return the options of a task that may be given as NAME=VALUE, by their names."""
+    """Return a task's options that have the form NAME=VALUE too, by name."""
     found = (usage.option(each["name"], each.get("metavar", "")) for each in task.params)
     return {each.name: each for each in found if each}
 
@@ -280,7 +278,7 @@ def _wrong_option(
     names = [name for each in parser.options for name in (each.long, each.inverse) if name]
     names += ["config", "help"] if of else ["config", "help", "version"]
     if "requires argument" in error.msg:
-        return UsageError(f"{flag} wants a value", hint=where)
+        return UsageError(f"{flag} needs a value", hint=where)
     shared = [each for each in OPTIONS if error.opt == each.name]
     if "must not have" in error.msg:
         return UsageError(f"{flag} takes no value", hint=where)
@@ -288,7 +286,7 @@ def _wrong_option(
         begun = ", ".join(f"--{name}" for name in names if name.startswith(error.opt))
         return UsageError(f"ambiguous option: {flag}", hint=f"it may be {begun}")
     if not of and shared:
-        hint = f"it follows its task: {command(f'TASK {flag} {shared[0].example}')}"
+        hint = f"options follow their task: {command(f'TASK {flag} {shared[0].example}')}"
         return UsageError(f"unknown option: {flag}", hint=hint)
     if readers.get(error.opt):
         return UsageError(
@@ -298,7 +296,7 @@ def _wrong_option(
     if near:
         hint = f'did you mean "--{near}"?'
     elif passing:
-        hint = f"words for the program that it runs follow --: {command(passing)}"
+        hint = f"arguments for the program follow --: {command(passing)}"
     else:
         hint = f"{where} shows the options"
     return UsageError(f"unknown option{f' of {of}' if of else ''}: {flag}", hint=hint)
@@ -307,9 +305,9 @@ def _wrong_option(
 def take_variables(
     named: Sequence[Any], tasks: Tasks, given: Mapping[str, str], *, command_name: str = ""
 ) -> None:
-    """Give the `named` tasks the options that the line has as NAME=VALUE, but for config.
+    """Pass options in the form NAME=VALUE to the `named` tasks, except for config.
 
-    Raises UsageError for one that no named task has, and for an invalid value.
+    Raises UsageError for an option that no named task has, and for an invalid value.
     """
     have = {name: each for task in named for name, each in _shared(task).items()}
     values = {name: value for name, value in given.items() if name != CONFIG.name}
@@ -322,4 +320,4 @@ def take_variables(
             )
         _check_value(have[name], value, f"{name}=")
     for task in named:
-        task.cfg_values = values  # doit takes what the task has a parameter for
+        task.cfg_values = values  # doit passes the values for which the task has a parameter

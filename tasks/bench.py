@@ -1,4 +1,4 @@
-"""Benchmarks of a build, of its outputs and of machines."""
+"""Benchmarks of builds, outputs and machines."""
 
 import sys
 
@@ -12,17 +12,17 @@ def task_bench() -> Task:
     return {
         "actions": [action(bench)],
         "params": params(
-            runs=(5, "how often each is measured"),
-            only=("*", "which of them, a glob", "NAME"),
-            against=("", "JSON of an earlier run to compare with", "FILE"),
-            json=("build/bench.json", "where to write", "FILE"),
+            runs=(5, "number of runs of each benchmark"),
+            only=("*", "glob of the benchmarks to run", "NAME"),
+            against=("", "JSON of an earlier run for comparison", "FILE"),
+            json=("build/bench.json", "the JSON to write", "FILE"),
         ),
         "meta": usage(example="--only 'boot*' --runs 3"),
     }
 
 
 def bench(runs: int, only: str, against: str, json: str) -> None:
-    """Run the benchmarks, their output live. Raises ToolError."""
+    """Run the benchmarks with live output. Raises ToolError."""
     compared = ["--against", against] if against else []
     words = ["--runs", str(runs), "--only", only, "--json", json, *compared]
     run([sys.executable, "-m", "benchmarks", *words])

@@ -22,19 +22,19 @@ def task_boot_report() -> Task:
     """boot several times and report where the time goes"""
     return {
         "basename": NAME,
-        "actions": [action(tell)],
+        "actions": [action(measure)],
         "task_dep": ["runvm"],
         "params": params(
-            runs=(5, "boots that count; one more is made first"),
-            against=("", "JSON of an earlier report to compare with", "FILE"),
-            json=("", f"where to write (default: {build(f'{NAME}.json')})", "FILE"),
-            svg=("", "where to draw (default: beside the JSON)", "FILE"),
+            runs=(5, "number of measured boots; one more comes first, to warm the caches"),
+            against=("", "JSON of an earlier report for comparison", "FILE"),
+            json=("", f"the JSON to write (default: {build(f'{NAME}.json')})", "FILE"),
+            svg=("", "the picture to draw (default: beside the JSON)", "FILE"),
         ),
         "meta": usage(example="--runs 10 --against before.json"),
     }
 
 
-def tell(runs: int, against: str, json: str, svg: str) -> None:
+def measure(runs: int, against: str, json: str, svg: str) -> None:
     """Boot, print the table, write JSON and the picture. Raises MachineError."""
     from notos.boot_chart import report as boot_report
     from notos.boot_chart import svg as waterfall
@@ -43,19 +43,19 @@ def tell(runs: int, against: str, json: str, svg: str) -> None:
     from notos.host import processor
 
     if runs < 1:
-        raise MachineError(f"--runs {runs} is no number of boots", hint="5 are usual")
+        raise MachineError(f"invalid --runs: {runs}", hint="a number from 1, for example 5")
     if not FEATURES.login:
         raise MachineError(
-            "the machine has no ssh server whose banner could be waited for", hint="set ssh.server"
+            "the machine has no ssh server, so the end of its boot is unknown", hint="set ssh.server"
         )
     before = boot_report.load(from_caller(against)) if against else None
     written = from_caller(json) if json else Path(build(f"{NAME}.json"))
     drawn = from_caller(svg) if svg else written.with_suffix(".svg")
     boots = []
     for number in range(runs + 1):
-        reporter.show(f"boot {number} of {runs} …" if number else "a boot that does not count …")
+        reporter.show(f"boot {number} of {runs} …" if number else "warm-up boot …")
         accelerator, recording = boot(Path(RUNVM))
-        # The first one reads all files from the host's disk.
+        # The first boot reads all files from the host's disk.
         if number:
             boots.append(timeline.read(recording))
     reporter.clear()

@@ -1,4 +1,4 @@
-"""Booting the machine by hand: on this terminal, or under a Python prompt."""
+"""Interactive boots: on this terminal, or with a Python prompt."""
 
 import sys
 from typing import NoReturn
@@ -10,9 +10,10 @@ from tasks.usage import usage
 
 
 def task_boot() -> Task:
-    """boot the machine on this terminal; ctrl-a x quits
+    """boot the machine on this terminal (ctrl-a x quits)
 
-    Words after -- go to QEMU. The head of runvm.sh names the variables of the environment that it reads.
+    Arguments after -- go to QEMU. The comment at the top of runvm.sh lists the environment variables that it
+    reads.
     """
     return {
         "actions": [action(boot)],
@@ -23,7 +24,7 @@ def task_boot() -> Task:
 
 
 def task_repl() -> Task:
-    """boot the machine under a Python prompt, to try what a test can do"""
+    """boot the machine with a Python prompt that has the functions of tests"""
     return {
         "actions": [action(prompt)],
         "task_dep": ["runvm"],
@@ -32,14 +33,14 @@ def task_repl() -> Task:
 
 
 def boot(words: list[str]) -> NoReturn:
-    """Run runvm.sh in place of doit."""
+    """Replace this process with runvm.sh."""
     from notos import process
 
     process.become([RUNVM, *words])
 
 
 def prompt() -> NoReturn:
-    """Run the prompt in place of doit."""
+    """Replace this process with the Python prompt."""
     from notos import process
 
     process.become([sys.executable, "-m", "notos.vm", FOLDER])

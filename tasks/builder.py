@@ -1,4 +1,4 @@
-"""The machine as a builder for Nix on this host."""
+"""The machine as a remote builder for Nix on this host."""
 
 import os
 
@@ -9,12 +9,12 @@ from tasks.usage import HOST, PORT, options, usage
 
 
 def task_builder() -> Task:
-    """print shell commands that make Nix on this host build in the machine"""
+    """print shell commands that make the machine a remote builder of this host's Nix"""
     return {"actions": [action(show)], "params": options(HOST, PORT), "meta": usage(piped=True)}
 
 
 def show(host: str | None, port: int | None) -> None:
-    """Print what a shell evaluates. Raises ConfigError, MachineError, ToolError."""
+    """Print commands for a shell to evaluate. Raises ConfigError, MachineError, ToolError."""
     from notos.live import nix_builder
 
     print(

@@ -1,4 +1,4 @@
-"""Linters, the type checker and the contracts of the layers."""
+"""Linters, the type checker and the import contracts of layers."""
 
 import subprocess
 import sys
@@ -26,12 +26,12 @@ SHELL = (
 
 
 def task_check() -> Task:
-    """lint and type-check Python, check its layers, shellcheck the scripts"""
+    """lint and type-check Python, check import layers, shellcheck the scripts"""
     return {"actions": [action(install), action(check)]}
 
 
 def check() -> None:
-    """Run every linter, side by side; show what they found, one after the other. Raises ToolError."""
+    """Run all linters in parallel, then print their findings in turn. Raises ToolError."""
     from concurrent.futures import ThreadPoolExecutor
 
     shells = [
@@ -56,7 +56,7 @@ def check() -> None:
 
 
 def _ended(command: Sequence[str]) -> subprocess.CompletedProcess[str]:
-    """Run a linter of this environment to its end; its output is in `stdout`."""
+    """Run a linter of this environment; its output is in `stdout`."""
     words = [str(Path(sys.prefix, "bin", command[0])), *command[1:]]
     return subprocess.run(
         words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace", check=False

@@ -1,10 +1,11 @@
-"""The command line of ./doit, doit and notos: help, completion, and doit for all else."""
+"""The command line of ./doit, doit and notos: help, completion, and the commands of doit."""
 
 import contextlib
 import signal
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
+from functools import partial
 from typing import Any
 
 from doit import doit_cmd, loader
@@ -18,12 +19,12 @@ from tasks import arguments, output, usage
 from tasks.arguments import COMMANDS, Tasks
 from tasks.usage import command
 
-BUILD = "runvm"  # what runs when no task is named
+BUILD = "runvm"  # the default task
 WRONG = 3  # exit status: nothing ran
 
 
 def main(words: Sequence[str], program: str) -> int:
-    """Do what the words that follow `program` ask for; return the exit status. Nothing is raised."""
+    """Run the command line `program` with `words` and return the exit status. Raises no NotosError."""
     output.prepare()
     usage.called_as(program)
     try:
@@ -56,10 +57,10 @@ def _say(text: str) -> None:
 
 
 def _run(given: Sequence[str]) -> int:
-    if given[:1] == ["complete"]:  # its words are half written
+    if given[:1] == ["complete"]:  # its words are unfinished
         from tasks import completion
 
-        return completion.complete(given[1:])
+        return completion.complete(given[1:], load)
     if given[:1] == ["new"] and usage.program() == "notos" and not {"-h", "--help"} & set(given):
         from notos import skeleton
 
@@ -74,8 +75,9 @@ def _run(given: Sequence[str]) -> int:
         from tasks import manual
 
         topics = [each for each in words if not each.startswith("-")]
-        # What follows a task may be the value of one of its options.
-        return manual.show(topics[1:] if topics[:1] == ["help"] else topics[:1], line.variables)
+        # A word after a task may be the value of an option.
+        topics = topics[1:] if topics[:1] == ["help"] else topics[:1]
+        return manual.show(topics, partial(load, line.variables))
     if name == "completion":
         from tasks import completion
 
@@ -95,9 +97,9 @@ def _version() -> str:
 
 
 def _doit(words: list[str], variables: Mapping[str, str]) -> int:
-    """Run a command of doit's, `run` if none is named."""
+    """Run a command of doit, by default `run`."""
     commands = PluginDict(COMMANDS)
-    # The graph sets all that a plugin of doit's could, and a search through all packages takes 10 ms.
+    # The graph needs no plugins of doit, and the search for them in all packages takes 10 ms.
     PluginDict._from_entry_points = lambda *_: {}
     name = words.pop(0) if words and arguments.is_command(words[0]) else "run"
     graph = Graph(variables)
@@ -112,7 +114,7 @@ def _doit(words: list[str], variables: Mapping[str, str]) -> int:
 
 
 def _hide_options(name: str, parser: CmdParse) -> None:
-    """Take the flags from the options of the command `name` that its help does not have; defaults stay."""
+    """Remove the flags of undocumented options of the command `name`; their defaults stay."""
     from tasks import manual
 
     documented = manual.flags(name)
@@ -127,7 +129,7 @@ def _one_line(error: Exception) -> str:
 
 
 class Graph(NamespaceTaskLoader):  # type: ignore[misc]  # doit has no types
-    """Loads dodo.py, wherever it is, and checks what the command line says of its tasks."""
+    """A loader of dodo.py that checks the tasks and options of the command line."""
 
     cmd_options = ()
 
@@ -136,17 +138,19 @@ class Graph(NamespaceTaskLoader):  # type: ignore[misc]  # doit has no types
         self._variables = variables
 
     def setup(self, opt_values: Mapping[str, Any]) -> None:
-        """Load the graph of the config that the variables name. Raises InvalidDodoFile."""
+        """Load the graph of the config in the variables. Raises InvalidDodoFile."""
         doit_cmd._CMDLINE_VARS = {
             name: value for name, value in self._variables.items() if name == usage.CONFIG.name
         }
-        import dodo
+        with _explained():
+            import dodo
 
         self.namespace = vars(dodo)
 
     def load_tasks(self, cmd: Any, pos_args: list[str]) -> list[Any]:
-        """Return all tasks; `pos_args` then has their names, which doit reads next. Raises UsageError."""
-        made: list[Any] = loader.load_tasks(self.namespace, self.cmd_names)
+        """Return all tasks, and put into `pos_args` the names that doit reads next. Raises UsageError."""
+        with _explained():
+            made: list[Any] = loader.load_tasks(self.namespace, self.cmd_names)
         name = cmd.get_name()
         tasks = {each.name: each for each in made}
         if name == "run":
@@ -158,7 +162,7 @@ class Graph(NamespaceTaskLoader):  # type: ignore[misc]  # doit has no types
             if not any(fnmatchcase(each, pos_args[at]) for each in tasks):
                 raise arguments.unknown_task(word, tasks)
         if name == "info" and len(pos_args) != 1:
-            raise UsageError("info wants the name of one task", hint=f"for example {command('info runvm')}")
+            raise UsageError("info needs the name of one task", hint=f"for example {command('info runvm')}")
         arguments.take_variables([], tasks, self._variables, command_name=name)
         return made
 
@@ -167,4 +171,16 @@ def load(variables: Mapping[str, str]) -> Tasks:
     """Return all tasks by name, for help and completion. Raises InvalidDodoFile for a broken config."""
     graph = Graph(variables)
     graph.setup({})
-    return {each.name: each for each in loader.load_tasks(graph.namespace, ())}
+    with _explained():
+        return {each.name: each for each in loader.load_tasks(graph.namespace, ())}
+
+
+@contextlib.contextmanager
+def _explained() -> Iterator[None]:
+    """Show the config's line for an error of a module or a task that is being loaded."""
+    try:
+        yield
+    except NotosError as error:
+        from tasks.graph import broken
+
+        raise broken(error) from None

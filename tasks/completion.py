@@ -1,12 +1,12 @@
-"""Completion: the scripts for bash, zsh and fish, and the candidates that they ask for at each TAB.
+"""Completion: scripts for bash, zsh and fish, and the candidates that a script requests at each TAB.
 
-The scripts call the hidden command `complete` with the words before the cursor, the last one maybe empty.
-It prints a candidate a line, with a tab and a description; no space follows one that ends in = or /.
-NAME=VALUE, the older form of options, is completed where the user has typed NAME=, and not offered.
+The scripts call the hidden command `complete` with the words before the cursor; the last one may be empty.
+It prints one candidate per line, with a tab and a description. No space follows a candidate that ends in = or
+/. NAME=VALUE, the older form of options, is completed after NAME=, but is no candidate itself.
 """
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,8 @@ from doit.exceptions import InvalidDodoFile
 
 from notos.errors import NotosError, UsageError
 from notos.home import own
-from tasks import arguments, command_line, manual, usage
+from tasks import arguments, manual, usage
+from tasks.arguments import Tasks
 from tasks.usage import CONFIG, Kind, command, from_caller
 
 SHELLS = ("bash", "zsh", "fish")
@@ -23,33 +24,34 @@ _FILES: Mapping[str, Kind] = {"FILE": "file", "DIR": "folder"}
 _CONFIG = f"--{CONFIG.name}"
 
 Candidate = tuple[str, str]
+Load = Callable[[Mapping[str, str]], Tasks]
 
 
 def script(words: Sequence[str]) -> int:
-    """Print the script for the shell that `words` name. Raises UsageError."""
+    """Print the script for the shell in `words`. Raises UsageError."""
     if len(words) != 1 or words[0] not in SHELLS:
-        wrong = f"no completion for {' '.join(words)}" if words else "completion wants the name of a shell"
+        wrong = f"no completion for {' '.join(words)}" if words else "completion needs the name of a shell"
         raise UsageError(wrong, hint=command(f"completion {' | '.join(SHELLS)}"))
     print(Path(own(f"scripts/completion/{words[0]}")).read_text(), end="")
     return 0
 
 
-def complete(words: Sequence[str]) -> int:
-    """Print the candidates for the last of `words`."""
+def complete(words: Sequence[str], load: Load) -> int:
+    """Print the candidates for the last of `words`. `load(variables)` returns the tasks of a config."""
     *before, current = words or [""]
-    for word, text in sorted(set(_candidates(list(before), current))):
+    for word, text in sorted(set(_candidates(list(before), current, load))):
         if word.startswith(current):
             print(f"{word}\t{' '.join(text.split())}")
     return 0
 
 
-def _candidates(before: list[str], current: str) -> Iterator[Candidate]:
+def _candidates(before: list[str], current: str, load: Load) -> Iterator[Candidate]:
     config, before = _config(before)
     if config == "":
         yield from _paths("", current, "yaml")
         return
     name, equals, value = current.partition("=")
-    tasks = _tasks(config)
+    tasks = _tasks(config, load)
     named = [usage.task_name(word) for word in before if usage.task_name(word) in tasks]
     task = tasks[named[-1]] if named else None
     first = next((word for word in before if not word.startswith("-") and "=" not in word), "")
@@ -75,13 +77,13 @@ def _candidates(before: list[str], current: str) -> Iterator[Candidate]:
 
 
 def _config(before: Sequence[str]) -> tuple[str | None, list[str]]:
-    """Return the config that `before` names, empty where its value is the next word; and the other words."""
+    """Return the config in `before`, empty if its value is the next word, and the other words."""
     flags = (_CONFIG, "-c") if manual.installed() else (_CONFIG,)
     config = None
     rest: list[str] = []
     words = iter(before)
     for word in words:
-        if word == _CONFIG or (word in flags and not rest):  # after a command, -c is an option of its
+        if word == _CONFIG or (word in flags and not rest):  # after a command, -c is the command's option
             config = next(words, "")
         elif word.startswith((f"{_CONFIG}=", f"{CONFIG.name}=")):
             config = word.partition("=")[2]
@@ -91,17 +93,17 @@ def _config(before: Sequence[str]) -> tuple[str | None, list[str]]:
 
 
 def _kind(task: Any, written: str) -> Kind | None:
-    """Return the kind of value of an option, which is `written` as --NAME or NAME. None if it is unknown."""
+    """Return the kind of value of an option, `written` as --NAME or NAME. Return None if it is unknown."""
     name = written.removeprefix("--")
     if task and (kind := _wanted(task, f"--{name}")):
         return kind
     return next((each.kind for each in usage.OPTIONS if each.name == name), None)
 
 
-def _tasks(config: str | None) -> Mapping[str, Any]:
+def _tasks(config: str | None, load: Load) -> Tasks:
     """Return all tasks of the selected config; none if it is invalid."""
     try:
-        return command_line.load({CONFIG.name: config} if config else {})
+        return load({CONFIG.name: config} if config else {})
     except (InvalidDodoFile, NotosError, OSError):
         return {}
 
@@ -129,7 +131,7 @@ def _options(task: Any, first: str) -> Iterator[Candidate]:
 
 
 def _paths(prefix: str, value: str, kind: Kind) -> Iterator[Candidate]:
-    """Files and folders that begin with `value`, seen from the user's folder; folders end in /."""
+    """Yield files and folders that begin with `value`, relative to the user's folder; folders end in /."""
     if kind not in ("file", "yaml", "folder"):
         return
     folder, name = os.path.split(value)

@@ -1,4 +1,4 @@
-"""This run's config: the machine, the host's settings, and where the lock, the build and the cache are."""
+"""The config of this run: the machine, the host's settings, and the paths of lock, build and cache."""
 
 import os
 from functools import partial
@@ -19,7 +19,7 @@ from tasks import inputs, usage
 
 
 class BrokenConfigError(InvalidDodoFile):  # type: ignore[misc]  # doit has no types
-    """doit prints it as one message, without a traceback."""
+    """An error that doit prints as one message, without a traceback."""
 
 
 def _config() -> Path:
@@ -27,14 +27,14 @@ def _config() -> Path:
     if not named:
         return Path("config.yaml")
     path = usage.from_caller(named)
-    # One spelling for one file, however it is named; a link before .. leads elsewhere.
+    # One spelling for one file. A symbolic link before .. may lead to another folder, so compare.
     plain = Path(os.path.normpath(Path.cwd() / path))
     path = plain if _same(plain, path) else path
     return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
 
 
 def _same(one: Path, other: Path) -> bool:
-    """Return True if both paths lead to one file; False too where the folders above it cannot be searched."""
+    """Return True if both paths lead to one file, False if they do not or cannot be read."""
     try:
         return one.samefile(other)
     except OSError:
@@ -44,23 +44,26 @@ def _same(one: Path, other: Path) -> bool:
 try:
     CONFIG = _config()
     _loaded = loader.load(CONFIG)
-    # Nothing in them changes an output, so no task depends on them.
+    # The host's settings change no output, so no task depends on them.
     HOST = host_settings.load()
     CACHE = Cache.default()
     BUILD = architecture.host()  # of the programs that the build runs
 except NotosError as error:
     raise BrokenConfigError(str(error)) from None
 
-# What actions read of it is recorded.
+# Views record the fields that actions read.
 MACHINE: Machine = inputs.view(_loaded.machine)
-FEATURES: Features = inputs.derived(
-    {each.__name__: partial(each.feature, MACHINE) for each in registry.MODULES}, join, "features"
-)
+try:
+    FEATURES: Features = inputs.derived(
+        {each.__name__: partial(each.feature, MACHINE) for each in registry.MODULES}, join, "features"
+    )
+except NotosError as error:  # of an extension that does not return the same twice
+    raise BrokenConfigError(_loaded.explained(error)) from None
 LOCK = str(CONFIG.with_suffix(".lock"))
 FOLDER = f"build/{_loaded.machine.name}"
 DRIVE = "disk.img"  # made by runvm.sh
 
-# Lines of the config, for messages.
+# Functions that find lines of the config, for messages.
 place = _loaded.place
 explained = _loaded.explained
 gives = _loaded.gives

@@ -1,4 +1,4 @@
-"""The tools of developers: linters and pytest, installed on first use, run with their output live."""
+"""Tools of developers: linters and pytest, installed on first use, run with live output."""
 
 import hashlib
 import shutil
@@ -10,11 +10,11 @@ from pathlib import Path
 from notos.errors import ToolError
 from tasks import reporter
 
-REQUIREMENTS = ("requirements-test.txt", "requirements-docs.txt")  # the second adds to the first
+REQUIREMENTS = ("requirements-test.txt", "requirements-docs.txt")  # the second extends the first
 
 
 def install() -> None:
-    """Have the test tools in the environment that doit runs in. Raises ToolError."""
+    """Install the test tools into doit's environment if they are missing. Raises ToolError."""
     digest = hashlib.sha256(b"".join(Path(each).read_bytes() for each in REQUIREMENTS)).hexdigest()
     stamp = Path(sys.prefix, ".notos-requirements-test")
     if stamp.exists() and stamp.read_text() == digest:
@@ -22,7 +22,7 @@ def install() -> None:
     reporter.clear()
     print("installing the test tools into", sys.prefix, flush=True)
     words = ["--quiet", "--require-hashes", "--no-deps", *(f"-r{each}" for each in REQUIREMENTS)]
-    # The environment that ./doit makes has no pip in it, nor has uv's.
+    # Neither ./doit's environment nor that of uv contains pip.
     has_pip = Path(sys.prefix, "bin/pip").exists()
     uv = shutil.which("uv")
     if not has_pip and uv is None:
@@ -35,7 +35,7 @@ def install() -> None:
 
 
 def run(command: Sequence[str]) -> None:
-    """Run a command, its output live. Raises ToolError when it fails."""
+    """Run a command with live output. Raises ToolError when it fails."""
     if _call(command):
         raise ToolError(
             f"{command[2] if command[1] == '-m' else command[0]} failed", hint="see its output above"

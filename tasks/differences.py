@@ -8,7 +8,7 @@ _LONGEST = 40  # characters of a value that a line shows
 
 
 def lines(key: str, then: Any, now: Any) -> list[str]:
-    """Return how the value of `key` changed from `then` to `now`, both as JSON has them; None is no value."""
+    """Return the differences between two JSON values of `key`, before and now; None is a missing value."""
     if json.dumps(then) == json.dumps(now):
         return []
     if then is None or now is None:
@@ -48,7 +48,7 @@ def _of_lists(key: str, then: list[Any], now: list[Any]) -> list[str]:
 
 
 def _are_named(value: Any) -> bool:
-    """Return True for a list of structs that are known by their names, as packages are."""
+    """Return True for a list of structs that names identify, such as packages."""
     return isinstance(value, list) and all(isinstance(each, Mapping) and "name" in each for each in value)
 
 
@@ -57,7 +57,7 @@ def _rest(struct: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _shown(value: Any) -> str:
-    """Return a value in short; "" for one that is too long for a line."""
+    """Return the short form of a value, "" if it is too long for a line."""
     if isinstance(value, Mapping):
         shown = ", ".join(f"{name}: {_shown(each)}" for name, each in value.items() if each not in (None, []))
     elif isinstance(value, list):

@@ -1,7 +1,7 @@
-"""The versions of doit that the graph works with.
+"""Supported versions of doit.
 
-tasks/session.py and tasks/command_line.py change parts of doit that it does not document, so another version
-may fail in the middle of a build. pyproject.toml has the same bounds.
+tasks/session.py and tasks/command_line.py change undocumented parts of doit, so another version may fail in
+the middle of a build. pyproject.toml has the same bounds.
 """
 
 import sys
@@ -13,7 +13,7 @@ BOUNDS = ">=0.37,<0.38"
 
 
 def check() -> None:
-    """Raise ToolError if the installed doit is of another series. It imports only doit itself."""
+    """Raise ToolError if the installed doit has another minor version. This imports only doit itself."""
     import doit
 
     if doit.__version__[:2] != SERIES:

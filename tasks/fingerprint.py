@@ -1,10 +1,10 @@
 """File states: a file is compared by its stat, and by its bytes if the stat differs.
 
-A state is a list, for doit keeps it as JSON: [size, mtime_ns, ctime_ns, inode, executable, sha256] of a
-file, ["link", where it leads] of a symbolic link.
+A state is a list, because doit saves it as JSON: [size, mtime_ns, ctime_ns, inode, executable, sha256] for a
+file, ["link", target] for a symbolic link.
 
-doit's own checkers trust an unchanged mtime, which is 1 in all canonical trees, and compare the
-bytes of a touched file in every later run.
+doit's own checkers trust an unchanged mtime, although it is 1 in all canonical trees. They also compare the
+contents of a touched file in every later run.
 """
 
 import hashlib
@@ -16,10 +16,10 @@ from doit.dependency import FileChangedChecker
 
 State = list[Any]
 
-_QUICK = 5  # how many members of a state come from stat
+_QUICK = 5  # number of members of a state that come from stat
 _NEVER = ["changed while its task ran"]  # a state that no file has
 
-rehashed: list[str] = []  # files that were only touched; session.py saves their new states
+rehashed: list[str] = []  # files with new times and the same contents; session.py saves their new states
 
 
 def take(path: str, *, follow: bool = True) -> State:
@@ -31,9 +31,9 @@ def take(path: str, *, follow: bool = True) -> State:
 
 
 def same(path: str, state: State, now: os.stat_result) -> bool:
-    """Return True if the file at `path`, whose stat is `now`, has the content of `state`.
+    """Return True if the file at `path`, whose stat is `now`, has the contents and mode of `state`.
 
-    A mere touch updates `state`.
+    If only its times differ, they are put into `state`.
     """
     if stat.S_ISLNK(now.st_mode):
         return state == ["link", os.readlink(path)]
@@ -51,7 +51,7 @@ def same(path: str, state: State, now: os.stat_result) -> bool:
 
 
 class Checker(FileChangedChecker):  # type: ignore[misc]  # doit has no types
-    """Compares file_deps so, for doit."""
+    """doit's checker of file_dep, with states of this module."""
 
     def __init__(self) -> None:
         self._before: dict[str, State] = {}

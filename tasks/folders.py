@@ -1,49 +1,42 @@
-"""The folders that a run writes to: looked at first, so that nothing fails after minutes of work."""
+"""The folders that a run writes to, checked before the run, so that it does not fail after minutes."""
 
 import errno
 import os
 from pathlib import Path
 
-from doit.exceptions import InvalidDodoFile
-
+from notos.errors import HostError
 from tasks import image
 from tasks.config import CACHE, FOLDER, LOCK
 
-_MINE = "change its owner or mode, or work in a copy of yours"
-_CACHE = "set NOTOS_CACHE to a folder of yours"
-_SPLITS = ":;"  # what separates folders in ld.so's --library-path
-
-
-class _UnwritableError(InvalidDodoFile):  # type: ignore[misc]  # doit has no types
-    """doit prints it as one message, without a traceback."""
+_MINE = "change its owner or mode, or build in a copy that you own"
+_CACHE = "set NOTOS_CACHE to a folder that you own"
+_SPLITS = ":;"  # separators of folders in ld.so's --library-path
 
 
 def make() -> None:
-    """Make the build folder, with those above it. Raises what doit prints in one line."""
+    """Make the build folder and its parents. Raises HostError if that fails."""
     _make(Path(FOLDER), _MINE)
 
 
 def look() -> None:
-    """Raise what doit prints in one line where a run could not write, or read again, what it makes."""
+    """Raise HostError if a run could not write its outputs, or could not use the cache."""
     if not image.linked():
         for each in map(Path, (image.LINK, image.LINK_BESIDE)):
             _replaceable(each)
         _writable(Path.cwd(), _MINE)
     if not Path(LOCK).exists():
-        _writable(Path(LOCK).absolute().parent, f"{Path(LOCK).name} is made there; {_MINE}")
+        _writable(Path(LOCK).absolute().parent, f"the build writes {Path(LOCK).name} there; {_MINE}")
     if any(each in str(CACHE.root) for each in _SPLITS):
-        raise _UnwritableError(
-            f"the cache folder {CACHE.root} has a colon or a semicolon in its path; {_CACHE}"
-        )
+        raise HostError(f"the cache folder {CACHE.root} has a colon or a semicolon in its path; {_CACHE}")
     _make(CACHE.root, _CACHE)
 
 
 def _replaceable(link: Path) -> None:
-    """Raise what doit prints in one line where the place of a link of ours has something of the user's."""
+    """Raise HostError if the path of the build's link holds a file or folder of the user."""
     if os.path.lexists(link) and not link.is_symlink():
         kind = "folder" if link.is_dir() else "file"
-        raise _UnwritableError(
-            f"{link.absolute()} is a {kind}: the build puts a link in its place; move or rename it"
+        raise HostError(
+            f"{link.absolute()} is a {kind}, but the build writes a link there; move or rename it"
         )
 
 
@@ -52,8 +45,8 @@ def _make(folder: Path, hint: str) -> None:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         if hint == _MINE and error.errno in (errno.ENOTDIR, errno.EEXIST):
-            hint = "move away the file in its place"
-        raise _UnwritableError(f"cannot make {folder.absolute()}: {error.strerror}; {hint}") from None
+            hint = "move or rename the file in its place"
+        raise HostError(f"cannot make {folder.absolute()}: {error.strerror}; {hint}") from None
     _writable(folder, hint)
 
 
@@ -63,6 +56,6 @@ def _writable(folder: Path, hint: str) -> None:
     import tempfile
 
     try:
-        tempfile.TemporaryFile(dir=folder).close()  # for what access(2) does not know
+        tempfile.TemporaryFile(dir=folder).close()  # access(2) ignores some causes
     except OSError as error:
-        raise _UnwritableError(f"cannot write in {folder.absolute()}: {error.strerror}; {hint}") from None
+        raise HostError(f"cannot write in {folder.absolute()}: {error.strerror}; {hint}") from None

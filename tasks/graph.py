@@ -24,8 +24,8 @@ def broken(error: NotosError) -> Exception:
 def named(creator: Callable[[], Task | Iterator[Task]]) -> Iterator[Task]:
     """Yield the tasks of a creator called task_NAME, with its name and its documentation for help.
 
-    One that makes files, or has conditions of its own, is up to date only while its targets, its code, and
-    what this has read are as its last success left them.
+    A task with targets, file_dep or conditions is up to date while its targets, its code and its inputs are
+    the same as after its last success.
     """
     name = creator.__name__.removeprefix("task_")
     doc, _, more = inspect.cleandoc(creator.__doc__ or "").partition("\n")
@@ -40,10 +40,10 @@ def named(creator: Callable[[], Task | Iterator[Task]]) -> Iterator[Task]:
 
 
 def _checked(task: Task) -> Task:
-    """Return the task with the conditions that all have which need not always run."""
+    """Return the task, with the common conditions if doit may skip it."""
     conditions = list(task.get("uptodate", ()))
-    code = task.pop("code", ())  # functions that the actions call by a value; doit has no such key
-    if task.get("targets") or conditions:
+    code = task.pop("code", ())  # functions, and Python files, that the actions find in a value; not of doit
+    if task.get("targets") or task.get("file_dep") or conditions:
         conditions.append(Unchanged(task["actions"], code))
     if task.get("targets"):
         conditions.append(Intact())
@@ -62,7 +62,7 @@ def action(function: Callable[..., None]) -> Callable[..., TaskFailed | None]:
     Raises TypeError for a closure, because its values would not be compared.
     """
     if inspect.unwrap(function).__closure__:
-        raise TypeError(f"{function.__qualname__} has values of the function around it; make them arguments")
+        raise TypeError(f"{function.__qualname__} captures values of its outer function; make them arguments")
 
     @functools.wraps(function)
     def run(*args: Any, **kwargs: Any) -> TaskFailed | None:

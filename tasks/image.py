@@ -1,4 +1,4 @@
-"""The image: the initrd, the squashfs, and runvm.sh that boots them."""
+"""The image: the initrd, the squashfs, and runvm.sh, which boots them."""
 
 import shlex
 from pathlib import Path
@@ -19,13 +19,13 @@ INITRD = build("initrd")
 SQUASHFS = build("root.squashfs")
 RUNVM = build("runvm.sh")
 TEMPLATE = own("scripts/runvm.sh")
-WAIT_FOR_SSH = packaged("live/wait_for_ssh.py")  # what runvm.sh waits with for the ssh server
+WAIT_FOR_SSH = packaged("live/wait_for_ssh.py")  # runvm.sh uses it to wait for the ssh server
 LINK = "result"
-LINK_BESIDE = str(atomic.beside(Path(LINK)))  # renamed to the link
+LINK_BESIDE = str(atomic.beside(Path(LINK)))  # temporary name, renamed to the link
 
 
 def task_initrd() -> Task:
-    """pack the closure of stage 1"""
+    """pack the closure of stage-1 into the initrd"""
     return {
         "actions": [action(pack_initrd)],
         "file_dep": [manifest("stage1")],
@@ -45,7 +45,7 @@ def pack_initrd() -> None:
 
 
 def task_squashfs() -> Task:
-    """pack the closure of the toplevel"""
+    """pack the closure of the toplevel into root.squashfs"""
     return {
         "actions": [action(pack_squashfs)],
         "file_dep": [manifest("toplevel")],
@@ -69,7 +69,7 @@ def task_runvm() -> Task:
     return {
         "actions": [action(write_runvm)],
         "file_dep": [TEMPLATE, WAIT_FOR_SSH, manifest("toplevel"), tools.target("qemu")],
-        # The lock first: without a network or with an unknown package nothing else runs before its error.
+        # The lock comes first, so that an error of the network or an unknown package ends the run at once.
         "task_dep": ["lock", "initrd", "squashfs", "kernel:build"],
         "targets": [RUNVM, build(Path(WAIT_FOR_SSH).name), LINK],
         "uptodate": [Derived("least memory", least_memory)],
@@ -78,7 +78,7 @@ def task_runvm() -> Task:
 
 
 def write_runvm() -> None:
-    """Write the script, its helper, and the link to it. Raises ConfigError where the machine cannot boot."""
+    """Write the script, its helper, and the link to it. Raises ConfigError if the machine could not boot."""
     from notos.live import ssh_key
     from notos.outputs.qemu import script
 
@@ -99,9 +99,9 @@ def linked() -> bool:
 
 
 def least_memory() -> int | None:
-    """Return the least memory in MiB with which the machine boots; None if it cannot be found.
+    """Return the least memory in MiB with which the machine boots; None if it is unknown.
 
-    A file that is missing or damaged is an error of write_runvm, and a reason for other tasks to run.
+    It is unknown while a file is missing or damaged. Other tasks then run again, or write_runvm reports it.
     """
     try:
         return _least_memory()
@@ -110,7 +110,7 @@ def least_memory() -> int | None:
 
 
 def _least_memory() -> int:
-    """Return the least memory in MiB. Raises StoreError, KernelError, OSError where it cannot be found."""
+    """Return the least memory in MiB. Raises StoreError, KernelError or OSError for a damaged file."""
     from notos.outputs.qemu import memory
 
     unpacked = sum(each.nar_size for each in project.STORE.closure([project.get("stage1")]))
@@ -119,12 +119,12 @@ def _least_memory() -> int:
 
 @recorded
 def cache_folder() -> str:
-    """Return the folder that runvm.sh finds QEMU and the machine's keys in."""
+    """Return the folder with QEMU and the machine's keys, for runvm.sh."""
     return str(CACHE.root)
 
 
 @recorded
 def program() -> str:
-    """Return what the user types for tasks of this machine, whichever command built it."""
+    """Return the command by which the user runs tasks of this machine."""
     name = "./doit" if in_checkout() else "notos"
     return name if str(CONFIG) == "config.yaml" else f"{name} --config {shlex.quote(str(CONFIG))}"

@@ -1,12 +1,13 @@
 """The inputs of a task's actions besides files: recorded when read, and compared by later runs.
 
-The config, and any other tree of frozen dataclasses, reaches actions as a view. While a task runs, each
-field that is read is recorded by its path ("vm.memory"), with its value; lists and maps count as a whole.
-A dataclass that is an attribute of a class counts as a field (Machine.target).
-A value that is computed of many fields is an input by itself if its function is `recorded`.
+Actions get the config, and any other tree of frozen dataclasses, as a view. While a task runs, the view
+records each field that is read: its path ("vm.memory") and its value. A list or a map is one value. A value
+computed from many fields is an input by itself if its function is `recorded`. A dataclass that is a class
+attribute counts as a field (Machine.target). A property is an input by its value, since its code may change.
+A dataclass of a view has no methods, whose code would not be compared.
 
-At all other times, as when tasks are declared, a view gives the present values and records nothing. It
-refuses to be read while a task module is imported: a constant that is made then would reach actions unseen.
+At other times, for example when tasks are declared, a view returns the present values and records nothing.
+While a task module is imported, a view raises RuntimeError: a constant made then would not be recorded.
 """
 
 import functools
@@ -16,6 +17,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, fields, is_dataclass
+from functools import partial
 from pathlib import PurePath
 from types import FunctionType
 from typing import Any, TypeVar
@@ -26,11 +28,11 @@ T = TypeVar("T")
 P = TypeVar("P")
 Json = Any
 
-# What changes no output, so no task depends on it: where signed packages come from, how this host compiles.
+# Keys that change no output, so no task depends on them: mirrors of signed packages, settings of compilers.
 # tests/test_every_key.py proves it.
 NEUTRAL = ("build", "debian.mirror", "debian.security_mirror")
 
-# What a missing path has in place of a value; no value in JSON equals it.
+# The value of a missing path. It differs from all JSON values.
 GONE = object()
 
 
@@ -39,13 +41,15 @@ class Record:
     """The inputs of actions: values of the config by path, and results of recorded functions by name.
 
     `causes` are the fields that each of those functions has read: they explain a change, and cause none.
-    `parts` are digests of the parts that each has joined: they tell which causes explain it.
+    `parts` are digests of the parts that each has joined: they show which causes explain it.
+    `classes` are digests of the classes of all structs in these values, of which JSON has only the fields.
     """
 
     config: dict[str, Json] = field(default_factory=dict)
     values: dict[str, Json] = field(default_factory=dict)
     causes: dict[str, dict[str, Json]] = field(default_factory=dict)
     parts: dict[str, dict[str, str]] = field(default_factory=dict)
+    classes: dict[str, str] = field(default_factory=dict)
 
 
 _record: Record | None = None
@@ -58,7 +62,7 @@ _derived: dict[str, "_Derived"] = {}
 @contextmanager
 def recording(record: Record | None = None) -> Iterator[Record]:
     """Record all reads in the block, in `record` or in a new record that `last` returns."""
-    global _record, _last  # noqa: PLW0603 — one task runs at a time, its threads read for it
+    global _record, _last  # noqa: PLW0603 — only one task runs at a time, and its threads share the record
     before, _record = _record, Record() if record is None else record
     if record is None:
         _last = _record
@@ -74,32 +78,44 @@ def last() -> Record:
 
 
 def view(value: T, name: str = "") -> T:
-    """Return a view of a frozen dataclass: the root of paths that begin with `name`, or of all others."""
+    """Return a view of a frozen dataclass. Its paths begin with `name`, by default with no name."""
     _roots[name] = value
     made: T = _view(value, name)
     return made
 
 
 def recorded(function: Callable[[], T]) -> Callable[[], T]:
-    """Make what `function` returns an input as a whole, in place of the fields that it reads."""
+    """Decorate a function whose result is an input, in place of the fields that it reads."""
     name = f"{function.__module__}.{function.__qualname__}"
     _functions[name] = function
 
     @functools.wraps(function)
     def call() -> T:
-        if _record is None:
-            return function()
-        outer, inner = _record, Record()
-        with recording(inner):
-            value = function()
-        outer.values[name] = plain(value)
-        outer.causes[name] = inner.config
-        for causes in inner.causes.values():
-            outer.causes[name].update(causes)
-        outer.parts[name] = {key: each for parts in inner.parts.values() for key, each in parts.items()}
-        return value
+        return _computed(name, function)
 
     return call
+
+
+def _computed(name: str, compute: Callable[[], T], *, with_fields: bool = False) -> T:
+    """Return what `compute` returns, and record it as a whole; the fields that it reads are its causes.
+
+    These fields are recorded too if `with_fields`.
+    """
+    if _record is None:
+        return compute()
+    outer, inner = _record, Record()
+    with recording(inner):
+        value = compute()
+    outer.values[name] = plain(value)
+    outer.classes[name] = _classes(value)
+    if with_fields:
+        outer.config.update(inner.config)
+        outer.classes.update({path: inner.classes[path] for path in inner.config})
+    outer.causes[name] = inner.config
+    for causes in inner.causes.values():
+        outer.causes[name].update(causes)
+    outer.parts[name] = {key: each for parts in inner.parts.values() for key, each in parts.items()}
+    return value
 
 
 def derived(parts: Mapping[str, Callable[[], P]], join: Callable[[Iterable[P]], T], name: str) -> T:
@@ -151,12 +167,23 @@ def whole(path: str) -> Json:
 
 @functools.cache
 def now(name: str) -> Json:
-    """Return what a recorded function returns now, or a field of a derived value; GONE if neither exists."""
+    """Return the present value of a recorded function or of a derived field; GONE if neither exists."""
     return plain(_functions[name]()) if name in _functions else whole(name)
 
 
+def classes_at(path: str) -> str:
+    """Return a digest of the classes of the present value at a path; of a struct only its own class."""
+    return _shallow_classes(_find(path))
+
+
+@functools.cache
+def classes_now(name: str) -> str:
+    """Return a digest of the classes of the present value of a recorded function or of a derived field."""
+    return _classes(_functions[name]() if name in _functions else _find(name))
+
+
 def same(then: Json, now: Json) -> bool:
-    """Return True if two values are the same in JSON, to the order of a map: True is not 1 there."""
+    """Return True if two values have the same JSON. The order of maps counts, and True differs from 1."""
     if isinstance(then, str) or then is None or then is GONE or now is GONE:
         return bool(then is now or then == now)
     return json.dumps(then) == json.dumps(now)
@@ -185,6 +212,37 @@ def _shallow(value: Any) -> Json:
     return {} if _is_struct(value) else plain(value)
 
 
+def _shallow_classes(value: Any) -> str:
+    return _name(value) if _is_struct(value) else _classes(value)
+
+
+def _classes(value: Any) -> str:
+    """Return a digest of the classes of all structs in a value, in their order; empty if it has none."""
+    names = "\n".join(_structs(value))
+    return hashlib.sha256(names.encode()).hexdigest()[:16] if names else ""
+
+
+def _structs(value: Any) -> Iterator[str]:
+    if _is_struct(value):
+        yield _name(value)
+        value = [getattr(value, each.name) for each in fields(value)]
+    elif hasattr(value, "_asdict"):  # a named tuple
+        yield _name(value)
+    elif isinstance(value, Mapping):
+        value = value.values()
+    elif isinstance(value, frozenset | set):
+        value = sorted(value, key=lambda each: json.dumps(plain(each)))
+    elif not isinstance(value, list | tuple):
+        return
+    for each in value:
+        yield from _structs(each)
+
+
+def _name(value: Any) -> str:
+    cls = value.__class__  # of a view: the class that it shows
+    return f"{cls.__module__}.{cls.__qualname__}"
+
+
 def _is_struct(value: Any) -> bool:
     return is_dataclass(value) and not isinstance(value, type)
 
@@ -202,8 +260,25 @@ def _find(path: str) -> Any:
 def _note(path: str, value: Any) -> None:
     if _record is None:
         _refuse_import(path)
-    elif not any(path == each or path.startswith(f"{each}.") for each in NEUTRAL):
+    elif not _is_neutral(path):
         _record.config[path] = _shallow(value)
+        _record.classes[path] = _shallow_classes(value)
+
+
+def _is_neutral(path: str) -> bool:
+    return any(path == each or path.startswith(f"{each}.") for each in NEUTRAL)
+
+
+def _member(shown: Any, path: str, member: Any) -> Any:
+    """Return the value of a property of a view, and record it, since its code may change.
+
+    Raises TypeError for a method, whose code would not be compared.
+    """
+    if not isinstance(member, property):
+        raise TypeError(f"{path} is a method of a view; make it a property, or a function of a module")
+    if _is_neutral(path):
+        return member.__get__(shown)
+    return _computed(path, partial(member.__get__, shown), with_fields=not isinstance(shown, _Derived))
 
 
 def _refuse_import(path: str) -> None:
@@ -212,7 +287,7 @@ def _refuse_import(path: str) -> None:
     while frame := frame.f_back:  # type: ignore[assignment]
         name = frame.f_globals.get("__name__", "")
         if frame.f_code.co_name == "<module>" and name.startswith("tasks."):
-            raise RuntimeError(f"{name} reads {path} as it is imported; read it in a function")
+            raise RuntimeError(f"{name} reads {path} during import; read it in a function")
 
 
 class _Derived:
@@ -232,16 +307,15 @@ class _Derived:
 
     def __getattr__(self, name: str) -> Any:
         member = getattr(type(self._value), name, None)
-        if isinstance(member, property):
-            return member.__get__(self)  # it reads fields
-        if isinstance(member, FunctionType):
-            return functools.partial(member, self)
-        found = getattr(self._value, name)
         path = f"{self._name}.{name}"
+        if isinstance(member, property | FunctionType):
+            return _member(self, path, member)
+        found = getattr(self._value, name)
         if _record is None:
             _refuse_import(path)
         else:
             _record.values[path] = plain(found)
+            _record.classes[path] = _classes(found)
             _record.causes[path] = {each: at(each) for reads in self.reads.values() for each in reads}
             _record.parts[path] = {f"{path}:{part}": self.digest(name, part) for part in self._parts}
         return found
@@ -249,7 +323,7 @@ class _Derived:
 
 # Views ------------------------------------------------------------------------------------------------
 
-_SELF = "_notos_view"  # a view's own attribute: the dataclass, its path, the views of its fields
+_SELF = "_notos_view"  # an attribute of each view: the dataclass, its path, the views of its fields
 
 
 def _view(value: Any, path: str) -> Any:
@@ -261,7 +335,7 @@ def _view(value: Any, path: str) -> Any:
 def _read(self: Any, name: str) -> Any:
     value, path, views = object.__getattribute__(self, _SELF)
     found = getattr(value, name)
-    where = f"{path}.{name}" if path else name
+    where = _below(path, name)
     _note(where, found)
     if not _is_struct(found):
         return found
@@ -270,8 +344,12 @@ def _read(self: Any, name: str) -> Any:
     return views[name]
 
 
+def _below(path: str, name: str) -> str:
+    return f"{path}.{name}" if path else name
+
+
 def _value(self: Any) -> Any:
-    """Return the dataclass of a view, all of which is recorded."""
+    """Return the dataclass of a view, and record all its fields."""
     value = object.__getattribute__(self, _SELF)[0]
     for each in fields(value):
         found = _read(self, each.name)
@@ -288,7 +366,7 @@ def _itself(value: T) -> T:
 def _class(cls: Any) -> type:
     """Return a subclass of a dataclass whose instances are views.
 
-    They are compared, hashed, copied and pickled as what they show, all of which counts as read then.
+    To compare, hash, copy or pickle a view is to read all its fields.
     """
     names = tuple(each.name for each in fields(cls))
 
@@ -297,7 +375,11 @@ def _class(cls: Any) -> type:
             return _read(self, name)
         if name == "__dict__":
             return {each: _read(self, each) for each in names}
-        if name == "__class__":  # dataclasses.replace makes one of these
+        member = getattr(cls, name, None)
+        if isinstance(member, property) or (isinstance(member, FunctionType) and not name.startswith("__")):
+            path = object.__getattribute__(self, _SELF)[1]
+            return _member(self, _below(path, name), member)
+        if name == "__class__":  # dataclasses.replace then makes a plain dataclass
             return cls
         return object.__getattribute__(self, name)
 

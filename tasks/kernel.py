@@ -1,6 +1,6 @@
-"""The kernel: fetched, configured and built, Debian's or our own; and the modules of it that are wanted.
+"""The kernel, from Debian's package or compiled from source, and the selected modules.
 
-Which of the two it is changes what the steps do, and not what they are called or what they make.
+Both have the same tasks and targets. The actions are in tasks/kernel_package.py and tasks/kernel_source.py.
 """
 
 from collections.abc import Iterator
@@ -30,7 +30,7 @@ def firmware_sets() -> list[str]:
 def task_kernel() -> Iterator[Task]:
     """fetch, configure and build the kernel
 
-    kernel:menuconfig edits its configuration, kernel:diffconfig compares it with what was asked for.
+    kernel:menuconfig edits the configuration; kernel:diffconfig compares it with the config's options.
     """
     made = kernel_package if MACHINE.kernel.source is None else kernel_source
     yield from made.tasks(CONFIG, VMLINUZ, VMLINUX)
@@ -68,7 +68,7 @@ def task_modules() -> Task:
 
 
 def pick() -> None:
-    """Make the trees of stage-1's modules and of the running system's. Raises KernelError."""
+    """Make the module trees of stage-1 and of the running system. Raises KernelError."""
     from notos.debian.unpack import unpack
     from notos.kernel import kconfig, modules, package
 
@@ -89,7 +89,7 @@ def pick() -> None:
 
 
 def _check_named(opened: "Modules") -> None:
-    """Raise KernelError naming every module of the config that the kernel lacks."""
+    """Raise KernelError with all modules of the config that the kernel lacks."""
     from notos import errors
 
     more = ""

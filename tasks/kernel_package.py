@@ -1,8 +1,9 @@
-"""Debian's kernel: its package opened, its configuration checked, its files put where they belong."""
+"""Debian's kernel: unpack its package, check its configuration, install its files."""
 
 from collections.abc import Iterator
 from pathlib import Path
 
+from notos.home import own
 from notos.kernel import requirements
 from notos.system import contents
 from tasks import project, sets
@@ -43,7 +44,7 @@ def tasks(config: str, vmlinuz: str, vmlinux: str) -> Iterator[Task]:
 
 
 def fetch() -> None:
-    """Put the kernel's package into the store: vmlinuz, config and all modules."""
+    """Add vmlinuz, the configuration and all modules of the kernel's package to the store."""
     from notos.debian.unpack import unpack
     from notos.kernel import package as kernel_package
     from notos.kernel.modules import Modules
@@ -53,7 +54,7 @@ def fetch() -> None:
 
 
 def configure(config: str) -> None:
-    """Check the configuration, and put it where one can read it."""
+    """Check the configuration, and copy it to the build folder."""
     from notos.kernel import kconfig
 
     text = (project.STORE.location(project.get("kernel")) / "config").read_bytes()
@@ -62,7 +63,7 @@ def configure(config: str) -> None:
 
 
 def put(vmlinuz: str, vmlinux: str) -> None:
-    """Copy vmlinuz out of the store; beside it the kernel unpacked, or nothing if it cannot be started so."""
+    """Copy vmlinuz from the store, and write vmlinux: the unpacked kernel, empty if QEMU cannot start it."""
     from notos.kernel import vmlinux as elf
 
     packed = (project.STORE.location(project.get("kernel")) / "vmlinuz").read_bytes()
@@ -71,17 +72,18 @@ def put(vmlinuz: str, vmlinux: str) -> None:
 
 
 def menuconfig(_config: str) -> None:
-    """Debian's kernel is as it is. Raises KernelError."""
+    """Raise KernelError: the configuration of Debian's kernel is fixed."""
     from notos.errors import KernelError
 
     raise KernelError(
-        f"{MACHINE.kernel.package} is Debian's own kernel, whose configuration is made",
-        hint="say kernel.source in the config to build one, as examples/tiny-kernel.yaml does",
+        f"{MACHINE.kernel.package} is a binary kernel of Debian, with a fixed configuration",
+        hint="set kernel.source, for example to linux-source-6.12, "
+        f"and kernel.fragments to files of {own('kernel')}",
     )
 
 
 def diffconfig(config: str) -> None:
-    """Print what the machine needs, and what the kernel has."""
+    """Print the options that the machine needs, with their values in the kernel."""
     from notos.kernel import kconfig
 
     symbols = kconfig.symbols(Path(config).read_text())

@@ -1,4 +1,4 @@
-"""A kernel of our own: its source unpacked, configured from fragments, compiled in a sandbox."""
+"""A kernel from source: unpack it, configure it from fragments, compile it in a sandbox."""
 
 import json
 import os
@@ -65,7 +65,7 @@ def tasks(config: str, vmlinuz: str, vmlinux: str) -> Iterator[Task]:
 
 
 def fetch() -> None:
-    """Have the source in the cache, and say which it is."""
+    """Unpack the source into the cache, and write its key to the target."""
     from notos.kernel import source as kernel_source
 
     assert MACHINE.kernel.source is not None
@@ -110,24 +110,30 @@ def _signed_by() -> str:
 
 
 def _asked() -> "list[Request]":
-    """Return the requests of fragments and options, in order. Raises KernelError."""
-    from notos.errors import KernelError
+    """Return the requests of fragments and options, in order. Raises KernelError with all invalid lines."""
+    from notos import errors
     from notos.kernel import kbuild, kconfig
 
-    asked, problems = [], []
+    asked: list[Request] = []
+    invalid = []
     for each in MACHINE.kernel.fragments:
         try:
             asked += kconfig.fragment(_read(each), _shown(each))
-        except KernelError as error:
-            problems.append(error.message)
-    if problems:
-        raise KernelError("\n".join(problems))
+        except errors.KernelError as error:
+            invalid.append(error)
+    errors.raise_all(invalid)
     for symbol, value in MACHINE.kernel.options.items():
-        asked.append(kconfig.option(symbol, value, place("kernel", "options", symbol)))
+        asked.append(_option(symbol, value, "options", symbol))
     if MACHINE.kernel.signing_key:
-        line = place("kernel", "signing_key")
-        asked.append(kconfig.option("MODULE_SIG_KEY", kbuild.KEY, line))
+        asked.append(_option("MODULE_SIG_KEY", kbuild.KEY, "signing_key"))
     return asked
+
+
+def _option(symbol: str, value: str | int, *keys: str) -> "Request":
+    """Return the request of the config at `keys` below kernel."""
+    from notos.kernel import kconfig
+
+    return kconfig.option(symbol, value, place("kernel", *keys), ("kernel", *keys))
 
 
 def _shown(path: str) -> str:
@@ -140,12 +146,13 @@ def _read(path: str) -> str:
     """Return the text of a fragment. Raises KernelError."""
     from notos.errors import KernelError
 
+    data = Path(path).read_bytes()
     try:
-        return Path(path).read_text()
-    except UnicodeDecodeError:
-        raise KernelError(
-            f"{_shown(path)} is no text in UTF-8", hint="a fragment has lines of CONFIG_X=y"
-        ) from None
+        return data.decode()
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        message = f"{_shown(path)}:{line}: byte 0x{data[error.start]:02x} is not UTF-8 text"
+        raise KernelError(message, hint="a fragment has lines like CONFIG_X=y") from None
 
 
 def _is_own_base() -> bool:
@@ -159,7 +166,7 @@ def _resolved(asked: "list[Request]") -> str:
 
 
 def configure(config: str) -> None:
-    """Make the configuration. Raises KernelError for what is asked for, or needed, and is not so."""
+    """Make the configuration. Raises KernelError for requested or required options with another value."""
     from notos.kernel import kconfig, requirements
     from notos.kernel.kconfig import Request
 
@@ -171,21 +178,19 @@ def configure(config: str) -> None:
         hint = "change kernel.options or the fragments"
         raise kconfig.explained(problems, source, symbols, MACHINE.target, hint=hint)
     if lacking := requirements.lacking(symbols, FEATURES.requirements):
-        said = {each.symbol: each.where for each in asked}
-        problems = [Request(each.symbol, "y", said.get(each.symbol, ""), each.why) for each in lacking]
-        raise kconfig.explained(
-            problems,
-            source,
-            symbols,
-            MACHINE.target,
-            hint=f"{own('kernel')}/*.config have what machines need; add them to kernel.fragments",
-        )
+        said = {each.symbol: each for each in asked}
+        problems = []
+        for each in lacking:
+            by = said.get(each.symbol, Request(each.symbol, "", ""))
+            problems.append(Request(each.symbol, "y", by.where, each.why, by.keys or each.keys))
+        hint = f"{own('kernel')}/*.config set the options that machines need; add them to kernel.fragments"
+        raise kconfig.explained(problems, source, symbols, MACHINE.target, hint=hint)
     requirements.check_signed(symbols)
     write_if_changed(config, text.encode())
 
 
 def compile_(config: str, vmlinuz: str, vmlinux: str) -> None:
-    """Compile, and put what came of it into the store."""
+    """Compile the kernel and its modules, and add them to the store."""
     from notos.kernel import package as kernel_package
     from notos.kernel.modules import Modules
 
@@ -199,14 +204,14 @@ def _progress(done: int, total: int, name: str) -> None:
 
 
 def menuconfig(_config: str, to: str | None) -> None:
-    """Edit the configuration, and write what changed to a fragment. Raises KernelError."""
+    """Edit the configuration, and write the changes to a fragment. Raises KernelError."""
     from notos.kernel import kconfig
 
     had = _resolved(_asked())
     before, after, has = _kbuild().edit(had)
     lines = kconfig.changes(before, after, kconfig.symbols(had), kconfig.symbols(has))
     if not lines:
-        print("nothing was changed")
+        print("no changes")
         return
     target = from_caller(to) if to else Path(FOLDER, "menuconfig.config")
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -218,7 +223,7 @@ def menuconfig(_config: str, to: str | None) -> None:
 
 
 def diffconfig(_config: str) -> None:
-    """Print what was asked for and what came out, differences first; then what that brought along."""
+    """Print the requested options with their results, differences first, then other changed options."""
     from notos.kernel import kconfig
 
     asked = _asked()
@@ -228,7 +233,7 @@ def diffconfig(_config: str) -> None:
     for each in [*differ, *(each for each in last if each not in differ)]:
         mark = "!" if each in differ else " "
         got = symbols.get(each.symbol, "n")
-        print(f"{mark} {each.symbol:<34} asked {each.value:<8} got {got:<8} {each.where}")
+        print(f"{mark} {each.symbol:<34} requested {each.value:<8} got {got:<8} {each.where}")
     base = kconfig.symbols(_resolved([]))
     names = {each.symbol for each in asked}
     others = sorted(
@@ -236,8 +241,6 @@ def diffconfig(_config: str) -> None:
         for name in symbols.keys() | base.keys()
         if symbols.get(name) != base.get(name) and name not in names
     )
-    print(
-        f"{len(last)} symbols asked for, {len(differ)} came out otherwise; {len(others)} changed with them:"
-    )
+    print(f"{len(last)} options requested, {len(differ)} with another result; {len(others)} others changed:")
     for name in others:
         print(f"  {name:<34} {base.get(name, 'n')} -> {symbols.get(name, 'n')}")

@@ -1,6 +1,6 @@
-"""Versions of Python and of the libraries of others that are installed, found without importing any.
+"""Versions of Python and of installed third-party libraries, found without imports of them.
 
-importlib.metadata would do it too, but reads what every library consists of: a second.
+importlib.metadata needs a second, because it parses the file list of every library.
 """
 
 import os
@@ -11,7 +11,7 @@ from functools import cache
 
 PYTHON = "Python"
 
-_SEPARATORS = re.compile(r"[-_.]+")  # which are alike in names (Python packaging, "Names and normalization")
+_SEPARATORS = re.compile(r"[-_.]+")  # equal in names (Python packaging, "Names and normalization")
 _INFO = (".dist-info", ".egg-info")
 
 
@@ -25,7 +25,7 @@ def version(distribution: str) -> str:
 
 @cache
 def distributions(module: str) -> tuple[str, ...]:
-    """Return the distributions that a top-level module of others comes from; none for Python's own."""
+    """Return the distributions of a third-party top-level module; none for the standard library."""
     if module in sys.stdlib_module_names:
         return ()
     starts = (f"\n{module}/", f"\n{module}.")
@@ -39,7 +39,7 @@ def distributions(module: str) -> tuple[str, ...]:
 
 @cache
 def _by_module() -> Mapping[str, list[str]]:
-    """Return what importlib knows, for libraries without a list of files."""
+    """Return importlib's map of modules, for libraries without a list of files."""
     from importlib import metadata
 
     return metadata.packages_distributions()
@@ -69,7 +69,7 @@ def _metadata() -> Sequence[str]:
 
 @cache
 def _folders() -> Mapping[str, str]:
-    """Return the folders of metadata by normal name; what stands first in sys.path counts, as for imports."""
+    """Return the folders of metadata by normalized name. The first in sys.path wins, as for imports."""
     found: dict[str, str] = {}
     for folder in _metadata():
         found.setdefault(_normal(_words(folder)[0]), folder)
@@ -77,7 +77,7 @@ def _folders() -> Mapping[str, str]:
 
 
 def _header(folder: str, name: str, default: str) -> str:
-    """Return a header of a distribution (core metadata specification), or what its folder's name has."""
+    """Return a header of a distribution (core metadata specification), by default from its folder's name."""
     for file in ("METADATA", "PKG-INFO"):
         try:
             with open(f"{folder}/{file}", encoding="utf-8") as stream:
@@ -92,7 +92,7 @@ def _header(folder: str, name: str, default: str) -> str:
 
 
 def _words(folder: str) -> tuple[str, str]:
-    """Return the name and the version in the name of a folder of metadata."""
+    """Return the name and the version from the name of a metadata folder."""
     name, _, version = folder.rpartition("/")[2].rpartition(".")[0].partition("-")
     return name, version
 

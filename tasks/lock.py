@@ -1,4 +1,4 @@
-"""Packages: which versions (config.lock, from signed indexes), and their .debs in the cache."""
+"""Packages: their exact versions in config.lock, from signed indexes, and their .debs in the cache."""
 
 from collections.abc import Sequence
 from functools import cache
@@ -28,9 +28,9 @@ def requests() -> dict[str, dict[str, Request]]:
 
 
 def task_lock() -> Task:
-    """resolve packages to exact versions
+    """resolve packages to exact versions (`./doit lock` upgrades them)
 
-    Named on the command line, it moves to the newest versions and prints what changed.
+    If the command line names this task, it upgrades to the newest versions and prints the changes.
     """
     return {
         "actions": [action(choose)],
@@ -40,7 +40,7 @@ def task_lock() -> Task:
 
 
 def choose() -> None:
-    """Make config.lock, or complete it; when asked for, make it anew and say what changed."""
+    """Write config.lock or complete it. If the command line names the task, upgrade and print the changes."""
     from notos.debian.archive import Archive
     from notos.lock import lockfile
     from notos.lock.resolve import resolve
@@ -83,14 +83,14 @@ def debs() -> list[Path]:
 
 
 def fetch() -> None:
-    """Fetch what the cache lacks of config.lock."""
+    """Download the packages of config.lock that the cache lacks."""
     from notos.debian.download import Download
     from notos.debian.download import fetch as get
     from notos.errors import FetchError
     from notos.lock import lockfile
 
     locked = lockfile.read(Path(LOCK))
-    assert locked is not None, "the task lock has made it"
+    assert locked is not None, "the task lock has written it"
     download([each for name in requests() for each in locked.set(name)])
     source = MACHINE.kernel.source
     if source is not None and source.url is not None and source.sha256 is not None:
@@ -106,7 +106,7 @@ def fetch() -> None:
 
 
 def download(packages: "Sequence[LockedPackage]") -> None:
-    """Bring .debs into the cache; without the network, and without a mirror, if they are all there."""
+    """Download .debs into the cache. This needs neither network nor mirror if the cache has them all."""
     from notos.debian.download import Download, has
     from notos.debian.download import fetch as get
 
@@ -118,7 +118,7 @@ def download(packages: "Sequence[LockedPackage]") -> None:
 
 @cache
 def _mirrors(debian: "Debian") -> "Mirrors":
-    """Return the mirrors; done once, for apt takes half a second and a user is asked at most once."""
+    """Return the mirrors. Cached: apt takes half a second, and the user gets at most one question."""
     from notos.debian.mirror import mirrors
     from tasks import mirror_question
 

@@ -1,14 +1,15 @@
-"""Help: one screen for newcomers, and a page for each task and command."""
+"""Help: a front page of one screen, and a page for each task and command."""
 
 import shutil
 import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from doit.cmdparse import CmdParse
 
-from tasks import arguments, command_line, usage
+from tasks import arguments, usage
+from tasks.arguments import Tasks
 from tasks.usage import CONFIG, command, program
 
 _INTRODUCTION = """\
@@ -28,24 +29,24 @@ _CHECKOUT = (
         "While it runs, in another terminal",
         (
             ("ssh ['COMMAND']", "log in as root, or run a command"),
-            ("switch", "change the running machine to what is built, in 2 s"),
-            ("rollback", "return it to the generation before"),
+            ("switch", "switch the running machine to the current build, in 2 s"),
+            ("rollback", "return it to the previous generation"),
         ),
     ),
     (
         "Every day",
         (
-            ("why", "what would run, and why"),
-            ("lock", "move the packages to newer versions"),
+            ("why", "the tasks that would run, and why"),
+            ("lock", "upgrade the packages"),
             ("test", "run the tests"),
-            ("clean [-n]", "remove what was built (-n: only list it)"),
+            ("clean [-n]", "remove built files (-n: only list them)"),
         ),
     ),
     (
         "More",
         (
             ("list", "all tasks, in the order of a build"),
-            ("help TASK", "options and an example of a task, as TASK --help"),
+            ("help TASK", "options and an example of a task, like TASK --help"),
             ("completion SHELL", "a completion script for bash, zsh or fish"),
             ("--version", "versions of Notos, doit and Python"),
         ),
@@ -69,7 +70,7 @@ _INSTALLED = (
 
 @dataclass(frozen=True)
 class Command:
-    """The help of a command that is no task; an option is its names and what it does."""
+    """The help of a command that is no task. `options` are rows of an option's names and its description."""
 
     doc: str
     words: str = ""
@@ -90,38 +91,40 @@ COMMANDS = {
         "list --all --status",
     ),
     "run": Command(
-        "run tasks; the word run may be left out",
+        "run tasks; the word run is optional",
         "[TASK | TARGET ...]",
         (
-            ("-a, --always-execute", "run the tasks and what they depend on, up to date or not"),
-            ("-c, --continue", "go on after a failure with what does not depend on it"),
-            ("-s, --single", "run only these tasks, not what they depend on"),
-            ("-o, --output-file FILE", "write the report of the tasks to a file"),
+            ("-a, --always-execute", "run the tasks and their dependencies, up to date or not"),
+            ("-c, --continue", "continue after a failure with independent tasks"),
+            ("-s, --single", "run only these tasks, without their dependencies"),
+            ("-o, --output-file FILE", "write the lines of the tasks to a file"),
         ),
         "run -a squashfs",
     ),
     "info": Command(
-        "show what a task reads and makes",
+        "show the dependencies and targets of a task",
         "TASK",
-        (("--no-status", "without the reasons to run it"),),
+        (("--no-status", "without the reasons for a run"),),
         "info squashfs",
     ),
     "clean": Command(
-        "remove what was built; downloads, the lock and the machine's drive stay",
+        "remove built files, but not downloads, the lock and the machine's drive",
         "[TASK ...]",
         (
-            ("-n, --dry-run", "only list what would be removed"),
-            ("-c, --clean-dep", "also what the tasks depend on"),
+            ("-n, --dry-run", "only list the files"),
+            ("-c, --clean-dep", "the tasks' dependencies too"),
         ),
         "clean -n",
     ),
     "forget": Command(
-        "forget that tasks have succeeded, so that they run again",
+        "forget the success of tasks, so that they run again",
         "[TASK ...]",
-        (("-a, --all", "all tasks"), ("-s, --follow-sub", "what the tasks depend on too")),
+        (("-a, --all", "all tasks"), ("-s, --follow-sub", "the tasks' dependencies too")),
         "forget squashfs",
     ),
-    "help": Command("show this help, or that of a task or command", "[TASK | COMMAND]", (), "help switch"),
+    "help": Command(
+        "show this help, or the help of a task or command", "[TASK | COMMAND]", (), "help switch"
+    ),
     "completion": Command(
         "print a script that completes commands, tasks, options and configs",
         "bash | zsh | fish",
@@ -135,17 +138,20 @@ NEW = Command(
 )
 
 
-def show(topics: Sequence[str], variables: Mapping[str, str]) -> int:
-    """Print the help of `topics`, the front page if there are none. Raises UsageError for an unknown one."""
+def show(topics: Sequence[str], load: Callable[[], Tasks]) -> int:
+    """Print the help of `topics`, by default the front page. `load()` returns the tasks of the config.
+
+    Raises UsageError for an unknown topic.
+    """
     if not topics:
         print(front())
         return 0
-    print("\n\n".join(page(each, variables) for each in topics))
+    print("\n\n".join(page(each, load) for each in topics))
     return 0
 
 
 def installed() -> bool:
-    """Return True if the user calls the command notos, which has words of its own."""
+    """Return True if the user calls the command notos, which has other words for some tasks."""
     return program() == "notos"
 
 
@@ -157,12 +163,12 @@ def commands() -> dict[str, Command]:
 
 
 def flags(name: str) -> set[str]:
-    """Return the options of the command `name`, as they are written: -a and --all."""
+    """Return the flags of the command `name`, for example -a and --all."""
     return {part.split()[0] for names, _ in COMMANDS[name].options for part in names.split(", ")}
 
 
 def front() -> str:
-    """Return the first page, at most 40 lines of 80 columns."""
+    """Return the front page, at most 40 lines of 80 columns."""
     blocks = [_INTRODUCTION]
     for title, rows in _INSTALLED if installed() else _CHECKOUT:
         lines = [(words if words == "./result" else command(words), text) for words, text in rows]
@@ -178,7 +184,7 @@ def front() -> str:
     return "\n".join(blocks)
 
 
-def page(topic: str, variables: Mapping[str, str]) -> str:
+def page(topic: str, load: Callable[[], Tasks]) -> str:
     """Return the help of a task or command. Raises UsageError."""
     if topic in commands():
         found = commands()[topic]
@@ -191,7 +197,7 @@ def page(topic: str, variables: Mapping[str, str]) -> str:
         ]
         return "\n\n".join(filter(None, blocks))
     name = usage.task_name(topic)
-    tasks = command_line.load(variables)
+    tasks = load()
     if name not in tasks:
         raise arguments.unknown_task(topic, tasks)
     return _task_page(topic, tasks[name], tasks)
@@ -215,7 +221,7 @@ def _task_page(topic: str, task: Any, tasks: Mapping[str, Any]) -> str:
 
 
 def option_rows(parser: CmdParse) -> list[tuple[str, str]]:
-    """Return the options of a task: how each is written, and what it does with its default."""
+    """Return a row for each option of a task: its spelling, and its description with the default."""
     rows = []
     for each in parser.options:
         flags = f"--{each.long}" if each.type is bool else f"--{each.long} {each.metavar}"
@@ -234,7 +240,7 @@ def _section(title: str, rows: Sequence[tuple[str, str]]) -> str:
 
 
 def _table(rows: Sequence[tuple[str, str]], width: int = 0) -> str:
-    """Two columns; the second one is wrapped."""
+    """Return rows as two columns, with the second column wrapped."""
     width = width or max(len(left) for left, _ in rows) + 2
     lines = []
     for left, right in rows:

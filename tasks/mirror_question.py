@@ -1,4 +1,4 @@
-"""The question for a mirror, put at a terminal where nothing names one; host.yaml keeps the answer."""
+"""The question for a mirror, on a terminal if no mirror is known. host.yaml stores the answer."""
 
 import sys
 
@@ -7,9 +7,9 @@ from tasks.config import MACHINE
 
 
 def ask(cause: str) -> str | None:
-    """Return the address that the user types, proven and kept; None without a terminal or an answer.
+    """Return the mirror that the user types, after a test. Return None without a terminal or an answer.
 
-    `cause` says why no mirror is known. Raises HostError when the answer cannot be kept.
+    `cause` is the reason why no mirror is known. Raises HostError if host.yaml cannot be written.
     """
     from notos.config import host_settings
     from notos.debian import archive, mirror, release

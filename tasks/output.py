@@ -1,4 +1,4 @@
-"""Standard output and error: closed pipes, full disks, and what the terminal can show."""
+"""Standard output and error: closed pipes, full disks, and abilities of the terminal."""
 
 import contextlib
 import errno
@@ -6,12 +6,12 @@ import os
 import select
 import sys
 
-UNREAD = 141  # what a shell reports of a program that SIGPIPE ended: 128 + 13
+UNREAD = 141  # a shell's status for a program ended by SIGPIPE: 128 + 13
 CANNOT_WRITE = (errno.ENOSPC, errno.EDQUOT, errno.EIO)
 
 
 def prepare() -> None:
-    """Open /dev/null for standard streams that the caller has closed; no other file may get their place."""
+    """Open /dev/null for closed standard streams, so that no other file gets their descriptors."""
     for descriptor in range(3):
         try:
             os.fstat(descriptor)
@@ -30,7 +30,7 @@ def is_read() -> bool:
 
 
 def finish(code: int) -> int:
-    """Write out what is buffered; return `code`, or the exit status for output that cannot be written."""
+    """Flush the output. Return `code`, or the exit status for a failed write."""
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()
@@ -47,7 +47,7 @@ def finish(code: int) -> int:
 
 
 def _discard(descriptor: int) -> None:
-    """Let what is still buffered go nowhere; Python would complain as it ends."""
+    """Redirect buffered output to /dev/null; at exit, Python would print an error for it."""
     sink = os.open(os.devnull, os.O_WRONLY)
     os.dup2(sink, descriptor)
     os.close(sink)

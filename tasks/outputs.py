@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from notos.errors import ConfigError
 from notos.features import extension_code, extensions
 from tasks import project, tools, usage
-from tasks.config import FEATURES, FOLDER, MACHINE, build, manifest
+from tasks.config import FEATURES, MACHINE, build, manifest
 from tasks.graph import Task, action, broken
 from tasks.image import INITRD, SQUASHFS
 from tasks.kernel import VMLINUX, VMLINUZ
@@ -66,19 +66,18 @@ def _task(added: "Added") -> Task:
         "file_dep": [*needed, *map(tools.target, output.tools), *map(str, added.by.code.all_files)],
         "task_dep": ["lock"],  # first, as for runvm
         "targets": [build("outputs", output.name, each) for each in output.files],
-        "code": added.by.code.imported,
+        "code": added.by.code.files,
         "clean": True,
     }
 
 
 def make(name: str) -> None:
-    """Make the files of an output in a temporary folder, and rename them one by one. Raises NotosError."""
+    """Make the folder of an output, which replaces that of the last run as a whole. Raises NotosError."""
     from notos import atomic
     from notos.outputs import registry
     from notos.outputs.model import Inputs
 
     added = _outputs()[name]
-    folder = Path(build("outputs", name))
     values: dict[Need, Any] = {
         need: Path(FILES[need]).absolute() for need in added.output.needs if need in FILES
     }
@@ -87,12 +86,10 @@ def make(name: str) -> None:
     if "command_line" in added.output.needs:
         values["command_line"] = " ".join(_command_line(project.get("toplevel").path))
     trees = {each: tools.tree(each) for each in added.output.tools}
-    with atomic.scratch(Path(FOLDER)) as new:  # where `gc` removes what a killed run leaves
+    with atomic.folder(Path(build("outputs", name)), replace=True) as new:
         registry.write(added, Inputs(added.output, MACHINE.name, values, trees), new)
-        for each in added.output.files:
-            made, target = new / each, folder / each
-            target.parent.mkdir(parents=True, exist_ok=True)
-            atomic.move(made, target, mode=0o755 if made.stat().st_mode & 0o100 else 0o644)
+        for path in new.rglob("*"):  # whatever the umask
+            path.chmod(0o755 if path.is_dir() or path.stat().st_mode & 0o100 else 0o644)
 
 
 def _command_line(toplevel: str) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""The store of this build, and the manifests by which its tasks hand objects to each other."""
+"""The store of this build, and the manifests by which tasks pass objects on."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -12,9 +12,9 @@ STORE = Store(Path(build("store")))
 
 
 def add(task: str, name: str, tree: Tree, references: Iterable[str] = ()) -> StoreObject:
-    """Put `tree` into the store as an object called `name`, and its manifest as the target of `task`.
+    """Add `tree` to the store as an object called `name`, and write its manifest, the target of `task`.
 
-    `references` are the tasks whose objects it may mention.
+    `references` are the tasks whose objects it may refer to.
     """
     STORE.root.mkdir(parents=True, exist_ok=True)
     obj = STORE.add(name, tree, [get(each) for each in references])

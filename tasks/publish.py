@@ -1,4 +1,4 @@
-"""Publishing: the machine's closure as a binary cache that any Nix can fetch from."""
+"""Publication of the machine's closure as a signed binary cache for Nix."""
 
 from tasks import project, reporter
 from tasks.graph import Task, action
@@ -6,7 +6,7 @@ from tasks.usage import CACHE_FOLDER, KEY, from_caller, options, usage
 
 
 def task_publish() -> Task:
-    """write the system as a signed binary cache, from which any Nix can fetch it"""
+    """write the system as a signed binary cache for Nix"""
     return {
         "actions": [action(publish)],
         "task_dep": ["toplevel"],

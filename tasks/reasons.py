@@ -1,4 +1,4 @@
-"""The reasons for which a task runs: what changed since its last success."""
+"""Reasons for a run of a task: the changes since its last success."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -9,7 +9,7 @@ FIRST = "no earlier result"
 
 
 def reasons(task: Any, tasks: Mapping[str, Any]) -> list[str]:
-    """Return what makes this doit task run, in words; nothing when it is up to date."""
+    """Return the reasons why this doit task must run; none if it is up to date."""
     manager = Globals.dep_manager
     status = manager.get_status(task, tasks, get_log=True)
     if status.status == "up-to-date" or not task.actions:

@@ -1,4 +1,4 @@
-"""The lines of a run: each task that ran, how long it took, and what had changed; failures in one line."""
+"""The lines of a run: each task that ran, its duration, and what changed. A failure is one line too."""
 
 import contextlib
 import sys
@@ -11,14 +11,14 @@ from doit.exceptions import BaseFail
 from tasks import output
 from tasks.reasons import FIRST
 
-_MOST = 3  # reasons that a line gives
+_MOST = 3  # reasons in a line, at most
 
 _progress = ""
 
 
 def show(text: str) -> None:
-    """Show how far a long step is, on one line that the next one replaces; only on a terminal."""
-    global _progress  # noqa: PLW0603 — there is one terminal
+    """Show the progress of a long step on one line, which the next call replaces; only on a terminal."""
+    global _progress  # noqa: PLW0603 — one process has one terminal
     if output.can_redraw():
         sys.stderr.write(f"\r\x1b[K{text}")
         sys.stderr.flush()
@@ -26,7 +26,7 @@ def show(text: str) -> None:
 
 
 def clear() -> None:
-    """Take away what `show` has shown, before something else is printed."""
+    """Clear the progress line, before other output."""
     global _progress  # noqa: PLW0603
     if _progress:
         sys.stderr.write("\r\x1b[K")
@@ -36,7 +36,7 @@ def clear() -> None:
 class Reporter:
     """doit's interface for reporters (doit documentation, "custom reporter")."""
 
-    desc = "a line for each task that ran"
+    desc = "one line for each task that ran"
 
     def __init__(self, outstream: Any, options: Any) -> None:
         self._out = outstream
@@ -49,7 +49,7 @@ class Reporter:
     def initialize(self, tasks: Any, selected_tasks: Any) -> None:
         """Before all tasks."""
         metas = [tasks[name].meta or {} for name in selected_tasks if name in tasks]
-        if any(meta.get("piped") for meta in metas):  # what the task prints may go to a program or a file
+        if any(meta.get("piped") for meta in metas):  # the task's output may go to a program or a file
             self._out = sys.stderr
         self._last = ", ".join(selected_tasks)
 
@@ -108,7 +108,7 @@ class Reporter:
             self._write(f"{self._last}: up to date")
 
     def _write(self, line: str) -> None:
-        # A reporter that raises would end the build: the reader ended, the disk is full, a letter is unknown.
+        # An error here would end the build: a closed pipe, a full disk, an unknown character.
         with contextlib.suppress(OSError):
             encoding = getattr(self._out, "encoding", None) or "utf-8"
             self._out.write(line.encode(encoding, "replace").decode(encoding) + "\n")
@@ -120,7 +120,7 @@ def _seconds(seconds: float) -> str:
 
 
 def _short(reasons: Sequence[str]) -> str:
-    """Return the first reasons in brackets; nothing for a task that has no earlier result."""
+    """Return the first reasons in brackets; nothing for a task without an earlier result."""
     if not reasons or reasons[0] == FIRST:
         return ""
     more = [f"and {len(reasons) - _MOST} more"] if len(reasons) > _MOST else []

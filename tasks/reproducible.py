@@ -1,4 +1,4 @@
-"""Proof that a build is a function of its lock: the same machine built elsewhere, from nothing."""
+"""Check for reproducible builds: a second build of the machine, from nothing, in another environment."""
 
 import os
 import shutil
@@ -14,7 +14,7 @@ from tasks.graph import Task, action
 from tasks.usage import usage
 
 LEFT_BEHIND = ("build", ".venv", ".git", "result", "__pycache__", ".*_cache")
-# Nor may it be what a compiler has made here.
+# The second build must compile for itself too.
 ELSEWHERE = {
     **{"LC_ALL": "tr_TR.UTF-8", "TZ": "Pacific/Kiritimati", "PYTHONHASHSEED": "1"},
     "CCACHE_DISABLE": "1",
@@ -22,7 +22,7 @@ ELSEWHERE = {
 
 
 def task_check_reproducible() -> Task:
-    """build again in another folder, as another user, and compare every byte"""
+    """build again in another folder and as another user, and compare all bytes"""
     return {
         "basename": "check-reproducible",
         "actions": [action(check)],
@@ -32,7 +32,7 @@ def task_check_reproducible() -> Task:
 
 
 def check() -> None:
-    """Build in a copy of the project, and name the first difference. Raises ToolError."""
+    """Build in a copy of the project, and report the first difference. Raises ToolError."""
     from notos.atomic import remove_folder
     from notos.errors import ToolError
     from notos.store import difference
@@ -40,7 +40,7 @@ def check() -> None:
     scratch = Path(tempfile.mkdtemp(prefix="notos-elsewhere-"))
     copy = scratch / "a/much/deeper/folder"
     _copy(copy)
-    reporter.show(f"building once more, in {copy} …")
+    reporter.show(f"second build, in {copy} …")
     done = subprocess.run(
         [sys.executable, "-P", "-m", "tasks.altered_host", "--config", str(CONFIG), "runvm"],
         cwd=copy,
@@ -48,7 +48,7 @@ def check() -> None:
             **_environment(),
             **ELSEWHERE,
             "NOTOS_CACHE": str(CACHE.root),
-            # A checkout runs its own copy; other projects run the Notos that is installed.
+            # A checkout runs the code of its copy; other projects run the installed Notos.
             "PYTHONPATH": str(copy) if home.in_checkout() else home.python_path(),
         },
         capture_output=True,
@@ -65,11 +65,11 @@ def check() -> None:
     if found:
         raise ToolError(f"not reproducible: {found}", hint=f"the other build is in {copy}")
     remove_folder(scratch)
-    print(f"reproducible: {len(targets)} files are the same bytes, {FOLDER}/root.squashfs among them")
+    print(f"reproducible: {len(targets)} files are identical, among them {FOLDER}/root.squashfs")
 
 
 def _copy(copy: Path) -> None:
-    """Copy the project; what was built stays here."""
+    """Copy the project without built files."""
     shutil.copytree(Path.cwd(), copy, symlinks=True, ignore=shutil.ignore_patterns(*LEFT_BEHIND))
 
 

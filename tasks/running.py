@@ -1,4 +1,4 @@
-"""The running machine: logging in, switching it to what is built, going back."""
+"""Tasks for the running machine: log in, switch to the current build, return to an earlier generation."""
 
 import os
 import sys
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from notos.live.status import Running
     from notos.live.switch import Plan
 
-DRY_RUN = params(dry_run=(False, "only say what it would do"))
-SECONDS = 30  # within which the machine has to answer after a switch
+DRY_RUN = params(dry_run=(False, "only print the steps"))
+SECONDS = 30  # timeout for an answer of the machine after a switch
 
 
 def task_ssh() -> Task:
@@ -42,14 +42,14 @@ def task_ssh() -> Task:
 def task_switch() -> Task:
     """switch the running machine to the current build, without a reboot
 
-    A machine that does not answer afterwards reverts by itself.
+    A machine that cannot be reached afterwards reverts by itself.
     """
     return {
         "actions": [action(switch)],
         "task_dep": ["toplevel", "tools:qemu"],
         "params": [
             *DRY_RUN,
-            *params(force=(False, "also if the machine was made from another config")),
+            *params(force=(False, "switch even if the machine was built from another config")),
             *options(HOST, PORT, WITHIN),
         ],
         "meta": usage(example="--dry-run"),
@@ -67,7 +67,7 @@ def task_rollback() -> Task:
 
 
 def task_generations() -> Task:
-    """list the systems that the machine had, or what changed between two"""
+    """list the generations of the machine, or the differences between two"""
     return {
         "actions": [action(generations)],
         "task_dep": ["tools:qemu"],
@@ -78,7 +78,7 @@ def task_generations() -> Task:
 
 
 def address(host: str | None, port: int | None) -> "Address":
-    """Return where the machine is: at --host and --port, else behind a port of this host.
+    """Return the machine's ssh address: --host and --port, by default a forwarded port of this host.
 
     Raises MachineError.
     """
@@ -91,18 +91,19 @@ def address(host: str | None, port: int | None) -> "Address":
         return Address(host, "22")
     if given := os.environ.get("SSH_PORT", ""):
         if wants := PORT.wants(given):
-            raise MachineError(f"invalid SSH_PORT: {given}", hint=f"it wants {wants}")
+            raise MachineError(f"invalid SSH_PORT: {given}", hint=f"it must be {wants}")
         return Address("", given)
     forwarded = next((str(ours) for ours, guest in MACHINE.vm.forward.items() if guest == 22), "")
     if not forwarded:
         raise MachineError(
-            "no port leads to the machine's ssh", hint="add 2222: 22 to vm.forward in the config"
+            "no port leads to the machine's ssh",
+            hint="add 2222: 22 to vm.forward in the config",
         )
     return Address("", forwarded)
 
 
 def log_in(words: list[str], host: str | None, port: int | None) -> None:
-    """Run ssh in place of doit, with the key that runvm.sh handed to the machine. Raises MachineError."""
+    """Replace this process with ssh, using the key that runvm.sh installs. Raises MachineError."""
     from notos import process
     from notos.live import ssh_key
 
@@ -112,7 +113,7 @@ def log_in(words: list[str], host: str | None, port: int | None) -> None:
 
 
 def switch(dry_run: bool, force: bool, host: str | None, port: int | None, within: int | None) -> None:
-    """Switch, and say what that did. Raises MachineError, also where a service does not stay up."""
+    """Switch, and print the changes. Raises MachineError, also for a service that does not stay up."""
     from notos.live import status
     from notos.live import switch as switching
 
@@ -128,11 +129,11 @@ def switch(dry_run: bool, force: bool, host: str | None, port: int | None, withi
         todo = switching.plan(remote, project.STORE, now, toplevel.path, closure)
         number = _turn(remote, now, todo, dry_run=dry_run, limit=within or SECONDS)
     if number:
-        print(f"a boot has its image's system again: {command('runvm')} makes an image of this one")
+        print(f"the next boot starts the system of the image: {command('runvm')} builds an image of this one")
 
 
 def roll_back(dry_run: bool, to: int | None, host: str | None, port: int | None, within: int | None) -> None:
-    """Go back, and say what that did. Raises MachineError."""
+    """Return to an earlier generation, and print the changes. Raises MachineError."""
     from notos.errors import MachineError
     from notos.live import status
     from notos.live import switch as switching
@@ -143,9 +144,7 @@ def roll_back(dry_run: bool, to: int | None, host: str | None, port: int | None,
         if to is None:
             before = [each for each in now.generations if each.number < current and each.path != now.system]
             if not before:
-                raise MachineError(
-                    f"{remote.address} has no generation before the present one", hint="./doit generations"
-                )
+                raise MachineError(f"{remote.address} has no earlier generation", hint="./doit generations")
             target = before[-1]
         else:
             target = now.generation(to)
@@ -161,12 +160,12 @@ def roll_back(dry_run: bool, to: int | None, host: str | None, port: int | None,
 
 
 def generations(numbers: list[str], host: str | None, port: int | None) -> None:
-    """Print the list, or what changed. Raises MachineError."""
+    """Print the generations, or the differences between two. Raises MachineError."""
     from notos.errors import MachineError
     from notos.live import changes, status
 
     if len(numbers) not in (0, 2):
-        raise MachineError("generations wants two numbers, or none", hint="./doit generations 1 2")
+        raise MachineError("generations takes two numbers or none", hint="./doit generations 1 2")
     with _connected(host, port) as remote:
         now = status.look(remote)
         if numbers:
@@ -181,13 +180,13 @@ def generations(numbers: list[str], host: str | None, port: int | None) -> None:
             ]
             print(f"{each.number:>4}  {each.date}  {each.path}  {', '.join(marks)}".rstrip())
         if not now.generations:
-            print(f"there are none yet but what was booted, {now.booted}")
+            print(f"no generations yet, only the booted system: {now.booted}")
 
 
 def _turn(remote: "Remote", now: "Running", todo: "Plan", *, dry_run: bool, limit: int) -> int:
-    """Do what is to be done, or only say so; the generation's number.
+    """Carry out a plan, or only print it if `dry_run`. Return the number of the generation.
 
-    Raises MachineError, also where the switch is done and a service does not stay up.
+    Raises MachineError, also if a service does not stay up after the switch.
     """
     from notos.errors import MachineError
     from notos.live import ssh as remotes
@@ -199,14 +198,14 @@ def _turn(remote: "Remote", now: "Running", todo: "Plan", *, dry_run: bool, limi
     if todo.send:
         print(f"  {'send':<10} {len(todo.send)} objects, {todo.size / 1e6:.1f} MB")
     if dry_run:
-        print("nothing was done")
+        print("dry run: the machine is unchanged")
         return 0
     reporter.show(f"sending {todo.size / 1e6:.1f} MB …")
     switching.transfer(remote, project.STORE, now, todo.send)
-    reporter.show("turning over …")
+    reporter.show("activating …")
     said = switching.turn(remote, todo, limit=limit)
     turned = time.monotonic()
-    reporter.show("connecting anew …")
+    reporter.show("reconnecting …")
     anew = remotes.apart(CACHE, tools.tree("qemu"), remote.address, seconds=min(10, limit))
     number = switching.confirm(anew, todo, limit=limit)
     reporter.show("watching the services …")
@@ -215,7 +214,7 @@ def _turn(remote: "Remote", now: "Running", todo: "Plan", *, dry_run: bool, limi
     for line in said:
         print(f"  {line}")
     seconds = time.monotonic() - started
-    then = f"{command('generations')} lists them" if todo.generation else f"{command('rollback')} goes back"
+    then = f"{command('generations')} lists them" if todo.generation else f"{command('rollback')} reverts it"
     print(f"switched in {seconds:.1f} s; this is generation {number}, and {then}")
     for each in fallen:
         for line in each.lines():
@@ -224,7 +223,7 @@ def _turn(remote: "Remote", now: "Running", todo: "Plan", *, dry_run: bool, limi
         names = ", ".join(each.name for each in fallen)
         raise MachineError(
             f"{remote.address} was switched, but these services do not stay up: {names}",
-            hint="mend the config and switch again, or go back: ./doit rollback",
+            hint="correct the config and switch again, or revert: ./doit rollback",
         )
     return number
 
@@ -234,7 +233,7 @@ def _print(rows: Iterable[tuple[str, str]]) -> None:
     for heading, text in lines:
         print(f"  {heading:<10} {text}")
     if not lines:
-        print("  nothing differs that a running machine has")
+        print("  no differences in the running system")
 
 
 @contextmanager
@@ -250,7 +249,7 @@ def _connected(host: str | None, port: int | None) -> Iterator["Remote"]:
 
 
 def _wait(where: "Address") -> None:
-    """Wait for a machine behind a port of this host that still boots. Raises MachineError."""
+    """Wait for a booting machine at a port of this host. Raises MachineError."""
     from notos.live import local_port
 
     if not where.host:
@@ -261,5 +260,5 @@ def _number(text: str) -> int:
     from notos.errors import MachineError
 
     if not text.isdigit():
-        raise MachineError(f"{text} is no number", hint="./doit generations lists them")
+        raise MachineError(f"invalid generation: {text}", hint="./doit generations lists the numbers")
     return int(text)

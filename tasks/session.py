@@ -1,8 +1,8 @@
-"""One run of doit: what we change in it, so that a killed build is just finished by the next one.
+"""Changes to doit, so that a run continues a killed build.
 
-doit keeps its database once, at the end, and forgets a killed run. Here a task's record is deleted
-before the task runs and kept as soon as it has succeeded; one build folder has one doit at a time, be it
-building, cleaning or forgetting.
+doit writes its database once, at the end, so it loses the results of a killed run. Here, a task's record is
+deleted before the task runs, and written when the task has succeeded. A lock allows one command at a time in
+a build folder: run, clean or forget.
 """
 
 import errno
@@ -21,17 +21,17 @@ from doit.cmd_clean import Clean
 from doit.cmd_forget import Forget
 from doit.cmd_run import Run
 from doit.dependency import DatabaseException, Dependency, SqliteDB
-from doit.exceptions import InvalidDodoFile
 from doit.runner import Runner
 
+from notos.errors import HostError
 from tasks import fingerprint, inputs
 from tasks.reasons import reasons
 
-# What the user can mend; any other OSError is a bug of ours.
+# Errors that the user can correct; any other OSError is a bug of Notos.
 HINTS = {
-    **dict.fromkeys((errno.ENOSPC, errno.EDQUOT), "make room there"),
-    **dict.fromkeys((errno.EACCES, errno.EPERM, errno.EROFS), "check who may read and write there"),
-    **dict.fromkeys((errno.EISDIR, errno.ENOTDIR, errno.EEXIST), "move away what is in its place"),
+    **dict.fromkeys((errno.ENOSPC, errno.EDQUOT), "free some space there"),
+    **dict.fromkeys((errno.EACCES, errno.EPERM, errno.EROFS), "check owner and mode"),
+    **dict.fromkeys((errno.EISDIR, errno.ENOTDIR, errno.EEXIST), "move or rename the file or folder there"),
 }
 _DATABASE = "the build folder's .doit.db"
 _ARENA_MAX = -8  # M_ARENA_MAX of malloc.h
@@ -40,17 +40,13 @@ _asked: set[str] = set()
 _tasks: dict[str, Any] = {}
 
 
-class _BusyError(InvalidDodoFile):  # type: ignore[misc]  # doit has no types
-    """doit prints it as one message, without a traceback."""
-
-
 def asked_for(name: str) -> bool:
-    """Return True if the command line names this task, rather than its target or one that depends on it."""
+    """Return True if the command line names this task, not only its target or a task that depends on it."""
     return name in _asked
 
 
 def ask_for(names: Iterable[str]) -> None:
-    """Take these tasks as named on the command line."""
+    """Note that the command line names these tasks."""
     _asked.update(names)
 
 
@@ -62,10 +58,10 @@ def tasks() -> Mapping[str, Any]:
 def install(
     folder: str, sweep: Callable[[bool], None], look: Callable[[], None], make: Callable[[], None]
 ) -> None:
-    """Change doit so for this process; `folder` is where the build and its lock file are.
+    """Apply the changes to doit in this process. `folder` is the build folder, with the lock file.
 
-    `make()` makes that, `sweep(dryrun)` removes what is left in it when all tasks have been cleaned;
-    `look()` raises what doit prints in one line where a run could not write.
+    `make()` makes the folder. `sweep(dryrun)` removes the rest of it after all tasks are cleaned.
+    `look()` raises HostError if a run could not write.
     """
     run, clean = Run._execute, Clean._execute
 
@@ -73,10 +69,10 @@ def install(
     def running(self: Any, *args: Any, **kwargs: Any) -> Any:
         words = [] if self.sel_default_tasks else self.sel_tasks
         _tasks.update((each.name, each) for each in self.task_list)
-        # What follows a task that takes words is no task.
+        # Words after a task with arguments are no tasks.
         taking = next((at for at, word in enumerate(words) if _takes_words(word)), len(words))
         ask_for(name for name in _tasks if any(fnmatchcase(name, word) for word in words[: taking + 1]))
-        # A worker process that dies hangs doit for ever. What can run at once does so inside a task.
+        # doit waits forever for a worker process that died. Parallel work happens inside tasks.
         kwargs["num_process"] = 0
         make()
         look()
@@ -85,7 +81,7 @@ def install(
                 with _file_errors():
                     return run(self, *args, **kwargs)
             except KeyboardInterrupt:
-                sys.stderr.write("\ninterrupted; the next run goes on where this one stopped\n")
+                sys.stderr.write("\ninterrupted; the next run continues from here\n")
                 return 128 + signal.SIGINT
 
     @functools.wraps(clean)
@@ -104,9 +100,9 @@ def install(
 
 
 def _open_when_used(make: Callable[[], None]) -> None:
-    """Have the database opened, in a folder that `make()` makes, by the first command that needs it.
+    """Delay opening the database until a command needs it. `make()` makes its folder.
 
-    One that is damaged, or cannot be written to a full disk, is said in one line.
+    A damaged database or a full disk is reported in one line.
     """
     dumped = SqliteDB.dump
 
@@ -131,14 +127,14 @@ def _open_when_used(make: Callable[[], None]) -> None:
 
 @contextmanager
 def _file_errors() -> Iterator[None]:
-    """Have what the user can mend said in one line: a target of another user, a file that cannot be read."""
+    """Report errors that the user can correct in one line, for example an unreadable file."""
     try:
         yield
     except OSError as error:
         if error.errno not in HINTS:
             raise
         where = error.filename or "the build folder"
-        raise _BusyError(f"{where}: {error.strerror}; {HINTS[error.errno]}") from None
+        raise HostError(f"{where}: {error.strerror}; {HINTS[error.errno]}") from None
 
 
 @contextmanager
@@ -148,8 +144,10 @@ def _database_errors() -> Iterator[None]:
     except (DatabaseException, sqlite3.Error) as error:
         cause = error.__context__ if isinstance(error, DatabaseException) else error
         if isinstance(cause, sqlite3.OperationalError):
-            raise _BusyError(f"cannot write {_DATABASE}: {cause}; make room on its disk") from None
-        raise _BusyError(f"{_DATABASE} is damaged: {cause}; remove it, and all is made anew") from None
+            raise HostError(f"cannot write {_DATABASE}: {cause}; free some space on its disk") from None
+        raise HostError(
+            f"{_DATABASE} is damaged: {cause}; remove it, and the next run builds everything again"
+        ) from None
 
 
 def _takes_words(word: str) -> bool:
@@ -167,7 +165,7 @@ def _wrapped(execute: Callable[..., Any], folder: str, make: Callable[[], None])
 
 
 def _keep_records() -> None:
-    """Have each task's record deleted before it runs, and committed when it has succeeded."""
+    """Delete each task's record before the task runs, and commit it when the task has succeeded."""
     execute_task, save_success, get_status = (
         Runner.execute_task,
         Dependency.save_success,
@@ -193,7 +191,7 @@ def _keep_records() -> None:
     @functools.wraps(get_status)
     def noting(self: Any, task: Any, *args: Any, **kwargs: Any) -> Any:
         status = get_status(self, task, *args, **kwargs)
-        if fingerprint.rehashed:  # only touched: have the new times saved, so that they are hashed just once
+        if fingerprint.rehashed:  # only new times: save them, so that the files are hashed just once
             fingerprint.rehashed.clear()
             self.backend._dirty.add(task.name)
         return status
@@ -205,27 +203,27 @@ def _keep_records() -> None:
 
 @contextmanager
 def _alone(folder: str) -> Iterator[None]:
-    """Hold the build folder's lock, and end in order on SIGTERM. Raises what doit prints in one line."""
+    """Hold the build folder's lock, and exit cleanly on SIGTERM. Raises HostError if it is in use."""
     for number in (signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) is not signal.SIG_IGN:  # nohup
             signal.signal(number, _leave)
     try:
         stream = (Path(folder) / ".lock").open("w")
     except OSError as error:
-        raise _BusyError(f"cannot write in {folder}: {error.strerror}") from None
+        raise HostError(f"cannot write in {folder}: {error.strerror}") from None
     with stream:
         try:
             fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
-            raise _BusyError(f"another command is at work in {folder}; wait until it has ended") from None
+            raise HostError(f"another command uses {folder}; wait until it has ended") from None
         yield
 
 
 @functools.cache
 def _one_arena() -> None:
-    """Have all threads share one heap: what one of them frees is then used by the others (mallopt(3)).
+    """Make all threads share one heap, so that memory freed by one is used by the others (mallopt(3)).
 
-    Packages are read by threads, and a heap for each of them takes 80 MB more.
+    Threads read packages, and a heap for each thread would take 80 MB more.
     """
     import ctypes
 

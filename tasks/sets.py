@@ -1,7 +1,6 @@
-"""Sets of packages as the tasks see them: a small JSON file each, cut from config.lock.
+"""Sets of packages: a small JSON file for each set, extracted from config.lock.
 
-A set's file changes only when that set does, so what is made of it is not made again because
-another set moved.
+A set's file changes only with the set, so tasks do not run again for changes of other sets.
 """
 
 import json
@@ -25,7 +24,7 @@ def path(name: str) -> str:
 
 
 def write(lock: "Lock", names: Iterable[str]) -> None:
-    """Write the files of the sets `names`, each only if it changes."""
+    """Write the files of the sets `names`, each only if its contents change."""
     for name in names:
         rows = [
             {"name": each.name, "version": each.version, "sha256": each.sha256} for each in lock.set(name)

@@ -1,8 +1,7 @@
-"""The docs as a site; what builds it is installed on first use.
+"""The docs as a site. Its generator is installed on first use.
 
-The site's source is a copy of the pages, and of the files that they link to, laid out as in the project, so
-that the same links lead to the same files on the site and in a clone. A folder that a page links to gets a
-page that lists its files.
+The source of the site is a copy of the pages and of the files that they link to. It has the project's layout,
+so that links work on the site and in a clone. A folder that a page links to gets a page that lists its files.
 """
 
 import os
@@ -23,14 +22,14 @@ _FENCED = re.compile(r"^(```.*?^```$)", re.MULTILINE | re.DOTALL)
 
 
 def task_docs() -> Task:
-    """build the docs as a site, build/site, and find its dead links"""
+    """build the docs as a site, build/site, and check its links"""
     return {"actions": [action(developer_tools.install), action(build)], "meta": usage()}
 
 
 def build() -> None:
-    """Stage the pages and build the site. Raises NotosError for links that lead nowhere, ToolError."""
+    """Stage the pages and build the site. Raises NotosError for dead links, ToolError if mkdocs fails."""
     stage(SOURCE)
-    # mkdocs-material would advertise another program in red at every build.
+    # Suppress the advertisement that mkdocs-material prints at every build.
     os.environ["NO_MKDOCS_2_WARNING"] = "1"
     developer_tools.run([sys.executable, "-m", "mkdocs", "build", "--quiet", "--strict", "--clean"])
     print(f"{SITE}/index.html")
@@ -42,7 +41,7 @@ def pages() -> list[Path]:
 
 
 def stage(target: Path) -> None:
-    """Copy the pages, and all that they link to, to the empty folder `target`.
+    """Copy the pages, and the files that they link to, into the empty folder `target`.
 
     Raises NotosError for each link to a file or folder that does not exist.
     """
@@ -54,7 +53,7 @@ def stage(target: Path) -> None:
             path = Path(os.path.normpath(page.parent / linked))
             if not path.exists() or path.parts[:1] == ("..",):
                 line = text[: text.index(f"]({linked}")].count("\n") + 1
-                problems.append(f"{page}:{line}: the link leads nowhere: {linked}")
+                problems.append(f"{page}:{line}: dead link: {linked}")
             elif path.is_dir():
                 _list_folder(path, target)
             elif path not in pages():
@@ -65,14 +64,14 @@ def stage(target: Path) -> None:
 
 
 def _linked(text: str) -> Iterator[str]:
-    """Yield the relative addresses of a page's links, without those in code."""
+    """Yield the relative addresses of a page's links, except those in code."""
     for match in _LINK.finditer(_FENCED.sub("", text)):
         if not re.match(r"[a-z]+:", match[2]):
             yield match[2]
 
 
 def _with_folders(text: str, page: Path) -> str:
-    """Return a page's text with its links to folders leading to their lists."""
+    """Return a page's text, with links to folders changed to links to their lists."""
 
     def lead(match: re.Match[str]) -> str:
         there = Path(os.path.normpath(page.parent / match[2]))

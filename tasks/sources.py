@@ -1,16 +1,17 @@
-"""The code that does a task's work, found from imports, without running any of it.
+"""The code of a task, found from imports without running it.
 
-In tasks/ each function, class and constant counts by itself, with those that it names. Of notos/ a module
-counts as a whole, with the packages that it is in, their data files, and what it imports, wherever the
-import stands. Of libraries the version counts. Comments and documentation never do.
+In tasks/, each function, class and constant counts by itself, with those that it uses. In notos/, a module
+counts as a whole, with its packages, their data files, and all its imports, also those inside functions. Of a
+library, the version counts. Comments and documentation do not count.
 
-A file's bytes are compared first, so that nothing is parsed while no file changes.
+The hashes of files are compared first, so that an unchanged file is not parsed.
 """
 
 import ast
 import hashlib
 import os
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -21,13 +22,13 @@ import tasks
 from notos import home
 from tasks import libraries
 
-# Our packages: each is followed, all else is a library of others.
+# Notos' packages, whose imports are followed; all other packages are libraries.
 PACKAGES = {each.__name__: Path(str(each.__file__)).resolve().parent for each in (notos, tasks)}
 
-# Not followed: what actions read by way of these is compared by value.
+# Not followed: the inputs that actions read with these are compared by value.
 BY_VALUE = ("tasks.config", "tasks.inputs")
 
-# What a wheel has of the graph: no data of the package notos.
+# The graph's files in a wheel: no data of the package notos.
 _GRAPH = f"{home.PACKAGE}/graph"
 
 # The function whose argument is a Python package with a program (notos/toolchain/wheel_program.py).
@@ -43,15 +44,15 @@ class Trace:
     libraries: dict[str, str] = field(default_factory=dict)
 
 
-def trace(code: Iterable[Callable[..., Any] | str]) -> Trace:
-    """Return the code of functions of tasks/ or notos/, and of modules by name, with all that it uses.
+def trace(code: Iterable[Callable[..., Any] | Path]) -> Trace:
+    """Return the code of functions of tasks/ or notos/, and of everything that other Python files import.
 
-    Functions of other modules are left out: the files of extensions are dependencies of their own.
+    Functions of other modules are left out: the files of extensions are file_deps.
     """
     walk = _Walk()
     for each in code:
-        if isinstance(each, str):
-            walk.target(each, "")
+        if isinstance(each, Path):
+            walk.file(each)
         elif each.__module__.partition(".")[0] in PACKAGES:
             walk.name(each.__module__, each.__qualname__.partition(".")[0])
     made = walk.trace
@@ -60,7 +61,7 @@ def trace(code: Iterable[Callable[..., Any] | str]) -> Trace:
 
 
 def unchanged(saved: Trace) -> bool:
-    """Return True if the files and libraries of a trace are what they were."""
+    """Return True if the files and libraries of a trace are unchanged."""
     return bool(saved.files) and all(
         [
             *(digest(name) == then for name, then in saved.files.items()),
@@ -70,7 +71,7 @@ def unchanged(saved: Trace) -> bool:
 
 
 def differences(then: Trace, now: Trace) -> list[str]:
-    """Return what changed in words: modules first, then libraries."""
+    """Return the changes between two traces in words: modules first, then libraries."""
     changed = sorted(
         {
             name.partition(":")[0]
@@ -88,9 +89,9 @@ def differences(then: Trace, now: Trace) -> list[str]:
 
 @cache
 def digest(name: str) -> str:
-    """Return the sha256 of a file by its name in a trace, or of the names and contents of a folder's data."""
+    """Return the sha256 of a file in a trace, or of the names and contents of a folder's data files."""
     package, _, rest = name.partition("/")
-    path = f"{PACKAGES[package]}/{rest}"
+    path = f"{PACKAGES[package]}/{rest}" if package in PACKAGES else name
     try:
         if not name.endswith("/"):
             with open(path, "rb") as stream:
@@ -102,14 +103,14 @@ def digest(name: str) -> str:
 
 
 class _Walk:
-    """Follows names and imports, and notes what it meets."""
+    """A walk along names and imports that collects the parts of a trace."""
 
     def __init__(self) -> None:
         self.trace = Trace()
         self._seen: set[tuple[str, str]] = set()
 
     def name(self, module: str, name: str) -> None:
-        """Note what a module of ours calls `name`, or that module of a package of ours."""
+        """Add the part `name` of a module, or the module `name` of a package."""
         if (module, name) in self._seen or module in BY_VALUE:
             return
         self._seen.add((module, name))
@@ -132,7 +133,7 @@ class _Walk:
             self._used(node, source)
 
     def module(self, module: str) -> None:
-        """Note a module of notos/ as a whole, with its imports. Of one of tasks/, only used names count."""
+        """Add a module of notos/ as a whole, with its imports. Of tasks/, only used parts count."""
         if (module, "") in self._seen or module in BY_VALUE:
             return
         self._seen.add((module, ""))
@@ -145,8 +146,17 @@ class _Walk:
             self.target(*target)
         self._programs(source.programs)
 
+    def file(self, path: Path) -> None:
+        """Add a Python file outside of Notos' packages, and its imports; nothing more if it is invalid."""
+        self.trace.files[str(path)] = digest(str(path))
+        with suppress(OSError, SyntaxError, ValueError):
+            for node in ast.walk(_Running().visit(ast.parse(path.read_bytes()))):
+                if isinstance(node, ast.Import) or (isinstance(node, ast.ImportFrom) and not node.level):
+                    for _, target in _imported(node, ""):
+                        self.target(*target)
+
     def target(self, module: str, name: str) -> None:
-        """Note what an import leads to: a module, or a `name` in one."""
+        """Add the target of an import: a module, or a `name` in a module."""
         top = module.partition(".")[0]
         if top not in PACKAGES:
             for each in libraries.distributions(top):
@@ -157,7 +167,7 @@ class _Walk:
             self.module(module)
 
     def _used(self, node: ast.AST, source: "_Source") -> None:
-        """Note what a part of a module of tasks/ names."""
+        """Add everything that a part of a module of tasks/ uses."""
         local: dict[str, list[tuple[str, str]]] = {}
         names: set[str] = set()
         attributes: set[tuple[str, str]] = set()
@@ -184,12 +194,12 @@ class _Walk:
         self._programs(_programs(nodes))
 
     def _programs(self, names: Iterable[str]) -> None:
-        """Note Python packages whose programs are run."""
+        """Add Python packages whose programs are run."""
         for each in names:
             self.trace.libraries[each] = libraries.version(each)
 
     def _files(self, module: str) -> None:
-        """Note the file of a module of ours, the packages that it is in, and their data."""
+        """Add the file of a module, the packages that contain it, and their data files."""
         names = module.split(".")
         for length in range(1, len(names) + 1):
             each = ".".join(names[:length])
@@ -222,7 +232,7 @@ class _Source:
 
 @cache
 def parse(module: str) -> _Source | None:
-    """Return a parsed module of ours with only what runs; None if there is no such one."""
+    """Return a parsed module without comments and documentation; None if the module does not exist."""
     path = _file(module)
     if path is None:
         return None
@@ -246,7 +256,7 @@ def parse(module: str) -> _Source | None:
 
 
 def _top_level(body: list[ast.stmt]) -> Iterator[ast.stmt]:
-    """Yield the statements of a module, also those in its ifs, tries and withs."""
+    """Yield the statements of a module, also those inside if, try and with."""
     for node in body:
         if isinstance(node, ast.If | ast.Try | ast.With | ast.For | ast.While):
             for part in ("body", "orelse", "finalbody"):
@@ -270,7 +280,7 @@ def _bound(node: ast.stmt, package: str) -> Iterator[str]:
 
 
 def _imported(node: ast.Import | ast.ImportFrom, package: str) -> Iterator[tuple[str, tuple[str, str]]]:
-    """Yield each name that an import binds, with the module that it leads to and the name in it, or ""."""
+    """Yield each name that an import binds, with the imported module and the name in it, or ""."""
     if isinstance(node, ast.Import):
         for each in node.names:
             yield each.asname or each.name.partition(".")[0], (each.name, "")
@@ -282,32 +292,32 @@ def _imported(node: ast.Import | ast.ImportFrom, package: str) -> Iterator[tuple
 
 
 def _programs(nodes: Iterable[ast.AST]) -> list[str]:
-    """Return the Python packages whose programs are run. Raises TypeError where that cannot be known."""
+    """Return the Python packages whose programs are run. Raises TypeError for a name that is no literal."""
     found = []
     for each in nodes:
         if isinstance(each, ast.Call) and _name(each.func) == _PROGRAM:
             (argument,) = each.args
             if not isinstance(argument, ast.Constant) or not isinstance(argument.value, str):
-                raise TypeError(f"{_PROGRAM} wants a name written out, not {ast.unparse(argument)}")
+                raise TypeError(f"{_PROGRAM} needs a literal name, not {ast.unparse(argument)}")
             found.append(argument.value)
     return found
 
 
 def _name(node: ast.expr) -> str:
-    """Return the last name of an expression, as `f` of `m.f`; "" for others."""
+    """Return the last name of an expression, for example `f` of `m.f`; "" for other expressions."""
     return node.attr if isinstance(node, ast.Attribute) else getattr(node, "id", "")
 
 
 class _Running(ast.NodeTransformer):
-    """Leaves what runs: strings that stand alone, and what only type checkers read, are removed."""
+    """A transformer that removes docstrings and the code for type checkers."""
 
     def visit_If(self, node: ast.If) -> ast.AST | list[ast.stmt]:
-        """Return the statement, or its `else` where it is for type checkers."""
+        """Return the statement, or only its `else` if the rest is for type checkers."""
         made = self.generic_visit(node)
         return node.orelse if _name(node.test) == "TYPE_CHECKING" else made
 
     def visit_Expr(self, node: ast.Expr) -> ast.Expr | None:
-        """Return the statement unless it is a string."""
+        """Return the statement; None if it is a string."""
         is_text = isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
         return None if is_text else node
 
@@ -318,7 +328,7 @@ def _hash(nodes: Iterable[ast.AST]) -> str:
 
 @cache
 def _file(module: str) -> Path | None:
-    """Return the file of a module of ours; None when it is not one but, say, a class in one."""
+    """Return the file of a module; None if the name is no module but, for example, a class in one."""
     package, *names = module.split(".")
     if package not in PACKAGES:
         return None
@@ -330,14 +340,14 @@ def _file(module: str) -> Path | None:
 
 
 def _spelling(module: str) -> str:
-    """Return the name of a module's file in a trace: notos/formats/cpio.py, wherever the package is."""
+    """Return a file's name in a trace, for example notos/formats/cpio.py, independent of the folder."""
     package, file = module.partition(".")[0], _file(module)
     assert file is not None, f"{module} is a module"
     return f"{package}/{file.relative_to(PACKAGES[package]).as_posix()}"
 
 
 def _data(folder: str) -> Iterator[Path]:
-    """Yield the files of a package that are no code, sorted; other packages in it have their own."""
+    """Yield a package's data files, sorted, without those of its sub-packages."""
     for each in sorted(os.scandir(folder), key=lambda each: each.name):
         if each.is_dir(follow_symlinks=False):
             is_apart = each.name == "__pycache__" or each.path == _GRAPH

@@ -39,7 +39,7 @@ def task_extra_utils() -> Task:
 
 
 def relocate() -> None:
-    """Make extra-utils and run it."""
+    """Make extra-utils, and check that its programs run."""
     from notos.debian.unpack import unpack
     from notos.store.store import placeholder
     from notos.system import extra_utils
@@ -51,7 +51,7 @@ def relocate() -> None:
 
 
 def task_stage1() -> Task:
-    """render stage 1, the initrd's init"""
+    """render stage-1, the initrd's init"""
     return {
         "actions": [action(render_stage1)],
         "file_dep": [*stage1_scripts(), manifest("extra-utils"), manifest("modules")],
@@ -73,7 +73,7 @@ def render_stage1() -> None:
 
 
 def task_stage2() -> Task:
-    """render stage 2, the system's init"""
+    """render stage-2, the system's init"""
     return {
         "actions": [action(render_stage2)],
         "file_dep": STAGE2,
@@ -90,7 +90,7 @@ def render_stage2() -> None:
 
 
 def task_runit() -> Task:
-    """render runit's stages, boot fragments and services"""
+    """render the runit stages, boot fragments and services"""
     return {
         "actions": [action(render_runit)],
         "file_dep": [*files(RUNIT), STEP, *files(*FEATURES.runit_sources)],
@@ -109,7 +109,7 @@ def render_runit() -> None:
 
 
 def _rendered(paths: list[str], values: dict[str, str]) -> Tree:
-    """Scripts as executable files of one folder; a value goes to the scripts that have its marker."""
+    """Return scripts as executable files of one folder. Each script gets the values whose markers it has."""
     from notos.system import template
 
     tree = Tree()

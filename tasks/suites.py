@@ -1,4 +1,4 @@
-"""Suites of tests, each run by a task."""
+"""Test suites, with one task for each."""
 
 import os
 import sys
@@ -12,37 +12,37 @@ from tasks.usage import TESTS, options, paths_from_caller, usage
 
 @dataclass(frozen=True)
 class Suite:
-    """Tests that one command runs."""
+    """The tests of one task."""
 
     task: str
     proves: str
     minutes: int  # on two quiet cores
-    paths: tuple[str, ...]  # what other suites name is left out of it
-    parallel: bool = False  # whether its test files may run side by side
+    paths: tuple[str, ...]  # without those of other suites
+    parallel: bool = False  # test files may run in parallel
 
 
 SUITES = (
-    Suite("test", "everything but what the other suites prove", 10, ("tests",), parallel=True),
+    Suite("test", "everything except the subjects of the other suites", 10, ("tests",), parallel=True),
     Suite(
         "test-machines",
-        "machines with a drive, switched while they run, building for others, and their test driver",
+        "machines with a drive, switches of running machines, remote builders, and the test driver",
         8,
         ("tests/machines",),
         parallel=True,
     ),
     Suite(
         "test-kernels",
-        "kernels compiled from source, and the machines that they boot",
+        "kernels compiled from source, and machines with them",
         12,
         ("tests/kernels",),
     ),
-    Suite("test-docs", "every command of the docs, and the machines that they describe", 6, ("tests/docs",)),
-    Suite("test-fresh", "the README's two commands in fresh roots of Debian", 6, ("tests/fresh",)),
+    Suite("test-docs", "all commands and machines of the docs", 6, ("tests/docs",)),
+    Suite("test-fresh", "the README's two commands in fresh Debian installations", 6, ("tests/fresh",)),
 )
 
 
 def task_test() -> Task:
-    """run the checks, then the tests, but for the suites below"""
+    """run the checks, then all tests except the suites below"""
     return _suite("test")
 
 
@@ -57,12 +57,12 @@ def task_test_kernels() -> Task:
 
 
 def task_test_docs() -> Task:
-    """run the checks, then every command of the docs, and the machines that they describe"""
+    """run the checks, then all commands and machines of the docs"""
     return _suite("test-docs")
 
 
 def task_test_fresh() -> Task:
-    """run the checks, then try the README's two commands in fresh roots of Debian"""
+    """run the checks, then the README's two commands in fresh Debian installations"""
     return _suite("test-fresh")
 
 
@@ -78,7 +78,7 @@ def _suite(name: str) -> Task:
 
 
 def test(suite: Suite, tests: str | None = None) -> None:
-    """Run a suite, or what --tests names, its output live; say what it leaves out. Raises ToolError."""
+    """Run a suite, or the tests of --tests, with live output. Print what it omits. Raises ToolError."""
     if words := (tests or "").split():
         run([sys.executable, "-m", "pytest", *paths_from_caller(words)])
         return
@@ -86,7 +86,7 @@ def test(suite: Suite, tests: str | None = None) -> None:
         run([sys.executable, "-m", "pytest", *pytest_words(suite)])
     finally:
         for each in left_out(suite):
-            print(f"left out: {each.proves} (./doit {each.task}, about {each.minutes} min)", flush=True)
+            print(f"omitted: {each.proves} (./doit {each.task}, about {each.minutes} min)", flush=True)
 
 
 def left_out(suite: Suite) -> list[Suite]:
@@ -95,9 +95,9 @@ def left_out(suite: Suite) -> list[Suite]:
 
 
 def pytest_words(suite: Suite) -> list[str]:
-    """Return the words that make pytest run a suite, several test files at a time, and show how far it is."""
+    """Return pytest's arguments for a suite: parallel test files, and a plugin that shows the progress."""
     ignored = [f"--ignore={path}" for each in left_out(suite) for path in each.paths]
-    # An emulated machine takes one processor; more than six would only wait for the longest file.
+    # A machine under TCG takes one processor. With more than six, the longest test file decides.
     workers = min(len(os.sched_getaffinity(0)), 6) if suite.parallel else 1
     side_by_side = ["-n", str(workers), "--dist=loadfile", "--no-loadscope-reorder"] if workers > 1 else []
     progress = ["-p", "tests.progress", f"--about={suite.minutes}", "-o", "console_output_style=classic"]

@@ -1,4 +1,4 @@
-"""The system: all its packages as one /usr, and the toplevel from which everything is reached."""
+"""The system: its packages as one /usr, and the toplevel, which refers to everything else."""
 
 from pathlib import Path
 
@@ -43,7 +43,7 @@ def lay_out() -> None:
 def task_toplevel() -> Task:
     """link /etc, /usr and init into the toplevel"""
     parts = ("system-path", "stage2", "runit", "system-modules")
-    computing = extensions.computing(MACHINE)
+    computing = [file for each in extensions.computing(MACHINE) for file in each.files]
     return {
         "actions": [action(join)],
         "file_dep": [
@@ -51,10 +51,10 @@ def task_toplevel() -> Task:
             sets.path(contents.SYSTEM),
             *files(ETC),
             *FEATURES.etc_sources,
-            *(str(file) for each in computing for file in each.files),
+            *map(str, computing),
         ],
         "targets": [manifest("toplevel")],
-        "code": [*FEATURES.etc_functions, *(name for each in computing for name in each.imported)],
+        "code": [*FEATURES.etc_functions, *computing],
         "clean": True,
     }
 

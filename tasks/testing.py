@@ -1,4 +1,4 @@
-"""The tests of a project of the user's: pytest, with the machines of notos.vm."""
+"""Tests of a user's project: pytest, with the machines of notos.vm."""
 
 import importlib.util
 import os
@@ -13,9 +13,9 @@ from tasks.usage import paths_from_caller, usage
 
 
 def task_test() -> Task:
-    """boot the machine in the project's tests, with pytest
+    """run the project's tests of the machine with pytest
 
-    pytest builds the machine first. Words after -- go to pytest.
+    pytest builds the machine first. Arguments after -- go to pytest.
     """
     return {
         "actions": [action(test)],
@@ -25,7 +25,7 @@ def task_test() -> Task:
 
 
 def test(words: list[str]) -> None:
-    """Run pytest, its output live. Raises ToolError."""
+    """Run pytest with live output. Raises ToolError."""
     if importlib.util.find_spec("pytest") is None:
         raise ToolError(
             "pytest is not installed",

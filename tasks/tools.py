@@ -1,4 +1,4 @@
-"""Tools trees: the programs that the build itself runs, unpacked in the cache."""
+"""Tools trees: programs for the build, unpacked in the cache."""
 
 import json
 from collections.abc import Iterator
@@ -23,12 +23,12 @@ def target(name: str) -> str:
 
 
 def task_tools() -> Iterator[Task]:
-    """unpack the programs that the build runs"""
+    """unpack the programs for the build"""
     for set_name in contents.tools(MACHINE, FEATURES):
         name = set_name.rpartition("/")[2]
         yield {
             "name": name,
-            "doc": f"unpack the programs of {set_name}",
+            "doc": f"unpack the tools {set_name}",
             "actions": [(action(unpack), [name, set_name])],
             "file_dep": [sets.path(set_name)],
             "task_dep": ["fetch"],
@@ -39,7 +39,7 @@ def task_tools() -> Iterator[Task]:
 
 
 def unpack(name: str, set_name: str) -> None:
-    """Unpack a tree unless the cache has it."""
+    """Unpack a tree if the cache lacks it."""
     from notos.toolchain import tools_tree
 
     packages = contents.tool_packages(set_name, FEATURES, MACHINE.target, BUILD)

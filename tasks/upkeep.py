@@ -1,4 +1,4 @@
-"""Keeping the build folder small: what no task uses any more."""
+"""Garbage collection in the build folder."""
 
 from pathlib import Path
 
@@ -9,19 +9,23 @@ from tasks.usage import usage
 
 
 def task_gc() -> Task:
-    """remove store objects and files that no task refers to any more"""
+    """remove store objects and files that no task uses any more"""
     return {"actions": [action(collect)], "meta": usage()}
 
 
 def collect() -> None:
-    """Remove the objects that are in no closure of a manifest, and say how many."""
+    """Remove the objects outside the closures of all manifests, and print their number and size."""
     from notos.atomic import leftovers, remove_folder
     from notos.store.store import StoreObject
 
     targets = {target for task in session.tasks().values() for target in task.targets}
-    for path in Path(FOLDER, "manifests").glob("*"):  # of tasks that were renamed, or are not in this config
+    for path in Path(FOLDER, "manifests").glob("*"):  # of renamed tasks, and of tasks that this config lacks
         if str(path) not in targets:
             path.unlink()
+    # Outputs of extensions that this config lacks, and of killed builds.
+    for path in Path(FOLDER, "outputs").glob("*"):
+        if not any(Path(target).is_relative_to(path) for target in targets):
+            remove_folder(path)
     for path in Path(FOLDER).glob(".*"):  # by a build that was killed; no other is at work
         if path.name not in (".lock", ".doit.db", ".doit.db-journal"):
             remove_folder(path) if path.is_dir() else path.unlink()

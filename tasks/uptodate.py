@@ -1,7 +1,7 @@
-"""Conditions by which doit decides if a task must run, besides its file_deps; each can say why.
+"""Conditions for a run of a task, besides its file_dep. Each gives its reasons.
 
-doit calls them with the task and the values that the task's last success saved, and saves what their
-value savers return after the next one.
+doit calls a condition with the task and the values saved by its last success. After the next success, doit
+saves the values that the condition's value saver returns.
 """
 
 import functools
@@ -9,6 +9,7 @@ import inspect
 import os
 import re
 from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
 from typing import Any, Protocol
 
 from tasks import differences, fingerprint, inputs, session, sources
@@ -19,7 +20,7 @@ Values = dict[str, Any]
 
 
 class Task(Protocol):
-    """The part of doit's Task that is used here; doit has no types."""
+    """The attributes of doit's Task that this module uses; doit has no types."""
 
     name: str
     targets: list[str]
@@ -30,12 +31,12 @@ class Unchanged:
     """Condition: the actions' inputs that are not files, and their code with `code`, are unchanged."""
 
     # The key of the saved value. It changes with the format, so that an older format is never read.
-    KEY = "inputs.2"
+    KEY = "inputs.3"
 
-    def __init__(self, actions: Iterable[Any], code: Iterable[Callable[..., Any] | str] = ()) -> None:
+    def __init__(self, actions: Iterable[Any], code: Iterable[Callable[..., Any] | Path] = ()) -> None:
         self._actions = tuple(actions)
         self._code = tuple(code)
-        self._kept: sources.Trace | None = None  # that of the last success, while it is the same code
+        self._kept: sources.Trace | None = None  # of the last success, while the code is the same
 
     def configure_task(self, task: Task) -> None:
         """Let doit save what is compared."""
@@ -50,7 +51,7 @@ class Unchanged:
         return self._same_code(saved) and self._same_inputs(saved)
 
     def reasons(self, task: Task, values: Values) -> list[str]:
-        """Return what changed."""
+        """Return the changes since the last success."""
         saved = values.get(self.KEY)
         if saved is None:
             self._look()
@@ -61,7 +62,7 @@ class Unchanged:
         return said
 
     def _look(self) -> sources.Trace:
-        """Find the code before it runs, so that an edit while it runs is a change for the next run."""
+        """Hash the code before it runs, so that an edit during the run is a change for the next run."""
         return self._trace
 
     def _saved(self) -> Values:
@@ -73,7 +74,18 @@ class Unchanged:
             inputs.same(saved["arguments"], self._arguments())
             and all(inputs.same(then, inputs.at(path)) for path, then in saved["config"].items())
             and all(inputs.same(then, inputs.now(name)) for name, then in saved["values"].items())
+            and not self._other_classes(saved)
         )
+
+    @staticmethod
+    def _other_classes(saved: Values) -> list[str]:
+        """Return the paths of values whose structs had other classes."""
+        values = saved["values"]
+        return [
+            path
+            for path, then in saved["classes"].items()
+            if (inputs.classes_now if path in values else inputs.classes_at)(path) != then
+        ]
 
     def _same_code(self, saved: Values) -> bool:
         then = sources.Trace(**saved["code"])
@@ -101,7 +113,9 @@ class Unchanged:
                 label = name.rpartition(".")[2].replace("_", " ")
                 said += differences.lines(label, then, None if now is inputs.GONE else now)
         said += differences.lines("arguments", saved["arguments"], self._arguments())
-        # Of a struct that is new or gone, the fields say no more.
+        if not changed and not said:
+            said = [f"{path}: values of other classes" for path in self._other_classes(saved)]
+        # For a new or removed struct, omit the fields.
         outermost = [path for path in changed if not any(path.startswith(f"{each}.") for each in changed)]
         return [*(line for path in sorted(outermost) for line in _explained(path, changed[path])), *said]
 
@@ -114,18 +128,18 @@ class Unchanged:
 
 
 def _parts(action: Any) -> tuple[Callable[..., Any], list[Any]]:
-    """Return the function that does the work of an action of doit, and its arguments."""
+    """Return the innermost function of a doit action, and its arguments."""
     function, *words = action if isinstance(action, tuple) else (action,)
     return inspect.unwrap(function), words
 
 
 def _changed(config: Mapping[str, Any]) -> dict[str, Any]:
-    """Return those of recorded values of the config that are others now."""
+    """Return the recorded values of the config that differ from the present values."""
     return {path: then for path, then in config.items() if not inputs.same(then, inputs.at(path))}
 
 
 def _explained(path: str, then: Any) -> list[str]:
-    """Return how the config changed at a path."""
+    """Return the changes of the config at a path, in words."""
     now = inputs.whole(path)
     if then == {} and now in (None, inputs.GONE):  # a struct, whose fields are not recorded with it
         return [f"{path}: removed"]
@@ -133,7 +147,7 @@ def _explained(path: str, then: Any) -> list[str]:
 
 
 class Intact:
-    """Targets as the task left them, and store objects that they name still there.
+    """Condition: the targets are unchanged, and the store objects that they name exist.
 
     doit itself only checks that a target exists, so it would accept half a file.
     """
@@ -189,14 +203,14 @@ class Derived:
         return not self.reasons(task, values)
 
     def reasons(self, task: Task, values: Values) -> list[str]:
-        """Return how the value changed."""
+        """Return the change of the value, in words."""
         return differences.lines(self._label, values.get("derived"), self._compute())
 
 
 class Present:
-    """Files or folders that a task has put outside of build/, in the cache.
+    """Condition: files or folders of a task outside of build/, in the cache, exist.
 
-    Which ones is asked when the task's turn has come: an earlier one may only just have chosen them.
+    The paths are computed when doit reaches the task, since they may depend on tasks that ran before.
     """
 
     def __init__(self, paths: Callable[[], Iterable[str | os.PathLike[str]]]) -> None:
@@ -207,24 +221,24 @@ class Present:
         return not self.reasons(task, values)
 
     def reasons(self, task: Task, values: Values) -> list[str]:
-        """Return the first one that is missing."""
+        """Return the first missing path, in words."""
         return [f"{path} is missing" for path in self._paths() if not os.path.exists(path)][:1]
 
 
 class UnlessAsked:
-    """A task that does more when the command line names it."""
+    """Condition: the command line does not name the task, which then does more."""
 
     def __call__(self, task: Task, values: Values) -> bool | None:
-        """False when it does; None leaves it to the others."""
+        """Return False if the command line names the task, else None: the other conditions decide."""
         return False if session.asked_for(task.name) else None
 
     def reasons(self, task: Task, values: Values) -> list[str]:
-        """Return that the task is named."""
+        """Return the reason, if the command line names the task."""
         return ["named on the command line"] if session.asked_for(task.name) else []
 
 
 def objects_of(path: str) -> list[str]:
-    """Return the paths in build/NAME/store of the objects that a manifest names; none for other files."""
+    """Return the paths of a manifest's objects in build/NAME/store; none for other files."""
     folder, _, name = path.rpartition("/")
     base, _, last = folder.rpartition("/")
     if last != "manifests" or not name.endswith(".json"):

@@ -1,7 +1,7 @@
-"""Declarations of how tasks are used: shared options, and the words that each task takes.
+"""The interface of tasks: shared options, and the arguments that each task takes.
 
-The check of the command line, `help` and completion read these declarations. Options of one task are declared
-by graph.params().
+The check of the command line, `help` and completion read these declarations. graph.params() declares the
+options of a single task.
 """
 
 import os
@@ -14,19 +14,19 @@ from typing import Any, Literal
 
 Kind = Literal["text", "number", "port", "file", "yaml", "folder"]
 
-# A command in a message of ours, followed by a task or command.
+# A command in a message of Notos, followed by a task or command.
 _COMMAND = re.compile(r"(?<![\w./])\./doit (?=[a-z])")
 
-# The words by which the user calls us: ./doit, doit or notos.
+# The command that the user typed: ./doit, doit or notos.
 _program = "./doit"
 
 
 @dataclass(frozen=True)
 class Option:
-    """An option that several tasks share, or whose value is a path, a number or a port.
+    """An option of several tasks, or an option whose value is a path, a number or a port.
 
-    It is written `--NAME VALUE` after its task. `NAME=VALUE`, anywhere on the line, means the same.
-    `value` stands for its value in help, `example` is a real one.
+    Its form is `--NAME VALUE` after the task. `NAME=VALUE` anywhere on the line means the same.
+    `value` is the placeholder in help, and `example` a real value.
     """
 
     name: str
@@ -37,7 +37,7 @@ class Option:
     required: bool = False
 
     def wants(self, given: str) -> str:
-        """Return what a value has to be, empty if `given` is valid."""
+        """Return the valid values in words, empty if `given` is valid."""
         number = int(given) if given.isascii() and given.isdigit() else 0
         if self.kind == "number" and not number:
             return "a number from 1"
@@ -65,9 +65,9 @@ PORT = Option(
     "port", "NUMBER", "TCP port of its ssh server (default: the one forwarded to 22)", "2222", "port"
 )
 WITHIN = Option(
-    "within", "SECONDS", "time for the machine to answer before it reverts (default: 30)", "60", "number"
+    "within", "SECONDS", "timeout for the machine's answer; then it reverts (default: 30)", "60", "number"
 )
-GENERATION = Option("to", "NUMBER", "the generation to return to (default: the one before)", "1", "number")
+GENERATION = Option("to", "NUMBER", "the generation to return to (default: the previous one)", "1", "number")
 CACHE_FOLDER = Option("to", "DIR", "the folder of the binary cache", "/srv/cache", "folder", required=True)
 FRAGMENT = Option(
     "to",
@@ -77,14 +77,18 @@ FRAGMENT = Option(
     "file",
 )
 KEY = Option(
-    "key", "FILE", "the secret key to sign with (default: ~/.config/notos/cache.secret)", "my.secret", "file"
+    "key",
+    "FILE",
+    "the secret key for signatures (default: ~/.config/notos/cache.secret)",
+    "my.secret",
+    "file",
 )
-TESTS = Option("tests", "WORDS", "words for pytest (default: all tests)", "tests/boot", "file")
+TESTS = Option("tests", "WORDS", "arguments for pytest (default: all tests)", "tests/boot", "file")
 
 OPTIONS = (CONFIG, HOST, PORT, WITHIN, GENERATION, CACHE_FOLDER, FRAGMENT, KEY, TESTS)
 
-# The task whose words are the command of another program. From the first word that is none of its options
-# they may have = and - in them.
+# The task whose arguments are a command of the machine. After the options of the task, any word may contain =
+# and begin with -.
 PASSED_ON = "ssh"
 PASSED_ON_OPTIONS = (CONFIG, HOST, PORT)
 
@@ -95,7 +99,7 @@ def options(*chosen: Option) -> list[dict[str, Any]]:
 
 
 def option(parameter: str, metavar: str) -> Option | None:
-    """Return the option that was declared for a task's parameter, None for a parameter of another kind."""
+    """Return the shared option of a task's parameter; None for a parameter of one task."""
     found = [each for each in OPTIONS if (each.name, each.value) == (parameter, metavar)]
     return found[0] if found else None
 
@@ -103,22 +107,21 @@ def option(parameter: str, metavar: str) -> Option | None:
 def usage(
     *, words: str = "", takes: Literal["", "tasks"] = "", example: str = "", piped: bool = False
 ) -> dict[str, Any]:
-    """Return the `meta` of a task that a user calls for its output.
+    """Return the `meta` of a task that a user calls by name.
 
-    `words` stands for its positional words, which are names of tasks if it takes them. `example` is what
-    follows the task's name in an example. What a `piped` task prints may go to a program, so progress goes to
-    standard error.
+    `words` describes its arguments. `example` follows the task's name in an example. The output of a `piped`
+    task may go to a program, so its progress goes to standard error.
     """
     return {"quiet": True, "piped": piped, "words": words, "takes": takes, "example": example}
 
 
 def from_caller(named: str) -> Path:
-    """Return a path that the user named; ./doit and notos change to the project's folder."""
+    """Return a path relative to the user's folder, since ./doit and notos change to the project's folder."""
     return Path(os.environ.get("NOTOS_CALLER", ""), named)
 
 
 def paths_from_caller(words: Sequence[str]) -> list[str]:
-    """Return words for pytest: before its options, paths that exist for the user are absolute."""
+    """Return arguments for pytest, with the user's existing paths before the options made absolute."""
     before = [*takewhile(lambda word: not word.startswith("-"), words)]
     found = [from_caller(word.partition("::")[0]) for word in before]
     absolute = [
@@ -135,37 +138,44 @@ def program() -> str:
 
 def called_as(name: str) -> None:
     """Note the command that the user typed."""
-    global _program  # noqa: PLW0603 — a process is called once
+    global _program  # noqa: PLW0603 — a process has one command line
     _program = name
 
 
 # Words of notos for tasks.
 NOTOS_WORDS = {"build": "runvm", "run": "boot"}
 
+_COMMANDS = ("clean", "completion", "forget", "help", "info", "list")
+
 # Words that are commands or words of notos, so no task can have one as its name.
-RESERVED_WORDS = ("clean", "complete", "completion", "forget", "help", "info", "list", "new", *NOTOS_WORDS)
+RESERVED_WORDS = (*_COMMANDS, "complete", "new", *NOTOS_WORDS)
+
+
+def command_names() -> tuple[str, ...]:
+    """Return the names of the commands that are no tasks; tasks/manual.py documents them."""
+    return (*_COMMANDS, "new" if _program == "notos" else "run")
 
 
 def own_words() -> Mapping[str, str]:
-    """Return the words of the program that the user called for tasks, besides the tasks' names."""
+    """Return the words that the user's command has for tasks, besides their names."""
     return NOTOS_WORDS if _program == "notos" else {}
 
 
 def task_name(word: str) -> str:
-    """Return the task that the user means by `word`."""
+    """Return the name of the task for the user's `word`."""
     return own_words().get(word, word)
 
 
 def user_word(task: str) -> str:
-    """Return the word by which the user names a task."""
+    """Return the user's word for a task."""
     return next((word for word, name in own_words().items() if name == task), task)
 
 
 def spoken(text: str) -> str:
-    """Return a message with the commands in it, `./doit` in the sources, as the user calls them."""
+    """Return a message with the user's command in place of `./doit`."""
     return _COMMAND.sub(f"{_program} ", text)
 
 
 def command(words: str) -> str:
-    """Return what the user types to run `words`."""
+    """Return the command line that runs `words`."""
     return f"{_program} {words}"

@@ -1,4 +1,4 @@
-"""The task `why`: which tasks would run, and what changed since their last success."""
+"""The task `why`: the tasks that would run, and the changes since their last success."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -10,7 +10,7 @@ from tasks.usage import usage
 
 
 def task_why() -> dict[str, Any]:
-    """list the tasks that would run, and why"""
+    """list the tasks that would run, and the reasons"""
     return {
         "actions": [action(explain)],
         "pos_arg": "names",

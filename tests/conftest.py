@@ -1,4 +1,4 @@
-"""What all tests share: peers from a tools tree, and copies of the project to build in."""
+"""Fixtures of all tests: peers from a tools tree, and copies of the project for builds."""
 
 import json
 import os
@@ -22,7 +22,7 @@ from notos.toolchain import peers
 from notos.toolchain.tools_tree import ToolsTree
 
 ROOT = Path(__file__).resolve().parent.parent
-# How long an example takes says more of what else this host does than of what is tested.
+# The duration of an example depends on the load of this host, so hypothesis must not judge it.
 settings.register_profile("notos", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("notos")
 Tool = Callable[[str], list[str]]  # the fixture `tool`
@@ -45,7 +45,7 @@ PEERS = (
 )
 RAN = re.compile(r"([\w:-]+) +[\d.]+ s(?:  \(|$)")  # the line of a task that ran
 COPIED_TOO = ("requirements-test.txt", "pyproject.toml")
-# Where test files run side by side, one of these that began last would be waited for.
+# These files take longest, so they start first when test files run in parallel.
 LONGEST = (
     "tests/test_every_key.py",
     *("tests/machines/test_disk.py", "tests/machines/test_driver.py", "tests/machines/test_switch.py"),
@@ -72,7 +72,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def tools_tree() -> ToolsTree:
-    """Real programs of Debian's, to judge ours by; their lock is kept in build/."""
+    """Programs of Debian as peers of ours; their lock is in build/."""
     debian = loader.load(ROOT / "config.yaml").machine.debian
     return peers.tree(
         PEERS, Archive(debian, Cache.default(), architecture.host()), ROOT / "build/tests/tools.lock"
@@ -81,13 +81,13 @@ def tools_tree() -> ToolsTree:
 
 @pytest.fixture(scope="session")
 def tool(tools_tree: ToolsTree) -> Tool:
-    """The words that run a peer: `tool("cpio")`."""
+    """Return the function `tool("cpio")`, which returns the command of a peer."""
     return tools_tree.command
 
 
 @pytest.fixture
 def nix(tool: Tool, tmp_path: Path) -> Callable[..., bytes]:
-    """Nix with a store of its own below tmp_path/nix, whose paths are those of /nix/store."""
+    """Return a function that runs Nix with a store in tmp_path/nix, whose paths begin with /nix/store."""
     environment = {
         "HOME": str(tmp_path / "home"),
         "NIX_CONF_DIR": str(tmp_path),
@@ -103,20 +103,20 @@ def nix(tool: Tool, tmp_path: Path) -> Callable[..., bytes]:
 
 
 def clean_environment() -> dict[str, str]:
-    """This environment without what a doit that runs the tests has told its children."""
+    """Return the environment without the variables that ./doit sets for the tests."""
     return {name: value for name, value in os.environ.items() if name not in ("NOTOS_CALLER", "NOTOS_CONFIG")}
 
 
 @dataclass(frozen=True)
 class Project:
-    """A copy of the project in a folder of its own, for tests that build."""
+    """A copy of the project in a separate folder, for tests that build."""
 
     root: Path
     name: str = "notos"  # the machine's
 
     @property
     def script(self) -> Path:
-        """The machine's runvm.sh; `result` leads to that of the config built last."""
+        """Return the machine's runvm.sh. The link `result` leads to that of the config built last."""
         return self.root / "build" / self.name / "runvm.sh"
 
     def doit(
@@ -127,7 +127,7 @@ class Project:
         environment: Mapping[str, str] | None = None,
         **variables: str,
     ) -> subprocess.CompletedProcess[str]:
-        """Run doit in it, with this environment's Python; `variables` are added to `environment`."""
+        """Run doit in the copy with this environment's Python; `variables` are added to `environment`."""
         done = subprocess.run(
             [sys.executable, "-m", "doit", *words],
             cwd=self.root,
@@ -142,19 +142,19 @@ class Project:
         return done
 
     def build(self, name: str, text: str) -> "Project":
-        """Build the machine `name`, whose config is `text`; the project as that machine's."""
+        """Build the machine `name` with the config `text`; return the project with this machine."""
         (self.root / f"{name}.yaml").write_text(text)
         self.doit(f"config={name}.yaml", "runvm")
         return replace(self, name=name)
 
     def ran(self, *words: str, **variables: str) -> list[str]:
-        """The names of the tasks that `doit` ran, in order."""
+        """Return the names of the tasks that `doit` ran, in order."""
         lines = self.doit(*words, environment=variables).stdout.splitlines()
         return [found[1] for found in map(RAN.match, lines) if found]
 
 
 def copy_project(root: Path) -> Project:
-    """Copy what a clone would have to the new folder `root`."""
+    """Copy the files of a clone to the new folder `root`."""
     root.mkdir(parents=True)
     for name in (*COPIED, *COPIED_TOO):
         source = ROOT / name
@@ -167,7 +167,7 @@ def copy_project(root: Path) -> Project:
 
 @pytest.fixture(scope="session")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Project:
-    """A copy with the default machine built; tests leave it as it is."""
+    """Return a copy with the default machine built; tests do not change it."""
     project = copy_project(tmp_path_factory.mktemp("built") / "notos")
     project.doit("runvm")
     return project
@@ -175,7 +175,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Project:
 
 @pytest.fixture(scope="session")
 def kernel_tools(built: Project) -> ToolsTree:
-    """What compiles kernels."""
+    """Return the tools that compile kernels."""
     built.doit("config=examples/fast.yaml", "tools:kernel")
     key = json.loads((built.root / "build/fast/tools/kernel.json").read_bytes())["key"]
     return ToolsTree(Cache.default().tools(key), architecture.host())

@@ -1,7 +1,7 @@
-"""A small signed archive from which whole machines are made: empty packages, but for what a build runs.
+"""A small signed archive for builds of whole machines. Packages are empty except for programs of the build.
 
-busybox, depmod, ssh-keygen and bubblewrap are Debian's own, with their libraries. The kernel is a header and
-a few modules without code; one from source is made by a shell script in place of make.
+busybox, depmod, ssh-keygen and bubblewrap are Debian's, with their libraries. The kernel is a header and a
+few modules without code; a shell script in place of make makes the kernel from source.
 """
 
 import hashlib
@@ -22,7 +22,7 @@ from tests.elf_builder import elf, module
 from tests.every_machine import every_machine
 from tests.signed_archive import Deb
 
-# The real programs, and the packages that have them.
+# The real programs, and their packages.
 REAL = {
     "bubblewrap": "usr/bin/bwrap",
     "busybox": "usr/bin/busybox",
@@ -74,7 +74,7 @@ esac
 
 
 def debs(tree: ToolsTree) -> list[Deb]:
-    """All packages that a machine may name; `tree` has the programs of the packages REAL."""
+    """Return all packages that a machine may name; `tree` has the programs of the packages REAL."""
     root = tree.root
     libc: dict[str, bytes | str] = {f"usr{AMD64.loader}": _read(tree.loader)}
     others: dict[str, bytes | str] = {}
@@ -154,7 +154,7 @@ def _features(program: bytes) -> list[Deb]:
 
 
 def _for_configs(program: bytes) -> list[Deb]:
-    """Packages that only a config names."""
+    """Return the packages that only a config names."""
     return [
         _program(
             "hello",
@@ -180,7 +180,7 @@ def _read(path: Path) -> bytes:
 
 
 def kernel(release: str) -> dict[str, bytes | str]:
-    """The files of a kernel's package."""
+    """Return the files of a kernel's package."""
     return {
         f"boot/vmlinuz-{release}": bzimage(release),
         f"boot/config-{release}": needed_config().encode(),
@@ -189,7 +189,7 @@ def kernel(release: str) -> dict[str, bytes | str]:
 
 
 def bzimage(text: str) -> bytes:
-    """The header of a bzImage (Documentation/arch/x86/boot.rst of the kernel), and `text`."""
+    """Return the header of a bzImage (Documentation/arch/x86/boot.rst of the kernel), and `text`."""
     header = bytearray(0x400)
     header[0x202:0x206] = b"HdrS"
     struct.pack_into("<QI", header, 0x258, 1 << 24, 1 << 20)
@@ -197,18 +197,18 @@ def bzimage(text: str) -> bytes:
 
 
 def needs() -> set[requirements.Requirement]:
-    """Return all that any machine needs of its kernel."""
+    """Return the kernel requirements of all machines."""
     return {each for machine in every_machine(cpus=2) for each in registry.features(machine).requirements}
 
 
 def needed_config() -> str:
-    """A configuration with all that any machine needs, all of it built in but the drivers of devices."""
+    """Return a configuration with all required options: y, but m for drivers of devices."""
     lines = {each.symbol: "m" if each.module else "y" for each in needs()} | {"MODULES": "y"}
     return "".join(f"CONFIG_{symbol}={value}\n" for symbol, value in sorted(lines.items()))
 
 
 def modules() -> dict[str, bytes | str]:
-    """The files of /lib/modules/RELEASE: all modules that a machine may need, without code."""
+    """Return the files of /lib/modules/RELEASE: all modules that a machine may need, without code."""
     every = {*(each.module for each in needs()), *MODULES} - {""}
     files: dict[str, bytes | str] = {
         f"kernel/{name}.ko": module(**({"firmware": "dummy.bin"} if name == "dummy" else {}))
@@ -218,7 +218,7 @@ def modules() -> dict[str, bytes | str]:
 
 
 def source(version: str) -> bytes:
-    """A tarball with what MAKE takes for a kernel's source."""
+    """Return a tarball that MAKE accepts as a kernel source."""
     files: dict[str, bytes | str] = {
         "Makefile": f"VERSION = {version}\n".encode(),
         "scripts/kconfig/Makefile": b"",

@@ -47,6 +47,21 @@ def test_mode_does_not_depend_on_the_umask(tmp_path: Path, umask: int) -> None:
     assert mode(tmp_path / "folder") == 0o755
 
 
+def test_a_replaced_folder(tmp_path: Path) -> None:
+    """The new files take the place of all old ones; with an error in the block the old ones stay."""
+    folder = tmp_path / "folder"
+    for name in ("one", "two"):
+        with atomic.folder(folder, replace=True) as new:
+            (new / name).touch()
+        assert (names(folder), names(tmp_path)) == ([name], ["folder"])
+    with pytest.raises(OSError, match="no more"), atomic.folder(folder, replace=True) as new:
+        raise OSError("no more")
+    (folder / "two").write_text("2")
+    with pytest.raises(FileNotFoundError), atomic.folder(folder, replace=True) as new:
+        new.rmdir()  # so that it cannot be renamed
+    assert ((folder / "two").read_text(), names(tmp_path)) == ("2", ["folder"])
+
+
 def test_the_users_own_file_keeps_its_mode(tmp_path: Path, umask: int) -> None:
     path = tmp_path / "host.yaml"
     atomic.write(path, "one", mode=None)

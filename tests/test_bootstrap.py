@@ -1,4 +1,4 @@
-"""./doit: it makes .venv, from anywhere, and says in one line what it lacks, and why."""
+"""./doit: it makes .venv from any folder, and reports in one line what is missing, and the cause."""
 
 import os
 import shutil
@@ -46,11 +46,11 @@ def test_the_environment_is_made_once_and_again_when_requirements_change(fresh: 
     assert "making" not in call(fresh, "list").stderr
     (fresh.root / "requirements.txt").write_text("# something else\n")
     assert "making" in call(fresh, "list").stderr
-    (fresh.root / ".venv/requirements.txt").unlink()  # as an interrupted one leaves it
+    (fresh.root / ".venv/requirements.txt").unlink()  # as after an interrupted run
     assert "making" in call(fresh, "list").stderr
     python = fresh.root / ".venv/bin/python"
     python.unlink()
-    python.symlink_to("/nonexistent/python3")  # as an upgrade of the host's Python leaves it
+    python.symlink_to("/nonexistent/python3")  # as after an upgrade of the host's Python
     assert "making" in call(fresh, "list").stderr
     assert not list(fresh.root.glob(".venv.*"))
 
@@ -101,7 +101,7 @@ def test_without_python_it_says_what_to_install(fresh: Project, tmp_path: Path) 
 
 
 def link_tools(folder: Path) -> None:
-    """Have the programs of a minimal Debian that ./doit uses in `folder`."""
+    """Link the programs of a minimal Debian that ./doit uses into `folder`."""
     for name in (
         "sh",
         "cmp",
@@ -121,7 +121,7 @@ def link_tools(folder: Path) -> None:
 
 
 def fake_python(tmp_path: Path, script: str) -> str:
-    """A PATH whose python3 is real but for `script`, which sees its words first."""
+    """Return a PATH with a python3 that runs `script` before the real program."""
     tools = tmp_path / "bin"
     tools.mkdir()
     link_tools(tools)
@@ -131,7 +131,7 @@ def fake_python(tmp_path: Path, script: str) -> str:
 
 
 def failed(done: subprocess.CompletedProcess[str], fresh: Project) -> str:
-    """The line that ./doit says, with nothing left behind."""
+    """Return the error line of ./doit, after a check that no files are left."""
     assert done.returncode == 1
     assert not (fresh.root / ".venv").exists()
     lines = [line for line in done.stderr.splitlines() if line != "doit: making .venv"]
@@ -189,7 +189,7 @@ PACKAGE = f"doit==0.37.0 --hash=sha256:{'0' * 64}\n"
 
 @pytest.fixture
 def wanting(fresh: Project, monkeypatch: pytest.MonkeyPatch) -> Project:
-    """A fresh project that wants a package, with a pip that has no settings but those of a test."""
+    """Return a fresh project with one required package, and a pip with only the settings of the test."""
     (fresh.root / "requirements.txt").write_text(PACKAGE)
     for name in [each for each in os.environ if each.startswith("PIP_") or each.lower().endswith("_proxy")]:
         monkeypatch.delenv(name)
@@ -221,7 +221,7 @@ def wanting(fresh: Project, monkeypatch: pytest.MonkeyPatch) -> Project:
 )
 def test_without_a_network(wanting: Project, environment: dict[str, str], message: str) -> None:
     line = failed(call(wanting, "list", environment=environment), wanting)
-    if "Name or service" in message:  # what the resolver says differs from host to host
+    if "Name or service" in message:  # the resolver's message depends on the host
         message = message.partition("Name or")[0]
     assert line.startswith(message)
 
@@ -270,7 +270,7 @@ def test_a_package_that_the_index_lacks(wanting: Project, tmp_path: Path) -> Non
 
 
 def test_an_unwritable_checkout(fresh: Project) -> None:
-    """As another user, or on a read-only file system: the system's words, and the folder."""
+    """The error has the folder and the system's message, for another user and a read-only file system."""
     fresh.root.chmod(0o755)
     if os.geteuid() == 0:
         words, reason = (

@@ -1,6 +1,6 @@
-"""README.md and docs/: every config loads, every command can be proven, no link is dead, messages are ours.
+"""README.md and docs/: every config loads, every command has a test, no link is dead, messages exist.
 
-What takes long, running the commands in the order of their page, is tests/docs/test_pages.py.
+The slow tests, which run the commands in the order of their page, are in tests/docs/test_pages.py.
 """
 
 import ast
@@ -29,12 +29,12 @@ from tests.docs.session import STEADY, compare, write_config, write_files
 from tests.docs.ways import WAYS, way
 
 PAGES = {path.relative_to(ROOT).as_posix(): path for path in pages()}
-MOST_NOT_RUN = 4  # blocks; each has its reason beside it
+MOST_NOT_RUN = 4  # blocks; each has its reason in a comment
 CONFIGS = [each for path in pages() for each in blocks(path) if each.is_config]
 
 
 def commands(page: str) -> list[Command]:
-    """Return all commands of a page, those of CI and those in its text too."""
+    """Return all commands of a page, also those of CI and those in its text."""
     found = [each for block in blocks(PAGES[page]) if not block.not_run for each in block.commands]
     found += [each for block in blocks(PAGES[page]) for each in block.workflow_commands]
     return [*found, *inline_commands(PAGES[page])]
@@ -135,7 +135,7 @@ def words_of_doit(text: str) -> list[str]:
 
 
 def test_tasks_and_their_options_exist() -> None:
-    """All commands of doit's, those in the text and those that no session runs too."""
+    """The check covers all commands of doit, also those in the text and those that no session runs."""
     found = [
         words_of_doit(each.text)
         for page in PAGES
@@ -165,7 +165,7 @@ def test_files_that_commands_only_read_exist() -> None:
 
 @pytest.fixture
 def reader(tmp_path: Path) -> Path:
-    """A folder with what the examples refer to, as a clone has it."""
+    """Return a folder with the files that the examples refer to, as in a clone."""
     for name in ("examples", "kernel", "notos"):
         (tmp_path / name).symlink_to(ROOT / name)
     return tmp_path
@@ -173,7 +173,7 @@ def reader(tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize("block", CONFIGS, ids=lambda block: block.place)
 def test_a_config_loads(block: Block, reader: Path) -> None:
-    """A whole config by itself, lines for a config laid on `name: x`."""
+    """A whole config loads by itself; lines for a config load together with `name: x`."""
     write_files(reader, blocks(PAGES[block.page]))
     path = reader / (block.path or "lines.yaml")
     path.write_text(block.text)
@@ -191,7 +191,7 @@ def test_the_configs_of_a_page_can_stand_together(page: str, reader: Path) -> No
 
 
 def test_workflows_are_read_as_ci_reads_them() -> None:
-    """Each has jobs whose steps run something (GitHub's workflow syntax; GitLab's CI/CD YAML syntax)."""
+    """Each has jobs with steps that run commands (GitHub's workflow syntax; GitLab's CI/CD YAML syntax)."""
     found = [
         each for path in pages() for each in blocks(path) if each.language == "yaml" and not each.is_config
     ]
@@ -223,7 +223,7 @@ def test_shell_and_python_of_the_docs() -> None:
 
 @pytest.fixture(scope="module")
 def service_examples(tmp_path_factory: pytest.TempPathFactory) -> Project:
-    """A copy of the project with all lines of docs/configuration.md as its config, built."""
+    """Return a copy of the project, built with all lines of docs/configuration.md as its config."""
     project = copy_project(tmp_path_factory.mktemp("docs") / "notos")
     found = blocks(ROOT / "docs/configuration.md")
     write_files(project.root, found)
@@ -247,7 +247,7 @@ def test_the_service_examples_stay_up(
 
 
 def test_the_site_is_built_and_has_no_dead_link(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """By mkdocs --strict, and once more in what it wrote: pages, files, anchors, pictures, style sheets."""
+    """mkdocs --strict passes, and so does a check of the site: files, anchors, pictures, style sheets."""
     monkeypatch.chdir(ROOT)
     source, made = tmp_path / "source", tmp_path / "site"
     site.stage(source)
@@ -264,13 +264,13 @@ def test_the_site_is_built_and_has_no_dead_link(tmp_path: Path, monkeypatch: pyt
     found = {path: Page(path.read_text()) for path in made.rglob("*.html") if path.name != "404.html"}
     assert len(found) > len(PAGES)
     assert list(_dead(made, found)) == []
-    # Nothing is fetched from elsewhere as a page is looked at; links that a reader follows may lead anywhere.
+    # A page loads nothing from other servers; links that a reader follows may lead anywhere.
     for path, page in found.items():
         assert not [each for each in page.fetched if urlsplit(each).netloc], path
 
 
 class Page(HTMLParser):
-    """The addresses of a page, and its anchors."""
+    """The addresses and anchors of a page."""
 
     def __init__(self, text: str) -> None:
         super().__init__()
@@ -313,16 +313,14 @@ def test_the_check_of_links_can_fail(tmp_path: Path) -> None:
     assert len(list(_dead(tmp_path, {page: Page(page.read_text())}))) == 2
 
 
-def test_links_that_lead_nowhere_are_told_by_their_line(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_dead_links_are_reported_with_their_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     Path("docs").mkdir()
     Path("README.md").write_text("one\n\n[a](docs/none.md) [b](docs) [d](..)\n\n```\n[c](code.md)\n```\n")
-    with pytest.raises(NotosError, match=r"README\.md:3: the link leads nowhere: docs/none\.md\n") as info:
+    with pytest.raises(NotosError, match=r"README\.md:3: dead link: docs/none\.md\n") as info:
         site.stage(tmp_path / "site")
     assert "code.md" not in str(info.value)
-    assert "README.md:3: the link leads nowhere: ..\n" in f"{info.value.message}\n"
+    assert "README.md:3: dead link: ..\n" in f"{info.value.message}\n"
 
 
 def test_a_link_to_the_project_s_folder_lists_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -353,8 +351,8 @@ def test_every_page_can_be_found() -> None:
 # What the pages quote
 
 
-def test_messages_of_the_troubleshooting_page_are_ours() -> None:
-    """Each part of a message between "…" stands in the sources, or comes from another program."""
+def test_messages_of_the_troubleshooting_page_exist() -> None:
+    """Each part of a message between "…" is in the sources, or comes from another program."""
     others = (
         "Out of memory: Killed process ",
         "No such file or directory",
@@ -373,7 +371,7 @@ def test_messages_of_the_troubleshooting_page_are_ours() -> None:
 
 
 def _texts(root: Path) -> Iterator[str]:
-    """Yield all texts of the code, Python's without what is put into them."""
+    """Yield all texts of the code; of Python, the constant parts of strings."""
     for path in [*root.glob("notos/**/*.py"), *root.glob("tasks/*.py")]:
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.JoinedStr):
@@ -399,7 +397,7 @@ def test_the_readmes_test_command_is_what_ci_runs() -> None:
 
 
 def test_what_the_site_needs_is_pinned() -> None:
-    """By version and hash, from no named index, and each package in one file only."""
+    """Packages have a version and hashes, no named index, and one file each."""
     text = (ROOT / "requirements-docs.txt").read_text()
     pinned = re.findall(
         r"^([a-z0-9-]+)==\S+(.*)\n((?: +--hash=sha256:[0-9a-f]{64}(?: \\)?\n)+)", text, re.MULTILINE

@@ -1,7 +1,6 @@
-"""Every key of the schema: an edit of it makes what a build from nothing makes, and can be taken back.
+"""Every key of the schema: an edit gives the outputs of a build from nothing, and so does its reversal.
 
-The schema says which keys there are. One without an example in CASES is a failure, so a new key is covered
-without anyone thinking of it.
+The keys come from the schema. A key without an example in CASES is a failure, so nobody can forget a new key.
 """
 
 import copy
@@ -42,9 +41,9 @@ HELLO = {"system": {"packages": ["hello"]}}
 
 @dataclass(frozen=True)
 class Case:
-    """An edit: what a config has besides, and what the key's value becomes.
+    """An edit: the rest of the config, and the new value of the key.
 
-    `same` says why no output changes, where none does.
+    `same` is the reason why no output changes; empty if outputs change.
     """
 
     key: str
@@ -65,7 +64,7 @@ def case(key: str, value: Any, *context: Config, same: str = "", name: str = "")
 
 
 def merged(below: Config, above: Config) -> Config:
-    """One map laid on another; maps in them are laid on each other in turn."""
+    """Return a map with another map merged into it, recursively."""
     found = dict(below)
     for key, value in above.items():
         old = found.get(key)
@@ -216,8 +215,8 @@ def test_every_key_has_an_example(cls: type, cases: list[Case]) -> None:
     assert {each.key for each in cases} == set(keys(shapes.struct(cls)))
 
 
-def test_neutral_keys_are_those_that_change_nothing() -> None:
-    """What no task depends on is shown to change no output."""
+def test_neutral_keys_change_no_output() -> None:
+    """Keys that no task depends on change no output."""
     neutral = {each.key for each in CASES if each.same in (HOST_ONLY, COMPILES)}
     assert neutral == {
         key
@@ -227,7 +226,7 @@ def test_neutral_keys_are_those_that_change_nothing() -> None:
 
 
 class World:
-    """An archive, and projects that are built from it by one cache."""
+    """An archive, and projects that are built from it with one cache."""
 
     def __init__(self, folder: Path, mirror: str, server: ForkServer, host: Path) -> None:
         self.folder = folder
@@ -238,7 +237,7 @@ class World:
         self._projects = 0
 
     def config(self, *parts: Config) -> Config:
-        """The least machine of this world with `parts` laid on it."""
+        """Return the least machine of this world with `parts` merged into it."""
         made: Config = {
             "name": "tiny",
             "debian": {"mirror": self.mirror, "security_mirror": f"{self.mirror}-security"},
@@ -266,7 +265,7 @@ class World:
         return made
 
     def built(self, config: Config) -> tuple[Path, dict[str, str]]:
-        """Return a project in which this machine is built, and its outputs."""
+        """Return a project with this machine built, and its outputs."""
         project, outputs = self._built.pop(written(config), (None, None))
         if project is None or outputs is None:
             project = self.project()
@@ -274,7 +273,7 @@ class World:
         return project, outputs
 
     def keep(self, config: Config, project: Path, outputs: dict[str, str]) -> None:
-        """Keep a project for the next case, with the outputs that a build from nothing has made."""
+        """Keep a project for the next case, with the outputs of a build from nothing."""
         self._built[written(config)] = project, outputs
 
     def build(self, project: Path, config: Config) -> dict[str, str]:
@@ -284,7 +283,7 @@ class World:
         return self.outputs(project / "build" / str(config["name"]))
 
     def run(self, project: Path) -> str:
-        """Build; return what is printed."""
+        """Build; return the standard output."""
         return self._server.run(project, "runvm")
 
     @staticmethod
@@ -360,7 +359,7 @@ FILES: Mapping[str, str] = {
 
 
 def edited(context: Config, key: str, value: Any) -> Config:
-    """A config of which the value of `key` is `value`; NAME is the one that is there."""
+    """Return a config with `value` at `key`; NAME is the name that the config has."""
     made: Config = copy.deepcopy(context)
     at: Any = made
     names = key.split(".")
@@ -383,7 +382,7 @@ def edited(context: Config, key: str, value: Any) -> Config:
 
 
 @pytest.mark.parametrize("each", CASES, ids=str)
-def test_an_edit_makes_what_a_build_from_nothing_makes(world: World, each: Case) -> None:
+def test_an_edit_gives_the_outputs_of_a_build_from_nothing(world: World, each: Case) -> None:
     before = world.config(each.context)
     after = world.config(edited(merged(world.config(), each.context), each.key, each.value))
     project, old = world.built(before)
@@ -418,10 +417,10 @@ def test_settings_of_the_host_run_nothing_and_change_nothing(world: World, each:
 
 
 def written(config: Config) -> str:
-    """A config in YAML, whose keys may be numbers."""
+    """Return a config in YAML, whose keys may be numbers."""
     return yaml.safe_dump(config, sort_keys=False)
 
 
 def different(one: Mapping[str, str], other: Mapping[str, str]) -> list[str]:
-    """The outputs that are not the same."""
+    """Return the outputs that differ."""
     return sorted(name for name in one.keys() | other.keys() if one.get(name) != other.get(name))

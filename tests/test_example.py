@@ -1,4 +1,4 @@
-"""examples/project, tested elsewhere with nothing of Notos but an installed wheel; and docs/testing.md."""
+"""examples/project, tested outside the checkout with an installed wheel; and docs/testing.md."""
 
 import os
 import re
@@ -23,13 +23,13 @@ DOCS = (ROOT / "docs/testing.md").read_text()
 TESTS = re.findall(r"^def (test_\w+)", (EXAMPLE / "tests/test_web.py").read_text(), re.MULTILINE)
 FAILING = """\
 def test_that_fails(machine):
-    machine.succeed("echo told by the test >/dev/console", "ls /none")
+    machine.succeed("echo line of the test >/dev/console", "ls /none")
 """
 
 
 @dataclass(frozen=True)
 class Stranger:
-    """One who has a copy of the example, an environment with the wheel, and nothing else."""
+    """A user with a copy of the example and an environment with the wheel, and nothing else."""
 
     root: Path
 
@@ -60,7 +60,7 @@ class Stranger:
         )
 
     def pytest(self, *words: str) -> tuple[str, list[ElementTree.Element]]:
-        """What pytest prints, and its test cases by the JUnit file."""
+        """Run pytest; return its output, and its test cases from the JUnit file."""
         report = self.project / "junit.xml"
         done = self.python("-m", "pytest", "-v", "--notos-accel=tcg", f"--junitxml={report}", *words)
         assert report.is_file(), done.stdout + done.stderr
@@ -84,7 +84,7 @@ def stranger(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Stranger:
         (he.root / name).mkdir()
     shutil.copytree(EXAMPLE, he.project, ignore=shutil.ignore_patterns("__pycache__", ".*", "*.lock"))
     run(sys.executable, "-m", "venv", "--without-pip", he.root / "venv")
-    # What Notos needs is had from this environment, in place of a network.
+    # The requirements of Notos come from this environment, in place of a network.
     (he.packages / "needed.pth").write_text(sysconfig.get_path("purelib") + "\n")
     python = he.root / "venv/bin/python"
     if Path(sysconfig.get_path("purelib"), "pip").is_dir():
@@ -97,7 +97,7 @@ def stranger(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Stranger:
 
 @pytest.fixture(scope="module")
 def tested(stranger: Stranger) -> tuple[str, list[ElementTree.Element]]:
-    """What came of the example's tests; the machine is built then."""
+    """Return the results of the example's tests, after which the machine is built."""
     before = contents(stranger.root / "venv")
     done = stranger.pytest()
     assert contents(stranger.root / "venv") == before
@@ -110,7 +110,7 @@ def run(*command: str | Path) -> None:
 
 
 def contents(folder: Path) -> Mapping[str, int]:
-    """The files below a folder, with when each was written."""
+    """Return the files below a folder, with their times."""
     return {
         str(path.relative_to(folder)): path.lstat().st_mtime_ns
         for path in folder.rglob("*")
@@ -148,14 +148,14 @@ def test_notos_is_the_wheel_s(stranger: Stranger) -> None:
     assert graph == stranger.packages / "notos/graph"
 
 
-def test_pytest_tells_of_the_options_and_the_marker(stranger: Stranger) -> None:
+def test_pytest_documents_the_options_and_the_marker(stranger: Stranger) -> None:
     assert (
         "@pytest.mark.machine(config=None, overrides=None"
         in stranger.python("-m", "pytest", "--markers").stdout
     )
     helped = stranger.python("-m", "pytest", "--help").stdout
-    told = set(re.findall(r"`(-?-?notos[-_]\w+)`", table("options")))
-    assert told == set(re.findall(r"^ +(--notos-\w+|notos_\w+)\b", helped, re.MULTILINE))
+    documented = set(re.findall(r"`(-?-?notos[-_]\w+)`", table("options")))
+    assert documented == set(re.findall(r"^ +(--notos-\w+|notos_\w+)\b", helped, re.MULTILINE))
 
 
 def test_the_example_passes(tested: tuple[str, list[ElementTree.Element]]) -> None:
@@ -189,7 +189,7 @@ def test_nothing_is_left_elsewhere(stranger: Stranger, tested: object) -> None:
 
 
 def commands() -> list[str]:
-    """The command lines of all processes (proc_pid_cmdline(5))."""
+    """Return the command lines of all processes (proc_pid_cmdline(5))."""
     found = []
     for path in Path("/proc").glob("[0-9]*/cmdline"):
         try:
@@ -199,7 +199,7 @@ def commands() -> list[str]:
     return found
 
 
-def test_a_failure_tells_why_and_newer_code_builds_anew(stranger: Stranger, tested: object) -> None:
+def test_a_failure_has_its_cause_and_newer_code_builds_anew(stranger: Stranger, tested: object) -> None:
     (stranger.project / "tests/test_failing.py").write_text(FAILING)
     with (stranger.packages / "notos/formats/cpio.py").open("a") as stream:
         stream.write("_NEWER = True\n")
@@ -210,14 +210,14 @@ def test_a_failure_tells_why_and_newer_code_builds_anew(stranger: Stranger, test
     assert (failure.get("message") or "").startswith(
         "notos.errors.CommandError: web: ls /none: exit status 1"
     )
-    for told in (
+    for text in (
         "ls: /none: No such file",
         "- console of web -",
         "Entering stage-2...",
-        "\ntold by the test",
+        "\nline of the test",
     ):
-        assert told in (failure.text or "")
-        assert told in printed
+        assert text in (failure.text or "")
+        assert text in printed
     properties = {each.get("name"): each.get("value") for each in case.iter("property")}
     assert Path(properties["artefacts of web"] or "", "console.log").is_file()
 
@@ -227,7 +227,7 @@ def table(name: str) -> str:
 
 
 def cells(name: str) -> list[str]:
-    """What stands in a table's first column, in code."""
+    """Return the code in the first column of a table."""
     rows = [line.split("|")[1] for line in table(name).splitlines() if line.startswith("|")]
     return [word for row in rows for word in re.findall(r"`(\w+)", row)]
 

@@ -260,3 +260,55 @@ def test_a_tool_of_an_output(extended: Extended) -> None:
         assert before.items() <= extended.hashes().items()
     finally:
         (extended.root / "config.yaml").write_text(config)
+
+
+SHIFTING = """\
+from dataclasses import dataclass
+from notos.errors import NotosError
+from notos.config.model import RelativePath, setting
+from notos.outputs.model import Output
+
+@dataclass(frozen=True)
+class Settings:
+    files: tuple[RelativePath, ...] = setting("the files", ())
+    fails: bool = setting("fail after the first file", False)
+
+def outputs(machine, settings):
+    return [Output(name="shifting", doc="x", files=settings.files, needs=(), write=write,
+                   arguments={"files": settings.files, "fails": settings.fails})]
+
+def write(inputs, folder, files, fails):
+    for each in files:
+        (folder / each).parent.mkdir(exist_ok=True)
+        (folder / each).write_text(f"{each} of {len(files)}")
+        if fails:
+            raise NotosError("no more")
+"""
+
+
+def test_an_output_s_folder_is_that_of_its_last_success(extended: Extended) -> None:
+    """Files of earlier runs go, also where a file becomes a folder; a failure leaves all as it was."""
+    (extended.root / "extensions/shifting.py").write_text(SHIFTING)
+    config = (extended.root / "config.yaml").read_text()
+    folder = extended.folder / "outputs/shifting"
+
+    def made(settings: str, *, fails: bool = False) -> dict[str, str]:
+        text = config.replace("extensions:\n", f"extensions:\n  shifting: {settings}\n")
+        (extended.root / "config.yaml").write_text(text)
+        extended.notos("shifting", fails=fails)
+        assert {each.name for each in folder.parent.iterdir()} >= {"shifting", OUTPUT}
+        assert not [*folder.parent.glob(".*")]
+        return {
+            str(each.relative_to(folder)): each.read_text() for each in folder.rglob("*") if each.is_file()
+        }
+
+    try:
+        assert made("{files: [a, b/c]}") == {"a": "a of 2", "b/c": "b/c of 2"}
+        shifted = {"a/d": "a/d of 2", "b": "b of 2"}
+        assert made("{files: [a/d, b]}") == shifted
+        assert made("{files: [b, c], fails: true}", fails=True) == shifted
+        assert made("{files: [b]}") == {"b": "b of 1"}
+    finally:
+        (extended.root / "config.yaml").write_text(config)
+    extended.notos("gc")
+    assert {each.name for each in folder.parent.iterdir()} == {OUTPUT}

@@ -1,4 +1,4 @@
-"""The graph, through the command that a user types: what runs after which edit, and what is noticed."""
+"""The task graph, through the user's command: the tasks that run after an edit, and errors."""
 
 import os
 import re
@@ -18,7 +18,7 @@ OUTPUTS = ("vmlinuz", "vmlinux", "initrd", "root.squashfs", "runvm.sh")
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
-    """A small machine, built; each test leaves it up to date."""
+    """Return a project with a small machine, built; each test leaves it up to date."""
     made = copy_project(tmp_path_factory.mktemp("graph") / "notos")
     shutil.copy(made.root / "examples/minimal.yaml", made.root / "config.yaml")
     with (made.root / "config.yaml").open("a") as stream:
@@ -29,7 +29,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
 
 @pytest.fixture(autouse=True)
 def restored(project: Project) -> Iterator[None]:
-    """Every file that a test edits comes back, and so do the outputs, byte for byte."""
+    """Restore every file that a test edits; check that the outputs are restored too, byte for byte."""
     before = contents(project)
     sources = {path: path.read_bytes() for path in source_files(project)}
     yield
@@ -111,7 +111,7 @@ def test_a_touch_runs_nothing(project: Project) -> None:
     assert project.ran() == []
 
 
-# The rebuild table of docs/design.md. `lock` runs where the packages asked for change.
+# The rebuild table of docs/design.md. `lock` runs if the requested packages change.
 TABLE = [
     ("config.yaml", "memory: 256", "memory: 300", {"runvm"}),
     ("config.yaml", "memory: 256", "memory: 256\n  forward: {2223: 22}", {"runvm"}),
@@ -173,7 +173,7 @@ def test_a_package_added(project: Project) -> None:
 
 
 def test_settings_of_the_host_run_nothing(project: Project, tmp_path: Path) -> None:
-    """Nothing is made again, or made otherwise, and what is wrong in them is an error of every command."""
+    """No task runs, no output changes, and a mistake in the settings is an error of every command."""
     (tmp_path / "notos").mkdir()
     settings = tmp_path / "notos/host.yaml"
     own = {"XDG_CONFIG_HOME": str(tmp_path), "NOTOS_SECURITY_MIRROR": "http://127.0.0.1:9/debian-security"}
@@ -224,7 +224,7 @@ def test_a_store_object_that_is_gone_is_made_again(project: Project) -> None:
 
 
 def test_a_killed_build_is_finished_by_the_next(project: Project) -> None:
-    """SIGKILL in the middle: what had succeeded is not done again, the rest is."""
+    """After SIGKILL in the middle, the next run skips the tasks that succeeded, and runs the others."""
     shutil.rmtree(project.root / "build/minimal/manifests")
     (project.root / "build/minimal/initrd").unlink()
     process = subprocess.Popen(
@@ -258,13 +258,13 @@ def write(out, tree):
 @pytest.mark.parametrize(
     ("number", "said"),
     [
-        (signal.SIGINT, "\ninterrupted; the next run goes on where this one stopped\n"),
+        (signal.SIGINT, "\ninterrupted; the next run continues from here\n"),
         (signal.SIGTERM, ""),
         (signal.SIGHUP, ""),
     ],
 )
 def test_a_signal_is_an_orderly_end(project: Project, number: signal.Signals, said: str) -> None:
-    """In the middle of a task: no traceback, nothing half-written, and nobody says that all is well."""
+    """A signal during a task leaves no traceback, no half-written file and no message of success."""
     folder = project.root / "build/minimal"
     hooked = project.root / "notos/formats/cpio.py"
     hooked.write_text(hooked.read_text() + SIGNALLED)
@@ -286,7 +286,7 @@ def test_a_signal_is_an_orderly_end(project: Project, number: signal.Signals, sa
 
 
 IMAGE = {"toplevel", "squashfs", "runvm"}
-# Somebody edits a file while a task is at work, just when it has read a certain script.
+# A file is edited during a task, just after the task has read a certain script.
 HOOK = """
 import os as _os
 from pathlib import Path as _Path
@@ -311,7 +311,7 @@ def render(text, values, *, name):
 def test_an_edit_while_a_build_runs_is_noticed(  # noqa: PLR0917
     project: Project, at: str, name: str, old: str, new: str, again: set[str]
 ) -> None:
-    """By the task that reads it, or by one that has run already: the next run makes it right."""
+    """The next run corrects the outputs, whether the task that reads the file runs or has run already."""
     hooked = project.root / "notos/system/template.py"
     hooked.write_text(hooked.read_text() + HOOK)
     project.ran(AT=at, EDITED=name, OLD=old, NEW=new)
@@ -326,7 +326,7 @@ def test_an_edit_while_a_build_runs_is_noticed(  # noqa: PLR0917
 
 
 def test_two_at_once(project: Project) -> None:
-    """The second is told in one line."""
+    """The second command fails with one line."""
     import fcntl
 
     with (project.root / "build/minimal/.lock").open("w") as stream:
@@ -337,14 +337,12 @@ def test_two_at_once(project: Project) -> None:
         assert project.doit("clean", "-n").returncode == 0
     for each in (done, *others):
         assert each.returncode == 3
-        assert each.stderr.strip() == (
-            "ERROR: another command is at work in build/minimal; wait until it has ended"
-        )
+        assert each.stderr.strip() == ("ERROR: another command uses build/minimal; wait until it has ended")
     assert project.ran() == []
 
 
 def test_the_target_of_lock_is_not_lock_itself(project: Project) -> None:
-    """Only its name asks for newer versions."""
+    """Only the name of the task upgrades packages, not its target."""
     assert project.doit("config.lock").stdout == "lock: up to date\n"
 
 
@@ -356,7 +354,7 @@ def test_a_bug_keeps_its_traceback(project: Project) -> None:
     assert "/no/such/file" in done.stdout
 
 
-def test_list_tells_the_story_in_order(project: Project) -> None:
+def test_list_has_the_order_of_a_build(project: Project) -> None:
     names = [line.split()[0] for line in project.doit("list").stdout.splitlines()]
     story = ["lock", "fetch", "tools", "kernel", "modules", "extra_utils", "stage1", "stage2", "runit"]
     assert names[:14] == [*story, "system_path", "toplevel", "initrd", "squashfs", "runvm"]
@@ -387,7 +385,7 @@ def test_clean_resets_the_build_and_keeps_the_lock(tmp_path: Path, project: Proj
 
 
 def test_an_empty_cache_is_filled_again(tmp_path: Path, project: Project) -> None:
-    """After `doit clean`, and with a build that was whole."""
+    """This holds after `doit clean`, and with a complete build."""
     other = copy_project(tmp_path / "cache")
     for name in ("config.yaml", "config.lock"):
         shutil.copy(project.root / name, other.root / name)
@@ -403,7 +401,7 @@ def test_an_empty_cache_is_filled_again(tmp_path: Path, project: Project) -> Non
     assert other.ran(NOTOS_CACHE=str(tmp_path / "three")) == []
 
 
-def test_a_broken_config_is_told_without_a_traceback(project: Project) -> None:
+def test_a_broken_config_gives_no_traceback(project: Project) -> None:
     edit(project, "config.yaml", "hostname: minimal", "hostnam: minimal")
     done = project.doit("list", check=False)
     assert done.returncode == 3
@@ -427,7 +425,7 @@ def test_a_failure_is_one_line(project: Project) -> None:
 
 
 LEAST = "name: least\n"
-# The least config and one key more: what an edit of it makes is what a build from nothing makes.
+# The least config and one more key: an edit gives the outputs of a build from nothing.
 STEPS = [
     "",
     "vm: {forward: {8080: 80}}\n",
@@ -460,7 +458,7 @@ def test_the_least_config_grows_as_if_from_nothing(project: Project, tmp_path: P
 
 
 def test_errors_that_a_config_causes_have_its_line(project: Project) -> None:
-    """Whatever the config is called, imported or not, of whatever task, and all of a task in one run."""
+    """This holds for any config name, for imports, for all tasks, and for all errors of a task at once."""
     root = project.root
     (root / "below.yaml").write_text("system:\n  packages:\n    - busibox\n")
 
@@ -496,7 +494,7 @@ def test_errors_that_a_config_causes_have_its_line(project: Project) -> None:
     assert [int(line.split(".yaml:")[1].split(":")[0]) for line in several] == [3, 4, 6, 7]
 
 
-def test_why_tells_what_changed(project: Project) -> None:
+def test_why_names_the_changes(project: Project) -> None:
     edit(project, "config.yaml", "memory: 256", "memory: 300")
     assert project.doit("why").stdout == "runvm: vm.memory: 256 -> 300\n"
     assert project.doit().stdout.endswith("  (vm.memory: 256 -> 300)\n")
@@ -529,10 +527,10 @@ def test_a_new_version_of_a_library_runs_what_it_is_used_by(project: Project, tm
 PARSED = """
 import ast, sys
 parse = ast.parse
-def told(*words, **options):
+def reporting(*words, **options):
     print("parsed")
     return parse(*words, **options)
-ast.parse = told
+ast.parse = reporting
 from doit.__main__ import main
 sys.exit(main())
 """

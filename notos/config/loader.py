@@ -93,13 +93,25 @@ def load(path: Path, checks: Iterable[Checks], find: extensions.Find) -> Loaded:
             for struct, check in each.items():
                 by_struct[struct].append(check)
         # If a file could not be read, required keys may be in it: do not report them as missing.
-        reader = Reader(by_struct, layers.problems, alternatives=ALTERNATIVES, complete=layers.complete)
-        machine = reader.read(node, shape)
+        reader = Reader(
+            by_struct,
+            layers.problems,
+            alternatives=ALTERNATIVES,
+            complete=layers.complete,
+            defaults=_with_forward,
+        )
+        try:
+            machine = reader.read(node, shape)
+        except NotosError as error:  # of a check: an extension's code does not return the same twice
+            layers.problems.append(Problem(str(error), named_place(node, *error.keys) or node.place))
     if layers.problems or machine is None or node is None:
         problems = [each for each in layers.problems if not isinstance(each, Consequence)]
         raise ConfigError(_render(problems or layers.problems, layers.files))
-    vm = replace(machine.vm, forward=_forward(machine, node))
-    return Loaded(replace(machine, vm=vm), tuple(layers.files), node)
+    return Loaded(machine, tuple(layers.files), node)
+
+
+def _with_forward(machine: Machine, node: Node) -> Machine:
+    return replace(machine, vm=replace(machine.vm, forward=_forward(machine, node)))
 
 
 def _forward(machine: Machine, node: Node) -> Mapping[Port, Port]:

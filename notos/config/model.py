@@ -117,7 +117,10 @@ class Extension:
 
 @dataclass(frozen=True, kw_only=True)
 class Machine:
-    """A machine as its config describes it."""
+    """A machine as its config describes it.
+
+    notos.vm.Machine is a running one, for tests. No file uses both, so each has the short name.
+    """
 
     target: ClassVar[Architecture] = TARGET  # what it runs on; no key yet
 

@@ -25,7 +25,8 @@ class Reader:
     An invalid value is left out and its field gets its default or None, so the result is valid only if there
     are no problems. `checks` run for a struct whose fields are all valid; the outermost struct's check always
     runs. `alternatives` are checked for each struct that is written as a map. If the nodes are not `complete`
-    (a file could not be read), a missing key is no problem.
+    (a file could not be read), a missing key is no problem. `defaults` returns the outermost struct with the
+    defaults that depend on several keys; its check gets this one.
     """
 
     def __init__(
@@ -35,12 +36,14 @@ class Reader:
         *,
         alternatives: Alternatives | None = None,
         complete: bool = True,
+        defaults: Callable[[Any, Node], Any] = lambda made, _node: made,
     ) -> None:
         self._checks = checks if complete else {}
         self._alternatives = alternatives or {}
         self._outermost: Struct | None = None
         self._problems = problems
         self._complete = complete
+        self._defaults = defaults
 
     def read(self, node: Node, shape: Struct) -> Any:
         """Return the outermost struct, or None if `node` is not a map."""
@@ -79,6 +82,8 @@ class Reader:
             shape_of_body = shape.body if shape.keyed else shape
             values |= self._fields(body, shape_of_body, _below(key_path, name.text) if name else key_path)
         made = shape.cls(**values)
+        if not key_path:
+            made = self._defaults(made, node)
         if not key_path or len(self._problems) == problems_before:
             for check in self._checks.get(shape.cls, ()):
                 self._problems.extend(check(made, node))

@@ -24,7 +24,6 @@ from notos.config.reader import Check, Checks
 from notos.config.types import missing
 from notos.config.yaml_source import Consequence, Node, Problem
 from notos.errors import ConfigError, NotosError
-from notos.home import PACKAGE
 
 if TYPE_CHECKING:
     from importlib.machinery import ModuleSpec
@@ -76,11 +75,6 @@ class Code(NamedTuple):
         found = (each for each in self.folder.rglob("*") if "__pycache__" not in each.parts)
         return tuple(sorted(each for each in found if each.is_file()))
 
-    @property
-    def imported(self) -> tuple[str, ...]:
-        """The modules of Notos that its files import, anywhere in them."""
-        return tuple(sorted({name for file in self.files for name in _imported(file)}))
-
     def call(self, function: str, *arguments: Any) -> Any:
         """Return what its function returns; None if it has no such function. Raises ConfigError."""
         if not hasattr(self.module, function):
@@ -131,27 +125,6 @@ def shown(path: Path) -> str:
     """Return a path as messages show it: relative to the current folder, if it is below that."""
     path = path.absolute()
     return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)
-
-
-def _imported(file: Path) -> Iterator[str]:
-    """Yield the modules of Notos that a Python file imports."""
-    import ast
-
-    try:
-        tree = ast.parse(file.read_bytes())
-    except (SyntaxError, ValueError):  # of a file that nothing imports
-        return
-    for node in ast.walk(tree):
-        names: list[str] = []
-        if isinstance(node, ast.Import):
-            names = [each.name for each in node.names]
-        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            names = [node.module, *(f"{node.module}.{each.name}" for each in node.names)]
-        for name in names:
-            package, _, rest = name.partition(".")
-            path = PACKAGE.joinpath(*rest.split("."))
-            if package == PACKAGE.name and rest and (path.with_suffix(".py").is_file() or path.is_dir()):
-                yield name
 
 
 def _places(name: str, config: Path) -> tuple[Path, Path]:

@@ -41,7 +41,14 @@ class Extended(NamedTuple):
         return ("extensions", self.code.name)
 
     def feature(self, machine: Machine) -> Feature:
-        """Return what it adds to a machine, its paths absolute. Raises ConfigError."""
+        """Return what it adds to a machine, its paths absolute. Raises ConfigError with `keys`."""
+        try:
+            return self._feature(machine)
+        except ConfigError as error:
+            error.keys = error.keys or self.keys
+            raise
+
+    def _feature(self, machine: Machine) -> Feature:
         from notos.features import values
 
         found = self.code.call("feature", machine, self.settings)

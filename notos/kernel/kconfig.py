@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from notos import errors
 from notos.architecture import Architecture
 from notos.errors import KernelError
 
@@ -32,12 +33,14 @@ class Request:
     """A symbol with its requested value ("n" for unset); `where` is the file and line of the request.
 
     For a symbol that the machine needs, `why` is the reason, and `where` the request that turns it off.
+    `keys` is the path of the config key that causes the request; empty for a line of a fragment.
     """
 
     symbol: str
     value: str
     where: str
     why: str = ""
+    keys: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         """Return the request as a line of a configuration."""
@@ -76,18 +79,23 @@ def fragment(text: str, name: str) -> list[Request]:
             requests.append(Request(match[1], "n", where))
         elif line and not line.startswith("#"):
             problems.append(f"{where}: {line[:60]!r} is not a line of a configuration{_advice(line)}")
-    if problems:
-        raise KernelError("\n".join(problems[:_MOST_SHOWN]))
+    errors.raise_all(map(KernelError, _first(problems)))
     return requests
 
 
-def option(symbol: str, value: str | int, where: str) -> Request:
+def _first(lines: Sequence[str]) -> list[str]:
+    """Return the first lines, and the number of the others."""
+    more = len(lines) - _MOST_SHOWN
+    return [*lines[:_MOST_SHOWN], *([f"… and {more} more"] if more > 0 else [])]
+
+
+def option(symbol: str, value: str | int, where: str, keys: tuple[str, ...] = ()) -> Request:
     """Return the request of `symbol: value` in a config; text is quoted, but not y, m, n and 0x numbers."""
     text = str(value)
     if isinstance(value, str) and not re.fullmatch(r"[ymn]|0[xX][0-9a-fA-F]+", value):
         escaped = value.replace("\\", "\\\\").replace('"', '\\"')
         text = f'"{escaped}"'
-    return Request(symbol, text, where)
+    return Request(symbol, text, where, keys=keys)
 
 
 def _advice(line: str) -> str:
@@ -339,12 +347,16 @@ functions = {
 def explained(
     problems: Sequence[Request], source: Path, config: Config, target: Architecture, *, hint: str
 ) -> KernelError:
-    """Return the error that explains `problems`, one per line."""
+    """Return the error that explains `problems`, each as a part with its keys; the last part has `hint`."""
     explain = Explainer(source, config, target)
-    lines = [explain(each) for each in problems[:_MOST_SHOWN]]
+    found = [
+        KernelError(explain(each).removeprefix(f"{each.where}: " if each.keys else ""), keys=each.keys)
+        for each in problems[:_MOST_SHOWN]
+    ]
     if len(problems) > _MOST_SHOWN:
-        lines.append(f"… and {len(problems) - _MOST_SHOWN} more")
-    return KernelError("\n".join(lines), hint=hint)
+        found.append(KernelError(f"… and {len(problems) - _MOST_SHOWN} more"))
+    found[-1].hint = hint
+    return found[0] if len(found) == 1 else KernelError.joined(found)
 
 
 def changes(before: str, after: str, had: Config, has: Config) -> list[str]:

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from notos.kernel.kconfig import Config
 
 _KERNEL = ("kernel", "package")
-_OTHER = "build a kernel by kernel.source, as examples/fast.yaml does"
+_OTHER = "compile a kernel that has it (kernel.source)"
 
 
 @dataclass(frozen=True)

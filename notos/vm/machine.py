@@ -49,6 +49,7 @@ class Machine(Devices):
     debian       the Debian archive of the program that reads text on the screen
 
     Use it as a context manager, or call start() and close(). Raises MachineError if nothing is built.
+    notos.config.model.Machine is a machine's config, for extensions. No file uses both.
     """
 
     _ssh: Ssh | None = None

@@ -46,7 +46,7 @@ SERVICES = (r"Running nix-daemon\.\.\.", r"Running sshd\.\.\.")
 
 @pytest.fixture(scope="module")
 def machine(built: Project, machine_factory: MachineFactory) -> Machine:
-    """The default machine with its ssh server up; the last test powers it off."""
+    """Return the default machine with its ssh server up; the last test powers it off."""
     machine = machine_factory.at(built.script, scope="module")
     machine.wait_for_boot()
     return machine

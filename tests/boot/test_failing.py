@@ -25,7 +25,7 @@ Lost = Callable[..., str]
 
 @pytest.fixture
 def folder(built: Project, tmp_path: Path) -> Path:
-    """The default machine's folder, made of links; a test replaces a link with a broken file."""
+    """Return the default machine's folder, made of links; a test replaces a link with a broken file."""
     for each in built.script.parent.iterdir():
         (tmp_path / each.name).symlink_to(each)
     # runvm.sh uses the folder that it is in.
@@ -158,7 +158,7 @@ def test_too_little_memory(folder: Path, lost: Lost, memory: str, command: str, 
 
 @pytest.fixture(scope="module")
 def machine(built: Project, machine_factory: MachineFactory) -> Machine:
-    """A machine that continues after failures."""
+    """Return a machine that continues after failures."""
     return machine_factory.at(built.script, scope="module")
 
 

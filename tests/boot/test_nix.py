@@ -39,7 +39,7 @@ derivation {
 
 @pytest.fixture(scope="module")
 def machine(built: Project, machine_factory: MachineFactory) -> Machine:
-    """The default machine, with Nix's daemon up and the registration in its database."""
+    """Return the default machine, with Nix's daemon up and the registration in its database."""
     machine = machine_factory.at(built.script, scope="module")
     machine.wait_until_succeeds("[ -S /nix/var/nix/daemon-socket/socket ]")
     machine.succeed(f"cat >/tmp/reached.nix <<'E'\n{DERIVATION}E\n")
@@ -48,7 +48,7 @@ def machine(built: Project, machine_factory: MachineFactory) -> Machine:
 
 @pytest.fixture(scope="module")
 def closure(built: Project) -> dict[str, StoreObject]:
-    """The system's closure according to the manifests."""
+    """Return the system's closure according to the manifests."""
     store = Store(built.root / "build/notos/store")
     manifest = (built.root / "build/notos/manifests/toplevel.json").read_bytes()
     return {each.path: each for each in store.closure([StoreObject.from_json(manifest)])}

@@ -13,7 +13,7 @@ from tests.trees import described
 
 
 def debs(folder: Path, **packages: dict[str, bytes | str]) -> list[Unpack]:
-    """Packages by name, of these files (a str is a link)."""
+    """Return packages by name, of these files (a str is a link)."""
     found = []
     for name, files in packages.items():
         path = folder / f"{name}.deb"

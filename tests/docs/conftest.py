@@ -1,4 +1,4 @@
-"""The programs of the reader's host: git and OpenSSH's clients, from a tools tree."""
+"""Programs of the reader's host: git and OpenSSH's clients, from a tools tree."""
 
 from collections.abc import Callable
 
@@ -13,7 +13,7 @@ from tests.conftest import ROOT
 
 @pytest.fixture(scope="session")
 def program() -> Callable[[str], list[str]]:
-    """The words that run a program of the reader's host: `program("git")`."""
+    """Return the function `program("git")`, which returns the command of a program of the reader's host."""
     debian = loader.load(ROOT / "config.yaml").machine.debian
     archive = Archive(debian, Cache.default(), architecture.host())
     return peers.tree(("git", "openssh-client"), archive, ROOT / "build/tests/docs.lock").command

@@ -55,12 +55,12 @@ class Block:
 
     @property
     def place(self) -> str:
-        """Where it is."""
+        """Return the page and the line of the block."""
         return f"{self.page}:{self.line}"
 
     @property
     def path(self) -> str:
-        """The file whose content it is; empty for other blocks."""
+        """Return the path of the file that the block shows; empty for other blocks."""
         for line in self.text.splitlines()[:2] if self.language else ():
             if match := _NAMED.match(line):
                 return match[1]
@@ -68,17 +68,17 @@ class Block:
 
     @property
     def is_config(self) -> bool:
-        """Whether it is a config or lines for one."""
+        """Return True for a config or lines for a config."""
         return self.language == "yaml" and not self.path.startswith((".github/", ".gitlab"))
 
     @property
     def is_whole(self) -> bool:
-        """Whether it is a config that needs no other lines."""
+        """Return True for a config that needs no other lines."""
         return self.is_config and "name" in (yaml.safe_load(self.text) or {})
 
     @property
     def commands(self) -> tuple[Command, ...]:
-        """The commands, in order; none for what is not commands."""
+        """Return the commands of the block, in order; none for other blocks."""
         lines = self.text.splitlines()
         if self.path or self.language not in ("", *_SHELL):
             return ()
@@ -89,7 +89,7 @@ class Block:
 
     @property
     def workflow_commands(self) -> tuple[Command, ...]:
-        """The commands of a CI system's file."""
+        """Return the commands of a CI system's file."""
         if self.language != "yaml" or self.is_config:
             return ()
         return tuple(Command(text, self.line) for text in _steps(yaml.safe_load(self.text)))
@@ -105,7 +105,7 @@ class Block:
 
 
 def _bare(line: str) -> str:
-    """Return a command line without the remark at its end."""
+    """Return a command line without the comment at its end."""
     return re.sub(r"\s+# .*$", "", line).strip()
 
 
@@ -201,6 +201,6 @@ def _blocks(page: str, lines: list[str]) -> Iterator[Block]:
 
 
 def _in_a_list(lines: list[str], at: int) -> bool:
-    """Whether an indented line goes on with a list's item."""
+    """Return True if an indented line continues a list item."""
     before = next((line for line in reversed(lines[:at]) if line.strip()), "")
     return bool(re.match(r"\s*([-*]|\d+\.) ", before))

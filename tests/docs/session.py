@@ -1,4 +1,4 @@
-"""A reader of a page: a copy of the project with the page's files in it, where its commands are run."""
+"""A reader of a page: a copy of the project with the page's files, in which the commands run."""
 
 import os
 import re
@@ -23,7 +23,7 @@ from tests.this_host import free_port
 
 LIMIT = 300.0  # seconds, for a boot and for a command, on a loaded host without KVM
 STEADY = 5.0  # seconds that a service has to keep its process
-# What a reader has besides what the page shows: the files that its examples name.
+# Other files of a reader, which the examples of the page name.
 READERS_FILES = {
     "etc/sshd.conf": "X11Forwarding no\n",
     "fix.patch": "",
@@ -39,7 +39,7 @@ _NOT_HERE = re.compile(r"doit: making \.venv|runvm\.sh: booting .*|ready in .*")
 
 
 def write_files(root: Path, found: Iterable[Block]) -> None:
-    """Write the files that a page shows, and those that its reader has."""
+    """Write the files that a page shows, and other files of its reader."""
     shown = {each.path: each.text for each in found if each.path}
     for name, text in {**READERS_FILES, **shown}.items():
         path = root / name
@@ -67,7 +67,7 @@ def write_config(root: Path, name: str, found: Iterable[Block]) -> Path | None:
 
 
 class Session:
-    """The commands of a page, run in order; `program` gives the words that run one of the reader's host."""
+    """The commands of a page, run in order; `program` returns the command of a program of the host."""
 
     def __init__(self, project: Project, page: str, found: list[Block], program: Callable[[str], list[str]]):
         self.root = project.root
@@ -110,7 +110,7 @@ class Session:
         return {"HOME": str(home), "NOTOS_CACHE": str(Cache.default().root), "PATH": path, **who}
 
     def run(self) -> None:
-        """Run all commands of the page, and compare what they print. Raises AssertionError."""
+        """Run all commands of the page, and compare their output. Raises AssertionError."""
         try:
             for block in self._blocks:
                 if block.text.startswith("Host "):
@@ -176,7 +176,7 @@ class Session:
                 time.sleep(0.2)
 
     def _boot(self, text: str) -> str:
-        """Run what builds the machine, then the machine, with free ports in place of those of the config."""
+        """Build the machine, then boot it with free ports in place of those of the config."""
         self.end()
         build, _, start = text.rpartition("&& ")
         printed = self._call(["/bin/sh", "-ec", build.removesuffix("&& ") or "./doit runvm"]).stdout
@@ -202,7 +202,7 @@ class Session:
         return printed + self._console.read_text(errors="replace").replace("\r", "")
 
     def _type_at_the_console(self) -> None:
-        """Have the shell answer that a service of the page put there."""
+        """Type a command at the console, in the shell of a service of the page."""
         assert self._machine and self._machine.stdin
         self._machine.stdin.write(b"\necho typed=$((6 * 7)) in $PWD\n")
         self._machine.stdin.flush()
@@ -219,7 +219,7 @@ class Session:
             time.sleep(0.5)
 
     def _stay_up(self, words: list[str]) -> None:
-        """Have all services keep their processes, once those that wait for others have started."""
+        """Check that services keep their processes, after those that wait for others have started."""
         end, before = time.monotonic() + LIMIT, ""
         while True:
             # Its exit status counts the services that runsv does not know yet.

@@ -1,4 +1,4 @@
-"""The pages of the docs: a reader runs all commands of each, and builds its configs (./doit test-docs)."""
+"""The pages of the docs: a reader runs all commands of a page, and builds its configs (./doit test-docs)."""
 
 import shutil
 from collections.abc import Callable
@@ -17,7 +17,7 @@ ELSEWHERE = ("docs/running.md",)
 
 
 def is_run(path: Path) -> bool:
-    """Whether a page has a command that a session runs."""
+    """Return True if a page has a command that a session runs."""
     commands = [each.text for block in blocks(path) if not block.not_run for each in block.commands]
     return any(found.kind in RUN for text in commands if (found := way(text)))
 

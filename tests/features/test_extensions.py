@@ -350,6 +350,18 @@ def test_names_that_two_extensions_or_the_config_give() -> None:
     assert "extensions/dog.py gives the output a-b, which extensions/cat.py gives too" in found
 
 
+def test_the_code_is_checked_with_the_machine_of_the_run() -> None:
+    """It has the port of ssh that is added to vm.forward."""
+    write(
+        f"{HEAD}def feature(machine, settings):\n"
+        "    path = 'hostname' if 22 in machine.vm.forward.values() else 'other'\n"
+        "    return Feature(etc=(EtcFile(path=path, content=Text('')),))\n"
+    )
+    (found,) = problems("extensions:\n  dog:\nvm: {forward: {8000: 80}}\n")
+    assert found.endswith("gives the file /etc/hostname, which Notos gives too")
+    assert load("extensions:\n  dog:\nvm: {forward: {}}\n").vm.forward == {}
+
+
 def test_all_mistakes_in_one_run() -> None:
     write("1 / 0\n")
     write(SETTINGS, "extensions/cat.py")

@@ -1,4 +1,4 @@
-"""The fixtures of the tests in fresh roots."""
+"""Fixtures of the tests in fresh roots."""
 
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from tests.fresh import roots
 
 @pytest.fixture(scope="session")
 def maker() -> roots.Maker:
-    """What makes roots; they stay in build/ for the next run."""
+    """Return the maker of roots, which stay in build/ for the next run."""
     folder = ROOT / "build/fresh"
     folder.mkdir(parents=True, exist_ok=True)
     made = roots.Maker(folder, loader.load(ROOT / "config.yaml").machine.debian)
@@ -22,7 +22,7 @@ def maker() -> roots.Maker:
 
 @pytest.fixture
 def home(tmp_path: Path) -> Path:
-    """A user's home with nothing in it but a clone of the project."""
+    """Return a user's home with only a clone of the project."""
     folder = tmp_path / "home"
     copy_project(folder / "notos")
     roots.give(folder)

@@ -1,4 +1,4 @@
-"""The network of this host as a root gets it: names, proxies, certificates, and how pip is set up."""
+"""The network of this host inside a root: names, proxies, certificates, and the settings of pip."""
 
 import ast
 import importlib.util

@@ -42,7 +42,7 @@ _LINKS = {"/bin": "usr/bin", "/sbin": "usr/sbin", "/lib": "usr/lib", "/lib64": "
 
 @dataclass(frozen=True)
 class Root:
-    """A root's folder, and the bwrap that enters it."""
+    """A root: its folder, and the bwrap that enters it."""
 
     folder: Path
     bwrap: tuple[str, ...]
@@ -52,7 +52,7 @@ class Root:
     ) -> list[str]:
         """Return the words that run `words` in the root as its user, in the folder `home`.
 
-        With `network` this host's own network is there, and pip is set up as on this host.
+        With `network`, the root has the network and the pip settings of this host.
         """
         options = ["--die-with-parent", "--new-session", "--unshare-pid", "--unshare-ipc", "--unshare-uts"]
         options += [
@@ -85,7 +85,7 @@ class Root:
 
 @dataclass(frozen=True)
 class Maker:
-    """Makes roots below `folder`, by the packages of the release `debian`."""
+    """A maker of roots below `folder`, from packages of the release `debian`."""
 
     folder: Path
     debian: Debian
@@ -206,7 +206,7 @@ def _children(folder: Path, left_out: str) -> Iterator[Path]:
 
 
 def _key(sources: list[str]) -> str:
-    """Name the package lists that are there now, and how roots are made of them."""
+    """Return a key of the present package lists and of the way in which roots are made."""
     found = [str(LAYOUT)]
     for line in sources:
         url, suite = line.split()[2:4]

@@ -14,14 +14,14 @@ from tests.fresh.roots import HOME, Maker, Root
 from tests.this_host import free_port, slowed
 
 README = (ROOT / "README.md").read_text()
-# What the README asks for. The certificates are those of any host that has a network.
+# The README's requirements. Hosts with a network have the certificates.
 NEEDED = ("python3-venv", "ca-certificates")
 AT_ONCE = 10.0  # seconds on a quiet host
 MADE = "doit: making .venv"
 
 
 def commands() -> str:
-    """The README's two commands, which are one line."""
+    """Return the README's two commands, which are one line."""
     (found,) = re.findall(r"^## Two commands\n\n    \$ (.+)$", README, re.MULTILINE)
     return str(found)
 
@@ -29,13 +29,13 @@ def commands() -> str:
 def shell(
     root: Root, home: Path, line: str, *, environment: Mapping[str, str] | None = None, network: bool = True
 ) -> list[str]:
-    """The words that run a line of shell in the clone."""
+    """Return the command that runs a line of shell in the clone."""
     words = ("/bin/sh", "-c", f"cd notos && {line}")
     return root.command(home, *words, network=network, environment=environment)
 
 
 def ran(words: list[str]) -> tuple[int, list[str]]:
-    """Run a command to its end: its status, and the lines that it printed."""
+    """Run a command to its end; return its status and the lines of its output."""
     done = subprocess.run(
         words,
         stdin=subprocess.DEVNULL,
@@ -100,7 +100,7 @@ def test_without_venv_it_says_what_to_install(maker: Maker, home: Path) -> None:
 
 
 def test_without_a_network_it_says_so_at_once(maker: Maker, home: Path) -> None:
-    """On a first run, and on one that has its Python packages and no others."""
+    """This holds for a first run, and for a run that has only its Python packages."""
     root = maker.root("trixie", *NEEDED)
     begun = time.monotonic()
     status, said = ran(shell(root, home, "./doit runvm", network=False))

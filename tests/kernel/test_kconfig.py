@@ -177,6 +177,28 @@ def test_an_unmet_requirement_says_what_needs_it(source: Path) -> None:
     assert str(error) == "CONFIG_NET=y is needed for libc, but it is n: nothing turns it on: do this"
 
 
+def test_each_problem_is_an_error_with_its_keys(source: Path) -> None:
+    """The place of a key is left to the config's line, so it is in no message twice."""
+    key = ("kernel", "options", "NO")
+    problems = [Request("NO", "y", "c.yaml:3", keys=key), Request("NET", "y", "f.config:2")]
+    error = kconfig.explained(problems, source, {}, AMD64, hint="do this")
+    one, two = error.parts
+    assert (one.keys, one.hint) == (key, "")
+    assert one.message.startswith("CONFIG_NO=y was requested, but it is n: this kernel has no such symbol")
+    assert (two.keys, two.hint) == ((), "do this")
+    assert two.message.startswith("f.config:2: CONFIG_NET=y was requested")
+
+
+def test_all_invalid_lines_up_to_a_number() -> None:
+    with pytest.raises(KernelError) as caught:
+        kconfig.fragment("wrong\n" * 20, "f")
+    assert [each.message.partition(" ")[0] for each in caught.value.parts] == [
+        *(f"f:{number}:" for number in range(1, 13)),
+        "…",
+    ]
+    assert caught.value.parts[-1].message == "… and 8 more"
+
+
 def test_the_environment_is_restored(source: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import os
 

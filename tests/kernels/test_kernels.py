@@ -181,9 +181,9 @@ def test_tiny(tiny: Project, machine_factory: MachineFactory) -> None:
 def test_diffconfig_shows_requests_and_results(tiny: Project) -> None:
     lines = tiny.doit(f"config={TINY}", "kernel:diffconfig").stdout.splitlines()
     row = next(line.split() for line in lines if line.split()[:1] == ["SQUASHFS"])
-    assert row[:5] == ["SQUASHFS", "asked", "m", "got", "m"]
+    assert row[:5] == ["SQUASHFS", "requested", "m", "got", "m"]
     assert row[5].startswith("kernel/modules.config:")
-    assert any(line.endswith("changed with them:") for line in lines)
+    assert any(line.endswith("others changed:") for line in lines)
     assert not any(line.startswith("!") for line in lines)
 
 
@@ -220,8 +220,15 @@ BAD = [
         "it depends on NETWORK_FILESYSTEMS, which is n",
     ),
     (
-        "fragments: [bad.config]",
-        "bad.config:2: 'CONFIG_X = y' is not a line of a configuration; remove the spaces",
+        "fragments: [bad.config, latin.config]",
+        "bad.config:2: 'CONFIG_X = y' is not a line of a configuration; remove the spaces around =\n"
+        'bad.config:4: CONFIG_Y cannot be yes: y, m, n, a number or "text"\n'
+        "latin.config:2: byte 0xe9 is not UTF-8 text: a fragment has lines like CONFIG_X=y\n",
+    ),
+    (
+        "options: {EXT4_FSS: y, OVERLAY_FSS: y}",
+        "\n    options: {EXT4_FSS: y, OVERLAY_FSS: y}\n              ^^^^^^^^\n"
+        "bad.yaml:4: CONFIG_OVERLAY_FSS=y was requested, but it is n: this kernel has no such symbol",
     ),
     (
         "options: {OVERLAY_FS: n}",
@@ -243,7 +250,8 @@ BAD = [
 @pytest.mark.parametrize(("line", "message"), BAD, ids=[each[0] for each in BAD])
 def test_build_errors(fast: Project, line: str, message: str) -> None:
     root = fast.root
-    (root / "bad.config").write_text("# mine\nCONFIG_X = y\n")
+    (root / "bad.config").write_text("# mine\nCONFIG_X = y\n\nCONFIG_Y=yes\n")
+    (root / "latin.config").write_bytes(b"CONFIG_X=y\n# \xe9t\xe9\n")
     (root / "bad.patch").write_text(
         "--- a/Makefile\n+++ b/Makefile\n@@ -1,3 +1,3 @@\n one\n-two\n+zwei\n three\n"
     )

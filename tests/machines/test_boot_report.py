@@ -62,7 +62,7 @@ def test_a_minimal_machine_compared_with_an_earlier_report(built: Project, tmp_p
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (("--runs", "0"), "is no number of boots"),
+        (("--runs", "0"), "invalid --runs: 0"),
         (("--against", "none.json"), "none.json is not a boot report"),
     ],
 )

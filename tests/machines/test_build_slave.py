@@ -41,10 +41,10 @@ REMOTE = "on 'ssh-ng://root@build-slave"
 
 @dataclass(frozen=True)
 class Host:
-    """Nix with its own store and only ssh in its PATH, in a shell that evaluates `told`."""
+    """Nix with its own store and only ssh in its PATH, in a shell that evaluates `exports`."""
 
     root: Path
-    told: str
+    exports: str
 
     def run(self, *words: str, **environment: str) -> subprocess.CompletedProcess[str]:
         own = {
@@ -54,7 +54,7 @@ class Host:
             "PATH": str(self.root / "bin"),
         }
         return subprocess.run(
-            ["/bin/sh", "-euc", 'eval "$1"; shift; exec "$@"', "sh", self.told, *words],
+            ["/bin/sh", "-euc", 'eval "$1"; shift; exec "$@"', "sh", self.exports, *words],
             cwd=self.root,
             env={**own, **environment},
             capture_output=True,
@@ -136,11 +136,11 @@ def test_a_failing_build_shows_its_log(host: Host) -> None:
 
 def test_another_machine_is_refused(host: Host, tool: Callable[[str], list[str]]) -> None:
     """A machine whose host key differs from the one in `builders` is refused."""
-    right = host.told.split("'")[1].split()[-1]
+    right = host.exports.split("'")[1].split()[-1]
     other = host.root / "other"
     subprocess.run([*tool("ssh-keygen"), "-q", "-t", "ed25519", "-N", "", "-f", other], check=True)
     wrong = base64.b64encode(other.with_suffix(".pub").read_bytes()).decode()
-    stranger = Host(host.root, host.told.replace(right, wrong))
+    stranger = Host(host.root, host.exports.replace(right, wrong))
     assert stranger != host
     done = stranger.build("first", "stranger")
     assert done.returncode

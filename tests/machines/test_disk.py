@@ -253,7 +253,7 @@ def test_a_file_with_the_markers_text_is_harmless(small: Callable[[Path], Machin
 
 
 def test_a_machine_without_nix_keeps_its_key(small: Callable[[Path], Machine], drive: Path) -> None:
-    """Dropbear's key is kept, /var is there, and there are no images."""
+    """Dropbear's key is kept, /var exists, and no images exist."""
     key = "dropbearkey -y -f /var/lib/ssh/dropbear_ed25519_host_key | grep Fingerprint"
     found = []
     for _ in range(2):

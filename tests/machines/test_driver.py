@@ -28,13 +28,13 @@ def machine(built: Project, machine_factory: MachineFactory) -> Machine:
 
 @pytest.fixture(scope="module")
 def instrumented(machine_factory: MachineFactory) -> Machine:
-    """A machine with only the backdoor."""
+    """Return a machine with only the backdoor."""
     return machine_factory("examples/minimal.yaml", {"ssh": {"server": "none"}}, scope="module")
 
 
 @pytest.fixture(params=["ssh", "backdoor"])
 def either(request: pytest.FixtureRequest) -> Machine:
-    """A machine with ssh, and one with the backdoor."""
+    """Return a machine with ssh, and one with the backdoor."""
     name = "machine" if request.param == "ssh" else "instrumented"
     found: Machine = request.getfixturevalue(name)
     return found

@@ -37,7 +37,7 @@ class Switched:
 
     @property
     def port(self) -> str:
-        """The port of 127.0.0.1 that leads to its ssh server."""
+        """Return the port of 127.0.0.1 that leads to its ssh server."""
         return str(self.vm.forward(22))
 
     def write(self, text: str) -> None:
@@ -95,13 +95,13 @@ def booted(factory: MachineFactory, built: Project, name: str, parent: str) -> S
 
 @pytest.fixture(scope="module")
 def machine(machine_factory: MachineFactory, built: Project) -> Switched:
-    """The default machine; each test leaves it with another system."""
+    """Return the default machine; each test leaves it with another system."""
     return booted(machine_factory, built, "switched", "config.yaml")
 
 
 @pytest.fixture(scope="module")
 def small(machine_factory: MachineFactory, built: Project) -> Switched:
-    """A machine without Nix, with another ssh server."""
+    """Return a machine without Nix, with another ssh server."""
     return booted(machine_factory, built, "plain", "examples/minimal.yaml")
 
 
@@ -111,9 +111,9 @@ def test_a_file_in_etc(machine: Switched) -> None:
     machine.ssh("echo own >/etc/own; echo by hand >/etc/motd; echo mine >/etc/profile.d/mine.sh")
     said = machine.switch("etc: {motd: {text: two}}\n", "--dry-run")
     assert "  /etc       changed motd\n" in said
-    assert re.search(r"  send       1 objects, 0\.\d MB\nnothing was done\n", said)
+    assert re.search(r"  send       1 objects, 0\.\d MB\ndry run: the machine is unchanged\n", said)
     assert machine.ssh("cat /etc/motd") == "by hand\n"
-    assert "there are none yet" in machine.doit("generations").stdout
+    assert "no generations yet" in machine.doit("generations").stdout
     said = machine.switch("etc: {motd: {text: two}}\n")
     assert "is generation 2" in said
     assert (
@@ -189,7 +189,7 @@ def test_rollback(machine: Switched) -> None:
     assert rows[-1][-1] == "runs"
     said = machine.doit("generations", str(last - 1), str(last)).stdout
     assert said == "  /etc       changed motd\n  services   added web\n"
-    assert "nothing was done" in machine.doit("rollback", "--dry-run").stdout
+    assert "dry run: the machine is unchanged" in machine.doit("rollback", "--dry-run").stdout
     said = machine.doit("rollback").stdout
     assert f"is generation {last - 1}," in said
     assert machine.ssh("cat /etc/motd; ls /run/service") == "firstnix-daemon\nsshd\n"
@@ -197,7 +197,7 @@ def test_rollback(machine: Switched) -> None:
     assert "is generation 1," in said
     assert machine.ssh("cat /etc/motd; readlink /nix/var/nix/profiles/system") == "onesystem-1-link\n"
     done = machine.doit("rollback", check=False)
-    assert "has no generation before the present one: doit generations" in done.stdout
+    assert "has no earlier generation: doit generations" in done.stdout
     done = machine.doit("rollback", "to=999", check=False)
     assert "generation 999 does not exist: existing ones: 1, 2," in done.stdout
     # The machine's own Nix agrees.
@@ -236,7 +236,7 @@ def test_services_that_do_not_stay_up_are_named(machine: Switched) -> None:
     )
     assert re.search(
         r"^FAILED +switch: 127\.0\.0\.1:\d+ was switched, but these services do not stay up: bare, web: "
-        r"mend the config and switch again, or go back: doit rollback$",
+        r"correct the config and switch again, or revert: doit rollback$",
         done.stdout,
         re.MULTILINE,
     )
@@ -322,7 +322,7 @@ def test_unreachable_and_unknown_machines(machine: Switched, tmp_path: Path) -> 
     done = machine.doit("switch", "port=x", check=False)
     assert (done.returncode, done.stderr) == (
         3,
-        "ERROR: invalid port: x: it wants a number from 1 to 65535\n",
+        "ERROR: invalid port: x: it must be a number from 1 to 65535\n",
     )
     # Another user's cache: other keys.
     cache = tmp_path / "cache"

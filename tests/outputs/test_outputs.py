@@ -27,7 +27,7 @@ def write(inputs, folder):
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty folder for the output, in a project with an initrd."""
+    """Return an empty folder for the output, in a project with an initrd."""
     monkeypatch.chdir(tmp_path)
     Path("extensions").mkdir()
     Path("initrd").write_text("i")

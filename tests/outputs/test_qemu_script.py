@@ -1,4 +1,4 @@
-"""runvm.sh: what QEMU gets to see, by a stand-in that prints its arguments; what is told when it cannot."""
+"""runvm.sh: the arguments of QEMU, by a stand-in that prints them, and its error messages."""
 
 import itertools
 import os
@@ -24,7 +24,7 @@ from tests.this_host import free_port
 
 @pytest.fixture
 def show(tmp_path: Path) -> Path:
-    """A program in QEMU's place that prints its arguments, one on a line."""
+    """Return a program in QEMU's place that prints its arguments, one on a line."""
     path = tmp_path / "qemu"
     path.write_text('#!/bin/sh\nprintf "%s\\n" "$@"\n')
     path.chmod(0o755)
@@ -54,7 +54,7 @@ def start(
 
 
 def test_what_the_design_says(built: Project, show: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """By default, which takes a port of this host that is not ours to choose."""
+    """The default uses a port of this host that the tests cannot choose."""
     monkeypatch.delenv("FORWARD")
     with socket.socket() as probe:
         if probe.connect_ex(("127.0.0.1", 8000)) == 0:
@@ -102,7 +102,7 @@ vm: {machine: microvm, cpus: 1}
 
 
 def rendered(built: Project, folder: Path, text: str) -> Path:
-    """The script of the machine that `text` describes, in `folder`."""
+    """Return the script of the machine that `text` describes, in `folder`."""
     (built.root / "rendered.yaml").write_text(text)
     machine = loader.load(built.root / "rendered.yaml").machine
     toplevel = StoreObject.from_json((built.root / "build/notos/manifests/toplevel.json").read_bytes())
@@ -119,7 +119,7 @@ def rendered(built: Project, folder: Path, text: str) -> Path:
 
 @pytest.fixture
 def micro(built: Project, tmp_path: Path) -> Path:
-    """The script of a microvm; nothing that it boots is built."""
+    """Return the script of a microvm; nothing that it boots is built."""
     return rendered(built, tmp_path / "micro", MICROVM)
 
 
@@ -159,7 +159,7 @@ DRIVE = "name: drive\nimports: [examples/minimal.yaml]\ndisk: {size: 64M}\n"
 
 @pytest.fixture
 def with_drive(built: Project, tmp_path: Path) -> Path:
-    """The script of a machine with a drive; nothing that it boots is built."""
+    """Return the script of a machine with a drive; nothing that it boots is built."""
     return rendered(built, tmp_path / "drive", DRIVE)
 
 
@@ -198,13 +198,13 @@ def test_a_drive_grows_and_never_shrinks(
     assert drive.stat().st_size == 2 << 30
 
 
-def test_a_drive_without_room_is_told(built: Project, show: Path, tmp_path: Path) -> None:
+def test_a_drive_without_room_is_an_error(built: Project, show: Path, tmp_path: Path) -> None:
     huge = rendered(built, tmp_path / "huge", DRIVE.replace("64M", "900T"))
     done = start(huge, show)
     assert done.returncode == 1
     assert re.search(r"has no room for a drive of 943718400 MiB, only for \d+; lower disk.size", done.stderr)
     assert not list(huge.parent.glob("disk*"))
-    # One that is there is used as long as it may be.
+    # An existing file is used while its size permits.
     with (huge.parent / "disk.img").open("wb") as stream:
         stream.truncate(8 << 40)
     eight = rendered(built, tmp_path / "huge", DRIVE.replace("64M", "8T"))
@@ -223,7 +223,7 @@ def test_a_drive_without_room_is_told(built: Project, show: Path, tmp_path: Path
 
 
 def test_where_kvm_works_the_kernel_unpacks_itself(built: Project, show: Path) -> None:
-    """So it moves itself to a random address first, which takes no time there."""
+    """The kernel moves itself to a random address first, which takes no time on KVM."""
     options = dict(itertools.pairwise(start(built, show, ACCEL="kvm").stdout.splitlines()))
     assert options["-kernel"] == f"{built.root}/build/notos/vmlinuz"
     assert options["-cpu"] == "host"
@@ -239,7 +239,7 @@ def test_the_key_is_handed_over_and_not_baked_in(built: Project, show: Path, tmp
 
 
 def handed(machine: Project, show: Path, home: Path) -> list[str]:
-    """The keys that are handed over for a user whose home is `home`."""
+    """Return the keys that are handed over for a user whose home is `home`."""
     said = start(machine, show, HOME=str(home)).stdout
     (text,) = re.findall(r"^name=opt/notos/authorized_keys,string=((?:.*\n)+?)(?:-|\Z)", said, re.MULTILINE)
     return str(text).replace(",,", ",").splitlines()
@@ -326,7 +326,7 @@ def test_memory_in_gib(built: Project, show: Path) -> None:
 
 
 def test_one_line_before_the_boot(built: Project, show: Path) -> None:
-    """How to end it, and where the machine's ports are: only those that are forwarded."""
+    """The script prints how to end the machine, and its forwarded ports only."""
     done = start(built, show, SSH_PORT="18402", FORWARD="2222:22 18404:80", ACCEL="tcg")
     pattern = (
         r"runvm.sh: booting notos; kill \d+ ends it; ssh on 127.0.0.1:18402; port 80 on 127.0.0.1:18404\n"
@@ -397,7 +397,7 @@ def test_one_line_when_the_ssh_server_answers(built: Project, tmp_path: Path) ->
     assert (done.returncode, len(done.stderr.splitlines())) == (3, 1)
 
 
-def test_a_taken_port_is_told_before_qemu_starts(built: Project, show: Path) -> None:
+def test_a_taken_port_is_reported_before_qemu_starts(built: Project, show: Path) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
@@ -409,7 +409,7 @@ def test_a_taken_port_is_told_before_qemu_starts(built: Project, show: Path) -> 
     )
 
 
-def test_what_is_missing_is_told(built: Project, tmp_path: Path) -> None:
+def test_a_missing_file_is_reported(built: Project, tmp_path: Path) -> None:
     alone = tmp_path / "runvm.sh"
     alone.write_bytes((built.root / "build/notos/runvm.sh").read_bytes())
     alone.chmod(0o755)

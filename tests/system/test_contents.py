@@ -34,7 +34,7 @@ def requests(machine: Machine) -> dict[str, dict[str, Request]]:
     return contents.requests(machine, registry.features(machine), AMD64)
 
 
-def test_each_feature_brings_what_it_runs() -> None:
+def test_each_feature_adds_its_packages() -> None:
     assert {"runit", "base-passwd", "busybox", "openssh-server", "nix-bin", "chrony"} <= names(DEFAULT)
     bare = replace(DEFAULT, ssh=Ssh(server="none"), nix=Nix(), time_servers=())
     terminals = {"kitty-terminfo", "ncurses-base", "ncurses-term"}
@@ -49,13 +49,13 @@ def test_the_config_s_word_goes_first() -> None:
     assert requests(machine)["system"]["runit"].closure == "elf"
 
 
-def test_services_bring_theirs() -> None:
+def test_services_add_their_packages() -> None:
     service = Service(run=ShellText("exec x"), packages=(Package(name=PackageName("nginx")),))
     machine = replace(DEFAULT, services={"web": service})  # type: ignore[dict-item]
     assert "nginx" in names(machine)
 
 
-def test_a_kernel_of_one_s_own_brings_what_compiles_it() -> None:
+def test_a_kernel_from_source_adds_its_compilers() -> None:
     kernel = Kernel(source=KernelSource(package=PackageName("linux-source-6.12")))
     sets = requests(replace(DEFAULT, kernel=kernel))
     assert sets["source"] == {"linux-source-6.12": Request("package")}

@@ -19,7 +19,7 @@ def count(system: Tree, more: int) -> str:
 
 
 def system() -> Tree:
-    """What a /usr has, as system-path has it."""
+    """Return a /usr in the form of system-path."""
     tree = Tree()
     for path in ("etc/motd", "etc/acpi/event", "bin/sh"):
         tree.text(path, "of a package")

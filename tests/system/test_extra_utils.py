@@ -1,4 +1,4 @@
-"""What a build makes, read by real programs; and that two builds make the same bytes."""
+"""Outputs of a build, read by real programs; two builds make the same bytes."""
 
 import json
 import os

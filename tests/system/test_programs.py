@@ -1,4 +1,4 @@
-"""Programs that scripts start and that no package has."""
+"""Programs that scripts start and all packages lack."""
 
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from notos.system import programs
 
 @pytest.fixture
 def system() -> Tree:
-    """What a /usr has, as system-path has it."""
+    """Return a /usr in the form of system-path."""
     tree = Tree()
     for path in ("bin/sh", "bin/env", "bin/busybox", "bin/python3.13", "sbin/nginx"):
         tree.text(path, "", executable=True)
@@ -24,7 +24,7 @@ def system() -> Tree:
 
 
 def said(tmp_path: Path, system: Tree, script: str) -> list[str]:
-    """What is wrong with a service of this run script."""
+    """Return the problems of a service with this run script."""
     (tmp_path / "c.yaml").write_text("name: x\nservices: {web: {run: placeholder}}\n")
     machine = loader.load(tmp_path / "c.yaml").machine
     runit = Tree()
@@ -84,7 +84,7 @@ SH = "#!/bin/sh\n"
         "\x7fELF",
     ],
 )
-def test_what_is_right_or_not_known(tmp_path: Path, system: Tree, script: str) -> None:
+def test_scripts_without_errors(tmp_path: Path, system: Tree, script: str) -> None:
     assert said(tmp_path, system, script) == []
 
 
@@ -109,7 +109,7 @@ def test_what_is_right_or_not_known(tmp_path: Path, system: Tree, script: str) -
         ("", "has no #! in its first line"),
     ],
 )
-def test_what_is_started_in_vain(tmp_path: Path, system: Tree, script: str, message: str) -> None:
+def test_programs_that_no_package_has(tmp_path: Path, system: Tree, script: str, message: str) -> None:
     (found,) = said(tmp_path, system, script)
     assert found.startswith("services.web.run ")
     assert message in found

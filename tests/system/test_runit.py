@@ -59,7 +59,7 @@ def test_features_are_files_taken_or_left() -> None:
 
 
 def test_a_microvm_has_no_power_button() -> None:
-    """For it has no ACPI."""
+    """A microvm has no ACPI."""
     tree = made(replace(DEFAULT, vm=replace(DEFAULT.vm, machine="microvm")))
     assert "70-power-button" not in tree.children()["boot"]
 
@@ -79,7 +79,7 @@ def test_services_of_the_config(tmp_path: Path) -> None:
     assert text(tree, "services/own/finish") == "#!/bin/sh\n"
 
 
-def test_a_missing_file_is_told() -> None:
+def test_a_missing_file_is_an_error() -> None:
     source = Tree.from_directory(ROOT / "runit")
     source.text("step", STEP, executable=True)
     source.remove("boot/10-hostname")

@@ -1,4 +1,4 @@
-"""The drive as stage-1 sees it: its own shell functions, run here on files in place of a drive."""
+"""Drives in stage-1: its shell functions, run here on files in place of a drive."""
 
 import subprocess
 from collections.abc import Callable
@@ -14,7 +14,7 @@ Ask = Callable[[Path, str], bool]
 
 @pytest.fixture
 def ask(tool: Callable[[str], list[str]]) -> Ask:
-    """Whether a function of stage-1's says yes, in busybox's shell with busybox's programs."""
+    """Return True if a function of stage-1 succeeds, in busybox's shell with busybox's programs."""
 
     def run(drive: Path, function: str) -> bool:
         applets = "".join(

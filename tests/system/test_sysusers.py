@@ -64,7 +64,7 @@ def test_the_order_of_files_and_lines_does_not_matter() -> None:
     assert made("u b -\nu a -\n", "g c -\n") == made("g c -\n", "u a -\nu b -\n")
 
 
-def test_a_number_stays_when_others_come() -> None:
+def test_a_number_stays_when_other_accounts_are_added() -> None:
     alone = rows(made("u web -\n").passwd)["web"][2]
     among = rows(made("u aaa -\nu web -\n", "g ghi -\nu zzz -\n").passwd)
     assert among["web"][2] == alone
@@ -79,7 +79,7 @@ def test_there_is_a_number_for_each_of_many() -> None:
         made(lines + "u more -\n")
 
 
-def test_an_account_that_is_there_stays() -> None:
+def test_an_existing_account_stays() -> None:
     assert rows(made("u daemon 77\n").passwd)["daemon"][2] == "1"
 
 
@@ -95,6 +95,6 @@ def test_an_account_that_is_there_stays() -> None:
         ('u web - "open', "quotation"),
     ],
 )
-def test_what_is_not_understood_is_told_with_its_line(line: str, message: str) -> None:
+def test_errors_have_their_line(line: str, message: str) -> None:
     with pytest.raises(NotosError, match=rf"sysusers\.d/0\.conf:2: .*{message}"):
         made(f"# a comment\n{line}\n")

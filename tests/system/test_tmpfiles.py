@@ -66,6 +66,6 @@ def test_what_cannot_be_made_is_a_mistake() -> None:
 
 
 @pytest.mark.parametrize(("line", "message"), [("j /run/x", "type j"), ("d", "a type and a path")])
-def test_what_is_not_understood_is_told(line: str, message: str) -> None:
+def test_unknown_lines_are_errors(line: str, message: str) -> None:
     with pytest.raises(NotosError, match=rf"tmpfiles\.d/x\.conf:1: .*{message}"):
         script({"x.conf": line + "\n"})

@@ -23,7 +23,7 @@ INSIDE = ("CmdOption", "Traceback", "<class", "-m ", "dodo file")
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
-    """A copy in which nothing is built."""
+    """Return a copy without built files."""
     return copy_project(tmp_path_factory.mktemp("command line") / "notos")
 
 
@@ -78,7 +78,7 @@ OWN = ("list", "run", "clean", "forget", "info", "help", "completion")
 
 
 def test_help_of_each_task_and_command(project: Project) -> None:
-    """By the real command, one at a time."""
+    """The real command gives the same message."""
     for name in [*names(project), *OWN]:
         done = call(project, name, "--help")
         assert (done.returncode, done.stderr) == (0, ""), name
@@ -120,9 +120,9 @@ MISTAKES = [
     ("-z", "unknown option: -z"),
     ("runvm --frob", "unknown option of runvm: --frob"),
     ("boot-report --run-s 3", 'unknown option of boot-report: --run-s: did you mean "--runs"?'),
-    ("boot-report --runs x", "invalid value for --runs: x: it wants a number"),
-    ("boot-report --runs=", "invalid value for --runs: : it wants a number"),
-    ("boot-report --runs", "--runs wants a value"),
+    ("boot-report --runs x", "invalid value for --runs: x: it must be a number"),
+    ("boot-report --runs=", "invalid value for --runs: : it must be a number"),
+    ("boot-report --runs", "--runs needs a value"),
     ("switch --dry-run=yes", "--dry-run takes no value"),
     ("-v 2 runvm", "unknown option: -v: ./doit help shows the options"),
     ("--backend json runvm", "unknown option: --backend: "),
@@ -150,7 +150,7 @@ MISTAKES = [
     ("clean runvn", 'unknown task: runvn: did you mean "runvm"?'),
     ("forget runvn", 'unknown task: runvn: did you mean "runvm"?'),
     ("info runvn", 'unknown task: runvn: did you mean "runvm"?'),
-    ("info", "info wants the name of one task"),
+    ("info", "info needs the name of one task"),
     ("help runvn", 'unknown task: runvn: did you mean "runvm"?'),
     ("runvn --help", 'unknown task: runvn: did you mean "runvm"?'),
     ("conf=x why", 'unknown variable: conf=: did you mean "config="?'),
@@ -159,39 +159,42 @@ MISTAKES = [
     ("switch hots=x", 'unknown variable: hots=: did you mean "host="?'),
     ("switch --dry-run hots=x", 'unknown variable: hots=: did you mean "host="?'),
     ("zzz=1 runvm", "unknown variable: zzz=: the variables are config=, "),
-    ("MEMORY=64 boot", "unknown variable: MEMORY=: variables of the environment go first: MEMORY=64 ./doit"),
+    (
+        "MEMORY=64 boot",
+        "unknown variable: MEMORY=: environment variables go before the command: MEMORY=64 ./doit",
+    ),
     ("config=", "config= has no value: for example config="),
     ("switch host=", "host= has no value: for example host="),
     ("config=a config=b", "config= is given twice"),
     ("to=1 runvm", "runvm does not read to=: it is for kernel:menuconfig, rollback, publish"),
     ("host=x", "runvm does not read host=: it is for "),
     ("list to=1", "list does not read to=: it is for "),
-    ("switch port=x", "invalid port: x: it wants a number from 1 to 65535"),
-    ("ssh port=65536", "invalid port: 65536: it wants"),
-    ("rollback to=0", "invalid to: 0: it wants a number from 1"),
-    ("switch within=1.5", "invalid within: 1.5: it wants"),
-    ("switch --port x", "invalid port: x: it wants a number from 1 to 65535"),
-    ("switch --port=70000", "invalid port: 70000: it wants a number from 1 to 65535"),
-    ("switch --port ٣", "invalid port: ٣: it wants a number from 1 to 65535"),
-    ("rollback --to 0", "invalid to: 0: it wants a number from 1"),
-    ("switch --within 1.5", "invalid within: 1.5: it wants a number from 1"),
+    ("switch port=x", "invalid port: x: it must be a number from 1 to 65535"),
+    ("ssh port=65536", "invalid port: 65536: it must be"),
+    ("rollback to=0", "invalid to: 0: it must be a number from 1"),
+    ("switch within=1.5", "invalid within: 1.5: it must be"),
+    ("switch --port x", "invalid port: x: it must be a number from 1 to 65535"),
+    ("switch --port=70000", "invalid port: 70000: it must be a number from 1 to 65535"),
+    ("switch --port ٣", "invalid port: ٣: it must be a number from 1 to 65535"),
+    ("rollback --to 0", "invalid to: 0: it must be a number from 1"),
+    ("switch --within 1.5", "invalid within: 1.5: it must be a number from 1"),
     ("switch --host=", "--host has no value: for example --host 192.0.2.7"),
-    ("switch --port", "--port wants a value: ./doit help switch"),
+    ("switch --port", "--port needs a value: ./doit help switch"),
     ("switch --hots x", 'unknown option of switch: --hots: did you mean "--host"?'),
     ("switch --port 1 --port 2", "--port is given twice: leave one out"),
     ("port=1 switch --port 1", "--port is given twice: leave one out"),
-    ("--port 1 switch", "unknown option: --port: it follows its task: ./doit TASK --port 2222"),
+    ("--port 1 switch", "unknown option: --port: options follow their task: ./doit TASK --port 2222"),
     ("runvm --port 1", "unknown option of runvm: --port: it is for ssh, switch, "),
     ("publish", "missing option: --to DIR: for example ./doit publish --to /srv/cache"),
     ("publis*", "missing option: --to DIR: for example ./doit publish --to /srv/cache"),
-    ("list --config", "--config wants a value: for example --config examples/minimal.yaml"),
+    ("list --config", "--config needs a value: for example --config examples/minimal.yaml"),
     ("--config= list", "--config has no value: for example --config examples/minimal.yaml"),
     ("list --config a --config b", "--config is given twice"),
     ("list --config a config=b", "config= is given twice"),
     ("list --conf a", 'unknown option of list: --conf: did you mean "--config"?'),
-    ("completion", "completion wants the name of a shell: ./doit completion bash | zsh | fish"),
+    ("completion", "completion needs the name of a shell: ./doit completion bash | zsh | fish"),
     ("completion tcsh", "no completion for tcsh"),
-    ("ssh --frob", "unknown option of ssh: --frob: words for the program that it runs follow --"),
+    ("ssh --frob", "unknown option of ssh: --frob: arguments for the program follow --"),
 ]
 
 
@@ -247,6 +250,52 @@ def test_the_sources_call_the_program_by_one_name() -> None:
 
 def test_every_command_is_documented() -> None:
     assert set(arguments.COMMANDS) == set(manual.COMMANDS) - {"help", "completion"}
+
+
+@pytest.mark.parametrize("program", ["./doit", "notos"])
+def test_every_documented_command_has_a_reserved_name(program: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(usage, "_program", program)
+    assert sorted(manual.commands()) == sorted(usage.command_names())
+    assert set(usage.command_names()) <= set(usage.RESERVED_WORDS)
+
+
+TWICE = """\
+from notos.errors import NotosError
+from notos.features.model import Feature
+
+calls = 0
+
+def {name}(machine, settings):
+    global calls
+    calls += 1
+    if calls > {good}:
+        raise NotosError("not again", hint="read no clock")
+    return {value}
+"""
+
+
+@pytest.mark.parametrize("words", [["list"], ["help", "runvm"]])
+@pytest.mark.parametrize(("name", "value"), [("feature", "Feature()"), ("outputs", "[]")])
+def test_an_extension_that_fails_after_the_check_of_the_config(
+    project: Project, name: str, value: str, words: list[str]
+) -> None:
+    """Each call that loads the graph may be the first to fail; the error is one, at its line."""
+    (project.root / "twice.yaml").write_text("name: twice\nextensions:\n  twice:\n")
+    (project.root / "extensions").mkdir(exist_ok=True)
+    failed = 0
+    for good in range(8):
+        code = TWICE.format(name=name, value=value, good=good)
+        (project.root / "extensions/twice.py").write_text(code)
+        done = call(project, "--config", "twice.yaml", *words)
+        if "not again" not in done.stdout + done.stderr:
+            break
+        failed += 1
+        assert done.returncode == 3
+        where, *excerpt = done.stderr.splitlines()
+        pattern = r"ERROR: twice\.yaml:3: (extensions\.twice: )?extensions/twice\.py:\d+: not again: read .*"
+        assert re.fullmatch(pattern, where)
+        assert excerpt == ["    twice:", "    ^^^^^"]
+    assert failed > 1
 
 
 def test_an_undocumented_option_leaves_no_file(project: Project) -> None:
@@ -437,7 +486,7 @@ sys.exit(command_line.main(sys.argv[1:], "./doit"))
     ],
 )
 def test_both_forms_of_an_option_mean_the_same(project: Project, new: str, old: str) -> None:
-    """What doit hands to the tasks."""
+    """Return the values that doit passes to the tasks."""
     said = []
     for words in (new, old):
         done = subprocess.run(
@@ -579,7 +628,7 @@ def test_an_interrupt_while_it_loads_has_no_traceback(tmp_path: Path, name: str)
 
 
 def on_a_terminal(project: Project, *words: str, **environment: str) -> bytes:
-    """What ./doit writes to a terminal."""
+    """Return the output of ./doit on a terminal."""
     pid, terminal = pty.fork()
     if not pid:
         os.chdir(project.root)

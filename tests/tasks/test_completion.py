@@ -33,7 +33,7 @@ def shells() -> tools_tree.ToolsTree:
 
 @pytest.fixture(scope="module")
 def functions(shells: tools_tree.ToolsTree, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The functions that come with zsh, which a tools tree leaves out."""
+    """Return the functions of zsh, which a tools tree lacks."""
     locked = lockfile.read(KEPT)
     assert locked
     folder = tmp_path_factory.mktemp("zsh")
@@ -43,7 +43,7 @@ def functions(shells: tools_tree.ToolsTree, tmp_path_factory: pytest.TempPathFac
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
-    """A copy whose ./doit has an environment already: this one."""
+    """Return a copy whose ./doit uses this environment."""
     made = copy_project(tmp_path_factory.mktemp("completion") / "notos")
     (made.root / ".venv/bin").mkdir(parents=True)
     (made.root / ".venv/bin/python").write_text(f'#!/bin/sh\nexec {sys.executable} "$@"\n')
@@ -59,7 +59,7 @@ def environment(**more: str) -> Mapping[str, str]:
 
 
 def words(project: Project, *line: str, cwd: Path | None = None, **more: str) -> list[str]:
-    """The candidates for the last word of a line."""
+    """Return the candidates for the last word of a line."""
     done = subprocess.run(
         [project.root / "doit", "complete", *line],
         cwd=cwd or project.root,
@@ -151,7 +151,7 @@ def test_a_tab_makes_no_environment(project: Project, tmp_path: Path) -> None:
 
 
 def rc(shell: str, tree: tools_tree.ToolsTree, functions: Path, home: Path) -> list[str]:
-    """The words after the shell's name; what it reads as it starts is put into `home`."""
+    """Return the arguments of the shell; its startup files are written to `home`."""
     if shell == "bash":
         (home / "rc").write_text(
             "PS1='> '\nbind 'set enable-bracketed-paste off'\nsource <(./doit completion bash)\n"
@@ -174,7 +174,7 @@ def terminal(
     project: Project,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Terminal]:
-    """A shell with our completion, on a terminal."""
+    """Yield a shell with our completion, on a terminal."""
     home = tmp_path_factory.mktemp(request.param)
     command = [*shells.command(request.param), *rc(request.param, shells, functions, home)]
     with Terminal(command, project.root, environment(HOME=str(home), ZDOTDIR=str(home))) as made:

@@ -48,7 +48,7 @@ def doit(
 
 
 def said(done: subprocess.CompletedProcess[str]) -> str:
-    """The one line that doit says."""
+    """Return the one line of doit's output."""
     assert done.returncode == 3, done.stdout + done.stderr
     (line,) = (done.stdout + done.stderr).splitlines()
     return line
@@ -82,7 +82,7 @@ def test_a_file_in_the_place_of_a_folder(project: Project) -> None:
     (project.root / "build").write_text("")
     line = said(doit(project, "why"))
     assert line.startswith(
-        f"ERROR: cannot make {project.root}/build/tiny: Not a directory; move away the file"
+        f"ERROR: cannot make {project.root}/build/tiny: Not a directory; move or rename the file"
     )
     assert "owner" not in line
 
@@ -97,7 +97,7 @@ def test_something_of_the_user_s_in_the_place_of_the_link(project: Project, name
         place.write_text("measurements\n")
     line = said(doit(project, "runvm"))
     assert line.startswith(
-        f"ERROR: {place} is a {kind}: the build puts a link in its place; move or rename it"
+        f"ERROR: {place} is a {kind}, but the build writes a link there; move or rename it"
     )
     assert place.is_dir() or place.read_text() == "measurements\n"
 
@@ -131,7 +131,9 @@ def test_a_config_in_a_read_only_folder(project: Project, tmp_path: Path) -> Non
     (folder / "mine.yaml").write_text("name: tiny\n")
     words = [f"config={folder / 'mine.yaml'}", "runvm"]
     line = said(doit(project, *words, read_only=folder))
-    assert line.startswith(f"ERROR: cannot write in {folder}: Read-only file system; mine.lock is made there")
+    assert line.startswith(
+        f"ERROR: cannot write in {folder}: Read-only file system; the build writes mine.lock"
+    )
 
 
 def test_a_cache_that_cannot_be_written(project: Project, tmp_path: Path) -> None:
@@ -139,7 +141,7 @@ def test_a_cache_that_cannot_be_written(project: Project, tmp_path: Path) -> Non
     folder.mkdir()
     line = said(doit(project, read_only=folder, NOTOS_CACHE=str(folder)))
     assert line == (
-        f"ERROR: cannot write in {folder}: Read-only file system; set NOTOS_CACHE to a folder of yours"
+        f"ERROR: cannot write in {folder}: Read-only file system; set NOTOS_CACHE to a folder that you own"
     )
     (tmp_path / "file").write_text("")
     line = said(doit(project, NOTOS_CACHE=str(tmp_path / "file/cache")))

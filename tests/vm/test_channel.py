@@ -72,7 +72,7 @@ def test_answers_are_read_back(status: int, out: bytes, err: str, size: int) -> 
 
 @pytest.fixture
 def held() -> Iterator[tuple[Service, threading.Event]]:
-    """A service that answers with the length of its input once the event is set."""
+    """Return a service that answers with the length of its input once the event is set."""
     let = threading.Event()
 
     def answer(

@@ -8,7 +8,7 @@ network        options of QEMU's user network
 
 Modules without a test module of their own name are tested by
 
-    tests/outputs/test_qemu_script.py: script, command_line, devices, devices
+    tests/outputs/test_qemu_script.py: script, command_line, devices
     tests/outputs/test_qemu_memory.py: memory
     tests/outputs/test_qemu_network.py: network
 """
