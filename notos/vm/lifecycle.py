@@ -270,7 +270,7 @@ class Lifecycle:
             if off:
                 self.console.close()  # reads the last output
             left = end - time.monotonic()
-            if found := look(max(left, _LEAST)):
+            if found := look(max(left, self._limit(_LEAST))):
                 return found
             self._check()
             if off or left <= 0:
