@@ -28,7 +28,7 @@ def test_processes_at_once_get_different_ports() -> None:
 
 def test_a_wait_ends_with_its_result_or_with_its_text() -> None:
     assert wait_until(iter([None, 0, 7]).__next__, "none") == 7
-    with pytest.raises(AssertionError, match="^the text$"):
+    with pytest.raises(AssertionError, match=r"^the text$"):
         wait_until(lambda: None, lambda: "the text", seconds=0.1)
 
 

@@ -12,6 +12,7 @@ from typing import TypeVar
 
 PATIENCE = 300.0  # seconds that a wait may take, on a busy host
 _BLOCK = 100  # ports of one process
+_HOLDERS: list[socket.socket] = []  # open until this process ends
 
 Found = TypeVar("Found")
 
@@ -88,6 +89,3 @@ def _ports() -> Iterator[int]:
         _HOLDERS.append(holder)
         return itertools.cycle(range(start, start + _BLOCK))
     raise AssertionError(f"all ports from {starts[0]} on are reserved by other tests")
-
-
-_HOLDERS: list[socket.socket] = []

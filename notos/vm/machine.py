@@ -334,6 +334,7 @@ class Machine(Devices):
             return reached
 
         state = "does not fail" if not wanted else "does not succeed"
+
         def lacking() -> str:
             assert done
             return f"{command}: {state}, status {done.status}{_outcome(done)}"
@@ -390,7 +391,7 @@ def _outcome(done: Ended) -> str:
 
 
 def _service(status: str) -> str:
-    """Return a service's state for a message: `status` is the output of sv, and its record if it has ended."""
+    """Return a service's state for a message: `status` is what sv prints, and a record if it has ended."""
     state, _, ended = status.partition("\n")
     restarts = "want down" not in state and ("want up" in state or not state.startswith("down: "))
     if restarts and (found := re.fullmatch(r"\d+ (\d+) (-?\d+)", ended)):
