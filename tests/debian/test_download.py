@@ -1,7 +1,6 @@
 """Downloads from a server on loopback that misbehaves in all the ways that mirrors do."""
 
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -16,6 +15,7 @@ from notos.cache import Cache
 from notos.debian.download import PIECE, Download, Progress, Retries, fetch, get
 from notos.errors import FetchError, SignatureError
 from tests.signed_archive import ENDLESS, ENDLESS_PIECE, Fault, Server, serving
+from tests.this_host import free_port
 
 ONCE = Retries(1, 0.0)
 OFTEN = Retries(4, 0.0)
@@ -163,9 +163,7 @@ def test_wrong_bytes_are_not_resumed(server: Server, cache: Cache, data: Downloa
 
 def nobody() -> str:
     """Return the address of a closed port."""
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        return f"127.0.0.1:{taken.getsockname()[1]}"
+    return f"127.0.0.1:{free_port()}"
 
 
 def test_nobody_listens(cache: Cache, monkeypatch: pytest.MonkeyPatch) -> None:
