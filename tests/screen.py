@@ -11,7 +11,8 @@ from typing import Self
 
 import pyte
 
-_WAIT = 300.0  # seconds, on a busy host
+from tests.this_host import PATIENCE
+
 _SIZE = (80, 24)
 
 
@@ -39,7 +40,7 @@ class Screen:
         """Press keys."""
         os.write(self._terminal, keys.encode())
 
-    def wait_for(self, pattern: str, seconds: float = _WAIT) -> None:
+    def wait_for(self, pattern: str, seconds: float = PATIENCE) -> None:
         """Wait until a line of the whole screen matches, for a program draws only what changes."""
         end = time.monotonic() + seconds
         while not any(re.search(pattern, line) for line in self._screen.display):

@@ -12,9 +12,7 @@ from pathlib import Path
 
 from notos.toolchain.sandbox import Sandbox
 from notos.toolchain.tools_tree import ToolsTree
-from tests.this_host import free_port
-
-_STARTED = 60.0  # seconds that a server gets until it listens, on a busy host
+from tests.this_host import PATIENCE, free_port, wait_until
 
 NGINX = """\
 daemon off;
@@ -63,13 +61,13 @@ class HttpCache:
         nginx writes a line after its answer. The line of a marker request follows those of earlier requests.
         """
         asked = f"/asked-{time.monotonic_ns()}"
-        with suppress(urllib.error.HTTPError), urllib.request.urlopen(f"{self.url}{asked}", timeout=60):
+        with suppress(urllib.error.HTTPError), urllib.request.urlopen(f"{self.url}{asked}", timeout=PATIENCE):
             pass
-        end = time.monotonic() + _STARTED
-        while asked not in (text := (self.folder / "access.log").read_text()):
-            assert time.monotonic() < end, "nginx does not write its log"
-            time.sleep(0.01)
-        return [line for line in text.splitlines() if f'"{method} ' in line and f'" {status} ' in line]
+        log = self.folder / "access.log"
+        wait_until(lambda: asked in log.read_text(), "nginx does not write its log", tick=0.01)
+        return [
+            line for line in log.read_text().splitlines() if f'"{method} ' in line and f'" {status} ' in line
+        ]
 
 
 @contextmanager
@@ -124,20 +122,20 @@ def distccd(folder: Path, tools: ToolsTree) -> Iterator[Compilers]:
         yield host
 
 
+def _listens(process: "subprocess.Popen[bytes]", port: int) -> bool:
+    """Return True once a server listens. Raises AssertionError if it has ended."""
+    if process.poll() is not None:
+        assert process.stdout is not None
+        raise AssertionError(process.stdout.read().decode(errors="replace"))
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
 @contextmanager
 def _server(words: list[str], port: int) -> Iterator[None]:
     with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process:
         try:
-            end = time.monotonic() + _STARTED
-            while True:
-                assert process.stdout is not None
-                if process.poll() is not None:
-                    raise AssertionError(process.stdout.read().decode(errors="replace"))
-                with socket.socket() as probe:
-                    if probe.connect_ex(("127.0.0.1", port)) == 0:
-                        break
-                assert time.monotonic() < end, f"{words[0]} does not listen on port {port}"
-                time.sleep(0.05)
+            wait_until(lambda: _listens(process, port), f"{words[0]} does not listen on port {port}")
             yield
         finally:
             process.terminate()

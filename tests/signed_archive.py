@@ -19,10 +19,12 @@ import pysequoia
 
 from notos.config.model import Debian, SuiteName, Url
 from notos.debian.download import Download
+from tests.this_host import PATIENCE
 
 SUITE = "trixie"
+ENDLESS, ENDLESS_PIECE = 20000, 1 << 12  # pieces that "endless" sends in more than 100 s, and the size of one
 
-Fault = Literal["500", "404", "cut", "no range", "wrong", "longer", "endless", "slow"]
+Fault = Literal["500", "404", "cut", "no range", "wrong", "longer", "endless", "slow", "late"]
 
 
 @dataclass(frozen=True)
@@ -150,6 +152,7 @@ class Server:
     url: str
     requests: list[tuple[str, str | None]] = field(default_factory=list)  # path, Range
     faults: dict[str, list[Fault]] = field(default_factory=dict)
+    drips: threading.Event = field(default_factory=threading.Event)  # set by "endless", awaited by "late"
 
     def debian(self) -> Debian:
         return Debian(suite=SuiteName(SUITE), mirror=Url(f"{self.url}/debian"))
@@ -196,6 +199,8 @@ class _Handler(BaseHTTPRequestHandler):
         server.requests.append((self.path, self.headers["Range"]))
         fault = server.fault(self.path)
         path = self.server.root / self.path.lstrip("/")  # type: ignore[attr-defined]
+        if fault == "late":
+            server.drips.wait(PATIENCE)
         if fault in ("500", "404") or not path.is_file():
             self.send_response(int(fault) if fault in ("500", "404") else 404)
             self.send_header("Content-Length", "0")
@@ -221,7 +226,8 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(1 << 40 if fault == "endless" else len(rest)))
         self.end_headers()
         if fault == "endless":
-            self._drip([bytes(1 << 16)] * 1000)
+            server.drips.set()
+            self._drip([bytes(ENDLESS_PIECE)] * ENDLESS)
             self.close_connection = True
         elif fault == "slow":
             self._drip([rest[at : at + (1 << 16)] for at in range(0, len(rest), 1 << 16)])

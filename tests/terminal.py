@@ -11,6 +11,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from tests.this_host import PATIENCE
+
 
 class Terminal:
     """Runs `command` in `folder`; what it has printed is in `said`."""
@@ -35,7 +37,7 @@ class Terminal:
         self.said = ""
         os.write(self._descriptor, text.encode())
 
-    def wait_for(self, pattern: str, seconds: float = 60) -> str:
+    def wait_for(self, pattern: str, seconds: float = PATIENCE) -> str:
         """Return what is said once `pattern` is in it. Raises AssertionError."""
         deadline = time.monotonic() + seconds
         while not re.search(pattern, self.said):

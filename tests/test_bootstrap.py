@@ -247,9 +247,14 @@ def test_a_package_index_that_is_slow_at_first_is_asked_again(wanting: Project, 
                 asked.append(1)
                 connection.close()
 
-        threading.Thread(target=hang_up, daemon=True).start()
+        thread = threading.Thread(target=hang_up)
+        thread.start()
         index = f"http://127.0.0.1:{server.getsockname()[1]}/simple"
-        done = call(wanting, "list", PIP_INDEX_URL=index)
+        try:
+            done = call(wanting, "list", PIP_INDEX_URL=index)
+        finally:
+            server.shutdown(socket.SHUT_RDWR)
+            thread.join()
     failed(done, wanting)
     assert len(asked) > 2
 

@@ -1,16 +1,15 @@
 """Running programs."""
 
-import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 
 from notos.errors import ToolError
 from notos.process import run
+from tests.this_host import has_ended, wait_until
 
 
 def test_output_and_input() -> None:
@@ -32,22 +31,11 @@ def test_a_missing_program() -> None:
 
 def test_a_child_does_not_outlive_us(tmp_path: Path) -> None:
     """SIGKILL of Notos takes what it runs along."""
-    code = f"from notos.process import run; run(['/bin/sh', '-c', 'echo $$ >{tmp_path}/pid; exec sleep 600'])"
+    code = f"from notos.process import run; run(['/bin/sh', '-c', 'echo $$ >{tmp_path}/pid; exec sleep 900'])"
     process = subprocess.Popen([sys.executable, "-c", code], cwd=Path(__file__).parent.parent)
-    deadline = time.monotonic() + 120
-    while not (tmp_path / "pid").exists() or not (tmp_path / "pid").read_text().strip():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-    child = int((tmp_path / "pid").read_text())
+    path = tmp_path / "pid"
+    wait_until(lambda: path.exists() and path.read_text().strip(), "the child does not run")
+    child = int(path.read_text())
     process.send_signal(signal.SIGKILL)
     process.wait()
-    while time.monotonic() < deadline:
-        try:
-            state = Path(f"/proc/{child}/stat").read_text().rpartition(")")[2].split()[0]
-        except FileNotFoundError:
-            return
-        if state == "Z":
-            return
-        time.sleep(0.05)
-    os.kill(child, signal.SIGKILL)
-    pytest.fail("the child outlived its parent")
+    wait_until(lambda: has_ended(child), "the child outlived its parent")

@@ -27,6 +27,7 @@ _MAKE_ROOM = "give it more vm.memory or a disk, or delete old generations there:
 
 MOMENT = 2.0  # seconds to watch services after their start
 _LOOK = 0.2  # seconds between two checks of scripts/switch/settle
+_FEWEST = 6  # checks, also after a slow switch: a service that ends at once may run in a single one
 
 
 @dataclass(frozen=True)
@@ -174,7 +175,7 @@ def settle(remote: Remote, anew: Remote, todo: Plan, *, since: float) -> list[Fa
     """
     if not todo.changes.start:
         return []
-    moment = max(1, round((since + MOMENT - time.monotonic()) / _LOOK))
+    moment = max(_FEWEST, round((since + MOMENT - time.monotonic()) / _LOOK))
     text = script("settle", services=todo.changes.start, moment=moment)
     done = remote.call(text)
     report = anew.run(text) if done.status == LOST else done.out.decode(errors="replace")

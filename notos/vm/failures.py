@@ -48,7 +48,10 @@ def of_line(line: str, tolerated: Iterable[str] = ()) -> Failure | None:
 
 
 class Failures:
-    """The failures on a console, except tolerated kinds; each line is checked once."""
+    """The failures on a console, except tolerated kinds; each line is checked once.
+
+    A drive that has failed goes on to fail: forget() ignores its later failures too.
+    """
 
     def __init__(self, console: Console, tolerated: Iterable[str]) -> None:
         self._console = console
@@ -56,6 +59,7 @@ class Failures:
         self._looked = 0  # number of lines checked
         self._expected: set[int] = set()
         self._found: dict[int, Failure] = {}
+        self._over: set[str] = set()
 
     def expect(self, number: int) -> None:
         """Ignore the line of this number: a test waited for it."""
@@ -67,7 +71,7 @@ class Failures:
         lines = self._console.lines
         for number in range(self._looked, len(lines)):
             found = of_line(lines[number].text, self._tolerated)
-            if found and number not in self._expected:
+            if found and found.kind not in self._over and number not in self._expected:
                 self._found[number] = found
             self._looked = number + 1
         return next(iter(self._found.items()), None)
@@ -75,4 +79,5 @@ class Failures:
     def forget(self) -> None:
         """Ignore all failures so far."""
         self.first()
+        self._over |= {each.kind for each in self._found.values()} & {"drive"}
         self._found.clear()

@@ -72,6 +72,7 @@ class Lifecycle:
         self._linked = False  # True once the machine has used its network
         self._blocked = False
         self._ending = False  # True if the end of QEMU is expected
+        self._failed = False  # True once a failure was raised
         self._first = 0  # number of the first console line of this boot
         self._forwards: dict[int, int] = {}
 
@@ -144,6 +145,8 @@ class Lifecycle:
         if self._qemu:
             self._qemu.kill()
         self._let_go()
+        if self._failures and self._failed:
+            self._failures.forget()  # what the machine printed after a failure follows from it
 
     def crash(self) -> None:
         """Cut the power: kill QEMU."""
@@ -202,7 +205,7 @@ class Lifecycle:
             self.console.settle(self._limit(_QUIET), self._limit(_LAST_WORDS))
             # Report only the first; later ones usually follow from it.
             self._failures.forget()
-            self._ending = True
+            self._ending = self._failed = True
             raise MachineLostError(self._with_console(str(found), since=number))
 
     @property
@@ -270,7 +273,7 @@ class Lifecycle:
             if off:
                 self.console.close()  # reads the last output
             left = end - time.monotonic()
-            if found := look(max(left, _LEAST)):
+            if found := look(max(left, self._limit(_LEAST))):
                 return found
             self._check()
             if off or left <= 0:

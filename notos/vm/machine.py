@@ -241,21 +241,27 @@ class Machine(Devices):
     def wait_for_unit(self, name: str, seconds: float = WAIT, *, steady: float = 1.0) -> None:
         """Wait until runit's service `name`, and its log if it has one, have been up for `steady` seconds.
 
-        Raises MachineTimeoutError with its state, MachineLostError, MachineError if there is no such service.
+        Raises MachineTimeoutError with its state, and with its last exit status if it ends again and again;
+        MachineLostError; MachineError if there is no such service.
         """
-        query = f"sv status {shlex.quote(name)} 2>&1"
+        quoted_name = shlex.quote(name)
+        # runit/finish writes the second line's file: the time of the end, the delay, the exit status.
+        query = f"sv status {quoted_name} 2>&1; cat /run/runit/{quoted_name}.backoff 2>/dev/null || :"
         last = ""
 
         def up(left: float) -> bool:
             nonlocal last
-            last = _text(self._probe(query, left).out).strip()
+            # Keep the last state if a look takes too long.
+            last = _text(self._probe(query, left).out).strip() or last
             if "unable to change to service directory" in last:
                 services = ", ".join(self.succeed("ls /run/service").split())
                 raise MachineError(f"{self.name} has no service {name}; it has {services}")
-            states = re.findall(r"(\w+): [^:]*: \(pid \d+\) (\d+)s", last.partition("\n")[0])
-            return bool(states) and all(each == "run" and int(age) >= steady for each, age in states)
+            state = last.partition("\n")[0]
+            ages = re.findall(r"(\w+): [^:]*: \(pid \d+\) (\d+)s", state)
+            stays = bool(ages) and "want down" not in state
+            return stays and all(each == "run" and int(age) >= steady for each, age in ages)
 
-        self._until(up, seconds, lambda: f"service {name} does not run: {last}")
+        self._until(up, seconds, lambda: f"service {name} does not run: {_service(last)}")
 
     def wait_for_open_port(self, port: int, seconds: float = WAIT) -> None:
         """Wait until a program listens on a TCP port in the machine.
@@ -317,17 +323,25 @@ class Machine(Devices):
                 raise CommandError(f"cannot copy {source} to {target}: {error}") from None
 
     def _repeat(self, command: str, seconds: float, *, wanted: bool) -> str:
-        done = Ended(0, b"", "")
+        done: Ended | None = None
 
         def as_wanted(left: float) -> bool:
             nonlocal done
-            done = self._probe(command, left)
-            return (done.status == 0) == wanted
+            latest = self._probe(command, left)
+            reached = (latest.status == 0) == wanted
+            # Keep the last result if a look takes too long.
+            if done is None or reached or latest.status != _TOO_LONG:
+                done = latest
+            return reached
 
         state = "does not fail" if not wanted else "does not succeed"
-        self._until(
-            as_wanted, seconds, lambda: f"{command}: {state}, status {done.status}{_outcome(done)}", tick=0.25
-        )
+
+        def lacking() -> str:
+            assert done
+            return f"{command}: {state}, status {done.status}{_outcome(done)}"
+
+        self._until(as_wanted, seconds, lacking, tick=0.25)
+        assert done
         return _text(done.out)
 
     def _call(self, command: str, input: bytes, limit: float) -> Ended:
@@ -375,6 +389,15 @@ def _outcome(done: Ended) -> str:
     """Return the end of a command's output, to follow a message."""
     lines = [*_text(done.out).splitlines()[-20:], *done.err.splitlines()[-20:]]
     return f"\n{quoted(lines)}" if lines else ""
+
+
+def _service(status: str) -> str:
+    """Return a service's state for a message: `status` is what sv prints, and a record if it has ended."""
+    state, _, ended = status.partition("\n")
+    restarts = "want down" not in state and ("want up" in state or not state.startswith("down: "))
+    if restarts and (found := re.fullmatch(r"\d+ (\d+) (-?\d+)", ended)):
+        return f"it ended with status {found[2]}, and starts again {found[1]} s later; now {state}"
+    return state or "no answer"
 
 
 def _root(member: tarfile.TarInfo) -> tarfile.TarInfo:

@@ -36,7 +36,7 @@ def test_a_failure_of_stage1_is_on_the_screen(built: Project, machine_factory: M
     machine.wait_for_console("stage-1 failed: there is no device /dev/vdz (root=)")
     machine.wait_for_console("rescue shell")
     machine.send_console("echo; cat /dev/vcs1; echo\n")
-    said = rows(machine.wait_for_console(re.compile(f".{{{WIDTH * 25}}}"), 5).string)
+    said = rows(machine.wait_for_console(re.compile(f".{{{WIDTH * 25}}}")).string)
     first = said.index("Entering stage-1...")  # what the firmware said may still stand above it
     assert first <= 2
     assert re.fullmatch(OURS[1], said[first + 1])

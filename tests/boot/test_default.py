@@ -12,6 +12,7 @@ from notos.live.ssh_key import Address, login
 from notos.vm import Machine
 from notos.vm.plugin import MachineFactory
 from tests.conftest import Project, Tool
+from tests.this_host import PATIENCE
 
 STORE = r"/nix/store/[0-9a-z]{32}-"
 MODULES = (
@@ -41,6 +42,7 @@ TRANSCRIPT = (
     r"- runit: enter stage: /etc/runit/2",
     r"Running runsvdir\.\.\.",
 )
+OUTCOME = "time server|could not set the clock"  # of ntpdate, which comes at any time
 SERVICES = (r"Running nix-daemon\.\.\.", r"Running sshd\.\.\.")
 
 
@@ -55,7 +57,7 @@ def machine(built: Project, machine_factory: MachineFactory) -> Machine:
 def test_transcript(machine: Machine) -> None:
     """The console has exactly the designed lines."""
     machine.wait_for_console("Running sshd")
-    said = [line.text for line in machine.console.lines]
+    said = [line.text for line in machine.console.lines if not re.search(OUTCOME, line.text)]
     start = next(at for at, line in enumerate(said) if line.endswith("Entering stage-1..."))
     lines = [re.sub(r".*(?=Entering stage-1)", "", said[start]), *said[start + 1 :]]
     expected = (*TRANSCRIPT, *SERVICES)
@@ -170,11 +172,13 @@ def test_bash_draws_on_a_terminal(machine: Machine, name: str) -> None:
         def until(wanted: bytes) -> None:
             nonlocal said
             assert ssh.stdout
-            end = time.monotonic() + 60
-            while not re.search(wanted, said) and time.monotonic() < end:
+            end = time.monotonic() + PATIENCE
+            while not re.search(wanted, said):
+                assert time.monotonic() < end, said
                 if select.select([ssh.stdout], [], [], 1)[0]:
-                    said += os.read(ssh.stdout.fileno(), 4096)
-            assert re.search(wanted, said), said
+                    data = os.read(ssh.stdout.fileno(), 4096)
+                    assert data, said
+                    said += data
 
         def press(keys: bytes) -> None:
             assert ssh.stdin
@@ -241,4 +245,4 @@ def test_a_failure_of_stage1(
     machine.wait_for_console(message)
     machine.wait_for_console("rescue shell")
     machine.send_console("echo rescue=$((6 * 7))\n")
-    machine.wait_for_console("rescue=42", 5)
+    machine.wait_for_console("rescue=42")

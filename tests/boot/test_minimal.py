@@ -15,6 +15,6 @@ def test_minimal(built: Project, machine_factory: MachineFactory) -> None:
     assert machine.succeed("ls /nix/var 2>/dev/null || echo none") == "none\n"
     assert machine.succeed("ls /usr/share/terminfo/x/xterm-256color /etc/services | wc -l") == "2\n"
     assert machine.succeed("echo out >/dev/stdout") == "out\n"
-    machine.succeed(f"(sleep {slowed(1):.0f}; reboot) >/dev/null 2>&1 &")
+    machine.succeed(f"(sleep {slowed(3):.0f}; reboot) >/dev/null 2>&1 &")
     assert machine.wait_for_end() == 0  # QEMU runs with -no-reboot
     assert any("reboot" in line.text for line in machine.console.lines)

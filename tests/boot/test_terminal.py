@@ -18,9 +18,10 @@ import pytest
 
 from notos.cache import Cache
 from tests.conftest import Project, Tool, clean_environment
-from tests.this_host import free_port
+from tests.this_host import free_port, wait_until
 
-BOOT = 180.0  # seconds on a busy host without KVM
+BOOT = 300.0  # seconds on a busy host without KVM
+AT_ONCE = 60.0  # seconds on a busy host; a boot may take longer
 QUIT = b"\x01x"
 
 
@@ -65,21 +66,20 @@ class Terminal:
 
     def until(self, pattern: bytes, seconds: float = BOOT) -> re.Match[bytes]:
         """Wait until both outputs together match; return the match."""
-        end = time.monotonic() + seconds
-        while time.monotonic() < end:
-            if found := re.search(pattern, self.said + b"\n" + self.beside):
-                return found
-            time.sleep(0.1)
-        raise AssertionError((pattern, self.said[-2000:], self.beside))
+        return wait_until(
+            lambda: re.search(pattern, self.said + b"\n" + self.beside),
+            lambda: f"{pattern!r} is missing: {self.said[-2000:]!r} {self.beside!r}",
+            seconds=seconds,
+        )
 
     def press(self, keys: bytes) -> None:
         os.write(self.master, keys)
 
     def end(self) -> int:
         """Wait for the end, read the rest of the output, and return the exit status."""
-        status = self.process.wait(60)
+        status = self.process.wait(BOOT)
         self._stop.set()
-        self._reader.join(10)
+        self._reader.join(BOOT)
         return status
 
     def close(self) -> None:
@@ -112,12 +112,13 @@ def test_a_boot_restores_the_terminal(built: Project) -> None:
         terminal.until(rb"booting notos; ctrl-a x quits; ssh on 127\.0\.0\.1:\d+")
         done = built.doit("ssh", "echo in; exit 7", check=False, SSH_PORT=port)
         assert (done.returncode, done.stdout) == (7, "in\n"), done.stderr
-        assert done.stderr == f"waiting for the machine at 127.0.0.1:{port} to boot; press ctrl-c to stop\n"
+        waits = f"waiting for the machine at 127.0.0.1:{port} to boot; press ctrl-c to stop\n"
+        assert done.stderr == waits
         seconds = float(terminal.until(rb"ready in ([\d.]+) s: SSH_PORT=\d+ \./doit ssh\n")[1])
         assert 0.5 < seconds < BOOT
-        # The second time there is no wait.
+        # The second time the server answers at once, or on a busy host within a second or two.
         done = built.doit("ssh", "true", SSH_PORT=port)
-        assert (done.stdout, done.stderr) == ("", "")
+        assert (done.stdout, done.stderr.removeprefix(waits)) == ("", "")
         terminal.until(rb"Running runsvdir\.\.\.\r+\nRunning nix-daemon\.\.\.\r+\nRunning sshd\.\.\.\r+\n")
         terminal.press(QUIT)
         assert terminal.end() == 0
@@ -156,11 +157,10 @@ def test_without_a_terminal(built: Project, tmp_path: Path) -> None:
             env={**clean_environment(), "FORWARD": "", "TERM": "dumb"},
             text=True,
         )
-        end = time.monotonic() + BOOT
-        while "Running sshd" not in (tmp_path / "log").read_text() and time.monotonic() < end:
-            time.sleep(0.2)
+        path = tmp_path / "log"
+        wait_until(lambda: "Running sshd" in path.read_text(), path.read_text, seconds=BOOT)
         process.terminate()
-        _, said = process.communicate(timeout=60)
+        _, said = process.communicate(timeout=BOOT)
     assert process.returncode == 0
     assert f"kill {process.pid} ends it" in said
     assert (tmp_path / "log").read_text().startswith("Entering stage-1...")
@@ -195,4 +195,4 @@ def test_a_port_of_another_program(built: Project) -> None:
             rf"port {port} of 127\.0\.0\.1 belongs to another program \(python\S*, process {os.getpid()}\)",
             done.stderr,
         )
-        assert time.monotonic() - begun < 20
+        assert time.monotonic() - begun < AT_ONCE

@@ -1,7 +1,6 @@
 """Downloads from a server on loopback that misbehaves in all the ways that mirrors do."""
 
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -15,7 +14,8 @@ import pytest
 from notos.cache import Cache
 from notos.debian.download import PIECE, Download, Progress, Retries, fetch, get
 from notos.errors import FetchError, SignatureError
-from tests.signed_archive import Fault, Server, serving
+from tests.signed_archive import ENDLESS, ENDLESS_PIECE, Fault, Server, serving
+from tests.this_host import free_port
 
 ONCE = Retries(1, 0.0)
 OFTEN = Retries(4, 0.0)
@@ -163,9 +163,7 @@ def test_wrong_bytes_are_not_resumed(server: Server, cache: Cache, data: Downloa
 
 def nobody() -> str:
     """Return the address of a closed port."""
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        return f"127.0.0.1:{taken.getsockname()[1]}"
+    return f"127.0.0.1:{free_port()}"
 
 
 def test_nobody_listens(cache: Cache, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -178,11 +176,13 @@ def test_nobody_listens(cache: Cache, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_one_failure_stops_the_others(server: Server, cache: Cache, data: Download) -> None:
-    server.faults["data"] = ["endless"]
+    server.faults = {"data": ["endless"], "gone": ["late"]}
     endless = Download("endless", data.url, 1 << 40, "0" * 64)
     with pytest.raises(FetchError, match="no longer has gone"):
         fetch([endless, server.download("gone", b"x")], cache)
-    assert part_of(cache, endless).stat().st_size < 1000 * (1 << 16)  # of what the server would have sent
+    part = part_of(cache, endless)
+    # The rest of what the server would have sent is missing.
+    assert not part.exists() or part.stat().st_size < ENDLESS * ENDLESS_PIECE
 
 
 SCRIPT = """
@@ -294,5 +294,5 @@ def test_what_lasts_is_an_error_at_once(cache: Cache, monkeypatch: pytest.Monkey
     monkeypatch.setenv("NO_PROXY", "*")
     start = time.monotonic()
     with pytest.raises(FetchError, match="cannot reach"):
-        fetch([Download("data", url, 1, "0" * 64)], cache, retries=Retries(4, 60.0))
-    assert time.monotonic() - start < 30
+        fetch([Download("data", url, 1, "0" * 64)], cache, retries=Retries(4, 600.0))
+    assert time.monotonic() - start < 300

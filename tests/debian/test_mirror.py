@@ -21,6 +21,7 @@ from notos.errors import FetchError, HostError
 from notos.host.proxy import Proxies
 from tests.conftest import clean_environment, copy_project
 from tests.signed_archive import SignedArchive, serving
+from tests.this_host import PATIENCE
 
 MAIN = "http://mirror.example/debian"
 SECURITY = "http://security.example/debian-security"
@@ -213,7 +214,7 @@ class Terminal:
 
     def wait(self, text: str) -> None:
         """Wait until `text` has come, and forget what came before it."""
-        end = time.monotonic() + 60
+        end = time.monotonic() + PATIENCE
         while text not in self.said:
             assert time.monotonic() < end, self.said
             if select.select([self._master], [], [], 1)[0]:
@@ -227,7 +228,7 @@ class Terminal:
         os.write(self._master, f"{line}\n".encode())
 
     def status(self) -> int:
-        return self._process.wait(60)
+        return self._process.wait(PATIENCE)
 
 
 def test_a_user_at_a_terminal_is_asked_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

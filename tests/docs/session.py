@@ -9,6 +9,7 @@ import sys
 import time
 import urllib.request
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 import yaml
@@ -19,9 +20,9 @@ from notos.config.model import Port
 from tests.conftest import Project, clean_environment
 from tests.docs.pages import Block, Command
 from tests.docs.ways import Way, way
-from tests.this_host import free_port
+from tests.this_host import PATIENCE, free_port, wait_until
 
-LIMIT = 300.0  # seconds, for a boot and for a command, on a loaded host without KVM
+LIMIT = PATIENCE  # seconds, for a boot and for a command, on a loaded host without KVM
 STEADY = 5.0  # seconds that a service has to keep its process
 # Other files of a reader, which the examples of the page name.
 READERS_FILES = {
@@ -166,14 +167,13 @@ class Session:
         assert match
         port = self._ports[self._forward[Port(int(match["port"]))]]
         as_curl = urllib.request.Request(f"http://127.0.0.1:{port}/", headers={"User-Agent": "curl/8.14.1"})
-        end = time.monotonic() + LIMIT
-        while True:
-            try:
-                with urllib.request.urlopen(as_curl, timeout=LIMIT) as answer:
-                    return str(answer.read().decode())
-            except OSError:
-                assert time.monotonic() < end, f"{text}: nothing answers"
-                time.sleep(0.2)
+
+        def answer() -> str | None:
+            with suppress(OSError), urllib.request.urlopen(as_curl, timeout=LIMIT) as page:
+                return str(page.read().decode())
+            return None
+
+        return wait_until(answer, f"{text}: nothing answers", tick=0.2)
 
     def _boot(self, text: str) -> str:
         """Build the machine, then boot it with free ports in place of those of the config."""
@@ -206,17 +206,19 @@ class Session:
         assert self._machine and self._machine.stdin
         self._machine.stdin.write(b"\necho typed=$((6 * 7)) in $PWD\n")
         self._machine.stdin.flush()
-        end = time.monotonic() + LIMIT
-        while "typed=42 in /root" not in self._console.read_text(errors="replace"):
-            assert time.monotonic() < end, self._console.read_text(errors="replace")
-            time.sleep(0.2)
+        wait_until(lambda: "typed=42 in /root" in self._printed(), self._printed, tick=0.2)
 
     def _wait_for_ssh(self, words: list[str]) -> None:
-        end = time.monotonic() + LIMIT
-        while (done := self._call(words, check=False)).returncode:
-            assert self._machine and self._machine.poll() is None, self._console.read_text(errors="replace")
-            assert time.monotonic() < end, done.stdout + self._console.read_text(errors="replace")
-            time.sleep(0.5)
+        def answers() -> bool:
+            done = self._call(words, check=False)
+            assert self._machine and self._machine.poll() is None, done.stdout + self._printed()
+            return done.returncode == 0
+
+        wait_until(answers, self._printed, tick=0.5)
+
+    def _printed(self) -> str:
+        """Return what the machine has printed on its console."""
+        return self._console.read_text(errors="replace")
 
     def _stay_up(self, words: list[str]) -> None:
         """Check that services keep their processes, after those that wait for others have started."""
@@ -237,7 +239,7 @@ class Session:
         if self._machine is None:
             return
         try:
-            self._machine.communicate(b"\x01x", timeout=20)
+            self._machine.communicate(b"\x01x", timeout=60)
         except subprocess.TimeoutExpired:
             os.killpg(self._machine.pid, signal.SIGKILL)
             self._machine.wait()

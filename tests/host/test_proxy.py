@@ -1,6 +1,5 @@
 """Proxies, real ones on loopback: used as the environment and apt say, and named where they are at fault."""
 
-import socket
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +12,7 @@ from notos.errors import FetchError
 from notos.host.proxy import ENVIRONMENT, Proxies
 from tests.proxy_server import ProxyServer, proxying
 from tests.signed_archive import Server, serving
+from tests.this_host import free_port
 
 ONCE = Retries(1, 0.0)
 DATA = b"data" * 1000
@@ -102,9 +102,8 @@ def test_apt_s_proxy_counts_where_the_environment_has_none(
 
 
 def nobody() -> str:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        return f"127.0.0.1:{taken.getsockname()[1]}"
+    """Return the address of a closed port."""
+    return f"127.0.0.1:{free_port()}"
 
 
 @pytest.mark.parametrize("name", ["http_proxy", "HTTPS_PROXY", "all_proxy"])

@@ -213,7 +213,7 @@ def test_failed_services(tmp_path: Path) -> None:
     old = Machine([answer(output)])
     assert switch.settle(old, Machine([]), plan, since=0) == failed  # type: ignore[arg-type]
     assert "\nservices=sshd\n" in old.scripts[0]
-    assert "\nmoment=1\n" in old.scripts[0]
+    assert "\nmoment=6\n" in old.scripts[0]
     both = Machine([answer("", LOST)]), Machine([answer(output)])
     assert switch.settle(*both, plan, since=0) == failed  # type: ignore[arg-type]
     assert list(failed[1].lines()) == [

@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -16,9 +17,9 @@ import pytest
 from notos.vm import CommandError, Machine, MachineError, MachineLostError, MachineTimeoutError
 from notos.vm.plugin import MachineFactory
 from tests.conftest import ROOT, Project
-from tests.this_host import slowed
+from tests.this_host import has_ended, slowed, wait_until
 
-AT_ONCE = 5.0  # seconds, on an idle host; all timeouts that could end the wait are far longer
+AT_ONCE = 30.0  # seconds, on an idle host; all timeouts that could end the wait are far longer
 
 
 @pytest.fixture(scope="module")
@@ -38,20 +39,6 @@ def either(request: pytest.FixtureRequest) -> Machine:
     name = "machine" if request.param == "ssh" else "instrumented"
     found: Machine = request.getfixturevalue(name)
     return found
-
-
-def gone(pid: int) -> bool:
-    """Return True if a process has ended, after a short wait."""
-    end = time.monotonic() + 60
-    while time.monotonic() < end:
-        try:
-            os.kill(pid, 0)
-        except ProcessLookupError:
-            return True
-        if Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z":
-            return True
-        time.sleep(0.1)
-    return False
 
 
 def test_status_output_and_errors(either: Machine) -> None:
@@ -123,9 +110,9 @@ def test_services(machine: Machine) -> None:
     machine.wait_for_unit("sshd")
     with pytest.raises(MachineError, match="has no service web; it has nix-daemon, sshd"):
         machine.wait_for_unit("web")
-    machine.succeed("sv down nix-daemon")
+    machine.succeed("sv -w 100 stop nix-daemon")
     with pytest.raises(MachineTimeoutError, match="service nix-daemon does not run: down: nix-daemon: "):
-        machine.wait_for_unit("nix-daemon", slowed(0.5))
+        machine.wait_for_unit("nix-daemon", slowed(1))
     machine.succeed("sv up nix-daemon")
     machine.wait_for_unit("nix-daemon")
 
@@ -147,7 +134,7 @@ def test_waiting_for_commands(machine: Machine) -> None:
     machine.succeed("(sleep 1; echo made >/tmp/made) >/dev/null 2>&1 &")
     assert machine.wait_until_succeeds("cat /tmp/made") == "made\n"
     with pytest.raises(MachineTimeoutError, match=r"false: does not succeed, status 1"):
-        machine.wait_until_succeeds("echo why; false", slowed(0.3))
+        machine.wait_until_succeeds("echo why; false", slowed(1))
     machine.wait_until_fails("false")
 
 
@@ -190,9 +177,9 @@ def test_a_machine_without_ssh_and_backdoor(
 def test_reboot_shutdown_and_crash(either: Machine) -> None:
     """After a restart, a shutdown and a crash, ports and files are as after a first boot."""
     either.succeed("touch /tmp/before")
-    uptime = float(either.succeed("cat /proc/uptime").split()[0])
+    boot = either.succeed("cat /proc/sys/kernel/random/boot_id")
     either.reboot()
-    assert float(either.succeed("cat /proc/uptime").split()[0]) < uptime
+    assert either.succeed("cat /proc/sys/kernel/random/boot_id") != boot
     either.fail("ls /tmp/before")
     either.shutdown()
     assert not either.running
@@ -200,7 +187,7 @@ def test_reboot_shutdown_and_crash(either: Machine) -> None:
     assert either.succeed("echo again") == "again\n"
     pid = either.pid
     either.crash()
-    assert gone(pid)
+    wait_until(lambda: has_ended(pid), "QEMU still runs")
     with pytest.raises(MachineError, match="is not running"):
         either.succeed("true")
     either.start()
@@ -210,11 +197,12 @@ def test_reboot_shutdown_and_crash(either: Machine) -> None:
     assert logs == ["console-2.log", "console-3.log", "console.log"]
     text = (either.artefacts / "console.log").read_text()
     assert re.search(r"^ +\d+\.\d{3}  Entering stage-2\.\.\.$", text, re.MULTILINE)
-    assert re.search(r"^ +\d+\.\d{3}  » touch /tmp/before: status 0, \d\.\d{3} s$", text, re.MULTILINE)
+    assert re.search(r"^ +\d+\.\d{3}  » touch /tmp/before: status 0, \d+\.\d{3} s$", text, re.MULTILINE)
 
 
-def test_machines_in_parallel(built: Project, machine_factory: MachineFactory) -> None:
+def test_machines_in_parallel(built: Project, machine: Machine, machine_factory: MachineFactory) -> None:
     """Machines of one config have the same forwarded ports and do not collide."""
+    assert machine.name == "machine"
     machines = [machine_factory.at(built.script) for _ in range(3)]
     assert [each.name for each in machines] == ["machine-2", "machine-3", "machine-4"]
     for number, each in enumerate(machines):
@@ -247,7 +235,7 @@ def test_waits_fail_at_once(
     machine = machine_factory.at(built.script)
     machine.wait_for_boot()
     if kind in ("console", "unit"):
-        subprocess.Popen(["/bin/sh", "-c", f"sleep 1; kill -KILL {machine.pid}"])
+        threading.Timer(1, os.kill, [machine.pid, signal.SIGKILL]).start()
     before = time.monotonic()
     with pytest.raises(MachineLostError, match=said) as caught:
         call(machine)
@@ -301,4 +289,4 @@ def test_nothing_outlives_the_test_runner(built: Project, how: str) -> None:
         timeout=300,
     )
     assert done.returncode == {"killed": -signal.SIGKILL, "raises": 1, "forgets": 0}[how]
-    assert gone(int(done.stdout))
+    wait_until(lambda: has_ended(int(done.stdout)), "QEMU still runs")

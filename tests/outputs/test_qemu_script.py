@@ -19,7 +19,7 @@ from notos.outputs.qemu.command_line import command_line
 from notos.store.store import StoreObject
 from notos.toolchain.tools_tree import ToolsTree
 from tests.conftest import Project
-from tests.this_host import free_port
+from tests.this_host import PATIENCE, free_port
 
 
 @pytest.fixture
@@ -364,13 +364,13 @@ def test_ports_below_1024_are_root_s(built: Project, tmp_path: Path) -> None:
 
 
 SERVER = """\
-import socket, sys, time
+import os, socket, sys
 with socket.create_server(("127.0.0.1", {port})) as server:
-    server.settimeout(3)
+    server.settimeout(float(os.environ["PATIENCE"]))
     try:
         caller, _ = server.accept()
         caller.sendall(b"SSH-2.0-test\\r\\n")
-        time.sleep(1)
+        caller.recv(1)  # until the caller, who has printed the line, hangs up
     except TimeoutError:
         pass
 sys.exit(7)
@@ -383,14 +383,15 @@ def test_one_line_when_the_ssh_server_answers(built: Project, tmp_path: Path) ->
     port = str(free_port())
     qemu.write_text(f"#!{sys.executable}\n" + SERVER.format(port=port))
     qemu.chmod(0o755)
-    done = start(built, qemu, SSH_PORT=port)
+    long = str(PATIENCE)
+    done = start(built, qemu, SSH_PORT=port, PATIENCE=long)
     assert done.returncode == 7
-    assert re.search(rf"\nready in [0-3]\.\d s: SSH_PORT={port} \./doit ssh\n$", done.stderr)
-    done = start(built, qemu, FORWARD=f"{port}:80")
+    assert re.search(rf"\nready in \d+\.\d s: SSH_PORT={port} \./doit ssh\n$", done.stderr)
+    done = start(built, qemu, FORWARD=f"{port}:80", PATIENCE="3")
     assert (done.returncode, "ready" in done.stderr) == (7, False)
     key = tmp_path / "key.pub"
     key.write_text("ssh-ed25519 AAAA me\n")
-    done = start(built, qemu, SSH_PORT=port, NOTOS_SSH_KEY=str(key))
+    done = start(built, qemu, SSH_PORT=port, NOTOS_SSH_KEY=str(key), PATIENCE=long)
     assert done.stderr.endswith(f": ssh -p {port} root@127.0.0.1\n")
     qemu.write_text("#!/bin/sh\nsleep 1\nexit 3\n")
     done = start(built, qemu, SSH_PORT=port)

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from notos.errors import MachineTimeoutError
 from notos.vm.channel import Backdoor, BrokenError
+from tests.this_host import PATIENCE
 
 Answer = Callable[[socket.socket, socket.socket, int, bytes, bytes], None]
 
@@ -25,7 +26,7 @@ class Service:
         self._answer = answer
         threading.Thread(target=self._serve, daemon=True).start()
 
-    def run(self, command: str = "true", *pieces: bytes, seconds: float = 5.0) -> tuple[int, bytes, str]:
+    def run(self, command: str = "true", *pieces: bytes, seconds: float = PATIENCE) -> tuple[int, bytes, str]:
         end = time.monotonic() + seconds
 
         def watch() -> None:
@@ -78,7 +79,7 @@ def held() -> Iterator[tuple[Service, threading.Event]]:
     def answer(
         commands: socket.socket, errors: socket.socket, number: int, command: bytes, given: bytes
     ) -> None:
-        let.wait(20)
+        let.wait(PATIENCE)
         commands.sendall(base64.b64encode(given) + b"!%d 0\n" % number)
         errors.sendall(b"!%d\n" % number)
 
@@ -151,7 +152,7 @@ def test_a_command_after_a_timeout_before_the_service_started() -> None:
 
     class Late(Service):
         def begin(self) -> None:
-            begun.wait(20)
+            begun.wait(PATIENCE)
             super().begin()
 
     def answer(

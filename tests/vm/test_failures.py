@@ -1,8 +1,11 @@
 """Failures recognized by console lines of kernels and of stage-1."""
 
+from types import SimpleNamespace
+
 import pytest
 
 from notos.vm import failures
+from notos.vm.console import Line
 
 TIME = "[    4.396531] "
 LINES = [
@@ -50,3 +53,17 @@ def test_harmless_lines(line: str) -> None:
 
 def test_all_kinds_have_a_meaning() -> None:
     assert failures.KINDS.keys() == failures.MEANING.keys() == {kind for kind, _ in LINES}
+
+
+def test_a_drive_fails_once_and_others_each_time() -> None:
+    """A drive that has failed prints more errors at any later time."""
+    console = SimpleNamespace(lines=[])
+    found = failures.Failures(console, ())  # type: ignore[arg-type]
+    lines = {kind: line for kind, line in LINES if kind in ("drive", "oom")}
+    for kind, again in (("drive", False), ("oom", True)):
+        console.lines.append(Line(1.0, lines[kind]))
+        first = found.first()
+        assert first and first[1].kind == kind
+        found.forget()
+        console.lines.append(Line(2.0, lines[kind]))
+        assert (found.first() is not None) == again

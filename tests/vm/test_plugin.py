@@ -3,7 +3,6 @@
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from xml.etree import ElementTree
@@ -11,6 +10,7 @@ from xml.etree import ElementTree
 import pytest
 
 from tests.conftest import ROOT, Project
+from tests.this_host import wait_until
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -143,11 +143,12 @@ def test_notos_keep_keeps_the_machine_of_a_failed_test(run: Run, tmp_path: Path)
         assert not Path("/proc", (tmp_path / "other").read_text()).exists()
         # It boots although no process reads its console any more.
         command = done.stdout.partition("log in:  ")[2].partition("\n")[0] + " hostname"
-        end = time.monotonic() + 300
-        while (said := subprocess.run(command, shell=True, capture_output=True, check=False)).returncode:
-            assert time.monotonic() < end, said.stderr
-            time.sleep(1)
-        assert said.stdout == b"notos\n"
+
+        def answer() -> bytes | None:
+            said = subprocess.run(command, shell=True, capture_output=True, check=False)
+            return None if said.returncode else said.stdout
+
+        assert wait_until(answer, "no ssh server answers", tick=1) == b"notos\n"
     finally:
         os.kill(pid, 9)
 
