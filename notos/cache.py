@@ -11,10 +11,10 @@
 Everything here can be downloaded or built again. A user may remove it whenever no build is running.
 """
 
-from dataclasses import dataclass
 from pathlib import Path
 
 from notos.host import folders
+from notos.structs import dataclass
 
 
 @dataclass(frozen=True)

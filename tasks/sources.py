@@ -11,7 +11,7 @@ import ast
 import hashlib
 import os
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from typing import Any
 import notos
 import tasks
 from notos import home
+from notos.structs import dataclass
 from tasks import libraries
 
 # Our packages: each is followed, all else is a library of others.

@@ -7,10 +7,11 @@ by graph.params().
 import os
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from itertools import takewhile
 from pathlib import Path
 from typing import Any, Literal
+
+from notos.structs import dataclass
 
 Kind = Literal["text", "number", "port", "file", "yaml", "folder"]
 

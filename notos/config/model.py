@@ -6,10 +6,11 @@ the form of each type of text (Hostname, FileMode, …).
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, ClassVar, Literal, NewType
 
 from notos.architecture import AMD64, Architecture
+from notos.structs import dataclass
 
 PackageName = NewType("PackageName", str)  # Debian policy 5.6.1
 SuiteName = NewType("SuiteName", str)
