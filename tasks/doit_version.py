@@ -7,6 +7,7 @@ may fail in the middle of a build. pyproject.toml has the same bounds.
 import sys
 
 from notos.errors import ToolError
+from tasks import deferred
 
 SERIES = (0, 37)
 BOUNDS = ">=0.37,<0.38"
@@ -14,7 +15,8 @@ BOUNDS = ">=0.37,<0.38"
 
 def check() -> None:
     """Raise ToolError if the installed doit is of another series. It imports only doit itself."""
-    import doit
+    with deferred.imports():
+        import doit
 
     if doit.__version__[:2] != SERIES:
         version = ".".join(map(str, doit.__version__))

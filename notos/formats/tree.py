@@ -7,10 +7,10 @@ them.
 
 import os
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from notos.errors import PackageError
-from notos.structs import dataclass
 
 CHUNK = 1 << 20  # bytes
 
