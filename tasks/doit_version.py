@@ -7,7 +7,7 @@ may fail in the middle of a build. pyproject.toml has the same bounds.
 import sys
 
 from notos.errors import ToolError
-from tasks import deferred
+from tasks import startup
 
 SERIES = (0, 37)
 BOUNDS = ">=0.37,<0.38"
@@ -15,7 +15,8 @@ BOUNDS = ">=0.37,<0.38"
 
 def check() -> None:
     """Raise ToolError if the installed doit is of another series. It imports only doit itself."""
-    with deferred.imports():
+    startup.pause_collection()
+    with startup.deferred_imports():
         import doit
 
     if doit.__version__[:2] != SERIES:

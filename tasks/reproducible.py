@@ -1,10 +1,8 @@
 """Proof that a build is a function of its lock: the same machine built elsewhere, from nothing."""
 
 import os
-import shutil
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 
 from notos import home
@@ -33,6 +31,8 @@ def task_check_reproducible() -> Task:
 
 def check() -> None:
     """Build in a copy of the project, and name the first difference. Raises ToolError."""
+    import tempfile
+
     from notos.atomic import remove_folder
     from notos.errors import ToolError
     from notos.store import difference
@@ -70,6 +70,8 @@ def check() -> None:
 
 def _copy(copy: Path) -> None:
     """Copy the project; what was built stays here."""
+    import shutil
+
     shutil.copytree(Path.cwd(), copy, symlinks=True, ignore=shutil.ignore_patterns(*LEFT_BEHIND))
 
 

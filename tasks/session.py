@@ -24,7 +24,7 @@ from doit.dependency import DatabaseException, Dependency, SqliteDB
 from doit.exceptions import InvalidDodoFile
 from doit.runner import Runner
 
-from tasks import fingerprint, inputs
+from tasks import fingerprint, inputs, startup
 from tasks.reasons import reasons
 
 # What the user can mend; any other OSError is a bug of ours.
@@ -175,6 +175,7 @@ def _keep_records() -> None:
     )
 
     def forgetting(self: Any, task: Any) -> Any:
+        startup.resume_collection()
         _one_arena()
         manager = self.dep_manager
         task.why = reasons(task, _tasks)

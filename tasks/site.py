@@ -7,7 +7,6 @@ page that lists its files.
 
 import os
 import re
-import shutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -46,6 +45,8 @@ def stage(target: Path) -> None:
 
     Raises NotosError for each link to a file or folder that does not exist.
     """
+    import shutil
+
     shutil.rmtree(target, ignore_errors=True)
     problems: list[str] = []
     for page in pages():
@@ -96,6 +97,8 @@ def _list_folder(folder: Path, target: Path) -> None:
 
 
 def _copy(path: Path, target: Path) -> None:
+    import shutil
+
     copy = target / path
     copy.parent.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(path, copy)

@@ -83,6 +83,7 @@ KEY = Option(
 TESTS = Option("tests", "WORDS", "words for pytest (default: all tests)", "tests/boot", "file")
 
 OPTIONS = (CONFIG, HOST, PORT, WITHIN, GENERATION, CACHE_FOLDER, FRAGMENT, KEY, TESTS)
+_DECLARED = {(each.name, each.value): each for each in OPTIONS}
 
 # The task whose words are the command of another program. From the first word that is none of its options
 # they may have = and - in them.
@@ -97,8 +98,7 @@ def options(*chosen: Option) -> list[dict[str, Any]]:
 
 def option(parameter: str, metavar: str) -> Option | None:
     """Return the option that was declared for a task's parameter, None for a parameter of another kind."""
-    found = [each for each in OPTIONS if (each.name, each.value) == (parameter, metavar)]
-    return found[0] if found else None
+    return _DECLARED.get((parameter, metavar))
 
 
 def usage(
