@@ -1,10 +1,11 @@
 """Dataclasses whose definition compiles no code: the decorator `dataclass` for what every command imports.
 
 dataclasses.dataclass compiles up to six functions for each class, which takes 0.5 to 1 ms. Here all classes
-share the functions below, and a class takes a tenth of that, however many fields it has.
+share the functions below, and a class takes 0.1 ms. Creating an instance by position takes twice as long.
 
 In all else the classes are dataclasses: fields, replace, asdict and is_dataclass work (Python documentation,
-"dataclasses"). __post_init__ and fields with options (init, repr, compare, hash) are refused.
+"dataclasses"). A class that inherits a dataclass is compiled. __post_init__ and fields with options (init,
+repr, compare, hash) are refused.
 """
 
 import dataclasses
@@ -23,11 +24,14 @@ else:
         """
 
         def define(cls):
+            if any(map(dataclasses.is_dataclass, cls.__bases__)):
+                return dataclasses.dataclass(frozen=frozen, kw_only=kw_only, slots=slots, eq=eq)(cls)
             made = dataclasses.dataclass(init=False, repr=False, eq=False, kw_only=kw_only, slots=slots)(cls)
             methods = {"__init__": _initializer(made, slots=slots), "__repr__": _text}
             if eq:
                 methods.update(_comparison(made, frozen=frozen))
             if frozen:
+                made.__dataclass_params__.frozen = True  # frozen subclasses may inherit it
                 methods.update(__setattr__=_refuse_assignment, __delattr__=_refuse_deletion)
             if slots:
                 methods["__setstate__"] = _restore

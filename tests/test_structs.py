@@ -168,6 +168,17 @@ def test_methods_of_the_class_stay_and_fields_are_inherited() -> None:
     assert Sized("a") == Sized("a", 0)
     assert [each.name for each in fields(Sized)] == ["name", "size"]
 
+    @dataclasses.dataclass(frozen=True)
+    class Theirs(Sized):
+        place: str = "here"
+
+    assert repr(Theirs("a")).endswith("Theirs(name='a', size=0, place='here')")
+    with pytest.raises(TypeError, match="frozen"):
+
+        @dataclasses.dataclass
+        class _Thawed(Named):  # type: ignore[misc]
+            pass
+
 
 def test_what_is_not_supported_is_refused() -> None:
     with pytest.raises(TypeError, match="__post_init__"):
@@ -197,7 +208,8 @@ from dataclasses import is_dataclass
 for name, module in sorted(sys.modules.items()):
     for cls in vars(module).values() if name.partition(".")[0] in ("notos", "tasks") else ():
         if isinstance(cls, type) and cls.__module__ == name and is_dataclass(cls):
-            if cls.__dataclass_params__.eq or cls.__dataclass_params__.frozen:
+            code = [each.__code__.co_filename for each in vars(cls).values() if hasattr(each, "__code__")]
+            if "<string>" in code:
                 print(f"{name}.{cls.__qualname__}")
 """
     done = subprocess.run(
