@@ -22,6 +22,7 @@ atomic         files and folders written beside and renamed
 cache          the folders of the cache
 home           the folder of Notos' own files
 architecture   all that differs between architectures
+structs        dataclasses that are cheap to define
 
 Modules without a test module of their own name are tested by
 

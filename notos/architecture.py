@@ -11,10 +11,10 @@ finds the build architecture; no other module names an architecture.
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Literal
 
 from notos.errors import HostError
+from notos.structs import dataclass
 
 
 @dataclass(frozen=True, kw_only=True)

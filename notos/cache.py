@@ -11,10 +11,10 @@
 Everything here can be downloaded or built again. A user may remove it whenever no build is running.
 """
 
-from dataclasses import dataclass
 from pathlib import Path
 
 from notos.host import folders
+from notos.structs import dataclass
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Cache:
 
     def download(self, sha256: str) -> Path:
         """Return the path of the download with this hash (64 hex digits), whether it exists or not."""
-        return self.root / "sha256" / sha256[:2] / sha256
+        return self.root.joinpath("sha256", sha256[:2], sha256)
 
     def facts(self, sha256: str) -> Path:
         """Return the path of the ELF facts of the .deb with this hash (64 hex digits)."""

@@ -6,7 +6,6 @@ A mistake is found here, before doit parses the words, and reported in one line.
 import getopt
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any
 
@@ -14,6 +13,7 @@ from doit.cmdparse import CmdOption, CmdParse, CmdParseError, TaskParse
 from doit.doit_cmd import DoitMain
 
 from notos.errors import UsageError
+from notos.structs import dataclass
 from tasks import usage
 from tasks.usage import CONFIG, OPTIONS, PASSED_ON, PASSED_ON_OPTIONS, Option, command
 

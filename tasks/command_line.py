@@ -147,10 +147,15 @@ class Graph(NamespaceTaskLoader):  # type: ignore[misc]  # doit has no types
 
         self.namespace = vars(dodo)
 
+    def tasks(self) -> list[Any]:
+        """Return all tasks of the loaded graph. doit's load_tasks would first parse dodo.py as text."""
+        made: list[Any] = loader.generate_tasks("story", self.namespace["task_story"]())
+        return made
+
     def load_tasks(self, cmd: Any, pos_args: list[str]) -> list[Any]:
         """Return all tasks, and put into `pos_args` the names that doit reads next. Raises UsageError."""
         with _explained():
-            made: list[Any] = loader.load_tasks(self.namespace, self.cmd_names)
+            made = self.tasks()
         name = cmd.get_name()
         tasks = {each.name: each for each in made}
         if name == "run":
@@ -172,7 +177,7 @@ def load(variables: Mapping[str, str]) -> Tasks:
     graph = Graph(variables)
     graph.setup({})
     with _explained():
-        return {each.name: each for each in loader.load_tasks(graph.namespace, ())}
+        return {each.name: each for each in graph.tasks()}
 
 
 @contextlib.contextmanager

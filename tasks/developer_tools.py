@@ -1,7 +1,6 @@
 """Tools of developers: linters and pytest, installed on first use, run with live output."""
 
 import hashlib
-import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -15,6 +14,8 @@ REQUIREMENTS = ("requirements-test.txt", "requirements-docs.txt")  # the second 
 
 def install() -> None:
     """Install the test tools into doit's environment if they are missing. Raises ToolError."""
+    import shutil
+
     digest = hashlib.sha256(b"".join(Path(each).read_bytes() for each in REQUIREMENTS)).hexdigest()
     stamp = Path(sys.prefix, ".notos-requirements-test")
     if stamp.exists() and stamp.read_text() == digest:

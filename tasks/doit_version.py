@@ -7,6 +7,7 @@ the middle of a build. pyproject.toml has the same bounds.
 import sys
 
 from notos.errors import ToolError
+from tasks import startup
 
 SERIES = (0, 37)
 BOUNDS = ">=0.37,<0.38"
@@ -14,7 +15,9 @@ BOUNDS = ">=0.37,<0.38"
 
 def check() -> None:
     """Raise ToolError if the installed doit has another minor version. This imports only doit itself."""
-    import doit
+    startup.pause_collection()
+    with startup.deferred_imports():
+        import doit
 
     if doit.__version__[:2] != SERIES:
         version = ".".join(map(str, doit.__version__))

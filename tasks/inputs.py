@@ -16,13 +16,14 @@ import json
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field, fields, is_dataclass
+from dataclasses import field, fields, is_dataclass
 from functools import partial
 from pathlib import PurePath
 from types import FunctionType
 from typing import Any, TypeVar
 
 from notos.features import plain as plain_values
+from notos.structs import dataclass
 
 T = TypeVar("T")
 P = TypeVar("P")

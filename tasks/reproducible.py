@@ -1,10 +1,8 @@
 """Check for reproducible builds: a second build of the machine, from nothing, in another environment."""
 
 import os
-import shutil
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 
 from notos import home
@@ -33,6 +31,8 @@ def task_check_reproducible() -> Task:
 
 def check() -> None:
     """Build in a copy of the project, and report the first difference. Raises ToolError."""
+    import tempfile
+
     from notos.atomic import remove_folder
     from notos.errors import ToolError
     from notos.store import difference
@@ -70,6 +70,8 @@ def check() -> None:
 
 def _copy(copy: Path) -> None:
     """Copy the project without built files."""
+    import shutil
+
     shutil.copytree(Path.cwd(), copy, symlinks=True, ignore=shutil.ignore_patterns(*LEFT_BEHIND))
 
 

@@ -24,7 +24,7 @@ from doit.dependency import DatabaseException, Dependency, SqliteDB
 from doit.runner import Runner
 
 from notos.errors import HostError
-from tasks import fingerprint, inputs
+from tasks import fingerprint, inputs, startup
 from tasks.reasons import reasons
 
 # Errors that the user can correct; any other OSError is a bug of Notos.
@@ -173,6 +173,7 @@ def _keep_records() -> None:
     )
 
     def forgetting(self: Any, task: Any) -> Any:
+        startup.resume_collection()
         _one_arena()
         manager = self.dep_manager
         task.why = reasons(task, _tasks)

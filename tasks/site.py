@@ -6,7 +6,6 @@ so that links work on the site and in a clone. A folder that a page links to get
 
 import os
 import re
-import shutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -45,6 +44,8 @@ def stage(target: Path) -> None:
 
     Raises NotosError for each link to a file or folder that does not exist.
     """
+    import shutil
+
     shutil.rmtree(target, ignore_errors=True)
     problems: list[str] = []
     for page in pages():
@@ -95,6 +96,8 @@ def _list_folder(folder: Path, target: Path) -> None:
 
 
 def _copy(path: Path, target: Path) -> None:
+    import shutil
+
     copy = target / path
     copy.parent.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(path, copy)

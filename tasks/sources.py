@@ -12,7 +12,7 @@ import hashlib
 import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from typing import Any
 import notos
 import tasks
 from notos import home
+from notos.structs import dataclass
 from tasks import libraries
 
 # Notos' packages, whose imports are followed; all other packages are libraries.

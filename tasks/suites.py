@@ -2,9 +2,9 @@
 
 import os
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 
+from notos.structs import dataclass
 from tasks.developer_tools import run
 from tasks.graph import Task, action
 from tasks.usage import TESTS, options, paths_from_caller, usage

@@ -7,10 +7,11 @@ options of a single task.
 import os
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from itertools import takewhile
 from pathlib import Path
 from typing import Any, Literal
+
+from notos.structs import dataclass
 
 Kind = Literal["text", "number", "port", "file", "yaml", "folder"]
 
@@ -86,6 +87,7 @@ KEY = Option(
 TESTS = Option("tests", "WORDS", "arguments for pytest (default: all tests)", "tests/boot", "file")
 
 OPTIONS = (CONFIG, HOST, PORT, WITHIN, GENERATION, CACHE_FOLDER, FRAGMENT, KEY, TESTS)
+_DECLARED = {(each.name, each.value): each for each in OPTIONS}
 
 # The task whose arguments are a command of the machine. After the options of the task, any word may contain =
 # and begin with -.
@@ -100,8 +102,7 @@ def options(*chosen: Option) -> list[dict[str, Any]]:
 
 def option(parameter: str, metavar: str) -> Option | None:
     """Return the shared option of a task's parameter; None for a parameter of one task."""
-    found = [each for each in OPTIONS if (each.name, each.value) == (parameter, metavar)]
-    return found[0] if found else None
+    return _DECLARED.get((parameter, metavar))
 
 
 def usage(

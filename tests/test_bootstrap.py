@@ -72,6 +72,21 @@ def test_it_works_from_anywhere_and_configs_are_the_caller_s(tmp_path: Path) -> 
     assert (project.root / "build/mine").is_dir()
     call(project, "config=mine.yaml", "stage2", cwd=elsewhere, NOTOS_CACHE="my cache")
     assert (elsewhere / "my cache").is_dir()
+    link = elsewhere / "link"
+    link.symlink_to(project.root / "doit")
+    folder = tmp_path / "folder"
+    folder.symlink_to(project.root)
+    for words in ([str(link)], ["./link"], ["../folder/doit"], ["sh", "../project/doit"]):
+        done = subprocess.run(
+            [*words, "config=mine.yaml", "list"],
+            cwd=elsewhere,
+            env={**os.environ, "CDPATH": str(tmp_path)},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert (done.returncode, done.stderr) == (0, "")
+        assert done.stdout.startswith("lock ")
     done = call(project, "config=none.yaml", "list", cwd=elsewhere)
     assert done.returncode == 3
     assert "none.yaml" in done.stderr
@@ -106,7 +121,6 @@ def link_tools(folder: Path) -> None:
         "sh",
         "cmp",
         "cp",
-        "dirname",
         "grep",
         "mkdir",
         "readlink",

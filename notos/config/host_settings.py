@@ -1,7 +1,7 @@
 """The user's settings for this host, ~/.config/notos/host.yaml. None of them changes an output's bytes."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from notos import atomic
@@ -11,6 +11,7 @@ from notos.config.reader import Reader
 from notos.config.yaml_source import MappingNode, Problem
 from notos.errors import HostError
 from notos.host import folders
+from notos.structs import dataclass
 
 NAME = "host.yaml"
 

@@ -3,7 +3,7 @@
 import os
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from notos.config import composer, extensions, shapes, yaml_source
@@ -24,6 +24,7 @@ from notos.config.yaml_source import (
     value_at,
 )
 from notos.errors import ConfigError, NotosError
+from notos.structs import dataclass
 
 IMPORTS = "imports"  # the one key that is not the machine's
 _IMPORT = shapes.Scalar(text=TEXTS[str], example="other.yaml")

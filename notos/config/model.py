@@ -6,7 +6,6 @@ the form of each type of text (Hostname, FileMode, …).
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from notos.architecture import Architecture
@@ -51,6 +50,7 @@ from notos.config.value_types import (
     SuiteName,
     Url,
 )
+from notos.structs import dataclass
 
 __all__ = [
     "HOST_SSH_PORT",

@@ -10,11 +10,12 @@ Each but Struct may have an example, in the form of YAML.
 
 import types
 from collections.abc import Mapping
-from dataclasses import MISSING, dataclass, fields, is_dataclass, replace
+from dataclasses import MISSING, fields, is_dataclass, replace
 from functools import cache
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from notos.config.types import NUMBERS, TEXTS, Number, Text
+from notos.structs import dataclass
 
 
 @dataclass(frozen=True, slots=True)

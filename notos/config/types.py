@@ -6,11 +6,11 @@ the whole text and mean the same in Python and in ECMA-262, which JSON Schema us
 
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from notos.config import value_types
+from notos.structs import dataclass
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,10 +4,11 @@ Independent of machines.
 """
 
 import errno
-from dataclasses import dataclass
 from pathlib import Path
 
 import yaml
+
+from notos.structs import dataclass
 
 _RESOLVERS = yaml.SafeLoader.yaml_implicit_resolvers
 _MAX_BYTES = 1 << 20

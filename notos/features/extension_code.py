@@ -13,7 +13,7 @@ no compiled code is written beside it.
 
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, is_dataclass
+from dataclasses import is_dataclass
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, NamedTuple, get_type_hints
@@ -24,6 +24,7 @@ from notos.config.reader import Check, Checks
 from notos.config.types import missing
 from notos.config.yaml_source import Consequence, Node, Problem
 from notos.errors import ConfigError, NotosError
+from notos.structs import dataclass
 
 if TYPE_CHECKING:
     from importlib.machinery import ModuleSpec

@@ -5,11 +5,12 @@ as long. The contents of files are dataclasses, because contents of different ki
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, NamedTuple
 
 from notos.config.model import FileMode, Package
 from notos.kernel.requirements import Requirement
+from notos.structs import dataclass
 
 Keys = tuple[str, ...]  # the path of a key of the config
 

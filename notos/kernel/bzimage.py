@@ -4,7 +4,8 @@ Source: Documentation/arch/x86/boot.rst of the kernel, protocol 2.12 and later.
 """
 
 import struct
-from dataclasses import dataclass
+
+from notos.structs import dataclass
 
 HEADER_SIZE = 0x264  # bytes up to the end of init_size
 _MAGIC_AT, _MAGIC = 0x202, b"HdrS"

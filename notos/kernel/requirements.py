@@ -1,11 +1,11 @@
 """Requirements on a kernel's configuration, and the check that a kernel meets them; features list them."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from notos import errors
 from notos.errors import KernelError
+from notos.structs import dataclass
 
 if TYPE_CHECKING:
     from notos.kernel.kconfig import Config

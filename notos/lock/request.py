@@ -1,7 +1,8 @@
 """The requests that a lock is resolved for: packages by set, with the extent of each."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+from notos.structs import dataclass
 
 
 @dataclass(frozen=True)

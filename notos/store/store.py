@@ -12,7 +12,6 @@ always have 0555.
 import hashlib
 import json
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from notos import atomic
@@ -21,6 +20,7 @@ from notos.formats import nar
 from notos.formats.tree import Tree
 from notos.store import store_path
 from notos.store.store_path import STORE, placeholder
+from notos.structs import dataclass
 
 __all__ = ["STORE", "Store", "StoreObject", "placeholder", "references_first", "registration"]
 

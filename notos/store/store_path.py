@@ -7,11 +7,11 @@ HashModuloSink in Nix's libstore.
 import hashlib
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from notos.errors import StoreError
 from notos.formats import nar
 from notos.formats.tree import File, Symlink, Tree
+from notos.structs import dataclass
 
 STORE = "/nix/store"
 ALPHABET = "0123456789abcdfghijklmnpqrsvwxyz"

@@ -1,11 +1,11 @@
 """Settings for compiling on this host."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Literal
 
 from notos.config.setting import setting
 from notos.config.value_types import CacheSize, EnvironmentName, Line
+from notos.structs import dataclass
 
 
 @dataclass(frozen=True, kw_only=True)

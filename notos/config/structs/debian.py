@@ -1,10 +1,10 @@
 """The archive that packages come from, and packages."""
 
-from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 from notos.config.setting import setting
 from notos.config.value_types import ComponentName, Glob, PackageName, SuiteName, Url
+from notos.structs import dataclass
 
 
 @dataclass(frozen=True, kw_only=True)

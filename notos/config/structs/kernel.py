@@ -1,12 +1,12 @@
 """The kernel and the initrd."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 from notos.config.setting import TARGET, setting
 from notos.config.structs.debian import Package
 from notos.config.value_types import KernelSymbol, Line, ModuleName, PackageName, Sha256, SourceFile, Url
+from notos.structs import dataclass
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,10 +1,10 @@
 """Remote login."""
 
-from dataclasses import dataclass
 from typing import Literal
 
 from notos.config.setting import setting
 from notos.config.value_types import PublicKey
+from notos.structs import dataclass
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,10 +1,10 @@
 """The network."""
 
-from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 from notos.config.setting import setting
 from notos.config.value_types import InterfaceName, IPv4Address, IPv4Interface
+from notos.structs import dataclass
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,10 +1,9 @@
 """Services."""
 
-from dataclasses import dataclass
-
 from notos.config.setting import setting
 from notos.config.structs.debian import Package
 from notos.config.value_types import Glob, ShellText, SourceFolder
+from notos.structs import dataclass
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,11 +1,11 @@
 """Nix and the drive for data."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import ClassVar
 
 from notos.config.setting import setting
 from notos.config.value_types import DiskSize, Line, NixSetting
+from notos.structs import dataclass
 
 
 @dataclass(frozen=True, kw_only=True)

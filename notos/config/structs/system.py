@@ -1,11 +1,11 @@
 """The contents of /usr and /etc."""
 
-from dataclasses import dataclass
 from typing import Literal
 
 from notos.config.setting import setting
 from notos.config.structs.debian import Package
 from notos.config.value_types import FileMode, SourceFile
+from notos.structs import dataclass
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,11 +1,11 @@
 """The virtual machine that runvm.sh starts."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Literal
 
 from notos.config.setting import setting
 from notos.config.value_types import Port
+from notos.structs import dataclass
 
 SSH_PORT = Port(22)  # of the machine
 HOST_SSH_PORT = Port(2222)  # of this host, unless the config names another
