@@ -144,7 +144,7 @@ def _load(name: str, file: Path) -> Code:
     module = module_from_spec(spec)
     sys.modules[whole] = module
     if _Finder not in sys.meta_path:
-        sys.meta_path.append(_Finder)
+        sys.meta_path.insert(0, _Finder)  # before Python's finder, which would read and write compiled code
     try:
         assert spec.loader is not None, "spec_from_file_location was given one"
         spec.loader.exec_module(module)

@@ -85,8 +85,11 @@ def test_settings(path: str, settings: str, text: str) -> None:
     assert dog(load(f"extensions:\n  dog:{settings}\n")) == text
 
 
-def test_an_edit_counts_at_once_and_no_compiled_code_is_left(project: Path) -> None:
+def test_an_edit_counts_at_once_and_no_compiled_code_is_left(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Also one that keeps the size and the time of the file."""
+    monkeypatch.setattr("sys.dont_write_bytecode", False)
     for number in range(10, 20):
         write(
             f"{HEAD}from .text import TEXT\ndef feature(m, s): return Feature(etc=(TEXT,))\n",
