@@ -14,9 +14,7 @@ from pathlib import Path
 from notos.debian import deb
 from notos.errors import PackageError
 from notos.formats.tree import Directory, Entry, File, Symlink, Tree
-
-# Folders that usr-merge turned into links (Debian policy 9.1.1.1): /bin/x and /usr/bin/x are one file.
-ALIASED = ("bin", "sbin", "lib", "lib32", "lib64", "libx32")
+from notos.formats.usr_merge import merged
 
 # Left out unless `keep` names the group.
 OPTIONAL = {
@@ -92,7 +90,6 @@ class Unpack:
 
 def unpack(debs: Sequence[Unpack], *, keep: Iterable[str] = (), jobs: int = 2) -> Tree:
     """Return one tree of all `debs`, with the usr-merged paths usr/…, etc/…, boot/… and so on.
-
     The .debs are decompressed by `jobs` threads (the libraries release the GIL). The result does not
     depend on the order of `debs`. Raises PackageError if two packages have different files at a path, or if
     `only` matches no file of a package.
@@ -118,12 +115,6 @@ def unpack(debs: Sequence[Unpack], *, keep: Iterable[str] = (), jobs: int = 2) -
             for path, entry in files.items():
                 _add(result, owners, merged(path), entry, each)
     return result
-
-
-def merged(path: str) -> str:
-    """Return `path` after usr-merge: usr/bin/sh for bin/sh."""
-    top, slash, _ = path.partition("/")
-    return f"usr/{path}" if slash and top in ALIASED else path
 
 
 def unwanted(keep: Iterable[str]) -> Callable[[str], bool]:

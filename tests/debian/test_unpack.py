@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from notos.debian.unpack import Unpack, merged, unpack
+from notos.debian.unpack import Unpack, unpack
+from notos.formats.usr_merge import merged
 from notos.errors import PackageError
 from notos.formats.tree import Symlink, Tree
 from tests.signed_archive import Deb
