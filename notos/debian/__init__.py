@@ -7,6 +7,7 @@ network_errors  network errors as one-line messages
 deb822          paragraphs of fields, deb822(5)
 release         InRelease and its signature; keys/ has the certificates
 package         one version of a package
+suites          names of suites that need special care
 archive, index  the packages of a suite
 relation        versions and dependencies (deb-version(7), Debian policy 7.1)
 similar_names   suggestions for a package name that does not exist
@@ -14,6 +15,6 @@ deb, unpack     .deb files as usr-merged trees
 
 Modules without a test module of their own name are tested by
 
-    tests/debian/test_archive.py: index, package, release
+    tests/debian/test_archive.py: index, package, release, suites
     tests/debian/test_download.py: network_errors
 """

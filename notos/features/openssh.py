@@ -1,7 +1,10 @@
 """OpenSSH's server."""
 
+from dataclasses import replace
+
 from notos.config.model import Glob, Machine, Package, PackageName
 from notos.config.reader import Checks
+from notos.debian.suites import OLD
 from notos.features.model import Copy, EtcFile, Feature, Script, Service
 
 KEYS = ()
@@ -17,8 +20,11 @@ _SERVER = Feature(
     services=(Service(name="sshd", folder="sshd-openssh"),),
     etc=(EtcFile(path="ssh/sshd_config", content=Copy("ssh/sshd_config")),),
 )
+_ACCOUNTS = {"openssh-server.conf": 'u sshd -:nogroup "sshd user" /run/sshd\n'}  # as in newer packages
 
 
 def feature(machine: Machine) -> Feature:
     """Return the server if the config selects it."""
-    return _SERVER if machine.ssh.server == "openssh" else Feature()
+    if machine.ssh.server != "openssh":
+        return Feature()
+    return replace(_SERVER, accounts=_ACCOUNTS) if machine.debian.suite in OLD else _SERVER
