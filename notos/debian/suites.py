@@ -2,6 +2,9 @@
 
 # Without separate updates and security suites.
 ROLLING = frozenset(("sid", "unstable"))
-# Their packages declare no accounts in sysusers.d, and their programs are too old to run machines.
+# Packages declare no accounts in sysusers.d.
 OLD = frozenset(("bullseye", "oldoldstable", "bookworm", "oldstable"))
-NEWER = "trixie"  # has programs that are new enough
+# openssh-client has ssh-keygen; in newer suites openssh-common has it.
+ONE_OPENSSH = OLD | {"trixie", "stable"}
+# The suite of the programs that the build runs, by default.
+TOOLS = "trixie"

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from notos.config.model import Glob, Machine, Package, PackageName
 from notos.config.reader import Checks
-from notos.debian.suites import OLD
+from notos.debian.suites import OLD, ONE_OPENSSH
 from notos.features.model import Copy, EtcFile, Feature, Script, Service
 
 KEYS = ()
@@ -14,7 +14,6 @@ _SERVER = Feature(
     packages=(
         # sshd uses its internal sftp server, and offers no key exchange that reads moduli.
         Package(name=PackageName("openssh-server"), exclude=(Glob("etc/ssh/moduli"),)),
-        Package(name=PackageName("openssh-client"), only=(Glob("usr/bin/ssh-keygen"),)),
     ),
     scripts=(Script(path="boot/50-ssh-host-key-openssh"),),
     services=(Service(name="sshd", folder="sshd-openssh"),),
@@ -27,4 +26,10 @@ def feature(machine: Machine) -> Feature:
     """Return the server if the config selects it."""
     if machine.ssh.server != "openssh":
         return Feature()
-    return replace(_SERVER, accounts=_ACCOUNTS) if machine.debian.suite in OLD else _SERVER
+    suite = machine.debian.suite
+    keygen = PackageName("openssh-client" if suite in ONE_OPENSSH else "openssh-common")
+    return replace(
+        _SERVER,
+        packages=(*_SERVER.packages, Package(name=keygen, only=(Glob("usr/bin/ssh-keygen"),))),
+        accounts=_ACCOUNTS if suite in OLD else {},
+    )

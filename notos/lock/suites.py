@@ -1,7 +1,8 @@
 """The suites of a lock: the system's, and that of the tools trees if it is another one.
 
-The programs that the build runs need not be as old as the system: the QEMU of an old release lacks parts
-that runvm.sh uses. Each suite has its own signed indexes and its own versions of packages.
+The programs that the build runs need not be as old or as new as the system: the QEMU of bookworm lacks
+parts that runvm.sh uses, and packages of sid may have moved their programs to other packages. Each suite has
+its own signed indexes and its own versions of packages.
 """
 
 from collections.abc import Callable, Sequence
@@ -11,20 +12,20 @@ from notos.cache import Cache
 from notos.config.model import ComponentName, Debian, SuiteName
 from notos.debian.archive import Archive
 from notos.debian.package import LockedPackage
-from notos.debian.suites import NEWER, OLD
+from notos.debian.suites import TOOLS
 from notos.errors import LockError, NotosError, raise_all
 from notos.lock.lockfile import Lock
 from notos.lock.request import Requests
 from notos.lock.resolve import resolve as resolve_one
 
-TOOLS = "tools/"  # the prefix of the names of their sets
+PREFIX = "tools/"  # the prefix of the names of their sets
 
 
 def tools(debian: Debian) -> Debian:
     """Return the archive of the tools trees."""
     suite = debian.tools_suite
     if suite == "auto":
-        suite = SuiteName(NEWER) if debian.suite in OLD else debian.suite
+        suite = SuiteName(TOOLS)
     if suite == debian.suite:
         return debian
     return replace(debian, suite=suite, components=(ComponentName("main"),))
@@ -45,7 +46,7 @@ def resolve(
     """
     others = tools(debian)
     apart = others.suite != debian.suite
-    own = {name: each for name, each in requests.items() if not (apart and name.startswith(TOOLS))}
+    own = {name: each for name, each in requests.items() if not (apart and name.startswith(PREFIX))}
     parts = [(own, debian, replace(base, tools=None) if base else None)]
     if apart:
         rest = {name: each for name, each in requests.items() if name not in own}

@@ -60,6 +60,12 @@ def test_a_machine_with_all() -> None:
     assert "sync-before-registering" not in _nix_conf(registry.features(DEFAULT))
 
 
+@pytest.mark.parametrize(("suite", "package"), [("trixie", "openssh-client"), ("sid", "openssh-common")])
+def test_the_package_of_ssh_keygen(suite: str, package: str) -> None:
+    features = registry.features(replace(DEFAULT, debian=Debian(suite=SuiteName(suite))))
+    assert {"usr/bin/ssh-keygen"} in [set(each.only) for each in features.packages if each.name == package]
+
+
 def test_sshd_has_an_account_where_its_package_declares_none() -> None:
     old = replace(DEFAULT, debian=Debian(suite=SuiteName("bookworm")))
     assert registry.features(old).accounts["openssh-server.conf"].startswith("u sshd ")

@@ -71,7 +71,8 @@ def versions(lock: Lock) -> dict[str, list[str]]:
         ("bookworm", "bookworm", "bookworm"),
         ("bookworm", "forky", "forky"),
         ("trixie", "auto", "trixie"),
-        ("forky", "auto", "forky"),
+        ("forky", "auto", "trixie"),
+        ("forky", "forky", "forky"),
         ("forky", "trixie", "trixie"),
     ],
 )

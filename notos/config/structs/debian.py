@@ -13,7 +13,7 @@ class Debian:
 
     suite: SuiteName = setting("the release; its -updates and -security suites are always included", "trixie")
     tools_suite: Literal["auto"] | SuiteName = setting(
-        "the release of the build's programs, such as QEMU; auto: `suite`, or trixie if that is older",
+        "the release of the programs that the build runs, such as QEMU; auto: trixie",
         "auto",
     )
     mirror: Literal["auto"] | Url = setting(
