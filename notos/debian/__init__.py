@@ -12,6 +12,7 @@ archive, index  the packages of a suite
 relation        versions and dependencies (deb-version(7), Debian policy 7.1)
 similar_names   suggestions for a package name that does not exist
 deb, unpack     .deb files as usr-merged trees
+merge           paths that several packages have
 
 Modules without a test module of their own name are tested by
 

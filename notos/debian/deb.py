@@ -53,6 +53,16 @@ def read(
         return chosen
 
 
+def control(path: Path) -> dict[str, bytes]:
+    """Return the files of the control archive by name: control, postinst, triggers, templates, ….
+
+    Source: deb-control(5). Raises PackageError if the archive is invalid.
+    """
+    with _named(path):
+        tree, _ = _read_tar(path, "control.tar", everything)
+        return {name: entry.read() for name, entry in tree.items() if isinstance(entry, File)}
+
+
 @contextmanager
 def _named(path: Path) -> Iterator[None]:
     """Convert exceptions from reading an invalid archive to a PackageError that names the file."""
