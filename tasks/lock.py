@@ -42,14 +42,18 @@ def task_lock() -> Task:
 def choose() -> None:
     """Write config.lock or complete it. If the command line names the task, upgrade and print the changes."""
     from notos.debian.archive import Archive
-    from notos.lock import lockfile
-    from notos.lock.resolve import resolve
+    from notos.lock import lockfile, suites
+
+    def archive(debian: "Debian") -> Archive:
+        # The mirrors of the config, which are not looked for twice.
+        return Archive(
+            debian, CACHE, MACHINE.target, progress=_show, where=lambda _: _mirrors(MACHINE.debian)
+        )
 
     old = lockfile.read(Path(LOCK))
-    archive = Archive(MACHINE.debian, CACHE, MACHINE.target, progress=_show, where=_mirrors)
-    new = resolve(
+    new = suites.resolve(
         requests(),
-        suite=MACHINE.debian.suite,
+        debian=MACHINE.debian,
         base=None if asked_for("lock") else old,
         archive=archive,
         cache=CACHE,

@@ -78,6 +78,7 @@ COMPILES = "how this host compiles changes no byte"
 CASES = [
     case("name", "other"),
     case("debian.suite", "forky"),
+    case("debian.tools_suite", "forky", same="both releases have the same packages here"),
     case("debian.mirror", "@mirror@/", same=HOST_ONLY),
     case("debian.security_mirror", "@mirror@-security/", same=HOST_ONLY),
     case("debian.components", ["main", "contrib"], same="no package of the machine is in it"),

@@ -1,12 +1,16 @@
 """Rules between keys that belong to no feature; scalars.py and reader.py check each value by itself."""
 
+import re
 from collections.abc import Iterator
 
-from notos.config.model import EtcFile, Initrd, Kernel, KernelSource, Service
+from notos.config.model import Debian, EtcFile, Initrd, Kernel, KernelSource, Service
 from notos.config.reader import Alternatives, Checks
 from notos.config.yaml_source import MappingNode, Node, Problem, key_place, place_of
 
 _BUSYBOX = ("busybox-static", "busybox")
+_PARTIAL = re.compile(
+    r"(.+?)-(?:updates|security|backports|backports-sloppy|proposed-updates)|experimental|rc-buggy"
+)
 
 
 def _kernel(kernel: Kernel, node: Node) -> Iterator[Problem]:
@@ -39,7 +43,16 @@ def _initrd(initrd: Initrd, node: Node) -> Iterator[Problem]:
         yield Problem(message, key_place(node, "packages"))
 
 
-CHECKS: Checks = {Kernel: _kernel, KernelSource: _source, Initrd: _initrd}
+def _debian(debian: Debian, node: Node) -> Iterator[Problem]:
+    """Refuse suites that have only some packages, as additions to another suite."""
+    for key in ("suite", "tools_suite"):
+        suite = getattr(debian, key)
+        if match := _PARTIAL.fullmatch(suite):
+            message = f"debian.{key}: {suite} has only some packages; write {match[1] or 'sid'}"
+            yield Problem(message, place_of(node, key))
+
+
+CHECKS: Checks = {Debian: _debian, Kernel: _kernel, KernelSource: _source, Initrd: _initrd}
 
 ALTERNATIVES: Alternatives = {
     KernelSource: ("kernel.source", ("package", "url")),

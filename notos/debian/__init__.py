@@ -7,13 +7,15 @@ network_errors  network errors as one-line messages
 deb822          paragraphs of fields, deb822(5)
 release         InRelease and its signature; keys/ has the certificates
 package         one version of a package
+suites          names of suites that need special care
 archive, index  the packages of a suite
 relation        versions and dependencies (deb-version(7), Debian policy 7.1)
 similar_names   suggestions for a package name that does not exist
 deb, unpack     .deb files as usr-merged trees
+merge           paths that several packages have
 
 Modules without a test module of their own name are tested by
 
-    tests/debian/test_archive.py: index, package, release
+    tests/debian/test_archive.py: index, package, release, suites
     tests/debian/test_download.py: network_errors
 """

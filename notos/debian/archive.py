@@ -27,14 +27,13 @@ from notos.debian.mirror import Mirrors
 from notos.debian.package import LockedPackage
 from notos.debian.relation import parse, version_key
 from notos.debian.release import Release
+from notos.debian.suites import ROLLING
 from notos.errors import FetchError, LockError
 from notos.formats import xz
 from notos.host.proxy import ENVIRONMENT, Proxies, without_password
 
 if TYPE_CHECKING:
     from pysequoia import Cert
-
-_ROLLING = ("sid", "unstable")  # without separate updates and security suites
 
 
 @dataclass(frozen=True)
@@ -155,7 +154,7 @@ class Archive:
         suite: str = self.debian.suite
         certs = release.certificates(self.keys)
         places = [(suite, "main")]
-        if suite not in _ROLLING:
+        if suite not in ROLLING:
             places += [(f"{suite}-updates", "main"), (f"{suite}-security", "security")]
 
         def read(name: str, origin: str) -> _Suite:

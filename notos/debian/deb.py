@@ -53,6 +53,16 @@ def read(
         return chosen
 
 
+def control(path: Path) -> dict[str, bytes]:
+    """Return the files of the control archive by name: control, postinst, triggers, templates, ….
+
+    Source: deb-control(5). Raises PackageError if the archive is invalid.
+    """
+    with _named(path):
+        tree, _ = _read_tar(path, "control.tar", everything)
+        return {name: entry.read() for name, entry in tree.items() if isinstance(entry, File)}
+
+
 @contextmanager
 def _named(path: Path) -> Iterator[None]:
     """Convert exceptions from reading an invalid archive to a PackageError that names the file."""
@@ -73,18 +83,23 @@ def _member(deb: BinaryIO, stem: str) -> tuple[str, Iterator[bytes]]:
         raise PackageError("not a .deb: no ar magic at the start")
     left = os.fstat(deb.fileno()).st_size - 8
     first = True
+    parts = ["control.tar", "data.tar"]
     while header := deb.read(60):
         left -= len(header)
         digits = header[48:58].rstrip(b" ")
         if len(header) < 60 or header[58:] != b"`\n" or not digits.isdigit():
             raise PackageError("truncated, or an invalid ar header")
-        name, size = header[:16].rstrip(b" /").decode(errors="replace"), int(digits)
+        name, size = header[:16].rstrip(b" ").decode(errors="replace").removesuffix("/"), int(digits)
         if size > left:
             raise PackageError(f"{name} is truncated: it has {left} of {size} bytes")
         if first and (name != "debian-binary" or not deb.read(4).startswith(b"2.") or size < 4):
             raise PackageError("not a .deb of format 2")
-        if name.startswith(stem):
-            return name.removeprefix(stem), _pieces(deb, size)
+        if not first and not name.startswith("_"):  # these may be ignored (deb(5)), no others before data.tar
+            if not name.startswith(parts[0]):
+                raise PackageError(f"{name} stands where {parts[0]} should be")
+            if parts[0] == stem:
+                return name.removeprefix(stem), _pieces(deb, size)
+            del parts[0]
         deb.seek(size + size % 2 - 4 * first, os.SEEK_CUR)
         left -= size + size % 2
         first = False
@@ -112,7 +127,7 @@ def _read_tar(
     with path.open("rb") as deb:
         suffix, pieces = _member(deb, stem)
         try:
-            reader = tar.Reader(pieces, suffix)
+            reader = tar.Reader(pieces, suffix, open_end=True)
             for header in reader:
                 name = tar.normal(header.name)
                 if header.kind == b"0":

@@ -2,6 +2,12 @@
 
 from collections.abc import Iterator, Mapping
 
+KNOWN = (
+    *("Package", "Version", "Architecture", "Filename", "Size", "SHA256"),
+    *("Pre-Depends", "Depends", "Recommends", "Provides", "Conflicts", "Breaks", "Replaces"),
+)
+_WRITTEN = {each.lower(): each for each in KNOWN}
+
 
 def paragraphs(text: str) -> Iterator[Mapping[str, str]]:
     """Yield the fields of each paragraph.
@@ -16,7 +22,17 @@ def paragraphs(text: str) -> Iterator[Mapping[str, str]]:
 def stanza(text: str) -> dict[str, str]:
     """Return the fields of one stanza of a Packages file, each as a single line.
 
-    A Packages file has 69,000 stanzas and no comments; this is nine times as fast as python-debian.
+    Names of KNOWN fields are written as there. A Packages file has 69,000 stanzas; this is faster than
+    python-debian.
     """
-    lines = text.strip("\n").replace("\n ", " ").split("\n")
-    return {name: value.strip() for name, _, value in (line.partition(":") for line in lines)}
+    fields: dict[str, list[str]] = {}
+    value: list[str] = []  # of a line without a field: ignored
+    for line in text.split("\n"):
+        if line[:1] in (" ", "\t"):
+            value.append(line)
+        elif line[:1] != "#":  # a comment may stand between the lines of a field
+            name, colon, first = line.partition(":")
+            if colon:
+                name = name.rstrip()
+                fields[_WRITTEN.get(name.lower(), name)] = value = [first]
+    return {name: " ".join(filter(None, map(str.strip, lines))) for name, lines in fields.items()}

@@ -9,10 +9,12 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from notos.debian.deb822 import stanza
 
-_NAME = re.compile(rb"\nPackage: ([^\n]+)")
-_PROVIDES = re.compile(rb"\nProvides: ([^\n]+)")
-_NEEDS = re.compile(rb"\n(?:Pre-Depends|Depends|Recommends): ([^\n]+)")
-_NEEDED = re.compile(rb"(?:^|[,|]) *([a-z0-9][a-z0-9+.-]+)")
+# Names of fields are case-insensitive, and values may continue on lines that begin with a blank: deb822(5).
+_NAME = re.compile(rb"\n[Pp][Aa][Cc][Kk][Aa][Gg][Ee]:[ \t]*(\S+)")
+_PROVIDES = re.compile(rb"\n(?i:provides):([^\n]*(?:\n[ \t][^\n]*)*)")
+_NEEDS = re.compile(rb"\n(?i:pre-depends|depends|recommends):([^\n]*(?:\n[ \t][^\n]*)*)")
+_NEEDED = re.compile(rb"(?:^|[,|])\s*([a-z0-9][a-z0-9+.-]+)")
+_END = re.compile(rb"\n[ \t\r]*\n")
 
 
 class Index:
@@ -42,9 +44,8 @@ class Index:
             self._provides = [(match[1], match.start()) for match in _PROVIDES.finditer(self._data)]
         wanted = virtual.encode()
         for text, at in self._provides:
-            if wanted in text:
-                start = self._data.rfind(b"\n\n", 0, at)
-                yield self._parse(start + 1)["Package"]
+            if wanted in text and (name := self._parse(at).get("Package")):
+                yield name
 
     def needed(self) -> Counter[str]:
         """Return how many times other packages depend on or recommend each package; takes 0.7 s."""
@@ -53,7 +54,12 @@ class Index:
         )
         return Counter({name.decode(): count for name, count in found.items()})
 
-    def _parse(self, start: int) -> dict[str, str]:
-        """Return the fields of the stanza at `start` or one byte later; folded lines are joined."""
-        end = self._data.find(b"\n\n", start + 1)
-        return stanza(self._data[start : end if end >= 0 else len(self._data)].decode(errors="replace"))
+    def _parse(self, at: int) -> dict[str, str]:
+        """Return the fields of the stanza that has the line after the newline at `at`, each as one line."""
+        data = self._data
+        start = at
+        # Package is the first field in Debian's own indexes; deb822(5) has no order.
+        while start > 0 and (before := data.rfind(b"\n", 0, start)) >= 0 and data[before:start].strip():
+            start = before
+        end = _END.search(data, at + 1)
+        return stanza(data[start : end.start() if end else len(data)].decode(errors="replace"))

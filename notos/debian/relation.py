@@ -10,9 +10,16 @@ from functools import cache, cmp_to_key
 
 from notos.errors import LockError
 
+# A name, a qualifier (perl:any), a version, architectures ([amd64]), build profiles (<!nocheck>).
 _RELATION = re.compile(
-    r"(?P<name>[^\s:()|,]+)(?::[^\s()|,]+)?\s*(?:\(\s*(?P<operator><<|<=|=|>=|>>)\s*(?P<version>[^\s()]+)\s*\))?"
+    r"""(?P<name>[^][\s:()<>|,]+)(?::[^][\s()<>|,]+)?
+    \s*(?:\(\s*(?P<operator><<|<=|<|=|>=|>>|>)?\s*(?P<version>[^\s()<=>]+)\s*\))?
+    \s*(?:\[(?P<architectures>[^][]*)\])?
+    \s*(?P<profiles>(?:<[^<>]*>\s*)*)""",
+    re.VERBOSE,
 )
+# dpkg reads these as the others, and a version without an operator as an exact one.
+_DEPRECATED = {"<": "<=", ">": ">=", None: "="}
 _ACCEPTED: dict[str, Callable[[int], bool]] = {
     "<<": lambda order: order < 0,
     "<=": lambda order: order <= 0,
@@ -41,13 +48,19 @@ class Relation:
 
 
 @cache
-def parse(text: str) -> tuple[tuple[Relation, ...], ...]:
-    """Return the groups of alternatives in a Depends or Provides field. Raises LockError."""
-    return tuple(
-        tuple(_relation(part.strip()) for part in group.split("|"))
-        for group in text.split(",")
-        if group.strip()
-    )
+def parse(text: str, architecture: str = "") -> tuple[tuple[Relation, ...], ...]:
+    """Return the groups of alternatives in a Depends or Provides field. Raises LockError.
+
+    Alternatives that are restricted to other architectures than `architecture` (Debian's name; "" excludes
+    none) or to build profiles, which no binary package has, are left out.
+    """
+    found = []
+    for group in text.split(","):
+        if group.strip():
+            parts = [_relation(part.strip(), architecture) for part in group.split("|")]
+            if kept := tuple(each for each in parts if each is not None):
+                found.append(kept)
+    return tuple(found)
 
 
 @cache
@@ -62,8 +75,29 @@ def compare(one: str, other: str) -> int:
 version_key = cmp_to_key(compare)
 
 
-def _relation(text: str) -> Relation:
+def _relation(text: str, architecture: str) -> Relation | None:
+    """Return the relation, None if its restrictions exclude `architecture`."""
     match = _RELATION.fullmatch(text)
     if match is None:
         raise LockError(f"invalid relation in an index: {text!r}", hint="set another debian.mirror")
-    return Relation(match["name"], match["operator"] or "", match["version"] or "")
+    if not _is_for(match["architectures"], architecture) or not _is_without_profile(match["profiles"]):
+        return None
+    version = match["version"] or ""
+    operator = match["operator"]
+    return Relation(match["name"], _DEPRECATED.get(operator, operator or "") if version else "", version)
+
+
+def _is_for(restriction: str | None, architecture: str) -> bool:
+    """Return True if `restriction` ("amd64 arm64", "!i386", "linux-any") includes `architecture`."""
+    if not architecture or not (words := (restriction or "").split()):
+        return True
+    cpu = architecture.rpartition("-")[2]
+    names = {architecture, "any", "linux-any", f"any-{cpu}", f"linux-{cpu}"}
+    excluded = {each.removeprefix("!") for each in words if each.startswith("!")}
+    return not names & excluded if excluded else bool(names & set(words))
+
+
+def _is_without_profile(formula: str) -> bool:
+    """Return True if `formula` ("<!nocheck> <!cross !stage1>") holds without a build profile."""
+    terms = re.findall(r"<([^<>]*)>", formula)
+    return not terms or any(all(word.startswith("!") for word in term.split()) for term in terms)

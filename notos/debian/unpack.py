@@ -12,11 +12,10 @@ from functools import cache
 from pathlib import Path
 
 from notos.debian import deb
+from notos.debian.merge import Merge, Owner
 from notos.errors import PackageError
-from notos.formats.tree import Directory, Entry, File, Symlink, Tree
-
-# Folders that usr-merge turned into links (Debian policy 9.1.1.1): /bin/x and /usr/bin/x are one file.
-ALIASED = ("bin", "sbin", "lib", "lib32", "lib64", "libx32")
+from notos.formats.tree import Directory, Tree
+from notos.formats.usr_merge import merged
 
 # Left out unless `keep` names the group.
 OPTIONAL = {
@@ -92,14 +91,12 @@ class Unpack:
 
 def unpack(debs: Sequence[Unpack], *, keep: Iterable[str] = (), jobs: int = 2) -> Tree:
     """Return one tree of all `debs`, with the usr-merged paths usr/…, etc/…, boot/… and so on.
-
     The .debs are decompressed by `jobs` threads (the libraries release the GIL). The result does not
-    depend on the order of `debs`. Raises PackageError if two packages have different files at a path, or if
-    `only` matches no file of a package.
+    depend on the order of `debs`. Raises PackageError if two packages have different files at a path
+    (merge.py), or if `only` matches no file of a package.
     """
     left_out = unwanted(keep)
-    result = Tree()
-    owners: dict[str, Unpack] = {}
+    merge = Merge()
     with ThreadPoolExecutor(jobs) as pool:
         trees = pool.map(lambda each: deb.read(each.path, wanted=_wanted(each, left_out)), debs)
         for each, tree in sorted(zip(debs, trees, strict=True), key=lambda pair: pair[0].path):
@@ -115,15 +112,9 @@ def unpack(debs: Sequence[Unpack], *, keep: Iterable[str] = (), jobs: int = 2) -
                     hint="paths begin with usr/ or etc/, as in usr/bin/ssh-*; dpkg -L PACKAGE lists them",
                     package=each.package,
                 )
-            for path, entry in files.items():
-                _add(result, owners, merged(path), entry, each)
-    return result
-
-
-def merged(path: str) -> str:
-    """Return `path` after usr-merge: usr/bin/sh for bin/sh."""
-    top, slash, _ = path.partition("/")
-    return f"usr/{path}" if slash and top in ALIASED else path
+            owner = Owner(each.path, str(each), each.package)
+            merge.add(owner, {merged(path): entry for path, entry in files.items()})
+    return merge.tree()
 
 
 def unwanted(keep: Iterable[str]) -> Callable[[str], bool]:
@@ -131,25 +122,6 @@ def unwanted(keep: Iterable[str]) -> Callable[[str], bool]:
     kept = frozenset(keep)
     optional = (glob for name, globs in OPTIONAL.items() if name not in kept for glob in globs)
     return _matcher((*UNUSED, *optional))
-
-
-def _add(tree: Tree, owners: dict[str, Unpack], path: str, entry: Entry, owner: Unpack) -> None:
-    present = tree.get(path)
-    if present is None:
-        tree.add(path, entry)
-        owners[path] = owner
-    elif not _same(present, entry):
-        raise PackageError(
-            f"the packages {owners[path]} and {owner} have different files at {path}",
-            hint="remove one of the packages, or leave the file out with `exclude`",
-            package=owner.package,
-        )
-
-
-def _same(one: Entry, other: Entry) -> bool:
-    if isinstance(one, File) and isinstance(other, File):
-        return one.executable == other.executable and one.read() == other.read()
-    return isinstance(one, Symlink) and one == other
 
 
 def chosen(only: tuple[str, ...], exclude: tuple[str, ...]) -> Callable[[str], bool]:

@@ -104,14 +104,12 @@ def _sandbox_paths(system: "Tree", target: Architecture) -> Iterator[str]:
     The paths start with /usr: for a store path Nix would add its closure, which is all of system-path.
     """
     from notos.formats import shared_libraries
-    from notos.formats.tree import File, Tree
+    from notos.formats.tree import File
 
     yield f"/bin/sh=/usr/{SHELL}"
-    usr = Tree()
-    for path, entry in system.items():
-        usr.add(f"usr/{path}", entry)
-    for soname, path in sorted(shared_libraries.closure(usr, [f"usr/{SHELL}"], target).items()):
+    root = system.as_usr()
+    for soname, path in sorted(shared_libraries.closure(root, [f"usr/{SHELL}"], target).items()):
         # The loader at the path that programs name, the others in the loader's search path.
         inside = target.loader if soname == target.loader_name else f"/{target.libraries}/{soname}"
-        assert isinstance(usr.get(path), File), "a link would be dangling in the sandbox"
+        assert isinstance(root.get(path), File), "a link would be dangling in the sandbox"
         yield inside if inside == f"/{path}" else f"{inside}=/{path}"

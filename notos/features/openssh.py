@@ -1,7 +1,10 @@
 """OpenSSH's server."""
 
+from dataclasses import replace
+
 from notos.config.model import Glob, Machine, Package, PackageName
 from notos.config.reader import Checks
+from notos.debian.suites import OLD, ONE_OPENSSH
 from notos.features.model import Copy, EtcFile, Feature, Script, Service
 
 KEYS = ()
@@ -11,14 +14,22 @@ _SERVER = Feature(
     packages=(
         # sshd uses its internal sftp server, and offers no key exchange that reads moduli.
         Package(name=PackageName("openssh-server"), exclude=(Glob("etc/ssh/moduli"),)),
-        Package(name=PackageName("openssh-client"), only=(Glob("usr/bin/ssh-keygen"),)),
     ),
     scripts=(Script(path="boot/50-ssh-host-key-openssh"),),
     services=(Service(name="sshd", folder="sshd-openssh"),),
     etc=(EtcFile(path="ssh/sshd_config", content=Copy("ssh/sshd_config")),),
 )
+_ACCOUNTS = {"openssh-server.conf": 'u sshd -:nogroup "sshd user" /run/sshd\n'}  # as in newer packages
 
 
 def feature(machine: Machine) -> Feature:
     """Return the server if the config selects it."""
-    return _SERVER if machine.ssh.server == "openssh" else Feature()
+    if machine.ssh.server != "openssh":
+        return Feature()
+    suite = machine.debian.suite
+    keygen = PackageName("openssh-client" if suite in ONE_OPENSSH else "openssh-common")
+    return replace(
+        _SERVER,
+        packages=(*_SERVER.packages, Package(name=keygen, only=(Glob("usr/bin/ssh-keygen"),))),
+        accounts=_ACCOUNTS if suite in OLD else {},
+    )

@@ -1,6 +1,7 @@
 """File trees, and readers and writers of file formats for them.
 
 tree               files, links and folders in memory
+usr_merge          /bin/x and /usr/bin/x as one path
 tar, xz            readers, for debian/deb and kernel/source
 elf                the parts of an ELF file that linking needs
 shared_libraries   the libraries that programs in a tree load (ld.so(8))
@@ -12,4 +13,5 @@ piece_cache        compressed parts of an output, reused by the next build
 Modules without a test module of their own name are tested by
 
     tests/store/test_store.py: nar
+    tests/formats/test_tree.py: usr_merge
 """

@@ -90,7 +90,8 @@ def _needs(
     if parsed is None or parsed.kind != target.elf:
         return
     if parsed.interpreter is not None:
-        yield parsed.interpreter.rpartition("/")[2], tree.resolve("usr" + parsed.interpreter)
+        loader = parsed.interpreter
+        yield loader.rpartition("/")[2], tree.resolve(loader) or tree.resolve("usr" + loader)
     origin = path.rpartition("/")[0]
     folders = [expand(each, origin) for each in parsed.runpath]
     for soname in parsed.needed:

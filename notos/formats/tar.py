@@ -14,6 +14,8 @@ from notos.errors import PackageError
 
 _BLOCK = 512  # bytes; the block size of tar
 _ZSTD_WINDOW = 1 << 27  # bytes; the window of zstd --ultra -22
+_MAGIC = {".gz": b"\x1f", ".bz2": b"B", ".lzma": b"\x5d"}  # first byte of a further stream
+_WITHOUT_DATA = b"123456"  # links, devices, folders and fifos: some writers give them a size
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,17 +33,21 @@ class Header:
 class Reader:
     """The entries of an archive that is read in pieces. The data of an entry is read or skipped.
 
-    With `pax`, POSIX extended headers are supported; a .deb has none (deb(5)).
+    With `pax`, POSIX extended headers are supported; a .deb has none (deb(5)). With `open_end`, the zero
+    block at the end may be missing, as for dpkg.
     """
 
-    def __init__(self, pieces: Iterator[bytes], suffix: str, *, pax: bool = False) -> None:
+    def __init__(
+        self, pieces: Iterator[bytes], suffix: str, *, pax: bool = False, open_end: bool = False
+    ) -> None:
         self._stream = _Stream(decompress(pieces, suffix))
         self._left = 0
         self._pax = pax
+        self._open_end = open_end
 
     def __iter__(self) -> Iterator[Header]:
         """Yield all headers, and verify checksums up to the end of the archive. Raises PackageError."""
-        for header in _headers(self._stream, self._pax):
+        for header in _headers(self._stream, self._pax, self._open_end):
             self._left = header.size
             yield header
             self._stream.skip(self._left + -header.size % _BLOCK)
@@ -68,8 +74,10 @@ class _Decompressor(Protocol):
 def decompress(pieces: Iterator[bytes], suffix: str) -> Iterator[bytes]:
     """Yield the decompressed data in large pieces, so that the GIL is released for as long as possible.
 
-    `suffix` is "", ".xz", ".gz" or ".zst". Raises PackageError for another suffix and for invalid data.
+    `suffix` is "", ".xz", ".gz", ".zst", ".bz2" or ".lzma". Raises PackageError for another suffix and for
+    invalid data.
     """
+    import bz2
     import lzma
 
     import zstandard
@@ -79,6 +87,8 @@ def decompress(pieces: Iterator[bytes], suffix: str) -> Iterator[bytes]:
     makers: dict[str, Callable[[], _Decompressor]] = {
         ".zst": lambda: zstandard.ZstdDecompressor(max_window_size=_ZSTD_WINDOW).decompressobj(),
         ".gz": lambda: zlib.decompressobj(16 + zlib.MAX_WBITS),
+        ".bz2": bz2.BZ2Decompressor,
+        ".lzma": lambda: lzma.LZMADecompressor(lzma.FORMAT_ALONE, xz.MEMORY),
     }
     if suffix == "":
         yield from pieces
@@ -97,10 +107,12 @@ def decompress(pieces: Iterator[bytes], suffix: str) -> Iterator[bytes]:
             rest = piece
             while rest:
                 if decompressor.eof:  # consecutive streams are one stream
+                    if not rest.startswith(_MAGIC.get(suffix, b"")):
+                        return  # as gzip(1) and dpkg, ignore what follows
                     decompressor = makers[suffix]()
                 yield decompressor.decompress(rest)
                 rest = decompressor.unused_data if decompressor.eof else b""
-    except (zstandard.ZstdError, zlib.error, MemoryError) as error:
+    except (zstandard.ZstdError, zlib.error, lzma.LZMAError, OSError, EOFError, MemoryError) as error:
         raise PackageError(f"invalid {suffix[1:]} data: {error}") from error
     if not decompressor.eof:
         raise PackageError(f"truncated {suffix[1:]} data")
@@ -132,6 +144,17 @@ class _Stream:
             for _ in self._take(size):
                 pass
 
+    def header(self, *, open_end: bool) -> bytes:
+        """Return the next block; with `open_end`, the end of the stream is a zero block."""
+        while self._at == len(self._piece):
+            piece = next(self._pieces, None)
+            if piece is None:
+                if open_end:
+                    return bytes(_BLOCK)
+                raise PackageError("truncated tar archive")
+            self._piece, self._at = piece, 0
+        return self.read(_BLOCK)
+
     def drain(self) -> None:
         """Read the rest of the stream, so that the decompressor verifies its checksums."""
         for _ in self._pieces:
@@ -150,17 +173,21 @@ class _Stream:
             yield part
 
 
-def _headers(stream: _Stream, pax: bool) -> Iterator[Header]:
+def _headers(stream: _Stream, pax: bool, open_end: bool) -> Iterator[Header]:
     """Yield the headers up to the zero block at the end. The caller reads or skips the data of files."""
     long_name = long_link = None
     long_size: int | None = None
-    while any(block := stream.read(_BLOCK)):
+    extended = False  # an extension of the next header was read
+    while any(block := stream.header(open_end=open_end and not extended)):
         if _number(block[148:156]) != sum(block) - sum(block[148:156]) + 8 * 0x20:
             raise PackageError("invalid tar header: wrong checksum")
         kind, size = block[156:157], _number(block[124:136])
+        if size < 0:
+            raise PackageError(f"invalid tar header: the size is {size}")
         if kind in (b"L", b"K"):  # GNU: the next entry's name or link target
-            text = os.fsdecode(stream.read(size).rstrip(b"\0"))
+            text = _text(stream.read(size))
             stream.skip(-size % _BLOCK)
+            extended = True
             if kind == b"L":
                 long_name = text
             else:
@@ -172,13 +199,16 @@ def _headers(stream: _Stream, pax: bool) -> Iterator[Header]:
             stream.skip(-size % _BLOCK)
             long_name, long_link = records.get("path", long_name), records.get("linkpath", long_link)
             long_size = int(records["size"]) if records.get("size", "").isdigit() else None
+            extended = True
             continue
         name = _text(block[:100])
         if block[257:263] == b"ustar\0" and block[345]:  # POSIX; GNU tar has other fields at this offset
             name = _text(block[345:500]) + "/" + name
         name = long_name or name
-        if kind in (b"\0", b"7"):  # before POSIX, a directory was a file whose name ends in a slash
-            kind = b"5" if kind == b"\0" and name.endswith("/") else b"0"
+        if kind in (b"\0", b"0", b"7"):  # before POSIX, a directory was a file whose name ends in a slash
+            kind = b"5" if name.endswith("/") else b"0"
+        if kind in _WITHOUT_DATA:
+            size, long_size = 0, None
         yield Header(
             name=name,
             kind=kind,
@@ -188,6 +218,7 @@ def _headers(stream: _Stream, pax: bool) -> Iterator[Header]:
             time=_number(block[136:148]),
         )
         long_name = long_link = long_size = None
+        extended = False
 
 
 def _records(data: bytes) -> dict[str, str]:
@@ -210,20 +241,24 @@ def _text(field: bytes) -> str:
 
 
 def _number(field: bytes) -> int:
-    """Return the value of a field: octal digits, or base 256 if the first byte is 0x80 (GNU tar)."""
-    if field[0] == 0x80:
-        return int.from_bytes(field[1:], "big")
-    digits = field.strip(b" \0")
+    """Return the value of a field: octal digits, or base 256 if the first bit is set (GNU tar).
+
+    Only times may be negative; a base-256 number is one in two's complement after that bit.
+    """
+    if field[0] & 0x80:
+        bits = 8 * len(field) - 1
+        value = int.from_bytes(field, "big") & ((1 << bits) - 1)
+        return value - (1 << bits) if value >> (bits - 1) else value
+    digits = field.partition(b"\0")[0].strip(b" ")
     if digits.strip(b"01234567"):
         raise PackageError(f"invalid tar header: not an octal number: {field!r}")
     return int(digits or b"0", 8)
 
 
 def normal(name: str) -> str:
-    """Return "usr/bin" for "./usr/bin/", and "" for "./". Tree refuses other unclean paths."""
-    if name.startswith("./"):
-        name = name[2:].lstrip("/")
-    return "" if name == "." else name.rstrip("/")
+    """Return "usr/bin" for "./usr//bin/.", and "" for "./". Tree refuses paths with .. and absolute paths."""
+    parts = [part for part in name.split("/") if part not in ("", ".")]
+    return "/".join([""] * name.startswith("/") + parts)
 
 
 def check_target(name: str, target: str) -> None:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from notos.errors import PackageError
+from notos.formats.usr_merge import ALIASED
 
 CHUNK = 1 << 20  # bytes
 
@@ -132,12 +133,22 @@ class Tree:
         for below, entry in other.items():
             self.add(f"{path}/{below}" if path else below, entry)
 
+    def as_usr(self) -> "Tree":
+        """Return the root of a machine whose /usr is this tree; the folder etc is the machine's /etc."""
+        root = Tree()
+        for path, entry in self.items():
+            root.add(path if path.partition("/")[0] == "etc" else f"usr/{path}", entry)
+        return root
+
     def get(self, path: str) -> Entry | None:
         """Return the entry at `path`, None if there is none; links are not followed."""
         return self._entries.get(path)
 
     def resolve(self, path: str) -> str | None:
-        """Return `path` with all links followed within this tree, None if it does not exist."""
+        """Return `path` with all links followed within this tree, None if it does not exist.
+
+        A folder of usr-merge that the root lacks (lib) is the one in usr.
+        """
         pending = path.split("/")[::-1]
         done: list[str] = []
         hops = 0
@@ -151,6 +162,9 @@ class Tree:
                 continue
             here = "/".join([*done, part])
             entry = self._entries.get(here)
+            if entry is None and not done and part in ALIASED:
+                done = ["usr"]
+                entry = self._entries.get(f"usr/{part}")
             if isinstance(entry, Symlink):
                 hops += 1
                 if hops > 40:

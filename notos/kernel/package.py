@@ -6,6 +6,11 @@ from notos.architecture import Architecture
 from notos.errors import KernelError
 from notos.formats.tree import Tree
 
+# Files beside the modules; since Linux 7, packages have them in the modules' folder.
+_OUTSIDE = re.compile(
+    r"boot/(vmlinuz|config)-[^/]+|usr/lib/modules/[^/]+/(?:(vmlinuz|config)|System\.map)", re.DOTALL
+)
+
 
 def shape(package: Tree, target: Architecture) -> Tree:
     """Return the tree of a kernel package with the layout vmlinuz, config and lib/modules/RELEASE/….
@@ -14,10 +19,9 @@ def shape(package: Tree, target: Architecture) -> Tree:
     """
     tree = Tree()
     for path, entry in package.items():
-        if path.startswith("boot/vmlinuz-"):
-            tree.add("vmlinuz", entry)
-        elif path.startswith("boot/config-"):
-            tree.add("config", entry)
+        if match := _OUTSIDE.fullmatch(path):
+            if match[1] or match[2]:
+                tree.add(match[1] or match[2], entry)
         elif path.startswith("usr/lib/modules/"):
             tree.add(path.removeprefix("usr/"), entry)
     for name in ("vmlinuz", "config", "lib/modules"):

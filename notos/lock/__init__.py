@@ -5,6 +5,7 @@ lockfile     the format of config.lock
 candidates   the available version of each package
 elf_facts    the libraries that a .deb needs and has, cached
 resolve      the resolver, from requests to a lock
+suites       the system's suite, and that of the tools trees
 
 Modules without a test module of their own name are tested by
 

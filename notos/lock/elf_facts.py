@@ -11,11 +11,12 @@ from notos import atomic
 from notos.architecture import Architecture
 from notos.cache import Cache
 from notos.debian import deb
-from notos.debian.unpack import merged, unwanted
+from notos.debian.unpack import unwanted
 from notos.errors import PackageError
 from notos.formats import elf
 from notos.formats.shared_libraries import expand
 from notos.formats.tree import File, Symlink
+from notos.formats.usr_merge import merged
 
 FORMAT = 3
 LARGE = 4 << 20  # bytes; larger .debs have several xz blocks
@@ -71,7 +72,7 @@ def known(sha256: str, cache: Cache, architecture: Architecture) -> Facts | None
             return None
         return Facts(
             needs=tuple(
-                Need(path, soname, tuple(folders))
+                Need(path, soname, tuple(map(merged, folders)))
                 for path, sonames, folders in kept["needs"]
                 for soname in sonames
             ),

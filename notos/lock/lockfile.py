@@ -5,7 +5,8 @@ This module reads, writes and compares locks. resolve.py makes them.
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,16 +23,20 @@ FORMAT = 1
 class Lock:
     """A lock: all packages by name, and the names of each set's packages.
 
-    It was resolved for `requests` in the Debian release `suite`.
+    It was resolved for `requests` in the Debian release `suite`. `tools` is the lock of the tools' sets if
+    these come from another release.
     """
 
     suite: str
     requests: Requests
     sets: Mapping[str, tuple[str, ...]]
     packages: Mapping[str, LockedPackage]
+    tools: "Lock | None" = None
 
     def set(self, name: str) -> tuple[LockedPackage, ...]:
         """Return the packages of the set `name`, sorted by name."""
+        if self.tools is not None and name in self.tools.sets:
+            return self.tools.set(name)
         return tuple(self.packages[each] for each in self.sets[name])
 
 
@@ -62,22 +67,42 @@ def write(path: Path, lock: Lock) -> None:
 
 def encode(lock: Lock) -> str:
     """Return the text of a lock: sorted JSON with one package per line, so that diffs are readable."""
+    parts = [f'"format": {FORMAT}', *_parts(lock, 0)]
+    if lock.tools is not None:
+        inner = ",\n".join(f"    {part}" for part in _parts(lock.tools, 1))
+        parts.append('"tools": {\n' + inner + "\n  }")
+    return "{\n" + ",\n".join(f"  {part}" for part in parts) + "\n}\n"
+
+
+def _parts(lock: Lock, depth: int) -> list[str]:
+    """Return the keys of a lock and their values as JSON; `depth` is that of the object around them."""
     packages = {
         name: {key: value for key, value in asdict(package).items() if key != "name" and value != ""}
         for name, package in lock.packages.items()
     }
-    parts = [
-        f'"format": {FORMAT}',
+    return [
         f'"suite": {json.dumps(lock.suite)}',
-        '"requests": ' + _block(lock.requests, lambda each: _block(each, _request, 2), 1),
-        '"sets": ' + _block(lock.sets, _names, 1),
-        '"packages": ' + _block(packages, lambda each: json.dumps(each, sort_keys=True), 1),
+        '"requests": ' + _block(lock.requests, lambda each: _block(each, _request, depth + 2), depth + 1),
+        '"sets": ' + _block(lock.sets, partial(_names, depth + 1), depth + 1),
+        '"packages": ' + _block(packages, lambda each: json.dumps(each, sort_keys=True), depth + 1),
     ]
-    return "{\n" + ",\n".join(f"  {part}" for part in parts) + "\n}\n"
 
 
 def changes(old: Lock | None, new: Lock) -> list[str]:
     """Return the lines that `./doit lock` prints: added, removed and changed packages, and set sizes."""
+    lines = _package_changes(old, new)
+    if new.tools is not None:
+        lines += _package_changes(old.tools if old else None, new.tools)
+    every = {**new.sets, **(new.tools.sets if new.tools else {})}
+    width = max(map(len, every), default=0)
+    for name in sorted(every):
+        packages = new.set(name)
+        size = sum(each.size for each in packages) / 1e6
+        lines.append(f"{name:<{width}}  {len(packages)} packages, {size:.1f} MB to download")
+    return lines
+
+
+def _package_changes(old: Lock | None, new: Lock) -> list[str]:
     before = old.packages if old else {}
     lines = []
     for name in sorted({*before, *new.packages}):
@@ -91,11 +116,6 @@ def changes(old: Lock | None, new: Lock) -> list[str]:
             lines.append(f"{word:<10} {name} {was.version} -> {now.version}")
         elif was is not None and now is not None and was.sha256 != now.sha256:
             lines.append(f"rebuilt    {name} {now.version}")
-    width = max(map(len, new.sets), default=0)
-    for name in sorted(new.sets):
-        packages = new.set(name)
-        size = sum(each.size for each in packages) / 1e6
-        lines.append(f"{name:<{width}}  {len(packages)} packages, {size:.1f} MB to download")
     return lines
 
 
@@ -125,14 +145,21 @@ def _decode_request(value: Any) -> Request:
     return Request(value["closure"], **globs)
 
 
-def _names(names: Sequence[str]) -> str:
+def _names(depth: int, names: Sequence[str]) -> str:
     """Return a JSON list with one name per line."""
-    return "[" + ",".join(f"\n      {json.dumps(name)}" for name in names) + "\n    ]" if names else "[]"
+    indent = "  " * (depth + 1)
+    lines = (f"\n{indent}  {json.dumps(name)}" for name in names)
+    return "[" + ",".join(lines) + f"\n{indent}]" if names else "[]"
 
 
 def _decode(data: Any) -> Lock:
     if data["format"] != FORMAT:
         raise LockError(f"unsupported format {data['format']}; this version of Notos uses {FORMAT}")
+    lock = _decode_part(data)
+    return replace(lock, tools=_decode_part(data["tools"])) if "tools" in data else lock
+
+
+def _decode_part(data: Any) -> Lock:
     known = {field.name for field in fields(LockedPackage)}
     packages = {}
     for name, values in data["packages"].items():

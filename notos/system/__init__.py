@@ -15,6 +15,6 @@ conf_files    checks of the sysusers.d and tmpfiles.d files in the config
 Modules without a test module of their own name are tested by
 
     tests/system/test_extra_utils.py: busybox, initrd, root_image
-    tests/test_graph.py: system_path, toplevel
+    tests/test_graph.py: toplevel
     tests/config/test_loader.py: conf_files
 """

@@ -13,8 +13,9 @@ from notos.errors import ClosureError
 from notos.features.model import Copy, EtcFile, Features, Text
 from notos.formats.tree import File, Symlink, Tree
 
-_FOLDERS = ("bin", "sbin")  # of system-path, which is /usr
+_FOLDERS = ("usr/bin", "usr/sbin")
 _ABSOLUTE = re.compile(r"/(?:usr/)?(s?bin/[^/\s]+)")
+_OF_PACKAGES = re.compile(r"/+(usr|bin|sbin|lib\w*)/")  # folders of which system-path has all files
 _PLAIN = re.compile(r"[A-Za-z0-9_./+][A-Za-z0-9_./+-]*")  # a word without special characters of the shell
 _EXEC_OPTIONS = re.compile(r"-[cl]*(a?)(.*)")  # of bash(1); busybox' ash has -a
 _HERE_DOCUMENT = re.compile(r"""(?<!<)<<(?!<)(-?)\s*(?:'([^']*)'|"([^"]*)"|([^\s;&|<>()'"]+))""")
@@ -27,11 +28,12 @@ def lacking(features: Features, *, system: Tree, runit: Tree) -> Iterator[Closur
 
     `system` is system-path's tree, `runit` that of the runit object.
     """
-    yield from _of_services(features, system, runit)
-    yield from _of_etc(features, system)
+    root = system.as_usr()
+    yield from _of_services(features, root, runit)
+    yield from _of_etc(features, root)
 
 
-def _of_services(features: Features, system: Tree, runit: Tree) -> Iterator[ClosureError]:
+def _of_services(features: Features, root: Tree, runit: Tree) -> Iterator[ClosureError]:
     for service in features.services:
         if not service.keys:
             continue
@@ -43,7 +45,7 @@ def _of_services(features: Features, system: Tree, runit: Tree) -> Iterator[Clos
                 continue
             where = f"services.{name}.run" if is_own and key == "run" else f"{file} of the service {name}"
             packages = f"services.{name}.packages" if is_own else "the extension's packages"
-            for message in _problems(entry.read(), system):
+            for message in _problems(entry.read(), root):
                 yield ClosureError(
                     f"{where} {message}",
                     hint=f"add the package that has it to {packages}, or the package as "
@@ -52,11 +54,11 @@ def _of_services(features: Features, system: Tree, runit: Tree) -> Iterator[Clos
                 )
 
 
-def _of_etc(features: Features, system: Tree) -> Iterator[ClosureError]:
+def _of_etc(features: Features, root: Tree) -> Iterator[ClosureError]:
     for file in features.etc:
         if file.keys and int(file.mode, 8) & 0o111:
             data = _data(file)
-            if data.startswith(b"#!") and (program := _interpreter(data, system)):
+            if data.startswith(b"#!") and (program := _interpreter(data, root)):
                 yield ClosureError(
                     f"etc.{file.path} is a script for {program}, which no package has",
                     hint="add the package that has it to system.packages",
@@ -73,20 +75,20 @@ def _data(file: EtcFile) -> bytes:
     return b""
 
 
-def _problems(data: bytes, system: Tree) -> Iterable[str]:
+def _problems(data: bytes, root: Tree) -> Iterable[str]:
     """Yield the problems of the script `data`, as the end of a sentence."""
     if data.startswith(_ELF):
         return
     if not data.startswith(b"#!"):
         yield "has no #! in its first line, so that it cannot be started"
         return
-    if program := _interpreter(data, system):
+    if program := _interpreter(data, root):
         yield f"is a script for {program}, which no package has"
         return
     text = data.decode(errors="replace")
     # Scripts in other languages, and scripts that set PATH, are not analysed.
     of_shell = re.match(r"#!\s*\S*/(?:env )?(?:ba|da|a)?sh\b", text) and "PATH=" not in text
-    if of_shell and (program := _executed(_last_command(text))) and (lacked := _lacking(program, system)):
+    if of_shell and (program := _executed(_last_command(text))) and (lacked := _lacking(program, root)):
         yield f"starts {lacked}, which no package has"
 
 
@@ -134,14 +136,14 @@ def _last_command(text: str) -> list[str]:
         return []
 
 
-def _interpreter(data: bytes, system: Tree) -> str:
-    """Return the program in the first line if `system` lacks it, else ""."""
+def _interpreter(data: bytes, root: Tree) -> str:
+    """Return the program in the first line if `root` lacks it, else ""."""
     words = re.split(r"[ \t]+", data.partition(b"\n")[0][2:].decode(errors="replace").strip(" \t"))
     if words[0].rpartition("/")[2] == "env" and len(words) > 1:
-        return _lacking(_program_of_env(words[1:]), system)
+        return _lacking(_program_of_env(words[1:]), root)
     if words[0].endswith("\r"):
         return f"{words[0]!r} (its lines end in a carriage return)"
-    return _lacking(words[0], system)
+    return _lacking(words[0], root)
 
 
 def _program_of_env(words: list[str]) -> str:
@@ -165,7 +167,7 @@ def _program_of_env(words: list[str]) -> str:
     return rest[0] if rest and "$" not in rest[0] else ""
 
 
-def _lacking(word: str, system: Tree) -> str:
+def _lacking(word: str, root: Tree) -> str:
     """Return `word` if it names a program that is certainly missing, else "".
 
     Programs outside /usr, and relative paths with a slash, count as present.
@@ -175,16 +177,16 @@ def _lacking(word: str, system: Tree) -> str:
     match = _ABSOLUTE.fullmatch(word)
     if not match and "/" in word:
         return ""
-    paths = [match[1]] if match else [f"{folder}/{word}" for folder in _FOLDERS]
-    if any(_leads_somewhere(path, system) for path in paths):
+    paths = [f"usr/{match[1]}"] if match else [f"{folder}/{word}" for folder in _FOLDERS]
+    if any(_leads_somewhere(path, root) for path in paths):
         return ""
-    link = next((entry for path in paths if isinstance(entry := system.get(path), Symlink)), None)
+    link = next((entry for path in paths if isinstance(entry := root.get(path), Symlink)), None)
     return f"{word}, a link to {link.target}" if link else word
 
 
-def _leads_somewhere(path: str, system: Tree) -> bool:
-    """Return True if `path` is a file, a link to a file, or a link that leaves the tree."""
-    entry = system.get(path)
-    if isinstance(entry, Symlink) and entry.target.startswith("/"):
+def _leads_somewhere(path: str, root: Tree) -> bool:
+    """Return True if `path` is a file, a link to a file, or a link to a folder that no package owns."""
+    entry = root.get(path)
+    if isinstance(entry, Symlink) and entry.target.startswith("/") and not _OF_PACKAGES.match(entry.target):
         return True
-    return system.resolve(path) is not None
+    return root.resolve(path) is not None

@@ -7,13 +7,14 @@
 Files in other folders (/var, /boot, …) are left out: they are state, created when the machine runs.
 """
 
+import posixpath
 from collections.abc import Iterable, Sequence
 
 from notos.architecture import Architecture
 from notos.debian.unpack import Unpack, unpack
 from notos.errors import ClosureError
 from notos.formats import shared_libraries
-from notos.formats.tree import Directory, Tree
+from notos.formats.tree import Directory, Entry, Symlink, Tree
 from notos.system.busybox import applet_paths
 
 NAME = "system-path"
@@ -46,9 +47,9 @@ def build(debs: Sequence[Unpack], target: Architecture, *, keep: Iterable[str] =
         if isinstance(entry, Directory):
             continue
         if path.startswith("usr/"):
-            tree.add(path.removeprefix("usr/"), entry)
+            tree.add(path.removeprefix("usr/"), _relinked(path, entry))
         elif path.startswith("etc/"):
-            tree.add(path, entry)
+            tree.add(path, _relinked(path, entry))
     for name in SHUTDOWN:
         tree.remove(f"sbin/{name}")
         tree.symlink(f"sbin/{name}", SHUTDOWN_SCRIPT)
@@ -60,6 +61,18 @@ def build(debs: Sequence[Unpack], target: Architecture, *, keep: Iterable[str] =
     if "lib/firmware" not in tree:
         tree.symlink("lib/firmware", f"{BOOTED_MODULES}/lib/firmware")
     return tree
+
+
+def _relinked(path: str, entry: Entry) -> Entry:
+    """Return `entry`; a relative link that leaves its top folder (usr/ or etc/) becomes absolute.
+
+    In the store, the parent of system-path is not the root.
+    """
+    if isinstance(entry, Symlink) and not entry.target.startswith("/"):
+        place = posixpath.normpath(f"/{path}/../{entry.target}")
+        if place.split("/")[1] != path.split("/", maxsplit=1)[0]:
+            return Symlink(place)
+    return entry
 
 
 def _check_libraries(problems: Sequence[shared_libraries.Missing]) -> None:

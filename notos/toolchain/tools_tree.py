@@ -8,6 +8,7 @@ their tree. The host's PATH is not used.
 
 import hashlib
 import os
+import posixpath
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,10 +17,12 @@ from notos import atomic
 from notos.architecture import Architecture
 from notos.cache import Cache
 from notos.config.model import Package
-from notos.debian.unpack import ALIASED, Unpack, unpack
+from notos.debian.unpack import Unpack, unpack
 from notos.errors import ToolError
+from notos.formats.tree import Symlink
+from notos.formats.usr_merge import ALIASED
 
-LAYOUT = 1  # increment when a tree's contents change for the same packages
+LAYOUT = 2  # increment when a tree's contents change for the same packages
 ALTERNATIVES = {"usr/bin/awk": "mawk"}  # links that maintainer scripts make (update-alternatives(1))
 
 
@@ -83,10 +86,15 @@ def ensure(
     for link, target in ALTERNATIVES.items():
         if link not in unpacked and f"{link.rpartition('/')[0]}/{target}" in unpacked:
             unpacked.symlink(link, target)
+    # The programs run on this host too, where an absolute link leads out of the tree.
+    for path, entry in list(unpacked.items()):
+        if isinstance(entry, Symlink) and entry.target.startswith("/"):
+            place = posixpath.normpath(entry.target).lstrip("/")
+            unpacked.replace(path, Symlink("../" * path.count("/") + place or "."))
+    for alias in ALIASED:
+        # Newer versions of the package base-files have these links.
+        if f"usr/{alias}" in unpacked and alias not in unpacked:
+            unpacked.symlink(alias, f"usr/{alias}")
     with atomic.folder(tree.root) as new:
         unpacked.write_to(new)
-        for alias in ALIASED:
-            # The package base-files includes these links.
-            if (new / "usr" / alias).is_dir() and not (new / alias).is_symlink():
-                (new / alias).symlink_to(f"usr/{alias}")
     return tree

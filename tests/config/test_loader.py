@@ -132,6 +132,14 @@ WRONG = [
     ("hostname: [a]", "hostname must be a host's name", "["),
     ("hostname: {a: b}", "got a map", "{"),
     ("kernel: {modules: [[a]]}", "kernel.modules must be a kernel module's name", "["),
+    # Debian
+    ("debian: {suite: trixie-backports}", "trixie-backports has only some packages; write trixie", "trixie-backports"),
+    ("debian: {suite: experimental}", "experimental has only some packages; write sid", "experimental"),
+    (
+        "debian: {tools_suite: bookworm-security}",
+        "debian.tools_suite: bookworm-security has only some packages; write bookworm",
+        "bookworm-security",
+    ),
     # kernels
     ("kernel: {options: {EXT4_FS: y}}", "kernel.options is for a custom kernel; set kernel.source too", "options"),
     ("kernel: {source: linux-source-6.12, package: x1}", "kernel takes either package or source, not both; source is on line 2", "package"),

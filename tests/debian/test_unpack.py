@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from notos.debian.unpack import Unpack, merged, unpack
+from notos.debian.unpack import Unpack, unpack
 from notos.errors import PackageError
 from notos.formats.tree import Symlink, Tree
+from notos.formats.usr_merge import merged
 from tests.signed_archive import Deb
 from tests.trees import described
 

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from notos.config.model import (
+    Debian,
     Disk,
     DiskSize,
     Machine,
@@ -17,6 +18,7 @@ from notos.config.model import (
     Package,
     PackageName,
     Ssh,
+    SuiteName,
 )
 from notos.features import registry
 from notos.features.join import join
@@ -56,6 +58,18 @@ def test_a_machine_with_all() -> None:
     assert features.accounts.keys() == {"nixbld.conf", "chrony.conf"}
     assert {"sync-before-registering", "substituters"} <= _nix_conf(features).keys()
     assert "sync-before-registering" not in _nix_conf(registry.features(DEFAULT))
+
+
+@pytest.mark.parametrize(("suite", "package"), [("trixie", "openssh-client"), ("sid", "openssh-common")])
+def test_the_package_of_ssh_keygen(suite: str, package: str) -> None:
+    features = registry.features(replace(DEFAULT, debian=Debian(suite=SuiteName(suite))))
+    assert {"usr/bin/ssh-keygen"} in [set(each.only) for each in features.packages if each.name == package]
+
+
+def test_sshd_has_an_account_where_its_package_declares_none() -> None:
+    old = replace(DEFAULT, debian=Debian(suite=SuiteName("bookworm")))
+    assert registry.features(old).accounts["openssh-server.conf"].startswith("u sshd ")
+    assert "openssh-server.conf" not in registry.features(replace(old, ssh=Ssh(server="dropbear"))).accounts
 
 
 def _nix_conf(features: Features) -> dict[str, str]:

@@ -8,7 +8,7 @@ from notos.architecture import AMD64
 from notos.errors import ClosureError
 from notos.formats import shared_libraries
 from notos.formats.shared_libraries import Missing
-from notos.formats.tree import Tree
+from notos.formats.tree import Symlink, Tree
 from tests.elf_builder import AARCH64, elf
 from tests.other_architecture import OTHER
 
@@ -34,6 +34,24 @@ def test_the_closure_goes_all_the_way_down() -> None:
         "libc.so.6": f"{LIB}/libc.so.6",
     }
     assert shared_libraries.survey(system(), AMD64)[0] == []
+
+
+def test_libraries_of_packages_that_are_not_usr_merged() -> None:
+    """The loader's link of bookworm, and run paths, interpreters and links to /lib."""
+    tree = system()
+    tree.replace("usr/lib64/ld-linux-x86-64.so.2", Symlink("/lib/x86_64-linux-gnu/ld-linux-x86-64.so.2"))
+    tree.replace(f"{LIB}/liba.so.1", Symlink("/lib/x86_64-linux-gnu/liba.so.1.2"))
+    tree.file("usr/lib/own/libown.so", elf(soname="libown.so"))
+    tree.file(
+        "usr/bin/other", elf("libown.so", runpath=["/lib/own"], interpreter=f"/usr{LOADER}"), executable=True
+    )
+    assert shared_libraries.survey(tree, AMD64)[0] == []
+    assert shared_libraries.closure(tree, ["usr/bin/tool", "usr/bin/other"], AMD64) == {
+        "ld-linux-x86-64.so.2": f"{LIB}/ld-linux-x86-64.so.2",
+        "liba.so.1": f"{LIB}/liba.so.1.2",
+        "libc.so.6": f"{LIB}/libc.so.6",
+        "libown.so": "usr/lib/own/libown.so",
+    }
 
 
 def test_what_is_missing_is_named() -> None:

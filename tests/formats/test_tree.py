@@ -51,6 +51,60 @@ def test_links_are_followed_within_the_tree() -> None:
     assert tree.resolve("none") is None
 
 
+@pytest.mark.parametrize(
+    ("path", "end"),
+    [
+        ("lib/x/ld.so", "usr/lib/x/ld.so"),
+        ("/lib64/ld.so", "usr/lib/x/ld.so"),
+        ("usr/lib64/ld.so", "usr/lib/x/ld.so"),
+        ("usr/sbin/depmod", "usr/bin/kmod"),
+        ("sbin/lsmod", "usr/bin/kmod"),
+        ("usr/bin/far", "usr/bin/kmod"),
+        ("etc/far", "usr/bin/kmod"),
+        ("usr/share/folder/kmod", "usr/bin/kmod"),
+        ("bin/../bin/kmod", "usr/bin/kmod"),
+        ("bin", "usr/bin"),
+        ("libx32/x", None),
+        ("usr/share/lib", None),
+        ("bin/loop", None),
+        ("usr/bin/lost", None),
+    ],
+)
+def test_links_of_packages_that_are_not_usr_merged(path: str, end: str | None) -> None:
+    """Up to bookworm, packages have links to /lib, /bin and /sbin, where unpack has usr/… alone."""
+    tree = Tree()
+    tree.text("usr/lib/x/ld.so", "")
+    tree.symlink("usr/lib64/ld.so", "/lib/x/ld.so")
+    tree.text("usr/bin/kmod", "")
+    tree.symlink("usr/sbin/depmod", "/bin/kmod")
+    tree.symlink("usr/sbin/lsmod", "../../bin/kmod")
+    tree.symlink("usr/bin/far", "../../../../sbin/../sbin/lsmod")
+    tree.symlink("etc/far", "../sbin/depmod")
+    tree.symlink("usr/share/folder", "/bin")
+    tree.symlink("usr/bin/loop", "/sbin/loop")
+    tree.symlink("usr/sbin/loop", "../../bin/loop")
+    tree.symlink("usr/bin/lost", "/lib64/lost")
+    assert tree.resolve(path) == end
+
+
+def test_a_folder_at_the_root_is_itself() -> None:
+    tree = Tree()
+    tree.text("lib/a", "")
+    tree.text("usr/lib/b", "")
+    assert (tree.resolve("lib/a"), tree.resolve("lib/b")) == ("lib/a", None)
+
+
+def test_a_tree_as_usr() -> None:
+    usr = Tree()
+    usr.text("bin/a", "")
+    usr.text("etc/a", "")
+    usr.symlink("sbin/a", "/etc/a")
+    usr.text("etcetera/a", "")
+    root = usr.as_usr()
+    assert root.resolve("sbin/a") == "etc/a"
+    assert {"usr/bin/a", "etc/a", "usr/etcetera/a"} <= {path for path, _ in root.items()}
+
+
 def test_removing_takes_what_is_below() -> None:
     tree = Tree()
     tree.text("a/b", "")

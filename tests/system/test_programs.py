@@ -20,6 +20,10 @@ def system() -> Tree:
     tree.symlink("bin/python3", "python3.13")
     tree.symlink("bin/lost", "lost-1")
     tree.symlink("sbin/reboot", "/etc/runit/shutdown")
+    tree.symlink("sbin/absolute", "/bin/busybox")
+    tree.symlink("bin/from-etc", "/etc/alternatives/x")
+    tree.symlink("bin/dangling", "/usr/lib/none/x")
+    tree.symlink("bin/dangling-too", "/bin/none")
     return tree
 
 
@@ -45,6 +49,8 @@ SH = "#!/bin/sh\n"
         SH + "exec /usr/sbin/nginx",
         SH + "exec /usr/bin/python3 -m x",
         SH + "exec reboot",
+        SH + "exec absolute",
+        SH + "exec from-etc",
         SH + "exec 2>&1\nexec httpd",
         SH + "exec /etc/web/start",
         SH + "exec ./start",
@@ -94,6 +100,8 @@ def test_scripts_without_errors(tmp_path: Path, system: Tree, script: str) -> No
         (SH + "exec caddy run", "starts caddy, which no package has"),
         (SH + "exec /usr/bin/caddy", "starts /usr/bin/caddy, which no package has"),
         (SH + "exec lost", "starts lost, a link to lost-1, which no package has"),
+        (SH + "exec dangling", "starts dangling, a link to /usr/lib/none/x, which no package has"),
+        (SH + "exec dangling-too", "starts dangling-too, a link to /bin/none, which no package has"),
         (SH + "exec 2>&1\nexec caddy", "starts caddy, which no package has"),
         ("#!/bin/bash\nexec httpd", "is a script for /bin/bash, which no package has"),
         ("#!/usr/bin/env perl\n", "is a script for perl, which no package has"),

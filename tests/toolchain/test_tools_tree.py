@@ -31,6 +31,27 @@ def test_two_builds_at_once_get_one_tree(tmp_path: Path, debs: list[Unpack]) -> 
     assert [path.name for path in (tmp_path / "cache/tools").iterdir()] == ["key"]
 
 
+def test_no_link_leads_out_of_a_tree(tmp_path: Path) -> None:
+    """Programs also run on this host: depmod of bookworm is a link to /bin/kmod."""
+    files: dict[str, bytes | str] = {
+        "bin/kmod": b"#!/bin/sh\n",
+        "sbin/depmod": "/bin/kmod",
+        "usr/share/etc": "/etc",
+        "etc/x": b"",
+        "usr/bin/above": "/x/../bin/kmod",
+        "usr/bin/root": "/",
+        "top": "/",
+    }
+    path = tmp_path / "kmod.deb"
+    path.write_bytes(Deb("kmod", files=files).build())
+    tree = ensure(Cache(tmp_path / "cache"), "key", AMD64, [Unpack(path)])
+    for link in ("usr/sbin/depmod", "sbin/depmod", "usr/bin/above"):
+        assert (tree.root / link).resolve() == tree.root / "usr/bin/kmod"
+    assert (tree.root / "usr/share/etc/x").exists()
+    assert (tree.root / "usr/bin/root").resolve() == (tree.root / "top").resolve() == tree.root
+    assert tree.command("depmod")[-1] == str(tree.root / "usr/sbin/depmod")
+
+
 def test_a_killed_one_leaves_nothing_that_counts(
     tmp_path: Path, debs: list[Unpack], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -12,6 +12,10 @@ class Debian:
     """The Debian archive that packages come from."""
 
     suite: SuiteName = setting("the release; its -updates and -security suites are always included", "trixie")
+    tools_suite: Literal["auto"] | SuiteName = setting(
+        "the release of the programs that the build runs, such as QEMU; auto: trixie",
+        "auto",
+    )
     mirror: Literal["auto"] | Url = setting(
         "the archive's URL; auto uses this host's mirror (hosts.md)", "auto"
     )
