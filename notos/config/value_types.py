@@ -51,7 +51,6 @@ FileKind = Literal[
     "networkmanager",
     "firewall",
     "apparmor",
-    "shells",
     "debuggers",
     "systemd",
     "init",

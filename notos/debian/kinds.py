@@ -43,13 +43,9 @@ KINDS: Mapping[FileKind, Kind] = {
     "gconv": Kind(("usr/lib/*/gconv/*",)),
     "headers": Kind(("usr/include/*",), readers=_COMPILERS, owners=("*-dev",)),
     "completions": Kind(
-        (
-            "usr/share/bash-completion/*",
-            "usr/share/fish/*completions*/*",
-            "usr/share/zsh/*completions/*",
-            "usr/share/zsh/site-functions/*",
-        ),
+        ("usr/share/bash-completion/*", "usr/share/fish/*", "usr/share/zsh/*"),
         readers=("bash-completion", "fish", "zsh"),
+        owners=("fish-*", "zsh-*"),
     ),
     "cron": Kind(("etc/cron.*/*",), readers=("cron", "anacron", "bcron", "cronie", "systemd-cron", "cron-*")),
     "logrotate": Kind(("etc/logrotate.d/*",), readers=("logrotate",)),
@@ -62,7 +58,6 @@ KINDS: Mapping[FileKind, Kind] = {
     "networkmanager": Kind(("usr/lib/NetworkManager/*",), readers=("network-manager*",)),
     "firewall": Kind(("etc/ufw/*",), readers=("ufw",)),
     "apparmor": Kind(("etc/apparmor.d/*",), readers=("apparmor",), owners=("apparmor-profiles*",)),
-    "shells": Kind(("usr/share/fish/*", "usr/share/zsh/*"), owners=("fish*", "zsh*")),
     "debuggers": Kind(("usr/share/gdb/*", "usr/share/gcc/*"), readers=("gdb", "gdb-*", "lldb-*")),
     "systemd": Kind(
         (
