@@ -8,6 +8,7 @@ linker_script      libraries that are linker scripts
 nar                Nix archives
 cpio               a writer of newc archives, for the initrd
 squashfs/          a writer of squashfs images
+times              modification times that follow from contents
 piece_cache        compressed parts of an output, reused by the next build
 
 Modules without a test module of their own name are tested by

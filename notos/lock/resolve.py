@@ -51,7 +51,7 @@ MACHINERY = frozenset(
 
 
 # Packages that need another one without a dependency on it: a C compiler, which only recommends the headers
-# and startup files of libc, and cron, whose crontab calls run-parts of a package that all Debian systems have.
+# and startup files of libc, and cron, whose crontab calls run-parts of debianutils.
 _ALSO = (
     (re.compile(r"gcc-[0-9]+(-[a-z0-9-]+-linux-gnu)?|tcc"), "libc6-dev"),
     (re.compile(r"cron|anacron"), "debianutils"),
