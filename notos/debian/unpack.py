@@ -33,13 +33,19 @@ class Unpack:
         return self.package or self.path.name
 
 
-def unpack(debs: Sequence[Unpack], *, keep: Iterable[str] = (), jobs: int = 2) -> Tree:
+def unpack(
+    debs: Sequence[Unpack],
+    *,
+    keep: Iterable[str] = (),
+    jobs: int = 2,
+    names: dict[str, str] | None = None,
+) -> Tree:
     """Return one tree of all `debs`, with the usr-merged paths usr/…, etc/…, boot/… and so on.
 
     The .debs are decompressed by `jobs` threads (the libraries release the GIL). The result does not
     depend on the order of `debs`. Kinds of files are left out (kinds.py) that neither `keep` names nor a
-    program of `debs` reads. Raises PackageError if two packages have different files at a path, or if `only`
-    matches no file of a package.
+    program of `debs` reads. The package of each path is added to `names`. Raises PackageError if two packages
+    have different files at a path, or if `only` matches no file of a package.
     """
     kept = kinds.kept_kinds(
         keep, (each.package for each in debs), (each.package for each in debs if each.named)
@@ -57,6 +63,8 @@ def unpack(debs: Sequence[Unpack], *, keep: Iterable[str] = (), jobs: int = 2) -
                 )
             for path, entry in files.items():
                 _add(result, owners, merged(path), entry, each)
+    if names is not None:
+        names.update((path, str(owner)) for path, owner in owners.items())
     return result
 
 
