@@ -4,6 +4,7 @@
     ├── sha256/ab/abcdef…        downloads, verified before they get this name
     │             abcdef….part   an unfinished download, which will be resumed
     ├── facts/ab/abcdef….json    the libraries that a .deb needs and has, by the .deb's sha256
+    ├── bytecode/ab/abcdef…      byte code of a Python file (system/bytecode.py)
     ├── tools/KEY/               tools trees
     ├── source/KEY/              patched kernel sources
     └── ccache/                  compiler results
@@ -35,6 +36,10 @@ class Cache:
     def facts(self, sha256: str) -> Path:
         """Return the path of the ELF facts of the .deb with this hash (64 hex digits)."""
         return self.root / "facts" / sha256[:2] / f"{sha256}.json"
+
+    def bytecode(self, key: str) -> Path:
+        """Return the path of the byte code `key` (64 hex digits)."""
+        return self.root / "bytecode" / key[:2] / key
 
     def tools(self, key: str) -> Path:
         """Return the path of the tools tree `key`."""

@@ -25,9 +25,14 @@ def path(name: str) -> str:
 
 def write(lock: "Lock", names: Iterable[str]) -> None:
     """Write the files of the sets `names`, each only if its contents change."""
+    from notos.lock import resolve
+
     for name in names:
+        whole = resolve.whole(lock, name)
         rows = [
-            {"name": each.name, "version": each.version, "sha256": each.sha256} for each in lock.set(name)
+            {"name": each.name, "version": each.version, "sha256": each.sha256}
+            | ({"whole": "yes"} if each.name in whole else {})
+            for each in lock.set(name)
         ]
         write_if_changed(path(name), (json.dumps(rows, indent=1) + "\n").encode())
 
@@ -51,13 +56,22 @@ def _rows(name: str) -> list[dict[str, str]]:
 
 
 def debs(name: str, cache: "Cache", options: "Iterable[Package]" = ()) -> "list[Unpack]":
-    """Return the set's .debs in the cache, each with its settings from the config."""
+    """Return the set's .debs in the cache, each with its settings from the config or from a feature."""
     from notos.debian.unpack import Unpack
+    from notos.features import named
 
-    said: dict[str, Package] = {each.name: each for each in options}
+    settings: dict[str, Package] = {each.name: each for each in options}
     found = []
-    for package, sha256 in hashes(name).items():
-        option = said.get(package)
-        only, exclude = (option.only, option.exclude) if option else ((), ())
-        found.append(Unpack(cache.download(sha256), only, exclude, package))
+    for row in _rows(name):
+        option = settings.get(row["name"])
+        only, exclude = (option.only, option.exclude) if option and "whole" not in row else ((), ())
+        found.append(
+            Unpack(
+                cache.download(row["sha256"]),
+                only,
+                exclude,
+                row["name"],
+                named=option is not None and named.is_named(option),
+            )
+        )
     return found

@@ -115,7 +115,7 @@ CASES = [
     ),
     case("initrd.compression_level", 3),
     case("system.packages", ["hello"]),
-    case("system.packages.NAME.closure", "depends", HELLO),
+    case("system.packages.NAME.closure", "elf", HELLO),
     case("system.packages.NAME.only", ["usr/bin/hello"], HELLO),
     case("system.packages.NAME.exclude", ["usr/bin/goodbye"], HELLO),
     case("system.compression", "zstd"),
@@ -145,7 +145,7 @@ CASES = [
     case("services.NAME.packages", ["hello"], SERVICE),
     case(
         "services.NAME.packages.NAME.closure",
-        "depends",
+        "elf",
         merged(SERVICE, {"services": {"web": {"packages": ["hello"]}}}),
     ),
     case(

@@ -1,6 +1,6 @@
 """The types of text and number in a config; types.py defines their forms."""
 
-from typing import NewType
+from typing import Literal, NewType
 
 PackageName = NewType("PackageName", str)  # Debian policy 5.6.1
 SuiteName = NewType("SuiteName", str)
@@ -31,3 +31,28 @@ ExtensionName = NewType("ExtensionName", str)  # of a Python module
 NixSetting = NewType("NixSetting", str)  # a key of nix.conf
 Line = NewType("Line", str)  # text without a line break
 Port = NewType("Port", int)
+
+# debian/kinds.py has the paths of each.
+FileKind = Literal[
+    "doc",
+    "man",
+    "locales",
+    "gconv",
+    "headers",
+    "completions",
+    "cron",
+    "logrotate",
+    "defaults",
+    "skel",
+    "dhcp",
+    "ifupdown",
+    "ppp",
+    "networkd",
+    "networkmanager",
+    "firewall",
+    "apparmor",
+    "debuggers",
+    "systemd",
+    "init",
+    "packaging",
+]

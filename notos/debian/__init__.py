@@ -13,9 +13,11 @@ relation        versions and dependencies (deb-version(7), Debian policy 7.1)
 similar_names   suggestions for a package name that does not exist
 deb, unpack     .deb files as usr-merged trees
 merge           paths that several packages have
+kinds           kinds of files that most machines do not need
 
 Modules without a test module of their own name are tested by
 
     tests/debian/test_archive.py: index, package, release, suites
     tests/debian/test_download.py: network_errors
+    tests/debian/test_unpack.py: kinds
 """

@@ -62,6 +62,10 @@ class Merge:
             tree.add(path, claim.entry)
         return tree
 
+    def names(self) -> dict[str, str]:
+        """Return the shown name of the package of each path; after tree()."""
+        return {path: claims[0].owner.shown for path, claims in self._claims.items()}
+
     def _claim(self, path: str, claim: _Claim) -> None:
         self._claims.setdefault(path, []).append(claim)
         parent = path.rpartition("/")[0]

@@ -8,6 +8,7 @@ A feature's shell files are in runit/ and scripts/; its value names them.
 model            Feature, everything that a feature can add, and Features, the join of all
 registry         all features in order
 join             the join of features
+named            packages that the config names
 checks           rules for the config that all features share: reserved names, extensions
 extensions       the features of the project's own code
 extension_code   that code, found and loaded
@@ -31,7 +32,7 @@ Modules without a test module of their own name are tested by
 
     tests/features/test_registry.py: model, base, power, hostname, network, ssh, openssh, dropbear
     tests/features/test_registry.py: disk, time_servers, services, files, virtual_machine
-    tests/features/test_registry.py: join
+    tests/features/test_registry.py: join, named
     tests/features/test_extensions.py: extension_code, values, plain
     tests/config/test_loader.py: checks
 """

@@ -6,6 +6,7 @@ from notos.config.model import Machine
 from notos.config.reader import Checks
 from notos.config.yaml_source import Node, Problem, key_place, place_of
 from notos.features.model import Feature, Service
+from notos.features.named import settled
 
 KEYS = ("services",)
 
@@ -13,7 +14,7 @@ KEYS = ("services",)
 def feature(machine: Machine) -> Feature:
     """Return the services and their packages."""
     return Feature(
-        packages=tuple(each for service in machine.services.values() for each in service.packages),
+        packages=tuple(settled(each) for service in machine.services.values() for each in service.packages),
         services=tuple(
             Service(
                 name=name,
@@ -35,12 +36,12 @@ def _problems(machine: Machine, node: Node) -> Iterator[Problem]:
 
 def _packages(machine: Machine, node: Node) -> Iterator[Problem]:
     """Yield packages that two keys list with different settings."""
-    taken = {each.name: ("system.packages", each) for each in machine.system.packages}
+    taken = {each.name: ("system.packages", settled(each)) for each in machine.system.packages}
     for name, service in machine.services.items():
         where = f"services.{name}.packages"
         for package in service.packages:
-            first, other = taken.setdefault(package.name, (where, package))
-            if package != other:
+            first, other = taken.setdefault(package.name, (where, settled(package)))
+            if settled(package) != other:
                 message = f"{where} has {package.name} with other settings than {first}"
                 yield Problem(message, place_of(node, "services", name, "packages"))
 

@@ -5,13 +5,16 @@ usr_merge          /bin/x and /usr/bin/x as one path
 tar, xz            readers, for debian/deb and kernel/source
 elf                the parts of an ELF file that linking needs
 shared_libraries   the libraries that programs in a tree load (ld.so(8))
+linker_script      libraries that are linker scripts
 nar                Nix archives
 cpio               a writer of newc archives, for the initrd
 squashfs/          a writer of squashfs images
+times              modification times that follow from contents
 piece_cache        compressed parts of an output, reused by the next build
 
 Modules without a test module of their own name are tested by
 
     tests/store/test_store.py: nar
     tests/formats/test_tree.py: usr_merge
+    tests/formats/test_shared_libraries.py: linker_script
 """

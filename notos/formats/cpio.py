@@ -1,20 +1,21 @@
 """A writer of cpio archives in the newc format, for an initrd. There is no reader.
 
 Source: the kernel's Documentation/driver-api/early-userspace/buffer-format.rst. The archive depends on the
-tree alone: entries are sorted, owner and time are 0, inode numbers are consecutive. It does not need root,
-since device nodes are not created on disk.
+tree alone: entries are sorted, owner and time are 0, inode numbers are consecutive. With `timed`, times
+follow from contents (times.py). It does not need root, since device nodes are not created on disk.
 """
 
 import io
 import os
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import BinaryIO
 
 from notos import atomic
 from notos.errors import ArchiveError
+from notos.formats import times
 from notos.formats.piece_cache import Piece, Reuse
 from notos.formats.tree import Device, Directory, Entry, File, Symlink, Tree
 
@@ -37,10 +38,10 @@ def write(out: BinaryIO, tree: Tree) -> None:
         out.write(piece)
 
 
-def pieces(tree: Tree) -> Iterator[bytes]:
-    """Yield the bytes that write() writes."""
+def pieces(tree: Tree, *, timed: bool = False) -> Iterator[bytes]:
+    """Yield the bytes that write() writes; with `timed`, entries have the times of times.py."""
     size = 0
-    for piece in _entries(tree):
+    for piece in _entries(tree, times.of_tree(tree) if timed else {}):
         yield piece
         size += len(piece)
     yield bytes(-size % BLOCK)
@@ -75,7 +76,7 @@ def write_initrd(path: Path, trees: Sequence[Tree], *, level: int) -> None:
         reuse.save(path)
 
 
-def _entries(tree: Tree) -> Iterator[bytes]:
+def _entries(tree: Tree, moments: Mapping[str, int]) -> Iterator[bytes]:
     links: dict[int, int] = {}
     for _, entry in tree.items():
         if isinstance(entry, File):
@@ -85,26 +86,27 @@ def _entries(tree: Tree) -> Iterator[bytes]:
     children = {path: names for path, names in tree.children().items() if path}
     number = 0
     for path, entry in tree.items():
+        time = moments.get(path, 0)
         if isinstance(entry, File):
             pending[id(entry)] -= 1
             if id(entry) not in inodes:
                 number += 1
                 inodes[id(entry)] = number
             size = 0 if pending[id(entry)] else entry.size
-            yield _header(path, inodes[id(entry)], _mode(entry), links[id(entry)], size)
+            yield _header(path, inodes[id(entry)], _mode(entry), links[id(entry)], size, time=time)
             if size:
                 yield from _body(entry, path, size)
             continue
         number += 1
         if isinstance(entry, Symlink):
             target = os.fsencode(entry.target)
-            yield _header(path, number, _mode(entry), 1, len(target))
+            yield _header(path, number, _mode(entry), 1, len(target), time=time)
             yield target + bytes(-len(target) % 4)
         elif isinstance(entry, Device):
             yield _header(path, number, _mode(entry), 1, 0, device=(entry.major, entry.minor))
         else:
             below = sum(isinstance(tree.get(f"{path}/{name}"), Directory) for name in children[path])
-            yield _header(path, number, _mode(entry), 2 + below, 0)
+            yield _header(path, number, _mode(entry), 2 + below, 0, time=time)
     yield _header(TRAILER, 0, 0, 1, 0)
 
 
@@ -119,7 +121,14 @@ def _mode(entry: Entry) -> int:
 
 
 def _header(
-    path: str, inode: int, mode: int, links: int, size: int, *, device: tuple[int, int] = (0, 0)
+    path: str,
+    inode: int,
+    mode: int,
+    links: int,
+    size: int,
+    *,
+    device: tuple[int, int] = (0, 0),
+    time: int = 0,
 ) -> bytes:
     """Return the header (110 bytes) and the name of an entry, padded to a multiple of 4 bytes."""
     name = os.fsencode(path) + b"\0"
@@ -131,7 +140,7 @@ def _header(
         raise ArchiveError(f"{path} has {size} bytes; newc allows less than 4 GiB")
     if inode > MAX_FIELD:
         raise ArchiveError("too many files for newc: inode numbers have 32 bits")
-    fields = (inode, mode, 0, 0, links, 0, size, 0, 0, *device, len(name), 0)
+    fields = (inode, mode, 0, 0, links, time, size, 0, 0, *device, len(name), 0)
     header = MAGIC + b"".join(b"%08X" % field for field in fields)
     return header + name + bytes(-(len(header) + len(name)) % 4)
 

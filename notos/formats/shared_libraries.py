@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from notos.architecture import Architecture
 from notos.errors import ClosureError
-from notos.formats import elf
+from notos.formats import elf, linker_script
 from notos.formats.tree import Directory, File, Tree
 
 
@@ -50,7 +50,8 @@ def closure(tree: Tree, paths: Iterable[str], target: Architecture) -> dict[str,
 def survey(tree: Tree, target: Architecture) -> tuple[list[Missing], set[str]]:
     """Return the missing libraries of the ELF files in `tree`, and the paths of those that exist.
 
-    The missing ones are sorted by path. ELF files for other machines are ignored: they are data here.
+    Linker scripts need the libraries that they name. The missing ones are sorted by path. ELF files for other
+    machines are ignored: they are data here.
     """
     anywhere = _by_name(tree)
     problems: list[Missing] = []
@@ -62,7 +63,17 @@ def survey(tree: Tree, target: Architecture) -> tuple[list[Missing], set[str]]:
                     problems.append(Missing(path, soname))
                 else:
                     found.add(place)
+            for name in _linked(path, entry):
+                place = tree.resolve(name.lstrip("/")) or tree.resolve(f"usr{name}")
+                if place is None:
+                    problems.append(Missing(path, name))
+                else:
+                    found.add(place)
     return problems, found
+
+
+def _linked(path: str, entry: File) -> tuple[str, ...]:
+    return linker_script.files(entry.read()) if path.endswith(".so") else ()
 
 
 def _may_be_elf(path: str, entry: File) -> bool:

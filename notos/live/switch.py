@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from notos.errors import MachineError
-from notos.formats import cpio
+from notos.formats import cpio, times
 from notos.formats.tree import File, Tree
 from notos.live.changes import Changes, System, between
 from notos.live.ssh import LOST, Remote, problem
@@ -21,7 +21,6 @@ from notos.process import Ended
 from notos.store import export
 from notos.store.store import STORE, Store, StoreObject
 
-IMPORT = "export PATH=/usr/sbin:/usr/bin; exec nix-store --import >/dev/null"
 _MAKE_ROOM = "give it more vm.memory or a disk, or delete old generations there: nix-collect-garbage -d"
 
 
@@ -96,12 +95,13 @@ def transfer(remote: Remote, store: Store, now: Running, objects: Sequence[Store
     if not objects:
         return
     if now.nix:
-        done = remote.call(IMPORT, export.pieces(store, objects))
+        moments = [word for each in objects for word in (each.path, str(times.of_bytes(each.path.encode())))]
+        done = remote.call(script("import", times=moments), export.pieces(store, objects))
     else:
         tree = Tree()
         for each in objects:
             tree.graft(each.base, store.tree(each))
-        done = remote.call(script("receive"), cpio.pieces(tree))
+        done = remote.call(script("receive"), cpio.pieces(tree, timed=True))
     if not done.status:
         return
     size = sum(each.nar_size for each in objects) / 1e6

@@ -63,7 +63,7 @@ class Candidates:
         `members` come first, then locked packages, then the archive unless `locked_only` is set.
         """
         for packages in (members, self.locked):
-            if package := _meeting(group, packages):
+            if package := meeting(group, packages):
                 return package
         if locked_only:
             return None
@@ -112,7 +112,7 @@ def meets(package: LockedPackage, wanted: Relation) -> bool:
     )
 
 
-def _meeting(group: Sequence[Relation], packages: Mapping[str, LockedPackage]) -> LockedPackage | None:
+def meeting(group: Sequence[Relation], packages: Mapping[str, LockedPackage]) -> LockedPackage | None:
     """Return the first of `packages` that meets an alternative, by its name or else by its Provides."""
     for each in group:
         if each.name in packages and each.accepts(packages[each.name].version):

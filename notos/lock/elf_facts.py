@@ -11,7 +11,7 @@ from notos import atomic
 from notos.architecture import Architecture
 from notos.cache import Cache
 from notos.debian import deb
-from notos.debian.unpack import unwanted
+from notos.debian.kinds import unwanted
 from notos.errors import PackageError
 from notos.formats import elf
 from notos.formats.shared_libraries import expand
@@ -103,7 +103,7 @@ def read(
 def _read(sha256: str, cache: Cache, architecture: Architecture) -> Facts:
     needs: list[tuple[str, tuple[str, ...], tuple[str, ...]]] = []
     libraries: dict[str, list[str]] = {}
-    out = unwanted(())
+    out = unwanted()
     tree = deb.read(
         cache.download(sha256),
         wanted=lambda path: not out(merged(path)),

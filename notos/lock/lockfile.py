@@ -142,7 +142,7 @@ def _decode_request(value: Any) -> Request:
     if isinstance(value, str):
         return Request(value)
     globs = {name: tuple(value[name]) for name in ("only", "exclude") if name in value}
-    return Request(value["closure"], **globs)
+    return Request(value["closure"], **globs, yields=value.get("yields", False))
 
 
 def _names(depth: int, names: Sequence[str]) -> str:

@@ -9,12 +9,14 @@ from notos.structs import dataclass
 class Request:
     """The requested extent of a package: a closure's name (resolve.py), and globs of its files.
 
-    Libraries that only files excluded by `only` or `exclude` need are not part of the request.
+    Libraries that only files excluded by `only` or `exclude` need are not part of the request. A request that
+    `yields` gets all files nevertheless if a dependency of another request is the package.
     """
 
     closure: str
     only: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
+    yields: bool = False
 
 
 Requests = Mapping[str, Mapping[str, Request]]

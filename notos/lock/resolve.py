@@ -21,21 +21,40 @@ from notos.debian.relation import Relation, parse
 from notos.debian.unpack import chosen
 from notos.errors import ClosureError, FetchError, LockError
 from notos.lock import elf_facts
-from notos.lock.candidates import Candidates, meets
+from notos.lock.candidates import Candidates, meeting, meets
 from notos.lock.elf_facts import Facts, Need
 from notos.lock.lockfile import Lock
 from notos.lock.request import Request, Requests
 
 # Packages that only install, configure or start other packages. Notos does not use them. Their dependencies
 # are not followed either, so perl-base is only included if another package depends on it. Alternatives to
-# one of these (systemd, for systemd-sysusers) are also left out.
+# one of these (systemd, for systemd-sysusers) are also left out. Busybox and Notos itself have the parts of
+# base-files, base-passwd and debianutils that programs use: all Debian systems have these packages.
 MACHINERY = frozenset(
     (
-        *("adduser", "cdebconf", "debconf", "debconf-2.0", "dpkg", "init-system-helpers"),
-        *("initramfs-tools", "install-info", "linux-initramfs-tool", "lsb-base", "opensysusers"),
-        *("runit-helper", "sysuser-helper", "sysvinit-utils", "systemd-standalone-sysusers"),
-        *("systemd-sysusers", "ucf", "update-inetd", "update-notifier-common", "usrmerge"),
+        *(
+            "adduser",
+            "base-files",
+            "base-passwd",
+            "cdebconf",
+            "debconf",
+            "debconf-2.0",
+            "debianutils",
+            "dpkg",
+        ),
+        *("init-system-helpers", "initramfs-tools", "install-info", "linux-initramfs-tool", "lsb-base"),
+        *("opensysusers", "opentmpfiles", "runit-helper", "sysuser-helper", "sysvinit-utils"),
+        *("systemd-standalone-sysusers", "systemd-standalone-tmpfiles", "systemd-sysusers"),
+        *("systemd-tmpfiles", "ucf", "update-inetd", "update-notifier-common", "usrmerge"),
     )
+)
+
+
+# Packages that need another one without a dependency on it: a C compiler, which only recommends the headers
+# and startup files of libc, and cron, whose crontab calls run-parts of debianutils.
+_ALSO = (
+    (re.compile(r"gcc-[0-9]+(-[a-z0-9-]+-linux-gnu)?|tcc"), "libc6-dev"),
+    (re.compile(r"cron|anacron"), "debianutils"),
 )
 
 
@@ -134,11 +153,13 @@ class _Set:
         self._narrowed: dict[str, Facts] = {}
         self._closed: set[str] = set()  # members whose libraries are complete or not checked
         self._excused: set[Need] = set()  # libraries of a member in a folder that ld.so does not search
+        followed: set[str] = set()
         for each, request in requests.items():
             if request.closure == "depends":
-                self._add_dependencies(requested[each])
+                self._add_dependencies(requested[each], followed)
             elif request.closure == "package":
                 self._add_exact(requested[each])
+        self._whole = _depended_on(requests, self.members)
 
     def grow(self) -> list[LockedPackage]:
         """Add packages for the libraries that members need; return the packages to read before the next call.
@@ -195,17 +216,20 @@ class _Set:
             f"{prefix}, but {source} has {held.name} {held.version}", hint=hint, package=package.name
         )
 
-    def _add_dependencies(self, package: LockedPackage) -> None:
+    def _add_dependencies(self, package: LockedPackage, followed: set[str]) -> None:
+        """Add all dependencies of `package`; `followed` are the packages whose dependencies are members."""
         pending = [package]
         while pending:
             needing = pending.pop()
+            if needing.name in followed:
+                continue
+            followed.add(needing.name)
             for group in _groups(needing):
                 each = self._candidates.pick(group, self.members)
                 if each is None:
                     raise self._unmet(needing, group, self._candidates.whatever_version(group))
-                if each.name not in self.members:
-                    self.members[each.name] = each
-                    pending.append(each)
+                self.members.setdefault(each.name, each)
+                pending.append(each)
 
     def _add_exact(self, package: LockedPackage) -> None:
         self._closed.add(package.name)
@@ -221,7 +245,7 @@ class _Set:
     def _facts(self, package: LockedPackage) -> Facts | None:
         """Return the facts of the requested files of `package`, None if it has not been read yet."""
         request = self._requests.get(package.name)
-        if request is None or not (request.only or request.exclude):
+        if request is None or not is_narrowed(request, package.name in self._whole):
             return self._reader.get(package)
         if package.name not in self._narrowed:
             known = self._reader.get(package)
@@ -318,9 +342,37 @@ class _Set:
         )
 
 
+def is_narrowed(request: Request, whole: bool) -> bool:
+    """Return True if the request selects files; `whole` is True if another package depends on this one."""
+    return bool(request.only or request.exclude) and not (request.yields and whole)
+
+
+def whole(lock: Lock, name: str) -> frozenset[str]:
+    """Return the packages of the set `name` whose files a feature does not narrow: others depend on them."""
+    requests = lock.requests[name]
+    reached = _depended_on(requests, {each.name: each for each in lock.set(name)})
+    return frozenset(each for each in reached if each in requests and requests[each].yields)
+
+
+def _depended_on(requests: Mapping[str, Request], members: Mapping[str, LockedPackage]) -> set[str]:
+    """Return the members that a closure over dependencies reaches."""
+    by_name = dict(sorted(members.items()))
+    reached: set[str] = set()
+    pending = [package for package, each in requests.items() if each.closure == "depends"]
+    while pending:
+        for group in _groups(members[pending.pop()]):
+            found = meeting(group, by_name)
+            if found is not None and found.name not in reached:
+                reached.add(found.name)
+                pending.append(found.name)
+    return reached
+
+
 def _groups(package: LockedPackage) -> list[tuple[Relation, ...]]:
-    """Return the dependencies of `package` without MACHINERY."""
-    return [group for group in parse(package.depends) if not any(each.name in MACHINERY for each in group)]
+    """Return the dependencies of `package` without MACHINERY, and with those in _ALSO."""
+    groups = [group for group in parse(package.depends) if not any(each.name in MACHINERY for each in group)]
+    also = (parse(needed) for names, needed in _ALSO if names.fullmatch(package.name))
+    return [*groups, *(group for needed in also for group in needed)]
 
 
 def _fits(package: str, soname: str) -> bool:

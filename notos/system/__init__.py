@@ -4,6 +4,7 @@ contents      the packages of a machine
 system_path   all packages as one /usr
 etc           /etc
 sysusers, tmpfiles, ca_bundle, busybox   the work of maintainer scripts
+bytecode        byte code of Python files; bytecode_compiler runs in the machine's Python
 programs      check that the programs of services exist
 template      scripts with @markers@
 runit         stages, boot fragments and services
@@ -15,6 +16,7 @@ conf_files    checks of the sysusers.d and tmpfiles.d files in the config
 Modules without a test module of their own name are tested by
 
     tests/system/test_extra_utils.py: busybox, initrd, root_image
+    tests/system/test_bytecode.py: bytecode_compiler
     tests/test_graph.py: toplevel
     tests/config/test_loader.py: conf_files
 """

@@ -5,6 +5,7 @@ from typing import Literal
 
 from notos.architecture import Architecture
 from notos.config.model import Machine, Package, PackageName
+from notos.features import named
 from notos.features.model import Features
 from notos.lock.request import Request
 
@@ -48,13 +49,16 @@ TOOLS = {
     ),
 }
 
-# Parts of packages that a tools tree keeps, although unpacking omits them by default (unpack.OPTIONAL).
+# Parts of packages that a tools tree keeps, although unpacking omits them by default (debian/kinds.py).
 KEEP = {TOOLS_KERNEL: ("headers",)}
 
 
 def system_packages(machine: Machine, features: Features) -> tuple[Package, ...]:
-    """Return all packages of the system; the config's settings for a package override a feature's."""
-    packages = (*features.packages, *machine.system.packages)
+    """Return all packages of the system; the config's settings for a package override a feature's.
+
+    Those of features are without a closure, except where a feature chooses one (features/named.py).
+    """
+    packages = (*features.packages, *map(named.settled, machine.system.packages))
     by_name: dict[str, Package] = {each.name: each for each in packages}
     return tuple(by_name[name] for name in sorted(by_name))
 
@@ -108,4 +112,12 @@ def requests(machine: Machine, features: Features, build: Architecture) -> dict[
 
 
 def _requests(packages: Iterable[Package]) -> dict[str, Request]:
-    return {each.name: Request(each.closure, each.only, each.exclude) for each in packages}
+    return {
+        each.name: Request(each.closure or "elf", each.only, each.exclude, yields=yields(each))
+        for each in packages
+    }
+
+
+def yields(package: Package) -> bool:
+    """Return True if a feature narrows the package's files for its own use: others may need them all."""
+    return bool(package.only or package.exclude) and not named.is_named(package)

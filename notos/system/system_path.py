@@ -11,10 +11,12 @@ import posixpath
 from collections.abc import Iterable, Sequence
 
 from notos.architecture import Architecture
+from notos.cache import Cache
 from notos.debian.unpack import Unpack, unpack
 from notos.errors import ClosureError
 from notos.formats import shared_libraries
 from notos.formats.tree import Directory, Entry, Symlink, Tree
+from notos.system import bytecode
 from notos.system.busybox import applet_paths
 
 NAME = "system-path"
@@ -34,7 +36,7 @@ SELDOM = (
 SHUTDOWN_SCRIPT = "/etc/runit/shutdown"
 
 
-def build(debs: Sequence[Unpack], target: Architecture, *, keep: Iterable[str] = ()) -> Tree:
+def build(debs: Sequence[Unpack], target: Architecture, cache: Cache, *, keep: Iterable[str] = ()) -> Tree:
     """Return the tree of system-path. Raises ClosureError if a library is missing, PackageError."""
     packages = unpack(debs, keep=keep)
     problems, needed = shared_libraries.survey(packages, target)
@@ -42,6 +44,7 @@ def build(debs: Sequence[Unpack], target: Architecture, *, keep: Iterable[str] =
     for path in [each for each, _ in packages.items() if each.rpartition("/")[2] in SELDOM]:
         if path not in needed:
             packages.remove(path)
+    bytecode.add(packages, target, cache)
     tree = Tree()
     for path, entry in packages.items():
         if isinstance(entry, Directory):

@@ -65,7 +65,7 @@ def key(sha256s: Iterable[str], packages: Iterable[Package] = (), keep: Sequence
     """Return the key of the tree of the packages with these hashes: 32 hex digits.
 
     `packages` may narrow their files by `only` and `exclude`. `keep` names optional files to keep
-    (unpack.OPTIONAL).
+    (debian/kinds.py).
     """
     narrowed = [f"{each.name} {each.only} {each.exclude}" for each in packages if each.only or each.exclude]
     words = [f"layout {LAYOUT}", *sorted(sha256s), *sorted(narrowed), *(f"keep {each}" for each in keep)]

@@ -222,7 +222,7 @@ WRONG = [
     ("system: {packages: [a1: {name: b1}]}", 'unknown key "name" in system.packages.a1', "name"),
     ("system: {packages: [a1: {clsure: elf}]}", 'did you mean "closure"?', "clsure"),
     ("system: {packages: [{a1: }]}", "system.packages.a1 is empty", "^"),
-    ("system: {packages: [a1, ]\n}\nservices: {s: {run: x, packages: [a1: {closure: depends}]}}",
+    ("system: {packages: [a1, ]\n}\nservices: {s: {run: x, packages: [a1: {closure: elf}]}}",
      "services.s.packages has a1 with other settings than system.packages", "["),
     # across keys
     ("network: {interface: eth1}", "network.address is missing", "{"),

@@ -2,9 +2,12 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
+from notos.config.value_types import FileKind
+from notos.debian.kinds import KINDS
 from notos.debian.unpack import Unpack, unpack
 from notos.errors import PackageError
 from notos.formats.tree import Symlink, Tree
@@ -49,6 +52,68 @@ def test_what_nobody_reads_is_left_out_unless_kept(tmp_path: Path) -> None:
     assert paths(unpack(found, keep=["man"])) == {"etc/x.conf", "usr/share/man/man1/x.1"}
     every = unpack(found, keep=["doc", "man", "locales", "gconv"])
     assert paths(every) == set(files) - {"etc/init.d/x"}
+
+
+def test_the_config_knows_all_kinds() -> None:
+    assert get_args(FileKind) == tuple(KINDS)
+
+
+READ = [
+    ("bash-completion", "usr/share/bash-completion/completions/web"),
+    ("cron", "etc/cron.d/web"),
+    ("logrotate", "etc/logrotate.d/web"),
+    ("cpp-14", "usr/include/web.h"),
+    ("clang-19", "usr/include/web.h"),
+    ("zsh", "usr/share/zsh/vendor-completions/_web"),
+    ("fish", "usr/share/fish/vendor_completions.d/web.fish"),
+    ("gdb", "usr/share/gdb/auto-load/web.py"),
+    ("apparmor", "etc/apparmor.d/web"),
+    ("ifupdown", "etc/network/if-up.d/web"),
+    ("ufw", "etc/ufw/applications.d/web"),
+    ("isc-dhcp-client", "etc/dhcp/dhclient-exit-hooks.d/web"),
+]
+
+
+@pytest.mark.parametrize(("reader", "path"), READ, ids=[reader for reader, _ in READ])
+def test_a_folder_is_kept_with_the_program_that_reads_it(tmp_path: Path, reader: str, path: str) -> None:
+    found = debs(tmp_path, web={path: b"", "usr/bin/web": b""}, reader={"usr/bin/reader": b""})
+    web, other = (replace(each, package=name) for each, name in zip(found, ("web", reader), strict=True))
+    assert paths(unpack([web])) == {"usr/bin/web"}
+    assert paths(unpack([web, other])) == {"usr/bin/web", "usr/bin/reader", path}
+
+
+def test_a_package_keeps_the_folder_that_is_its_own(tmp_path: Path) -> None:
+    found = debs(
+        tmp_path,
+        common={"usr/share/zsh/5.9/x": b""},
+        dev={"usr/include/foo.h": b"", "usr/share/man/man3/foo.3": b""},
+    )
+    owners = [
+        replace(each, package=name) for each, name in zip(found, ("zsh-common", "libfoo-dev"), strict=True)
+    ]
+    assert paths(unpack(owners)) == {"usr/share/zsh/5.9/x", "usr/include/foo.h"}
+    assert paths(unpack(found)) == set()
+
+
+def test_a_named_package_is_not_emptied(tmp_path: Path) -> None:
+    notice = "usr/share/doc/x/copyright"
+    found = debs(
+        tmp_path,
+        manpages={"usr/share/man/man7/x.7": b"", notice: b""},
+        meta={notice: b""},
+        mixed={"usr/bin/x": b"", "usr/share/man/man1/x.1": b""},
+    )
+    named = [replace(each, package=each.path.stem, named=True) for each in found]
+    assert paths(unpack(named)) == {"usr/share/man/man7/x.7", notice, "usr/bin/x"}
+    assert paths(unpack([replace(each, named=False) for each in named])) == {"usr/bin/x"}
+
+
+def test_manual_pages_are_for_a_named_viewer_only(tmp_path: Path) -> None:
+    found = debs(tmp_path, one={"usr/share/man/man1/x.1": b"", "usr/bin/x": b""}, viewer={"usr/bin/man": b""})
+    viewer = replace(found[1], package="man-db")
+    assert paths(unpack([found[0], viewer])) == {"usr/bin/x", "usr/bin/man"}
+    both = paths(unpack([found[0], replace(viewer, named=True)]))
+    assert both == {"usr/bin/x", "usr/bin/man", "usr/share/man/man1/x.1"}
 
 
 def test_only_and_exclude_match_merged_paths(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from notos.architecture import AMD64
 from notos.errors import ClosureError
-from notos.formats import shared_libraries
+from notos.formats import linker_script, shared_libraries
 from notos.formats.shared_libraries import Missing
 from notos.formats.tree import Symlink, Tree
 from tests.elf_builder import AARCH64, elf
@@ -70,6 +70,39 @@ def test_a_run_path_is_searched() -> None:
     assert shared_libraries.closure(tree, ["usr/libexec/x/tool"], AMD64) == {
         "libown.so": "usr/lib/x/libown.so"
     }
+
+
+# libm.so and libc.so of libc6-dev, libncursesw.so of libncurses-dev.
+SCRIPTS = [
+    (
+        "/* GNU ld script\n*/\nOUTPUT_FORMAT(elf64-x86-64)\n"
+        "GROUP ( /lib/x86_64-linux-gnu/libm.so.6  AS_NEEDED ( /lib/x86_64-linux-gnu/libmvec.so.1 ) )\n",
+        ("/lib/x86_64-linux-gnu/libm.so.6", "/lib/x86_64-linux-gnu/libmvec.so.1"),
+    ),
+    (
+        "/* Use the shared library, but some functions are only in\n   the static library /lib/x.  */\n"
+        "GROUP ( /lib/libc.so.6 /usr/lib/libc_nonshared.a  AS_NEEDED ( /lib64/ld-linux-x86-64.so.2 ) )\n",
+        ("/lib/libc.so.6", "/usr/lib/libc_nonshared.a", "/lib64/ld-linux-x86-64.so.2"),
+    ),
+    ("INPUT(libncursesw.so.6 -ltinfo)\n", ()),
+    ("INPUT(/lib/a.so,/lib/b.so)\nGROUP(/lib/c.so)", ("/lib/a.so", "/lib/b.so", "/lib/c.so")),
+    ("#!/bin/sh\necho /lib/x\n", ()),
+    ("\x7fELF\0GROUP ( /lib/x )", ()),
+]
+
+
+@pytest.mark.parametrize(("text", "names"), SCRIPTS)
+def test_linker_scripts_name_libraries(text: str, names: tuple[str, ...]) -> None:
+    assert linker_script.files(text.encode()) == names
+
+
+def test_what_a_linker_script_names_is_needed() -> None:
+    tree = system()
+    tree.text(f"{LIB}/libm.so", "GROUP ( /lib/x86_64-linux-gnu/libm.so.6 AS_NEEDED ( /usr/lib/gone.so ) )")
+    tree.file(f"{LIB}/libm.so.6", elf("libc.so.6", soname="libm.so.6"))
+    problems, needed = shared_libraries.survey(tree, AMD64)
+    assert problems == [Missing(f"{LIB}/libm.so", "/usr/lib/gone.so")]
+    assert f"{LIB}/libm.so.6" in needed
 
 
 def test_other_processors_programs_are_data() -> None:

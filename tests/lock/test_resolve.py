@@ -137,6 +137,32 @@ def test_machinery_that_is_asked_for(world: World) -> None:
     assert world.set(dpkg="elf") == "dpkg libc6"
 
 
+def test_depends_goes_through_packages_that_are_requested_too(world: World) -> None:
+    world.publish(PROG, FOO, BAR, DATA, replace(COMMON, depends="adduser"))
+    # bar-data is a dependency of libbar2, which a feature requests with its libraries only
+    assert world.set(libbar2="elf", libfoo1="depends") == "bar-data libbar2 libc6 libfoo1"
+
+
+def test_a_feature_s_choice_of_files_yields_to_a_dependency(world: World) -> None:
+    tool = Deb("tool", depends="libfoo1", files={"usr/bin/tool": elf("libfoo.so.1"), "usr/bin/small": elf()})
+    world.publish(tool, Deb("user", depends="tool (>= 1)"), FOO, BAR, DATA, PROG)
+    small = Request("elf", ("usr/bin/small",), yields=True)
+    assert world.set(tool=small) == "tool"
+    assert world.set(tool=small, user="elf") == "tool user"
+    lock = world.resolve({"system": {"tool": small, "user": "depends"}})
+    assert " ".join(lock.sets["system"]) == "bar-data libbar2 libc6 libfoo1 tool user"
+    assert resolve.whole(lock, "system") == {"tool"}
+    own = replace(small, yields=False)
+    assert resolve.whole(world.resolve({"system": {"tool": own, "user": "depends"}}), "system") == set()
+
+
+def test_a_compiler_has_libc_s_headers(world: World) -> None:
+    world.publish(
+        Deb("gcc", depends="gcc-14"), Deb("gcc-14", depends="cpp-14"), Deb("cpp-14"), Deb("libc6-dev")
+    )
+    assert world.set(gcc="depends") == "cpp-14 gcc gcc-14 libc6-dev"
+
+
 def test_package_takes_one_and_what_it_names_exactly(world: World) -> None:
     image = Deb("linux-image-6", "6-1", depends="kmod, linux-base (>= 4), initramfs-tools | dracut")
     world.publish(

@@ -129,6 +129,17 @@ def test_a_file_in_etc(machine: Switched) -> None:
     assert "runs /nix/store/" in machine.switch("etc: {motd: {text: two}}\n")
 
 
+def test_a_changed_file_has_another_time(machine: Switched) -> None:
+    look = "stat -L -c %Y /etc/web.txt"
+    seen = []
+    for text in ("hallo", "hullo", "hello"):
+        machine.switch(WEB.replace("hello", text))
+        assert machine.vm.succeed("cat /etc/web.txt").strip() == text
+        seen.append(machine.vm.succeed(look))
+    assert len(set(seen)) == 3
+    machine.vm.succeed("nix-store --verify --check-contents")
+
+
 def test_services_accounts_and_packages(machine: Switched) -> None:
     """Services are added, removed, and restarted if they or files they read changed; others keep running."""
     machine.switch("")
@@ -380,6 +391,15 @@ def test_a_machine_without_nix(small: Switched) -> None:
     assert small.ssh("ls -a /nix/store | grep -c '^.new'; true") == "0\n"
     small.ssh("mount -o remount,nr_inodes=100000 /")
     assert "switched in" in small.switch("etc: {motd: {text: more}}\n")
+
+
+def test_a_changed_file_has_another_time_without_nix(small: Switched) -> None:
+    look = "stat -L -c %Y /etc/web.txt"
+    seen = []
+    for text in ("hallo", "hullo"):
+        small.switch(WEB.replace("hello", text))
+        seen.append(small.vm.succeed(look))
+    assert len(set(seen)) == 2
 
 
 def test_a_switch_cannot_add_nix(small: Switched) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 from notos import loader
 from notos.architecture import AMD64
 from notos.config.model import (
+    Glob,
     Kernel,
     KernelSource,
     Machine,
@@ -47,6 +48,22 @@ def test_the_config_s_word_goes_first() -> None:
     machine = replace(DEFAULT, system=System(packages=(own,)))
     assert requests(machine)["system"]["nix-bin"].closure == "depends"
     assert requests(machine)["system"]["runit"].closure == "elf"
+
+
+def test_packages_that_the_config_names_have_all_dependencies() -> None:
+    packages = (
+        Package(name=PackageName("redis-server")),
+        Package(name=PackageName("curl"), closure="elf"),
+        Package(name=PackageName("git"), only=(Glob("usr/bin/git"),)),
+        Package(name=PackageName("vim"), exclude=(Glob("usr/share/vim/*"),)),
+    )
+    service = Service(run=ShellText("exec x"), packages=(Package(name=PackageName("nginx")),))
+    machine = replace(DEFAULT, system=System(packages=packages), services={"web": service})  # type: ignore[dict-item]
+    found = requests(machine)["system"]
+    names = ("redis-server", "curl", "git", "vim", "nginx")
+    assert [found[each].closure for each in names] == ["depends", "elf", "elf", "depends", "depends"]
+    assert not any(found[each].yields for each in names)
+    assert found["openssh-client"] == Request("elf", ("usr/bin/ssh-keygen",), yields=True)
 
 
 def test_services_add_their_packages() -> None:

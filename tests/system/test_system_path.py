@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from notos.architecture import AMD64
+from notos.cache import Cache
 from notos.debian.unpack import Unpack
 from notos.formats.tree import Symlink, Tree
 from notos.system import system_path
@@ -15,7 +16,7 @@ LIB = "lib/x86_64-linux-gnu"
 def built(folder: Path, files: dict[str, bytes | str]) -> Tree:
     path = folder / "one.deb"
     path.write_bytes(Deb("one", files=files).build())
-    return system_path.build([Unpack(path)], AMD64)
+    return system_path.build([Unpack(path)], AMD64, Cache(folder / "cache"))
 
 
 def test_relative_links_to_other_folders_of_the_root_are_absolute(tmp_path: Path) -> None:

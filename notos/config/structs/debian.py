@@ -36,8 +36,11 @@ class Package:
     KEYED: ClassVar = True  # the value of that field may also be the only key of a map
 
     name: PackageName = setting("the package's name")
-    closure: Literal["elf", "depends"] = setting(
-        "elf: include the libraries that its programs need; depends: include all its dependencies", "elf"
+    closure: Literal["elf", "depends"] | None = setting(
+        "depends: include all its dependencies (default); elf: include only the libraries that its programs "
+        "need (default with `only`, and in the initrd)",
+        None,
+        example="elf",
     )
     only: tuple[Glob, ...] = setting(
         "include only files that match one of these patterns (usr/bin/ssh-*)", ()

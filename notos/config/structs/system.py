@@ -4,7 +4,7 @@ from typing import Literal
 
 from notos.config.setting import setting
 from notos.config.structs.debian import Package
-from notos.config.value_types import FileMode, SourceFile
+from notos.config.value_types import FileKind, FileMode, SourceFile
 from notos.structs import dataclass
 
 
@@ -17,8 +17,8 @@ class System:
         "compression of root.squashfs; with none the image is larger and an emulated machine boots faster",
         "zstd",
     )
-    keep: tuple[Literal["doc", "man", "locales", "gconv"], ...] = setting(
-        "kinds of files to keep, which are left out by default", ()
+    keep: tuple[FileKind, ...] = setting(
+        "kinds of files to keep, which are left out unless a package that uses them is installed", ()
     )
 
 

@@ -1,9 +1,9 @@
 """A writer of squashfs 4.0 images, for a machine's root. There is no reader.
 
 Source: the kernel's Documentation/filesystems/squashfs.rst and fs/squashfs/squashfs_fs.h. The image depends
-on the tree alone: entries are sorted, owner is 0, time is 1, and the order of blocks does not depend on the
-number of threads. It does not need root, since device nodes are not created on disk. blocks.py writes the
-contents of files, inodes.py the inodes and listings.
+on the tree alone: entries are sorted, owner is 0, times follow from contents, and the order of blocks does
+not depend on the number of threads. It does not need root, since device nodes are not created on disk.
+blocks.py writes the contents of files, inodes.py the inodes and listings.
 """
 
 import os

@@ -9,10 +9,11 @@ from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from notos.errors import ArchiveError
+from notos.formats import times
 from notos.formats.squashfs.blocks import METADATA, Data, compressor
 from notos.formats.tree import Directory, Entry, File, Symlink, Tree
 
-TIME = 1
+TIME = 1  # of the image
 
 _STORED_METADATA = 1 << 15
 _DIRECTORY, _FILE, _SYMLINK, _BLOCK_DEVICE, _CHARACTER_DEVICE, _EXTENDED = 1, 2, 3, 4, 5, 7
@@ -74,6 +75,7 @@ class Inodes:
         self._tree = tree
         self._data = data
         self._children = tree.children()
+        self._times = times.of_tree(tree)
         self._numbers: dict[object, int] = {}
         self._links: dict[int, int] = {}
         self._files: dict[int, _Named] = {}
@@ -136,7 +138,7 @@ class Inodes:
     ) -> _Named:
         block, offset = self.table.place()
         written = kind + _EXTENDED if extended else kind
-        self.table.write(_INODE.pack(written, mode, 0, 0, TIME, number) + body)
+        self.table.write(_INODE.pack(written, mode, 0, 0, self._times[path], number) + body)
         return _Named(_name(path), kind, number, block, offset)
 
 
