@@ -58,8 +58,8 @@ class Dpkg:
             (root / each).symlink_to(f"usr/{each}")
         options = ["--force-not-root", "--force-depends", "--force-unsafe-io", f"--root={root}"]
         try:
-            for each in debs:
-                run([*self._tool("dpkg"), *options, "--unpack", each], env=self._environment)
+            for deb in debs:
+                run([*self._tool("dpkg"), *options, "--unpack", deb], env=self._environment)
         except ToolError as error:
             return str(error)
         return ""

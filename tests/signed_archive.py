@@ -35,6 +35,8 @@ class Deb:
     version: str = "1"
     depends: str = ""
     provides: str = ""
+    conflicts: str = ""
+    breaks: str = ""
     architecture: str = "amd64"
     files: Mapping[str, bytes | str] = field(default_factory=dict)
 
@@ -49,6 +51,8 @@ class Deb:
             "Architecture": self.architecture,
             "Depends": self.depends,
             "Provides": self.provides,
+            "Conflicts": self.conflicts,
+            "Breaks": self.breaks,
             "Description": "for a test\n Package: not-this-one\n .",
         }
         return "".join(f"{key}: {value}\n" for key, value in fields.items() if value)

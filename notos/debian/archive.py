@@ -250,8 +250,13 @@ def _package(stanza: Mapping[str, str], origin: str) -> LockedPackage:
             filename=stanza["Filename"].removeprefix("./"),
             size=int(stanza["Size"]),
             sha256=stanza["SHA256"],
-            depends=", ".join(stanza[each] for each in ("Pre-Depends", "Depends") if stanza.get(each)),
+            depends=_joined(stanza, "Pre-Depends", "Depends"),
             provides=stanza.get("Provides", ""),
+            conflicts=_joined(stanza, "Conflicts", "Breaks"),
         )
     except (KeyError, ValueError) as error:
         raise LockError(f"invalid stanza of {stanza.get('Package')} in the index: {error}") from error
+
+
+def _joined(stanza: Mapping[str, str], *fields: str) -> str:
+    return ", ".join(stanza[each] for each in fields if stanza.get(each))

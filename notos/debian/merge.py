@@ -77,7 +77,7 @@ class Merge:
         """Reduce the claims of each path to one."""
         for path, claims in sorted(self._claims.items()):
             if len(claims) > 1:
-                claims.sort(key=lambda each: (each.owner.shown, str(each.owner.path)))
+                claims.sort(key=_by_name)
                 first = claims[0]
                 for other in claims[1:]:
                     if not _same(first.entry, other.entry):
@@ -141,6 +141,10 @@ def _is_below_a_file(tree: Tree, path: str) -> bool:
     return any(not isinstance(tree.get(each), Directory | None) for each in parents)
 
 
+def _by_name(claim: _Claim) -> tuple[str, str]:
+    return claim.owner.shown, str(claim.owner.path)
+
+
 def _same(one: Entry, other: Entry) -> bool:
     if isinstance(one, File) and isinstance(other, File):
         return one.executable == other.executable and one.read() == other.read()
@@ -148,8 +152,12 @@ def _same(one: Entry, other: Entry) -> bool:
 
 
 def _replacing(one: _Claim, other: _Claim) -> _Claim | None:
-    """Return the claim of the package that replaces files of the other one, None if neither does."""
-    for new, old in ((other, one), (one, other)):
+    """Return the claim of the package that replaces files of the other one, None if neither does.
+
+    If each replaces the other one, the second by name is as if unpacked later.
+    """
+    first, second = sorted((one, other), key=_by_name)
+    for new, old in ((second, first), (first, second)):
         fields, name = _control(old.owner.path), _control(old.owner.path).get("Package", "")
         groups = parse(_control(new.owner.path).get("Replaces", ""))
         if any(

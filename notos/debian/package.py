@@ -22,8 +22,8 @@ class LockedPackage:
     """One version of a package, with all its metadata that a build uses.
 
     `origin` is the archive that has it ("main" or "security"), `filename` its path in that, `size` is in
-    bytes. `depends` is the text of Pre-Depends and Depends, `provides` that of Provides. Raises LockError
-    for an invalid field.
+    bytes. `depends` is the text of Pre-Depends and Depends, `provides` that of Provides, `conflicts` that of
+    Conflicts and Breaks. Raises LockError for an invalid field.
     """
 
     name: str
@@ -35,6 +35,7 @@ class LockedPackage:
     sha256: str
     depends: str = ""
     provides: str = ""
+    conflicts: str = ""
 
     def __post_init__(self) -> None:
         for field, shape in _SHAPES.items():

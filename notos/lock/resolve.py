@@ -19,7 +19,7 @@ from notos.debian.archive import Archive
 from notos.debian.package import LockedPackage
 from notos.debian.relation import Relation, parse
 from notos.debian.unpack import chosen
-from notos.errors import ClosureError, FetchError, LockError
+from notos.errors import ClosureError, FetchError, LockError, raise_all
 from notos.lock import elf_facts
 from notos.lock.candidates import Candidates, meeting, meets
 from notos.lock.elf_facts import Facts, Need
@@ -87,6 +87,7 @@ def resolve(
         reader.read(unread)
     for each in sets.values():
         each.check_versions()
+    raise_all(error for each in sets.values() for error in each.conflicts())
     chosen = {package.name: package for each in sets.values() for package in each.members.values()}
     return Lock(
         suite=suite,
@@ -194,6 +195,45 @@ class _Set:
                     meets(member, each) for each in group for member in self.members.values()
                 ):
                     raise self._unmet(package, group, held[0])
+
+    def conflicts(self) -> Iterator[LockError]:
+        """Yield an error for each member that conflicts with another one or breaks it.
+
+        Source: Debian policy 7.3 and 7.4.
+        Tools stand side by side without being installed, as do packages of which only chosen files are used.
+        """
+        if self._name.startswith("tools/"):
+            return
+        whole = {
+            name: package
+            for name, package in self.members.items()
+            if not (name in self._requests and self._requests[name].only)
+        }
+        by_name: dict[str, list[LockedPackage]] = {}
+        for package in whole.values():
+            provided = (each.name for group in parse(package.provides) for each in group)
+            for name in {package.name, *provided}:
+                by_name.setdefault(name, []).append(package)
+        for package in whole.values():
+            for relation in dict.fromkeys(each for group in parse(package.conflicts) for each in group):
+                for other in by_name.get(relation.name, ()):
+                    if other is not package and meets(other, relation):
+                        why = f"{self._reason(package)}, {self._reason(other)}"
+                        yield LockError(
+                            f"set {self._name}: {package.name} {package.version} conflicts with "
+                            f"{other.name} {other.version} ({relation}); {why}",
+                            hint="leave out one of them, or choose files of one with `only`",
+                            package=package.name if package.name in self._requests else other.name,
+                        )
+
+    def _reason(self, package: LockedPackage) -> str:
+        """Return a clause that names the requested package because of which `package` is a member."""
+        if package.name in self._requests:
+            return f"{package.name} is requested"
+        for name in self._requests:
+            if any(each.name == package.name for each in self._below(self.members[name])):
+                return f"{package.name} is needed by {name}"
+        return f"{package.name} has a needed library"
 
     def _unmet(
         self, package: LockedPackage, group: Sequence[Relation], held: LockedPackage | None

@@ -188,6 +188,52 @@ def test_sets_have_one_version_of_a_package(world: World) -> None:
     assert locked.suite == SUITE
 
 
+# --- conflicts
+
+
+@pytest.mark.parametrize(
+    ("one", "two", "relation"),
+    [
+        (Deb("one", conflicts="two"), Deb("two"), "two"),
+        (Deb("one", conflicts="x, two (<< 2), y"), Deb("two"), "two (<< 2)"),
+        (Deb("one", breaks="two (<= 1)"), Deb("two"), "two (<= 1)"),
+        (Deb("one", conflicts="agent"), Deb("two", provides="agent"), "agent"),
+        (Deb("one", conflicts="agent", provides="agent"), Deb("two", provides="agent"), "agent"),
+        (Deb("one", breaks="agent (<< 3)"), Deb("two", provides="agent (= 2)"), "agent (<< 3)"),
+    ],
+)
+def test_packages_that_conflict(world: World, one: Deb, two: Deb, relation: str) -> None:
+    """The error names both, and why they are in the set."""
+    world.publish(one, two, Deb("user", depends="data"), Deb("data", depends="two"))
+    with pytest.raises(LockError) as caught:
+        world.set(one="elf", user="depends")
+    assert caught.value.message == (
+        f"set system: one 1 conflicts with two 1 ({relation}); one is requested, two is needed by user"
+    )
+    assert caught.value.package == "one"
+    assert world.set(one="elf") == "one"
+    # Files of a package without the package, and sets of tools.
+    world.set(one=Request("elf", only=("usr/x",)), two="elf")
+    world.resolve({"tools/x": {"one": "elf", "two": "elf"}})
+
+
+def test_packages_that_do_not_conflict(world: World) -> None:
+    one = Deb("one", conflicts="agent, three (<< 1), two (>> 1)", breaks="agent (<< 1)", provides="agent")
+    world.publish(one, Deb("two", provides="agent-x, agents (= 1)"), Deb("three"))
+    assert world.set(one="elf", two="elf", three="elf") == "one three two"
+    locked = world.resolve({"system": {"one": "elf"}, "initrd": {"two": "elf"}})
+    assert locked.packages["one"].conflicts == "agent, three (<< 1), two (>> 1), agent (<< 1)"
+
+
+def test_all_conflicts_are_named_together(world: World) -> None:
+    world.publish(Deb("one", conflicts="two"), Deb("two"), Deb("three", conflicts="one"))
+    with pytest.raises(LockError) as caught:
+        world.resolve(
+            {"system": {"one": "elf", "two": "elf", "three": "elf"}, "initrd": {"one": "elf", "two": "elf"}}
+        )
+    assert len(caught.value.parts) == 3
+
+
 # --- libraries
 
 
