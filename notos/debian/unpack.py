@@ -12,6 +12,7 @@ from functools import cache
 from pathlib import Path
 
 from notos.debian import deb
+from notos.debian.deb import Attributes
 from notos.errors import PackageError
 from notos.formats.tree import Directory, Entry, File, Symlink, Tree
 
@@ -90,10 +91,17 @@ class Unpack:
         return self.package or self.path.name
 
 
-def unpack(debs: Sequence[Unpack], *, keep: Iterable[str] = (), jobs: int = 2) -> Tree:
+def unpack(
+    debs: Sequence[Unpack],
+    *,
+    keep: Iterable[str] = (),
+    jobs: int = 2,
+    attributes: dict[str, Attributes] | None = None,
+) -> Tree:
     """Return one tree of all `debs`, with the usr-merged paths usr/…, etc/…, boot/… and so on.
 
-    The .debs are decompressed by `jobs` threads (the libraries release the GIL). The result does not
+    Modes and owners that a Tree does not have are added to `attributes`, by usr-merged path, also those of
+    folders. The .debs are decompressed by `jobs` threads (the libraries release the GIL). The result does not
     depend on the order of `debs`. Raises PackageError if two packages have different files at a path, or if
     `only` matches no file of a package.
     """
@@ -101,8 +109,10 @@ def unpack(debs: Sequence[Unpack], *, keep: Iterable[str] = (), jobs: int = 2) -
     result = Tree()
     owners: dict[str, Unpack] = {}
     with ThreadPoolExecutor(jobs) as pool:
-        trees = pool.map(lambda each: deb.read(each.path, wanted=_wanted(each, left_out)), debs)
-        for each, tree in sorted(zip(debs, trees, strict=True), key=lambda pair: pair[0].path):
+        found = pool.map(lambda each: _read(each, left_out), debs)
+        for each, (tree, special) in sorted(zip(debs, found, strict=True), key=lambda pair: pair[0].path):
+            if attributes is not None:
+                attributes.update((merged(path), value) for path, value in special.items())
             wanted = _wanted(each, left_out)
             files = {
                 path: entry
@@ -118,6 +128,11 @@ def unpack(debs: Sequence[Unpack], *, keep: Iterable[str] = (), jobs: int = 2) -
             for path, entry in files.items():
                 _add(result, owners, merged(path), entry, each)
     return result
+
+
+def _read(each: Unpack, left_out: Callable[[str], bool]) -> tuple[Tree, dict[str, Attributes]]:
+    special: dict[str, Attributes] = {}
+    return deb.read(each.path, wanted=_wanted(each, left_out), attributes=special), special
 
 
 def merged(path: str) -> str:

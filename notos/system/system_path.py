@@ -7,13 +7,17 @@
 Files in other folders (/var, /boot, …) are left out: they are state, created when the machine runs.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from notos.architecture import Architecture
+from notos.debian.deb import Attributes
 from notos.debian.unpack import Unpack, unpack
 from notos.errors import ClosureError
 from notos.formats import shared_libraries
 from notos.formats.tree import Directory, Tree
+from notos.integration import registry as integration
+from notos.integration.model import Context, installed
 from notos.system.busybox import applet_paths
 
 NAME = "system-path"
@@ -33,9 +37,20 @@ SELDOM = (
 SHUTDOWN_SCRIPT = "/etc/runit/shutdown"
 
 
-def build(debs: Sequence[Unpack], target: Architecture, *, keep: Iterable[str] = ()) -> Tree:
-    """Return the tree of system-path. Raises ClosureError if a library is missing, PackageError."""
-    packages = unpack(debs, keep=keep)
+def build(
+    debs: Sequence[Unpack],
+    target: Architecture,
+    *,
+    keep: Sequence[str] = (),
+    settings: Mapping[str, Any] = {},
+) -> Tree:
+    """Return the tree of system-path; `settings` are those of notos.integration, by mechanism.
+
+    Raises ClosureError if a library is missing, PackageError, NotosError.
+    """
+    attributes: dict[str, Attributes] = {}
+    packages = unpack(debs, keep=keep, attributes=attributes)
+    integration.apply(packages, Context(target, installed(debs), attributes, keep, settings))
     problems, needed = shared_libraries.survey(packages, target)
     _check_libraries(problems)
     for path in [each for each, _ in packages.items() if each.rpartition("/")[2] in SELDOM]:
