@@ -15,7 +15,7 @@ from notos.formats.tree import CHUNK, Directory, File, Symlink, Tree
 
 
 class Attributes(NamedTuple):
-    """The part of an entry that a Tree lacks: the mode with setuid, setgid and sticky bits, and the owners."""
+    """The part of an entry that a Tree lacks: setuid, setgid and sticky bits, and the owners."""
 
     mode: int
     owner: str = "root"
