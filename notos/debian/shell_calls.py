@@ -237,9 +237,9 @@ class _Run:
 
     def _simple(self, node: Simple) -> bool | None:
         words = tuple(self._fields(node.words))
-        for name, value in node.assignments:
-            if not words:
-                self._variables[name] = self._text(value)
+        if not words:
+            for variable, value in node.assignments:
+                self._variables[variable] = self._text(value)
         writes = tuple(self._written(node.redirections))
         if not words:
             return True if not writes else self._called(node, (":",), writes)
