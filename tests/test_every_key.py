@@ -160,6 +160,10 @@ CASES = [
     ),
     case("services.NAME.reads", ["web/*"], SERVICE),
     case("services.NAME.log", True, SERVICE),
+    case("alternatives", {"greeting": "/usr/bin/goodbye"}, HELLO),
+    case(
+        "alternatives", {"greeting": "hello"}, HELLO, {"alternatives": {"greeting": "goodbye"}}, name="other"
+    ),
     case("etc", {"motd": {"text": "hello"}}),
     case("etc.NAME.text", "hi", {"etc": {"motd": {"text": "hello"}}}),
     case("etc.NAME.source", "@folder@/a.config", {"etc": {"motd": {"source": "@folder@/b.config"}}}),

@@ -21,6 +21,8 @@ from notos.config.structs.storage import Disk, Nix
 from notos.config.structs.system import EtcFile, System
 from notos.config.structs.virtual_machine import HOST_SSH_PORT, SSH_PORT, Vm
 from notos.config.value_types import (
+    AlternativeChoice,
+    AlternativeName,
     CacheSize,
     ComponentName,
     DiskSize,
@@ -55,6 +57,8 @@ from notos.config.value_types import (
 __all__ = [
     "HOST_SSH_PORT",
     "SSH_PORT",
+    "AlternativeChoice",
+    "AlternativeName",
     "Build",
     "CacheSize",
     "Ccache",
@@ -141,6 +145,11 @@ class Machine:
         "your services", dict, example={"web": {"run": "exec busybox httpd -f -h /tmp"}}
     )
     etc: Mapping[RelativePath, EtcFile] = setting("files in /etc", dict, example={"motd": {"text": "hello"}})
+    alternatives: Mapping[AlternativeName, AlternativeChoice] = setting(
+        "choices for generic names, in place of those with the highest priority (update-alternatives)",
+        dict,
+        example={"editor": "vim.tiny"},
+    )
     extensions: Mapping[ExtensionName, Extension] = setting(
         "code of this project: extensions/NAME.py beside the config, each with its settings (extending.md)",
         dict,

@@ -5,7 +5,7 @@ Questions of debconf have their defaults from the package's templates.
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from notos.architecture import Architecture
@@ -159,9 +159,3 @@ def options(words: tuple[Value, ...], with_value: tuple[str, ...]) -> tuple[dict
             else:
                 found[name] = value
     return found, rest
-
-
-def split(calls: list[ScriptCall]) -> Iterator[tuple[str, ScriptCall]]:
-    """Yield each command with its name."""
-    for each in calls:
-        yield each.call.name, each

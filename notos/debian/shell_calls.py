@@ -328,7 +328,8 @@ class _Run:
         """Return the fields of `words` after expansion; an unknown one is one field."""
         found: list[Value] = []
         for word in words:
-            if len(word) == 1 and isinstance(word[0], Parameter) and word[0].name in ("@", "*"):
+            parts = [part for part in word if not (isinstance(part, Text) and part.text == "")]
+            if len(parts) == 1 and isinstance(parts[0], Parameter) and parts[0].name in ("@", "*"):
                 found += self._arguments
                 continue
             value = self._text(word)

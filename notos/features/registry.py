@@ -6,6 +6,7 @@ from typing import Protocol
 from notos.config.model import Machine
 from notos.config.reader import Checks
 from notos.features import (
+    alternatives,
     base,
     disk,
     dropbear,
@@ -59,6 +60,7 @@ MODULES: tuple[Module, ...] = (
     nix,
     disk,
     time_servers,
+    alternatives,
     extensions,
     services,
     files,

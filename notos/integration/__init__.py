@@ -6,6 +6,7 @@ config reach a module through a feature (Feature.integration).
 
 model          Context: the packages, their control files and attributes, the settings
 registry       all mechanisms in order
+alternatives   generic names (update-alternatives(1))
 
 Modules without a test module of their own name are tested by
 

@@ -1,18 +1,19 @@
 """The facts that a mechanism has besides the tree: packages, control files, attributes, settings."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
 from notos.architecture import Architecture
 from notos.debian import deb
 from notos.debian.deb import Attributes
+from notos.debian.maintainer_scripts import ScriptCall, Unread, read
 from notos.debian.unpack import Unpack
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Installed:
     """An installed package: its name and its .deb on this host."""
 
@@ -23,6 +24,11 @@ class Installed:
     def control(self) -> Mapping[str, bytes]:
         """Return the files of its control archive by name: postinst, triggers, …. Raises PackageError."""
         return deb.control(self.path)
+
+    @cache  # noqa: B019 — a build has each package once
+    def scripts(self, target: Architecture) -> tuple[list[ScriptCall], list[Unread]]:
+        """Return the commands of its maintainer scripts, and the scripts that are not understood."""
+        return read(self.name, self.control, target)
 
 
 @dataclass(frozen=True)
@@ -41,6 +47,13 @@ class Context:
     attributes: Mapping[str, Attributes] = field(default_factory=dict)
     keep: Sequence[str] = ()
     settings: Mapping[str, Any] = field(default_factory=dict)
+
+    def calls(self, *names: str) -> Iterator[ScriptCall]:
+        """Yield the commands of these names in all maintainer scripts, in the order of the packages."""
+        for package in self.packages.values():
+            for each in package.scripts(self.target)[0]:
+                if each.call.name in names:
+                    yield each
 
 
 def installed(debs: Sequence[Unpack]) -> dict[str, Installed]:

@@ -6,6 +6,7 @@ from typing import Protocol
 from notos import errors
 from notos.errors import NotosError
 from notos.formats.tree import Tree
+from notos.integration import alternatives
 from notos.integration.model import Context
 
 
@@ -19,7 +20,7 @@ class Mechanism(Protocol):
         """Change the tree of all packages. Raises NotosError."""
 
 
-MODULES: tuple[Mechanism, ...] = ()
+MODULES: tuple[Mechanism, ...] = (alternatives,)
 
 
 def apply(tree: Tree, context: Context) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from notos import errors
 from notos.errors import NotosError, ScriptError
 from notos.features.model import Computed, Copy, EtcFile, Features, Link, Text
-from notos.formats.tree import Directory, File, Tree
+from notos.formats.tree import Directory, File, Symlink, Tree
 from notos.system import ca_bundle, sysusers
 
 PLAIN, EXECUTABLE = {"0444", "0644"}, {"0555", "0755"}  # modes that need no entry in Etc.modes
@@ -40,7 +40,9 @@ def build(
     tree = Tree()
     for path, entry in system.items():
         if path.startswith("etc/") and not isinstance(entry, Directory):
-            tree.symlink(path.removeprefix("etc/"), f"{system_path}/{path}")
+            # A link to another place keeps its target: users and tools read /etc/alternatives/NAME.
+            apart = isinstance(entry, Symlink) and entry.target.startswith("/")
+            tree.add(path.removeprefix("etc/"), entry if apart else Symlink(f"{system_path}/{path}"))
     modes = dict(MODES)
     for file in features.etc:
         if not file.keys:
