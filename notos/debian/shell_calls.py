@@ -86,8 +86,9 @@ def calls(text: str, surroundings: Surroundings) -> list[Call]:
 class _EndError(Exception):
     """The end of a script (exit), a function (return) or a round of a loop (break, continue)."""
 
-    def __init__(self, kind: str) -> None:
+    def __init__(self, kind: str, result: bool | None = None) -> None:
         self.kind = kind
+        self.result = result
 
 
 class _Run:
@@ -109,8 +110,8 @@ class _Run:
         """Follow a command. An `exit` that certainly runs ends the script."""
         try:
             return self._follow(node)
-        except _EndError:
-            return None
+        except _EndError as end:
+            return end.result
 
     def _follow(self, node: Command) -> bool | None:
         self._left -= 1
@@ -220,20 +221,22 @@ class _Run:
 
     def _for(self, node: For) -> bool | None:
         words = self._arguments if node.words is None else self._fields(node.words)
+        result: bool | None = True
         for value in words:
             self._variables[node.name] = value
             try:
                 if value is None or is_glob(value):
                     self._variables[node.name] = None
                     self._maybe([node.body], loop=True)
+                    result = None
                 else:
-                    self._follow(node.body)
+                    result = self._follow(node.body)
             except _EndError as end:
                 if end.kind == "break":
                     break
                 if end.kind != "continue":
                     raise
-        return None
+        return result
 
     def _simple(self, node: Simple) -> bool | None:
         words = tuple(self._fields(node.words))
@@ -246,7 +249,8 @@ class _Run:
         name, *arguments = words
         match name:
             case "exit" | "return" | "break" | "continue":
-                raise _EndError(name)
+                status = arguments[0] if arguments else None
+                raise _EndError(name, status == "0" if (status or "").isdigit() else None)
             case "true" | ":":
                 return True if not writes else self._called(node, words, writes)
             case "false":
@@ -307,7 +311,7 @@ class _Run:
         except _EndError as end:
             if end.kind != "return":
                 raise
-            return None
+            return end.result
         finally:
             self._depth -= 1
             self._arguments = before
