@@ -75,6 +75,10 @@ UNUSED = (
 )
 
 
+# Left out of the tree, but read: units of systemd name accounts.
+ASIDE = ("usr/lib/systemd/system/*.service", "usr/lib/systemd/system/*.socket")
+
+
 @dataclass(frozen=True)
 class Unpack:
     """A .deb on this host, with globs that select its files by their usr-merged paths.
@@ -97,11 +101,14 @@ def unpack(
     keep: Iterable[str] = (),
     jobs: int = 2,
     attributes: dict[str, Attributes] | None = None,
+    aside: dict[str, bytes] | None = None,
 ) -> Tree:
     """Return one tree of all `debs`, with the usr-merged paths usr/…, etc/…, boot/… and so on.
 
     Modes and owners that a Tree does not have are added to `attributes`, by usr-merged path, also those of
-    folders. The .debs are decompressed by `jobs` threads (the libraries release the GIL). The result does not
+    folders. Contents of files of ASIDE are added to `aside`.
+
+    The .debs are decompressed by `jobs` threads (the libraries release the GIL). The result does not
     depend on the order of `debs`. Raises PackageError if two packages have different files at a path, or if
     `only` matches no file of a package.
     """
@@ -109,10 +116,16 @@ def unpack(
     result = Tree()
     owners: dict[str, Unpack] = {}
     with ThreadPoolExecutor(jobs) as pool:
-        found = pool.map(lambda each: _read(each, left_out), debs)
+        found = pool.map(lambda each: _read(each, left_out, apart=aside is not None), debs)
         for each, (tree, special) in sorted(zip(debs, found, strict=True), key=lambda pair: pair[0].path):
             if attributes is not None:
                 attributes.update((merged(path), value) for path, value in special.items())
+            if aside is not None:
+                aside.update(
+                    (merged(path), entry.read())
+                    for path, entry in tree.items()
+                    if isinstance(entry, File) and is_aside(merged(path))
+                )
             wanted = _wanted(each, left_out)
             files = {
                 path: entry
@@ -130,9 +143,21 @@ def unpack(
     return result
 
 
-def _read(each: Unpack, left_out: Callable[[str], bool]) -> tuple[Tree, dict[str, Attributes]]:
+def _read(
+    each: Unpack, left_out: Callable[[str], bool], *, apart: bool
+) -> tuple[Tree, dict[str, Attributes]]:
     special: dict[str, Attributes] = {}
-    return deb.read(each.path, wanted=_wanted(each, left_out), attributes=special), special
+    wanted = _wanted(each, left_out)
+
+    def read(path: str) -> bool:
+        return wanted(path) or (apart and is_aside(merged(path)))
+
+    return deb.read(each.path, wanted=read, attributes=special), special
+
+
+def is_aside(path: str) -> bool:
+    """Return True for a usr-merged path that matches ASIDE."""
+    return _matcher(ASIDE)(path)
 
 
 def merged(path: str) -> str:

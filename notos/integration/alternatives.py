@@ -76,8 +76,11 @@ def _groups(context: Context) -> dict[str, Group]:
 
 def _parsed(each: ScriptCall) -> tuple[str, str, Choice] | None:
     """Return name, link and choice of `update-alternatives --install LINK NAME PATH PRIORITY …`."""
-    words = [word for word in each.call.words if word is not None]
-    if len(words) != len(each.call.words) or "--install" not in words:
+    known = each.call.words
+    if None in known:  # the rest, such as slaves that depend on the running system
+        known = known[: known.index(None)]
+    words = [word for word in known if word is not None]
+    if "--install" not in words:
         return None
     at = words.index("--install")
     match words[at + 1 : at + 5]:

@@ -38,6 +38,8 @@ class Context:
     packages    the installed packages by name, in the order of their names
     attributes  modes and owners of packages' files and folders by usr-merged path (usr/bin/sudo,
                 var/lib/x), without plain ones (deb.PLAIN)
+    units       texts of systemd's units by usr-merged path, which are not in the tree
+    accounts    texts of the features' sysusers.d files by name, which are not in the tree
     keep        the kinds of files that the config keeps (system.keep)
     settings    the values that features have for mechanisms, by the mechanism's module
     """
@@ -45,6 +47,8 @@ class Context:
     target: Architecture
     packages: Mapping[str, Installed]
     attributes: Mapping[str, Attributes] = field(default_factory=dict)
+    units: Mapping[str, bytes] = field(default_factory=dict)
+    accounts: Mapping[str, str] = field(default_factory=dict)
     keep: Sequence[str] = ()
     settings: Mapping[str, Any] = field(default_factory=dict)
 

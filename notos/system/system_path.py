@@ -42,15 +42,19 @@ def build(
     target: Architecture,
     *,
     keep: Sequence[str] = (),
+    accounts: Mapping[str, str] = {},
     settings: Mapping[str, Any] = {},
 ) -> Tree:
-    """Return the tree of system-path; `settings` are those of notos.integration, by mechanism.
+    """Return the tree of system-path.
+
+    `accounts` are the features' sysusers.d files by name, `settings` those of notos.integration by mechanism.
 
     Raises ClosureError if a library is missing, PackageError, NotosError.
     """
     attributes: dict[str, Attributes] = {}
-    packages = unpack(debs, keep=keep, attributes=attributes)
-    integration.apply(packages, Context(target, installed(debs), attributes, keep, settings))
+    units: dict[str, bytes] = {}
+    packages = unpack(debs, keep=keep, attributes=attributes, aside=units)
+    integration.apply(packages, Context(target, installed(debs), attributes, units, accounts, keep, settings))
     problems, needed = shared_libraries.survey(packages, target)
     _check_libraries(problems)
     for path in [each for each, _ in packages.items() if each.rpartition("/")[2] in SELDOM]:

@@ -50,9 +50,13 @@ def build(
 
 
 def _permissions(etc: Etc) -> str:
-    """Return one chmod for each mode, because each command is a fork; paths are below "$etc"."""
+    """Return one command for each mode and owner, because each is a fork; paths are below "$etc".
+
+    Owners come first: chown(1) clears setuid and setgid.
+    """
     lines = []
-    for mode in sorted(set(etc.modes.values())):
-        paths = (f'"$etc"/{shlex.quote(path)}' for path in sorted(etc.modes) if etc.modes[path] == mode)
-        lines.append(f"chmod {mode} {' '.join(paths)}\n")
+    for command, values in (("chown", etc.owners), ("chmod", etc.modes)):
+        for value in sorted(set(values.values())):
+            paths = (f'"$etc"/{shlex.quote(path)}' for path in sorted(values) if values[path] == value)
+            lines.append(f"{command} {value} {' '.join(paths)}\n")
     return "".join(lines)

@@ -118,11 +118,14 @@ STATEMENTS = st.recursive(
 @settings(max_examples=150, suppress_health_check=FIXTURES)
 @given(text=STATEMENTS)
 def test_a_shell_runs_the_same(tool: Tool, text: str) -> None:
-    """Scripts in which all is known: the shell prints the words of each command, which has the same words here."""
+    """In these scripts all is known: the shell prints the words of each command, the same as here."""
     text = f"f() {{ do_ in-f; }}\n{text}\n"
     header = "do_() { for each; do printf '<%s>' \"$each\"; done; echo; }\n"
     ran = subprocess.run(
-        [*tool("busybox"), "sh", "-c", header + text, "sh", "configure"], capture_output=True, text=True, check=False
+        [*tool("busybox"), "sh", "-c", header + text, "sh", "configure"],
+        capture_output=True,
+        text=True,
+        check=False,
     )
     found = calls(text, Surroundings(arguments=("configure",), status=lambda words: True))
     printed = "".join("".join(f"<{word}>" for word in each.words[1:]) + "\n" for each in found)

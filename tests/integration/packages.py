@@ -22,8 +22,9 @@ def laid_out(
         path.write_bytes(each.build())
         debs.append(Unpack(path, package=each.name))
     attributes: dict[str, Attributes] = {}
-    tree = unpack(debs, keep=keep, attributes=attributes)
-    return tree, Context(AMD64, installed(debs), attributes, keep, settings)
+    units: dict[str, bytes] = {}
+    tree = unpack(debs, keep=keep, attributes=attributes, aside=units)
+    return tree, Context(AMD64, installed(debs), attributes, units, {}, keep, settings)
 
 
 def script(*lines: str) -> str:
