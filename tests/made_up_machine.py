@@ -172,6 +172,7 @@ def _for_configs(program: bytes) -> list[Deb]:
                 f"{LIB}/gconv/hello.so": elf("libc.so.6"),
             },
             depends="libc6, hello-data",
+            modes={"usr/bin/hello": 0o4755, "usr/bin/goodbye": 0o2755},
             scripts={"postinst": POSTINST},
         ),
         Deb("hello-data", files={"usr/share/hello/data": b"data"}),

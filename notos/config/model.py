@@ -43,6 +43,7 @@ from notos.config.value_types import (
     NixSetting,
     PackageName,
     Port,
+    ProgramName,
     PublicKey,
     RelativePath,
     ServiceName,
@@ -92,6 +93,7 @@ __all__ = [
     "Package",
     "PackageName",
     "Port",
+    "ProgramName",
     "PublicKey",
     "RelativePath",
     "Service",
@@ -149,6 +151,12 @@ class Machine:
         "choices for generic names, in place of those with the highest priority (update-alternatives)",
         dict,
         example={"editor": "vim.tiny"},
+    )
+    setuid: tuple[ProgramName, ...] | None = setting(
+        "programs that keep their setuid bit or their capabilities; by default those of the packages in this "
+        "config",
+        None,
+        example=["sudo", "ping"],
     )
     extensions: Mapping[ExtensionName, Extension] = setting(
         "code of this project: extensions/NAME.py beside the config, each with its settings (extending.md)",

@@ -279,6 +279,12 @@ TEXTS: Mapping[Any, Text] = {
         pattern=f"(?!/){_PRINTABLE}+",
         example="usr/bin/ssh-*",
     ),
+    value_types.ProgramName: Text(
+        name="a program",
+        form="its name or its path",
+        pattern="(?!-)[!-~]+",
+        example="ping",
+    ),
     value_types.AlternativeName: Text(
         name="the name of an alternative",
         form="printable ASCII without spaces and slashes",

@@ -15,11 +15,15 @@ from notos.formats.tree import CHUNK, Directory, File, Symlink, Tree
 
 
 class Attributes(NamedTuple):
-    """The part of an entry that a Tree lacks: setuid, setgid and sticky bits, and the owners."""
+    """The part of an entry that a Tree lacks: setuid, setgid and sticky bits, and the owners.
+
+    `package` is the name of the package that has the entry, where it is known.
+    """
 
     mode: int
     owner: str = "root"
     group: str = "root"
+    package: str = ""
 
 
 # Attributes that need no mention: those of most files and folders.

@@ -119,7 +119,9 @@ def unpack(
         found = pool.map(lambda each: _read(each, left_out, apart=aside is not None), debs)
         for each, (tree, special) in sorted(zip(debs, found, strict=True), key=lambda pair: pair[0].path):
             if attributes is not None:
-                attributes.update((merged(path), value) for path, value in special.items())
+                attributes.update(
+                    (merged(path), value._replace(package=each.package)) for path, value in special.items()
+                )
             if aside is not None:
                 aside.update(
                     (merged(path), entry.read())

@@ -9,6 +9,7 @@ registry       all mechanisms in order
 alternatives   generic names (update-alternatives(1))
 accounts       users and groups (adduser(8), systemd's units)
 permissions    folders, owners and modes (chown(1), dpkg-statoverride(1))
+setuid         setuid programs and file capabilities
 
 Modules without a test module of their own name are tested by
 

@@ -108,14 +108,15 @@ def apply(tree: Tree, context: Context) -> None:
         tree.replace(ETC, File((json.dumps(etc, indent=1, sort_keys=True) + "\n").encode()))
 
 
-def programs(context: Context) -> Iterator[tuple[str, Attributes, str]]:
-    """Yield programs below /usr with the modes and owners that scripts give them, and the package."""
+def programs(context: Context) -> Iterator[tuple[str, Attributes]]:
+    """Yield programs below /usr with the modes and owners that scripts give them."""
     for package in context.packages:
         places = _places(context, package)
         for path, place in sorted(places.by_path.items()):
             below = merged(path.lstrip("/"))
             if below.startswith("usr/") and place.kind == "" and place.mode is not None:
-                yield below, Attributes(place.mode, place.owner or "root", place.group or "root"), package
+                owner, group = place.owner or "root", place.group or "root"
+                yield below, Attributes(place.mode, owner, group, package)
 
 
 def understood(each: ScriptCall) -> bool:

@@ -35,5 +35,5 @@ def test_installed_packages_have_their_control_files_and_attributes(tmp_path: Pa
     debs = [Unpack(path, package="su")]
     attributes: dict[str, Attributes] = {}
     unpack(debs, attributes=attributes)
-    assert attributes == {"usr/bin/su": Attributes(0o4755)}
+    assert attributes == {"usr/bin/su": Attributes(0o4755, package="su")}
     assert installed(debs)["su"].control["postinst"] == b"#!/bin/sh\n"
