@@ -11,9 +11,13 @@ archive, index  the packages of a suite
 relation        versions and dependencies (deb-version(7), Debian policy 7.1)
 similar_names   suggestions for a package name that does not exist
 deb, unpack     .deb files as usr-merged trees
+shell           a parser of shell scripts
+shell_calls     the commands that a script would run
+maintainer_scripts   the commands of a package's scripts
 
 Modules without a test module of their own name are tested by
 
     tests/debian/test_archive.py: index, package, release
     tests/debian/test_download.py: network_errors
+    tests/debian/test_maintainer_scripts.py: shell_calls
 """

@@ -60,7 +60,7 @@ class Call:
 
 @dataclass(frozen=True)
 class Surroundings:
-    """What a script finds: its arguments, variables, and commands with known results.
+    """The surroundings of a script: its arguments, variables, and commands with known results.
 
     `status` returns the result of a command, None if it is unknown; `output` returns its output. `effect`
     may set variables, as the functions of a sourced library do.

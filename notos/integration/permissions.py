@@ -27,8 +27,8 @@ ETC = "usr/share/notos/etc-permissions.json"
 _AT_BOOT = ("/var/", "/run/", "/srv/")
 _OWNER = re.compile(r"([A-Za-z_][A-Za-z0-9_.-]*|[0-9]+)?(?:[:.]([A-Za-z_][A-Za-z0-9_-]*|[0-9]+)?)?")
 _CLAUSE = re.compile(r"([ugoa]*)([-+=])([rwxXst]*)")
-_SHIFT = {"u": 6, "g": 3, "o": 0}
-_SPECIAL = {"u": 0o4000, "g": 0o2000, "o": 0}
+_AFFECTED = {"u": 0o4700, "g": 0o2070, "o": 0o1007}
+_BITS = {"r": 0o444, "w": 0o222, "x": 0o111, "s": 0o6000, "t": 0o1000}
 
 
 @dataclass(frozen=True)
@@ -302,21 +302,19 @@ def changed(mode: int, text: str) -> int | None:
         if not match:
             return None
         who, operator, letters = match.groups()
+        affected = 0
         for each in who.replace("a", "ugo") or "ugo":
-            bits = 0
-            for letter in letters:
-                if letter in "rwx":
-                    bits |= {"r": 4, "w": 2, "x": 1}[letter] << _SHIFT[each]
-                elif letter == "X":
-                    bits |= (1 if mode & 0o111 else 0) << _SHIFT[each]
-                elif letter == "s":
-                    bits |= _SPECIAL[each]
-                elif letter == "t":
-                    bits |= 0o1000
-            if operator == "=":
-                mode = mode & ~(7 << _SHIFT[each] | _SPECIAL[each]) | bits
-            elif operator == "+":
-                mode |= bits
-            else:
-                mode &= ~bits
+            affected |= _AFFECTED[each]
+        if not who:  # the umask of dpkg
+            affected &= ~0o022
+        bits = 0
+        for letter in letters:
+            bits |= (0o111 if mode & 0o111 else 0) if letter == "X" else _BITS[letter]
+        bits &= affected
+        if operator == "=":
+            mode = mode & ~affected | bits
+        elif operator == "+":
+            mode |= bits
+        else:
+            mode &= ~bits
     return mode

@@ -127,7 +127,7 @@ def _named(names: Sequence[str], found: Mapping[str, _Program]) -> list[_Program
         if each is not None:
             selected.append(each)
             continue
-        near = difflib.get_close_matches(name.rpartition("/")[2], by_name, 1)
+        near = difflib.get_close_matches(name.rpartition("/")[2], by_name, 1, 0.7)
         have = f"the system's packages have {', '.join(sorted(by_name))}" if by_name else ""
         wrong.append(
             NotosError(
