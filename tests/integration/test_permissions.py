@@ -28,7 +28,10 @@ def applied(folder: Path, *lines: str, files: dict[str, bytes | str] | None = No
     [
         (["mkdir -p /var/lib/a/"], ['d "/var/lib/a" 0755 - -']),
         (["mkdir -p -m 700 /var/lib/a", "chown root:adm /var/lib/a"], ['d "/var/lib/a" 0700 root adm']),
-        (["install -d -o root -gadm -m2750 /var/a /run/b"], ['d "/run/b" 2750 root adm', 'd "/var/a" 2750 root adm']),
+        (
+            ["install -d -o root -gadm -m2750 /var/a /run/b"],
+            ['d "/run/b" 2750 root adm', 'd "/var/a" 2750 root adm'],
+        ),
         (["chown -R root:adm /var/lib/a", "chmod 0750 /var/lib/a"], ['Z "/var/lib/a" 0750 root adm']),
         (["install -d /var/run/a", "chmod g+ws,o-rx /var/run/a"], ['d "/run/a" 2770 - -']),
         (["dpkg-statoverride --update --add root adm 02710 /var/a"], ['z "/var/a" 2710 root adm']),
@@ -37,7 +40,7 @@ def applied(folder: Path, *lines: str, files: dict[str, bytes | str] | None = No
         (["chown absent: /var/lib/a"], []),
         (["mkdir /usr/local/a /home/a"], []),
     ],
-)  # fmt: skip
+)
 def test_of_state_becomes_tmpfiles(tmp_path: Path, lines: list[str], found: list[str]) -> None:
     assert text(applied(tmp_path, *lines), permissions.TMPFILES).splitlines() == found
 
