@@ -102,11 +102,13 @@ def unpack(
     jobs: int = 2,
     attributes: dict[str, Attributes] | None = None,
     aside: dict[str, bytes] | None = None,
+    place: Callable[[str, str], str] = lambda package, path: path,
 ) -> Tree:
     """Return one tree of all `debs`, with the usr-merged paths usr/…, etc/…, boot/… and so on.
 
     Modes and owners that a Tree does not have are added to `attributes`, by usr-merged path, also those of
     folders. Contents of files of ASIDE are added to `aside`.
+    `place` returns the path in the tree for a package and its usr-merged path (a diversion).
 
     The .debs are decompressed by `jobs` threads (the libraries release the GIL). The result does not
     depend on the order of `debs`. Raises PackageError if two packages have different files at a path, or if
@@ -141,7 +143,7 @@ def unpack(
                     package=each.package,
                 )
             for path, entry in files.items():
-                _add(result, owners, merged(path), entry, each)
+                _add(result, owners, place(each.package, merged(path)), entry, each)
     return result
 
 

@@ -7,6 +7,7 @@ config reach a module through a feature (Feature.integration).
 model          Context: the packages, their control files and attributes, the settings
 registry       all mechanisms in order
 alternatives   generic names (update-alternatives(1))
+diversions     paths that packages divert (dpkg-divert(1)), before they are laid out
 accounts       users and groups (adduser(8), systemd's units)
 permissions    folders, owners and modes (chown(1), dpkg-statoverride(1))
 setuid         setuid programs and file capabilities

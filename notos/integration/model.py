@@ -15,10 +15,14 @@ from notos.debian.unpack import Unpack
 
 @dataclass(frozen=True, eq=False)
 class Installed:
-    """An installed package: its name and its .deb on this host."""
+    """An installed package: its name and its .deb on this host.
+
+    A `partial` one has only the files that the config or a feature lists (`only`): its scripts do not count.
+    """
 
     name: str
     path: Path
+    partial: bool = False
 
     @cached_property
     def control(self) -> Mapping[str, bytes]:
@@ -28,6 +32,8 @@ class Installed:
     @cache  # noqa: B019 — a build has each package once
     def scripts(self, target: Architecture) -> tuple[list[ScriptCall], list[Unread]]:
         """Return the commands of its maintainer scripts, and the scripts that are not understood."""
+        if self.partial:
+            return [], []
         return read(self.name, self.control, target)
 
 
@@ -53,14 +59,19 @@ class Context:
     settings: Mapping[str, Any] = field(default_factory=dict)
 
     def calls(self, *names: str) -> Iterator[ScriptCall]:
-        """Yield the commands of these names in all maintainer scripts, in the order of the packages."""
-        for package in self.packages.values():
-            for each in package.scripts(self.target)[0]:
-                if each.call.name in names:
-                    yield each
+        """Yield the commands of these names in all maintainer scripts."""
+        return calls(self.packages, self.target, *names)
+
+
+def calls(packages: Mapping[str, Installed], target: Architecture, *names: str) -> Iterator[ScriptCall]:
+    """Yield the commands of these names in all maintainer scripts, in the order of the packages."""
+    for package in packages.values():
+        for each in package.scripts(target)[0]:
+            if each.call.name in names:
+                yield each
 
 
 def installed(debs: Sequence[Unpack]) -> dict[str, Installed]:
     """Return the packages of `debs` by name."""
-    found = {each.package: Installed(each.package, each.path) for each in debs}
+    found = {each.package: Installed(each.package, each.path, bool(each.only)) for each in debs}
     return {name: found[name] for name in sorted(found)}

@@ -16,8 +16,9 @@ from notos.debian.unpack import Unpack, unpack
 from notos.errors import ClosureError
 from notos.formats import shared_libraries
 from notos.formats.tree import Directory, Tree
+from notos.integration import diversions
 from notos.integration import registry as integration
-from notos.integration.model import Context, installed
+from notos.integration.model import Context, calls, installed
 from notos.system.busybox import applet_paths
 
 NAME = "system-path"
@@ -53,8 +54,10 @@ def build(
     """
     attributes: dict[str, Attributes] = {}
     units: dict[str, bytes] = {}
-    packages = unpack(debs, keep=keep, attributes=attributes, aside=units)
-    integration.apply(packages, Context(target, installed(debs), attributes, units, accounts, keep, settings))
+    known = installed(debs)
+    diverted = diversions.read(calls(known, target, *diversions.COMMANDS))
+    packages = unpack(debs, keep=keep, attributes=attributes, aside=units, place=diverted.place)
+    integration.apply(packages, Context(target, known, attributes, units, accounts, keep, settings))
     problems, needed = shared_libraries.survey(packages, target)
     _check_libraries(problems)
     for path in [each for each, _ in packages.items() if each.rpartition("/")[2] in SELDOM]:
