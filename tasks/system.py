@@ -36,7 +36,14 @@ def lay_out() -> None:
     from notos.system import system_path
 
     debs = sets.debs(contents.SYSTEM, CACHE, packages())
-    tree = system_path.build(debs, MACHINE.target, CACHE, keep=MACHINE.system.keep)
+    tree = system_path.build(
+        debs,
+        MACHINE.target,
+        CACHE,
+        keep=MACHINE.system.keep,
+        accounts=FEATURES.accounts,
+        settings=FEATURES.integration,
+    )
     project.add("system-path", system_path.NAME, tree)
 
 

@@ -35,6 +35,13 @@ RELEASE = "6.1.2+made-up"
 MODULES = ("virtio_rng", "tun", "dummy")
 LIB = AMD64.libraries
 
+# The maintainer script of hello.
+POSTINST = """#!/bin/sh
+set -e
+for each in hello goodbye; do
+	update-alternatives --install /usr/bin/greeting greeting /usr/bin/$each 10
+done
+"""
 PATCH = b"""#!/bin/sh
 cat /source/Makefile /patch >/source/.new
 mv /source/.new /source/Makefile
@@ -156,15 +163,17 @@ def _features(program: bytes) -> list[Deb]:
 def _for_configs(program: bytes) -> list[Deb]:
     """Return the packages that only a config names."""
     return [
-        _program(
+        Deb(
             "hello",
-            {
+            files={
                 "usr/bin/hello": program,
                 "usr/bin/goodbye": program,
                 **{f"usr/share/{each}/hello": each.encode() for each in ("doc/x", "man/man1", "locale/x")},
                 f"{LIB}/gconv/hello.so": elf("libc.so.6"),
             },
             depends="libc6, hello-data",
+            modes={"usr/bin/hello": 0o4755, "usr/bin/goodbye": 0o2755},
+            scripts={"postinst": POSTINST},
         ),
         Deb("hello-data", files={"usr/share/hello/data": b"data"}),
         Deb("firmware-made-up", files={"usr/lib/firmware/dummy.bin": b"firmware"}),

@@ -29,7 +29,10 @@ Fault = Literal["500", "404", "cut", "no range", "wrong", "longer", "endless", "
 
 @dataclass(frozen=True)
 class Deb:
-    """A package; `files` are contents by path, a str for a symbolic link's target."""
+    """A package; `files` are contents by path, a str for a symbolic link's target.
+
+    `modes` are the modes of files by path, `scripts` the texts of control files such as postinst.
+    """
 
     name: str
     version: str = "1"
@@ -39,6 +42,8 @@ class Deb:
     breaks: str = ""
     architecture: str = "amd64"
     files: Mapping[str, bytes | str] = field(default_factory=dict)
+    modes: Mapping[str, int] = field(default_factory=dict)
+    scripts: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def file_name(self) -> str:
@@ -61,8 +66,13 @@ class Deb:
         """Return the .deb (deb(5)): an ar archive of three members."""
         members = {
             "debian-binary": b"2.0\n",
-            "control.tar.xz": _tar({"control": self.control().encode()}),
-            "data.tar.xz": _tar(self.files),
+            "control.tar.xz": _tar(
+                {
+                    "control": self.control().encode(),
+                    **{name: text.encode() for name, text in self.scripts.items()},
+                }
+            ),
+            "data.tar.xz": _tar(self.files, self.modes),
         }
         ar = b"!<arch>\n"
         for name, data in members.items():
@@ -256,7 +266,7 @@ def stamp(moment: datetime) -> str:
     return moment.strftime("%a, %d %b %Y %H:%M:%S UTC")
 
 
-def _tar(files: Mapping[str, bytes | str]) -> bytes:
+def _tar(files: Mapping[str, bytes | str], modes: Mapping[str, int] = {}) -> bytes:
     stream = io.BytesIO()
     with tarfile.open(fileobj=stream, mode="w:xz", preset=0, format=tarfile.GNU_FORMAT) as tar:
         for path, content in files.items():
@@ -265,7 +275,7 @@ def _tar(files: Mapping[str, bytes | str]) -> bytes:
                 info.type, info.linkname = tarfile.SYMTYPE, content
                 tar.addfile(info)
             else:
-                info.size, info.mode = len(content), 0o755
+                info.size, info.mode = len(content), modes.get(path, 0o755)
                 tar.addfile(info, io.BytesIO(content))
     return stream.getvalue()
 

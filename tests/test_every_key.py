@@ -160,6 +160,12 @@ CASES = [
     ),
     case("services.NAME.reads", ["web/*"], SERVICE),
     case("services.NAME.log", True, SERVICE),
+    case("alternatives", {"greeting": "/usr/bin/goodbye"}, HELLO),
+    case(
+        "alternatives", {"greeting": "hello"}, HELLO, {"alternatives": {"greeting": "goodbye"}}, name="other"
+    ),
+    case("setuid", ["hello"], HELLO, name="list"),
+    case("setuid", [], {"setuid": ["hello"]}, HELLO),
     case("etc", {"motd": {"text": "hello"}}),
     case("etc.NAME.text", "hi", {"etc": {"motd": {"text": "hello"}}}),
     case("etc.NAME.source", "@folder@/a.config", {"etc": {"motd": {"source": "@folder@/b.config"}}}),

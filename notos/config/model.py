@@ -20,6 +20,8 @@ from notos.config.structs.storage import Disk, Nix
 from notos.config.structs.system import EtcFile, System
 from notos.config.structs.virtual_machine import HOST_SSH_PORT, SSH_PORT, Vm
 from notos.config.value_types import (
+    AlternativeChoice,
+    AlternativeName,
     CacheSize,
     ComponentName,
     DiskSize,
@@ -40,6 +42,7 @@ from notos.config.value_types import (
     NixSetting,
     PackageName,
     Port,
+    ProgramName,
     PublicKey,
     RelativePath,
     ServiceName,
@@ -55,6 +58,8 @@ from notos.structs import dataclass
 __all__ = [
     "HOST_SSH_PORT",
     "SSH_PORT",
+    "AlternativeChoice",
+    "AlternativeName",
     "Build",
     "CacheSize",
     "Ccache",
@@ -88,6 +93,7 @@ __all__ = [
     "Package",
     "PackageName",
     "Port",
+    "ProgramName",
     "PublicKey",
     "RelativePath",
     "Service",
@@ -144,6 +150,17 @@ class Machine:
         "your services", dict, example={"web": {"run": "exec busybox httpd -f -h /tmp"}}
     )
     etc: Mapping[RelativePath, EtcFile] = setting("files in /etc", dict, example={"motd": {"text": "hello"}})
+    alternatives: Mapping[AlternativeName, AlternativeChoice] = setting(
+        "choices for generic names, in place of those with the highest priority (update-alternatives)",
+        dict,
+        example={"editor": "vim.tiny"},
+    )
+    setuid: tuple[ProgramName, ...] | None = setting(
+        "programs that keep their setuid bit or their capabilities; by default those of the packages in this "
+        "config",
+        None,
+        example=["sudo", "ping"],
+    )
     extensions: Mapping[ExtensionName, Extension] = setting(
         "code of this project: extensions/NAME.py beside the config, each with its settings (extending.md)",
         dict,

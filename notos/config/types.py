@@ -279,6 +279,24 @@ TEXTS: Mapping[Any, Text] = {
         pattern=f"(?!/){_PRINTABLE}+",
         example="usr/bin/ssh-*",
     ),
+    value_types.ProgramName: Text(
+        name="a program",
+        form="its name or its path",
+        pattern="(?!-)[!-~]+",
+        example="ping",
+    ),
+    value_types.AlternativeName: Text(
+        name="the name of an alternative",
+        form="printable ASCII without spaces and slashes",
+        pattern="(?!-)[!-.0-~]+",
+        example="editor",
+    ),
+    value_types.AlternativeChoice: Text(
+        name="a choice of an alternative",
+        form="a program's path or name",
+        pattern="(?!-)[!-~]+",
+        example="vim.tiny",
+    ),
     value_types.NixSetting: Text(
         name="a nix.conf setting",
         form="lower-case letters, digits and hyphens",

@@ -29,6 +29,9 @@ ShellText = NewType("ShellText", str)
 Glob = NewType("Glob", str)
 ExtensionName = NewType("ExtensionName", str)  # of a Python module
 NixSetting = NewType("NixSetting", str)  # a key of nix.conf
+ProgramName = NewType("ProgramName", str)  # a file's name or its path
+AlternativeName = NewType("AlternativeName", str)  # update-alternatives(1): "editor"
+AlternativeChoice = NewType("AlternativeChoice", str)  # a path, a file's name or a package's name
 Line = NewType("Line", str)  # text without a line break
 Port = NewType("Port", int)
 

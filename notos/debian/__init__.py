@@ -14,10 +14,14 @@ similar_names   suggestions for a package name that does not exist
 deb, unpack     .deb files as usr-merged trees
 merge           paths that several packages have
 kinds           kinds of files that most machines do not need
+shell           a parser of shell scripts
+shell_calls     the commands that a script would run
+maintainer_scripts   the commands of a package's scripts
 
 Modules without a test module of their own name are tested by
 
     tests/debian/test_archive.py: index, package, release, suites
     tests/debian/test_download.py: network_errors
     tests/debian/test_unpack.py: kinds
+    tests/debian/test_maintainer_scripts.py: shell_calls
 """

@@ -7,11 +7,27 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 from notos.errors import PackageError
 from notos.formats import tar
 from notos.formats.tree import CHUNK, Directory, File, Symlink, Tree
+
+
+class Attributes(NamedTuple):
+    """The part of an entry that a Tree lacks: setuid, setgid and sticky bits, and the owners.
+
+    `package` is the name of the package that has the entry, where it is known.
+    """
+
+    mode: int
+    owner: str = "root"
+    group: str = "root"
+    package: str = ""
+
+
+# Attributes that need no mention: those of most files and folders.
+PLAIN = (Attributes(0o644), Attributes(0o755))
 
 
 def everything(_path: str) -> bool:
@@ -29,18 +45,20 @@ def read(
     *,
     wanted: Callable[[str], bool] = everything,
     kept: Callable[[bytes], bytes] = as_it_is,
+    attributes: dict[str, Attributes] | None = None,
 ) -> Tree:
     """Return the files that the .deb at `path` installs. Contents are in memory, transformed by `kept`.
 
     Paths for which `wanted` is false are left out, except for parent directories of wanted paths. Hard links
-    are one File at several paths. Owners and modes other than executable are dropped, including setuid.
+    are one File at several paths. Owners and modes other than executable are dropped, including setuid;
+    those of wanted files and folders that are not PLAIN are added to `attributes`.
     Targets of symbolic links stay unchanged; a target above the root is an error.
 
     Raises PackageError with the .deb and the member if the archive is invalid or has entries that a Tree
     cannot represent: paths outside the root or below a link, duplicates, empty links, device nodes.
     """
     with _named(path):
-        tree, links = _read_tar(path, "data.tar", wanted, kept)
+        tree, links = _read_tar(path, "data.tar", wanted, kept, attributes)
         lacking = {first for link, first in links.items() if wanted(link) and not wanted(first)}
         if lacking:  # a wanted hard link to a file that was skipped: read again, with that file
             tree, _ = _read_tar(path, "data.tar", lambda each: each in lacking or wanted(each), kept)
@@ -119,7 +137,11 @@ def _pieces(stream: BinaryIO, size: int) -> Iterator[bytes]:
 
 
 def _read_tar(
-    path: Path, stem: str, wanted: Callable[[str], bool], kept: Callable[[bytes], bytes] = as_it_is
+    path: Path,
+    stem: str,
+    wanted: Callable[[str], bool],
+    kept: Callable[[bytes], bytes] = as_it_is,
+    attributes: dict[str, Attributes] | None = None,
 ) -> tuple[Tree, dict[str, str]]:
     """Return all entries of a tar member, and the target of each hard link. Unwanted files are empty."""
     tree = Tree()
@@ -130,6 +152,10 @@ def _read_tar(
             reader = tar.Reader(pieces, suffix, open_end=True)
             for header in reader:
                 name = tar.normal(header.name)
+                if attributes is not None and header.kind in (b"0", b"5") and wanted(name):
+                    found = Attributes(header.mode & 0o7777, header.owner, header.group)
+                    if found not in PLAIN:
+                        attributes[name] = found
                 if header.kind == b"0":
                     content = kept(reader.read()) if wanted(name) else b""
                     tree.add(name, File(content, bool(header.mode & 0o100)))

@@ -7,12 +7,17 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from notos.debian import deb, kinds
+from notos.debian.deb import Attributes
 from notos.debian.merge import Merge, Owner
 from notos.errors import PackageError
-from notos.formats.tree import Directory, Entry, Tree
+from notos.formats.tree import Directory, Entry, File, Tree
 from notos.formats.usr_merge import merged
+
+# Left out of the tree, but read: units of systemd name accounts.
+ASIDE = ("usr/lib/systemd/system/*.service", "usr/lib/systemd/system/*.socket")
 
 
 @dataclass(frozen=True)
@@ -38,12 +43,20 @@ def unpack(
     keep: Iterable[str] = (),
     jobs: int = 2,
     names: dict[str, str] | None = None,
+    attributes: dict[str, Attributes] | None = None,
+    aside: dict[str, bytes] | None = None,
+    place: Callable[[str, str], str] = lambda package, path: path,
 ) -> Tree:
     """Return one tree of all `debs`, with the usr-merged paths usr/…, etc/…, boot/… and so on.
+
+    The package of each path is added to `names`. Modes and owners that a Tree does not have are added to
+    `attributes`, by usr-merged path, also those of folders. Contents of files of ASIDE are added to `aside`.
+    `place` returns the path in the tree for a package and its usr-merged path (a diversion).
+
     The .debs are decompressed by `jobs` threads (the libraries release the GIL). The result does not
     depend on the order of `debs`. Kinds of files are left out (kinds.py) that neither `keep` names nor a
-    program of `debs` reads. The package of each path is added to `names`. Raises PackageError if two packages
-    have different files at a path (merge.py), or if `only` matches no file of a package.
+    program of `debs` reads. Raises PackageError if two packages have different files at a path (merge.py), or
+    if `only` matches no file of a package.
     """
     kept = kinds.kept_kinds(
         keep, (each.package for each in debs), (each.package for each in debs if each.named)
@@ -51,7 +64,15 @@ def unpack(
     merge = Merge()
     with ThreadPoolExecutor(jobs) as pool:
         found = pool.map(lambda each: _files(each, kept), debs)
-        for each, files in sorted(zip(debs, found, strict=True), key=lambda pair: pair[0].path):
+        for each, read in sorted(zip(debs, found, strict=True), key=lambda pair: pair[0].path):
+            files = read.files
+            if attributes is not None:
+                attributes.update(
+                    (merged(path), value._replace(package=each.package))
+                    for path, value in read.attributes.items()
+                )
+            if aside is not None:
+                aside.update(read.aside)
             if each.only and not files:
                 raise PackageError(
                     f"`only` matches no file of the package {each}: {', '.join(each.only)}",
@@ -59,11 +80,16 @@ def unpack(
                     package=each.package,
                 )
             owner = Owner(each.path, str(each), each.package)
-            merge.add(owner, {merged(path): entry for path, entry in files.items()})
+            merge.add(owner, {place(each.package, merged(path)): entry for path, entry in files.items()})
     tree = merge.tree()
     if names is not None:
         names.update(merge.names())
     return tree
+
+
+def is_aside(path: str) -> bool:
+    """Return True for a usr-merged path that matches ASIDE."""
+    return kinds.matcher(ASIDE)(path)
 
 
 def chosen(only: tuple[str, ...], exclude: tuple[str, ...]) -> Callable[[str], bool]:
@@ -77,22 +103,42 @@ def chosen(only: tuple[str, ...], exclude: tuple[str, ...]) -> Callable[[str], b
     return wanted
 
 
-def _files(each: Unpack, kept: frozenset[str]) -> dict[str, Entry]:
-    """Return the files and links of a .deb without kinds that are left out, by their paths in it."""
-    files = _read(each, kinds.unwanted(kept, each.package))
-    if each.named and not kinds.has_contents(map(merged, files)):
+class _Read(NamedTuple):
+    """A .deb without kinds of files that are left out, by paths in it; `aside` by usr-merged path."""
+
+    files: dict[str, Entry]
+    attributes: dict[str, Attributes]
+    aside: dict[str, bytes]
+
+
+def _files(each: Unpack, kept: frozenset[str]) -> _Read:
+    """Return the files and links of a .deb without kinds that are left out."""
+    read = _read(each, kinds.unwanted(kept, each.package))
+    if each.named and not kinds.has_contents(map(merged, read.files)):
         every = _read(each, lambda _path: False)
-        if kinds.has_contents(map(merged, every)):
+        if kinds.has_contents(map(merged, every.files)):
             return every
-    return files
+    return read
 
 
-def _read(each: Unpack, left_out: Callable[[str], bool]) -> dict[str, Entry]:
+def _read(each: Unpack, left_out: Callable[[str], bool]) -> _Read:
     taken = chosen(each.only, each.exclude)
 
     def wanted(path: str) -> bool:
         place = merged(path)
         return taken(place) and not left_out(place)
 
-    tree = deb.read(each.path, wanted=wanted)
-    return {path: entry for path, entry in tree.items() if not isinstance(entry, Directory) and wanted(path)}
+    attributes: dict[str, Attributes] = {}
+    tree = deb.read(
+        each.path, wanted=lambda path: wanted(path) or is_aside(merged(path)), attributes=attributes
+    )
+    entries = [(path, entry) for path, entry in tree.items() if not isinstance(entry, Directory)]
+    return _Read(
+        {path: entry for path, entry in entries if wanted(path)},
+        attributes,
+        {
+            merged(path): entry.read()
+            for path, entry in entries
+            if isinstance(entry, File) and is_aside(merged(path))
+        },
+    )

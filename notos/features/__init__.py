@@ -25,6 +25,8 @@ openssh, dropbear   the servers
 nix              Nix in the machine
 disk             the drive for data that survives a reboot
 time_servers     the clock, set from the network
+alternatives     choices of generic names
+setuid           setuid programs
 services         the services in the config
 files            the files in the config's `etc`
 
@@ -33,6 +35,8 @@ Modules without a test module of their own name are tested by
     tests/features/test_registry.py: model, base, power, hostname, network, ssh, openssh, dropbear
     tests/features/test_registry.py: disk, time_servers, services, files, virtual_machine
     tests/features/test_registry.py: join, named
+    tests/integration/test_alternatives.py: alternatives
+    tests/integration/test_setuid.py: setuid
     tests/features/test_extensions.py: extension_code, values, plain
     tests/config/test_loader.py: checks
 """

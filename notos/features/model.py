@@ -135,6 +135,8 @@ class Feature:
     memory: int = 0  # MiB needed in the running system
     subnet: Subnet | None = None
     drive: str = ""  # the size of a second drive ("10G")
+    # settings of mechanisms of notos.integration, by module
+    integration: Mapping[str, Any] = field(default_factory=dict)
     login: bool = False  # True if users log in by ssh
     remote_builder: RemoteBuilder | None = None
     # programs that outputs run, by the name of the tools tree

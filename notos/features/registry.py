@@ -6,6 +6,7 @@ from typing import Protocol
 from notos.config.model import Machine
 from notos.config.reader import Checks
 from notos.features import (
+    alternatives,
     base,
     disk,
     dropbear,
@@ -17,6 +18,7 @@ from notos.features import (
     openssh,
     power,
     services,
+    setuid,
     ssh,
     time_servers,
     virtual_machine,
@@ -59,6 +61,8 @@ MODULES: tuple[Module, ...] = (
     nix,
     disk,
     time_servers,
+    alternatives,
+    setuid,
     extensions,
     services,
     files,

@@ -20,7 +20,10 @@ _WITHOUT_DATA = b"123456"  # links, devices, folders and fifos: some writers giv
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """The header of an entry: `kind` is typeflag, `size` is in bytes, `time` is mtime in seconds."""
+    """The header of an entry: `kind` is typeflag, `size` is in bytes, `time` is mtime in seconds.
+
+    `owner` and `group` are names, or decimal numbers without a name in the archive; 0 is root.
+    """
 
     name: str
     kind: bytes
@@ -28,6 +31,8 @@ class Header:
     size: int
     link: str
     time: int
+    owner: str
+    group: str
 
 
 class Reader:
@@ -216,6 +221,8 @@ def _headers(stream: _Stream, pax: bool, open_end: bool) -> Iterator[Header]:
             size=size if long_size is None else long_size,
             link=long_link or _text(block[157:257]),
             time=_number(block[136:148]),
+            owner=_text(block[265:297]) or _account(block[108:116]),
+            group=_text(block[297:329]) or _account(block[116:124]),
         )
         long_name = long_link = long_size = None
         extended = False
@@ -238,6 +245,10 @@ def _records(data: bytes) -> dict[str, str]:
 
 def _text(field: bytes) -> str:
     return os.fsdecode(field.partition(b"\0")[0])
+
+
+def _account(field: bytes) -> str:
+    return str(_number(field) or "root")
 
 
 def _number(field: bytes) -> int:

@@ -11,6 +11,7 @@ runit         stages, boot fragments and services
 toplevel      the object that links to all parts of the running system
 extra_utils   the initrd's programs
 initrd, root_image   the trees of the initrd and of root.squashfs
+wrappers     copies of setuid programs
 conf_files    checks of the sysusers.d and tmpfiles.d files in the config
 
 Modules without a test module of their own name are tested by
@@ -19,4 +20,5 @@ Modules without a test module of their own name are tested by
     tests/system/test_bytecode.py: bytecode_compiler
     tests/test_graph.py: toplevel
     tests/config/test_loader.py: conf_files
+    tests/integration/test_setuid.py: wrappers
 """

@@ -4,16 +4,19 @@ It is mounted read-only below a writable overlay. A store object only has the mo
 modes are listed separately, and the activation sets them.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+import json
+from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from notos import errors
 from notos.errors import NotosError, ScriptError
 from notos.features.model import Computed, Copy, EtcFile, Features, Link, Text
-from notos.formats.tree import Directory, File, Tree
+from notos.formats.tree import Directory, File, Symlink, Tree
+from notos.integration import permissions
 from notos.system import ca_bundle, sysusers
 
+ETC_PERMISSIONS = permissions.ETC.removeprefix("usr/")
 PLAIN, EXECUTABLE = {"0444", "0644"}, {"0555", "0755"}  # modes that need no entry in Etc.modes
 STATE = ("reboot", "stopit")  # in /etc/runit; their modes select halt or reboot (runit(8))
 MODES = {"shadow": "0600", "gshadow": "0600"}
@@ -21,10 +24,11 @@ MODES = {"shadow": "0600", "gshadow": "0600"}
 
 @dataclass(frozen=True)
 class Etc:
-    """The tree of /etc, and the modes that a store object cannot have."""
+    """The tree of /etc, and the modes and owners that a store object cannot have, by path below /etc."""
 
     tree: Tree
-    modes: Mapping[str, str]  # octal digits by path below /etc
+    modes: Mapping[str, str]  # octal digits
+    owners: Mapping[str, str]  # UID:GID
 
 
 def build(
@@ -40,7 +44,9 @@ def build(
     tree = Tree()
     for path, entry in system.items():
         if path.startswith("etc/") and not isinstance(entry, Directory):
-            tree.symlink(path.removeprefix("etc/"), f"{system_path}/{path}")
+            # A link to another place keeps its target: users and tools read /etc/alternatives/NAME.
+            apart = isinstance(entry, Symlink) and entry.target.startswith("/")
+            tree.add(path.removeprefix("etc/"), entry if apart else Symlink(f"{system_path}/{path}"))
     modes = dict(MODES)
     for file in features.etc:
         if not file.keys:
@@ -51,15 +57,51 @@ def build(
     errors.raise_all(_misplaced(configured, tree))
     for file in configured:
         _put(tree, modes, file, system, own)
-    for account_file, text in _accounts(features, system, tree).items():
+    accounts = _accounts(features, system, tree)
+    for account_file, text in accounts.items():
         tree.replace(account_file, File(text.encode()))
+    owners = _permissions(tree, system, modes, accounts, {file.path for file in features.etc})
     for part in runit.children()[""]:
         tree.symlink(f"runit/{part}", f"{runit_path}/{part}")
     for state in STATE:
         tree.text(f"runit/{state}", "")
     tree.symlink("service", "/run/service")
     tree.symlink("mtab", "/proc/self/mounts")
-    return Etc(tree, modes)
+    return Etc(tree, modes, owners)
+
+
+def _permissions(
+    tree: Tree, system: Tree, modes: dict[str, str], accounts: Mapping[str, str], own: Container[str]
+) -> dict[str, str]:
+    """Return the owners of packages' files and folders, and add their modes to `modes`.
+
+    The files are copied into `tree`, because a link has no mode. Files of features and the config (`own`) are
+    not changed. The table is that of notos.integration.permissions.
+    """
+    table = system.get(ETC_PERMISSIONS)
+    if not isinstance(table, File):
+        return {}
+    numbers = {
+        kind: {row[0]: row[2] for row in (line.split(":") for line in accounts[kind].splitlines())}
+        for kind in ("passwd", "group")
+    }
+    owners = {}
+    for path, (mode, owner, group) in json.loads(table.read()).items():
+        entry = tree.get(path)
+        if path in own or entry is None:
+            continue
+        packaged = system.get(f"etc/{path}")
+        if isinstance(entry, Symlink) and isinstance(packaged, File):
+            tree.replace(path, packaged)
+        elif isinstance(entry, Symlink):
+            continue
+        user, gid = numbers["passwd"].get(owner, owner), numbers["group"].get(group, group)
+        if user.isdigit() and gid.isdigit():
+            if (user, gid) != ("0", "0"):
+                owners[path] = f"{user}:{gid}"
+            if mode not in PLAIN | EXECUTABLE:
+                modes[path] = mode
+    return owners
 
 
 def _put(tree: Tree, modes: dict[str, str], file: EtcFile, system: Tree, own: Path) -> None:

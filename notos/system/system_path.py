@@ -8,14 +8,20 @@ Files in other folders (/var, /boot, …) are left out: they are state, created 
 """
 
 import posixpath
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from notos.architecture import Architecture
 from notos.cache import Cache
+from notos.debian import kinds
+from notos.debian.deb import Attributes
 from notos.debian.unpack import Unpack, unpack
 from notos.errors import ClosureError
 from notos.formats import shared_libraries
 from notos.formats.tree import Directory, Entry, Symlink, Tree
+from notos.integration import diversions
+from notos.integration import registry as integration
+from notos.integration.model import Context, calls, installed
 from notos.system import bytecode
 from notos.system.busybox import applet_paths
 
@@ -36,9 +42,29 @@ SELDOM = (
 SHUTDOWN_SCRIPT = "/etc/runit/shutdown"
 
 
-def build(debs: Sequence[Unpack], target: Architecture, cache: Cache, *, keep: Iterable[str] = ()) -> Tree:
-    """Return the tree of system-path. Raises ClosureError if a library is missing, PackageError."""
-    packages = unpack(debs, keep=keep)
+def build(
+    debs: Sequence[Unpack],
+    target: Architecture,
+    cache: Cache,
+    *,
+    keep: Sequence[str] = (),
+    accounts: Mapping[str, str] = {},
+    settings: Mapping[str, Any] = {},
+) -> Tree:
+    """Return the tree of system-path.
+
+    `accounts` are the features' sysusers.d files by name, `settings` those of notos.integration by mechanism.
+
+    Raises ClosureError if a library is missing, PackageError, NotosError.
+    """
+    attributes: dict[str, Attributes] = {}
+    units: dict[str, bytes] = {}
+    known = installed(debs)
+    diverted = diversions.read(calls(known, target, *diversions.COMMANDS))
+    packages = unpack(debs, keep=keep, attributes=attributes, aside=units, place=diverted.place)
+    kept = kinds.kept_kinds(keep, known, (each.package for each in debs if each.named))
+    context = Context(target, known, attributes, units, accounts, sorted(kept), settings)
+    integration.apply(packages, context)
     problems, needed = shared_libraries.survey(packages, target)
     _check_libraries(problems)
     for path in [each for each, _ in packages.items() if each.rpartition("/")[2] in SELDOM]:

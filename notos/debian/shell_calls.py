@@ -1,0 +1,498 @@
+"""The commands that a shell script would run, found without running it.
+
+A script is followed as a shell would, with literal values. A value that only the running system knows is
+unknown. Where a condition is unknown, all branches are followed, so the result is an upper bound.
+"""
+
+import fnmatch
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+
+from notos.debian import shell
+from notos.debian.shell import (
+    AndOr,
+    Case,
+    Command,
+    For,
+    Function,
+    If,
+    Opaque,
+    Parameter,
+    Pipeline,
+    Redirection,
+    Sequence,
+    Simple,
+    Subshell,
+    Substitution,
+    Text,
+    While,
+    Word,
+)
+
+_MOST = 20_000  # commands; a script that runs more is not followed further
+_DEEP = 40  # calls of functions within functions
+
+# A value: text, or None if it is unknown.
+Value = str | None
+
+
+@dataclass(frozen=True)
+class Call:
+    """A command with its words, None for each unknown one. `text` is its source, at `line` from 1.
+
+    `certain` is False if an unknown condition decides about the command. `writes` are the files that its
+    redirections write; `document` is the text of its here-document.
+    """
+
+    words: tuple[Value, ...]
+    text: str
+    line: int
+    certain: bool = True
+    writes: tuple[Value, ...] = ()
+    document: Value = None
+
+    @property
+    def name(self) -> str:
+        """Return the command's name without folders, "" if it is unknown."""
+        return (self.words[0] or "").rpartition("/")[2]
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """The surroundings of a script: its arguments, variables, and commands with known results.
+
+    `status` returns the result of a command, None if it is unknown; `output` returns its output. `effect`
+    may set variables, as the functions of a sourced library do.
+    """
+
+    arguments: tuple[str, ...] = ()
+    variables: Mapping[str, Value] = field(default_factory=dict)
+    status: Callable[[tuple[Value, ...]], bool | None] = lambda words: None
+    output: Callable[[tuple[Value, ...]], Value] = lambda words: None
+    effect: Callable[[tuple[Value, ...]], Mapping[str, Value]] = lambda words: {}
+
+
+def calls(text: str, surroundings: Surroundings) -> list[Call]:
+    """Return the commands that the script `text` would run, in order; functions are followed.
+
+    Raises PackageError for a syntax error.
+    """
+    run = _Run(surroundings)
+    run.command(shell.parse(text))
+    return run.calls
+
+
+class _EndError(Exception):
+    """The end of a script (exit), a function (return) or a round of a loop (break, continue)."""
+
+    def __init__(self, kind: str, result: bool | None = None) -> None:
+        self.kind = kind
+        self.result = result
+
+
+class _Run:
+    """The state of a script that is followed."""
+
+    def __init__(self, surroundings: Surroundings) -> None:
+        self.calls: list[Call] = []
+        self._around = surroundings
+        self._variables: dict[str, Value] = dict(surroundings.variables)
+        self._arguments: tuple[Value, ...] = surroundings.arguments
+        self._functions: dict[str, Command] = {}
+        self._uncertain = 0
+        self._depth = 0
+        self._left = _MOST
+
+    # --- commands: each returns its result, None if that is unknown
+
+    def command(self, node: Command) -> bool | None:
+        """Follow a command. An `exit` that certainly runs ends the script."""
+        try:
+            return self._follow(node)
+        except _EndError as end:
+            return end.result
+
+    def _follow(self, node: Command) -> bool | None:
+        self._left -= 1
+        if self._left < 0:
+            raise _EndError("exit")
+        match node:
+            case Simple():
+                return self._simple(node)
+            case Sequence(commands):
+                result: bool | None = True
+                for each in commands:
+                    result = self._follow(each)
+                return result
+            case Pipeline(commands, negated):
+                for each in commands:
+                    result = self._apart(each) if len(commands) > 1 else self._follow(each)
+                return None if result is None else result != negated
+            case AndOr(parts):
+                return self._and_or(parts)
+            case If(branches):
+                return self._if(branches)
+            case Case(word, patterns):
+                return self._case(self._text(word), patterns)
+            case For():
+                return self._for(node)
+            case While(condition, body):
+                self._follow(condition)
+                self._maybe([body], loop=True)
+                return None
+            case Function(name, body):
+                self._functions[name] = body
+                return True
+            case Subshell(body):
+                return self._apart(body)
+
+    def _apart(self, node: Command) -> bool | None:
+        """Follow a command in a subshell."""
+        before, arguments = dict(self._variables), self._arguments
+        try:
+            return self.command(node)
+        finally:
+            self._variables, self._arguments = before, arguments
+
+    def _maybe(self, bodies: list[Command], *, loop: bool = False, exhaustive: bool = False) -> None:
+        """Follow alternatives of which one runs, or none. Variables on which they disagree are unknown."""
+        before = dict(self._variables)
+        ends: list[dict[str, Value]] = [] if exhaustive else [before]
+        stopped = []
+        for body in bodies:
+            self._variables = dict(before)
+            self._uncertain += 1
+            try:
+                self._follow(body)
+            except _EndError as end:
+                stopped.append(end)
+                if loop and end.kind in ("break", "continue"):
+                    ends.append(self._variables)
+            else:
+                ends.append(self._variables)
+            finally:
+                self._uncertain -= 1
+        if not ends:  # each alternative ends the script
+            self._variables = before
+            raise stopped[0]
+        self._variables = _joined(ends)
+
+    def _and_or(self, parts: tuple[tuple[str, Command], ...]) -> bool | None:
+        result: bool | None = None
+        for operator, part in parts:
+            wanted = operator != "||"
+            if not operator or result is wanted:
+                result = self._follow(part)
+            elif result is None:
+                self._maybe([part])
+        return result
+
+    def _if(self, branches: tuple[tuple[Sequence | None, Sequence], ...]) -> bool | None:
+        for number, (condition, body) in enumerate(branches):
+            result = True if condition is None else self._follow(condition)
+            if result:
+                return self._follow(body)
+            if result is None:
+                rest = branches[number + 1 :]
+                others: list[Command] = [If(rest)] if rest else []
+                self._maybe([body, *others], exhaustive=bool(rest) and rest[-1][0] is None)
+                return None
+        return True
+
+    def _case(self, value: Value, branches: tuple[tuple[tuple[Word, ...], Sequence], ...]) -> bool | None:
+        possible: list[Command] = []
+        for patterns, body in branches:
+            for pattern in patterns:
+                text = self._pattern(pattern)
+                if value is None or text is None:
+                    possible.append(body)
+                elif fnmatch.fnmatchcase(value, text):
+                    if not possible:
+                        return self._follow(body)
+                    self._maybe([*possible, body], exhaustive=True)
+                    return None
+                else:
+                    continue
+                break
+        if possible:
+            self._maybe(possible)
+        return None if possible else True
+
+    def _for(self, node: For) -> bool | None:
+        words = self._arguments if node.words is None else self._fields(node.words)
+        result: bool | None = True
+        for value in words:
+            self._variables[node.name] = value
+            try:
+                if value is None or is_glob(value):
+                    self._variables[node.name] = None
+                    self._maybe([node.body], loop=True)
+                    result = None
+                else:
+                    result = self._follow(node.body)
+            except _EndError as end:
+                if end.kind == "break":
+                    break
+                if end.kind != "continue":
+                    raise
+        return result
+
+    def _simple(self, node: Simple) -> bool | None:
+        words = tuple(self._fields(node.words))
+        if not words:
+            for variable, value in node.assignments:
+                self._variables[variable] = self._text(value)
+        writes = tuple(self._written(node.redirections))
+        if not words:
+            return True if not writes else self._called(node, (":",), writes)
+        name, *arguments = words
+        match name:
+            case "exit" | "return" | "break" | "continue":
+                status = arguments[0] if arguments else None
+                raise _EndError(name, status == "0" if (status or "").isdigit() else None)
+            case "true" | ":":
+                return True if not writes else self._called(node, words, writes)
+            case "false":
+                return False
+            case "test" | "[":
+                end = arguments.pop() if name == "[" and arguments else "]"
+                return _test(arguments) if end == "]" else None
+            case "[[":
+                return None
+            case "set":
+                if "--" in arguments:
+                    self._arguments = tuple(arguments[arguments.index("--") + 1 :])
+                return True
+            case "shift":
+                count = int(arguments[0] or 1) if arguments and (arguments[0] or "").isdigit() else 1
+                self._arguments = self._arguments[count:]
+                return True
+            case "export" | "local" | "readonly" | "declare" | "typeset":
+                for each in arguments:
+                    if each and "=" in each:
+                        self._variables[each.partition("=")[0]] = each.partition("=")[2]
+                    elif each is None:
+                        self._forget(node)
+                return True
+            case "unset":
+                for each in arguments:
+                    self._variables[each or ""] = ""
+                return True
+            case "read":
+                for each in arguments:
+                    self._variables[each or ""] = None
+            case "getopts":
+                return None
+            case str() if name in self._functions:
+                return self._function(name, tuple(arguments))
+        return self._called(node, words, writes)
+
+    def _called(self, node: Simple, words: tuple[Value, ...], writes: tuple[Value, ...]) -> bool | None:
+        document = [self._text(each.target) for each in node.redirections if "<<" in each.operator]
+        text = document[0] if document else None
+        self.calls.append(Call(words, node.text, node.line, self._uncertain == 0, writes, text))
+        self._variables.update(self._around.effect(words))
+        return self._around.status(words)
+
+    def _forget(self, node: Simple) -> None:
+        """Make the variables unknown that a declaration with an unknown value sets."""
+        for word in node.words[1:]:
+            if word and isinstance(word[0], Text) and "=" in word[0].text:
+                self._variables[word[0].text.partition("=")[0]] = None
+
+    def _function(self, name: str, arguments: tuple[Value, ...]) -> bool | None:
+        if self._depth >= _DEEP:
+            return None
+        before, self._arguments = self._arguments, arguments
+        self._depth += 1
+        try:
+            return self._follow(self._functions[name])
+        except _EndError as end:
+            if end.kind != "return":
+                raise
+            return end.result
+        finally:
+            self._depth -= 1
+            self._arguments = before
+
+    def _written(self, redirections: tuple[Redirection, ...]) -> Iterator[Value]:
+        for each in redirections:
+            target = self._text(each.target)
+            if ">" not in each.operator or (
+                each.operator.endswith(">&") and (target or "").strip("0123456789-") == ""
+            ):
+                continue
+            if target is None or not target.startswith("/dev/"):
+                yield target
+
+    # --- words
+
+    def _fields(self, words: tuple[Word, ...]) -> list[Value]:
+        """Return the fields of `words` after expansion; an unknown one is one field."""
+        found: list[Value] = []
+        for word in words:
+            parts = [part for part in word if not (isinstance(part, Text) and part.text == "")]
+            if len(parts) == 1 and isinstance(parts[0], Parameter) and parts[0].name in ("@", "*"):
+                found += self._arguments
+                continue
+            value = self._text(word)
+            unquoted = any(isinstance(part, Parameter | Substitution) and not part.quoted for part in word)
+            quoted = any(isinstance(part, Text) and part.quoted for part in word)
+            if value is not None and unquoted and not quoted:
+                found += value.split()
+            else:
+                found.append(value)
+        return found
+
+    def _text(self, word: Word) -> Value:
+        """Return the value of a word in one piece."""
+        parts: list[str] = []
+        for part in word:
+            value = self._part(part)
+            if value is None:
+                # All substitutions of the word are followed.
+                for rest in word[word.index(part) + 1 :]:
+                    if isinstance(rest, Substitution):
+                        self._apart(rest.commands)
+                return None
+            parts.append(value)
+        return "".join(parts)
+
+    def _part(self, part: Text | Parameter | Substitution | Opaque) -> Value:
+        match part:
+            case Text(text):
+                return text
+            case Parameter():
+                return self._parameter(part)
+            case Substitution(commands):
+                return self._substitution(commands)
+        return None
+
+    def _substitution(self, commands: Sequence) -> Value:
+        first = commands.commands[0] if len(commands.commands) == 1 else None
+        if isinstance(first, Simple) and first.words:
+            words = tuple(self._fields(first.words))
+            name, *rest = words
+            if name == "echo" and None not in rest and not (rest and (rest[0] or "").startswith("-")):
+                return " ".join(each for each in rest if each is not None)
+            if name in ("basename", "dirname") and len(rest) == 1 and rest[0]:
+                head, _, tail = rest[0].rstrip("/").rpartition("/")
+                return tail if name == "basename" else head or ("/" if rest[0].startswith("/") else ".")
+            if name not in self._functions and (known := self._around.output(words)) is not None:
+                return known
+        self._apart(commands)
+        return None
+
+    def _parameter(self, part: Parameter) -> Value:
+        value: Value
+        if part.name in ("@", "*"):
+            known = [each for each in self._arguments if each is not None]
+            value = " ".join(known) if len(known) == len(self._arguments) else None
+        elif part.name == "#":
+            value = str(len(self._arguments))
+        elif part.name == "0":
+            value = ""
+        elif part.name.isdigit():
+            number = int(part.name) - 1
+            value = self._arguments[number] if number < len(self._arguments) else ""
+        elif part.name in ("?", "!", "$", "-"):
+            value = None
+        else:
+            value = self._variables.get(part.name, "")
+        operation = part.operation
+        if operation in (":-", "-", ":=", "="):
+            # An unset variable and an empty one are the same here.
+            if value == "":
+                value = self._text(part.argument)
+                if "=" in operation:
+                    self._variables[part.name] = value
+            return value
+        if operation in (":+", "+"):
+            return None if value is None else "" if value == "" else self._text(part.argument)
+        if operation in ("", ":?", "?") or value is None:
+            return value
+        if operation in ("#", "##", "%", "%%"):
+            pattern = self._pattern(part.argument)
+            return None if pattern is None else _trimmed(value, operation, pattern)
+        return None
+
+    def _pattern(self, word: Word) -> Value:
+        """Return a word as a pattern of fnmatch; quoted characters match themselves."""
+        text = ""
+        for part in word:
+            value = self._part(part)
+            if value is None:
+                return None
+            literal = isinstance(part, Text) and part.quoted
+            text += re.sub(r"([*?\[])", r"[\1]", value) if literal else value.replace("[^", "[!")
+        return text
+
+
+def is_glob(text: str) -> bool:
+    """Return True if a shell would look for files that match `text`."""
+    return bool(re.search(r"[*?]|\[.+\]", text))
+
+
+def _joined(ends: list[dict[str, Value]]) -> dict[str, Value]:
+    names = {name for each in ends for name in each}
+    found: dict[str, Value] = {}
+    for name in names:
+        values = {each.get(name, "") for each in ends}
+        found[name] = values.pop() if len(values) == 1 else None
+    return found
+
+
+def _trimmed(value: str, operation: str, pattern: str) -> str:
+    """Return `value` without the shortest or longest prefix (#, ##) or suffix (%, %%) that matches."""
+    lengths = range(len(value) + 1)
+    for length in lengths if len(operation) == 1 else reversed(lengths):
+        if operation.startswith("#") and fnmatch.fnmatchcase(value[:length], pattern):
+            return value[length:]
+        if operation.startswith("%") and fnmatch.fnmatchcase(value[len(value) - length :], pattern):
+            return value[: len(value) - length]
+    return value
+
+
+def _test(words: list[Value]) -> bool | None:
+    """Return the result of test(1); None for unknown values, files and other tests of the system."""
+    for word, either in (("-o", True), ("-a", False)):
+        if word in words[1:-1] and not (len(words) == 3 and words[0] == "!"):
+            at = words.index(word, 1)
+            results = (_test(words[:at]), _test(words[at + 1 :]))
+            if either in results:
+                return either
+            return None if None in results else not either
+    if len(words) > 1 and words[0] == "!":
+        result = _test(words[1:])
+        return None if result is None else not result
+    if not words:
+        return False
+    if len(words) == 1:
+        return None if words[0] is None else words[0] != ""
+    if len(words) == 2:
+        operator, value = words
+        if value is None or operator not in ("-n", "-z"):
+            return None
+        return (value == "") == (operator == "-z")
+    if len(words) == 3:
+        left, middle, right = words
+        if left is None or middle is None or right is None:
+            return None
+        if middle in ("=", "=="):
+            return left == right
+        if middle == "!=":
+            return left != right
+        if middle in _NUMBERS and left.isdigit() and right.isdigit():
+            return _NUMBERS[middle](int(left), int(right))
+    return None
+
+
+_NUMBERS: Mapping[str, Callable[[int, int], bool]] = {
+    "-eq": lambda one, other: one == other,
+    "-ne": lambda one, other: one != other,
+    "-lt": lambda one, other: one < other,
+    "-le": lambda one, other: one <= other,
+    "-gt": lambda one, other: one > other,
+    "-ge": lambda one, other: one >= other,
+}

@@ -1,0 +1,32 @@
+"""Made-up packages, laid out and integrated."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from notos.architecture import AMD64
+from notos.debian.deb import Attributes
+from notos.debian.unpack import Unpack, unpack
+from notos.formats.tree import Tree
+from notos.integration.model import Context, installed
+from tests.signed_archive import Deb
+
+
+def laid_out(
+    folder: Path, made: Sequence[Deb], settings: Mapping[str, Any] = {}, *, keep: Sequence[str] = ()
+) -> tuple[Tree, Context]:
+    """Return the tree of the packages, before any mechanism, and the context of the mechanisms."""
+    debs = []
+    for each in made:
+        path = folder / each.file_name
+        path.write_bytes(each.build())
+        debs.append(Unpack(path, package=each.name))
+    attributes: dict[str, Attributes] = {}
+    units: dict[str, bytes] = {}
+    tree = unpack(debs, keep=keep, attributes=attributes, aside=units)
+    return tree, Context(AMD64, installed(debs), attributes, units, {}, keep, settings)
+
+
+def script(*lines: str) -> str:
+    """Return a maintainer script."""
+    return "".join(f"{line}\n" for line in ("#!/bin/sh", "set -e", *lines))

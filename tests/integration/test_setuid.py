@@ -1,0 +1,132 @@
+"""Setuid programs and file capabilities, from packages to the shell fragment of the activation."""
+
+import json
+import os
+import stat
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from notos.errors import NotosError
+from notos.formats.tree import File, Symlink, Tree
+from notos.integration import registry, setuid
+from notos.system import wrappers
+from tests.integration.packages import laid_out, script
+from tests.signed_archive import Deb
+
+ACCOUNTS = {
+    "passwd": "root:x:0:0::/root:/bin/sh\n",
+    "group": "root:x:0:\ncrontab:x:101:\nmessagebus:x:102:\n",
+}
+SUDO = Deb("sudo", files={"usr/bin/sudo": b"sudo"}, modes={"usr/bin/sudo": 0o4755})
+MOUNT = Deb("mount", files={"bin/mount": b"mount"}, modes={"bin/mount": 0o4755})
+# As in Debian's iputils-ping, cron and dbus.
+PING = Deb(
+    "iputils-ping",
+    files={"bin/ping": b"ping"},
+    scripts={
+        "postinst": script(
+            "PROGRAM=$(dpkg-divert --truename /bin/ping)",
+            'if [ "$1" = configure ]; then',
+            "  if command -v setcap > /dev/null; then",
+            "    if setcap cap_net_raw+ep $PROGRAM; then chmod u-s $PROGRAM; else chmod u+s $PROGRAM; fi",
+            "  else",
+            "    chmod u+s $PROGRAM",
+            "  fi",
+            "fi",
+        )
+    },
+)
+CRON = Deb(
+    "cron",
+    files={"usr/bin/crontab": b"crontab"},
+    scripts={
+        "postinst": script(
+            "crongroup=crontab",
+            "if ! dpkg-statoverride --list /usr/bin/crontab >/dev/null; then",
+            "  dpkg-statoverride --update --add root $crongroup 2755 /usr/bin/crontab",
+            "fi",
+        )
+    },
+)
+SETCAP = Deb("libcap2-bin", files={"sbin/setcap": b"setcap"})
+
+
+def system(folder: Path, *made: Deb, **settings: Any) -> Tree:
+    """Return system-path's tree for these packages."""
+    tree, context = laid_out(folder, made, {"setuid": settings})
+    registry.apply(tree, context)
+    stripped = Tree()
+    for path, entry in tree.items():
+        stripped.add(path.removeprefix("usr/"), entry) if path != "usr" else None
+    return stripped
+
+
+def table(tree: Tree) -> dict[str, tuple[str, ...]]:
+    entry = tree.get(setuid.TABLE.removeprefix("usr/"))
+    rows = json.loads(entry.read()) if isinstance(entry, File) else []
+    return {row["name"]: (row["mode"], row["owner"], row["group"], row["capabilities"]) for row in rows}
+
+
+def test_programs_of_named_packages_are_links_to_their_copies(tmp_path: Path) -> None:
+    tree = system(tmp_path, SUDO, MOUNT, CRON, packages=["sudo", "cron"])
+    assert table(tree) == {
+        "crontab": ("2755", "root", "crontab", ""),
+        "sudo": ("4755", "root", "root", ""),
+    }
+    assert tree.get("bin/sudo") == Symlink("/run/wrappers/bin/sudo")
+    assert isinstance(tree.get("libexec/wrapped/sudo"), File)
+    assert isinstance(tree.get("bin/mount"), File)
+
+
+def test_a_list_selects_by_name_or_path(tmp_path: Path) -> None:
+    made = (SUDO, MOUNT, CRON)
+    assert set(table(system(tmp_path, *made, programs=["sudo", "/bin/mount"]))) == {"mount", "sudo"}
+    assert table(system(tmp_path, *made, programs=[])) == {}
+    with pytest.raises(NotosError) as raised:
+        system(tmp_path, *made, programs=["sud", "fusermount3"])
+    assert [(each.hint, each.keys) for each in raised.value.parts] == [
+        ("did you mean sudo?", ("setuid", "sud")),
+        ("the system's packages have crontab, mount, sudo", ("setuid", "fusermount3")),
+    ]
+
+
+def test_capabilities_need_setcap_as_in_debian(tmp_path: Path) -> None:
+    without = system(tmp_path, PING, packages=["iputils-ping"])
+    assert table(without) == {"ping": ("4755", "root", "root", "")}
+    tree = system(tmp_path, PING, SETCAP, packages=["iputils-ping"])
+    assert table(tree) == {"ping": ("0755", "root", "root", "cap_net_raw+ep")}
+    assert wrappers.fragment(tree, ACCOUNTS).endswith('setcap cap_net_raw+ep "$wrappers"/ping\n')
+
+
+def test_the_fragment_makes_the_copies(tmp_path: Path) -> None:
+    """A shell runs it here, with the owner of this process in place of root."""
+    tree = system(tmp_path, SUDO, CRON, packages=["sudo", "cron"])
+    own = {
+        "passwd": f"root:x:{os.getuid()}:0:::\n",
+        "group": f"root:x:{os.getgid()}:\ncrontab:x:{os.getgid()}:\n",
+    }
+    text = wrappers.fragment(tree, own)
+    (tmp_path / "usr/libexec/wrapped").mkdir(parents=True)
+    for name in ("sudo", "crontab"):
+        entry = tree.get(f"libexec/wrapped/{name}")
+        assert isinstance(entry, File)
+        (tmp_path / "usr/libexec/wrapped" / name).write_bytes(entry.read())
+    folder = tmp_path / "copies"
+    folder.mkdir()
+    text = text.replace("/usr/libexec", str(tmp_path / "usr/libexec"))
+    subprocess.run(["sh", "-ec", text], env={**os.environ, "wrappers": str(folder)}, check=True)
+    modes = {each.name: stat.S_IMODE(each.stat().st_mode) for each in folder.iterdir()}
+    assert modes == {"sudo": 0o4755, "crontab": 0o2755}
+
+
+def test_an_owner_without_an_account_is_an_error(tmp_path: Path) -> None:
+    tree = system(tmp_path, CRON, packages=["cron"])
+    with pytest.raises(NotosError, match="crontab belongs to crontab, which has no account"):
+        wrappers.fragment(tree, {"passwd": ACCOUNTS["passwd"], "group": "root:x:0:\n"})
+
+
+def test_a_machine_without_such_programs_has_no_fragment(tmp_path: Path) -> None:
+    assert wrappers.fragment(system(tmp_path, MOUNT), ACCOUNTS) == ""
