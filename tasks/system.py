@@ -12,6 +12,7 @@ from tasks.graph import Task, action, files
 from tasks.inputs import recorded
 
 ETC = own("scripts/stage2/etc")
+PARTS = ("system-path", "stage2", "runit", "system-modules", "state")  # of the toplevel
 
 
 @recorded
@@ -42,12 +43,11 @@ def lay_out() -> None:
 
 def task_toplevel() -> Task:
     """link /etc, /usr and init into the toplevel"""
-    parts = ("system-path", "stage2", "runit", "system-modules")
     computing = extensions.computing(MACHINE)
     return {
         "actions": [action(join)],
         "file_dep": [
-            *map(manifest, parts),
+            *map(manifest, PARTS),
             sets.path(contents.SYSTEM),
             *files(ETC),
             *FEATURES.etc_sources,
@@ -62,7 +62,7 @@ def task_toplevel() -> Task:
 def join() -> None:
     """Make the toplevel. Raises NotosError."""
     from notos import errors
-    from notos.system import etc, programs, toplevel
+    from notos.system import etc, programs, state, toplevel
 
     system, runit = project.tree("system-path"), project.tree("runit")
     found: list[errors.NotosError] = list(programs.lacking(FEATURES, system=system, runit=runit))
@@ -85,6 +85,7 @@ def join() -> None:
         system_path=project.get("system-path"),
         stage2=project.get("stage2"),
         modules=project.get("system-modules"),
+        state=None if state.is_empty(project.tree("state")) else project.get("state"),
         packages=sets.versions(contents.SYSTEM),
     )
-    project.add("toplevel", toplevel.NAME, tree, ["system-path", "stage2", "runit", "system-modules"])
+    project.add("toplevel", toplevel.NAME, tree, PARTS)

@@ -77,6 +77,17 @@ class Computed:
     arguments: Mapping[str, Any]
 
 
+@dataclass(frozen=True)
+class Folder:
+    """A folder of this host that is copied with all below it; without a source, an empty folder.
+
+    exclude  patterns of paths below it, or of names if they have no slash
+    """
+
+    source: str = ""
+    exclude: tuple[str, ...] = ()
+
+
 Content = Text | Copy | Link | Computed
 
 
@@ -91,6 +102,24 @@ class EtcFile(NamedTuple):
     path: str
     content: Content
     mode: FileMode = FileMode("0644")
+    keys: Keys = ()
+
+
+class Placed(NamedTuple):
+    """A file, folder or link anywhere outside of /run, /proc and the like.
+
+    path     absolute and usr-merged
+    content  a Link replaces other files; the source of a Copy is absolute
+    mode     octal, four digits; "" for 0644, and 0755 for programs and folders. In a folder it is that of its
+             files; folders and programs get the bits for execution where it has those for reading
+    keys     the key in the config that defines it; empty for a built-in file
+    """
+
+    path: str
+    content: Text | Copy | Link | Folder
+    mode: str = ""
+    owner: str = "root"
+    group: str = "root"
     keys: Keys = ()
 
 
@@ -130,6 +159,7 @@ class Feature:
     scripts: tuple[Script, ...] = ()
     services: tuple[Service, ...] = ()
     etc: tuple[EtcFile, ...] = ()
+    placed: tuple[Placed, ...] = ()  # files anywhere; those of packages come first
     accounts: Mapping[str, str] = field(default_factory=dict)  # texts of sysusers.d files by name
     memory: int = 0  # MiB needed in the running system
     subnet: Subnet | None = None

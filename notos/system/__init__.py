@@ -5,6 +5,8 @@ system_path   all packages as one /usr
 etc           /etc
 sysusers, tmpfiles, ca_bundle, busybox   the work of maintainer scripts
 programs      check that the programs of services exist
+placed        files anywhere, and the trees to which they belong
+state         writable files in /var and other folders, copied when the machine starts
 template      scripts with @markers@
 runit         stages, boot fragments and services
 toplevel      the object that links to all parts of the running system

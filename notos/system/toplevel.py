@@ -3,6 +3,8 @@
 init            link to stage-2's init; stage-1 finds it by the kernel's systemConfig=
 activate        makes this toplevel the running system
 etc/            the machine's /etc; permissions has the modes that a store object cannot have
+copy-state      copies the initial state to writable folders
+state           link to the initial state, if the system has one (state.py)
 tmpfiles        a shell fragment that creates run-time folders
 name            the config's name, by which `./doit switch` identifies the machine
 packages        names and versions of the packages in sw
@@ -29,11 +31,13 @@ def build(
     system_path: StoreObject,
     stage2: StoreObject,
     modules: StoreObject,
+    state: StoreObject | None,
     packages: Mapping[str, str],
 ) -> Tree:
     """Return the toplevel's tree for the machine `name`.
 
-    `system` is system-path's tree; `packages` are versions by package name. Raises NotosError for an invalid
+    `system` is system-path's tree; `state` is the initial state, if it has any; `packages` are versions
+    by package name. Raises NotosError for an invalid
     tmpfiles.d file.
     """
     tree = Tree()
@@ -44,6 +48,9 @@ def build(
     tree.text("packages", "".join(f"{name} {packages[name]}\n" for name in sorted(packages)))
     tree.symlink("init", f"{stage2.path}/init")
     tree.symlink("activate", f"{stage2.path}/activate")
+    tree.symlink("copy-state", f"{stage2.path}/copy-state")
+    if state is not None:
+        tree.symlink("state", state.path)
     tree.symlink("sw", system_path.path)
     tree.symlink("kernel-modules", modules.path)
     return tree
