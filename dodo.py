@@ -61,6 +61,7 @@ STORY = (
     stages.task_stage2,
     stages.task_runit,
     system.task_system_path,
+    placed.task_files,
     placed.task_state,
     system.task_toplevel,
     image.task_initrd,

@@ -6,13 +6,13 @@ from notos.config.model import Package
 from notos.features import extensions
 from notos.home import own
 from notos.system import contents
-from tasks import project, sets
+from tasks import placed, project, sets
 from tasks.config import CACHE, FEATURES, MACHINE, manifest
 from tasks.graph import Task, action, files
 from tasks.inputs import recorded
 
 ETC = own("scripts/stage2/etc")
-PARTS = ("system-path", "stage2", "runit", "system-modules", "state")  # of the toplevel
+PARTS = ("system-path", "stage2", "runit", "system-modules", "files", "state")  # of the toplevel
 
 
 @recorded
@@ -48,11 +48,13 @@ def task_toplevel() -> Task:
         "actions": [action(join)],
         "file_dep": [
             *map(manifest, PARTS),
+            *placed.sources(placed.etc_files()),
             sets.path(contents.SYSTEM),
             *files(ETC),
             *FEATURES.etc_sources,
             *(str(file) for each in computing for file in each.files),
         ],
+        "uptodate": placed.folders(placed.etc_files()),
         "targets": [manifest("toplevel")],
         "code": [*FEATURES.etc_functions, *(name for each in computing for name in each.imported)],
         "clean": True,
@@ -64,11 +66,13 @@ def join() -> None:
     from notos import errors
     from notos.system import etc, programs, state, toplevel
 
-    system, runit = project.tree("system-path"), project.tree("runit")
+    system, runit = placed.usr_tree(), project.tree("runit")
     found: list[errors.NotosError] = list(programs.lacking(FEATURES, system=system, runit=runit))
+    found += placed.unused_removals()
     try:
         made = etc.build(
             FEATURES,
+            placed=placed.etc_members(),
             system=system,
             system_path=project.get("system-path").path,
             runit=runit,
@@ -77,12 +81,17 @@ def join() -> None:
         )
     except errors.NotosError as error:
         found += error.parts or (error,)
+    else:
+        found += placed.unknown_owners(made.tree)
     errors.raise_all(found)
+    files, path = project.tree("files"), project.get("files").path
     tree = toplevel.build(
         made,
         name=MACHINE.name,
         system=system,
         system_path=project.get("system-path"),
+        usr=f"{path}/usr" if "usr" in files else project.get("system-path").path,
+        opt=f"{path}/opt" if "opt" in files else "",
         stage2=project.get("stage2"),
         modules=project.get("system-modules"),
         state=None if state.is_empty(project.tree("state")) else project.get("state"),

@@ -18,9 +18,11 @@ from notos.config.structs.login import Ssh
 from notos.config.structs.network import Network
 from notos.config.structs.services import Service
 from notos.config.structs.storage import Disk, Nix
-from notos.config.structs.system import EtcFile, System
+from notos.config.structs.system import EtcFile, PlacedFile, System
 from notos.config.structs.virtual_machine import HOST_SSH_PORT, SSH_PORT, Vm
 from notos.config.value_types import (
+    AbsolutePath,
+    AccountName,
     CacheSize,
     ComponentName,
     DiskSize,
@@ -35,17 +37,22 @@ from notos.config.value_types import (
     KernelParam,
     KernelSymbol,
     Line,
+    LinkTarget,
     MachineName,
+    Mode,
     ModuleName,
     NameOrAddress,
     NixSetting,
     PackageName,
+    PasswordHash,
+    PathPattern,
     Port,
     PublicKey,
     RelativePath,
     ServiceName,
     Sha256,
     ShellText,
+    Source,
     SourceFile,
     SourceFolder,
     SuiteName,
@@ -55,6 +62,8 @@ from notos.config.value_types import (
 __all__ = [
     "HOST_SSH_PORT",
     "SSH_PORT",
+    "AbsolutePath",
+    "AccountName",
     "Build",
     "CacheSize",
     "Ccache",
@@ -78,8 +87,10 @@ __all__ = [
     "KernelSource",
     "KernelSymbol",
     "Line",
+    "LinkTarget",
     "Machine",
     "MachineName",
+    "Mode",
     "ModuleName",
     "NameOrAddress",
     "Network",
@@ -87,6 +98,9 @@ __all__ = [
     "NixSetting",
     "Package",
     "PackageName",
+    "PasswordHash",
+    "PathPattern",
+    "PlacedFile",
     "Port",
     "PublicKey",
     "RelativePath",
@@ -94,6 +108,7 @@ __all__ = [
     "ServiceName",
     "Sha256",
     "ShellText",
+    "Source",
     "SourceFile",
     "SourceFolder",
     "Ssh",
@@ -141,6 +156,14 @@ class Machine:
         "your services", dict, example={"web": {"run": "exec busybox httpd -f -h /tmp"}}
     )
     etc: Mapping[RelativePath, EtcFile] = setting("files in /etc", dict, example={"motd": {"text": "hello"}})
+    files: Mapping[AbsolutePath, PlacedFile] = setting(
+        "files, folders and links anywhere: read-only below /usr and /opt, writable elsewhere",
+        dict,
+        example={"/var/www": {"text": "hello"}},
+    )
+    remove: tuple[PathPattern, ...] = setting(
+        "paths to leave out, of packages and of folders in `files`", (), example=["/usr/share/doc"]
+    )
     extensions: Mapping[ExtensionName, Extension] = setting(
         "code of this project: extensions/NAME.py beside the config, each with its settings (extending.md)",
         dict,

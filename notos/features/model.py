@@ -123,6 +123,17 @@ class Placed(NamedTuple):
     keys: Keys = ()
 
 
+class Removal(NamedTuple):
+    """A path that is left out of packages and of copied folders, with all below it.
+
+    path  absolute and usr-merged; * and ? match any characters
+    keys  the key in the config that names it
+    """
+
+    path: str
+    keys: Keys = ()
+
+
 class Subnet(NamedTuple):
     """A static address with its gateway and name servers, to which QEMU's user network must fit."""
 
@@ -160,6 +171,7 @@ class Feature:
     services: tuple[Service, ...] = ()
     etc: tuple[EtcFile, ...] = ()
     placed: tuple[Placed, ...] = ()  # files anywhere; those of packages come first
+    removed: tuple[Removal, ...] = ()
     accounts: Mapping[str, str] = field(default_factory=dict)  # texts of sysusers.d files by name
     memory: int = 0  # MiB needed in the running system
     subnet: Subnet | None = None

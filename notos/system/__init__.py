@@ -5,6 +5,7 @@ system_path   all packages as one /usr
 etc           /etc
 sysusers, tmpfiles, ca_bundle, busybox   the work of maintainer scripts
 programs      check that the programs of services exist
+usr           /usr and /opt with files of the config
 placed        files anywhere, and the trees to which they belong
 state         writable files in /var and other folders, copied when the machine starts
 template      scripts with @markers@

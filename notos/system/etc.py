@@ -4,7 +4,7 @@ It is mounted read-only below a writable overlay. A store object only has the mo
 modes are listed separately, and the activation sets them.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +12,8 @@ from notos import errors
 from notos.errors import NotosError, ScriptError
 from notos.features.model import Computed, Copy, EtcFile, Features, Link, Text
 from notos.formats.tree import Directory, File, Tree
-from notos.system import ca_bundle, sysusers
+from notos.system import ca_bundle, sysusers, usr
+from notos.system.state import Member
 
 PLAIN, EXECUTABLE = {"0444", "0644"}, {"0555", "0755"}  # modes that need no entry in Etc.modes
 STATE = ("reboot", "stopit")  # in /etc/runit; their modes select halt or reboot (runit(8))
@@ -25,17 +26,25 @@ class Etc:
 
     tree: Tree
     modes: Mapping[str, str]  # octal digits by path below /etc
+    owners: Mapping[str, str]  # OWNER:GROUP by path below /etc
 
 
 def build(
-    features: Features, *, system: Tree, system_path: str, runit: Tree, runit_path: str, own: Path
+    features: Features,
+    *,
+    placed: Sequence[Member] = (),
+    system: Tree,
+    system_path: str,
+    runit: Tree,
+    runit_path: str,
+    own: Path,
 ) -> Etc:
     """Return /etc of the machine with `features`.
 
-    `system` is system-path's tree and `system_path` its store path, `runit` and `runit_path` those of
-    the runit object; `own` is the folder scripts/stage2/etc. Later ones win: packages, features, files
-    derived from packages, the config. Raises NotosError if a file of the config has the path of a folder or
-    is below a file, or if a sysusers.d file is invalid.
+    `system` is the tree of /usr and `system_path` the store path of system-path, `runit` and `runit_path`
+    those of the runit object; `placed` are further members of /etc; `own` is the folder scripts/stage2/etc.
+    Later ones win: packages, features, files derived from packages, the config. Raises NotosError if a file
+    of the config has the path of a folder or is below a file, or if a sysusers.d file is invalid.
     """
     tree = Tree()
     for path, entry in system.items():
@@ -47,10 +56,18 @@ def build(
             _put(tree, modes, file, system, own)
     for path, text in _derived(system):
         tree.replace(path, File(text.encode()))
+    tree = usr.overlaid(tree, "/etc", placed, features.removed)
     configured = [file for file in features.etc if file.keys]
     errors.raise_all(_misplaced(configured, tree))
     for file in configured:
         _put(tree, modes, file, system, own)
+    owners = {}
+    for member in placed:
+        path = member.path.removeprefix("/etc/")
+        if isinstance(member.entry, File | Directory) and member.mode not in PLAIN | EXECUTABLE:
+            modes[path] = member.mode
+        if (member.owner, member.group) != ("root", "root"):
+            owners[path] = f"{member.owner}:{member.group}"
     for account_file, text in _accounts(features, system, tree).items():
         tree.replace(account_file, File(text.encode()))
     for part in runit.children()[""]:
@@ -59,7 +76,7 @@ def build(
         tree.text(f"runit/{state}", "")
     tree.symlink("service", "/run/service")
     tree.symlink("mtab", "/proc/self/mounts")
-    return Etc(tree, modes)
+    return Etc(tree, modes, owners)
 
 
 def _put(tree: Tree, modes: dict[str, str], file: EtcFile, system: Tree, own: Path) -> None:

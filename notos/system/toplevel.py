@@ -8,7 +8,9 @@ state           link to the initial state, if the system has one (state.py)
 tmpfiles        a shell fragment that creates run-time folders
 name            the config's name, by which `./doit switch` identifies the machine
 packages        names and versions of the packages in sw
-sw              link to system-path, which is /usr
+sw              link to /usr: system-path, or its copy with files of the config (usr.py)
+system-path     link to system-path
+opt             link to a folder whose entries are linked to in /opt, if there are any
 kernel-modules  link to the modules of the running system
 """
 
@@ -29,6 +31,8 @@ def build(
     name: str,
     system: Tree,
     system_path: StoreObject,
+    usr: str,
+    opt: str,
     stage2: StoreObject,
     modules: StoreObject,
     state: StoreObject | None,
@@ -36,7 +40,8 @@ def build(
 ) -> Tree:
     """Return the toplevel's tree for the machine `name`.
 
-    `system` is system-path's tree; `state` is the initial state, if it has any; `packages` are versions
+    `system` is /usr's tree and `usr` its store path; `opt` is the store path of a folder for /opt, if any;
+    `state` is the initial state, if it has any; `packages` are versions
     by package name. Raises NotosError for an invalid
     tmpfiles.d file.
     """
@@ -51,14 +56,23 @@ def build(
     tree.symlink("copy-state", f"{stage2.path}/copy-state")
     if state is not None:
         tree.symlink("state", state.path)
-    tree.symlink("sw", system_path.path)
+    tree.symlink("sw", usr)
+    tree.symlink("system-path", system_path.path)
+    if opt:
+        tree.symlink("opt", opt)
     tree.symlink("kernel-modules", modules.path)
     return tree
 
 
 def _permissions(etc: Etc) -> str:
-    """Return one chmod for each mode, because each command is a fork; paths are below "$etc"."""
+    """Return one chmod for each mode, because each command is a fork; paths are below "$etc".
+
+    An owner is set first, because chown(2) clears the bits for setuid and setgid.
+    """
     lines = []
+    for owner in sorted(set(etc.owners.values())):
+        paths = (f'"$etc"/{shlex.quote(path)}' for path in sorted(etc.owners) if etc.owners[path] == owner)
+        lines.append(f"chown -h {owner} {' '.join(paths)}\n")
     for mode in sorted(set(etc.modes.values())):
         paths = (f'"$etc"/{shlex.quote(path)}' for path in sorted(etc.modes) if etc.modes[path] == mode)
         lines.append(f"chmod {mode} {' '.join(paths)}\n")
