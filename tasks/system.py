@@ -64,7 +64,7 @@ def task_toplevel() -> Task:
 def join() -> None:
     """Make the toplevel. Raises NotosError."""
     from notos import errors
-    from notos.system import etc, programs, state, toplevel
+    from notos.system import accounts, etc, programs, state, toplevel
 
     system, runit = placed.usr_tree(), project.tree("runit")
     found: list[errors.NotosError] = list(programs.lacking(FEATURES, system=system, runit=runit))
@@ -73,6 +73,7 @@ def join() -> None:
         made = etc.build(
             FEATURES,
             placed=placed.etc_members(),
+            packages=project.tree("system-path"),
             system=system,
             system_path=project.get("system-path").path,
             runit=runit,
@@ -96,5 +97,6 @@ def join() -> None:
         modules=project.get("system-modules"),
         state=None if state.is_empty(project.tree("state")) else project.get("state"),
         packages=sets.versions(contents.SYSTEM),
+        homes=accounts.homes(FEATURES.users),
     )
     project.add("toplevel", toplevel.NAME, tree, PARTS)

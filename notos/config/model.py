@@ -7,14 +7,14 @@ the form of each type of text (Hostname, FileMode, …).
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 from notos.architecture import Architecture
 from notos.config.setting import TARGET, setting
 from notos.config.structs.build import Build, Ccache
 from notos.config.structs.debian import Debian, Package
 from notos.config.structs.kernel import Initrd, Kernel, KernelSource
-from notos.config.structs.login import Ssh
+from notos.config.structs.login import Group, Ssh, User
 from notos.config.structs.network import Network
 from notos.config.structs.services import Service
 from notos.config.structs.storage import Disk, Nix
@@ -77,6 +77,7 @@ __all__ = [
     "ExtensionName",
     "FileMode",
     "Glob",
+    "Group",
     "Hostname",
     "IPv4Address",
     "IPv4Interface",
@@ -115,6 +116,7 @@ __all__ = [
     "SuiteName",
     "System",
     "Url",
+    "User",
     "Vm",
     "setting",
 ]
@@ -148,6 +150,13 @@ class Machine:
     )
     time_servers: tuple[NameOrAddress, ...] = setting("NTP servers, queried once at boot", ())
     ssh: Ssh = setting("remote login", Ssh)
+    console: Literal["login", "shell", "none"] = setting(
+        "on the serial console: a login prompt, a root shell without a password, or neither", "none"
+    )
+    users: Mapping[AccountName, User] = setting(
+        "user accounts; root can be one of them", dict, example={"alice": {"uid": 1000}}
+    )
+    groups: Mapping[AccountName, Group] = setting("groups", dict, example={"admins": {"gid": 1100}})
     nix: Nix = setting("Nix in the machine", Nix)
     disk: Disk | None = setting(
         "a drive for data that survives a reboot: Nix builds, /var, /root, the ssh host key", None

@@ -21,6 +21,8 @@ hostname         the machine's name
 network          the first network interface
 ssh              login by ssh: keys, and the parts that both servers share
 openssh, dropbear   the servers
+users            the accounts in the config
+console          login on the console
 nix              Nix in the machine
 disk             the drive for data that survives a reboot
 time_servers     the clock, set from the network
@@ -32,6 +34,7 @@ Modules without a test module of their own name are tested by
     tests/features/test_registry.py: model, base, power, hostname, network, ssh, openssh, dropbear
     tests/features/test_registry.py: disk, time_servers, services, files, virtual_machine
     tests/features/test_registry.py: join
+    tests/test_logins.py: users, console
     tests/features/test_extensions.py: extension_code, values, plain
     tests/config/test_loader.py: checks
 """

@@ -123,6 +123,37 @@ class Placed(NamedTuple):
     keys: Keys = ()
 
 
+class Account(NamedTuple):
+    """A user account of the config, with a group of the same name; or changes of root.
+
+    uid            None for a number that follows from the name
+    groups         further groups
+    shell          "" for the machine's best shell
+    home           created at boot, unless it is "" or /nonexistent
+    password_hash  crypt(5); "" for none
+    system         True for an account of a service, with a number below 1000
+    keys           the key in the config that defines it
+    """
+
+    name: str
+    uid: int | None = None
+    description: str = ""
+    groups: tuple[str, ...] = ()
+    shell: str = ""
+    home: str = ""
+    password_hash: str = ""
+    system: bool = False
+    keys: Keys = ()
+
+
+class Group(NamedTuple):
+    """A group of the config; None is a number that follows from the name."""
+
+    name: str
+    gid: int | None = None
+    keys: Keys = ()
+
+
 class Removal(NamedTuple):
     """A path that is left out of packages and of copied folders, with all below it.
 
@@ -173,6 +204,8 @@ class Feature:
     placed: tuple[Placed, ...] = ()  # files anywhere; those of packages come first
     removed: tuple[Removal, ...] = ()
     accounts: Mapping[str, str] = field(default_factory=dict)  # texts of sysusers.d files by name
+    users: tuple[Account, ...] = ()
+    groups: tuple[Group, ...] = ()
     memory: int = 0  # MiB needed in the running system
     subnet: Subnet | None = None
     drive: str = ""  # the size of a second drive ("10G")

@@ -13,8 +13,8 @@ _SERVER = Feature(
         Package(name=PackageName("openssh-server"), exclude=(Glob("etc/ssh/moduli"),)),
         Package(name=PackageName("openssh-client"), only=(Glob("usr/bin/ssh-keygen"),)),
     ),
-    scripts=(Script(path="boot/50-ssh-host-key-openssh"),),
-    services=(Service(name="sshd", folder="sshd-openssh"),),
+    scripts=(Script(path="boot/40-ssh-keys"), Script(path="boot/50-ssh-host-key-openssh")),
+    services=(Service(name="sshd", folder="sshd-openssh", log=True),),
     etc=(EtcFile(path="ssh/sshd_config", content=Copy("ssh/sshd_config")),),
 )
 

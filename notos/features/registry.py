@@ -7,6 +7,7 @@ from notos.config.model import Machine
 from notos.config.reader import Checks
 from notos.features import (
     base,
+    console,
     disk,
     dropbear,
     extensions,
@@ -19,6 +20,7 @@ from notos.features import (
     services,
     ssh,
     time_servers,
+    users,
     virtual_machine,
 )
 from notos.features.join import join
@@ -56,6 +58,8 @@ MODULES: tuple[Module, ...] = (
     ssh,
     openssh,
     dropbear,
+    users,
+    console,
     nix,
     disk,
     time_servers,

@@ -3,6 +3,7 @@
 The differences determine the services that a switch stops and starts. Nothing here connects to a machine.
 """
 
+import os
 import re
 import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -185,7 +186,7 @@ def _services(system: System) -> dict[str, dict[str, str]]:
 def _etc(toplevel: Tree) -> dict[str, str]:
     """Return the content and mode at each path of /etc, without runit/, which its own object has."""
     permissions = toplevel.get("permissions")
-    commands = permissions.read().decode() if isinstance(permissions, File) else ""
+    commands = os.fsdecode(permissions.read()) if isinstance(permissions, File) else ""
     special: dict[str, str] = {}
     for command in commands.splitlines():  # chmod MODE PATH…, chown -h OWNER PATH…
         words = [each for each in shlex.split(command) if each != "-h"]

@@ -3,6 +3,7 @@
 contents      the packages of a machine
 system_path   all packages as one /usr
 etc           /etc
+accounts      the accounts of the config
 sysusers, tmpfiles, ca_bundle, busybox   the work of maintainer scripts
 programs      check that the programs of services exist
 usr           /usr and /opt with files of the config

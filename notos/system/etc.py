@@ -12,7 +12,7 @@ from notos import errors
 from notos.errors import NotosError, ScriptError
 from notos.features.model import Computed, Copy, EtcFile, Features, Link, Text
 from notos.formats.tree import Directory, File, Tree
-from notos.system import ca_bundle, sysusers, usr
+from notos.system import accounts, ca_bundle, sysusers, usr
 from notos.system.state import Member
 
 PLAIN, EXECUTABLE = {"0444", "0644"}, {"0555", "0755"}  # modes that need no entry in Etc.modes
@@ -33,6 +33,7 @@ def build(
     features: Features,
     *,
     placed: Sequence[Member] = (),
+    packages: Tree,
     system: Tree,
     system_path: str,
     runit: Tree,
@@ -41,10 +42,11 @@ def build(
 ) -> Etc:
     """Return /etc of the machine with `features`.
 
-    `system` is the tree of /usr and `system_path` the store path of system-path, `runit` and `runit_path`
-    those of the runit object; `placed` are further members of /etc; `own` is the folder scripts/stage2/etc.
-    Later ones win: packages, features, files derived from packages, the config. Raises NotosError if a file
-    of the config has the path of a folder or is below a file, or if a sysusers.d file is invalid.
+    `system` is the tree of /usr, `packages` and `system_path` are the tree and the store path of system-path,
+    `runit` and `runit_path` those of the runit object; `placed` are further members of /etc; `own` is the
+    folder scripts/stage2/etc. Later ones win: packages, features, files derived from packages, the config.
+    Raises NotosError if a file of the config has the path of a folder or is below a file, or if a sysusers.d
+    file is invalid.
     """
     tree = Tree()
     for path, entry in system.items():
@@ -54,7 +56,7 @@ def build(
     for file in features.etc:
         if not file.keys:
             _put(tree, modes, file, system, own)
-    for path, text in _derived(system):
+    for path, text in _derived(features, system):
         tree.replace(path, File(text.encode()))
     tree = usr.overlaid(tree, "/etc", placed, features.removed)
     configured = [file for file in features.etc if file.keys]
@@ -68,7 +70,7 @@ def build(
             modes[path] = member.mode
         if (member.owner, member.group) != ("root", "root"):
             owners[path] = f"{member.owner}:{member.group}"
-    for account_file, text in _accounts(features, system, tree).items():
+    for account_file, text in _accounts(features, system, packages, tree).items():
         tree.replace(account_file, File(text.encode()))
     for part in runit.children()[""]:
         tree.symlink(f"runit/{part}", f"{runit_path}/{part}")
@@ -131,24 +133,26 @@ def texts(tree: Tree, system: Tree, folder: str) -> dict[str, str]:
     return found
 
 
-def _accounts(features: Features, system: Tree, tree: Tree) -> dict[str, str]:
+def _accounts(features: Features, system: Tree, packages: Tree, tree: Tree) -> dict[str, str]:
     """Return the account files by name. A sysusers.d file of a package or the config replaces a feature's."""
     lines = {**features.accounts, **texts(tree, system, "sysusers.d")}
     shell = "/bin/bash" if "bin/bash" in system else "/bin/sh"
-    passwd = _base(system, "passwd").replace(":/root:/bin/bash", f":/root:{shell}")
-    made = sysusers.accounts(lines, passwd=passwd, group=_base(system, "group"))
+    passwd = _base(packages, "passwd").replace(":/root:/bin/bash", f":/root:{shell}")
+    made = sysusers.accounts(lines, passwd=passwd, group=_base(packages, "group"))
+    made = accounts.added(made, features.users, features.groups, system)
     return {"passwd": made.passwd, "group": made.group, "shadow": made.shadow, "gshadow": made.gshadow}
 
 
-def _base(system: Tree, name: str) -> str:
-    entry = system.get(f"share/base-passwd/{name}.master")
+def _base(packages: Tree, name: str) -> str:
+    entry = packages.get(f"share/base-passwd/{name}.master")
     assert isinstance(entry, File), "every machine has base-passwd"
     return entry.read().decode()
 
 
-def _derived(system: Tree) -> Iterator[tuple[str, str]]:
+def _derived(features: Features, system: Tree) -> Iterator[tuple[str, str]]:
     """Yield paths and texts of the files that are derived from the packages alone."""
     known = [name for name in ("sh", "ash", "bash", "dash") if f"bin/{name}" in system]
-    yield "shells", "".join(f"/bin/{name}\n" for name in known)
+    shells = dict.fromkeys([*(f"/bin/{name}" for name in known), *accounts.shells(features.users)])
+    yield "shells", "".join(f"{shell}\n" for shell in shells if not shell.endswith("/nologin"))
     if bundle := ca_bundle.bundle(system):
         yield "ssl/certs/ca-certificates.crt", bundle

@@ -140,4 +140,6 @@ def _searchable(mode: str) -> str:
 
 
 def _member(placed: Placed, path: str, entry: File | Directory | Symlink, mode: str) -> Member:
+    if isinstance(entry, File):
+        entry = File(entry.content, executable=bool(int(mode, 8) & 0o100))
     return Member(path, entry, mode, placed.owner, placed.group, placed.keys)

@@ -5,6 +5,7 @@ activate        makes this toplevel the running system
 etc/            the machine's /etc; permissions has the modes that a store object cannot have
 copy-state      copies the initial state to writable folders
 state           link to the initial state, if the system has one (state.py)
+homes           a shell fragment that creates home folders, if there are any
 tmpfiles        a shell fragment that creates run-time folders
 name            the config's name, by which `./doit switch` identifies the machine
 packages        names and versions of the packages in sw
@@ -14,6 +15,7 @@ opt             link to a folder whose entries are linked to in /opt, if there a
 kernel-modules  link to the modules of the running system
 """
 
+import os
 import shlex
 from collections.abc import Mapping
 
@@ -37,18 +39,22 @@ def build(
     modules: StoreObject,
     state: StoreObject | None,
     packages: Mapping[str, str],
+    homes: str,
 ) -> Tree:
     """Return the toplevel's tree for the machine `name`.
 
     `system` is /usr's tree and `usr` its store path; `opt` is the store path of a folder for /opt, if any;
     `state` is the initial state, if it has any; `packages` are versions
-    by package name. Raises NotosError for an invalid
+    by package name; `homes` is the fragment that creates home
+    folders. Raises NotosError for an invalid
     tmpfiles.d file.
     """
     tree = Tree()
     tree.graft("etc", etc.tree)
-    tree.text("permissions", _permissions(etc))
+    tree.file("permissions", os.fsencode(_permissions(etc)))
     tree.text("tmpfiles", tmpfiles.script(texts(etc.tree, system, "tmpfiles.d")))
+    if homes:
+        tree.text("homes", homes)
     tree.text("name", f"{name}\n")
     tree.text("packages", "".join(f"{name} {packages[name]}\n" for name in sorted(packages)))
     tree.symlink("init", f"{stage2.path}/init")
