@@ -17,7 +17,7 @@ from doit.dependency import FileChangedChecker
 State = list[Any]
 
 _QUICK = 5  # number of members of a state that come from stat
-_NEVER = ["changed while its task ran"]  # a state that no file has
+NEVER = ["changed while its task ran"]  # a state that no file has
 
 rehashed: list[str] = []  # files with new times and the same contents; session.py saves their new states
 
@@ -27,7 +27,7 @@ def take(path: str, *, follow: bool = True) -> State:
     now = os.stat(path, follow_symlinks=follow)
     if stat.S_ISLNK(now.st_mode):
         return ["link", os.readlink(path)]
-    return [*_quick(now), _sha256(path)]
+    return [*quick_of(now), _sha256(path)]
 
 
 def same(path: str, state: State, now: os.stat_result) -> bool:
@@ -39,7 +39,7 @@ def same(path: str, state: State, now: os.stat_result) -> bool:
         return state == ["link", os.readlink(path)]
     if len(state) != _QUICK + 1:
         return False
-    quick = _quick(now)
+    quick = quick_of(now)
     if quick == state[:_QUICK]:
         return True
     size, executable = quick[0], quick[4]
@@ -58,7 +58,7 @@ class Checker(FileChangedChecker):  # type: ignore[misc]  # doit has no types
 
     def begin(self, paths: set[str]) -> None:
         """Note that a task that reads these files starts now."""
-        self._before = {path: _quick(os.stat(path)) for path in paths if os.path.exists(path)}
+        self._before = {path: quick_of(os.stat(path)) for path in paths if os.path.exists(path)}
 
     def check_modified(self, file_path: str, file_stat: os.stat_result, state: State) -> bool:
         """Return True if the file changed since the task ran."""
@@ -68,10 +68,11 @@ class Checker(FileChangedChecker):  # type: ignore[misc]  # doit has no types
         """Return the state to save; for a file edited during the run, one that causes another run."""
         state = take(dep)
         before = self._before.get(dep)
-        return state if before in (None, state[:_QUICK]) else _NEVER
+        return state if before in (None, state[:_QUICK]) else NEVER
 
 
-def _quick(now: os.stat_result) -> State:
+def quick_of(now: os.stat_result) -> State:
+    """Return the members of a file's state that come from stat."""
     executable = bool(now.st_mode & stat.S_IXUSR)
     return [now.st_size, now.st_mtime_ns, now.st_ctime_ns, now.st_ino, executable]
 

@@ -12,7 +12,7 @@ from tasks.graph import Task, action, files
 from tasks.inputs import recorded
 
 STEP = own("scripts/step")
-STAGE2 = [own("scripts/stage2/activate"), own("scripts/stage2/init"), STEP]
+STAGE2 = [*(own(f"scripts/stage2/{each}") for each in ("activate", "copy-state", "init", "plan-state")), STEP]
 RUNIT = own("runit")
 
 

@@ -6,12 +6,13 @@ from notos.config.model import Package
 from notos.features import extensions
 from notos.home import own
 from notos.system import contents
-from tasks import project, sets
+from tasks import placed, project, sets
 from tasks.config import CACHE, FEATURES, MACHINE, manifest
 from tasks.graph import Task, action, files
 from tasks.inputs import recorded
 
 ETC = own("scripts/stage2/etc")
+PARTS = ("system-path", "stage2", "runit", "system-modules", "files", "state")  # of the toplevel
 
 
 @recorded
@@ -49,17 +50,18 @@ def lay_out() -> None:
 
 def task_toplevel() -> Task:
     """link /etc, /usr and init into the toplevel"""
-    parts = ("system-path", "stage2", "runit", "system-modules")
     computing = [file for each in extensions.computing(MACHINE) for file in each.files]
     return {
         "actions": [action(join)],
         "file_dep": [
-            *map(manifest, parts),
+            *map(manifest, PARTS),
+            *placed.sources(placed.etc_files()),
             sets.path(contents.SYSTEM),
             *files(ETC),
             *FEATURES.etc_sources,
             *map(str, computing),
         ],
+        "uptodate": placed.folders(placed.etc_files()),
         "targets": [manifest("toplevel")],
         "code": [*FEATURES.etc_functions, *computing],
         "clean": True,
@@ -69,13 +71,16 @@ def task_toplevel() -> Task:
 def join() -> None:
     """Make the toplevel. Raises NotosError."""
     from notos import errors
-    from notos.system import etc, programs, toplevel
+    from notos.system import accounts, etc, programs, state, toplevel
 
-    system, runit = project.tree("system-path"), project.tree("runit")
+    system, runit = placed.usr_tree(), project.tree("runit")
     found: list[errors.NotosError] = list(programs.lacking(FEATURES, system=system, runit=runit))
+    found += placed.unused_removals()
     try:
         made = etc.build(
             FEATURES,
+            placed=placed.etc_members(),
+            packages=project.tree("system-path"),
             system=system,
             system_path=project.get("system-path").path,
             runit=runit,
@@ -84,14 +89,21 @@ def join() -> None:
         )
     except errors.NotosError as error:
         found += error.parts or (error,)
+    else:
+        found += placed.unknown_owners(made.tree)
     errors.raise_all(found)
+    files, path = project.tree("files"), project.get("files").path
     tree = toplevel.build(
         made,
         name=MACHINE.name,
         system=system,
         system_path=project.get("system-path"),
+        usr=f"{path}/usr" if "usr" in files else project.get("system-path").path,
+        opt=f"{path}/opt" if "opt" in files else "",
         stage2=project.get("stage2"),
         modules=project.get("system-modules"),
+        state=None if state.is_empty(project.tree("state")) else project.get("state"),
         packages=sets.versions(contents.SYSTEM),
+        homes=accounts.homes(FEATURES.users),
     )
-    project.add("toplevel", toplevel.NAME, tree, ["system-path", "stage2", "runit", "system-modules"])
+    project.add("toplevel", toplevel.NAME, tree, PARTS)

@@ -8,7 +8,8 @@ import functools
 import inspect
 import os
 import re
-from collections.abc import Callable, Iterable, Mapping
+import stat
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -245,3 +246,79 @@ def objects_of(path: str) -> list[str]:
         return []
     with open(path, encoding="utf-8") as stream:
         return [f"{base}/store/{each}" for each in _OBJECT.findall(stream.read())]
+
+
+class Folders:
+    """Condition: folders of this host, with all below them, are unchanged.
+
+    The saved value has the state of each path: of a file as in fingerprint.py, ["link", TARGET], or
+    ["folder"].
+    """
+
+    KEY = "folders"
+
+    def __init__(self, folders: Iterable[str]) -> None:
+        self._folders = tuple(folders)
+        self._before: dict[str, Any] = {}  # what was found before the task ran
+
+    def configure_task(self, task: Task) -> None:
+        """Let doit save what is compared."""
+        task.value_savers.append(self._saved)
+
+    def __call__(self, task: Task, values: Values) -> bool:
+        """Return True if nothing changed since the last success."""
+        return not self.reasons(task, values)
+
+    def reasons(self, task: Task, values: Values) -> list[str]:
+        """Return what was added, removed and changed."""
+        saved = values.get(self.KEY)
+        now = dict(self._entries())
+        self._before = {path: _quick(state) for path, state in now.items()}
+        if saved is None:
+            return [f"{each} is new" for each in self._folders]
+        said = [f"{path} was added" for path in now.keys() - saved.keys()]
+        said += [f"{path} was removed" for path in saved.keys() - now.keys()]
+        said += [
+            f"{path} was changed"
+            for path in now.keys() & saved.keys()
+            if not _same_entry(path, saved[path], now[path])
+        ]
+        return sorted(said)
+
+    def _saved(self) -> Values:
+        found = {}
+        for path, state in self._entries():
+            edited = self._before.get(path, _quick(state)) != _quick(state)
+            found[path] = fingerprint.NEVER if edited else _entry(path, state)
+        return {self.KEY: found}
+
+    def _entries(self) -> Iterator[tuple[str, os.stat_result]]:
+        """Yield each path, and its stat without following links."""
+        pending = list(self._folders)
+        while pending:
+            path = pending.pop()
+            yield path, os.lstat(path)
+            with os.scandir(path) as entries:
+                for each in entries:
+                    if each.is_dir(follow_symlinks=False):
+                        pending.append(each.path)
+                    else:
+                        yield each.path, each.stat(follow_symlinks=False)
+
+
+def _quick(state: os.stat_result) -> list[Any]:
+    return fingerprint.quick_of(state) if stat.S_ISREG(state.st_mode) else []
+
+
+def _entry(path: str, state: os.stat_result) -> list[Any]:
+    if stat.S_ISDIR(state.st_mode):
+        return ["folder"]
+    if stat.S_ISREG(state.st_mode) or stat.S_ISLNK(state.st_mode):
+        return fingerprint.take(path, follow=False)
+    return ["other"]
+
+
+def _same_entry(path: str, then: list[Any], now: os.stat_result) -> bool:
+    if stat.S_ISREG(now.st_mode):
+        return fingerprint.same(path, then, now)
+    return _entry(path, now) == then

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 
-from notos.config.model import Debian, EtcFile, Initrd, Kernel, KernelSource, Service
+from notos.config.model import Debian, EtcFile, Initrd, Kernel, KernelSource, PlacedFile, Service
 from notos.config.reader import Alternatives, Checks
 from notos.config.yaml_source import MappingNode, Node, Problem, key_place, place_of
 
@@ -58,4 +58,5 @@ ALTERNATIVES: Alternatives = {
     KernelSource: ("kernel.source", ("package", "url")),
     Service: ("a service", ("run", "source")),
     EtcFile: ("a file in etc", ("text", "source")),
+    PlacedFile: ("a path in files", ("text", "source", "link")),
 }

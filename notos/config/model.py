@@ -6,20 +6,22 @@ the form of each type of text (Hostname, FileMode, …).
 """
 
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 from notos.architecture import Architecture
 from notos.config.setting import TARGET, setting
 from notos.config.structs.build import Build, Ccache
 from notos.config.structs.debian import Debian, Package
 from notos.config.structs.kernel import Initrd, Kernel, KernelSource
-from notos.config.structs.login import Ssh
+from notos.config.structs.login import Group, Ssh, User
 from notos.config.structs.network import Network
 from notos.config.structs.services import Service
 from notos.config.structs.storage import Disk, Nix
-from notos.config.structs.system import EtcFile, System
+from notos.config.structs.system import EtcFile, PlacedFile, System
 from notos.config.structs.virtual_machine import HOST_SSH_PORT, SSH_PORT, Vm
 from notos.config.value_types import (
+    AbsolutePath,
+    AccountName,
     AlternativeChoice,
     AlternativeName,
     CacheSize,
@@ -36,11 +38,15 @@ from notos.config.value_types import (
     KernelParam,
     KernelSymbol,
     Line,
+    LinkTarget,
     MachineName,
+    Mode,
     ModuleName,
     NameOrAddress,
     NixSetting,
     PackageName,
+    PasswordHash,
+    PathPattern,
     Port,
     ProgramName,
     PublicKey,
@@ -48,6 +54,7 @@ from notos.config.value_types import (
     ServiceName,
     Sha256,
     ShellText,
+    Source,
     SourceFile,
     SourceFolder,
     SuiteName,
@@ -58,6 +65,8 @@ from notos.structs import dataclass
 __all__ = [
     "HOST_SSH_PORT",
     "SSH_PORT",
+    "AbsolutePath",
+    "AccountName",
     "AlternativeChoice",
     "AlternativeName",
     "Build",
@@ -73,6 +82,7 @@ __all__ = [
     "ExtensionName",
     "FileMode",
     "Glob",
+    "Group",
     "Hostname",
     "IPv4Address",
     "IPv4Interface",
@@ -83,8 +93,10 @@ __all__ = [
     "KernelSource",
     "KernelSymbol",
     "Line",
+    "LinkTarget",
     "Machine",
     "MachineName",
+    "Mode",
     "ModuleName",
     "NameOrAddress",
     "Network",
@@ -92,6 +104,9 @@ __all__ = [
     "NixSetting",
     "Package",
     "PackageName",
+    "PasswordHash",
+    "PathPattern",
+    "PlacedFile",
     "Port",
     "ProgramName",
     "PublicKey",
@@ -100,12 +115,14 @@ __all__ = [
     "ServiceName",
     "Sha256",
     "ShellText",
+    "Source",
     "SourceFile",
     "SourceFolder",
     "Ssh",
     "SuiteName",
     "System",
     "Url",
+    "User",
     "Vm",
     "setting",
 ]
@@ -142,6 +159,13 @@ class Machine:
     )
     time_servers: tuple[NameOrAddress, ...] = setting("NTP servers, queried once at boot", ())
     ssh: Ssh = setting("remote login", Ssh)
+    console: Literal["login", "shell", "none"] = setting(
+        "on the serial console: a login prompt, a root shell without a password, or neither", "none"
+    )
+    users: Mapping[AccountName, User] = setting(
+        "user accounts; root can be one of them", dict, example={"alice": {"uid": 1000}}
+    )
+    groups: Mapping[AccountName, Group] = setting("groups", dict, example={"admins": {"gid": 1100}})
     nix: Nix = setting("Nix in the machine", Nix)
     disk: Disk | None = setting(
         "a drive for data that survives a reboot: Nix builds, /var, /root, the ssh host key", None
@@ -160,6 +184,14 @@ class Machine:
         "config",
         None,
         example=["sudo", "ping"],
+    )
+    files: Mapping[AbsolutePath, PlacedFile] = setting(
+        "files, folders and links anywhere: read-only below /usr and /opt, writable elsewhere",
+        dict,
+        example={"/var/www": {"text": "hello"}},
+    )
+    remove: tuple[PathPattern, ...] = setting(
+        "paths to leave out, of packages and of folders in `files`", (), example=["/usr/share/doc"]
     )
     extensions: Mapping[ExtensionName, Extension] = setting(
         "code of this project: extensions/NAME.py beside the config, each with its settings (extending.md)",

@@ -128,6 +128,9 @@ def _repairs(text: str, shape: Scalar) -> Iterator[str]:
     if kind.name == "a package's name" and "://" not in text:
         yield re.split(r"[=:(<> ]", text.lower())[0]
         return  # the rest of a path is not a package
+    if kind.name == "an absolute path":
+        yield re.sub("/+", "/", f"/{text.removeprefix('./')}").rstrip("/")
+        return
     for prefix in ("/etc/", "etc/", "/", "./"):
         yield text.removeprefix(prefix).rstrip("/")
 

@@ -77,6 +77,19 @@ def _source_folder(text: str, folder: Path) -> str:
     return str(path)
 
 
+def _source(text: str, folder: Path) -> str:
+    path = _absolute(text, folder)
+    if not path.exists():
+        raise ValueError(f"{folder / text} {missing(path, text)}")
+    if path.is_dir():
+        os.scandir(path).close()
+    elif path.is_file():
+        path.open("rb").close()
+    else:
+        raise ValueError(f"{folder / text} is neither a file nor a folder")
+    return str(path)
+
+
 def _raise(error: OSError) -> None:
     raise error
 
@@ -232,6 +245,41 @@ TEXTS: Mapping[Any, Text] = {
         pattern=f"{_PART}(?:/{_PART})*",
         example="ssh/sshd_config",
     ),
+    value_types.AbsolutePath: Text(
+        name="an absolute path",
+        form="without a slash at the end and without . and ..",
+        pattern=f"(?:/{_PART})+",
+        example="/var/www",
+    ),
+    value_types.PathPattern: Text(
+        name="an absolute path",
+        form="without a slash at the end and without . and ..; * and ? match any characters",
+        pattern=f"(?:/{_PART})+",
+        example="/usr/share/doc",
+    ),
+    value_types.LinkTarget: Text(
+        name="the target of a link", form="a path", pattern=f"{_PRINTABLE}{{1,4095}}", example="/var/www"
+    ),
+    value_types.AccountName: Text(
+        name="an account's name",
+        form="letters, digits, _, - and ., a letter or _ first, at most 31",
+        pattern="[A-Za-z_][A-Za-z0-9_.-]{0,30}",
+        example="alice",
+    ),
+    value_types.PasswordHash: Text(
+        name="the hash of a password",
+        form="the output of `openssl passwd -6` or `mkpasswd`, in quotes",
+        pattern=r"\$(?:y|gy|7|2[abxy]|6|5|1)\$[!-9;-~]{8,}",
+        example="$6$salt$hash",
+    ),
+    value_types.Source: Text(
+        name="the path of a file or folder",
+        form="relative to its config file",
+        pattern=f"{_PRINTABLE}+",
+        example="site",
+        convert=_source,
+        on_host=True,
+    ),
     value_types.SourceFile: Text(
         name="a file's path",
         form="relative to its config file",
@@ -253,6 +301,13 @@ TEXTS: Mapping[Any, Text] = {
         form="three octal digits, with or without a leading 0, in quotes",
         pattern="0?[0-7]{3}",
         example="0644",
+        convert=_file_mode,
+    ),
+    value_types.Mode: Text(
+        name="a mode",
+        form="three or four octal digits, in quotes",
+        pattern="[0-7]{3,4}",
+        example="0640",
         convert=_file_mode,
     ),
     value_types.KernelParam: Text(

@@ -22,6 +22,8 @@ hostname         the machine's name
 network          the first network interface
 ssh              login by ssh: keys, and the parts that both servers share
 openssh, dropbear   the servers
+users            the accounts in the config
+console          login on the console
 nix              Nix in the machine
 disk             the drive for data that survives a reboot
 time_servers     the clock, set from the network
@@ -37,6 +39,7 @@ Modules without a test module of their own name are tested by
     tests/features/test_registry.py: join, named
     tests/integration/test_alternatives.py: alternatives
     tests/integration/test_setuid.py: setuid
+    tests/test_logins.py: users, console
     tests/features/test_extensions.py: extension_code, values, plain
     tests/config/test_loader.py: checks
 """

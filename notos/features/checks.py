@@ -57,3 +57,7 @@ def _reserved(machine: Machine, node: Node) -> Iterator[Problem]:
         top = file.path.partition("/")[0]
         if file.keys and (hint := found.reserved_etc.get(top)):
             yield Problem(f"/etc/{top} is made by Notos; {hint}", key_place(node, *file.keys))
+    for placed in found.placed:
+        first, top = placed.path.split("/")[1:3] if placed.path.count("/") > 1 else ("", "")
+        if first == "etc" and placed.keys and (hint := found.reserved_etc.get(top)):
+            yield Problem(f"/etc/{top} is made by Notos; {hint}", key_place(node, *placed.keys))

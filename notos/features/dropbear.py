@@ -13,8 +13,12 @@ _SERVER = Feature(
             name=PackageName("dropbear-bin"), only=(Glob("usr/sbin/dropbear"), Glob("usr/bin/dropbear*"))
         ),
     ),
-    scripts=(Script(path="boot/50-ssh-host-key-dropbear"),),
-    services=(Service(name="sshd", folder="sshd-dropbear"),),
+    scripts=(
+        # One name for both, by which a switch runs it again.
+        Script(path="boot/40-ssh-keys", source="boot/40-ssh-keys-dropbear"),
+        Script(path="boot/50-ssh-host-key-dropbear"),
+    ),
+    services=(Service(name="sshd", folder="sshd-dropbear", log=True),),
 )
 
 

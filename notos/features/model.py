@@ -78,6 +78,17 @@ class Computed:
     arguments: Mapping[str, Any]
 
 
+@dataclass(frozen=True)
+class Folder:
+    """A folder of this host that is copied with all below it; without a source, an empty folder.
+
+    exclude  patterns of paths below it, or of names if they have no slash
+    """
+
+    source: str = ""
+    exclude: tuple[str, ...] = ()
+
+
 Content = Text | Copy | Link | Computed
 
 
@@ -92,6 +103,66 @@ class EtcFile(NamedTuple):
     path: str
     content: Content
     mode: FileMode = FileMode("0644")
+    keys: Keys = ()
+
+
+class Placed(NamedTuple):
+    """A file, folder or link anywhere outside of /run, /proc and the like.
+
+    path     absolute and usr-merged
+    content  a Link replaces other files; the source of a Copy is absolute
+    mode     octal, four digits; "" for 0644, and 0755 for programs and folders. In a folder it is that of its
+             files; folders and programs get the bits for execution where it has those for reading
+    keys     the key in the config that defines it; empty for a built-in file
+    """
+
+    path: str
+    content: Text | Copy | Link | Folder
+    mode: str = ""
+    owner: str = "root"
+    group: str = "root"
+    keys: Keys = ()
+
+
+class Account(NamedTuple):
+    """A user account of the config, with a group of the same name; or changes of root.
+
+    uid            None for a number that follows from the name
+    groups         further groups
+    shell          "" for the machine's best shell
+    home           created at boot, unless it is "" or /nonexistent
+    password_hash  crypt(5); "" for none
+    system         True for an account of a service, with a number below 1000
+    keys           the key in the config that defines it
+    """
+
+    name: str
+    uid: int | None = None
+    description: str = ""
+    groups: tuple[str, ...] = ()
+    shell: str = ""
+    home: str = ""
+    password_hash: str = ""
+    system: bool = False
+    keys: Keys = ()
+
+
+class Group(NamedTuple):
+    """A group of the config; None is a number that follows from the name."""
+
+    name: str
+    gid: int | None = None
+    keys: Keys = ()
+
+
+class Removal(NamedTuple):
+    """A path that is left out of packages and of copied folders, with all below it.
+
+    path  absolute and usr-merged; * and ? match any characters
+    keys  the key in the config that names it
+    """
+
+    path: str
     keys: Keys = ()
 
 
@@ -131,7 +202,11 @@ class Feature:
     scripts: tuple[Script, ...] = ()
     services: tuple[Service, ...] = ()
     etc: tuple[EtcFile, ...] = ()
+    placed: tuple[Placed, ...] = ()  # files anywhere; those of packages come first
+    removed: tuple[Removal, ...] = ()
     accounts: Mapping[str, str] = field(default_factory=dict)  # texts of sysusers.d files by name
+    users: tuple[Account, ...] = ()
+    groups: tuple[Group, ...] = ()
     memory: int = 0  # MiB needed in the running system
     subnet: Subnet | None = None
     drive: str = ""  # the size of a second drive ("10G")

@@ -15,8 +15,8 @@ _SERVER = Feature(
         # sshd uses its internal sftp server, and offers no key exchange that reads moduli.
         Package(name=PackageName("openssh-server"), exclude=(Glob("etc/ssh/moduli"),)),
     ),
-    scripts=(Script(path="boot/50-ssh-host-key-openssh"),),
-    services=(Service(name="sshd", folder="sshd-openssh"),),
+    scripts=(Script(path="boot/40-ssh-keys"), Script(path="boot/50-ssh-host-key-openssh")),
+    services=(Service(name="sshd", folder="sshd-openssh", log=True),),
     etc=(EtcFile(path="ssh/sshd_config", content=Copy("ssh/sshd_config")),),
 )
 _ACCOUNTS = {"openssh-server.conf": 'u sshd -:nogroup "sshd user" /run/sshd\n'}  # as in newer packages

@@ -8,6 +8,7 @@ from notos.config.reader import Checks
 from notos.features import (
     alternatives,
     base,
+    console,
     disk,
     dropbear,
     extensions,
@@ -21,6 +22,7 @@ from notos.features import (
     setuid,
     ssh,
     time_servers,
+    users,
     virtual_machine,
 )
 from notos.features.join import join
@@ -58,6 +60,8 @@ MODULES: tuple[Module, ...] = (
     ssh,
     openssh,
     dropbear,
+    users,
+    console,
     nix,
     disk,
     time_servers,

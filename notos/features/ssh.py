@@ -3,11 +3,11 @@
 import re
 from collections.abc import Iterator
 
-from notos.config.model import Machine, Ssh
+from notos.config.model import Machine, Ssh, User
 from notos.config.reader import Checks
 from notos.config.types import KEY_TYPES
 from notos.config.yaml_source import Node, Problem, named_place
-from notos.features.model import EtcFile, Feature, Script, Text
+from notos.features.model import EtcFile, Feature, Text
 from notos.kernel.requirements import Requirement
 
 KEYS = ("ssh",)
@@ -29,7 +29,8 @@ _OFF = "ssh.server: none"
 
 def feature(machine: Machine) -> Feature:
     """Return the config's keys, and the parts that both servers need."""
-    lines = "".join(f"{each}\n" for each in machine.ssh.authorized_keys)
+    root = [each for name, user in machine.users.items() if name == "root" for each in user.authorized_keys]
+    lines = "".join(f"{each}\n" for each in dict.fromkeys((*machine.ssh.authorized_keys, *root)))
     keys = (EtcFile(path="ssh/authorized_keys.d/root", content=Text(lines)),) if lines else ()
     if machine.ssh.server == "none":
         return Feature(etc=keys)
@@ -38,14 +39,13 @@ def feature(machine: Machine) -> Feature:
     named = any(each.startswith("qemu_fw_cfg.") for each in params)
     return Feature(
         requirements=(_FW_CFG, _FW_CFG_CMDLINE) if named else (_FW_CFG,),
-        scripts=(Script(path="boot/40-ssh-keys"),),
         etc=keys,
         login=True,
         reserved_services=dict.fromkeys(("sshd", "dropbear"), _OFF),
     )
 
 
-def _problems(ssh: Ssh, node: Node) -> Iterator[Problem]:
+def _problems(ssh: Ssh | User, node: Node) -> Iterator[Problem]:
     """Yield public keys that cannot be decoded: sshd silently ignores them."""
     import base64
 
@@ -66,4 +66,4 @@ def _key_type(line: str) -> str:
     return match[0]
 
 
-CHECKS: Checks = {Ssh: _problems}
+CHECKS: Checks = {Ssh: _problems, User: _problems}

@@ -3,6 +3,7 @@
 The differences determine the services that a switch stops and starts. Nothing here connects to a machine.
 """
 
+import os
 import re
 import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -25,16 +26,22 @@ _MOST_SHOWN = 8
 
 @dataclass(frozen=True)
 class System:
-    """A toplevel: its store path, its tree, and the tree of its runit object."""
+    """A toplevel: its store path, its tree, the tree of its runit object, and its initial state."""
 
     path: str
     toplevel: Tree
     runit: Tree
+    state: Mapping[str, str] = field(default_factory=dict)  # rows of its table by path (system/state.py)
 
     @property
     def usr(self) -> str:
         """The store path of the system's /usr."""
         return link(self.toplevel, "sw")
+
+    @property
+    def system_path(self) -> str:
+        """The store path of system-path, to which links of /usr may lead."""
+        return link(self.toplevel, "system-path") or self.usr
 
     @property
     def services(self) -> list[str]:
@@ -63,6 +70,7 @@ class Changes:
     """The differences between two systems; `restarted` has the reason for each restarted service."""
 
     etc: Delta
+    state: Delta
     users: Delta
     packages: Delta
     usr: bool
@@ -85,6 +93,8 @@ class Changes:
         """Yield the differences for the user, each a heading and a text."""
         if self.etc:
             yield "/etc", str(self.etc)
+        if self.state:
+            yield "initial state", str(self.state)
         if self.users:
             yield "accounts", str(self.users)
         if self.packages:
@@ -144,6 +154,7 @@ def between(old: System, new: System, replaced: Mapping[str, Iterable[str]]) -> 
     )
     return Changes(
         etc=shown,
+        state=_delta(old.state, new.state),
         users=accounts,
         packages=_packages(old.toplevel, new.toplevel),
         usr=old.usr != new.usr,
@@ -175,12 +186,13 @@ def _services(system: System) -> dict[str, dict[str, str]]:
 def _etc(toplevel: Tree) -> dict[str, str]:
     """Return the content and mode at each path of /etc, without runit/, which its own object has."""
     permissions = toplevel.get("permissions")
-    commands = permissions.read().decode() if isinstance(permissions, File) else ""
-    special = {
-        path: words[1]
-        for words in map(shlex.split, commands.splitlines())
-        for path in (word.removeprefix("$etc/") for word in words[2:])
-    }
+    commands = os.fsdecode(permissions.read()) if isinstance(permissions, File) else ""
+    special: dict[str, str] = {}
+    for command in commands.splitlines():  # chmod MODE PATH…, chown -h OWNER PATH…
+        words = [each for each in shlex.split(command) if each != "-h"]
+        for word in words[2:]:
+            path = word.removeprefix("$etc/")
+            special[path] = f"{special.get(path, '')} {words[1]}"
     found = _below(toplevel, "etc/")
     return {
         path: f"{content} {special.get(path, '')}"

@@ -128,7 +128,17 @@ def system(remote: Remote, store: Store, path: str) -> System:
     runit = link(toplevel, "etc/runit/services").removesuffix("/services")
     if not runit.startswith(f"{STORE}/"):
         raise MachineError(f"{remote.address}: {path} is not a Notos toplevel")
-    return System(path, toplevel, _tree(remote, store, runit))
+    return System(path, toplevel, _tree(remote, store, runit), _state(remote, store, link(toplevel, "state")))
+
+
+def _state(remote: Remote, store: Store, path: str) -> dict[str, str]:
+    """Return the rows of the initial state at a store path, by their own paths; {} without a path."""
+    if not path:
+        return {}
+    table = store.root / path.removeprefix(f"{STORE}/") / "table"
+    data = table.read_bytes() if table.exists() else remote.call(f"exec cat {path}/table").out
+    rows = (row.partition("\t") for row in data.decode(errors="replace").split("\n")[:-1])
+    return {name: rest for name, _, rest in rows}
 
 
 def _generation(text: str) -> Generation | None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from notos.errors import MachineError
 from notos.formats import cpio, times
-from notos.formats.tree import File, Tree
+from notos.formats.tree import File, Symlink, Tree
 from notos.live.changes import Changes, System, between
 from notos.live.ssh import LOST, Remote, problem
 from notos.live.ssh_key import Address
@@ -202,20 +202,22 @@ def _replaced(remote: Remote, store: Store, now: Running, old: System, new: Syst
     if old.usr == new.usr:
         return {}
     uses = {
-        service: {path: f"{new.usr}/{_below(path)}" for path in paths} for service, paths in now.uses.items()
+        service: {path: f"{new.usr}/{_below_usr(path)}" for path in paths}
+        for service, paths in now.uses.items()
     }
     hashes = _hashes(
         remote, store, {each for pairs in uses.values() for pair in pairs.items() for each in pair}
     )
     return {
-        service: [_below(path) for path, after in pairs.items() if hashes.get(path) != hashes.get(after)]
+        service: [_below_usr(path) for path, after in pairs.items() if hashes.get(path) != hashes.get(after)]
         for service, pairs in uses.items()
     }
 
 
-def _below(path: str) -> str:
-    """Return the part of a store path, /nix/store/<hash>-<name>/…, that follows the object."""
-    return path.removeprefix(f"{STORE}/").partition("/")[2]
+def _below_usr(path: str) -> str:
+    """Return the path below /usr of a file of system-path, or of the object with files of the config."""
+    base, _, below = path.removeprefix(f"{STORE}/").partition("/")
+    return below if base.endswith("-system-path") else below.removeprefix("usr/")
 
 
 def _hashes(remote: Remote, store: Store, paths: Iterable[str]) -> dict[str, str]:
@@ -226,12 +228,8 @@ def _hashes(remote: Remote, store: Store, paths: Iterable[str]) -> dict[str, str
         base = path.removeprefix(f"{STORE}/").partition("/")[0]
         if not (store.root / base).is_dir():
             remote_paths.append(path)
-            continue
-        if base not in trees:
-            trees[base] = Tree.from_directory(store.root / base)
-        entry = trees[base].get(trees[base].resolve(_below(path)) or "")
-        if isinstance(entry, File):
-            found[path] = hashlib.sha256(entry.read()).hexdigest()
+        elif file := _file(store, path, trees):
+            found[path] = hashlib.sha256(file.read()).hexdigest()
     if remote_paths:
         # A missing file is no error: sha256sum reports it on standard error and in its status only.
         output = remote.call(f"exec sha256sum {shlex.join(remote_paths)}").out.decode(errors="replace")
@@ -239,3 +237,26 @@ def _hashes(remote: Remote, store: Store, paths: Iterable[str]) -> dict[str, str
             (path, sha256) for sha256, _, path in (line.partition("  ") for line in output.splitlines())
         )
     return found
+
+
+def _file(store: Store, path: str, trees: dict[str, Tree]) -> File | None:
+    """Return the file at a store path, through links to other objects; None if it does not exist.
+
+    `trees` has the trees that were read before, by the names of their objects.
+    """
+    for _ in range(40):
+        base, _, below = path.removeprefix(f"{STORE}/").partition("/")
+        if base not in trees:
+            if not (store.root / base).is_dir():
+                return None
+            trees[base] = Tree.from_directory(store.root / base)
+        tree, parts = trees[base], below.split("/")
+        for length in range(1, len(parts) + 1):
+            entry = tree.get("/".join(parts[:length]))
+            if isinstance(entry, Symlink) and entry.target.startswith(f"{STORE}/"):
+                path = "/".join([entry.target, *parts[length:]])
+                break
+        else:
+            entry = tree.get(tree.resolve(below) or "")
+            return entry if isinstance(entry, File) else None
+    return None

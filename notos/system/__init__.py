@@ -3,9 +3,13 @@
 contents      the packages of a machine
 system_path   all packages as one /usr
 etc           /etc
+accounts      the accounts of the config
 sysusers, tmpfiles, ca_bundle, busybox   the work of maintainer scripts
 bytecode        byte code of Python files; bytecode_compiler runs in the machine's Python
 programs      check that the programs of services exist
+usr           /usr and /opt with files of the config
+placed        files anywhere, and the trees to which they belong
+state         writable files in /var and other folders, copied when the machine starts
 template      scripts with @markers@
 runit         stages, boot fragments and services
 toplevel      the object that links to all parts of the running system

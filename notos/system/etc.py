@@ -5,7 +5,7 @@ modes are listed separately, and the activation sets them.
 """
 
 import json
-from collections.abc import Container, Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +14,8 @@ from notos.errors import NotosError, ScriptError
 from notos.features.model import Computed, Copy, EtcFile, Features, Link, Text
 from notos.formats.tree import Directory, File, Symlink, Tree
 from notos.integration import permissions
-from notos.system import ca_bundle, sysusers
+from notos.system import accounts, ca_bundle, sysusers, usr
+from notos.system.state import Member
 
 ETC_PERMISSIONS = permissions.ETC.removeprefix("usr/")
 PLAIN, EXECUTABLE = {"0444", "0644"}, {"0555", "0755"}  # modes that need no entry in Etc.modes
@@ -32,14 +33,23 @@ class Etc:
 
 
 def build(
-    features: Features, *, system: Tree, system_path: str, runit: Tree, runit_path: str, own: Path
+    features: Features,
+    *,
+    placed: Sequence[Member] = (),
+    packages: Tree,
+    system: Tree,
+    system_path: str,
+    runit: Tree,
+    runit_path: str,
+    own: Path,
 ) -> Etc:
     """Return /etc of the machine with `features`.
 
-    `system` is system-path's tree and `system_path` its store path, `runit` and `runit_path` those of
-    the runit object; `own` is the folder scripts/stage2/etc. Later ones win: packages, features, files
-    derived from packages, the config. Raises NotosError if a file of the config has the path of a folder or
-    is below a file, or if a sysusers.d file is invalid.
+    `system` is the tree of /usr, `packages` and `system_path` are the tree and the store path of system-path,
+    `runit` and `runit_path` those of the runit object; `placed` are further members of /etc; `own` is the
+    folder scripts/stage2/etc. Later ones win: packages, features, files derived from packages, the config.
+    Raises NotosError if a file of the config has the path of a folder or is below a file, or if a sysusers.d
+    file is invalid.
     """
     tree = Tree()
     for path, entry in system.items():
@@ -51,16 +61,25 @@ def build(
     for file in features.etc:
         if not file.keys:
             _put(tree, modes, file, system, own)
-    for path, text in _derived(system):
+    for path, text in _derived(features, system):
         tree.replace(path, File(text.encode()))
+    tree = usr.overlaid(tree, "/etc", placed, features.removed)
     configured = [file for file in features.etc if file.keys]
     errors.raise_all(_misplaced(configured, tree))
     for file in configured:
         _put(tree, modes, file, system, own)
-    accounts = _accounts(features, system, tree)
-    for account_file, text in accounts.items():
+    texts_of_accounts = _accounts(features, system, packages, tree)
+    for account_file, text in texts_of_accounts.items():
         tree.replace(account_file, File(text.encode()))
-    owners = _permissions(tree, system, modes, accounts, {file.path for file in features.etc})
+    numbers = _Owners(texts_of_accounts)
+    ours = {file.path for file in features.etc} | {member.path.removeprefix("/etc/") for member in placed}
+    owners = _permissions(tree, packages, modes, numbers, ours)
+    for member in placed:
+        path = member.path.removeprefix("/etc/")
+        if isinstance(member.entry, File | Directory) and member.mode not in PLAIN | EXECUTABLE:
+            modes[path] = member.mode
+        if (member.owner, member.group) != ("root", "root"):
+            owners[path] = numbers.of(member.owner, member.group)
     for part in runit.children()[""]:
         tree.symlink(f"runit/{part}", f"{runit_path}/{part}")
     for state in STATE:
@@ -70,35 +89,46 @@ def build(
     return Etc(tree, modes, owners)
 
 
+class _Owners:
+    """The numbers of the machine's accounts: the activation sets owners before /etc has the names."""
+
+    def __init__(self, accounts: Mapping[str, str]) -> None:
+        self._numbers = {
+            kind: {row[0]: row[2] for row in (line.split(":") for line in accounts[kind].splitlines())}
+            for kind in ("passwd", "group")
+        }
+
+    def of(self, owner: str, group: str) -> str:
+        """Return UID:GID; "" if an account does not exist."""
+        user = self._numbers["passwd"].get(owner, owner)
+        gid = self._numbers["group"].get(group, group)
+        return f"{user}:{gid}" if user.isdigit() and gid.isdigit() else ""
+
+
 def _permissions(
-    tree: Tree, system: Tree, modes: dict[str, str], accounts: Mapping[str, str], own: Container[str]
+    tree: Tree, packages: Tree, modes: dict[str, str], numbers: _Owners, own: Container[str]
 ) -> dict[str, str]:
     """Return the owners of packages' files and folders, and add their modes to `modes`.
 
     The files are copied into `tree`, because a link has no mode. Files of features and the config (`own`) are
     not changed. The table is that of notos.integration.permissions.
     """
-    table = system.get(ETC_PERMISSIONS)
+    table = packages.get(ETC_PERMISSIONS)
     if not isinstance(table, File):
         return {}
-    numbers = {
-        kind: {row[0]: row[2] for row in (line.split(":") for line in accounts[kind].splitlines())}
-        for kind in ("passwd", "group")
-    }
     owners = {}
     for path, (mode, owner, group) in json.loads(table.read()).items():
         entry = tree.get(path)
         if path in own or entry is None:
             continue
-        packaged = system.get(f"etc/{path}")
+        packaged = packages.get(f"etc/{path}")
         if isinstance(entry, Symlink) and isinstance(packaged, File):
             tree.replace(path, packaged)
         elif isinstance(entry, Symlink):
             continue
-        user, gid = numbers["passwd"].get(owner, owner), numbers["group"].get(group, group)
-        if user.isdigit() and gid.isdigit():
-            if (user, gid) != ("0", "0"):
-                owners[path] = f"{user}:{gid}"
+        if number := numbers.of(owner, group):
+            if number != "0:0":
+                owners[path] = number
             if mode not in PLAIN | EXECUTABLE:
                 modes[path] = mode
     return owners
@@ -156,24 +186,26 @@ def texts(tree: Tree, system: Tree, folder: str) -> dict[str, str]:
     return found
 
 
-def _accounts(features: Features, system: Tree, tree: Tree) -> dict[str, str]:
+def _accounts(features: Features, system: Tree, packages: Tree, tree: Tree) -> dict[str, str]:
     """Return the account files by name. A sysusers.d file of a package or the config replaces a feature's."""
     lines = {**features.accounts, **texts(tree, system, "sysusers.d")}
     shell = "/bin/bash" if "bin/bash" in system else "/bin/sh"
-    passwd = _base(system, "passwd").replace(":/root:/bin/bash", f":/root:{shell}")
-    made = sysusers.accounts(lines, passwd=passwd, group=_base(system, "group"))
+    passwd = _base(packages, "passwd").replace(":/root:/bin/bash", f":/root:{shell}")
+    made = sysusers.accounts(lines, passwd=passwd, group=_base(packages, "group"))
+    made = accounts.added(made, features.users, features.groups, system)
     return {"passwd": made.passwd, "group": made.group, "shadow": made.shadow, "gshadow": made.gshadow}
 
 
-def _base(system: Tree, name: str) -> str:
-    entry = system.get(f"share/base-passwd/{name}.master")
+def _base(packages: Tree, name: str) -> str:
+    entry = packages.get(f"share/base-passwd/{name}.master")
     assert isinstance(entry, File), "every machine has base-passwd"
     return entry.read().decode()
 
 
-def _derived(system: Tree) -> Iterator[tuple[str, str]]:
+def _derived(features: Features, system: Tree) -> Iterator[tuple[str, str]]:
     """Yield paths and texts of the files that are derived from the packages alone."""
     known = [name for name in ("sh", "ash", "bash", "dash") if f"bin/{name}" in system]
-    yield "shells", "".join(f"/bin/{name}\n" for name in known)
+    shells = dict.fromkeys([*(f"/bin/{name}" for name in known), *accounts.shells(features.users)])
+    yield "shells", "".join(f"{shell}\n" for shell in shells if not shell.endswith("/nologin"))
     if bundle := ca_bundle.bundle(system):
         yield "ssl/certs/ca-certificates.crt", bundle

@@ -3,14 +3,20 @@
 init            link to stage-2's init; stage-1 finds it by the kernel's systemConfig=
 activate        makes this toplevel the running system
 etc/            the machine's /etc; permissions has the modes that a store object cannot have
+copy-state      copies the initial state to writable folders
+state           link to the initial state, if the system has one (state.py)
+homes           a shell fragment that creates home folders, if there are any
 tmpfiles        a shell fragment that creates run-time folders
 wrappers        a shell fragment that copies setuid programs; only if the machine has some
 name            the config's name, by which `./doit switch` identifies the machine
 packages        names and versions of the packages in sw
-sw              link to system-path, which is /usr
+sw              link to /usr: system-path, or its copy with files of the config (usr.py)
+system-path     link to system-path
+opt             link to a folder whose entries are linked to in /opt, if there are any
 kernel-modules  link to the modules of the running system
 """
 
+import os
 import shlex
 from collections.abc import Mapping
 
@@ -28,27 +34,42 @@ def build(
     name: str,
     system: Tree,
     system_path: StoreObject,
+    usr: str,
+    opt: str,
     stage2: StoreObject,
     modules: StoreObject,
+    state: StoreObject | None,
     packages: Mapping[str, str],
+    homes: str,
 ) -> Tree:
     """Return the toplevel's tree for the machine `name`.
 
-    `system` is system-path's tree; `packages` are versions by package name. Raises NotosError for an invalid
+    `system` is /usr's tree and `usr` its store path; `opt` is the store path of a folder for /opt, if any;
+    `state` is the initial state, if it has any; `packages` are versions
+    by package name; `homes` is the fragment that creates home
+    folders. Raises NotosError for an invalid
     tmpfiles.d file.
     """
     tree = Tree()
     tree.graft("etc", etc.tree)
-    tree.text("permissions", _permissions(etc))
+    tree.file("permissions", os.fsencode(_permissions(etc)))
     accounts = {name: _text(etc.tree, name) for name in ("passwd", "group")}
     if fragment := wrappers.fragment(system, accounts):
         tree.text("wrappers", fragment)
     tree.text("tmpfiles", tmpfiles.script(texts(etc.tree, system, "tmpfiles.d")))
+    if homes:
+        tree.text("homes", homes)
     tree.text("name", f"{name}\n")
     tree.text("packages", "".join(f"{name} {packages[name]}\n" for name in sorted(packages)))
     tree.symlink("init", f"{stage2.path}/init")
     tree.symlink("activate", f"{stage2.path}/activate")
-    tree.symlink("sw", system_path.path)
+    tree.symlink("copy-state", f"{stage2.path}/copy-state")
+    if state is not None:
+        tree.symlink("state", state.path)
+    tree.symlink("sw", usr)
+    tree.symlink("system-path", system_path.path)
+    if opt:
+        tree.symlink("opt", opt)
     tree.symlink("kernel-modules", modules.path)
     return tree
 
@@ -61,10 +82,10 @@ def _text(tree: Tree, path: str) -> str:
 def _permissions(etc: Etc) -> str:
     """Return one command for each mode and owner, because each is a fork; paths are below "$etc".
 
-    Owners come first: chown(1) clears setuid and setgid.
+    Owners come first: chown(2) clears the bits for setuid and setgid.
     """
     lines = []
-    for command, values in (("chown", etc.owners), ("chmod", etc.modes)):
+    for command, values in (("chown -h", etc.owners), ("chmod", etc.modes)):
         for value in sorted(set(values.values())):
             paths = (f'"$etc"/{shlex.quote(path)}' for path in sorted(values) if values[path] == value)
             lines.append(f"{command} {value} {' '.join(paths)}\n")

@@ -60,7 +60,13 @@ def test_of_etc_reaches_the_activation(tmp_path: Path) -> None:
         if path != "usr":
             system.add(path.removeprefix("usr/"), entry)
     made = etc.build(
-        Features(), system=system, system_path="/nix/store/x-sw", runit=Tree(), runit_path="/r", own=tmp_path
+        Features(),
+        packages=system,
+        system=system,
+        system_path="/nix/store/x-sw",
+        runit=Tree(),
+        runit_path="/r",
+        own=tmp_path,
     )
     number = next(line for line in text(made.tree, "passwd").splitlines() if line.startswith("redis:")).split(
         ":"
@@ -69,7 +75,7 @@ def test_of_etc_reaches_the_activation(tmp_path: Path) -> None:
     assert made.tree.get("plain.conf") == Symlink("/nix/store/x-sw/etc/plain.conf")
     lines = toplevel._permissions(made).splitlines()
     assert lines == [
-        f'chown {number}:{number} "$etc"/redis/redis.conf',
+        f'chown -h {number}:{number} "$etc"/redis/redis.conf',
         'chmod 0600 "$etc"/gshadow "$etc"/shadow',
         'chmod 0640 "$etc"/redis/redis.conf',
     ]

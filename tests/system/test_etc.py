@@ -34,6 +34,7 @@ def build(own: Path, *files: EtcFile, accounts: dict[str, str] | None = None) ->
     return etc.build(
         join([Feature(etc=files, accounts=accounts or {})]),
         system=system(),
+        packages=system(),
         system_path=SYSTEM_PATH,
         runit=runit,
         runit_path="/nix/store/0-runit",

@@ -4,7 +4,16 @@ from typing import Literal
 
 from notos.config.setting import setting
 from notos.config.structs.debian import Package
-from notos.config.value_types import FileKind, FileMode, SourceFile
+from notos.config.value_types import (
+    AccountName,
+    FileKind,
+    FileMode,
+    Glob,
+    LinkTarget,
+    Mode,
+    Source,
+    SourceFile,
+)
 from notos.structs import dataclass
 
 
@@ -29,3 +38,20 @@ class EtcFile:
     text: str | None = setting("its contents", None)
     source: SourceFile | None = setting("or a file to copy", None)
     mode: FileMode = setting("its mode in octal, quoted", FileMode("0644"))
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlacedFile:
+    """A file, a folder or a link anywhere in the machine."""
+
+    text: str | None = setting("its contents", None)
+    source: Source | None = setting("or a file or folder to copy", None)
+    link: LinkTarget | None = setting("or the target of a symbolic link", None)
+    exclude: tuple[Glob, ...] = setting(
+        "with a folder: leave out names (.git, *.pyc) or paths in it (doc/*) that match one of these", ()
+    )
+    mode: Mode | None = setting(
+        "its mode in octal, quoted; without it, 0755 for programs and folders and 0644 for other files", None
+    )
+    owner: AccountName = setting("its owner", AccountName("root"))
+    group: AccountName | None = setting("its group; without it, that of the owner", None)

@@ -1,0 +1,154 @@
+"""The files that a config and its features put anywhere: in /usr, /opt and /etc, and writable copies."""
+
+from typing import TYPE_CHECKING
+
+from notos.features.model import Copy, Folder, Placed, Text
+from tasks import project
+from tasks.config import FEATURES, manifest
+from tasks.graph import Task, action
+from tasks.inputs import recorded
+from tasks.uptodate import Folders
+
+if TYPE_CHECKING:
+    from notos.errors import NotosError
+    from notos.formats.tree import Tree
+    from notos.system.state import Member
+
+
+@recorded
+def state_files() -> tuple[Placed, ...]:
+    """Return the features' files in writable folders."""
+    return _files("state")
+
+
+@recorded
+def usr_files() -> tuple[Placed, ...]:
+    """Return the features' files below /usr."""
+    return _files("usr")
+
+
+@recorded
+def opt_files() -> tuple[Placed, ...]:
+    """Return the features' files below /opt."""
+    return _files("opt")
+
+
+@recorded
+def etc_files() -> tuple[Placed, ...]:
+    """Return the features' files below /etc that have a mode or an owner of their own, and folders."""
+    return _files("etc")
+
+
+@recorded
+def owners() -> tuple[Placed, ...]:
+    """Return the features' files with their owners, without their contents."""
+    return tuple(each._replace(content=Text("")) for each in FEATURES.placed)
+
+
+def _files(area: str) -> tuple[Placed, ...]:
+    from notos.system import placed
+
+    return tuple(each for each in FEATURES.placed if placed.area(each.path) == area)
+
+
+def sources(files: tuple[Placed, ...]) -> list[str]:
+    """Return the files of this host that are copied by themselves."""
+    return [each.content.source for each in files if isinstance(each.content, Copy)]
+
+
+def folders(files: tuple[Placed, ...]) -> list[Folders]:
+    """Return conditions for the folders of this host that are copied."""
+    found = [each.content for each in files if isinstance(each.content, Folder) and each.content.source]
+    return [Folders([each.source for each in found])] if found else []
+
+
+def usr_tree() -> "Tree":
+    """Return the tree of /usr, of packages and of files. Raises NotosError."""
+    from notos.system import placed, usr
+
+    system, removed = project.tree("system-path"), FEATURES.removed
+    if not usr_files() and not removed:
+        return system
+    return usr.overlaid(system, "/usr", placed.members(usr_files(), removed), removed)
+
+
+def etc_members() -> "tuple[Member, ...]":
+    """Return the members of /etc from `etc_files`. Raises NotosError."""
+    from notos.system import placed
+
+    return tuple(placed.members(etc_files(), FEATURES.removed))
+
+
+def unused_removals() -> "list[NotosError]":
+    """Return an error for each removal that matches nothing."""
+    from notos.system import placed, usr
+
+    if not FEATURES.removed:
+        return []
+    system = [path for path, _ in project.tree("system-path").items()]
+    paths = [f"/usr/{path}" for path in system]
+    paths += [f"/{path}" for path in system if path.startswith("etc/")]
+    paths += [f"/etc/{each.path}" for each in FEATURES.etc]
+    for files in (usr_files(), opt_files(), etc_files(), state_files()):
+        paths += [each.path for each in placed.members(files)]
+    return list(usr.unused(FEATURES.removed, paths))
+
+
+def unknown_owners(etc: "Tree") -> "list[NotosError]":
+    """Return an error for each owner of a file that the accounts in the tree of /etc lack."""
+    from notos.formats.tree import File
+    from notos.system import placed
+
+    passwd, group = (etc.get(name) for name in ("passwd", "group"))
+    assert isinstance(passwd, File)
+    assert isinstance(group, File)
+    return list(placed.unknown_owners(owners(), passwd.read().decode(), group.read().decode()))
+
+
+def task_files() -> Task:
+    """collect the files of /usr and /opt"""
+    files = (*usr_files(), *opt_files())
+    below = [manifest("system-path")] if usr_files() or FEATURES.removed else []
+    return {
+        "actions": [action(collect_files)],
+        "file_dep": [*sources(files), *below],
+        "uptodate": folders(files),
+        "targets": [manifest("files")],
+        "clean": True,
+    }
+
+
+def collect_files() -> None:
+    """Make the object with the files of /usr and /opt. Raises NotosError."""
+    from notos.formats.tree import Tree
+    from notos.system import placed, usr
+
+    tree = Tree()
+    if usr_files() or FEATURES.removed:
+        system = project.tree("system-path")
+        changed = usr.overlaid(
+            system, "/usr", placed.members(usr_files(), FEATURES.removed), FEATURES.removed
+        )
+        tree = usr.build(changed, system, project.get("system-path").path)
+    for member in placed.members(opt_files(), FEATURES.removed):
+        tree.add(member.path.removeprefix("/"), member.entry)
+    project.add("files", usr.NAME, tree, ["system-path"] if "usr" in tree else [])
+
+
+def task_state() -> Task:
+    """collect the files of /var and other writable folders"""
+    return {
+        "actions": [action(collect_state)],
+        "file_dep": sources(state_files()),
+        "uptodate": folders(state_files()),
+        "targets": [manifest("state")],
+        "clean": True,
+    }
+
+
+def collect_state() -> None:
+    """Make the initial state. Raises NotosError."""
+    from notos.system import placed, state
+
+    # A later member replaces an earlier one, so members of packages come first.
+    project.add("state", state.NAME, state.build(placed.members(state_files(), FEATURES.removed)))
