@@ -35,7 +35,7 @@ NAMES = re.compile(r"x86[-_]64|amd64|i[3-6]86|aarch64|arm64|ld-linux|ttyS0", re.
 PLACES = ("notos", "tasks", "scripts", "runit", "kernel", "doit", "dodo.py")
 # Where one of these names may stand, and how often.
 ALLOWED = {
-    ("notos/config/model.py", "AMD64"): 2,  # the module that chooses the target: its import and one use
+    ("notos/config/setting.py", "AMD64"): 2,  # the module that chooses the target: its import and one use
     # It runs before there is a Python: the condition and its message.
     ("doit", "x86_64"): 1,
     ("doit", "x86-64"): 1,
@@ -76,7 +76,7 @@ def test_one_module_chooses() -> None:
         for path in sources()
         if path.suffix == ".py" and imported.search(path.read_text())
     }
-    assert users == {"notos/architecture.py", "notos/config/model.py"}
+    assert users == {"notos/architecture.py", "notos/config/setting.py"}
     hosts = {
         path.relative_to(ROOT).as_posix()
         for path in sources()

@@ -171,17 +171,18 @@ def test_a_key_made_after_the_build(built: Project, tmp_path: Path, tool: Tool) 
     key = tmp_path / ".ssh/id_ed25519"
     subprocess.run([*tool("ssh-keygen"), "-q", "-t", "ed25519", "-N", "", "-f", str(key)], check=True)
     port = str(free_port())
-    with on_terminal(built, HOME=str(tmp_path), FORWARD=f"{port}:22", NOTOS_CACHE=str(Cache.default().root)):
+    environment = {"HOME": str(tmp_path), "FORWARD": f"{port}:22", "NOTOS_CACHE": str(Cache.default().root)}
+    with on_terminal(built, **environment) as terminal:
         # doit ssh waits for the boot.
         built.doit("ssh", "true", SSH_PORT=port)
         options = (
             *("-F", "none", "-i", str(key), "-p", port, "-o", "IdentitiesOnly=yes", "-o", "BatchMode=yes"),
-            *("-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null", "-o", "LogLevel=ERROR"),
+            *("-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null"),
         )
         done = subprocess.run(
             [*tool("ssh"), *options, "root@127.0.0.1", "echo in"], capture_output=True, text=True, check=False
         )
-        assert (done.returncode, done.stdout) == (0, "in\n"), done.stderr
+        assert (done.returncode, done.stdout) == (0, "in\n"), f"{done.stderr}\n{terminal.said!r}"
 
 
 def test_a_port_of_another_program(built: Project) -> None:
