@@ -16,6 +16,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from notos.host import utf8
+
 _NEW_USER, _NEW_UTS = 0x10000000, 0x04000000  # unshare(2)
 _AHEAD = 400 * 24 * 60 * 60  # seconds
 _HOST = "elsewhere"
@@ -74,6 +76,7 @@ def at_another_time() -> None:
 
 def main() -> int:
     """Change all of it, then run the command line."""
+    utf8.ensure()
     os.umask(0o077)
     os.sched_setaffinity(0, [min(os.sched_getaffinity(0))])
     as_somebody_else()
