@@ -154,6 +154,14 @@ def test_an_index_with_folds_blanks_and_names_in_any_case(size: int) -> None:
     assert index.needed() == {"libc6": 1, "data": 2, "one": 1}
 
 
+def test_relations_for_other_architectures_are_left_out(archive: Archive, signed: SignedArchive) -> None:
+    depends = "libc6 (>> 1), a [amd64] | b [!amd64], c [!linux-any], d <!nocheck>, e <cross>"
+    signed.publish([Deb("odd", depends=depends, conflicts="x [!any]", provides="y (= 1)")])
+    found = archive.newest("odd")
+    assert found is not None
+    assert (found.depends, found.conflicts, found.provides) == ("libc6 (>> 1), a, d", "", "y (= 1)")
+
+
 def test_packages_with(archive: Archive, signed: SignedArchive) -> None:
     signed.publish(
         [
