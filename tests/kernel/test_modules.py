@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from notos import loader
+from notos.architecture import AMD64
 from notos.config.model import Kernel, Machine, MachineName, ModuleName, Vm
 from notos.errors import KernelError
 from notos.features import base, registry, virtual_machine
@@ -178,7 +179,7 @@ def test_the_files_of_a_kernel_package(vmlinuz: str, config: str) -> None:
     given = Tree()
     for path in (vmlinuz, config, "usr/lib/modules/7.2/System.map", "usr/lib/modules/7.2/kernel/config/a.ko"):
         given.text(path, path)
-    shaped = package.shape(given, AMD64)
+    shaped = kernels.shape(given, AMD64)
     found = {path: entry.read().decode() for path, entry in shaped.items() if isinstance(entry, File)}
     assert found == {
         "vmlinuz": vmlinuz,
