@@ -17,6 +17,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from notos.host import utf8
+
 _NEW_USER, _NEW_UTS = 0x10000000, 0x04000000  # unshare(2)
 _AHEAD = 400 * 24 * 60 * 60  # seconds
 _HOST = "elsewhere"
@@ -75,6 +77,7 @@ def at_another_time() -> None:
 
 def main() -> int:
     """Change user, host, processors, umask, order and time, then run the command line."""
+    utf8.ensure()
     os.umask(0o077)
     os.sched_setaffinity(0, [min(os.sched_getaffinity(0))])
     as_somebody_else()

@@ -14,7 +14,8 @@ from tasks.usage import usage
 LEFT_BEHIND = ("build", ".venv", ".git", "result", "__pycache__", ".*_cache")
 # The second build must compile for itself too.
 ELSEWHERE = {
-    **{"LC_ALL": "tr_TR.UTF-8", "TZ": "Pacific/Kiritimati", "PYTHONHASHSEED": "1"},
+    **{"LC_ALL": "tr_TR.ISO-8859-9", "TZ": "Pacific/Kiritimati", "PYTHONHASHSEED": "1"},
+    **{"PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"},  # also an encoding of the locale's
     "CCACHE_DISABLE": "1",
 }
 

@@ -62,8 +62,8 @@ class Deb:
         }
         return "".join(f"{key}: {value}\n" for key, value in fields.items() if value)
 
-    def build(self) -> bytes:
-        """Return the .deb (deb(5)): an ar archive of three members."""
+    def build(self, *, data: Mapping[str, bytes] | None = None) -> bytes:
+        """Return the .deb (deb(5)): an ar archive of three members; `data` replaces the last one."""
         members = {
             "debian-binary": b"2.0\n",
             "control.tar.xz": _tar(
@@ -72,12 +72,12 @@ class Deb:
                     **{name: text.encode() for name, text in self.scripts.items()},
                 }
             ),
-            "data.tar.xz": _tar(self.files, self.modes),
+            **({"data.tar.xz": _tar(self.files, self.modes)} if data is None else data),
         }
         ar = b"!<arch>\n"
-        for name, data in members.items():
-            ar += f"{name:<16}{0:<12}{0:<6}{0:<6}{'100644':<8}{len(data):<10}`\n".encode()
-            ar += data + b"\n" * (len(data) % 2)
+        for name, content in members.items():
+            ar += f"{name:<16}{0:<12}{0:<6}{0:<6}{'100644':<8}{len(content):<10}`\n".encode()
+            ar += content + b"\n" * (len(content) % 2)
         return ar
 
 

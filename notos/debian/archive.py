@@ -25,7 +25,7 @@ from notos.debian.download import Download, Progress, Retries
 from notos.debian.index import Index
 from notos.debian.mirror import Mirrors
 from notos.debian.package import LockedPackage
-from notos.debian.relation import parse, version_key
+from notos.debian.relation import parse, unrestricted, version_key
 from notos.debian.release import Release
 from notos.debian.suites import ROLLING
 from notos.errors import FetchError, LockError
@@ -73,7 +73,8 @@ class Archive:
         if not found:
             return None
         # If two suites have the same version, take the first: the main archive keeps its files longer.
-        return _package(*max(found, key=lambda each: version_key(each[0]["Version"])))
+        stanza, origin = max(found, key=lambda each: version_key(each[0]["Version"]))
+        return _package(stanza, origin, self.architecture.debian)
 
     def providers(self, virtual: str) -> list[LockedPackage]:
         """Return the packages whose newest version has `virtual` in its Provides, sorted by name."""
@@ -240,7 +241,7 @@ def _unpacked(path: Path) -> Iterator[bytes]:
         raise FetchError(f"{path} is damaged: {error}", hint="remove the file and build again") from error
 
 
-def _package(stanza: Mapping[str, str], origin: str) -> LockedPackage:
+def _package(stanza: Mapping[str, str], origin: str, architecture: str) -> LockedPackage:
     try:
         return LockedPackage(
             name=stanza["Package"],
@@ -250,13 +251,13 @@ def _package(stanza: Mapping[str, str], origin: str) -> LockedPackage:
             filename=stanza["Filename"].removeprefix("./"),
             size=int(stanza["Size"]),
             sha256=stanza["SHA256"],
-            depends=_joined(stanza, "Pre-Depends", "Depends"),
-            provides=stanza.get("Provides", ""),
-            conflicts=_joined(stanza, "Conflicts", "Breaks"),
+            depends=_joined(architecture, stanza, "Pre-Depends", "Depends"),
+            provides=_joined(architecture, stanza, "Provides"),
+            conflicts=_joined(architecture, stanza, "Conflicts", "Breaks"),
         )
     except (KeyError, ValueError) as error:
         raise LockError(f"invalid stanza of {stanza.get('Package')} in the index: {error}") from error
 
 
-def _joined(stanza: Mapping[str, str], *fields: str) -> str:
-    return ", ".join(stanza[each] for each in fields if stanza.get(each))
+def _joined(architecture: str, stanza: Mapping[str, str], *fields: str) -> str:
+    return ", ".join(unrestricted(stanza[each], architecture) for each in fields if stanza.get(each))

@@ -10,7 +10,7 @@ from functools import cache, cmp_to_key
 
 from notos.errors import LockError
 
-# A name, a qualifier (perl:any), a version, architectures ([amd64]), build profiles (<!nocheck>).
+# A name, a qualifier (perl:any), a version, architectures ([any]), build profiles (<!nocheck>).
 _RELATION = re.compile(
     r"""(?P<name>[^][\s:()<>|,]+)(?::[^][\s()<>|,]+)?
     \s*(?:\(\s*(?P<operator><<|<=|<|=|>=|>>|>)?\s*(?P<version>[^\s()<=>]+)\s*\))?
@@ -63,6 +63,16 @@ def parse(text: str, architecture: str = "") -> tuple[tuple[Relation, ...], ...]
     return tuple(found)
 
 
+def unrestricted(text: str, architecture: str) -> str:
+    """Return a field without restrictions: with the relations that apply to `architecture`. Raises LockError.
+
+    Binary packages have none (Debian policy 7.1), but dpkg reads them.
+    """
+    if "[" not in text and not re.search(r"<[^<=>]*>", text):
+        return text
+    return ", ".join(" | ".join(map(str, group)) for group in parse(text, architecture))
+
+
 @cache
 def compare(one: str, other: str) -> int:
     """Return < 0, 0 or > 0 if the version `one` is older than, equal to or newer than `other`."""
@@ -88,7 +98,7 @@ def _relation(text: str, architecture: str) -> Relation | None:
 
 
 def _is_for(restriction: str | None, architecture: str) -> bool:
-    """Return True if `restriction` ("amd64 arm64", "!i386", "linux-any") includes `architecture`."""
+    """Return True if `restriction` ("linux-any", "!any") includes `architecture`."""
     if not architecture or not (words := (restriction or "").split()):
         return True
     cpu = architecture.rpartition("-")[2]

@@ -1,5 +1,6 @@
 """File trees, and readers and writers of file formats for them.
 
+names              names of files as text
 tree               files, links and folders in memory
 usr_merge          /bin/x and /usr/bin/x as one path
 tar, xz            readers, for debian/deb and kernel/source
@@ -15,6 +16,6 @@ piece_cache        compressed parts of an output, reused by the next build
 Modules without a test module of their own name are tested by
 
     tests/store/test_store.py: nar
-    tests/formats/test_tree.py: usr_merge
+    tests/formats/test_tree.py: names, usr_merge
     tests/formats/test_shared_libraries.py: linker_script
 """

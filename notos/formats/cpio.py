@@ -15,7 +15,7 @@ from typing import BinaryIO
 
 from notos import atomic
 from notos.errors import ArchiveError
-from notos.formats import times
+from notos.formats import names, times
 from notos.formats.piece_cache import Piece, Reuse
 from notos.formats.tree import Device, Directory, Entry, File, Symlink, Tree
 
@@ -99,7 +99,7 @@ def _entries(tree: Tree, moments: Mapping[str, int]) -> Iterator[bytes]:
             continue
         number += 1
         if isinstance(entry, Symlink):
-            target = os.fsencode(entry.target)
+            target = names.encode(entry.target)
             yield _header(path, number, _mode(entry), 1, len(target), time=time)
             yield target + bytes(-len(target) % 4)
         elif isinstance(entry, Device):
@@ -131,7 +131,7 @@ def _header(
     time: int = 0,
 ) -> bytes:
     """Return the header (110 bytes) and the name of an entry, padded to a multiple of 4 bytes."""
-    name = os.fsencode(path) + b"\0"
+    name = names.encode(path) + b"\0"
     if len(name) > MAX_NAME:
         raise ArchiveError(f"{path[:60]}… has a name of {len(name) - 1} bytes; newc allows {MAX_NAME - 1}")
     if path == TRAILER and inode:

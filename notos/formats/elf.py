@@ -5,12 +5,12 @@ stripped. Source: System V gABI, chapters 4 and 5 (ELF header, sections, program
 32 and 64 bits, both byte orders.
 """
 
-import os
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from notos.errors import PackageError
+from notos.formats import names
 
 # The used fields, by EI_CLASS (1: 32 bits, 2: 64 bits); "x" skips the others.
 _HEADER = {1: "18xH8xII6xHHHHH", 2: "18xH12xQQ6xHHHHH"}  # machine phoff shoff, size+count ph, sh, shstrndx
@@ -172,4 +172,4 @@ class _Reader:
         end = self._data.find(b"\0", at, at + size) if size > 0 else -1
         if end < 0:
             raise PackageError("invalid ELF file: unterminated string, or outside of the file")
-        return os.fsdecode(self._data[at:end])
+        return names.decode(self._data[at:end])

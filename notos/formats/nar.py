@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Iterator
 
 from notos.errors import StoreError
+from notos.formats import names
 from notos.formats.tree import Device, Directory, File, Symlink, Tree
 
 
@@ -63,6 +64,6 @@ def words(*texts: str) -> bytes:
     """Return `texts` as NAR strings: length as 64-bit little-endian integer, bytes, zeros up to 8 bytes."""
     out = b""
     for word in texts:
-        data = word.encode(errors="surrogateescape")
+        data = names.encode(word)
         out += len(data).to_bytes(8, "little") + data + bytes(-len(data) % 8)
     return out

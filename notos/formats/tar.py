@@ -4,13 +4,13 @@ Source: tar(5). Python's tarfile treats an invalid header as the end of the arch
 times as long.
 """
 
-import os
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
 from notos.errors import PackageError
+from notos.formats import names
 
 _BLOCK = 512  # bytes; the block size of tar
 _ZSTD_WINDOW = 1 << 27  # bytes; the window of zstd --ultra -22
@@ -238,13 +238,13 @@ def _records(data: bytes) -> dict[str, str]:
         if not record.endswith(b"\n"):
             raise PackageError("invalid pax header")
         key, _, value = record[:-1].partition(b"=")
-        found[os.fsdecode(key)] = os.fsdecode(value)
+        found[names.decode(key)] = names.decode(value)
         data = data[length:]
     return found
 
 
 def _text(field: bytes) -> str:
-    return os.fsdecode(field.partition(b"\0")[0])
+    return names.decode(field.partition(b"\0")[0])
 
 
 def _account(field: bytes) -> str:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from notos.errors import PackageError
+from notos.formats import names
 from notos.formats.usr_merge import ALIASED
 
 CHUNK = 1 << 20  # bytes
@@ -180,20 +181,20 @@ class Tree:
 
     def items(self) -> Iterator[tuple[str, Entry]]:
         """Yield all entries, sorted by path bytes: a parent comes before its children."""
-        for path in sorted(self._entries, key=os.fsencode):
+        for path in sorted(self._entries, key=names.encode):
             yield path, self._entries[path]
 
     def children(self) -> dict[str, list[str]]:
         """Return the sorted names in each directory, by the directory's path; the root is ""."""
-        names: dict[str, list[str]] = {"": []}
+        found: dict[str, list[str]] = {"": []}
         for path, entry in self.items():
             parent, _, name = path.rpartition("/")
-            names[parent].append(name)
+            found[parent].append(name)
             if isinstance(entry, Directory):
-                names[path] = []
-        for each in names.values():
-            each.sort(key=os.fsencode)
-        return names
+                found[path] = []
+        for each in found.values():
+            each.sort(key=names.encode)
+        return found
 
     def __contains__(self, path: str) -> bool:
         return path in self._entries
@@ -209,22 +210,23 @@ class Tree:
         """
         tree = cls()
 
-        def walk(folder: Path, prefix: str) -> None:
+        def walk(folder: bytes, prefix: str) -> None:
             with os.scandir(folder) as entries:
                 for entry in entries:
-                    path = prefix + entry.name
+                    path = prefix + names.decode(entry.name)
                     if entry.is_symlink():
-                        tree._entries[path] = Symlink(os.readlink(entry.path))
+                        tree._entries[path] = Symlink(names.decode(os.readlink(entry.path)))
                     elif entry.is_dir():
                         tree._entries[path] = Directory()
-                        walk(Path(entry.path), path + "/")
+                        walk(entry.path, path + "/")
                     elif entry.is_file():
                         executable = bool(entry.stat().st_mode & 0o100)
-                        tree._entries[path] = File(Path(entry.path), executable)
+                        tree._entries[path] = File(_content(entry.path), executable)
                     else:
-                        raise PackageError(f"{entry.path} is not a file, directory or symbolic link")
+                        shown = names.decode(entry.path)
+                        raise PackageError(f"{shown} is not a file, directory or symbolic link")
 
-        walk(root, "")
+        walk(os.fsencode(root), "")
         return tree
 
     def write_to(self, root: Path, *, canonical: bool = False) -> None:
@@ -234,15 +236,15 @@ class Tree:
         that of `root`. Raises PackageError for a device node.
         """
         plain, executable = (0o444, 0o555) if canonical else (0o644, 0o755)
-        folders = [str(root)]
-        written: dict[int, str] = {}
+        folders = [os.fsencode(root)]
+        written: dict[int, bytes] = {}
         for path, entry in self.items():
-            place = f"{root}/{path}"
+            place = folders[0] + b"/" + names.encode(path)
             if isinstance(entry, Directory):
                 os.mkdir(place, 0o700)
                 folders.append(place)
             elif isinstance(entry, Symlink):
-                os.symlink(entry.target, place)
+                os.symlink(names.encode(entry.target), place)
                 if canonical:
                     os.utime(place, (1, 1), follow_symlinks=False)
             elif isinstance(entry, File):
@@ -273,6 +275,15 @@ class Tree:
             raise PackageError(f"{path} is below {parent}, which is not a directory")
         self._add_parents(parent)
         self._entries[parent] = Directory()
+
+
+def _content(path: bytes) -> bytes | Path:
+    """Return the path of a file, or its contents if the locale's encoding cannot represent the path (EUC)."""
+    text = os.fsdecode(path)
+    if os.fsencode(text) == path:
+        return Path(text)
+    with open(path, "rb") as stream:
+        return stream.read()
 
 
 def _check(path: str) -> None:

@@ -9,7 +9,7 @@ def ensure() -> None:
 
     All files are in UTF-8. With another encoding, reading them fails or gives a different image.
     """
-    if sys.getfilesystemencoding() == "utf-8" or not sys.executable:
+    if sys.getfilesystemencoding() == "utf-8" or not sys.executable or os.environ.get("PYTHONUTF8") == "1":
         return
     os.environ["PYTHONUTF8"] = "1"  # for Python subprocesses
     os.execv(sys.executable, [sys.executable, "-X", "utf8", *sys.orig_argv[1:]])

@@ -16,7 +16,7 @@ from notos import atomic
 from notos.cache import Cache
 from notos.debian import deb
 from notos.errors import KernelError, PackageError, ToolError
-from notos.formats import tar
+from notos.formats import names, tar
 from notos.formats.tree import CHUNK, File
 from notos.process import run
 from notos.toolchain.sandbox import Sandbox
@@ -80,6 +80,7 @@ def unpack(archive: Path, folder: Path) -> None:
             raise PackageError(f"{header.name} is outside of {top or 'the'}/: a source must be one folder")
         if not path:
             continue
+        path = os.fsdecode(names.encode(path))
         parts = path.split("/")
         if any(part in ("", ".", "..") for part in parts):
             raise PackageError(f"{header.name} is outside of the source's folder")

@@ -35,9 +35,12 @@ class Lock:
 
     def set(self, name: str) -> tuple[LockedPackage, ...]:
         """Return the packages of the set `name`, sorted by name."""
-        if self.tools is not None and name in self.tools.sets:
-            return self.tools.set(name)
-        return tuple(self.packages[each] for each in self.sets[name])
+        part = self.part(name)
+        return tuple(part.packages[each] for each in part.sets[name])
+
+    def part(self, name: str) -> "Lock":
+        """Return the lock of the release from which the set `name` comes: this one, or `tools`."""
+        return self.tools if self.tools is not None and name in self.tools.sets else self
 
 
 def read(path: Path) -> Lock | None:

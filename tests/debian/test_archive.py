@@ -122,6 +122,46 @@ def test_providers(archive: Archive, signed: SignedArchive) -> None:
     assert archive.providers("nothing") == []
 
 
+INDEX = """Version: 1
+PACKAGE:one
+Provides: awk,
+ virtual (= 2),
+\tother
+Depends: libc6,
+ data
+ \t
+package: two
+Provides: virtually\r
+Version: 1\r
+\r
+Package:  three
+Version: 1
+Recommends:
+ data,
+ one | data"""
+
+
+@pytest.mark.parametrize("size", [1, 1000])
+def test_an_index_with_folds_blanks_and_names_in_any_case(size: int) -> None:
+    data = INDEX.encode()
+    index = Index(data[at : at + size] for at in range(0, len(data), size))
+    assert list(index.names()) == ["one", "two", "three"]
+    (one,) = index.stanzas("one")
+    assert (one["Version"], one["Package"], one["Depends"]) == ("1", "one", "libc6, data")
+    assert one["Provides"] == "awk, virtual (= 2), other"
+    assert [each["Version"] for name in ("two", "three") for each in index.stanzas(name)] == ["1", "1"]
+    assert [list(index.providers(each)) for each in ("other", "virtual")] == [["one"], ["one", "two"]]
+    assert index.needed() == {"libc6": 1, "data": 2, "one": 1}
+
+
+def test_relations_for_other_architectures_are_left_out(archive: Archive, signed: SignedArchive) -> None:
+    depends = "libc6 (>> 1), a [amd64] | b [!amd64], c [!linux-any], d <!nocheck>, e <cross>"
+    signed.publish([Deb("odd", depends=depends, conflicts="x [!any]", provides="y (= 1)")])
+    found = archive.newest("odd")
+    assert found is not None
+    assert (found.depends, found.conflicts, found.provides) == ("libc6 (>> 1), a, d", "", "y (= 1)")
+
+
 def test_packages_with(archive: Archive, signed: SignedArchive) -> None:
     signed.publish(
         [

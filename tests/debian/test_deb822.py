@@ -1,5 +1,6 @@
 """The fast reader of stanzas, judged by python-debian; and paragraphs."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -20,6 +21,33 @@ def test_stanza_agrees_with_python_debian(fields: dict[str, tuple[str, list[str]
     (theirs,) = deb822.paragraphs(text)
     assert {name: value.split() for name, value in deb822.stanza(text).items()} == {
         name: value.split() for name, value in theirs.items()
+    }
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Package: a\nDepends: b,\n c,\n\td (>= 1)\n .\nVersion: 1",
+        "Package:a\nDepends:\n b\n , c\t \nVersion:   1  ",
+        "Package: a\nDepends: b,\n# a comment\n c\n#another\nVersion: 1",
+        "Package: a\r\nDepends: b,\r\n c\r\nVersion: 1\r",
+        "Package: a\nDescription: x: y\n http://mirror.example/\nVersion: 1",
+        "no field\n of this line\nPackage: a\nVersion: 1",
+    ],
+)
+def test_folds_blanks_and_comments(text: str) -> None:
+    (theirs,) = deb822.paragraphs(text)
+    assert {name: value.split() for name, value in deb822.stanza(text).items()} == {
+        name: value.split() for name, value in theirs.items()
+    }
+
+
+def test_names_of_known_fields_are_written_alike() -> None:
+    assert deb822.stanza("PACKAGE: a\npre-depends : b\nsha256: 1\nx-Own: c") == {
+        "Package": "a",
+        "Pre-Depends": "b",
+        "SHA256": "1",
+        "x-Own": "c",
     }
 
 

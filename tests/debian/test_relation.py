@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 import pytest
+from debian.deb822 import PkgRelation
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -23,10 +24,49 @@ def test_parse() -> None:
     assert parse("") == ()
 
 
-@pytest.mark.parametrize("text", ["a (> 1)", "a b", "a | ", "(>= 1)", "a (>= )"])
+@pytest.mark.parametrize("text", ["a (>> )", "a [amd64", "a <x", "a b", "a | ", "(>= 1)", "a (>= )"])
 def test_what_is_no_relation(text: str) -> None:
     with pytest.raises(LockError, match="relation"):
         parse(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ("a (> 1)", ">= 1"),
+        ("a (< 1:2~)", "<= 1:2~"),
+        ("a (1)", "= 1"),
+        ("a(>1)", ">= 1"),
+        ("a:any (>> 1)", ">> 1"),
+        ("a:native(<= 1 )", "<= 1"),
+        ("a:amd64 ( >= 1)", ">= 1"),
+        ("a (= 1) [amd64 linux-any] <!nocheck> <!cross !stage1>", "= 1"),
+        ("\n a\n\t(>=\n 1),\n", ">= 1"),
+    ],
+)
+def test_what_dpkg_reads(text: str, wanted: str) -> None:
+    """Deprecated operators, qualifiers, restrictions, folded fields (deb-control(5), deb-src-control(5))."""
+    ((found,),) = parse(text)
+    assert (found.name, f"{found.operator} {found.version}") == ("a", wanted)
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ("a [amd64] | b [arm64]", [["a"]]),
+        ("a [arm64], b [!amd64], c [!arm64 !i386]", [["c"]]),
+        (
+            "a [any], b [linux-any], c [any-amd64], d [kfreebsd-any], e [hurd-any any-i386]",
+            [["a"], ["b"], ["c"]],
+        ),
+        ("a <!nocheck>, b <stage1>, c <stage1> <!cross>, d <!a b>", [["a"], ["c"]]),
+        ("a [amd64] <cross> | b", [["b"]]),
+    ],
+)
+def test_restrictions(text: str, names: list[list[str]]) -> None:
+    assert [[each.name for each in group] for group in parse(text, "amd64")] == names
+    for group in PkgRelation.parse_relations(text):  # python-debian agrees about the syntax
+        assert all(each["name"] for each in group)
 
 
 names = st.from_regex(r"[a-z0-9][a-z0-9+.-]+", fullmatch=True)

@@ -1,12 +1,23 @@
 """Trees: what may stand where, links, folders."""
 
+import codecs
+import hashlib
+import io
+import os
+import re
+import subprocess
+import sys
+import tarfile
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 
 from notos.errors import PackageError
+from notos.formats import nar
 from notos.formats.tree import Directory, File, Symlink, Tree
+from tests.conftest import ROOT, Tool
+from tests.signed_archive import Deb
 from tests.trees import described, inodes, modes, trees, unpacked
 
 
@@ -149,3 +160,63 @@ def test_contents_stay_on_disk_until_read(tmp_path: Path) -> None:
     assert entry.content == tmp_path / "f"
     assert entry.size == 3 << 20
     assert [len(piece) for piece in entry.chunks()] == [1 << 20] * 3
+
+
+NAMES = (
+    *("ä…".encode(), b"\xff\xfe", "日本".encode(), "\U0001f600".encode(), "\uffee".encode()),
+    *(b"\x8f\xa2\xb7", b"\xa1\xc0", b"a\x80", b"a"),
+)
+SCRIPT = """
+import os, sys
+from pathlib import Path
+from notos.debian import deb
+from notos.formats import cpio, nar
+from notos.formats.tree import Tree
+root = Path(sys.argv[2])
+tree = deb.read(Path(sys.argv[1]))
+tree.write_to(root)
+again = Tree.from_directory(root)
+same = again.children()["usr"] == tree.children()["usr"]
+print(sys.getfilesystemencoding(), nar.digest(tree), nar.digest(again), same)
+print(sorted(os.listdir(os.fsencode(root) + b"/usr")))
+"""
+
+
+@pytest.mark.parametrize("charmap", ["UTF-8", "ISO-8859-1", "EUC-JP", "ANSI_X3.4-1968"])
+def test_names_are_the_same_bytes_in_every_locale(tool: Tool, tmp_path: Path, charmap: str) -> None:
+    """Nix hashes the bytes on the disk; a name that the locale's encoding changes would be another one."""
+    stream = io.BytesIO()
+    with tarfile.open(fileobj=stream, mode="w", format=tarfile.GNU_FORMAT) as archive:
+        for name in NAMES:
+            info = tarfile.TarInfo(f"./usr/{os.fsdecode(name)}")
+            info.size = len(name)
+            archive.addfile(info, io.BytesIO(name))
+            info = tarfile.TarInfo(f"./usr/link-{os.fsdecode(name)}")
+            info.type, info.linkname = tarfile.SYMTYPE, os.fsdecode(name)
+            archive.addfile(info)
+    (tmp_path / "one.deb").write_bytes(Deb("one").build(data={"data.tar": stream.getvalue()}))
+    environment = {"PYTHONPATH": str(ROOT), "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "LC_ALL": "C"}
+    if charmap != "ANSI_X3.4-1968":
+        locale = f"x.{charmap}"
+        made = subprocess.run(
+            ["localedef", "-i", "en_US", "-f", charmap, "--no-archive", tmp_path / locale],
+            capture_output=True,
+            check=False,
+        )
+        if made.returncode > 1 or not (tmp_path / locale).exists():
+            pytest.skip(f"this host cannot make a locale with {charmap}")
+        environment |= {"LOCPATH": str(tmp_path), "LC_ALL": locale}
+    (tmp_path / "root").mkdir()
+    words = [sys.executable, "-c", SCRIPT, str(tmp_path / "one.deb"), str(tmp_path / "root")]
+    done = subprocess.run(words, env=environment, capture_output=True, text=True, check=True)
+    first, listed = done.stdout.splitlines()
+    encoding, *digests = re.findall(r"^\S+|\('[^)]*\)", first)
+    assert codecs.lookup(encoding) == codecs.lookup("ascii" if charmap.startswith("ANSI") else charmap)
+    assert first.endswith(" True")
+    assert listed == repr(sorted([*NAMES, *(b"link-" + each for each in NAMES)]))
+    whole = nar.digest(Tree.from_directory(tmp_path / "root"))
+    assert digests == [repr(whole)] * 2
+    dumped = subprocess.run(
+        [*tool("nix-store"), "--dump", tmp_path / "root"], capture_output=True, check=True
+    )
+    assert hashlib.sha256(dumped.stdout).hexdigest() == whole[0]

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from notos import loader
+from notos.architecture import AMD64
 from notos.config.model import Kernel, Machine, MachineName, ModuleName, Vm
 from notos.errors import KernelError
 from notos.features import base, registry, virtual_machine
@@ -167,3 +168,21 @@ def test_a_generated_signing_key_is_refused() -> None:
 
 def test_versions() -> None:
     assert kernels.version("6.12.117+deb13-cloud-amd64") == "6.12.117"
+
+
+@pytest.mark.parametrize(
+    ("vmlinuz", "config"),
+    [("boot/vmlinuz-7.2", "boot/config-7.2"), ("usr/lib/modules/7.2/vmlinuz", "usr/lib/modules/7.2/config")],
+)
+def test_the_files_of_a_kernel_package(vmlinuz: str, config: str) -> None:
+    """Since Linux 7, they stand beside the modules."""
+    given = Tree()
+    for path in (vmlinuz, config, "usr/lib/modules/7.2/System.map", "usr/lib/modules/7.2/kernel/config/a.ko"):
+        given.text(path, path)
+    shaped = kernels.shape(given, AMD64)
+    found = {path: entry.read().decode() for path, entry in shaped.items() if isinstance(entry, File)}
+    assert found == {
+        "vmlinuz": vmlinuz,
+        "config": config,
+        "lib/modules/7.2/kernel/config/a.ko": "usr/lib/modules/7.2/kernel/config/a.ko",
+    }

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from notos.errors import ArchiveError
-from notos.formats import times
+from notos.formats import names, times
 from notos.formats.squashfs.blocks import METADATA, Data, compressor
 from notos.formats.tree import Directory, Entry, File, Symlink, Tree
 
@@ -100,7 +100,7 @@ class Inodes:
                 self._files[id(entry)] = self._file(path, entry, number)
             return self._files[id(entry)]._replace(name=_name(path))
         if isinstance(entry, Symlink):
-            target = os.fsencode(entry.target)
+            target = names.encode(entry.target)
             body = struct.pack("<II", 1, len(target)) + target
             return self._inode(path, _SYMLINK, 0o777, number, body)
         kind = _CHARACTER_DEVICE if entry.kind == "c" else _BLOCK_DEVICE
@@ -148,7 +148,7 @@ def _identity(path: str, entry: Entry) -> object:
 
 
 def _name(path: str) -> bytes:
-    name = os.fsencode(path.rpartition("/")[2])
+    name = names.encode(path.rpartition("/")[2])
     if len(name) > 256:
         raise ArchiveError(f"{path[:60]}… has a name of {len(name)} bytes; squashfs allows 256")
     return name
