@@ -6,7 +6,7 @@ from notos.config.model import Package
 from notos.features import extensions
 from notos.home import own
 from notos.system import contents
-from tasks import project, sets
+from tasks import project, reporter, sets
 from tasks.config import CACHE, FEATURES, MACHINE, manifest
 from tasks.graph import Task, action, files
 from tasks.inputs import recorded
@@ -36,7 +36,7 @@ def lay_out() -> None:
     from notos.system import system_path
 
     debs = sets.debs(contents.SYSTEM, CACHE, packages())
-    tree = system_path.build(debs, MACHINE.target, CACHE, keep=MACHINE.system.keep)
+    tree = system_path.build(debs, MACHINE.target, CACHE, keep=MACHINE.system.keep, note=reporter.note)
     project.add("system-path", system_path.NAME, tree)
 
 

@@ -20,7 +20,8 @@ ALIASED = ("bin", "sbin", "lib", "lib32", "lib64", "libx32")
 class Unpack:
     """A .deb on this host, with globs that select its files by their usr-merged paths.
 
-    `package` is the name of the package. `named` is True if the config names it: then it is not emptied.
+    `package` is the name of the package. `named` is True if the config names it: then it is not emptied. `by`
+    is the requested package that needs it, if it is not requested itself.
     """
 
     path: Path
@@ -28,6 +29,7 @@ class Unpack:
     exclude: tuple[str, ...] = ()
     package: str = ""
     named: bool = False
+    by: str = ""
 
     def __str__(self) -> str:
         return self.package or self.path.name

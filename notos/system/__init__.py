@@ -2,9 +2,10 @@
 
 contents      the packages of a machine
 system_path   all packages as one /usr
+missing_files check that programs have their libraries, and links their targets
 etc           /etc
 sysusers, tmpfiles, ca_bundle, busybox   the work of maintainer scripts
-bytecode        byte code of Python files; bytecode_compiler runs in the machine's Python
+bytecode      byte code of Python files; bytecode_compiler runs in the machine's Python
 programs      check that the programs of services exist
 template      scripts with @markers@
 runit         stages, boot fragments and services

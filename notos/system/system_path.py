@@ -7,15 +7,15 @@
 Files in other folders (/var, /boot, …) are left out: they are state, created when the machine runs.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from notos.architecture import Architecture
 from notos.cache import Cache
 from notos.debian.unpack import Unpack, unpack
-from notos.errors import ClosureError
+from notos.errors import raise_all
 from notos.formats import shared_libraries
 from notos.formats.tree import Directory, Tree
-from notos.system import bytecode
+from notos.system import bytecode, missing_files
 from notos.system.busybox import applet_paths
 
 NAME = "system-path"
@@ -35,13 +35,27 @@ SELDOM = (
 SHUTDOWN_SCRIPT = "/etc/runit/shutdown"
 
 
-def build(debs: Sequence[Unpack], target: Architecture, cache: Cache, *, keep: Iterable[str] = ()) -> Tree:
-    """Return the tree of system-path. Raises ClosureError if a library is missing, PackageError."""
-    packages = unpack(debs, keep=keep)
-    problems, needed = shared_libraries.survey(packages, target)
-    _check_libraries(problems)
+def build(
+    debs: Sequence[Unpack],
+    target: Architecture,
+    cache: Cache,
+    *,
+    keep: Iterable[str] = (),
+    note: Callable[[str], None] = lambda _line: None,
+) -> Tree:
+    """Return the tree of system-path; call `note` with a line for each package that may lack files.
+
+    Raises ClosureError if a library or the target of a program's link is missing, PackageError, ToolError.
+    """
+    owners: dict[str, str] = {}
+    packages = unpack(debs, keep=keep, names=owners)
+    survey = shared_libraries.survey(packages, target)
+    check = missing_files.Check(packages, survey, target, owners=owners, debs=debs)
+    raise_all(check.errors())
+    for line in check.notes():
+        note(line)
     for path in [each for each, _ in packages.items() if each.rpartition("/")[2] in SELDOM]:
-        if path not in needed:
+        if path not in survey.needed:
             packages.remove(path)
     bytecode.add(packages, target, cache)
     tree = Tree()
@@ -63,14 +77,3 @@ def build(debs: Sequence[Unpack], target: Architecture, cache: Cache, *, keep: I
     if "lib/firmware" not in tree:
         tree.symlink("lib/firmware", f"{BOOTED_MODULES}/lib/firmware")
     return tree
-
-
-def _check_libraries(problems: Sequence[shared_libraries.Missing]) -> None:
-    """Raise ClosureError for missing libraries: `exclude` or `only` can drop one that config.lock has."""
-    if problems:
-        shown = "; ".join(f"{each.path} needs {each.soname}" for each in problems[:5])
-        more = f"; and {len(problems) - 5} more" if len(problems) > 5 else ""
-        raise ClosureError(
-            f"the system's packages lack libraries: {shown}{more}",
-            hint="an `only` or `exclude` in the config leaves them out",
-        )
