@@ -62,7 +62,7 @@ def task_toplevel() -> Task:
 def join() -> None:
     """Make the toplevel. Raises NotosError."""
     from notos import errors
-    from notos.system import etc, programs, toplevel
+    from notos.system import account_names, etc, programs, toplevel
 
     system, runit = project.tree("system-path"), project.tree("runit")
     found: list[errors.NotosError] = list(programs.lacking(FEATURES, system=system, runit=runit))
@@ -77,6 +77,9 @@ def join() -> None:
         )
     except errors.NotosError as error:
         found += error.parts or (error,)
+    else:
+        rules = etc.texts(made.tree, system, "tmpfiles.d")
+        found += account_names.lacking(FEATURES, etc=made.tree, runit=runit, tmpfiles=rules)
     errors.raise_all(found)
     tree = toplevel.build(
         made,

@@ -6,6 +6,7 @@ missing_files check that programs have their libraries, and links their targets
 etc           /etc
 sysusers, tmpfiles, ca_bundle, busybox   the work of maintainer scripts
 bytecode      byte code of Python files; bytecode_compiler runs in the machine's Python
+account_names check that accounts exist which services and tmpfiles.d name
 programs      check that the programs of services exist
 template      scripts with @markers@
 runit         stages, boot fragments and services
