@@ -54,6 +54,12 @@ class Check:
                 "the file out with `exclude`",
                 package=self._requested.get(package, package),
             )
+        for package, text in _by_package(self._unreachable(), _SHOWN):
+            yield ClosureError(
+                f"the package {package} lacks libraries where ld.so(8) searches: {text}",
+                hint="choose an alternative for the library, or leave the file out with `exclude`",
+                package=self._requested.get(package, package),
+            )
         for package, text in _by_package(self._links(programs=True), _SHOWN):
             yield ClosureError(
                 f"the package {package} has programs that are links to missing files: {text}",
@@ -71,9 +77,11 @@ class Check:
         for each in self._survey.problems:
             if is_plugin(each.path, self._target) is plugins:
                 yield self._owner(each.path), f"/{each.path} needs {each.soname}"
+
+    def _unreachable(self) -> Rows:
         for each, place in self._survey.distant:
-            if not plugins and not self._is_loaded(each, place):
-                has = f"which {self._owner(place)} has at /{place}, where ld.so does not search"
+            if not self._is_loaded(each, place):
+                has = f"which {self._owner(place)} has at /{place}"
                 yield self._owner(each.path), f"/{each.path} needs {each.soname}, {has}"
 
     def _is_loaded(self, need: Missing, place: str) -> bool:
