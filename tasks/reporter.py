@@ -33,6 +33,12 @@ def clear() -> None:
         _progress = ""
 
 
+def note(text: str) -> None:
+    """Print a line about something that may be wrong; the task goes on."""
+    clear()
+    sys.stderr.write(f"note     {text}\n")
+
+
 class Reporter:
     """doit's interface for reporters (doit documentation, "custom reporter")."""
 

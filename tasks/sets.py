@@ -28,10 +28,11 @@ def write(lock: "Lock", names: Iterable[str]) -> None:
     from notos.lock import resolve
 
     for name in names:
-        whole = resolve.whole(lock, name)
+        whole, by = resolve.whole(lock, name), resolve.requested_by(lock, name)
         rows = [
             {"name": each.name, "version": each.version, "sha256": each.sha256}
             | ({"whole": "yes"} if each.name in whole else {})
+            | ({"by": by[each.name]} if each.name in by else {})
             for each in lock.set(name)
         ]
         write_if_changed(path(name), (json.dumps(rows, indent=1) + "\n").encode())
@@ -72,6 +73,7 @@ def debs(name: str, cache: "Cache", options: "Iterable[Package]" = ()) -> "list[
                 exclude,
                 row["name"],
                 named=option is not None and named.is_named(option),
+                by=row.get("by", ""),
             )
         )
     return found

@@ -6,7 +6,7 @@ from notos.config.model import Package
 from notos.features import extensions
 from notos.home import own
 from notos.system import contents
-from tasks import placed, project, sets
+from tasks import placed, project, reporter, sets
 from tasks.config import CACHE, FEATURES, MACHINE, manifest
 from tasks.graph import Task, action, files
 from tasks.inputs import recorded
@@ -44,6 +44,7 @@ def lay_out() -> None:
         keep=MACHINE.system.keep,
         accounts=FEATURES.accounts,
         settings=FEATURES.integration,
+        note=reporter.note,
     )
     project.add("system-path", system_path.NAME, tree)
 
@@ -71,7 +72,7 @@ def task_toplevel() -> Task:
 def join() -> None:
     """Make the toplevel. Raises NotosError."""
     from notos import errors
-    from notos.system import accounts, etc, programs, state, toplevel
+    from notos.system import account_names, accounts, etc, programs, state, toplevel
 
     system, runit = placed.usr_tree(), project.tree("runit")
     found: list[errors.NotosError] = list(programs.lacking(FEATURES, system=system, runit=runit))
@@ -91,6 +92,8 @@ def join() -> None:
         found += error.parts or (error,)
     else:
         found += placed.unknown_owners(made.tree)
+        rules = etc.texts(made.tree, system, "tmpfiles.d")
+        found += account_names.lacking(FEATURES, etc=made.tree, runit=runit, tmpfiles=rules)
     errors.raise_all(found)
     files, path = project.tree("files"), project.get("files").path
     tree = toplevel.build(

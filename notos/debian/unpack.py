@@ -24,7 +24,8 @@ ASIDE = ("usr/lib/systemd/system/*.service", "usr/lib/systemd/system/*.socket")
 class Unpack:
     """A .deb on this host, with globs that select its files by their usr-merged paths.
 
-    `package` is the name of the package. `named` is True if the config names it: then it is not emptied.
+    `package` is the name of the package. `named` is True if the config names it: then it is not emptied. `by`
+    is the requested package that needs it, if it is not requested itself.
     """
 
     path: Path
@@ -32,6 +33,7 @@ class Unpack:
     exclude: tuple[str, ...] = ()
     package: str = ""
     named: bool = False
+    by: str = ""
 
     def __str__(self) -> str:
         return self.package or self.path.name

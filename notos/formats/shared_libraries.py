@@ -5,8 +5,10 @@ other folders follow, since a plugin may rely on a library that its program has 
 finds the packages of libraries.
 """
 
+import posixpath
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from notos.architecture import Architecture
 from notos.errors import ClosureError
@@ -36,44 +38,69 @@ def closure(tree: Tree, paths: Iterable[str], target: Architecture) -> dict[str,
         if path in seen:
             continue
         seen.add(path)
-        for soname, place in _needs(tree, path, anywhere, target):
-            if place is None:
+        for each in _needs(tree, path, anywhere, target):
+            if each.place is None:
                 raise ClosureError(
-                    f"{path} needs the library {soname}, which no package has",
+                    f"{path} needs the library {each.soname}, which no package has",
                     hint="add the package that has it",
                 )
-            found[soname] = place
-            pending.append(place)
+            found[each.soname] = each.place
+            pending.append(each.place)
     return found
 
 
-def survey(tree: Tree, target: Architecture) -> tuple[list[Missing], set[str]]:
-    """Return the missing libraries of the ELF files in `tree`, and the paths of those that exist.
+class Survey(NamedTuple):
+    """The libraries that the files of a tree need.
 
-    Linker scripts need the libraries that they name. The missing ones are sorted by path. ELF files for other
-    machines are ignored: they are data here.
+    problems   the missing ones, sorted by path of the file
+    needed     the paths of those that exist
+    distant    those that exist, but where ld.so does not search for this file; with their paths
+    run_paths  all folders of DT_RUNPATH
+    """
+
+    problems: list[Missing]
+    needed: set[str]
+    distant: list[tuple[Missing, str]]
+    run_paths: set[str]
+
+
+def survey(tree: Tree, target: Architecture) -> Survey:
+    """Return the libraries that the ELF files and linker scripts in `tree` need.
+
+    ELF files for other machines are ignored: they are data here.
     """
     anywhere = _by_name(tree)
     problems: list[Missing] = []
     found: set[str] = set()
+    distant: list[tuple[Missing, str]] = []
+    run_paths: set[str] = set()
     for path, entry in tree.items():
         if isinstance(entry, File) and _may_be_elf(path, entry):
-            for soname, place in _needs(tree, path, anywhere, target):
-                if place is None:
-                    problems.append(Missing(path, soname))
-                else:
-                    found.add(place)
-            for name in _linked(path, entry):
-                place = tree.resolve(name.lstrip("/")) or tree.resolve(f"usr{name}")
-                if place is None:
-                    problems.append(Missing(path, name))
-                else:
-                    found.add(place)
-    return problems, found
+            needs = list(_needs(tree, path, anywhere, target))
+            run_paths.update(folder for each in needs for folder in each.run_path)
+            for each in needs:
+                if each.distant and each.place is not None:
+                    distant.append((Missing(path, each.soname), each.place))
+            places = [(each.soname, each.place) for each in needs]
+            places += [(name, _merged(tree, name)) for name in _linked(path, entry)]
+            problems += [Missing(path, soname) for soname, place in places if place is None]
+            found.update(place for _, place in places if place is not None)
+    return Survey(problems, found, distant, run_paths)
 
 
 def _linked(path: str, entry: File) -> tuple[str, ...]:
     return linker_script.files(entry.read()) if path.endswith(".so") else ()
+
+
+def _merged(tree: Tree, path: str) -> str | None:
+    """Return the place of an absolute path, before or after usr-merge."""
+    return tree.resolve(path.lstrip("/")) or tree.resolve(f"usr{path}")
+
+
+def is_plugin(path: str, target: Architecture) -> bool:
+    """Return True for a library in a private folder: a program loads it by its path."""
+    folder, _, name = path.rpartition("/")
+    return ".so" in name and folder not in target.library_folders
 
 
 def _may_be_elf(path: str, entry: File) -> bool:
@@ -90,10 +117,20 @@ def _by_name(tree: Tree) -> Mapping[str, str]:
     return names
 
 
-def _needs(
-    tree: Tree, path: str, anywhere: Mapping[str, str], target: Architecture
-) -> Iterator[tuple[str, str | None]]:
-    """Yield each soname that the file at `path` needs, with its path in the tree or None."""
+class _Need(NamedTuple):
+    """A library that a file needs: its path in the tree, or None.
+
+    `run_path` are the folders of the file's DT_RUNPATH. `distant` is True if ld.so does not find the library.
+    """
+
+    soname: str
+    place: str | None
+    run_path: tuple[str, ...]
+    distant: bool = False
+
+
+def _needs(tree: Tree, path: str, anywhere: Mapping[str, str], target: Architecture) -> Iterator[_Need]:
+    """Yield each library that the file at `path` needs."""
     entry = tree.get(path)
     if not isinstance(entry, File):
         return
@@ -102,12 +139,14 @@ def _needs(
         return
     if parsed.interpreter is not None:
         loader = parsed.interpreter
-        yield loader.rpartition("/")[2], tree.resolve(loader) or tree.resolve("usr" + loader)
+        found = tree.resolve(loader) or tree.resolve("usr" + loader)
+        yield _Need(loader.rpartition("/")[2], found, ())
     origin = path.rpartition("/")[0]
-    folders = [expand(each, origin) for each in parsed.runpath]
+    folders = tuple(posixpath.normpath(expand(each, origin)) for each in parsed.runpath)
     for soname in parsed.needed:
         place = _locate(tree, soname, [*folders, *target.library_folders])
-        yield soname, place or tree.resolve(anywhere.get(soname, soname))
+        distant = place is None
+        yield _Need(soname, place or tree.resolve(anywhere.get(soname, soname)), folders, distant)
 
 
 def _locate(tree: Tree, soname: str, folders: Iterable[str]) -> str | None:

@@ -20,6 +20,7 @@ from notos.debian.package import LockedPackage
 from notos.debian.relation import Relation, parse
 from notos.debian.unpack import chosen
 from notos.errors import ClosureError, FetchError, LockError, raise_all
+from notos.formats.shared_libraries import is_plugin
 from notos.lock import elf_facts
 from notos.lock.candidates import Candidates, meeting, meets
 from notos.lock.elf_facts import Facts, Need
@@ -104,7 +105,7 @@ class _FactsReader:
         self, cache: Cache, architecture: Architecture, fetch: Callable[[Sequence[LockedPackage]], None]
     ) -> None:
         self._cache = cache
-        self._architecture = architecture
+        self.architecture = architecture
         self._fetch = fetch
         self._facts: dict[str, Facts] = {}
 
@@ -113,7 +114,7 @@ class _FactsReader:
         if package.architecture == "all":  # ELF files in it are for other machines, and only data here
             return Facts()
         if package.sha256 not in self._facts:
-            kept = elf_facts.known(package.sha256, self._cache, self._architecture)
+            kept = elf_facts.known(package.sha256, self._cache, self.architecture)
             if kept is None:
                 return None
             self._facts[package.sha256] = kept
@@ -123,7 +124,7 @@ class _FactsReader:
         """Read the .debs of `packages`; download those that the cache lacks."""
         by_hash = {each.sha256: each for each in packages}
         self._fetch(list(by_hash.values()))
-        self._facts.update(elf_facts.read(by_hash, self._cache, self._architecture))
+        self._facts.update(elf_facts.read(by_hash, self._cache, self.architecture))
 
 
 @dataclass(frozen=True)
@@ -323,7 +324,10 @@ class _Set:
                     waves.setdefault(effort, {}).update(unread)
                     break
             else:
-                lost.append((package, need))
+                if is_plugin(need.path, self._reader.architecture):
+                    self._excused.add(need)  # Debian only recommends its package
+                else:
+                    lost.append((package, need))
         return waves[min(waves)] if waves else {}
 
     def _places(self, package: LockedPackage, need: Need) -> Iterator[_Place]:
@@ -389,9 +393,30 @@ def is_narrowed(request: Request, whole: bool) -> bool:
 
 def whole(lock: Lock, name: str) -> frozenset[str]:
     """Return the packages of the set `name` whose files a feature does not narrow: others depend on them."""
+    lock = lock.part(name)
     requests = lock.requests[name]
     reached = _depended_on(requests, {each.name: each for each in lock.set(name)})
     return frozenset(each for each in reached if each in requests and requests[each].yields)
+
+
+def requested_by(lock: Lock, name: str) -> dict[str, str]:
+    """Return the requested package that each other package of the set `name` is a dependency of."""
+    lock = lock.part(name)
+    requests = lock.requests[name]
+    members = {each.name: each for each in lock.set(name)}
+    found: dict[str, str] = {}
+    # A closure over dependencies explains more packages than one over libraries.
+    for request in sorted(requests, key=lambda each: (requests[each].closure != "depends", each)):
+        pending = [request]
+        seen = {request}
+        while pending:
+            for group in _groups(members[pending.pop()]):
+                each = meeting(group, members)
+                if each is not None and each.name not in seen:
+                    seen.add(each.name)
+                    pending.append(each.name)
+                    found.setdefault(each.name, request)
+    return {package: request for package, request in found.items() if package not in requests}
 
 
 def _depended_on(requests: Mapping[str, Request], members: Mapping[str, LockedPackage]) -> set[str]:

@@ -2,10 +2,12 @@
 
 contents      the packages of a machine
 system_path   all packages as one /usr
+missing_files check that programs have their libraries, and links their targets
 etc           /etc
 accounts      the accounts of the config
 sysusers, tmpfiles, ca_bundle, busybox   the work of maintainer scripts
-bytecode        byte code of Python files; bytecode_compiler runs in the machine's Python
+bytecode      byte code of Python files; bytecode_compiler runs in the machine's Python
+account_names check that accounts exist which services and tmpfiles.d name
 programs      check that the programs of services exist
 usr           /usr and /opt with files of the config
 placed        files anywhere, and the trees to which they belong

@@ -8,7 +8,7 @@ Files in other folders (/var, /boot, …) are left out: they are state, created 
 """
 
 import posixpath
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from notos.architecture import Architecture
@@ -16,13 +16,13 @@ from notos.cache import Cache
 from notos.debian import kinds
 from notos.debian.deb import Attributes
 from notos.debian.unpack import Unpack, unpack
-from notos.errors import ClosureError
+from notos.errors import raise_all
 from notos.formats import shared_libraries
 from notos.formats.tree import Directory, Entry, Symlink, Tree
 from notos.integration import diversions
 from notos.integration import registry as integration
 from notos.integration.model import Context, calls, installed
-from notos.system import bytecode
+from notos.system import bytecode, missing_files
 from notos.system.busybox import applet_paths
 
 NAME = "system-path"
@@ -50,25 +50,31 @@ def build(
     keep: Sequence[str] = (),
     accounts: Mapping[str, str] = {},
     settings: Mapping[str, Any] = {},
+    note: Callable[[str], None] = lambda _line: None,
 ) -> Tree:
-    """Return the tree of system-path.
+    """Return the tree of system-path; call `note` with a line for each package that may lack files.
 
     `accounts` are the features' sysusers.d files by name, `settings` those of notos.integration by mechanism.
 
-    Raises ClosureError if a library is missing, PackageError, NotosError.
+    Raises ClosureError if a library or the target of a program's link is missing, PackageError, ToolError,
+    NotosError.
     """
     attributes: dict[str, Attributes] = {}
     units: dict[str, bytes] = {}
+    owners: dict[str, str] = {}
     known = installed(debs)
     diverted = diversions.read(calls(known, target, *diversions.COMMANDS))
-    packages = unpack(debs, keep=keep, attributes=attributes, aside=units, place=diverted.place)
+    packages = unpack(debs, keep=keep, names=owners, attributes=attributes, aside=units, place=diverted.place)
     kept = kinds.kept_kinds(keep, known, (each.package for each in debs if each.named))
     context = Context(target, known, attributes, units, accounts, sorted(kept), settings)
     integration.apply(packages, context)
-    problems, needed = shared_libraries.survey(packages, target)
-    _check_libraries(problems)
+    survey = shared_libraries.survey(packages, target)
+    check = missing_files.Check(packages, survey, target, owners=owners, debs=debs)
+    raise_all(check.errors())
+    for line in check.notes():
+        note(line)
     for path in [each for each, _ in packages.items() if each.rpartition("/")[2] in SELDOM]:
-        if path not in needed:
+        if path not in survey.needed:
             packages.remove(path)
     bytecode.add(packages, target, cache)
     tree = Tree()
@@ -102,14 +108,3 @@ def _relinked(path: str, entry: Entry) -> Entry:
         if place.split("/")[1] != path.split("/", maxsplit=1)[0]:
             return Symlink(place)
     return entry
-
-
-def _check_libraries(problems: Sequence[shared_libraries.Missing]) -> None:
-    """Raise ClosureError for missing libraries: `exclude` or `only` can drop one that config.lock has."""
-    if problems:
-        shown = "; ".join(f"{each.path} needs {each.soname}" for each in problems[:5])
-        more = f"; and {len(problems) - 5} more" if len(problems) > 5 else ""
-        raise ClosureError(
-            f"the system's packages lack libraries: {shown}{more}",
-            hint="an `only` or `exclude` in the config leaves them out",
-        )

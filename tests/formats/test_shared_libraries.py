@@ -100,9 +100,9 @@ def test_what_a_linker_script_names_is_needed() -> None:
     tree = system()
     tree.text(f"{LIB}/libm.so", "GROUP ( /lib/x86_64-linux-gnu/libm.so.6 AS_NEEDED ( /usr/lib/gone.so ) )")
     tree.file(f"{LIB}/libm.so.6", elf("libc.so.6", soname="libm.so.6"))
-    problems, needed = shared_libraries.survey(tree, AMD64)
-    assert problems == [Missing(f"{LIB}/libm.so", "/usr/lib/gone.so")]
-    assert f"{LIB}/libm.so.6" in needed
+    survey = shared_libraries.survey(tree, AMD64)
+    assert survey.problems == [Missing(f"{LIB}/libm.so", "/usr/lib/gone.so")]
+    assert f"{LIB}/libm.so.6" in survey.needed
 
 
 def test_other_processors_programs_are_data() -> None:

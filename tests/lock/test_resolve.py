@@ -313,15 +313,30 @@ def test_a_plugin_uses_what_its_program_has_loaded(world: World) -> None:
 
 @pytest.mark.parametrize("closure", ["elf", "depends"])
 def test_a_library_that_nothing_provides(world: World, closure: str) -> None:
-    prog = Deb("prog", depends="libc6", files={"usr/lib/prog/plugin.so": elf("libc.so.6", "libfoo.so.1")})
+    prog = Deb("prog", depends="libc6", files={"usr/bin/prog": elf("libc.so.6", "libfoo.so.1")})
     world.publish(prog, FOO, BAR, DATA)
     with pytest.raises(ClosureError) as caught:
         world.set(prog=closure)
     assert caught.value.message == (
-        "set system: usr/lib/prog/plugin.so of prog needs libfoo.so.1, which none of its dependencies has"
+        "set system: usr/bin/prog of prog needs libfoo.so.1, which none of its dependencies has"
     )
     assert caught.value.hint == "add libfoo1 to the packages"
     assert world.set(prog=closure, libfoo1="elf") == "libbar2 libc6 libfoo1 prog"
+
+
+@pytest.mark.parametrize("closure", ["elf", "depends"])
+def test_a_plugin_may_lack_a_library_that_debian_only_recommends(world: World, closure: str) -> None:
+    files = {"usr/bin/prog": elf("libc.so.6"), f"{LIB}/prog/plugin.so": elf("libfoo.so.1")}
+    world.publish(Deb("prog", depends="libc6", files=files), FOO, BAR, DATA)
+    assert world.set(prog=closure) == "libc6 prog"
+    assert world.set(prog=closure, libfoo1="elf") == "libbar2 libc6 libfoo1 prog"
+
+
+def test_the_package_that_the_config_names_explains_the_others(world: World) -> None:
+    world.publish(PROG, FOO, BAR, DATA, COMMON)
+    lock = world.resolve({"system": {"prog": "depends", "libbar2": "elf"}})
+    others = ("bar-data", "libc6", "libfoo1", "perl-base", "prog-common")
+    assert resolve.requested_by(lock, "system") == dict.fromkeys(others, "prog")
 
 
 def test_only_wanted_files_bring_their_libraries(world: World) -> None:

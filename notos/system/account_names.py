@@ -1,0 +1,133 @@
+"""Check for accounts that services and tmpfiles.d files name, but that nothing creates.
+
+Only certain cases are reported: the owner in a line of tmpfiles.d, and a literal name after a program that
+changes the user (chpst, setuidgid, su, runuser, setpriv) in the script of a service.
+"""
+
+import re
+import shlex
+from collections.abc import Iterator, Mapping
+
+from notos.errors import ClosureError
+from notos.features.model import Features
+from notos.formats.tree import File, Tree
+
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
+_HINT = "declare it in sysusers.d/NAME.conf below `etc`: u {name} - - /nonexistent"
+_GROUP_HINT = "declare it in sysusers.d/NAME.conf below `etc`: g {name} -"
+
+
+class Accounts:
+    """The names in passwd(5) and group(5)."""
+
+    def __init__(self, passwd: str, group: str) -> None:
+        self._names = {"user": _first_fields(passwd), "group": _first_fields(group)}
+
+    def lacks(self, kind: str, name: str) -> bool:
+        """Return True if `name` is a name, not a number or a variable, and no account ("user", "group")."""
+        return bool(_NAME.fullmatch(name)) and name not in self._names[kind]
+
+
+def lacking(
+    features: Features, *, etc: Tree, runit: Tree, tmpfiles: Mapping[str, str]
+) -> Iterator[ClosureError]:
+    """Yield an error for each account that does not exist.
+
+    `etc` is the tree of /etc, `runit` that of the runit object, `tmpfiles` the texts of all tmpfiles.d files.
+    """
+    accounts = Accounts(_text(etc, "passwd"), _text(etc, "group"))
+    own = {file.path: file.keys for file in features.etc}
+    for name, text in sorted(tmpfiles.items()):
+        keys = own.get(f"tmpfiles.d/{name}", ())
+        for number, line in enumerate(text.splitlines(), 1):
+            for kind, account in _owners(line):
+                if accounts.lacks(kind, account):
+                    where = f"etc.tmpfiles.d/{name}" if keys else f"tmpfiles.d/{name} of a package"
+                    yield _error(f"{where}:{number}", kind, account, keys)
+    for service in features.services:
+        for file in ("run", "finish", "log/run"):
+            entry = runit.get(f"services/{service.name}/{file}")
+            if not isinstance(entry, File) or not service.keys:
+                continue
+            own_keys = (*service.keys, "source" if service.folder else "run")
+            keys = own_keys if service.keys[0] == "services" else service.keys
+            for kind, account in sorted(_switched(entry.read().decode(errors="replace"))):
+                if accounts.lacks(kind, account):
+                    yield _error(f"{file} of the service {service.name}", kind, account, keys)
+
+
+def _error(where: str, kind: str, name: str, keys: tuple[str, ...]) -> ClosureError:
+    hint = (_HINT if kind == "user" else _GROUP_HINT).format(name=name)
+    return ClosureError(f"{where} names the {kind} {name}, which nothing creates", hint=hint, keys=keys)
+
+
+def _owners(line: str) -> Iterator[tuple[str, str]]:
+    """Yield the user and group of a line of tmpfiles.d(5)."""
+    words = line.split(None, 6)
+    if not words or words[0].startswith("#") or words[0][0] in "xXrRLtTaAhH":
+        return
+    for kind, word in zip(("user", "group"), words[3:5], strict=False):
+        yield kind, word.strip('"').lstrip(":")
+
+
+def _switched(text: str) -> set[tuple[str, str]]:
+    """Return the users and groups to which a shell script changes."""
+    found: set[tuple[str, str]] = set()
+    for line in text.replace("\\\n", " ").splitlines():
+        try:
+            words = shlex.split(line, comments=True)
+        except ValueError:
+            continue
+        for at, word in enumerate(words):
+            rest = words[at + 1 :]
+            match word.rpartition("/")[2]:
+                case "chpst":
+                    found.update(_of_chpst(rest))
+                case "setuidgid" | "envuidgid" | "s6-setuidgid":
+                    found.update(("user", each.partition(":")[0]) for each in rest[:1])
+                case "runuser" | "setpriv" | "sudo":
+                    found.update(_of_options(rest))
+                case "su" if at == 0 or words[at - 1] == "exec":
+                    found.update(("user", each) for each in _of_su(rest))
+    return found
+
+
+def _of_chpst(words: list[str]) -> Iterator[tuple[str, str]]:
+    """Yield the accounts after -u and -U of chpst(8): user[:group[:group…]], with a leading colon numbers."""
+    pending = list(words)
+    while pending and pending[0].startswith("-"):
+        option = pending.pop(0)
+        if option[1:2] in tuple("uUbe/nmdopfcrt"):
+            value = option[2:] or (pending.pop(0) if pending else "")
+            if option[1:2] in ("u", "U") and not value.startswith(":"):
+                user, *groups = value.split(":")
+                yield "user", user
+                yield from (("group", each) for each in groups)
+
+
+def _of_su(words: list[str]) -> list[str]:
+    """Return the user of su(1), the first word that is no option and no option's value."""
+    pending = list(words)
+    while pending and pending[0].startswith("-"):
+        if pending.pop(0) in ("-c", "--command", "-s", "--shell", "-g", "-G", "-w"):
+            pending = pending[1:]
+    return pending[:1]
+
+
+def _of_options(words: list[str]) -> Iterator[tuple[str, str]]:
+    """Yield the accounts in the options of runuser(1), setpriv(1) and sudo(8) before the command."""
+    kinds = {"-u": "user", "--user": "user", "--reuid": "user", "-g": "group", "--regid": "group"}
+    pending = list(words)
+    while pending and pending[0].startswith("-"):
+        option, equals, value = pending.pop(0).partition("=")
+        if option in kinds:
+            yield kinds[option], value if equals else (pending.pop(0) if pending else "")
+
+
+def _first_fields(text: str) -> frozenset[str]:
+    return frozenset(line.partition(":")[0] for line in text.splitlines())
+
+
+def _text(etc: Tree, name: str) -> str:
+    entry = etc.get(name)
+    return entry.read().decode() if isinstance(entry, File) else ""
