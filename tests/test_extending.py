@@ -287,7 +287,7 @@ def write(inputs, folder, files, fails):
 
 
 def test_an_output_s_folder_is_that_of_its_last_success(extended: Extended) -> None:
-    """Files of earlier runs go, also where a file becomes a folder; a failure leaves all as it was."""
+    """A run removes old files, also where a file becomes a folder; a failed run changes nothing."""
     (extended.root / "extensions/shifting.py").write_text(SHIFTING)
     config = (extended.root / "config.yaml").read_text()
     folder = extended.folder / "outputs/shifting"
