@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from notos.architecture import Architecture
 from notos.debian.maintainer_scripts import ScriptCall
-from notos.integration import accounts, alternatives, diversions, permissions, setuid
+from notos.integration import accounts, alternatives, diversions, permissions, setuid, texts
 from notos.integration.model import Installed
 
 # Mechanisms that decide by a command's words whether its work is done.
@@ -96,6 +96,8 @@ def _text(each: ScriptCall) -> str:
     call = each.call
     name = call.name
     written = [path for path in call.writes if path is None or not _PASSING.match(path)]
+    if written and texts.understood(each):
+        return ""
     if written and each.script != "config":
         return f"writes {', '.join(path or 'a file' for path in dict.fromkeys(written))}"
     if each.script == "config" and name not in _DECIDED:

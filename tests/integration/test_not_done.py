@@ -44,7 +44,8 @@ def test_what_is_done_or_has_no_effect_is_not_reported(tmp_path: Path, line: str
     ("line", "end"),
     [
         ("make-ssl-cert generate-default-snakeoil", "calls make-ssl-cert generate-default-snakeoil"),
-        ("echo host >/etc/mailname", "writes /etc/mailname"),
+        ("hostname >/etc/mailname", "writes /etc/mailname"),
+        ("echo more >>/etc/x", "writes /etc/x"),
         ('adduser --system "$(cat /etc/name)"', 'calls adduser --system "$(cat /etc/name)"'),
         ("adduser person", "calls adduser person"),
         (". /usr/share/x/functions", "calls . /usr/share/x/functions"),
