@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -25,7 +26,7 @@ from tests.signed_archive import SUITE, Deb, Server, SignedArchive, serving
 LIB = "usr/lib/x86_64-linux-gnu"
 
 
-def library(name: str, *sonames: str, needs: Sequence[str] = (), **values: str) -> Deb:
+def library(name: str, *sonames: str, needs: Sequence[str] = (), **values: Any) -> Deb:
     """Return a package with libraries, each as a file and a link named by the soname."""
     files: dict[str, bytes | str] = {}
     for soname in sonames:
@@ -34,7 +35,7 @@ def library(name: str, *sonames: str, needs: Sequence[str] = (), **values: str) 
     return Deb(name, files=files, **values)
 
 
-def program(name: str, *needs: str, **values: str) -> Deb:
+def program(name: str, *needs: str, **values: Any) -> Deb:
     """Return a package with a program that needs libraries."""
     return Deb(name, files={f"usr/bin/{name}": elf(*needs)}, **values)
 
