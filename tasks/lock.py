@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from notos.lock.request import Request
 from notos.system import contents
-from tasks import reporter, sets
+from tasks import reporter, scripts, sets
 from tasks.config import BUILD, CACHE, FEATURES, HOST, LOCK, MACHINE
 from tasks.graph import Task, action
 from tasks.inputs import recorded
@@ -68,6 +68,10 @@ def choose() -> None:
         reporter.clear()
         print(f"{LOCK} has the newest versions already")
     sets.write(new, requests())
+    before = old.set(contents.SYSTEM) if old and contents.SYSTEM in old.sets else ()
+    if changed := [each for each in new.set(contents.SYSTEM) if each not in before]:
+        download(new.set(contents.SYSTEM))  # also those without programs, which the resolver does not read
+        scripts.announce([each.name for each in changed])
 
 
 def task_fetch() -> Task:

@@ -160,7 +160,7 @@ CASES = [
     ),
     case("services.NAME.reads", ["web/*"], SERVICE),
     case("services.NAME.log", True, SERVICE),
-    case("alternatives", {"greeting": "/usr/bin/goodbye"}, HELLO),
+    case("alternatives", {"greeting": "/usr/bin/hello"}, HELLO),
     case(
         "alternatives", {"greeting": "hello"}, HELLO, {"alternatives": {"greeting": "goodbye"}}, name="other"
     ),

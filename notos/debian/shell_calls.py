@@ -42,7 +42,7 @@ class Call:
     """A command with its words, None for each unknown one. `text` is its source, at `line` from 1.
 
     `certain` is False if an unknown condition decides about the command. `writes` are the files that its
-    redirections write; `document` is the text of its here-document.
+    redirections write, or extend if it `appends`; `document` is the text of its here-document.
     """
 
     words: tuple[Value, ...]
@@ -51,6 +51,7 @@ class Call:
     certain: bool = True
     writes: tuple[Value, ...] = ()
     document: Value = None
+    appends: bool = False
 
     @property
     def name(self) -> str:
@@ -291,7 +292,8 @@ class _Run:
     def _called(self, node: Simple, words: tuple[Value, ...], writes: tuple[Value, ...]) -> bool | None:
         document = [self._text(each.target) for each in node.redirections if "<<" in each.operator]
         text = document[0] if document else None
-        self.calls.append(Call(words, node.text, node.line, self._uncertain == 0, writes, text))
+        appends = any(each.operator.endswith(">>") for each in node.redirections)
+        self.calls.append(Call(words, node.text, node.line, self._uncertain == 0, writes, text, appends))
         self._variables.update(self._around.effect(words))
         return self._around.status(words)
 

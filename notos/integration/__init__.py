@@ -10,9 +10,12 @@ alternatives   generic names (update-alternatives(1))
 diversions     paths that packages divert (dpkg-divert(1)), before they are laid out
 accounts       users and groups (adduser(8), systemd's units)
 permissions    folders, owners and modes (chown(1), dpkg-statoverride(1))
+texts          files in /etc that scripts write
 setuid         setuid programs and file capabilities
+not_done       the rest of the maintainer scripts, for reports
 
 Modules without a test module of their own name are tested by
 
     tests/integration/test_registry.py: model
+    tests/integration/test_permissions.py: texts
 """

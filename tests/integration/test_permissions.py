@@ -81,6 +81,28 @@ def test_of_etc_reaches_the_activation(tmp_path: Path) -> None:
     ]
 
 
+def test_texts_of_scripts_are_files_in_etc(tmp_path: Path) -> None:
+    tree = applied(
+        tmp_path,
+        "if [ ! -e /etc/made ]; then",
+        "cat >/etc/made <<EOF",
+        "a $1",
+        "EOF",
+        "fi",
+        "echo one two >/etc/second",
+        "echo x >/etc/present; echo $(hostname) >/etc/unknown; echo more >>/etc/extended",
+        "if unknown; then echo yes >/etc/either; else echo no >/etc/either; fi",
+        files={"etc/present": b"of the package"},
+    )
+    names = ("made", "second", "present", "unknown", "extended", "either")
+    assert [text(tree, f"etc/{name}") for name in names] == [
+        "a configure\n",
+        "one two\n",
+        "of the package",
+        *[""] * 3,
+    ]
+
+
 CLAUSES = st.from_regex(r"\A[ugoa]{0,3}[-+=][rwxXst]{0,4}\Z").filter(lambda each: each[0] in "ugoa")
 
 

@@ -1,0 +1,68 @@
+"""The report of maintainer scripts' commands that are not done."""
+
+from pathlib import Path
+
+import pytest
+
+from notos.architecture import AMD64
+from notos.integration import not_done
+from tests.integration.packages import laid_out, script
+from tests.signed_archive import Deb
+
+
+def reported(folder: Path, *lines: str, name: str = "made-up", text: str = "") -> list[str]:
+    _, context = laid_out(folder, [Deb(name, scripts={"postinst": text or script(*lines)})])
+    return [str(each) for each in not_done.find(context.packages.values(), AMD64)]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "adduser --system --group made-up",
+        "update-alternatives --install /usr/bin/x x /usr/bin/y 1",
+        "dpkg-statoverride --update --add root adm 0750 /var/lib/x",
+        "chown -R root:adm /var/lib/x",
+        "dpkg-divert --add --rename --divert /usr/bin/x.other /usr/bin/x",
+        "setcap cap_net_raw+ep /usr/bin/x",
+        "systemctl daemon-reload || true",
+        "deb-systemd-helper enable x.service >/dev/null",
+        ". /usr/share/debconf/confmodule",
+        "db_input low x/y || true; db_go",
+        "ldconfig; py3compile -p x",
+        "rm -f /etc/old.conf; echo done >&2",
+        "echo 1 >/run/x 2>/dev/null",
+        'if [ "$1" = upgrade ]; then unknown-program; fi',
+        "install -m 644 /dev/null /etc/apparmor.d/local/x",
+        "[ ! -e /etc/x ] || mv /etc/x /etc/y",
+    ],
+)
+def test_what_is_done_or_has_no_effect_is_not_reported(tmp_path: Path, line: str) -> None:
+    assert reported(tmp_path, line) == []
+
+
+@pytest.mark.parametrize(
+    ("line", "end"),
+    [
+        ("make-ssl-cert generate-default-snakeoil", "calls make-ssl-cert generate-default-snakeoil"),
+        ("hostname >/etc/mailname", "writes /etc/mailname"),
+        ("echo more >>/etc/x", "writes /etc/x"),
+        ('adduser --system "$(cat /etc/name)"', 'calls adduser --system "$(cat /etc/name)"'),
+        ("adduser person", "calls adduser person"),
+        (". /usr/share/x/functions", "calls . /usr/share/x/functions"),
+        ("eval $x", "calls eval $x"),
+        ("for each in a b; do configure_it; done", "calls configure_it"),
+        ("cp /usr/share/x/x.conf /etc/x.conf", "calls cp /usr/share/x/x.conf /etc/x.conf"),
+    ],
+)
+def test_the_rest_is_reported_once(tmp_path: Path, line: str, end: str) -> None:
+    assert reported(tmp_path, line) == [f"postinst of made-up {end}, which is not done"]
+
+
+def test_scripts_that_are_not_understood_are_reported(tmp_path: Path) -> None:
+    assert reported(tmp_path, text="#!/usr/bin/perl\n") == [
+        "postinst of made-up is not understood (it is a script for /usr/bin/perl), which is not done"
+    ]
+
+
+def test_the_base_of_a_system_is_done(tmp_path: Path) -> None:
+    assert reported(tmp_path, "unknown-program", name="base-files") == []
