@@ -26,7 +26,7 @@ class Etc:
 
     tree: Tree
     modes: Mapping[str, str]  # octal digits by path below /etc
-    owners: Mapping[str, str]  # OWNER:GROUP by path below /etc
+    owners: Mapping[str, str]  # numbers of user and group ("33:33") by path below /etc
 
 
 def build(
@@ -70,8 +70,10 @@ def build(
             modes[path] = member.mode
         if (member.owner, member.group) != ("root", "root"):
             owners[path] = f"{member.owner}:{member.group}"
-    for account_file, text in _accounts(features, system, packages, tree).items():
+    files = _accounts(features, system, packages, tree)
+    for account_file, text in files.items():
         tree.replace(account_file, File(text.encode()))
+    owners = {path: _numbers(owner, files["passwd"], files["group"]) for path, owner in owners.items()}
     for part in runit.children()[""]:
         tree.symlink(f"runit/{part}", f"{runit_path}/{part}")
     for state in STATE:
@@ -141,6 +143,18 @@ def _accounts(features: Features, system: Tree, packages: Tree, tree: Tree) -> d
     made = sysusers.accounts(lines, passwd=passwd, group=_base(packages, "group"))
     made = accounts.added(made, features.users, features.groups, system)
     return {"passwd": made.passwd, "group": made.group, "shadow": made.shadow, "gshadow": made.gshadow}
+
+
+def _numbers(owner: str, passwd: str, group: str) -> str:
+    """Return the numbers for OWNER:GROUP; an owner's own group for "OWNER:". Unknown names remain.
+
+    The names cannot be resolved when the activation sets the owners: /etc is not in its place yet.
+    """
+    user, _, group_name = owner.partition(":")
+    users = {row[0]: row for row in (line.split(":") for line in passwd.splitlines())}
+    groups = {row[0]: row[2] for row in (line.split(":") for line in group.splitlines())}
+    _, _, uid, gid, *_ = users.get(user, ["", "", user, user])
+    return f"{uid}:{groups.get(group_name, group_name) if group_name else gid}"
 
 
 def _base(packages: Tree, name: str) -> str:
