@@ -34,7 +34,7 @@ Modules without a test module of their own name are tested by
     tests/features/test_registry.py: model, base, power, hostname, network, ssh, openssh, dropbear
     tests/features/test_registry.py: disk, time_servers, services, files, virtual_machine
     tests/features/test_registry.py: join
-    tests/test_logins.py: users, console
+    tests/machines/test_logins.py: users, console
     tests/features/test_extensions.py: extension_code, values, plain
     tests/config/test_loader.py: checks
 """
