@@ -13,8 +13,8 @@ from notos.errors import ClosureError
 from notos.features.model import Copy, EtcFile, Features, Text
 from notos.formats.tree import File, Symlink, Tree
 
-_FOLDERS = ("bin", "sbin")  # of system-path, which is /usr
-_ABSOLUTE = re.compile(r"/(?:usr/)?(s?bin/[^/\s]+)")
+_FOLDERS = ("local/sbin", "local/bin", "sbin", "bin")  # of /usr, in the PATH of services
+_ABSOLUTE = re.compile(r"/(?:usr/)?((?:local/)?s?bin/[^/\s]+)")
 _PLAIN = re.compile(r"[A-Za-z0-9_./+][A-Za-z0-9_./+-]*")  # a word without special characters of the shell
 _EXEC_OPTIONS = re.compile(r"-[cl]*(a?)(.*)")  # of bash(1); busybox' ash has -a
 _HERE_DOCUMENT = re.compile(r"""(?<!<)<<(?!<)(-?)\s*(?:'([^']*)'|"([^"]*)"|([^\s;&|<>()'"]+))""")

@@ -109,7 +109,7 @@ def logins(
         (site / "sub/prog").chmod(0o755)
         (site / "dangling").symlink_to("/nowhere")
         Path(os.fsdecode(os.fsencode(site) + b"/caf\xe9")).write_text("latin")
-    vm = machine_factory.at(built.build(request.param, text).script)
+    vm = machine_factory.at(built.build(request.param, text).script, scope="module")
     return Logins(vm, request.param, tool("ssh"), keys)
 
 
