@@ -37,6 +37,7 @@ users:
   root: {authorized_keys: ["KEY_root"]}
 groups: {admins: {gid: 1100}}
 etc:
+  ssh/sshd_config.d/test.conf: {text: "PerSourcePenalties no\\n"}  # all logins come from one address
   sysusers.d/old.conf: {text: "u dave 1500 - /home/dave /bin/sh\\nu! locked 1501 - /home/locked /bin/sh\\n"}
   tmpfiles.d/old.conf: {text: "d /home/dave 0700 dave dave\\nd /home/locked 0700 locked locked\\n"}
   ssh/authorized_keys.d/dave: {text: "KEY_bob\\n"}
@@ -164,7 +165,7 @@ def test_accounts(logins: Logins) -> None:
 
 def test_files_anywhere(logins: Logins) -> None:
     vm = logins.vm
-    assert vm.succeed("hi; hey; /opt/app/sub/prog; cat /srv/a/index.html /data/z").split() == [
+    assert vm.succeed("/usr/local/bin/hi; hey; /opt/app/sub/prog; cat /srv/a/index.html /data/z").split() == [
         *("hi", "hi", "prog", "helloz"),
     ]
     assert vm.succeed(
