@@ -183,9 +183,9 @@ def test_files_anywhere(logins: Logins) -> None:
 
 
 def test_a_prompt_on_the_console(logins: Logins) -> None:
-    logins.vm.wait_for_console("login: ")
+    logins.vm.wait_for_console("login: ", prompt=True)
     logins.vm.send_console("alice\n")
-    logins.vm.wait_for_console("Password: ")
+    logins.vm.wait_for_console("Password: ", prompt=True)
     logins.vm.send_console("secret\n")
     logins.vm.send_console("echo user=$(id -un)\n")
     logins.vm.wait_for_console("user=alice")
