@@ -78,13 +78,13 @@ def _cycle_by_hand(script: Path) -> float:
 
 def _panic(script: Path) -> float:
     """Return the seconds from the panic's line on the console to the exception."""
-    with _machine(script) as machine:
-        machine.wait_for_boot()
+    with _machine(script) as vm:
+        vm.wait_for_boot()
         try:
-            machine.execute("echo c >/proc/sysrq-trigger; sleep 600")
+            vm.execute("echo c >/proc/sysrq-trigger; sleep 600")
         except MachineLostError:
             raised = time.monotonic()
-            line = next(each for each in machine.console.lines if "Kernel panic" in each.text)
+            line = next(each for each in vm.console.lines if "Kernel panic" in each.text)
             return raised - line.at
     raise RuntimeError("the panic was not reported")
 

@@ -75,8 +75,8 @@ def boot(script: Path) -> tuple[str, "Recording"]:
     from notos.boot_chart.timeline import Recording
     from notos.vm import Machine
 
-    with Machine(script) as machine:
-        banner = machine.wait_for_banner()
-        said = machine.succeed(Path(LOOK).read_text())
-        lines = [(line.at, line.text) for line in machine.console.lines]
-        return machine.accelerator, Recording(machine.started, machine.resumed, banner, lines, said)
+    with Machine(script) as vm:
+        banner = vm.wait_for_banner()
+        said = vm.succeed(Path(LOOK).read_text())
+        lines = [(line.at, line.text) for line in vm.console.lines]
+        return vm.accelerator, Recording(vm.started, vm.resumed, banner, lines, said)

@@ -46,6 +46,8 @@ def owners() -> tuple[Placed, ...]:
 
 
 def _files(area: str) -> tuple[Placed, ...]:
+    if not FEATURES.placed:
+        return ()
     from notos.system import placed
 
     return tuple(each for each in FEATURES.placed if placed.area(each.path) == area)

@@ -10,6 +10,7 @@ from tasks import project, sets
 from tasks.config import CACHE, FEATURES, MACHINE, manifest
 from tasks.graph import Task, action, files
 from tasks.inputs import recorded
+from tasks.uptodate import Folders
 
 STEP = own("scripts/step")
 STAGE2 = [*(own(f"scripts/stage2/{each}") for each in ("activate", "copy-state", "init", "plan-state")), STEP]
@@ -89,11 +90,17 @@ def render_stage2() -> None:
     project.add("stage2", "stage-2", _rendered(STAGE2, {"self": placeholder("stage-2")}))
 
 
+def service_folders() -> list[str]:
+    """Return the folders of services on this host."""
+    return [each.folder for each in FEATURES.services if each.folder.startswith("/")]
+
+
 def task_runit() -> Task:
     """render the runit stages, boot fragments and services"""
     return {
         "actions": [action(render_runit)],
         "file_dep": [*files(RUNIT), STEP, *files(*FEATURES.runit_sources)],
+        "uptodate": [Folders(service_folders(), follow=True)] if service_folders() else [],
         "targets": [manifest("runit")],
         "clean": True,
     }

@@ -257,8 +257,10 @@ class Folders:
 
     KEY = "folders"
 
-    def __init__(self, folders: Iterable[str]) -> None:
+    def __init__(self, folders: Iterable[str], *, follow: bool = False) -> None:
+        """With `follow`, folders to which links lead count too."""
         self._folders = tuple(folders)
+        self._follow = follow
         self._before: dict[str, Any] = {}  # what was found before the task ran
 
     def configure_task(self, task: Task) -> None:
@@ -295,12 +297,18 @@ class Folders:
     def _entries(self) -> Iterator[tuple[str, os.stat_result]]:
         """Yield each path, and its stat without following links."""
         pending = list(self._folders)
+        seen: set[str] = set()
         while pending:
             path = pending.pop()
+            if self._follow:
+                real = os.path.realpath(path)
+                if real in seen:
+                    continue
+                seen.add(real)
             yield path, os.lstat(path)
             with os.scandir(path) as entries:
                 for each in entries:
-                    if each.is_dir(follow_symlinks=False):
+                    if each.is_dir(follow_symlinks=self._follow):
                         pending.append(each.path)
                     else:
                         yield each.path, each.stat(follow_symlinks=False)

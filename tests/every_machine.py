@@ -10,6 +10,7 @@ from tests.conftest import ROOT
 Server = Literal["openssh", "dropbear", "none"]
 Method = Literal["static", "dhcp", "none"]
 Kind = Literal["q35", "microvm"]
+Console = Literal["login", "shell", "none"]
 
 DEFAULT = loader.load(ROOT / "config.yaml").machine
 
@@ -20,12 +21,14 @@ def every_machine(cpus: int = 1) -> list[Machine]:
     servers: tuple[Server, ...] = get_args(Server)
     methods: tuple[Method, ...] = get_args(Method)
     kinds: tuple[Kind, ...] = get_args(Kind)
+    consoles: dict[Method, Console] = {"static": "none", "dhcp": "login", "none": "shell"}
     return [
         replace(
             every,
             ssh=replace(every.ssh, server=server),
             network=every.network if method == "static" else Network(method=method),
             vm=Vm(machine=kind, cpus=cpus),
+            console=consoles[method],
         )
         for server in servers
         for method in methods

@@ -135,7 +135,7 @@ def _base() -> list[Deb]:
             "base-passwd",
             files={
                 "usr/share/base-passwd/passwd.master": b"root:*:0:0:root:/root:/bin/bash\n",
-                "usr/share/base-passwd/group.master": b"root:*:0:\n",
+                "usr/share/base-passwd/group.master": b"root:*:0:\nsudo:*:27:\n",
             },
         ),
         Deb("ncurses-base", files={tic: b"xterm"}),
@@ -176,6 +176,7 @@ def _for_configs(program: bytes) -> list[Deb]:
             scripts={"postinst": POSTINST},
         ),
         Deb("hello-data", files={"usr/share/hello/data": b"data"}),
+        _program("sudo", {"usr/bin/sudo": program, "etc/sudoers": b"@includedir /etc/sudoers.d\n"}),
         Deb("firmware-made-up", files={"usr/lib/firmware/dummy.bin": b"firmware"}),
     ]
 

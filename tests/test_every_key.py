@@ -36,6 +36,7 @@ SERVICE = {"services": {"web": {"run": "exec busybox httpd -f"}}}
 NIX = {"nix": {"enable": True}}
 TARBALL = {"kernel": {"source": {"url": "@mirror@/any.tar", "sha256": "@sha1@"}}}
 BUILT = {"kernel": {"source": "linux-source-made-up"}}
+ALICE: Config = {"users": {"alice": {}}}
 HELLO = {"system": {"packages": ["hello"]}}
 
 
@@ -171,6 +172,37 @@ CASES = [
     case("etc.NAME.source", "@folder@/a.config", {"etc": {"motd": {"source": "@folder@/b.config"}}}),
     case("etc.NAME.mode", "0600", {"etc": {"motd": {"text": "hello"}}}),
     case("etc.NAME.mode", "0755", {"etc": {"motd": {"text": "hello"}}}, name="executable"),
+    case("files", {"/srv/a": {"text": "hello"}}),
+    case("files", {"/usr/share/a": {"text": "hello"}}, name="usr"),
+    case("files.NAME.text", "hi", {"files": {"/srv/a": {"text": "hello"}}}),
+    case("files.NAME.text", "hi", {"files": {"/opt/a": {"text": "hello"}}}, name="opt"),
+    case("files.NAME.source", "@folder@/service", {"files": {"/srv/a": {"source": "@folder@/a.config"}}}),
+    case(
+        "files.NAME.source",
+        "@folder@/service",
+        {"files": {"/usr/share/a": {"source": "@folder@/service-2"}}},
+        name="folder",
+    ),
+    case("files.NAME.link", "b", {"files": {"/srv/a": {"link": "c"}}}),
+    case("files.NAME.exclude", ["run"], {"files": {"/etc/a": {"source": "@folder@/service"}}}),
+    case("files.NAME.mode", "0600", {"files": {"/srv/a": {"text": "hello"}}}),
+    case("files.NAME.mode", "0600", {"files": {"/etc/a": {"text": "hello"}}}, name="etc"),
+    case("files.NAME.owner", "alice", merged(ALICE, {"files": {"/srv/a": {"text": "hello"}}})),
+    case("files.NAME.group", "sudo", {"files": {"/etc/a": {"text": "hello"}}}),
+    case("remove", ["/usr/bin/hello"], HELLO),
+    case("console", "shell"),
+    case("users", {"alice": {"uid": 1000}}),
+    case("users.NAME.uid", 1001, ALICE),
+    case("users.NAME.description", "Alice", ALICE),
+    case("users.NAME.groups", ["sudo"], ALICE),
+    case("users.NAME.shell", "/bin/sh", merged(ALICE, {"users": {"alice": {"shell": "/bin/cat"}}})),
+    case("users.NAME.home", "/srv/alice", ALICE),
+    case("users.NAME.authorized_keys", [KEY], merged(ALICE, {"ssh": {"server": "dropbear"}})),
+    case("users.NAME.password_hash", "$6$salt$notahash", ALICE),
+    case("users.NAME.sudo", True, ALICE),
+    case("users.NAME.system", True, ALICE),
+    case("groups", {"admins": {"gid": 1100}}),
+    case("groups.NAME.gid", 1101, {"groups": {"admins": {"gid": 1100}}}),
     case("extensions", {"motd": {"text": "hi"}}),
     case(
         "extensions", {"motd": {"text": "hello"}}, {"extensions": {"motd": {"text": "hi"}}}, name="settings"

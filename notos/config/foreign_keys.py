@@ -7,18 +7,13 @@ from collections.abc import Mapping
 
 from notos.config.model import Machine
 
-_ACCOUNTS = (
-    "accounts are declared in a file of sysusers.d: "
-    "etc: {sysusers.d/NAME.conf: {text: 'u NAME - \"\" /home/NAME /bin/sh'}}"
-)
-_FILES = (
-    "files below /etc go into etc: etc: {motd: {text: hello}}; other files come from packages or services"
-)
+_ACCOUNTS = "accounts are declared in users: users: {alice: {uid: 1000}}"
+_FILES = "files and folders go into files: files: {/var/www: {source: site}}"
 _PORTS = "write vm: {forward: {8080: 80}}, from a port of this host to one of the machine"
 _SERVICE = "programs run as services: services: {web: {run: exec busybox httpd -f -h /tmp}}"
 _ONCE = f"no command runs during a build; {_SERVICE}"
 _ENVIRONMENT = "set variables in the service's run script, or for logins in etc: {profile.d/NAME.sh: …}"
-_PASSWORD = "password login is not supported; write ssh: {authorized_keys: [ssh-ed25519 AAAA…]}"
+_PASSWORD = "passwords are for sudo and the console: users: {alice: {password_hash: …}}; ssh logins need keys"
 _DRIVES = "one drive holds all persistent data: write disk: 10G"
 _ROOT = "services run as root; the run script can change the user: exec chpst -u USER PROGRAM"
 _ORDER = "all services start at once; a run script can wait for another service: sv check NAME || exit 1"
@@ -36,8 +31,8 @@ def _each(advice: str, names: str) -> dict[str, str]:
 
 
 _TOP: Mapping[str, str] = {
-    **_each(_ACCOUNTS, "users user accounts groups group passwd chpasswd mutable_users"),
-    **_each(_FILES, "files file write_files extra_files extra_trees skeleton_trees copy configs secrets"),
+    **_each(_ACCOUNTS, "user accounts group passwd chpasswd mutable_users"),
+    **_each(_FILES, "file write_files extra_files extra_trees skeleton_trees copy configs secrets"),
     **_each(_PORTS, "ports port expose forward port_forward forward_ports publish forwards"),
     **_each(_SERVICE, "service daemons daemon systemd units unit entrypoint command cmd exec init process"),
     **_each(_ONCE, "runcmd bootcmd script scripts run postinst build_scripts postinstall hooks"),
@@ -50,7 +45,7 @@ _TOP: Mapping[str, str] = {
     **_each(_DEBIAN, "distribution distro release image base from base_image repositories apt sources os"),
     **_each(_VERSION, "version package_update package_upgrade state_version format"),
     **_each(_FIREWALL, "firewall iptables nftables"),
-    **_each(_LOCALE, "locale locales timezone time_zone time i18n keymap keyboard console"),
+    **_each(_LOCALE, "locale locales timezone time_zone time i18n keymap keyboard"),
     **_each("write system: {packages: [bash]}", "packages package install apt_packages environment_packages"),
     **_each("write ssh: {authorized_keys: [ssh-ed25519 AAAA…]}", "ssh_authorized_keys ssh_keys keys"),
     **_each("write ssh: {server: openssh}", "sshd openssh dropbear"),
@@ -58,6 +53,7 @@ _TOP: Mapping[str, str] = {
     **_each("write vm: {memory: 512}", "ram mem memory_size qemu_mem"),
     **_each("write vm: {cpus: 2}", "cpu cores vcpus smp qemu_smp"),
     **_each("write vm", "qemu virtualisation virtualization hypervisor"),
+    **_each("write console: shell, or console: login", "getty serial_getty autologin tty"),
     **_each("write name", "container_name machine_name id title"),
     **_each("write hostname", "fqdn host host_name"),
     **_each("write imports: [other.yaml]", "include includes import extends inherit"),
@@ -91,6 +87,26 @@ _INNER: Mapping[str, Mapping[str, str]] = {
         **_each("every file in etc belongs to root; leave it out", "owner user group uid gid"),
         **_each("write source: FILE", "file from src copy source_path"),
         **_each("the key of the file is its path below /etc", "path target dest destination name"),
+    },
+    "files.NAME": {
+        **_each("write text: …", "content contents data value body"),
+        **_each("write mode: '0644'", "permissions permission perms chmod"),
+        **_each(
+            "write source: PATH, of a file or a folder", "file folder directory from src copy source_path"
+        ),
+        **_each("write link: TARGET", "symlink target to"),
+        **_each("write owner: NAME", "user uid chown"),
+        **_each("write group: NAME", "gid"),
+        **_each("the key of the file is its path", "path dest destination name"),
+    },
+    "users.NAME": {
+        **_each(_KEYS, "keys authorized_key public_keys key pubkeys ssh_authorized_keys ssh_keys openssh"),
+        **_each("write password_hash, the output of `openssl passwd -6`", "password passwd hashed_password"),
+        **_each("write groups: [NAME]", "group extra_groups secondary_groups"),
+        **_each("write description: TEXT", "gecos comment full_name"),
+        **_each("write home: PATH", "home_dir homedir directory"),
+        **_each("write system: true", "system_user is_system_user"),
+        **_each("write sudo: true", "admin wheel doas sudoers"),
     },
     "vm": {
         **_each("write forward: {8080: 80}", "ports port port_forward forwards hostfwd"),
@@ -143,6 +159,10 @@ def advice(key_path: str, key: str) -> str:
     The advice is "" if nothing is known.
     """
     parts = key_path.split(".")
-    path = f"{parts[0]}.NAME" if parts[0] in ("services", "etc") and len(parts) > 1 else key_path
+    path = (
+        f"{parts[0]}.NAME"
+        if parts[0] in ("services", "etc", "files", "users") and len(parts) > 1
+        else key_path
+    )
     found = (_INNER.get(path, {}) if key_path else _TOP).get(key, "")
     return f"; {found}" if found else ""

@@ -39,7 +39,7 @@ Modules without a test module of their own name are tested by
     tests/features/test_registry.py: join, named
     tests/integration/test_alternatives.py: alternatives
     tests/integration/test_setuid.py: setuid
-    tests/test_logins.py: users, console
+    tests/machines/test_logins.py: users, console
     tests/features/test_extensions.py: extension_code, values, plain
     tests/config/test_loader.py: checks
 """

@@ -27,8 +27,8 @@ def _problems(machine: Machine, node: Node) -> Iterator[Problem]:
         return
     hashes = {name: user.password_hash for name, user in machine.users.items() if user.password_hash}
     if not hashes:
-        message = "console: login needs an account with a password; set users.root.password_hash"
-        yield Problem(f"{message}, or write console: shell", key_place(node, "console"))
+        message = "a login on the console needs an account with a password; set users.root.password_hash"
+        yield Problem(f"{message}, or select a shell", key_place(node, "console"))
     for name, hashed in hashes.items():
         if not hashed.startswith(_CHECKED_BY_LOGIN):
             message = f"users.{name}.password_hash: the login on the console cannot check this kind of hash"

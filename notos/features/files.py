@@ -122,7 +122,8 @@ def _of_path(path: str, file: PlacedFile, node: Node) -> Iterator[Problem]:
     if path in _FOLDERS and not is_folder:
         yield Problem(f"{where} is a folder of every machine; name a file in it: {path}/NAME", place)
     if file.exclude and not is_folder:
-        yield Problem(f"{where}.exclude is for a folder", place_of(node, "files", path, "exclude"))
+        message = f"exclude is for folders; {where} has none"
+        yield Problem(message, place_of(node, "files", path, "exclude"))
     if file.link is not None and file.mode is not None:
         message = f"{where}.mode: a link has no mode; leave it out"
         yield Problem(message, place_of(node, "files", path, "mode"))

@@ -76,7 +76,7 @@ def _problems(machine: Machine, node: Node) -> Iterator[Problem]:
             message = f"users.{name}.home must be below a writable folder: {folders}"
             yield Problem(message, place_of(node, "users", name, "home"))
         if user.description is not None and ":" in user.description:
-            message = f"users.{name}.description: a colon separates the fields of /etc/passwd; leave it out"
+            message = f"a colon separates the fields of /etc/passwd; leave it out of users.{name}.description"
             yield Problem(message, place_of(node, "users", name, "description"))
         if user.authorized_keys and machine.ssh.server == "none":
             message = f"users.{name}.authorized_keys needs an ssh server; set ssh.server"

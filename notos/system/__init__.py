@@ -14,6 +14,7 @@ placed        files anywhere, and the trees to which they belong
 state         writable files in /var and other folders, copied when the machine starts
 template      scripts with @markers@
 runit         stages, boot fragments and services
+service_folder   a service's folder on this host
 toplevel      the object that links to all parts of the running system
 extra_utils   the initrd's programs
 initrd, root_image   the trees of the initrd and of root.squashfs

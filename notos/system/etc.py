@@ -28,8 +28,8 @@ class Etc:
     """The tree of /etc, and the modes and owners that a store object cannot have, by path below /etc."""
 
     tree: Tree
-    modes: Mapping[str, str]  # octal digits
-    owners: Mapping[str, str]  # UID:GID
+    modes: Mapping[str, str]  # octal digits by path below /etc
+    owners: Mapping[str, str]  # numbers of user and group ("33:33") by path below /etc
 
 
 def build(
@@ -93,16 +93,18 @@ class _Owners:
     """The numbers of the machine's accounts: the activation sets owners before /etc has the names."""
 
     def __init__(self, accounts: Mapping[str, str]) -> None:
-        self._numbers = {
-            kind: {row[0]: row[2] for row in (line.split(":") for line in accounts[kind].splitlines())}
-            for kind in ("passwd", "group")
-        }
+        users, groups = (
+            [line.split(":") for line in accounts[kind].splitlines()] for kind in ("passwd", "group")
+        )
+        self._users = {name: uid for name, _, uid, *_ in users}
+        self._own_groups = {user: gid for name, _, uid, gid, *_ in users for user in (name, uid)}
+        self._groups = {name: gid for name, _, gid, *_ in groups}
 
     def of(self, owner: str, group: str) -> str:
-        """Return UID:GID; "" if an account does not exist."""
-        user = self._numbers["passwd"].get(owner, owner)
-        gid = self._numbers["group"].get(group, group)
-        return f"{user}:{gid}" if user.isdigit() and gid.isdigit() else ""
+        """Return UID:GID; "" if an account does not exist. An empty `group` is the owner's own (chown(1))."""
+        uid = self._users.get(owner, owner)
+        gid = self._groups.get(group, group) if group else self._own_groups.get(owner, uid)
+        return f"{uid}:{gid}" if uid.isdigit() and gid.isdigit() else ""
 
 
 def _permissions(

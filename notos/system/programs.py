@@ -13,8 +13,8 @@ from notos.errors import ClosureError
 from notos.features.model import Copy, EtcFile, Features, Text
 from notos.formats.tree import File, Symlink, Tree
 
-_FOLDERS = ("usr/bin", "usr/sbin")
-_ABSOLUTE = re.compile(r"/(?:usr/)?(s?bin/[^/\s]+)")
+_FOLDERS = ("usr/local/sbin", "usr/local/bin", "usr/sbin", "usr/bin")  # in the PATH of services
+_ABSOLUTE = re.compile(r"/(?:usr/)?((?:local/)?s?bin/[^/\s]+)")
 _OF_PACKAGES = re.compile(r"/+(usr|bin|sbin|lib\w*)/")  # folders of which system-path has all files
 _PLAIN = re.compile(r"[A-Za-z0-9_./+][A-Za-z0-9_./+-]*")  # a word without special characters of the shell
 _EXEC_OPTIONS = re.compile(r"-[cl]*(a?)(.*)")  # of bash(1); busybox' ash has -a

@@ -13,7 +13,7 @@ from pathlib import Path
 from notos.errors import ScriptError
 from notos.features.model import Features, Service
 from notos.formats.tree import File, Tree
-from notos.system import template
+from notos.system import service_folder, template
 from notos.system.template import Value
 
 NAME = "runit"
@@ -56,7 +56,9 @@ def _add_service(tree: Tree, source: Tree, name: str, files: Tree, *, log: bool)
 def _files(service: Service, source: Tree) -> Tree:
     """Return the files of a service, without those that all services have."""
     if service.folder.startswith("/"):
-        return _folder(Tree.from_directory(Path(service.folder)), "")
+        is_own = service.keys[:1] == ("services",)
+        keys = (*service.keys, "source") if is_own else service.keys
+        return service_folder.read(Path(service.folder), keys)
     if service.folder:
         return _folder(source, f"services/{service.folder}")
     text = service.run if service.run.startswith("#!") else f"#!/bin/sh\nexec 2>&1\n{service.run}"

@@ -239,9 +239,9 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
     report: Any = yield
     if report.failed:
         item.stash[_FAILED] = True
-        for machine in machines:
-            if machine.has_started:
-                _add(report, f"console of {machine.name}", "\n".join(machine.console.tail(40)))
+        for vm in machines:
+            if vm.has_started:
+                _add(report, f"console of {vm.name}", "\n".join(vm.console.tail(40)))
     return report
 
 

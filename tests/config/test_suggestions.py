@@ -93,6 +93,7 @@ def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("etc/motd", "services/web/run", "extensions/watchdog.py"):
         Path(name).parent.mkdir(parents=True)
         Path(name).touch(0o755)
+    Path("site").mkdir()
     Path("extensions/watchdog.py").write_text(EXTENSION)
 
 
@@ -238,10 +239,12 @@ def test_spellings_of_other_tools_are_repaired(text: str, wanted: str) -> None:
 
 
 FOREIGN = [
-    ("users: [me]", "sysusers.d"),
-    ("users: {me: {shell: /bin/bash}}", "sysusers.d"),
-    ("files: {a: b}", "etc: {motd: {text: hello}}"),
-    ("write_files: []", "etc: {motd: {text: hello}}"),
+    ("accounts: [me]", "users: {alice: {uid: 1000}}"),
+    ("users: {me: {gecos: Me}}", "description: TEXT"),
+    ("users: {me: {password: x}}", "openssl passwd -6"),
+    ("files: {/a: {content: x}}", "text: …"),
+    ("files: {/a: {symlink: /b}}", "link: TARGET"),
+    ("write_files: []", "files: {/var/www: {source: site}}"),
     ("packages: [bash]", "system: {packages: [bash]}"),
     ("Packages: [bash]", "system: {packages: [bash]}"),
     ("ports: ['80:80']", "vm: {forward: {8080: 80}}"),

@@ -1,0 +1,77 @@
+"""The folder of a service on this host, with its links made right for the machine.
+
+A link within the folder stays a link. One that leads out of it is replaced by a copy of its target, because
+the machine has no such place. An absolute link is for the machine and stays, except for a script that runsv
+runs.
+"""
+
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from notos import errors
+from notos.errors import NotosError
+from notos.formats.tree import Directory, File, Symlink, Tree
+
+_SCRIPTS = ("run", "finish", "check", "log/run", "log/finish")
+_STATE = ("supervise", "log/supervise")  # left by runsv if it ran in this folder
+_DEEPEST = 20
+
+
+def read(folder: Path, keys: Sequence[str]) -> Tree:
+    """Return the tree of a service's folder. Scripts are executable, also without the mode for it.
+
+    Raises NotosError, for the config's `keys`, with all links that lead nowhere.
+    """
+    tree = Tree()
+    errors.raise_all(_Part(tree, folder, "", tuple(keys)).read())
+    return tree
+
+
+@dataclass(frozen=True)
+class _Part:
+    """A folder of this host that is read into `tree` at `prefix`; links may not leave it."""
+
+    tree: Tree
+    folder: Path
+    prefix: str
+    keys: tuple[str, ...]
+    depth: int = 0
+
+    def read(self) -> Iterator[NotosError]:
+        """Read the folder; yield an error for each link that leads nowhere."""
+        for name, entry in Tree.from_directory(self.folder).items():
+            path = f"{self.prefix}{name}"
+            if f"{path}/".startswith(tuple(f"{each}/" for each in _STATE)):
+                continue
+            if isinstance(entry, Directory):
+                self.tree.directory(path)
+            elif isinstance(entry, File):
+                _put(self.tree, path, entry)
+            elif isinstance(entry, Symlink):
+                yield from self._link(self.folder / name, entry.target, path)
+
+    def _link(self, place: Path, target: str, path: str) -> Iterator[NotosError]:
+        if self._stays(place, target, path):
+            self.tree.symlink(path, target)
+        elif place.is_file():
+            _put(self.tree, path, File(place.resolve(), os.access(place, os.X_OK)))
+        elif place.is_dir() and self.depth < _DEEPEST:
+            self.tree.directory(path)
+            yield from _Part(self.tree, place.resolve(), f"{path}/", self.keys, self.depth + 1).read()
+        else:
+            reason = "which contains itself" if place.is_dir() else "which does not exist"
+            message = f"{place} is a link to {target}, {reason}"
+            yield NotosError(message, hint="correct it or remove it", keys=self.keys)
+
+    def _stays(self, place: Path, target: str, path: str) -> bool:
+        if target.startswith("/"):
+            return path not in _SCRIPTS
+        found = Path(os.path.normpath(place.parent / target))
+        return found.is_relative_to(self.folder) and os.path.lexists(found)
+
+
+def _put(tree: Tree, path: str, file: File) -> None:
+    data = file.read()
+    tree.file(path, data, executable=file.executable or data[:2] == b"#!")

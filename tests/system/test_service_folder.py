@@ -1,0 +1,67 @@
+"""Links in a service's folder: kept, copied or refused."""
+
+from pathlib import Path
+
+import pytest
+
+from notos.errors import NotosError
+from notos.formats.tree import Directory, File, Symlink
+from notos.system.service_folder import read
+
+RUN = "#!/bin/sh\nexec true\n"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "shared/deep").mkdir(parents=True)
+    (tmp_path / "shared/run").write_text(RUN)
+    (tmp_path / "shared/deep/file").write_text("deep")
+    (tmp_path / "shared/deep/up").symlink_to("../run")
+    made = tmp_path / "web"
+    made.mkdir()
+    return made
+
+
+def test_links_are_kept_or_copied(folder: Path) -> None:
+    (folder / "run").symlink_to("../shared/run")
+    (folder / "again").symlink_to("run")
+    (folder / "conf").symlink_to("/etc/web")
+    (folder / "deep").symlink_to("../shared/deep")
+    (folder / "env").mkdir()
+    (folder / "supervise").mkdir()
+    (folder / "supervise/lock").touch()
+    tree = read(folder, ())
+    assert tree.get("again") == Symlink("run")
+    assert tree.get("conf") == Symlink("/etc/web")
+    assert isinstance(tree.get("env"), Directory)
+    assert "supervise" not in tree
+    for path in ("run", "deep/up"):
+        entry = tree.get(path)
+        assert isinstance(entry, File)
+        assert entry.read().decode() == RUN
+        assert entry.executable
+    entry = tree.get("deep/file")
+    assert isinstance(entry, File)
+    assert entry.read() == b"deep"
+
+
+def test_an_absolute_link_of_a_script_is_copied(folder: Path) -> None:
+    (folder / "run").symlink_to(folder.parent / "shared/run")
+    assert isinstance(read(folder, ()).get("run"), File)
+
+
+def test_links_that_lead_nowhere_are_refused(folder: Path) -> None:
+    (folder / "run").write_text(RUN)
+    (folder / "a").symlink_to("../missing")
+    (folder / "b").symlink_to("missing")
+    (folder / "finish").symlink_to("/missing")
+    (folder.parent / "shared/loop").symlink_to("../shared")
+    (folder / "c").symlink_to("../shared")
+    with pytest.raises(NotosError) as caught:
+        read(folder, ("services", "web", "source"))
+    assert [each.message.partition("web/")[2] for each in caught.value.parts] == [
+        "a is a link to ../missing, which does not exist",
+        "b is a link to missing, which does not exist",
+        "finish is a link to /missing, which does not exist",
+    ]
+    assert {each.keys for each in caught.value.parts} == {("services", "web", "source")}
