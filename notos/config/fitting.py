@@ -214,7 +214,8 @@ def _fitted_body(node: MappingNode, shape: Struct) -> Any:
     found = {}
     for key, item in items.items():
         field = shape.fields.get(key)
-        value = fitted(item.value, field.shape) if field else None
+        inner = field.shape if field else shape.entries.value if shape.rest else None
+        value = fitted(item.value, inner) if inner else None
         if value is None:
             return None
         found[key] = value

@@ -7,7 +7,16 @@ from typing import Any
 from notos.config.scalars import did_you_mean, scalar
 from notos.config.shapes import Field, ListOf, MapOf, Scalar, Shape, Struct, bare
 from notos.config.suggestions import unwanted
-from notos.config.yaml_source import MappingNode, Node, Problem, ScalarNode, SequenceNode, key_place, shorten
+from notos.config.yaml_source import (
+    Item,
+    MappingNode,
+    Node,
+    Problem,
+    ScalarNode,
+    SequenceNode,
+    key_place,
+    shorten,
+)
 
 Check = Callable[[Any, Node], Iterable[Problem]]
 """A check of rules between the fields of one struct; its arguments are the struct and its node."""
@@ -78,7 +87,7 @@ class Reader:
         if body is not None:
             shape_of_body = shape.body if shape.keyed else shape
             values |= self._fields(body, shape_of_body, _below(key_path, name.text) if name else key_path)
-        made = shape.cls(**values)
+        made = shape.cls(**{shape.fields[name].attribute: value for name, value in values.items()})
         if not key_path or len(self._problems) == problems_before:
             for check in self._checks.get(shape.cls, ()):
                 self._problems.extend(check(made, node))
@@ -87,7 +96,10 @@ class Reader:
     def _fields(self, node: Node, shape: Struct, key_path: str) -> dict[str, Any]:
         if not isinstance(node, MappingNode):
             raise unwanted(node, shape, "a map of keys", key_path)
+        if shape.rest:
+            node = _gathered(node, shape)
         known = shape.fields
+        named = {name: field for name, field in known.items() if name != shape.rest}
         values: dict[str, Any] = {name: None for name, field in known.items() if field.required}
         if self._complete and shape.cls in self._alternatives:
             self._problems.extend(_one_of(node, shape, *self._alternatives[shape.cls]))
@@ -102,15 +114,18 @@ class Reader:
                 continue
             empty = (name, known[name].shape) if name in known and _is_empty(item.value) else None
             if name not in known:
-                self._problems.append(_unknown(item.key, known, key_path, self._outermost))
+                self._problems.append(_unknown(item.key, named, key_path, self._outermost))
                 continue
             try:
-                values[name] = self._value(item.value, known[name].shape, _below(key_path, name))
+                path = key_path if name == shape.rest else _below(key_path, name)
+                values[name] = self._value(item.value, known[name].shape, path)
             except Problem as problem:
                 self._problems.append(problem)
         return values
 
     def _list(self, node: Node, shape: ListOf, key_path: str) -> tuple[Any, ...]:
+        if shape.single and isinstance(node, ScalarNode) and not _is_empty(node):
+            return (self._value(node, shape.item, key_path),)
         if not isinstance(node, SequenceNode):
             raise unwanted(node, shape, "a list", key_path)
         found: dict[Hashable, tuple[Any, Node]] = {}
@@ -158,6 +173,28 @@ class Reader:
             except Problem as problem:
                 self._problems.append(problem)
         return found
+
+
+def _gathered(node: MappingNode, shape: Struct) -> MappingNode:
+    """Return `node` with the entries of the field `shape.rest` below a key of that name.
+
+    A key with a word or a list that is similar to a field's name is probably a misspelling, and no entry.
+    """
+    value = shape.entries.value
+    fields = {*shape.fields, *(value.fields if isinstance(value, Struct) else ())} - {shape.rest}
+    entries, own = {}, {}
+    for name, item in node.items.items():
+        word = not isinstance(item.value, MappingNode)
+        known = name in shape.fields and name != shape.rest
+        if known or (word and did_you_mean(name, fields, 0.7)):
+            own[name] = item
+        else:
+            entries[name] = item
+    if not entries:
+        return node
+    first = next(iter(entries.values())).key
+    gathered = MappingNode(node.place, entries)
+    return MappingNode(node.place, {**own, shape.rest: Item(first, gathered)})
 
 
 def scalar_at(node: Node, shape: Scalar, key_path: str, *, item: bool = False) -> str | int | bool:
@@ -230,9 +267,9 @@ def _paths(shape: Shape, prefix: str) -> Iterable[str]:
     if isinstance(shape, MapOf):
         yield from _paths(shape.value, f"{prefix}NAME.")
     if isinstance(shape, Struct) and not shape.keyed:
-        yield from (prefix + name for name in shape.fields)
+        yield from (prefix + name for name in shape.fields if name != shape.rest)
         for name, field in shape.fields.items():
-            yield from _paths(field.shape, f"{prefix}{name}.")
+            yield from _paths(field.shape, prefix if name == shape.rest else f"{prefix}{name}.")
 
 
 def _below(key_path: str, name: str) -> str:
