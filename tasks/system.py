@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from notos.config.model import Package
+from notos.errors import PackageError
 from notos.features import extensions
 from notos.home import own
 from notos.system import contents
@@ -33,10 +34,15 @@ def task_system_path() -> Task:
 
 def lay_out() -> None:
     """Make system-path."""
-    from notos.system import system_path
+    from notos.system import choices, system_path
 
     debs = sets.debs(contents.SYSTEM, CACHE, packages())
-    tree = system_path.build(debs, MACHINE.target, keep=MACHINE.system.keep)
+    try:
+        tree = system_path.build(debs, MACHINE.target, keep=MACHINE.system.keep)
+    except PackageError:
+        choices.check(debs, FEATURES.choices)  # a more precise error, if a choice is the cause
+        raise
+    choices.complete(tree, debs, FEATURES.choices)
     project.add("system-path", system_path.NAME, tree)
 
 

@@ -22,7 +22,7 @@ ALIASED = ("bin", "sbin", "lib", "lib32", "lib64", "libx32")
 OPTIONAL = {
     "doc": ("usr/share/doc/*", "usr/share/doc-base/*", "usr/share/info/*"),
     "man": ("usr/share/man/*",),
-    "locales": ("usr/share/locale/*", "usr/share/i18n/*", "usr/lib/locale/*"),
+    "locales": ("usr/share/locale/*", "usr/share/i18n/*"),
     "gconv": ("usr/lib/*/gconv/*",),
     "headers": ("usr/include/*",),
 }
