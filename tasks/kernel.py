@@ -123,11 +123,11 @@ def _check(opened: "Modules", selected: Collection[str]) -> None:
     def present(name: str) -> bool:
         return name in opened.builtin or opened.paths.get(name) in files()
 
-    for package, purpose in purposes.wanting(system_packages(), present).items():
+    for package, serving in purposes.wanting(system_packages(), present).items():
         found.append(
             KernelError(
                 f"the package {package} needs kernel modules that the machine lacks",
-                hint=f"write kernel: {{for: [{purpose}]}}; docs/kernel.md has the purposes",
+                hint=f"write kernel: {{for: [{serving}]}}; docs/kernel.md has the purposes",
                 package=package,
             )
         )

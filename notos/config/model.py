@@ -67,6 +67,8 @@ from notos.config.value_types import (
 )
 
 __all__ = [
+    "HOST_SSH_PORT",
+    "SSH_PORT",
     "Build",
     "CacheSize",
     "Ccache",
@@ -83,7 +85,6 @@ __all__ = [
     "FileMode",
     "FileSystem",
     "Glob",
-    "HOST_SSH_PORT",
     "Hostname",
     "IPAddress",
     "IPInterface",
@@ -119,7 +120,6 @@ __all__ = [
     "PublicKey",
     "Purpose",
     "RelativePath",
-    "SSH_PORT",
     "Service",
     "ServiceName",
     "Sha256",
@@ -176,7 +176,9 @@ class Machine:
         single=True,
     )
     timezone: ZoneName = setting("the time zone", ZoneName("UTC"))
-    keymap: KeymapName | None = setting("the keymap of a keyboard at the machine's screen", None, example="de")
+    keymap: KeymapName | None = setting(
+        "the keymap of a keyboard at the machine's screen", None, example="de"
+    )
     sysctl: Mapping[SysctlName, int | bool | Line] = setting(
         "kernel settings below /proc/sys, written at boot",
         dict,

@@ -54,7 +54,9 @@ def _struct(shape: Struct, definitions: dict[str, Json]) -> Json:
     ]
     rest: Json = {}
     if shape.rest:
-        rest = {"propertyNames": {"anyOf": [{"enum": [each.name for each in fields]}, _key(shape.entries.key)]}}
+        rest = {
+            "propertyNames": {"anyOf": [{"enum": [each.name for each in fields]}, _key(shape.entries.key)]}
+        }
     return {
         "description": shape.doc,
         "type": ["object", "null"] if shape.open else "object",

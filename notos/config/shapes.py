@@ -96,8 +96,8 @@ class Struct:
 
     `bare` names the field that a bare word stands for. If the struct is `keyed`, that field is never
     written as a key: its value is the only key of a map, with the other fields below it. An `open` struct has
-    no fields, and keys that are not known here. `rest` names a field with a map: its entries are written beside
-    the other fields.
+    no fields, and keys that are not known here. `rest` names a field with a map, whose entries are written
+    beside the other fields.
     """
 
     cls: type

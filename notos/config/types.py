@@ -384,7 +384,7 @@ TEXTS: Mapping[Any, Text] = {
     value_types.KernelParam: Text(
         name="a kernel parameter",
         form="printable ASCII without single quotes; blanks only between double quotes",
-        pattern="(?:[!#-&(-~]|\"[ !#-&(-~]*\")+",
+        pattern='(?:[!#-&(-~]|"[ !#-&(-~]*")+',
         example="panic=-1",
     ),
     value_types.ShellText: Text(

@@ -14,7 +14,7 @@ def feature(machine: Machine) -> Feature:
     """Return the files that contain the name, and the boot fragment that sets it."""
     name = machine.hostname
     lines = ["127.0.0.1 localhost", "::1 localhost"]
-    if name not in machine.hosts:
+    if str(name) not in map(str, machine.hosts):
         lines.append(f"127.0.1.1 {name}")
     names: dict[str, list[str]] = {}
     for host, addresses in machine.hosts.items():

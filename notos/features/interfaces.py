@@ -58,7 +58,7 @@ def resolves(network: Network) -> bool:
 
 
 def in_order(found: tuple[Named, ...]) -> list[Named]:
-    """Return interfaces after those that they are made of. Raises ValueError with a name if two form a ring."""
+    """Return interfaces after those that they are made of. Raises ValueError with a name for a ring."""
     by_name = {each.name: each for each in found}
     done: dict[str, Named] = {}
     open_: list[str] = []

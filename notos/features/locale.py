@@ -16,7 +16,7 @@ _BUILT_IN = ("C", "POSIX")
 
 
 def feature(machine: Machine) -> Feature:
-    """Return the locales, and the file that has LANG: runit/2 reads it for services, /etc/profile for logins."""
+    """Return the locales, and the file with LANG, which runit/2 and /etc/profile read."""
     choices = tuple(_choices(machine))
     packages = [_C]
     if choices:

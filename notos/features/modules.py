@@ -11,7 +11,7 @@ KEYS = ("modules_load", "modprobe")
 
 
 def feature(machine: Machine) -> Feature:
-    """Return the fragment that loads the modules, the kernel's helper for modules, and modprobe's settings."""
+    """Return the fragment that loads modules, the kernel's helper for modules, and modprobe's settings."""
     options = module_options(machine)
     lines = [f"blacklist {name}" for name in machine.modprobe.blacklist]
     for module, values in options.items():
@@ -52,10 +52,10 @@ def _problems(machine: Machine, node: Node) -> Iterator[Problem]:
             if '"' in str(value):
                 message = f"modprobe.{module}.{name}: the kernel has no way to pass a double quote"
                 yield Problem(message, key_place(node, "modprobe", module, name))
-    for name in machine.modprobe.blacklist:
-        if name in machine.modules_load:
-            place = named_place(node, "modprobe", "blacklist", name) or node.place
-            yield Problem(f"modprobe.blacklist has {name}, which modules_load loads", place)
+    for blocked in machine.modprobe.blacklist:
+        if blocked in machine.modules_load:
+            place = named_place(node, "modprobe", "blacklist", blocked) or node.place
+            yield Problem(f"modprobe.blacklist has {blocked}, which modules_load loads", place)
 
 
 CHECKS: Checks = {Machine: _problems}

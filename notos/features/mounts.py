@@ -53,7 +53,10 @@ def feature(machine: Machine) -> Feature:
     """Return the boot fragments: one before the network, and one after it for servers' file systems."""
     if not machine.mounts:
         return Feature()
-    local, remote, requirements, packages = [], [], [], {}
+    local: list[str] = []
+    remote: list[str] = []
+    requirements: list[Requirement] = []
+    packages: dict[str, Package] = {}
     for point in sorted(machine.mounts, key=lambda each: each.count("/")):
         mount = machine.mounts[point]
         name = kind(mount)
@@ -64,9 +67,7 @@ def feature(machine: Machine) -> Feature:
             for symbol, module in needs.symbols
         ]
         if needs.package:
-            packages[needs.package] = Package(
-                name=PackageName(needs.package), only=(Glob(needs.program),)
-            )
+            packages[needs.package] = Package(name=PackageName(needs.package), only=(Glob(needs.program),))
         options = ",".join(mount.options) or "defaults"
         line = f"{point} {mount.device} {name} {options} {'yes' if mount.required else 'no'}"
         (remote if needs.remote else local).append(line)
@@ -105,7 +106,9 @@ def _problems(machine: Machine, node: Node) -> Iterator[Problem]:
             yield Problem(message, place_of(node, "mounts", point, "device"))
         if device in ("/dev/vda", "/dev/vdb") and (device == "/dev/vda" or machine.disk is not None):
             what = "the root image" if device == "/dev/vda" else "the machine's `disk`"
-            yield Problem(f"mounts.{point}.device: {device} is {what}", place_of(node, "mounts", point, "device"))
+            yield Problem(
+                f"mounts.{point}.device: {device} is {what}", place_of(node, "mounts", point, "device")
+            )
         for option in mount.options:
             if any(char.isspace() for char in option):
                 message = f"mounts.{point}.options: {option!r} has a blank; separate options by commas"

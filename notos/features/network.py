@@ -1,4 +1,4 @@
-"""The network: the boot fragment that configures the interfaces, /etc/resolv.conf, and QEMU's network cards."""
+"""The network: the boot fragment that configures the interfaces, resolv.conf, and QEMU's network cards."""
 
 from collections.abc import Iterator
 
@@ -21,7 +21,11 @@ def feature(machine: Machine) -> Feature:
     found = interfaces(network)
     try:
         lines = list(plan(found, late(machine)))
-    except (ValueError, TypeError, AttributeError):  # the checks report a ring of interfaces, or a missing value
+    except (
+        ValueError,
+        TypeError,
+        AttributeError,
+    ):  # the checks report a ring of interfaces, or a missing value
         found, lines = (), []
     scripts = [
         Script(path="boot/20-network", values={"hostname": machine.hostname, "plan": "\n".join(lines)})

@@ -4,11 +4,11 @@ It is imported only for a config that has such interfaces.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from ipaddress import ip_address, ip_interface
 from itertools import combinations
 
-from notos.config.model import Network
+from notos.config.model import IPAddress, Network
 from notos.config.yaml_source import Node, Place, Problem, key_place, named_place, place_of, value_at
 from notos.features.interfaces import MAC, Named, in_order, interfaces
 from notos.features.network_plan import LINK_LOCAL, reached
@@ -37,7 +37,7 @@ def _interface(each: Named, node: Node) -> Iterator[Problem]:
     """Yield what is wrong within one interface."""
     path, settings = f"network.{each.name}", each.settings
     if _OF_UDEV.fullmatch(each.name):
-        message = f"{path} is a name that udev gives; here the names are eth0, eth1, …, or use the MAC address"
+        message = f"{path} is a name given by udev; here names are eth0, eth1, …, or use the MAC address"
         yield Problem(message, key_place(node, each.name))
     if settings.vlan is not None and settings.bridge is not None:
         yield Problem(f"{path} takes either vlan or bridge, not both", key_place(node, each.name, "bridge"))
@@ -61,10 +61,14 @@ def _addresses(each: Named, node: Node, path: str) -> Iterator[Problem]:
     for text in settings.address:
         own = ip_interface(text)
         net = own.network
-        edges = {net.network_address: "own"} if own.version == 6 else {
-            net.network_address: "own",
-            net.broadcast_address: "broadcast",
-        }
+        edges = (
+            {net.network_address: "own"}
+            if own.version == 6
+            else {
+                net.network_address: "own",
+                net.broadcast_address: "broadcast",
+            }
+        )
         if net.max_prefixlen - net.prefixlen >= 2 and (kind := edges.get(own.ip)):
             message = f"{path}.address {text} is the subnet's {kind} address, not a host's"
             yield Problem(message, _at(node, "address", text))
@@ -77,14 +81,19 @@ def _addresses(each: Named, node: Node, path: str) -> Iterator[Problem]:
             yield Problem(f"{path}.gateway has two gateways for IPv{version}", place)
         versions.add(version)
         if version == 4 and each.method == "dhcp":
-            yield Problem(f"{path}.gateway: DHCP gives the gateway; leave it out, or use method: static", place)
+            yield Problem(
+                f"{path}.gateway: DHCP gives the gateway; leave it out, or use method: static", place
+            )
             continue
         yield from _router(each, router, f"{path}.gateway", place, own_addresses)
-    for network, router in settings.routes.items():
-        if router == "link":
+    for network, hop in settings.routes.items():
+        if hop == "link":
             if network == "default":
-                yield Problem(f"{path}.routes: default needs a router, not link", _at(node, "routes", network))
+                yield Problem(
+                    f"{path}.routes: default needs a router, not link", _at(node, "routes", network)
+                )
             continue
+        router = IPAddress(hop)
         place = place_of(node, "routes", network)
         if network != "default" and (":" in network) != (":" in router):
             yield Problem(f"{path}.routes: {router} cannot lead to {network}: IPv4 and IPv6 differ", place)
@@ -94,7 +103,7 @@ def _addresses(each: Named, node: Node, path: str) -> Iterator[Problem]:
             yield from _router(each, router, f"{path}.routes", place, own_addresses)
 
 
-def _router(each: Named, router: str, path: str, place: Place, own: set[object]) -> Iterator[Problem]:
+def _router(each: Named, router: str, path: str, place: Place, own: Collection[object]) -> Iterator[Problem]:
     if ip_address(router) in own:
         message = f"{path} is the machine's own address"
         yield Problem(message, place)
@@ -125,12 +134,14 @@ def _links(found: tuple[Named, ...], node: Node) -> Iterator[Problem]:
     for each in found:
         for name in each.below:
             key = "vlan" if each.settings.vlan else "bridge"
-            place = _at(node, each.name, key) if key == "vlan" else (
-                named_place(node, each.name, key, name) or place_of(node, each.name, key)
+            place = (
+                _at(node, each.name, key)
+                if key == "vlan"
+                else (named_place(node, each.name, key, name) or place_of(node, each.name, key))
             )
             other = by_name.get(name)
             if other is None and not MAC.fullmatch(name) and not re.fullmatch(r"eth[0-9]+", name):
-                message = f"network.{each.name}.{key}: {name} is no interface of this config; add network.{name}"
+                message = f"network.{each.name}.{key}: {name} is unknown; add network.{name}"
                 yield Problem(message, place)
             if key == "vlan":
                 continue
@@ -144,7 +155,9 @@ def _links(found: tuple[Named, ...], node: Node) -> Iterator[Problem]:
                 yield Problem(message, place)
         vlan = each.settings.vlan
         if vlan is not None and tags.setdefault((vlan.link, vlan.id), each.name) != each.name:
-            message = f"network.{each.name}.vlan: {vlan.link} has the VLAN {vlan.id} in {tags[vlan.link, vlan.id]}"
+            message = (
+                f"network.{each.name}.vlan: {vlan.link} has the VLAN {vlan.id} in {tags[vlan.link, vlan.id]}"
+            )
             yield Problem(message, key_place(node, each.name, "vlan"))
     try:
         in_order(found)
@@ -155,7 +168,7 @@ def _links(found: tuple[Named, ...], node: Node) -> Iterator[Problem]:
 def _overlaps(found: tuple[Named, ...], node: Node) -> Iterator[Problem]:
     """Yield subnets of two interfaces that overlap, and addresses that two interfaces have."""
     subnets = [(each, text, ip_interface(text)) for each in found for text in each.settings.address]
-    for (first, one, a), (second, two, b) in combinations(subnets, 2):
+    for (first, _, a), (second, two, b) in combinations(subnets, 2):
         if a.version != b.version:
             continue
         place = _at(node, second.name, "address")
@@ -177,5 +190,7 @@ def _gateways(found: tuple[Named, ...], node: Node) -> Iterator[Problem]:
         for router in each.settings.gateway:
             version = ip_address(router).version
             if first.setdefault(version, each.name) != each.name:
-                message = f"network.{each.name}.gateway: {first[version]} has the default gateway for IPv{version}"
+                message = (
+                    f"network.{each.name}.gateway: {first[version]} has the default gateway for IPv{version}"
+                )
                 yield Problem(message, key_place(node, each.name, "gateway"))

@@ -18,7 +18,7 @@ _METRIC = 100  # between the default routes of two interfaces with DHCP
 
 
 def plan(found: tuple[Named, ...], late: Mapping[str, str]) -> Iterator[str]:
-    """Yield the lines for interfaces; `late` are settings below /proc/sys of interfaces that the boot makes."""
+    """Yield the lines for interfaces; `late` are values below /proc/sys for interfaces that are made."""
     ordered = in_order(found)
     ways = {each.method for each in found}
     for way, text in (("static", "Setting static IP address..."), ("dhcp", "Requesting an IP address...")):
@@ -74,9 +74,9 @@ def _routes(each: Named) -> Iterator[str]:
         if not reached(router, each.settings.address):
             yield f"ip {_family(router)}route add {router} dev {device}"
         yield f"ip {_family(router)}route add default via {router} dev {device}"
-    for network, router in each.settings.routes.items():
-        family = _family(network if network != "default" else router)
-        via = "" if router == "link" else f"via {router} "
+    for network, hop in each.settings.routes.items():
+        family = _family(network if network != "default" else hop)
+        via = "" if hop == "link" else f"via {hop} "
         yield f"ip {family}route add {network} {via}dev {device}"
 
 

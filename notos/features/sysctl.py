@@ -83,7 +83,9 @@ def _problems(machine: Machine, node: Node) -> Iterator[Problem]:
             from notos.config.scalars import did_you_mean
 
             advice = did_you_mean(where.partition("/")[0], _FOLDERS) or _below(where)
-            yield Problem(f"sysctl.{name}: the kernel has no folder /proc/sys/{where.partition('/')[0]}{advice}", place)
+            yield Problem(
+                f"sysctl.{name}: the kernel has no folder /proc/sys/{where.partition('/')[0]}{advice}", place
+            )
         if not str(value).strip():
             yield Problem(f"sysctl.{name} is empty; give it a value", place)
         if where == "kernel/modprobe":

@@ -36,38 +36,47 @@ _IPTABLES = (
     "net/ipv4/netfilter/*",
     "net/ipv6/netfilter/*",
 )
+_FILE_SYSTEMS = """
+bcachefs btrfs erofs exfat ext4 f2fs fat fuse hfs hfsplus isofs jfs nls ntfs3 overlayfs squashfs udf xfs
+"""
+_SHARED = """
+nfs nfsd nfs_common lockd smb netfs ceph 9p
+"""
 _BRIDGE = ("net/bridge/*", "net/8021q/*", "net/802/*", "net/llc/*")
 
 PURPOSES: Mapping[str, Purpose] = {
     ALL: Purpose("every module of the kernel", ("*",)),
-    "bluetooth": Purpose(
-        "Bluetooth adapters", ("net/bluetooth/*", "drivers/bluetooth/*"), ("bluetooth",)
-    ),
+    "bluetooth": Purpose("Bluetooth adapters", ("net/bluetooth/*", "drivers/bluetooth/*"), ("bluetooth",)),
     "bridge": Purpose("bridges and VLANs, with their packet filters", _BRIDGE, ("bridge",)),
     "containers": Purpose(
         "podman, docker and lxc: overlays, virtual networks, NAT",
         (
             *_IPTABLES,
             *_BRIDGE,
-            *("fs/overlayfs/*", "fs/fuse/*", "drivers/net/veth", "drivers/net/macvlan", "drivers/net/ipvlan/*"),
-            *("drivers/net/tun", "drivers/net/dummy", "drivers/net/vxlan/*", "net/ipv?/*udp_tunnel"),
+            *("fs/overlayfs/*", "fs/fuse/*", "drivers/net/veth", "drivers/net/macvlan"),
+            *(
+                "drivers/net/ipvlan/*",
+                "drivers/net/tun",
+                "drivers/net/dummy",
+                "drivers/net/vxlan/*",
+                "net/ipv?/*udp_tunnel",
+            ),
         ),
         ("overlay", "veth", "bridge", "nf_tables", "nft_compat"),
         ("podman", "docker.io", "containerd", "lxc", "buildah", "netavark"),
     ),
     "encryption": Purpose(
         "encrypted drives (LUKS)",
-        ("drivers/md/dm-mod", "drivers/md/dm-crypt", "drivers/md/dm-integrity", "crypto/*", "arch/*/crypto/*"),
+        (
+            *("drivers/md/dm-mod", "drivers/md/dm-crypt", "drivers/md/dm-integrity"),
+            *("crypto/*", "arch/*/crypto/*"),
+        ),
         ("dm_crypt",),
         ("cryptsetup", "cryptsetup-bin"),
     ),
     "filesystems": Purpose(
         "file systems of drives and removable media",
-        tuple(
-            f"fs/{each}/*"
-            for each in "bcachefs btrfs erofs exfat ext4 f2fs fat fuse hfs hfsplus isofs jfs nls ntfs3 overlayfs "
-            "squashfs udf xfs".split()
-        ),
+        tuple(f"fs/{each}/*" for each in _FILE_SYSTEMS.split()),
     ),
     "input": Purpose(
         "keyboards, mice and touch screens",
@@ -84,7 +93,7 @@ PURPOSES: Mapping[str, Purpose] = {
     "network_storage": Purpose(
         "NFS, CIFS, Ceph and iSCSI, as client and server",
         (
-            *(f"fs/{each}/*" for each in ("nfs", "nfsd", "nfs_common", "lockd", "smb", "netfs", "ceph", "9p")),
+            *(f"fs/{each}/*" for each in _SHARED.split()),
             *("fs/cachefiles/*", "net/sunrpc/*", "net/ceph/*", "net/9p/*", "net/dns_resolver/*"),
             *("drivers/scsi/*iscsi*", "drivers/scsi/scsi_transport_iscsi", "drivers/target/*", "fs/nls/*"),
         ),
@@ -100,17 +109,21 @@ PURPOSES: Mapping[str, Purpose] = {
     ),
     "screen": Purpose("graphics", ("drivers/gpu/*", "drivers/video/*"), ("drm",)),
     "sound": Purpose("sound cards", ("sound/*",), ("snd",)),
-    "traffic_control": Purpose("queues and classifiers of tc", ("net/sched/*", "drivers/net/ifb"), ("sch_htb",)),
+    "traffic_control": Purpose(
+        "queues and classifiers of tc", ("net/sched/*", "drivers/net/ifb"), ("sch_htb",)
+    ),
     "tun": Purpose(
         "OpenVPN and other programs with a tunnel of their own",
         ("drivers/net/tun", "drivers/net/tap", "drivers/net/macvtap"),
         ("tun",),
         ("openvpn", "tinc", "openconnect", "vpnc"),
     ),
-    "usb": Purpose("USB devices", ("drivers/usb/*", "drivers/hid/usbhid/*", "drivers/net/usb/*"), ("usbcore",)),
+    "usb": Purpose(
+        "USB devices", ("drivers/usb/*", "drivers/hid/usbhid/*", "drivers/net/usb/*"), ("usbcore",)
+    ),
     "virtual_machines": Purpose(
         "QEMU with KVM in the machine",
-        ("arch/*/kvm/*", "virt/*", "drivers/vhost/*", "drivers/net/tun", "drivers/net/tap", "net/vmw_vsock/*"),
+        ("arch/*/kvm/*", "virt/*", "drivers/vhost/*", "drivers/net/t[au][np]", "net/vmw_vsock/*"),
         ("kvm",),
     ),
     "wireguard": Purpose(
@@ -125,7 +138,7 @@ PURPOSES: Mapping[str, Purpose] = {
         ("cfg80211",),
         ("wpasupplicant", "iwd", "hostapd"),
     ),
-}  # fmt: skip
+}
 
 
 def modules(paths: Mapping[str, str], purposes: Iterable[str]) -> list[str]:
@@ -138,7 +151,7 @@ def modules(paths: Mapping[str, str], purposes: Iterable[str]) -> list[str]:
 
 
 def wanting(packages: Iterable[str], present: Callable[[str], bool]) -> dict[str, str]:
-    """Return the packages for which no purpose has its needed modules, each with the first one that serves it.
+    """Return the packages of which no purpose has its needed modules, each with the first that serves it.
 
     `present` returns True for the name of a module that the machine has, or that is built into its kernel.
     """

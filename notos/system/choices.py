@@ -71,5 +71,9 @@ def _unknown(choice: Choice, tree: Tree) -> PackageError:
     near = near or [
         last[each] for each in difflib.get_close_matches(choice.path.rpartition("/")[2].lower(), last, 3, 0.7)
     ]
-    hint = f"did you mean {' or '.join(near)}?" if near else f"the package {choice.package} has {len(names)} others"
+    hint = (
+        f"did you mean {' or '.join(near)}?"
+        if near
+        else f"the package {choice.package} has {len(names)} others"
+    )
     return PackageError(f"the {choice.what} {choice.path} does not exist", hint=hint, keys=choice.keys)

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from notos import loader
 from notos.config.model import (
     Glob,
+    IPAddress,
     IPv4Address,
     IPv4Interface,
     Machine,
@@ -70,7 +71,7 @@ def test_the_seed() -> None:
     assert machine.name == "notos"
     assert machine.nix.enable is True
     assert machine.network == Network(
-        address=IPv4Interface("10.0.2.15/24"), gateway=IPv4Address("10.0.2.2"), dns=(IPv4Address("10.0.2.3"),)
+        address=IPv4Interface("10.0.2.15/24"), gateway=IPv4Address("10.0.2.2"), dns=(IPAddress("10.0.2.3"),)
     )
     assert machine.vm.forward == {2222: 22, 8000: 80}
     assert Package(name=PackageName("bash")) in machine.system.packages

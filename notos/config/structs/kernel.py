@@ -17,10 +17,28 @@ from notos.config.value_types import (
     Url,
 )
 
+# The names in notos.kernel.purposes.
 Purpose = Literal[
-    "all", "bluetooth", "bridge", "containers", "encryption", "filesystems", "input", "iptables", "network_storage",
-    "nftables", "raid", "screen", "sound", "traffic_control", "tun", "usb", "virtual_machines", "wireguard", "wireless",
-]  # fmt: skip
+    "all",
+    "bluetooth",
+    "bridge",
+    "containers",
+    "encryption",
+    "filesystems",
+    "input",
+    "iptables",
+    "network_storage",
+    "nftables",
+    "raid",
+    "screen",
+    "sound",
+    "traffic_control",
+    "tun",
+    "usb",
+    "virtual_machines",
+    "wireguard",
+    "wireless",
+]
 
 
 @dataclass(frozen=True, kw_only=True)

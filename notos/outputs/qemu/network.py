@@ -1,7 +1,8 @@
 """QEMU's network around a machine: its network cards, and options of the user network that fit the machine.
 
-The first card is on the user network, with the subnet, gateway and name server of the config. Each machine has its own network (qemu(1), "-netdev user") with an address for the host, one for a name
-server, and the first address of DHCP, to which ports are forwarded.
+The first card is on the user network, with the subnet, gateway and name server of the config. Each machine
+has its own user network (qemu(1), "-netdev user") with an address for the host, one for a name server, and
+the first address of DHCP, to which ports are forwarded.
 """
 
 import hashlib
