@@ -148,6 +148,8 @@ def _fitted_struct(node: Node, shape: Struct) -> Any:
         inner = fitted(node, shape.fields[shape.bare].shape)
         if inner is not None or shape.keyed:
             return inner
+    if shape.rest:
+        return None
     # A text that is an existing path on this host is meant as a path: try path fields first.
     fields = [each for each in shape.fields.values() if isinstance(each.shape, Scalar | ListOf)]
     if isinstance(node, SequenceNode) and len(node.items) == 1 and _is_phrase(node.items[0]):

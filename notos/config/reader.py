@@ -9,6 +9,7 @@ from notos.config.shapes import Field, ListOf, MapOf, Scalar, Shape, Struct, bar
 from notos.config.suggestions import unwanted
 from notos.config.yaml_source import (
     Item,
+    KeyPath,
     MappingNode,
     Node,
     Problem,
@@ -273,4 +274,4 @@ def _paths(shape: Shape, prefix: str) -> Iterable[str]:
 
 
 def _below(key_path: str, name: str) -> str:
-    return f"{key_path}.{shorten(name)}" if key_path else shorten(name)
+    return KeyPath(key_path, shorten(name))

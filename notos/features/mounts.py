@@ -102,7 +102,7 @@ def _problems(machine: Machine, node: Node) -> Iterator[Problem]:
         device = mount.device
         local = name in _KINDS and not _KINDS[name].remote and name not in ("9p", "virtiofs")
         if local and not device.startswith(("/", "LABEL=", "UUID=")):
-            message = f"mounts.{point}.device must be a device, LABEL= or UUID= for {name}; got {device}"
+            message = f"{name} on {point} needs a device, LABEL= or UUID=, not {device}"
             yield Problem(message, place_of(node, "mounts", point, "device"))
         if device in ("/dev/vda", "/dev/vdb") and (device == "/dev/vda" or machine.disk is not None):
             what = "the root image" if device == "/dev/vda" else "the machine's `disk`"

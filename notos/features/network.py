@@ -134,10 +134,10 @@ def _machine(machine: Machine, node: Node) -> Iterator[Problem]:
     known = cards(interfaces(machine.network))
     for name in machine.vm.networks:
         if name not in known:
-            message = f"vm.networks: {name} is no network card of this config; it has {', '.join(known)}"
+            message = f"vm.networks names {name}, but the network cards are {', '.join(known)}"
             yield Problem(message, key_place(node, "vm", "networks", name))
         elif name == next(iter(known)):
-            message = f"vm.networks: {name} is the first network card, which is on QEMU's user network"
+            message = f"vm.networks names the first network card, which is on QEMU's user network"
             yield Problem(message, key_place(node, "vm", "networks", name))
 
 

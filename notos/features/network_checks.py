@@ -141,7 +141,7 @@ def _links(found: tuple[Named, ...], node: Node) -> Iterator[Problem]:
             )
             other = by_name.get(name)
             if other is None and not MAC.fullmatch(name) and not re.fullmatch(r"eth[0-9]+", name):
-                message = f"network.{each.name}.{key}: {name} is unknown; add network.{name}"
+                message = f"network.{each.name}.{key} names an unknown interface, {name}; add network.{name}"
                 yield Problem(message, place)
             if key == "vlan":
                 continue

@@ -121,7 +121,7 @@ WRONG = [
     # keys
     ("vm: {memmory: 1}", 'unknown key "memmory" in vm; did you mean "memory"?', "memmory"),
     ("memory: 1", 'unknown key "memory"; did you mean "vm.memory"?', "memory"),
-    ("vm: {zzz: 1}", 'unknown key "zzz" in vm; it has machine, memory, cpus, forward, accel', "zzz"),
+    ("vm: {zzz: 1}", 'unknown key "zzz" in vm; it has machine, memory, cpus, forward, networks, accel', "zzz"),
     ("? [a]\n: b", "a key must be a word, not a list or a map", "["),
     ("hostname: a\nhostname: b", 'duplicate key "hostname"; the first is on line 2', "hostname"),
     # kinds
