@@ -4,7 +4,20 @@ from dataclasses import replace
 from typing import Literal, get_args
 
 from notos import loader
-from notos.config.model import Disk, DiskSize, Machine, Network, Vm
+from notos.config.model import (
+    Disk,
+    DiskSize,
+    FileSystem,
+    KeymapName,
+    Machine,
+    Mount,
+    MountPoint,
+    MountSource,
+    Network,
+    SysctlName,
+    Vm,
+    ZoneName,
+)
 from tests.conftest import ROOT
 
 Server = Literal["openssh", "dropbear", "none"]
@@ -16,7 +29,14 @@ DEFAULT = loader.load(ROOT / "config.yaml").machine
 
 def every_machine(cpus: int = 1) -> list[Machine]:
     """Return the machines, each with `cpus` processors."""
-    every = replace(DEFAULT, disk=Disk(size=DiskSize("1G")))
+    every = replace(
+        DEFAULT,
+        disk=Disk(size=DiskSize("1G")),
+        keymap=KeymapName("de"),
+        timezone=ZoneName("Europe/Berlin"),
+        sysctl={SysctlName("net.ipv4.ip_forward"): 1},
+        mounts={MountPoint("/data"): Mount(device=MountSource("/dev/vdc"), type=FileSystem("xfs"))},
+    )
     servers: tuple[Server, ...] = get_args(Server)
     methods: tuple[Method, ...] = get_args(Method)
     kinds: tuple[Kind, ...] = get_args(Kind)

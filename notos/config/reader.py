@@ -158,6 +158,7 @@ class Reader:
         if not isinstance(node, MappingNode):
             raise unwanted(node, shape, "a map", key_path)
         found = {}
+        at: dict[str, Any] = {}
         empty = ""
         for name, item in node.items.items():
             if empty and _has(shape.value, name) and not isinstance(item.value, MappingNode):
@@ -169,6 +170,13 @@ class Reader:
             except Problem as problem:
                 self._problems.append(problem)
                 continue
+            if key in found:
+                first = next(other for other in node.items if other != name and at.get(other) == key)
+                seen = node.items[first].key.place.seen_from(item.key.place)
+                message = f"{key_path}.{shorten(name)} is the same as {shorten(first)}, {seen}"
+                self._problems.append(Problem(message, item.key.place))
+                continue
+            at[name] = key
             try:
                 found[key] = self._value(item.value, shape.value, _below(key_path, name))
             except Problem as problem:

@@ -21,7 +21,7 @@ class Named(NamedTuple):
 
     @property
     def method(self) -> str:
-        """How it gets its addresses."""
+        """The way in which it gets its addresses."""
         return self.settings.method or ("static" if self.settings.address else "none")
 
     @property

@@ -45,7 +45,8 @@ def conf(system: "Tree", keymap: str) -> str:
         if path.startswith(_FOLDER) and path.endswith(_SUFFIX) and _INCLUDED not in path
     }
     if keymap not in names:
-        near = difflib.get_close_matches(keymap, sorted(names), 3, 0.5)
+        near = [each for each in sorted(names) if each.startswith(f"{keymap}-")][:3]
+        near = near or difflib.get_close_matches(keymap, sorted(names), 3, 0.5)
         hint = f"did you mean {' or '.join(near)}?" if near else "look in the package console-data"
         raise PackageError(f"the keymap {keymap} does not exist", hint=hint, keys=("keymap",))
     return f"KEYMAP={keymap}\n"

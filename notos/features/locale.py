@@ -34,7 +34,7 @@ def _choices(machine: Machine) -> Iterator[Choice]:
     for name in machine.locale:
         folder = compiled(name)
         if folder not in ("C.utf8", *_BUILT_IN):
-            yield Choice(_ALL, _FOLDER, folder, "locale", ("locale", name))
+            yield Choice(_ALL, _FOLDER, folder, "locale", ("locale", name), folder_of_files=True)
 
 
 def compiled(name: LocaleName) -> str:

@@ -119,6 +119,7 @@ class Choice(NamedTuple):
     path     the path of the chosen one below `folder`
     what     the kind of thing, for errors ("time zone")
     keys     the key in the config that chooses it
+    folder_of_files   True if the path is that of a folder, with files to take
     """
 
     package: str
@@ -126,6 +127,7 @@ class Choice(NamedTuple):
     path: str
     what: str
     keys: Keys
+    folder_of_files: bool = False
 
 
 class RemoteBuilder(NamedTuple):

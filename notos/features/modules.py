@@ -23,7 +23,10 @@ def feature(machine: Machine) -> Feature:
             Script(path="modprobe"),
         ),
         etc=(EtcFile(path="modprobe.d/notos.conf", content=Text(text)),) if text else (),
-        modules={name: ("modules_load", name) for name in machine.modules_load},
+        modules={
+            **{name: ("modprobe", name) for name in options},
+            **{name: ("modules_load", name) for name in machine.modules_load},
+        },
         module_options=options,
     )
 

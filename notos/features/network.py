@@ -137,7 +137,7 @@ def _machine(machine: Machine, node: Node) -> Iterator[Problem]:
             message = f"vm.networks names {name}, but the network cards are {', '.join(known)}"
             yield Problem(message, key_place(node, "vm", "networks", name))
         elif name == next(iter(known)):
-            message = f"vm.networks names the first network card, which is on QEMU's user network"
+            message = "vm.networks names the first network card, which is on QEMU's user network"
             yield Problem(message, key_place(node, "vm", "networks", name))
 
 

@@ -155,9 +155,7 @@ def _links(found: tuple[Named, ...], node: Node) -> Iterator[Problem]:
                 yield Problem(message, place)
         vlan = each.settings.vlan
         if vlan is not None and tags.setdefault((vlan.link, vlan.id), each.name) != each.name:
-            message = (
-                f"network.{each.name}.vlan: {vlan.link} has the VLAN {vlan.id} in {tags[vlan.link, vlan.id]}"
-            )
+            message = f"network.{each.name}.vlan: {tags[vlan.link, vlan.id]} is the VLAN {vlan.id} on {vlan.link}, too"
             yield Problem(message, key_place(node, each.name, "vlan"))
     try:
         in_order(found)

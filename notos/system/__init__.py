@@ -2,6 +2,7 @@
 
 contents      the packages of a machine
 system_path   all packages as one /usr
+choices       files of packages that a config names, such as its time zone
 etc           /etc
 sysusers, tmpfiles, ca_bundle, busybox   the work of maintainer scripts
 programs      check that the programs of services exist

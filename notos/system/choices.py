@@ -6,7 +6,7 @@ from notos import errors
 from notos.debian.unpack import Unpack, unpack
 from notos.errors import NotosError, PackageError
 from notos.features.model import Choice
-from notos.formats.tree import Directory, Entry, Symlink, Tree
+from notos.formats.tree import Directory, Entry, File, Symlink, Tree
 
 
 def check(debs: Sequence[Unpack], choices: Iterable[Choice]) -> None:
@@ -22,10 +22,10 @@ def complete(tree: Tree, debs: Sequence[Unpack], choices: Iterable[Choice]) -> N
     problems: list[NotosError] = []
     for each in choices:
         path = f"{each.folder}/{each.path}"
-        if _is_present(tree, path):
+        if _is_present(tree, path, each.folder_of_files):
             continue
         whole = _whole(each, debs)
-        found = dict(_below(whole, f"usr/{path}"))
+        found = dict(_below(whole, f"usr/{path}", each.folder_of_files))
         if not found:
             problems.append(_unknown(each, whole))
         for place, entry in found.items():
@@ -34,9 +34,12 @@ def complete(tree: Tree, debs: Sequence[Unpack], choices: Iterable[Choice]) -> N
     errors.raise_all(problems)
 
 
-def _is_present(tree: Tree, path: str) -> bool:
-    """Return True if `path` is a folder or file of `tree`, or leads to one."""
-    return isinstance(tree.get(path), Directory) or tree.resolve(path) is not None
+def _is_present(tree: Tree, path: str, folder: bool) -> bool:
+    """Return True if `path` leads to a file of `tree`, or is a folder if it must be one."""
+    if folder:
+        return isinstance(tree.get(path), Directory)
+    target = tree.resolve(path)
+    return target is not None and isinstance(tree.get(target), File)
 
 
 def _whole(choice: Choice, debs: Sequence[Unpack]) -> Tree:
@@ -45,11 +48,11 @@ def _whole(choice: Choice, debs: Sequence[Unpack]) -> Tree:
     return unpack([Unpack(deb.path, package=deb.package)])
 
 
-def _below(tree: Tree, path: str) -> Iterator[tuple[str, Entry]]:
-    """Yield the entry at `path`, or those below it, and the files that links lead to."""
+def _below(tree: Tree, path: str, folder: bool) -> Iterator[tuple[str, Entry]]:
+    """Yield the entry at `path`, or those below a folder, and the files that links lead to."""
     entries = {place: entry for place, entry in tree.items() if not isinstance(entry, Directory)}
     for place, entry in entries.items():
-        if place == path or place.startswith(f"{path}/"):
+        if place.startswith(f"{path}/") if folder else place == path:
             yield place, entry
             target = tree.resolve(place) if isinstance(entry, Symlink) else None
             if target is not None:

@@ -77,22 +77,30 @@ def test_router(built: Project, machine_factory: MachineFactory) -> None:
     routes = router.succeed("ip route")
     assert "default via 10.0.2.2 dev eth0" in routes
     assert "10.8.0.0/16 via 192.168.20.5 dev lan" in routes
-    link = router.succeed("ip -d link show lan.5; ip -d link show lan; ip link show master lan; bridge -c=never link")
+    link = router.succeed(
+        "ip -d link show lan.5; ip -d link show lan; ip link show master lan; bridge -c=never link"
+    )
     assert "vlan protocol 802.1Q id 5" in link
     assert "mtu 1400" in link
     assert "eth2" in link
     assert "eth3" in link
     assert router.succeed("cat /etc/resolv.conf") == "search home.arpa\nnameserver 10.0.2.3\n"
     settings = "net/ipv4/ip_forward net/ipv6/conf/all/forwarding net/ipv4/conf/lan.5/rp_filter"
-    assert router.succeed(f"cd /proc/sys; cat {settings} net/bridge/bridge-nf-call-iptables") == "1\n1\n2\n0\n"
+    assert (
+        router.succeed(f"cd /proc/sys; cat {settings} net/bridge/bridge-nf-call-iptables") == "1\n1\n2\n0\n"
+    )
     assert any("no /proc/sys/net/ipv4/no_such_thing" in line.text for line in router.console.lines)
     assert router.succeed("ls -d /sys/class/net/dummy* | wc -l") == "3\n"
     assert router.succeed("modprobe loop; ls -d /sys/block/loop* | wc -l") == "3\n"
     assert router.succeed("nft add table inet t; nft list tables") == "table inet t\n"
     assert router.succeed("grep -c . /sys/fs/cgroup/cgroup.controllers") == "1\n"
-    assert router.succeed("getent hosts nas 2>/dev/null || grep nas /etc/hosts").startswith(("fd00:10::5", "192.168"))
+    assert router.succeed("getent hosts nas 2>/dev/null || grep nas /etc/hosts").startswith(
+        ("fd00:10::5", "192.168")
+    )
     assert "size=65536k,mode=750" in router.succeed("grep ' /data ' /proc/mounts")
-    assert any("mounts: /lost is not mounted: there is no /dev/vdz" in line.text for line in router.console.lines)
+    assert any(
+        "mounts: /lost is not mounted: there is no /dev/vdz" in line.text for line in router.console.lines
+    )
     environment = router.succeed("cat /run/env").splitlines()
     assert "LANG=de_DE.UTF-8" in environment
     assert router.succeed("ls /usr/lib/locale").split() == ["C.utf8", "de_DE.utf8"]
@@ -110,7 +118,11 @@ def test_router(built: Project, machine_factory: MachineFactory) -> None:
     ]
     assert client.succeed("cat /etc/resolv.conf") == "search lan.example\nnameserver 192.168.20.1\n"
     client.succeed("ping -c 1 10.5.0.1")
-    assert "client" in router.succeed("dumpleases -f /run/leases; kill -USR1 $(cat /run/udhcpd.pid); sleep 1; dumpleases -f /run/leases")
-    assert client.succeed("cat /sys/module/loop/parameters/max_loop; ls -d /sys/block/loop* | wc -l") == "5\n5\n"
+    assert "client" in router.succeed(
+        "dumpleases -f /run/leases; kill -USR1 $(cat /run/udhcpd.pid); sleep 1; dumpleases -f /run/leases"
+    )
+    assert (
+        client.succeed("cat /sys/module/loop/parameters/max_loop; ls -d /sys/block/loop* | wc -l") == "5\n5\n"
+    )
     assert client.shutdown() == 0
     assert router.shutdown() == 0

@@ -33,7 +33,7 @@ class Client:
 
     @property
     def resolv_conf(self) -> str:
-        """What programs read name servers from."""
+        """The text of the file that has the name servers."""
         return (self.folder / "resolv.conf").read_text()
 
     def event(self, name: str, interface: str = "eth0", metric: str = "", **lease: str) -> str:

@@ -38,7 +38,16 @@ def test_each_feature_brings_what_it_runs() -> None:
     assert {"runit", "base-passwd", "busybox", "openssh-server", "nix-bin", "chrony"} <= names(DEFAULT)
     bare = replace(DEFAULT, ssh=Ssh(server="none"), nix=Nix(), time_servers=())
     terminals = {"kitty-terminfo", "ncurses-base", "ncurses-term"}
-    assert names(bare) == {"runit", "base-passwd", "busybox", "netbase", *terminals, "bash", "iproute2"}
+    assert names(bare) == {
+        "runit",
+        "base-passwd",
+        "busybox",
+        "netbase",
+        "libc-bin",
+        *terminals,
+        "bash",
+        "iproute2",
+    }
     assert "dropbear-bin" in names(replace(bare, ssh=Ssh(server="dropbear")))
 
 

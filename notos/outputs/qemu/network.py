@@ -52,7 +52,7 @@ def more_cards(
 ) -> list[str]:
     """Return the further cards, each as the arguments of -netdev and -device with a slash between them.
 
-    `networks` are the names of the networks that cards are on, by card. The others are on a hub alone.
+    `networks` are the names of the networks that cards are on, by card. The others are connected to nothing.
     """
     return [
         f"{_network(networks.get(DeviceName(card.name)), number)}/{device},netdev=net{number},mac={card.mac}"
@@ -62,13 +62,16 @@ def more_cards(
 
 
 def _network(name: str | None, number: int) -> str:
-    """Return the argument of -netdev for a network that all machines with its name share, or for a hub.
+    """Return the argument of -netdev for a network that all machines with its name share.
+
+    Without a name, packets go to the discard port of this host (RFC 863), so the card has a cable that leads
+    nowhere. QEMU would warn of a card without a network.
 
     Machines find the network by a multicast address of this host, which is computed from the name: 239.255/16
     is for use within an organisation (RFC 2365), and localaddr keeps the packets on this host.
     """
     if name is None:
-        return f"hubport,id=net{number},hubid={number}"
+        return f"socket,id=net{number},udp=127.0.0.1:9,localaddr=127.0.0.1:0"
     high, low, port = hashlib.sha256(name.encode()).digest()[:3]
     return f"socket,id=net{number},mcast=239.255.{high}.{low}:{20000 + port},localaddr=127.0.0.1"
 
