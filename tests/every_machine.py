@@ -5,9 +5,11 @@ from typing import Literal, get_args
 
 from notos import loader
 from notos.config.model import (
+    DeviceName,
     Disk,
     DiskSize,
     FileSystem,
+    Interface,
     KeymapName,
     Machine,
     Mount,
@@ -15,6 +17,7 @@ from notos.config.model import (
     MountSource,
     Network,
     SysctlName,
+    Vlan,
     Vm,
     ZoneName,
 )
@@ -37,6 +40,21 @@ def every_machine(cpus: int = 1) -> list[Machine]:
         sysctl={SysctlName("net.ipv4.ip_forward"): 1},
         mounts={MountPoint("/data"): Mount(device=MountSource("/dev/vdc"), type=FileSystem("xfs"))},
     )
+    router = Network(
+        interfaces={
+            DeviceName("eth0"): Interface(method="slaac"),
+            DeviceName("br0"): Interface(bridge=(DeviceName("eth1"),)),
+            DeviceName("v5"): Interface(vlan=Vlan(id=5, link=DeviceName("br0"))),
+        }
+    )
+    folder = Mount(device=MountSource("nas:/data"))
+    return [
+        replace(every, network=router, mounts={MountPoint("/nas"): folder}, vm=Vm(cpus=cpus)),
+        *_of_each_kind(every, cpus),
+    ]
+
+
+def _of_each_kind(every: Machine, cpus: int) -> list[Machine]:
     servers: tuple[Server, ...] = get_args(Server)
     methods: tuple[Method, ...] = get_args(Method)
     kinds: tuple[Kind, ...] = get_args(Kind)

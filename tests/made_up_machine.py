@@ -33,6 +33,7 @@ OF_LIBC = ("libc.so.6", "libresolv.so.2", "libm.so.6", AMD64.loader_name)
 OTHERS = "libc6, libothers"
 RELEASE = "6.1.2+made-up"
 MODULES = ("virtio_rng", "tun", "dummy")
+DUMMY: dict[str, str | list[str]] = {"firmware": "dummy.bin", "parm": "numdummies:their number (int)"}
 LIB = AMD64.libraries
 
 PATCH = b"""#!/bin/sh
@@ -219,8 +220,7 @@ def modules() -> dict[str, bytes | str]:
     """The files of /lib/modules/RELEASE: all modules that a machine may need, without code."""
     every = {*(each.module for each in needs()), *MODULES} - {""}
     files: dict[str, bytes | str] = {
-        f"kernel/{name}.ko": module(**({"firmware": "dummy.bin"} if name == "dummy" else {}))
-        for name in sorted(every)
+        f"kernel/{name}.ko": module(**(DUMMY if name == "dummy" else {})) for name in sorted(every)
     }
     return {**files, "modules.builtin": b"", "modules.builtin.modinfo": b"", "modules.order": b""}
 
