@@ -1,4 +1,4 @@
-"""Network namespaces: shells of their own network, in which tests configure interfaces without touching the host's."""
+"""Network namespaces: shells with a network of their own, in which tests configure interfaces."""
 
 import json
 import shlex
@@ -16,11 +16,11 @@ class Namespace:
 
     def __init__(self, shell: subprocess.Popen[str], ip: Sequence[str]) -> None:
         self._shell = shell
-        self._ip = shlex.join(ip)
+        self.ip = shlex.join(ip)
 
     def cable(self, one: str, other: str) -> None:
         """Make two interfaces that are connected to each other; the second one is up."""
-        self.run(f"{self._ip} link add {one} type veth peer name {other} && {self._ip} link set {other} up")
+        self.run(f"{self.ip} link add {one} type veth peer name {other} && {self.ip} link set {other} up")
 
     @property
     def pid(self) -> int:
@@ -43,7 +43,7 @@ class Namespace:
 
     def show(self, words: str) -> Any:
         """Return what iproute2's `ip -json WORDS` prints."""
-        return json.loads(self.run(f"{self._ip} -json {words}") or "[]")
+        return json.loads(self.run(f"{self.ip} -json {words}") or "[]")
 
     def addresses(self, interface: str) -> list[str]:
         """Return the addresses of an interface but those of the link alone, with their prefix lengths."""

@@ -14,7 +14,7 @@ KEYS = ("mounts",)
 
 
 class _Kind(NamedTuple):
-    """The needs of a type of file system: the kernel's symbols with their modules, and a package's program."""
+    """The needs of a type of file system: kernel symbols with their modules, and a package's program."""
 
     symbols: tuple[tuple[str, str], ...] = ()
     package: str = ""

@@ -155,7 +155,7 @@ def _links(found: tuple[Named, ...], node: Node) -> Iterator[Problem]:
                 yield Problem(message, place)
         vlan = each.settings.vlan
         if vlan is not None and tags.setdefault((vlan.link, vlan.id), each.name) != each.name:
-            message = f"network.{each.name}.vlan: {tags[vlan.link, vlan.id]} is the VLAN {vlan.id} on {vlan.link}, too"
+            message = f"network.{each.name}.vlan: {tags[vlan.link, vlan.id]} is this VLAN, too"
             yield Problem(message, key_place(node, each.name, "vlan"))
     try:
         in_order(found)

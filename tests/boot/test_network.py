@@ -51,10 +51,11 @@ vm: {networks: {eth2: lan-of-tests}, forward: {2222: 22}}
 
 CLIENT = """
 name: client
+system: {packages: [busybox]}
 hostname: client
-ssh: {server: none}
+system: {packages: [busybox]}
 network:
-  eth0: none
+  eth0: dhcp
   eth1: {method: dhcp, address: "fd00:20::2/64"}
 vm: {networks: {eth1: lan-of-tests}}
 kernel_params: [quiet, panic=-1, 'loop.max_loop=5', 'dummy.nothing="a b"']
@@ -113,11 +114,13 @@ def test_router(built: Project, machine_factory: MachineFactory) -> None:
     client.wait_until_succeeds("ip -o address show eth1 | grep ' 192.168.20.20/24 '")
     assert "fd00:20::2/64" in client.succeed("ip address show eth1")
     assert sorted(client.succeed("ip route | grep via").splitlines()) == [
-        "10.9.0.0/16 via 192.168.20.1 dev eth1 ",
-        "default via 192.168.20.1 dev eth1 ",
+        "10.9.0.0/16 via 192.168.20.1 dev eth1  metric 100 ",
+        "default via 10.0.2.2 dev eth0 ",
+        "default via 192.168.20.1 dev eth1  metric 100 ",
     ]
-    assert client.succeed("cat /etc/resolv.conf") == "search lan.example\nnameserver 192.168.20.1\n"
-    client.succeed("ping -c 1 10.5.0.1")
+    names = "search lan.example\nnameserver 10.0.2.3\nnameserver 192.168.20.1\n"
+    assert client.succeed("cat /etc/resolv.conf") == names
+    client.succeed("ping -c 1 192.168.10.1")
     assert "client" in router.succeed(
         "dumpleases -f /run/leases; kill -USR1 $(cat /run/udhcpd.pid); sleep 1; dumpleases -f /run/leases"
     )

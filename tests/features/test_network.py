@@ -1,4 +1,5 @@
 """The network's keys: the plan for the boot, the rules, and QEMU's network cards."""
+# ruff: noqa: E501 — a case of the table is one line
 
 from collections.abc import Callable
 from pathlib import Path
@@ -9,7 +10,7 @@ from notos import loader
 from notos.config.model import Machine
 from notos.errors import ConfigError
 from notos.features import registry
-from notos.features.model import Features
+from notos.features.model import Features, Text
 from notos.outputs.qemu import network as qemu
 
 Load = Callable[[str], Machine]
@@ -140,7 +141,7 @@ WRONG = [
     ("{v5: {vlan: {id: 0, link: eth0}}}", "network.v5.vlan.id must be a whole number, 1 to 4094; got 0"),
     ("{v5: {vlan: {id: 4095, link: eth0}}}", "1 to 4094; got 4095"),
     ("{v5: {vlan: {link: eth0}}}", "network.v5.vlan.id is missing"),
-    ("{v5: {vlan: {id: 5, link: eth0}}, v6: {vlan: {id: 5, link: eth0}}}", "v5 is the VLAN 5 on eth0, too"),
+    ("{v5: {vlan: {id: 5, link: eth0}}, v6: {vlan: {id: 5, link: eth0}}}", "v5 is this VLAN, too"),
     ("{v5: {vlan: {id: 5, link: lan}}}", "names an unknown interface, lan; add network.lan"),
     ("{br0: {bridge: [lan1]}}", "names an unknown interface, lan1"),
     ("{br0: {bridge: [eth0]}, br1: {bridge: [eth0]}}", "eth0 is a port of the bridge br0, too"),
@@ -222,7 +223,5 @@ def test_requirements_name_the_key(load: Load) -> None:
 
 def test_resolv_conf(load: Load) -> None:
     text = "network: {eth0: dhcp, dns: [10.0.0.1, 'FD00::1'], search: [a.example, b.example]}"
-    files = {each.path: each.content for each in registry.features(load(text)).etc}
-    assert (
-        files["resolv.conf"].text == "search a.example b.example\nnameserver 10.0.0.1\nnameserver fd00::1\n"
-    )  # type: ignore[union-attr]
+    (content,) = [each.content for each in registry.features(load(text)).etc if each.path == "resolv.conf"]
+    assert content == Text("search a.example b.example\nnameserver 10.0.0.1\nnameserver fd00::1\n")
