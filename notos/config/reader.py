@@ -187,15 +187,15 @@ class Reader:
 def _gathered(node: MappingNode, shape: Struct) -> MappingNode:
     """Return `node` with the entries of the field `shape.rest` below a key of that name.
 
-    A key with a word or a list that is similar to a field's name is probably a misspelling, and no entry.
+    A key with a field's name is no entry, also if the field is one of an entry. Neither is a key with a word or a
+    list whose name is similar to a field's: it is probably a misspelling.
     """
     value = shape.entries.value
     fields = {*shape.fields, *(value.fields if isinstance(value, Struct) else ())} - {shape.rest}
     entries, own = {}, {}
     for name, item in node.items.items():
         word = not isinstance(item.value, MappingNode)
-        known = name in shape.fields and name != shape.rest
-        if known or (word and did_you_mean(name, fields, 0.7)):
+        if name in fields or (word and did_you_mean(name, fields, 0.7)):
             own[name] = item
         else:
             entries[name] = item

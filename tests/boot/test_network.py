@@ -53,7 +53,6 @@ CLIENT = """
 name: client
 system: {packages: [busybox]}
 hostname: client
-system: {packages: [busybox]}
 network:
   eth0: dhcp
   eth1: {method: dhcp, address: "fd00:20::2/64"}

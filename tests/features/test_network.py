@@ -115,6 +115,7 @@ def test_settings_of_an_interface_that_is_made_come_after_it(load: Load) -> None
 WRONG = [
     ("{eth0: dchp}", 'network.eth0 must be dhcp, static, slaac or none; got "dchp"; did you mean "dhcp"?'),
     ("{eth0: dhcp, adress: 10.0.0.1/24}", 'unknown key "adress" in network; did you mean "address"?'),
+    ("{routes: {10.0.0.0/8: link}}", 'unknown key "routes" in network; did you mean "network.NAME.routes"?'),
     ("{mtu: 1400}", 'unknown key "mtu" in network; did you mean "network.NAME.mtu"?'),
     ("{eth0: dhcp, address: 10.0.0.1/24}", "network.address is for a single interface; write it below network.eth0"),
     ("{eth0: static}", "network.eth0.address is missing"),
