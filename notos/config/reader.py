@@ -187,8 +187,8 @@ class Reader:
 def _gathered(node: MappingNode, shape: Struct) -> MappingNode:
     """Return `node` with the entries of the field `shape.rest` below a key of that name.
 
-    A key with a field's name is no entry, also if the field is one of an entry. Neither is a key with a word or a
-    list whose name is similar to a field's: it is probably a misspelling.
+    A key with a field's name is no entry, also if the field is one of an entry. Neither is a key with a word
+    or a list whose name is similar to a field's: it is probably a misspelling.
     """
     value = shape.entries.value
     fields = {*shape.fields, *(value.fields if isinstance(value, Struct) else ())} - {shape.rest}

@@ -251,7 +251,7 @@ FOREIGN = [
     ("Packages: [bash]", "system: {packages: [bash]}"),
     ("ports: ['80:80']", "vm: {forward: {8080: 80}}"),
     ("volumes: [a]", "disk: 10G"),
-    ("fileSystems: {}", "disk: 10G"),
+    ("fileSystems: {}", "mounts: {/data:"),
     ("runcmd: [a]", "services: {web: {run:"),
     ("environment: {A: b}", "run script"),
     ("kernelParams: [quiet]", 'did you mean "kernel_params"?'),
