@@ -26,6 +26,8 @@ rootDevice=@rootDevice@
 secondDrive=@secondDrive@
 secondDevice=@secondDevice@
 networkDevice=@networkDevice@
+# The network cards after the first (notos/outputs/qemu/network.py): each the arguments of -netdev and of -device.
+moreCards=@moreCards@
 randomDevice=@randomDevice@
 forwards=@forwards@
 # QEMU's network around the machine (notos/outputs/qemu/network.py).
@@ -263,7 +265,16 @@ if [ "$diskSize" != 0 ]; then
 	# Blocks that the machine discards are freed in the file too.
 	set -- -drive "$secondDrive,file=$out,format=raw,discard=unmap,detect-zeroes=unmap" "$@"
 fi
-set -- -netdev "$network" -device "$networkDevice" -device "$randomDevice" "$@"
+set -- -device "$randomDevice" "$@"
+cards=
+for card in $moreCards; do
+	cards="$card $cards"
+done
+# The last card first, because each pair is put in front of the others.
+for card in $cards; do
+	set -- -netdev "${card%%/*}" -device "${card#*/}" "$@"
+done
+set -- -netdev "$network" -device "$networkDevice" "$@"
 [ -z "$rootDevice" ] || set -- -device "$rootDevice" "$@"
 escaped "$folder/root.squashfs"
 set -- -drive "$rootDrive,file=$out,format=raw,readonly=on" "$@"

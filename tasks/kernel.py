@@ -3,15 +3,18 @@
 Both have the same tasks and targets. The actions are in tasks/kernel_package.py and tasks/kernel_source.py.
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from notos.errors import KernelError
 from notos.kernel import requirements
 from notos.system import contents
 from tasks import kernel_package, kernel_source, project, sets, tools
 from tasks.config import CACHE, FEATURES, MACHINE, build, manifest
 from tasks.graph import Task, action
+from tasks.inputs import recorded
 from tasks.usage import FRAGMENT, options, usage
 
 if TYPE_CHECKING:
@@ -51,10 +54,13 @@ def task_kernel() -> Iterator[Task]:
     }
 
 
-def system_modules() -> list[str]:
-    """Return the modules for modprobe in the running system: those of the config and of the boot scripts."""
+def system_modules(opened: "Modules") -> list[str]:
+    """Return the modules for modprobe in the running system: of the config, and of the features."""
+    from notos.kernel import purposes
+
     later = [each.module for each in FEATURES.requirements if not each.early]
-    return list(dict.fromkeys([*MACHINE.kernel.system_modules, *later]))
+    chosen = purposes.modules(opened.paths, MACHINE.kernel.for_)
+    return list(dict.fromkeys([*MACHINE.kernel.system_modules, *later, *FEATURES.modules, *chosen]))
 
 
 def task_modules() -> Task:
@@ -76,31 +82,59 @@ def pick() -> None:
     implied = requirements.implied(symbols, FEATURES.requirements)
     loaded = list(dict.fromkeys([*MACHINE.kernel.modules, *implied]))
     opened = modules.Modules(project.tree("kernel"))
-    _check_named(opened)
+    in_system = system_modules(opened)
+    _check(opened, {*loaded, *in_system})
     version = package.version(opened.release)
     firmware = unpack([deb for name in firmware_sets() for deb in sets.debs(name, CACHE)])
     depmod = tools.command("image", "depmod")
     for target, names, name in (
         ("modules", loaded, f"linux-{version}-shrunk"),
-        ("system-modules", system_modules(), f"linux-{version}-modules"),
+        ("system-modules", in_system, f"linux-{version}-modules"),
     ):
         closure = opened.closure(names)
         project.add(target, name, modules.shrink(opened, closure, depmod, firmware=firmware))
 
 
-def _check_named(opened: "Modules") -> None:
-    """Raise KernelError with all modules of the config that the kernel lacks."""
+def _check(opened: "Modules", selected: Collection[str]) -> None:
+    """Raise KernelError naming what the kernel lacks of the config, and what the modules `selected` lack."""
     from notos import errors
+    from notos.kernel import purposes
 
     more = ""
     if MACHINE.kernel.source is None and "cloud" in MACHINE.kernel.package:
         more = f"kernel.package: {MACHINE.target.general_kernel_package} has more modules"
-    errors.raise_all(
-        opened.unknown(name, more, keys=("kernel", key, name))
-        for key, names in (
-            ("modules", MACHINE.kernel.modules),
-            ("system_modules", MACHINE.kernel.system_modules),
+    named = [
+        *((name, ("kernel", "modules", name)) for name in MACHINE.kernel.modules),
+        *((name, ("kernel", "system_modules", name)) for name in MACHINE.kernel.system_modules),
+        *FEATURES.modules.items(),
+    ]
+    found = [opened.unknown(name, more, keys=keys) for name, keys in named if not opened.has(name)]
+    for purpose in MACHINE.kernel.for_:
+        lacking = [name for name in purposes.PURPOSES[purpose].needed if not opened.has(name)]
+        if lacking:
+            message = f"kernel {opened.release} lacks modules for {purpose}: {', '.join(lacking)}"
+            found.append(KernelError(message, hint=more, keys=("kernel", "for", purpose)))
+    found += opened.check_options(FEATURES.module_options)
+
+    @cache
+    def files() -> Collection[str]:
+        return set(opened.closure(name for name in selected if opened.has(name)).files)
+
+    def present(name: str) -> bool:
+        return name in opened.builtin or opened.paths.get(name) in files()
+
+    for package, serving in purposes.wanting(system_packages(), present).items():
+        found.append(
+            KernelError(
+                f"the package {package} needs kernel modules that the machine lacks",
+                hint=f"write kernel: {{for: [{serving}]}}; docs/kernel.md has the purposes",
+                package=package,
+            )
         )
-        for name in names
-        if not opened.has(name)
-    )
+    errors.raise_all(found)
+
+
+@recorded
+def system_packages() -> list[str]:
+    """Return the names of the system's packages that the config or a feature lists."""
+    return [each.name for each in contents.system_packages(MACHINE, FEATURES)]

@@ -69,8 +69,17 @@ def render_stage1() -> None:
         "extraUtils": project.get("extra-utils").path,
         "linuxModules": project.get("modules").path,
         "self": placeholder("stage-1"),
+        "moduleOptions": module_options(),
     }
     project.add("stage1", "stage-1", _rendered(stage1_scripts(), values), ["extra-utils", "modules"])
+
+
+def module_options() -> str:
+    """Return the parameters of modules as lines for stage-1: a module and a parameter."""
+    from notos.features.modules import option
+
+    pairs = [(module, pair) for module, each in FEATURES.module_options.items() for pair in each.items()]
+    return "\n".join(f"{module} {option(*pair)}" for module, pair in pairs)
 
 
 def task_stage2() -> Task:

@@ -42,6 +42,7 @@ def lay_out() -> None:
         MACHINE.target,
         CACHE,
         keep=MACHINE.system.keep,
+        choices=FEATURES.choices,
         accounts=FEATURES.accounts,
         settings=FEATURES.integration,
         note=reporter.note,

@@ -35,6 +35,7 @@ PEERS = (
         "cpio",
         "dpkg",
         "e2fsprogs",
+        "iproute2",
         "kmod",
         "libarchive-tools",
         "nginx",

@@ -4,7 +4,23 @@ from dataclasses import replace
 from typing import Literal, get_args
 
 from notos import loader
-from notos.config.model import Disk, DiskSize, Machine, Network, Vm
+from notos.config.model import (
+    DeviceName,
+    Disk,
+    DiskSize,
+    FileSystem,
+    Interface,
+    KeymapName,
+    Machine,
+    Mount,
+    MountPoint,
+    MountSource,
+    Network,
+    SysctlName,
+    Vlan,
+    Vm,
+    ZoneName,
+)
 from tests.conftest import ROOT
 
 Server = Literal["openssh", "dropbear", "none"]
@@ -17,7 +33,29 @@ DEFAULT = loader.load(ROOT / "config.yaml").machine
 
 def every_machine(cpus: int = 1) -> list[Machine]:
     """Return the machines, each with `cpus` processors."""
-    every = replace(DEFAULT, disk=Disk(size=DiskSize("1G")))
+    every = replace(
+        DEFAULT,
+        disk=Disk(size=DiskSize("1G")),
+        keymap=KeymapName("de"),
+        timezone=ZoneName("Europe/Berlin"),
+        sysctl={SysctlName("net.ipv4.ip_forward"): 1},
+        mounts={MountPoint("/data"): Mount(device=MountSource("/dev/vdc"), type=FileSystem("xfs"))},
+    )
+    router = Network(
+        interfaces={
+            DeviceName("eth0"): Interface(method="slaac"),
+            DeviceName("br0"): Interface(bridge=(DeviceName("eth1"),)),
+            DeviceName("v5"): Interface(vlan=Vlan(id=5, link=DeviceName("br0"))),
+        }
+    )
+    folder = Mount(device=MountSource("nas:/data"))
+    return [
+        replace(every, network=router, mounts={MountPoint("/nas"): folder}, vm=Vm(cpus=cpus)),
+        *_of_each_kind(every, cpus),
+    ]
+
+
+def _of_each_kind(every: Machine, cpus: int) -> list[Machine]:
     servers: tuple[Server, ...] = get_args(Server)
     methods: tuple[Method, ...] = get_args(Method)
     kinds: tuple[Kind, ...] = get_args(Kind)

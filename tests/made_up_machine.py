@@ -33,6 +33,7 @@ OF_LIBC = ("libc.so.6", "libresolv.so.2", "libm.so.6", AMD64.loader_name)
 OTHERS = "libc6, libothers"
 RELEASE = "6.1.2+made-up"
 MODULES = ("virtio_rng", "tun", "dummy")
+DUMMY: dict[str, str | list[str]] = {"firmware": "dummy.bin", "parm": "numdummies:their number (int)"}
 LIB = AMD64.libraries
 
 # The maintainer script of hello.
@@ -152,6 +153,14 @@ def _features(program: bytes) -> list[Deb]:
         _program("dropbear-bin", {"usr/sbin/dropbear": elf("libc.so.6")}),
         _program("nix-bin", {"usr/bin/nix": elf("libc.so.6")}),
         Deb("ca-certificates", files={"usr/share/ca-certificates/a.crt": b"certificate\n"}),
+        Deb("libc-bin", files={"usr/lib/locale/C.utf8/LC_CTYPE": b"C", "usr/bin/locale": b""}),
+        Deb(
+            "locales-all", files={f"usr/lib/locale/{each}.utf8/LC_CTYPE": b"" for each in ("de_DE", "fr_FR")}
+        ),
+        Deb("tzdata", files={f"usr/share/zoneinfo/Europe/{each}": b"TZif" for each in ("Berlin", "Paris")}),
+        _program("kbd", {"usr/bin/loadkeys": program}),
+        Deb("console-data", files={f"usr/share/keymaps/{each}.kmap.gz": b"" for each in ("de", "fr")}),
+        _program("nfs-common", {"usr/sbin/mount.nfs": program}),
         _program("chrony", {"usr/sbin/chronyd": elf("libc.so.6")}),
         _program("e2fsprogs", {f"usr/sbin/{name}": program for name in ("mke2fs", "e2fsck", "resize2fs")}),
         Deb("qemu-system-data", files={"usr/share/qemu/bios.bin": b"bios"}),
@@ -221,8 +230,7 @@ def modules() -> dict[str, bytes | str]:
     """Return the files of /lib/modules/RELEASE: all modules that a machine may need, without code."""
     every = {*(each.module for each in needs()), *MODULES} - {""}
     files: dict[str, bytes | str] = {
-        f"kernel/{name}.ko": module(**({"firmware": "dummy.bin"} if name == "dummy" else {}))
-        for name in sorted(every)
+        f"kernel/{name}.ko": module(**(DUMMY if name == "dummy" else {})) for name in sorted(every)
     }
     return {**files, "modules.builtin": b"", "modules.builtin.modinfo": b"", "modules.order": b""}
 

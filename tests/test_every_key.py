@@ -103,6 +103,7 @@ CASES = [
         name="order",
     ),
     case("kernel.system_modules", ["tun"]),
+    case("kernel.for", "all"),
     case("kernel.firmware", ["firmware-made-up"], {"kernel": {"modules": ["dummy"]}}),
     case("initrd.packages", ["busybox-static", "hello"]),
     case("initrd.packages.NAME.closure", "depends", {"initrd": {"packages": ["busybox-static", "hello"]}}),
@@ -129,6 +130,29 @@ CASES = [
     case("network.address", "10.0.2.16/24", STATIC),
     case("network.gateway", "10.0.2.2", STATIC),
     case("network.dns", ["10.0.2.3"], STATIC),
+    case("network.search", ["home.arpa"], {"network": {"method": "dhcp"}}),
+    case("network.NAME", "none", {"network": {"eth0": "dhcp"}}),
+    case("network.NAME.method", "dhcp", {"network": {"eth0": {"method": "none"}}}),
+    case("network.NAME.address", "10.0.2.16/24", {"network": {"eth0": {"address": "10.0.2.15/24"}}}),
+    case("network.NAME.gateway", "10.0.2.2", {"network": {"eth0": {"address": "10.0.2.15/24"}}}),
+    case("network.NAME.routes", {"10.8.0.0/16": "link"}, {"network": {"eth0": {"address": "10.0.2.15/24"}}}),
+    case("network.NAME.vlan.id", 6, {"network": {"v5": {"vlan": {"id": 5, "link": "eth0"}}}}),
+    case("network.NAME.vlan.link", "eth1", {"network": {"v5": {"vlan": {"id": 5, "link": "eth0"}}}}),
+    case("network.NAME.bridge", ["eth1"], {"network": {"br0": {"bridge": ["eth0"]}}}),
+    case("network.NAME.mtu", 1400, {"network": {"eth0": "dhcp"}}, {"network": {"eth0": {"method": "dhcp"}}}),
+    case("hosts", {"nas": "10.0.0.5"}),
+    case("locale", "de_DE.UTF-8"),
+    case("timezone", "Europe/Berlin"),
+    case("keymap", "de"),
+    case("sysctl", {"net.ipv4.ip_forward": 1}),
+    case("modules_load", ["tun"]),
+    case("modprobe.blacklist", ["tun"]),
+    case("modprobe.NAME", {"numdummies": 2}, {"modprobe": {"dummy": {"numdummies": 1}}}),
+    case("mounts", {"/data": {"device": "/dev/vdc", "type": "xfs"}}),
+    case("mounts.NAME.device", "/dev/vdd", {"mounts": {"/data": {"device": "/dev/vdc", "type": "xfs"}}}),
+    case("mounts.NAME.type", "tmpfs", {"mounts": {"/data": {"device": "/dev/vdc", "type": "xfs"}}}),
+    case("mounts.NAME.options", "size=64m", {"mounts": {"/data": {"device": "tmpfs"}}}),
+    case("mounts.NAME.required", True, {"mounts": {"/data": {"device": "tmpfs"}}}),
     case("time_servers", ["192.0.2.1"]),
     case("ssh.server", "dropbear"),
     case("ssh.server", "openssh", name="openssh"),
@@ -213,6 +237,7 @@ CASES = [
     case("vm.cpus", 2),
     case("vm.forward", {8080: 80}),
     case("vm.forward", {2222: 22, 8080: 80}, {"vm": {"forward": {8080: 80, 2222: 22}}}, name="order"),
+    case("vm.networks", {"eth1": "lan"}, {"network": {"eth0": "dhcp", "eth1": "none"}}),
     case("vm.accel", "tcg"),
     case("build.jobs", 3, BUILT, same=COMPILES),
     case("build.ccache.enable", False, BUILT, same=COMPILES),
@@ -241,6 +266,10 @@ def keys(shape: Shape, prefix: str = "") -> Iterator[str]:
     elif isinstance(shape, Struct):
         for each in shape.fields.values():
             if shape.keyed and each.name == shape.bare:
+                continue
+            if each.name == shape.rest:
+                yield f"{prefix}NAME"
+                yield from keys(shape.entries.value, f"{prefix}NAME.")
                 continue
             path = f"{prefix}{each.name}"
             inner = each.shape
@@ -416,7 +445,8 @@ def edited(context: Config, key: str, value: Any) -> Config:
             at[name] = {}
         at = at[name]
         del position
-    at[names[-1]] = value
+    last = next(iter(at)) if names[-1] == "NAME" else names[-1]
+    at[last] = value
     return made
 
 

@@ -102,7 +102,7 @@ def _shape(found: Mapping[str, Found]) -> Struct:
         return {name: Extension(file=str(found[name].file), settings=each) for name, each in settings.items()}
 
     fields = {
-        name: Field(name, "an extension's settings", shapes.struct(each.settings), None)
+        name: Field(name, "an extension's settings", shapes.struct(each.settings), None, name)
         for name, each in found.items()
     }
     # Reader calls `cls` with the values by name, whatever it is.

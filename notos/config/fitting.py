@@ -148,6 +148,8 @@ def _fitted_struct(node: Node, shape: Struct) -> Any:
         inner = fitted(node, shape.fields[shape.bare].shape)
         if inner is not None or shape.keyed:
             return inner
+    if shape.rest:
+        return None
     # A text that is an existing path on this host is meant as a path: try path fields first.
     fields = [each for each in shape.fields.values() if isinstance(each.shape, Scalar | ListOf)]
     if isinstance(node, SequenceNode) and len(node.items) == 1 and _is_phrase(node.items[0]):
@@ -214,7 +216,8 @@ def _fitted_body(node: MappingNode, shape: Struct) -> Any:
     found = {}
     for key, item in items.items():
         field = shape.fields.get(key)
-        value = fitted(item.value, field.shape) if field else None
+        inner = field.shape if field else shape.entries.value if shape.rest else None
+        value = fitted(item.value, inner) if inner else None
         if value is None:
             return None
         found[key] = value

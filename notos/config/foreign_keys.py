@@ -21,8 +21,10 @@ _ARCHITECTURE = f"machines are {Machine.target.title}; leave it out"
 _ALWAYS = "runit restarts a service whenever it ends; leave it out"
 _DEBIAN = "packages come from Debian: write debian: {suite: trixie}"
 _VERSION = "leave it out; the versions of packages are in the lock beside the config"
-_FIREWALL = "only the ports in vm.forward reach the machine; leave it out"
-_LOCALE = "the locale is C.UTF-8, and the time zone UTC; leave it out"
+_FIREWALL = (
+    "write kernel: {for: [nftables]}, and start nft in a service; only the ports in vm.forward reach it"
+)
+_MOUNTS = "write mounts: {/data: {device: /dev/vdc}}"
 _KEYS = "write authorized_keys: [ssh-ed25519 AAAA…]"
 
 
@@ -38,18 +40,25 @@ _TOP: Mapping[str, str] = {
     **_each(_ONCE, "runcmd bootcmd script scripts run postinst build_scripts postinstall hooks"),
     **_each(_ENVIRONMENT, "environment env env_file variables"),
     **_each(_PASSWORD, "password passwords root_password rootpw ssh_pwauth"),
-    **_each(_DRIVES, "volumes volume mounts mount file_systems filesystems fstab disks drive storage size"),
+    **_each(_DRIVES, "volumes volume disks drive storage size"),
     **_each(_ARCHITECTURE, "arch architecture architectures platform system_type"),
     **_each(_ALWAYS, "restart"),
     **_each(_ORDER, "depends_on"),
     **_each(_DEBIAN, "distribution distro release image base from base_image repositories apt sources os"),
     **_each(_VERSION, "version package_update package_upgrade state_version format"),
     **_each(_FIREWALL, "firewall iptables nftables"),
-    **_each(_LOCALE, "locale locales timezone time_zone time i18n keymap keyboard"),
+    **_each(_MOUNTS, "mount file_systems filesystems fstab"),
+    **_each("write locale: de_DE.UTF-8", "locales i18n lang language"),
+    **_each("write timezone: Europe/Berlin", "time_zone time tz"),
+    **_each("write keymap: de", "keyboard"),
+    **_each("write sysctl: {net.ipv4.ip_forward: 1}", "sysctls"),
     **_each("write system: {packages: [bash]}", "packages package install apt_packages environment_packages"),
     **_each("write ssh: {authorized_keys: [ssh-ed25519 AAAA…]}", "ssh_authorized_keys ssh_keys keys"),
     **_each("write ssh: {server: openssh}", "sshd openssh dropbear"),
-    **_each("write network: dhcp, or network: {address: 10.0.2.15/24}", "networking networks net interfaces"),
+    **_each(
+        "write network: dhcp, or network: {address: 10.0.2.15/24}",
+        "networking networks net interfaces ethernets",
+    ),
     **_each("write vm: {memory: 512}", "ram mem memory_size qemu_mem"),
     **_each("write vm: {cpus: 2}", "cpu cores vcpus smp qemu_smp"),
     **_each("write vm", "qemu virtualisation virtualization hypervisor"),
@@ -114,7 +123,7 @@ _INNER: Mapping[str, Mapping[str, str]] = {
         **_each("write cpus: 2", "cpu cores vcpus smp"),
         **_each("write accel: kvm, or auto", "kvm accelerator enable_kvm acceleration"),
         **_each("write disk: 10G at the top of the config", "disk drive drives storage disk_size"),
-        **_each("write network at the top of the config", "net nic networks"),
+        **_each("write network at the top of the config", "net nic"),
         **_each("arguments of runvm.sh go to QEMU: ./result -device …", "args qemu_args options extra_args"),
     },
     "ssh": {
@@ -127,7 +136,7 @@ _INNER: Mapping[str, Mapping[str, str]] = {
     },
     "network": {
         **_each("write address: 10.0.2.15/24", "ip addresses ipv4 ip_address addr"),
-        **_each("write gateway: 10.0.2.2", "gateway4 default_gateway router routes"),
+        **_each("write gateway: 10.0.2.2", "gateway4 default_gateway router"),
         **_each("write dns: [10.0.2.3]", "nameservers nameserver name_servers resolvers"),
         **_each("write network: dhcp", "dhcp dhcp4 use_dhcp"),
         **_each("write vm: {forward: {8080: 80}} for this", "ports forward"),

@@ -12,11 +12,11 @@ from notos.architecture import Architecture
 from notos.config.setting import TARGET, setting
 from notos.config.structs.build import Build, Ccache
 from notos.config.structs.debian import Debian, Package
-from notos.config.structs.kernel import Initrd, Kernel, KernelSource
+from notos.config.structs.kernel import Initrd, Kernel, KernelSource, Modprobe, Purpose
 from notos.config.structs.login import Group, Ssh, User
-from notos.config.structs.network import Network
+from notos.config.structs.network import Interface, Network, Vlan
 from notos.config.structs.services import Service
-from notos.config.structs.storage import Disk, Nix
+from notos.config.structs.storage import Disk, Mount, Nix
 from notos.config.structs.system import EtcFile, PlacedFile, System
 from notos.config.structs.virtual_machine import HOST_SSH_PORT, SSH_PORT, Vm
 from notos.config.value_types import (
@@ -26,22 +26,34 @@ from notos.config.value_types import (
     AlternativeName,
     CacheSize,
     ComponentName,
+    DeviceName,
     DiskSize,
+    DomainName,
     EnvironmentName,
     ExtensionName,
     FileMode,
+    FileSystem,
     Glob,
     Hostname,
     InterfaceName,
+    IPAddress,
+    IPInterface,
+    IPNetwork,
     IPv4Address,
     IPv4Interface,
     KernelParam,
     KernelSymbol,
+    KeymapName,
     Line,
+    LinkName,
     LinkTarget,
+    LocaleName,
     MachineName,
     Mode,
     ModuleName,
+    ModuleOption,
+    MountPoint,
+    MountSource,
     NameOrAddress,
     NixSetting,
     PackageName,
@@ -58,7 +70,9 @@ from notos.config.value_types import (
     SourceFile,
     SourceFolder,
     SuiteName,
+    SysctlName,
     Url,
+    ZoneName,
 )
 from notos.structs import dataclass
 
@@ -74,30 +88,45 @@ __all__ = [
     "Ccache",
     "ComponentName",
     "Debian",
+    "DeviceName",
     "Disk",
     "DiskSize",
+    "DomainName",
     "EnvironmentName",
     "EtcFile",
     "Extension",
     "ExtensionName",
     "FileMode",
+    "FileSystem",
     "Glob",
     "Group",
     "Hostname",
+    "IPAddress",
+    "IPInterface",
+    "IPNetwork",
     "IPv4Address",
     "IPv4Interface",
     "Initrd",
+    "Interface",
     "InterfaceName",
     "Kernel",
     "KernelParam",
     "KernelSource",
     "KernelSymbol",
+    "KeymapName",
     "Line",
+    "LinkName",
     "LinkTarget",
+    "LocaleName",
     "Machine",
     "MachineName",
     "Mode",
+    "Modprobe",
     "ModuleName",
+    "ModuleOption",
+    "Mount",
+    "MountPoint",
+    "MountSource",
     "NameOrAddress",
     "Network",
     "Nix",
@@ -110,6 +139,7 @@ __all__ = [
     "Port",
     "ProgramName",
     "PublicKey",
+    "Purpose",
     "RelativePath",
     "Service",
     "ServiceName",
@@ -120,10 +150,13 @@ __all__ = [
     "SourceFolder",
     "Ssh",
     "SuiteName",
+    "SysctlName",
     "System",
     "Url",
     "User",
+    "Vlan",
     "Vm",
+    "ZoneName",
     "setting",
 ]
 
@@ -154,8 +187,37 @@ class Machine:
     system: System = setting("the contents of /usr", System)
     hostname: Hostname = setting("the hostname", Hostname("notos"))
     network: Network = setting(
-        "the first network interface; `network: dhcp` and `network: none` need no further keys",
+        "the network interfaces; `network: dhcp` and `network: none` need no further keys",
         lambda: Network(method="dhcp"),
+    )
+    hosts: Mapping[NameOrAddress, tuple[IPAddress, ...]] = setting(
+        "names in /etc/hosts and their addresses, besides localhost and the hostname",
+        dict,
+        single=True,
+        example={"nas": "192.168.1.5"},
+    )
+    locale: tuple[LocaleName, ...] = setting(
+        "the locale: LANG of services and logins; in a list, the others are available too",
+        lambda: (LocaleName("C.UTF-8"),),
+        single=True,
+    )
+    timezone: ZoneName = setting("the time zone", ZoneName("UTC"))
+    keymap: KeymapName | None = setting(
+        "the keymap of a keyboard at the machine's screen", None, example="de"
+    )
+    sysctl: Mapping[SysctlName, int | bool | Line] = setting(
+        "kernel settings below /proc/sys, written at boot",
+        dict,
+        example={"net.ipv4.ip_forward": 1},
+    )
+    modules_load: tuple[ModuleName, ...] = setting(
+        "kernel modules that the boot loads", (), example=["br_netfilter"]
+    )
+    modprobe: Modprobe = setting("parameters of kernel modules", Modprobe)
+    mounts: Mapping[MountPoint, Mount] = setting(
+        "file systems that the boot mounts, by mount point",
+        dict,
+        example={"/data": {"device": "/dev/vdc", "type": "ext4"}},
     )
     time_servers: tuple[NameOrAddress, ...] = setting("NTP servers, queried once at boot", ())
     ssh: Ssh = setting("remote login", Ssh)

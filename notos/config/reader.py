@@ -7,7 +7,17 @@ from typing import Any
 from notos.config.scalars import did_you_mean, scalar
 from notos.config.shapes import Field, ListOf, MapOf, Scalar, Shape, Struct, bare
 from notos.config.suggestions import unwanted
-from notos.config.yaml_source import MappingNode, Node, Problem, ScalarNode, SequenceNode, key_place, shorten
+from notos.config.yaml_source import (
+    Item,
+    KeyPath,
+    MappingNode,
+    Node,
+    Problem,
+    ScalarNode,
+    SequenceNode,
+    key_place,
+    shorten,
+)
 
 Check = Callable[[Any, Node], Iterable[Problem]]
 """A check of rules between the fields of one struct; its arguments are the struct and its node."""
@@ -81,7 +91,7 @@ class Reader:
         if body is not None:
             shape_of_body = shape.body if shape.keyed else shape
             values |= self._fields(body, shape_of_body, _below(key_path, name.text) if name else key_path)
-        made = shape.cls(**values)
+        made = shape.cls(**{shape.fields[name].attribute: value for name, value in values.items()})
         if not key_path:
             made = self._defaults(made, node)
         if not key_path or len(self._problems) == problems_before:
@@ -92,7 +102,10 @@ class Reader:
     def _fields(self, node: Node, shape: Struct, key_path: str) -> dict[str, Any]:
         if not isinstance(node, MappingNode):
             raise unwanted(node, shape, "a map of keys", key_path)
+        if shape.rest:
+            node = _gathered(node, shape)
         known = shape.fields
+        named = {name: field for name, field in known.items() if name != shape.rest}
         values: dict[str, Any] = {name: None for name, field in known.items() if field.required}
         if self._complete and shape.cls in self._alternatives:
             self._problems.extend(_one_of(node, shape, *self._alternatives[shape.cls]))
@@ -107,15 +120,18 @@ class Reader:
                 continue
             empty = (name, known[name].shape) if name in known and _is_empty(item.value) else None
             if name not in known:
-                self._problems.append(_unknown(item.key, known, key_path, self._outermost))
+                self._problems.append(_unknown(item.key, named, key_path, self._outermost))
                 continue
             try:
-                values[name] = self._value(item.value, known[name].shape, _below(key_path, name))
+                path = key_path if name == shape.rest else _below(key_path, name)
+                values[name] = self._value(item.value, known[name].shape, path)
             except Problem as problem:
                 self._problems.append(problem)
         return values
 
     def _list(self, node: Node, shape: ListOf, key_path: str) -> tuple[Any, ...]:
+        if shape.single and isinstance(node, ScalarNode) and not _is_empty(node):
+            return (self._value(node, shape.item, key_path),)
         if not isinstance(node, SequenceNode):
             raise unwanted(node, shape, "a list", key_path)
         found: dict[Hashable, tuple[Any, Node]] = {}
@@ -147,6 +163,7 @@ class Reader:
         if not isinstance(node, MappingNode):
             raise unwanted(node, shape, "a map", key_path)
         found = {}
+        at: dict[str, Any] = {}
         empty = ""
         for name, item in node.items.items():
             if empty and _has(shape.value, name) and not isinstance(item.value, MappingNode):
@@ -158,11 +175,40 @@ class Reader:
             except Problem as problem:
                 self._problems.append(problem)
                 continue
+            if key in found:
+                first = next(other for other in node.items if other != name and at.get(other) == key)
+                seen = node.items[first].key.place.seen_from(item.key.place)
+                message = f"{key_path}.{shorten(name)} is the same as {shorten(first)}, {seen}"
+                self._problems.append(Problem(message, item.key.place))
+                continue
+            at[name] = key
             try:
                 found[key] = self._value(item.value, shape.value, _below(key_path, name))
             except Problem as problem:
                 self._problems.append(problem)
         return found
+
+
+def _gathered(node: MappingNode, shape: Struct) -> MappingNode:
+    """Return `node` with the entries of the field `shape.rest` below a key of that name.
+
+    A key with a field's name is no entry, also if the field is one of an entry. Neither is a key with a word
+    or a list whose name is similar to a field's: it is probably a misspelling.
+    """
+    value = shape.entries.value
+    fields = {*shape.fields, *(value.fields if isinstance(value, Struct) else ())} - {shape.rest}
+    entries, own = {}, {}
+    for name, item in node.items.items():
+        word = not isinstance(item.value, MappingNode)
+        if name in fields or (word and did_you_mean(name, fields, 0.7)):
+            own[name] = item
+        else:
+            entries[name] = item
+    if not entries:
+        return node
+    first = next(iter(entries.values())).key
+    gathered = MappingNode(node.place, entries)
+    return MappingNode(node.place, {**own, shape.rest: Item(first, gathered)})
 
 
 def scalar_at(node: Node, shape: Scalar, key_path: str, *, item: bool = False) -> str | int | bool:
@@ -235,10 +281,10 @@ def _paths(shape: Shape, prefix: str) -> Iterable[str]:
     if isinstance(shape, MapOf):
         yield from _paths(shape.value, f"{prefix}NAME.")
     if isinstance(shape, Struct) and not shape.keyed:
-        yield from (prefix + name for name in shape.fields)
+        yield from (prefix + name for name in shape.fields if name != shape.rest)
         for name, field in shape.fields.items():
-            yield from _paths(field.shape, f"{prefix}{name}.")
+            yield from _paths(field.shape, prefix if name == shape.rest else f"{prefix}{name}.")
 
 
 def _below(key_path: str, name: str) -> str:
-    return f"{key_path}.{shorten(name)}" if key_path else shorten(name)
+    return KeyPath(key_path, shorten(name))

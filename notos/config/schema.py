@@ -47,13 +47,23 @@ def schema() -> Json:
 
 
 def _struct(shape: Struct, definitions: dict[str, Json]) -> Json:
-    fields = [each for each in shape.fields.values() if not shape.keyed or each.name != shape.bare]
+    fields = [
+        each
+        for each in shape.fields.values()
+        if (not shape.keyed or each.name != shape.bare) and each.name != shape.rest
+    ]
+    rest: Json = {}
+    if shape.rest:
+        rest = {
+            "propertyNames": {"anyOf": [{"enum": [each.name for each in fields]}, _key(shape.entries.key)]}
+        }
     return {
         "description": shape.doc,
         "type": ["object", "null"] if shape.open else "object",
         "properties": {each.name: _field(each, definitions) for each in fields},
         "required": [each.name for each in fields if each.required],
-        "additionalProperties": shape.open,
+        "additionalProperties": _shape(shape.entries.value, definitions) if shape.rest else shape.open,
+        **rest,
     }
 
 
@@ -69,7 +79,9 @@ def _shape(shape: Shape, definitions: dict[str, Json]) -> Json:
         case Scalar():
             return _scalar(shape)
         case ListOf():
-            return {"type": "array", "items": _shape(shape.item, definitions), "uniqueItems": True}
+            item = _shape(shape.item, definitions)
+            listed = {"type": "array", "items": item, "uniqueItems": True}
+            return {"anyOf": [item, listed]} if shape.single else listed
         case MapOf():
             values = _shape(shape.value, definitions)
             return {"type": "object", "propertyNames": _key(shape.key), "additionalProperties": values}
@@ -162,8 +174,11 @@ def _rows(shape: Struct, prefix: str) -> Iterator[tuple[str, ...]]:
     for field in shape.fields.values():
         if shape.keyed and field.name == shape.bare:
             continue
-        key = prefix + field.name
         inner = field.shape
+        if field.name == shape.rest:
+            yield from _rest_rows(field, shape.entries, prefix)
+            continue
+        key = prefix + field.name
         if isinstance(inner, MapOf) and isinstance(inner.value, Struct):
             yield f"`{key}`", "map", "`{}`", field.doc
             yield from _rows(inner.value, f"{key}.{_type(inner.key).split()[-1].upper()}.")
@@ -175,10 +190,20 @@ def _rows(shape: Struct, prefix: str) -> Iterator[tuple[str, ...]]:
             yield f"`{key}`", _type(inner), _default(field), field.doc
 
 
+def _rest_rows(field: Field, entries: MapOf, prefix: str) -> Iterator[tuple[str, ...]]:
+    """Yield the rows of entries that are written beside the fields of a struct."""
+    key = f"{prefix}{_type(entries.key).split()[-1].upper()}"
+    yield f"`{key}`", _type(entries.value), "", field.doc
+    if isinstance(entries.value, Struct):
+        yield from _rows(entries.value, f"{key}.")
+
+
 def _type(shape: Shape) -> str:
     match shape:
         case Scalar():
             return shape.title
+        case ListOf(single=True):
+            return f"{_type(shape.item)}, or a list"
         case ListOf():
             return f"list: {_type(shape.item)}"
         case MapOf():

@@ -11,14 +11,21 @@ TARGET = AMD64
 
 
 def setting(
-    doc: str, default: Any = ..., *, example: Any = None, words: tuple[str, ...] = (), **limits: int
+    doc: str,
+    default: Any = ...,
+    *,
+    example: Any = None,
+    words: tuple[str, ...] = (),
+    single: bool = False,
+    **limits: int,
 ) -> Any:
     """Return a field of a struct: `doc` for the reference, and `minimum`/`maximum` for numbers.
 
     `words` are more words of a Literal that depend on the architecture. `example` is a value in the form of
-    YAML, needed if neither the default nor the type has a useful one.
+    YAML, needed if neither the default nor the type has a useful one. A `single` list may also be written as
+    its only item. The name of a field may end in _ if its key is a keyword of Python (`for_`).
     """
-    metadata = {"doc": doc, "example": example, "words": words, **limits}
+    metadata = {"doc": doc, "example": example, "words": words, "single": single, **limits}
     if default is ...:
         return field(metadata=metadata)
     if callable(default):

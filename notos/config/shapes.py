@@ -12,6 +12,7 @@ import types
 from collections.abc import Mapping
 from dataclasses import MISSING, fields, is_dataclass, replace
 from functools import cache
+from keyword import iskeyword
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from notos.config.types import NUMBERS, TEXTS, Number, Text
@@ -58,10 +59,11 @@ class Scalar:
 
 @dataclass(frozen=True, slots=True)
 class ListOf:
-    """A list without repeated items."""
+    """A list without repeated items; a `single` one may also be written as its only item."""
 
     item: "Shape"
     example: Any = None
+    single: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +83,7 @@ class Field:
     doc: str
     shape: "Shape"
     default: Any
+    attribute: str  # of the struct: `name`, or `for_` if the key is a keyword of Python
 
     @property
     def required(self) -> bool:
@@ -94,7 +97,8 @@ class Struct:
 
     `bare` names the field that a bare word stands for. If the struct is `keyed`, that field is never
     written as a key: its value is the only key of a map, with the other fields below it. An `open` struct has
-    no fields, and keys that are not known here.
+    no fields, and keys that are not known here. `rest` names a field with a map, whose entries are written
+    beside the other fields.
     """
 
     cls: type
@@ -102,6 +106,14 @@ class Struct:
     bare: str
     keyed: bool
     open: bool = False
+    rest: str = ""
+
+    @property
+    def entries(self) -> "MapOf":
+        """The shape of the field `rest`."""
+        shape = self.fields[self.rest].shape
+        assert isinstance(shape, MapOf), "the entries of `rest` are a map"
+        return shape
 
     @property
     def body(self) -> "Struct":
@@ -129,7 +141,7 @@ def struct(cls: type) -> Struct:
     hints = get_type_hints(cls) if any(isinstance(each.type, str) for each in fields(cls)) else {}
     for each in fields(cls):
         shape = of(hints.get(each.name, each.type))
-        apart = ("doc", "example", "words")
+        apart = ("doc", "example", "words", "single")
         limits = {key: value for key, value in each.metadata.items() if key not in apart}
         if limits and isinstance(shape, Scalar) and shape.number:
             shape = replace(shape, number=replace(shape.number, **limits))
@@ -137,9 +149,21 @@ def struct(cls: type) -> Struct:
             shape = replace(shape, words=shape.words + each.metadata["words"])
         if each.metadata["example"] is not None and not isinstance(shape, Struct):
             shape = replace(shape, example=each.metadata["example"])
+        if each.metadata["single"]:
+            shape = _single(shape)
         default = each.default if each.default_factory is MISSING else each.default_factory()
-        found[each.name] = Field(each.name, each.metadata["doc"], shape, default)
-    return Struct(cls, found, getattr(cls, "BARE", ""), getattr(cls, "KEYED", False))
+        word = each.name.removesuffix("_")
+        name = word if iskeyword(word) else each.name
+        found[name] = Field(name, each.metadata["doc"], shape, default, each.name)
+    bare, keyed = getattr(cls, "BARE", ""), getattr(cls, "KEYED", False)
+    return Struct(cls, found, bare, keyed, rest=getattr(cls, "REST", ""))
+
+
+def _single(shape: Shape) -> Shape:
+    """Return a list, or a map of lists, whose lists may also be written as their only item."""
+    if isinstance(shape, MapOf):
+        return replace(shape, value=_single(shape.value))
+    return replace(shape, single=True) if isinstance(shape, ListOf) else shape
 
 
 @cache

@@ -5,7 +5,7 @@ from typing import Any
 from notos.config import samples
 from notos.config.fitting import fitted
 from notos.config.shapes import Shape
-from notos.config.yaml_source import MappingNode, Node, Problem, ScalarNode, SequenceNode, shorten
+from notos.config.yaml_source import KeyPath, MappingNode, Node, Problem, ScalarNode, SequenceNode, shorten
 
 _LONGEST = 200  # characters of a suggestion; a sample replaces a longer one
 
@@ -34,7 +34,7 @@ def line(node: Node, shape: Shape, key_path: str, *, item: bool = False) -> str:
 
     `key_path` is the path of the keys ("vm.forward"); only the last key is written.
     """
-    key: str | int = key_path.rpartition(".")[2]
+    key: str | int = key_path.last if isinstance(key_path, KeyPath) else key_path.rpartition(".")[2]
     if str(key).isdecimal():
         key = int(key)
     fit = fitted(node, shape) if _is_short(node) else None

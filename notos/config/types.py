@@ -123,8 +123,53 @@ def _file_mode(text: str, _folder: Path) -> str:
     return text.zfill(4)
 
 
+def _ip_address(text: str, _folder: Path) -> str:
+    return _ip(text)
+
+
+def _ip_interface(text: str, _folder: Path) -> str:
+    address, _, length = text.partition("/")
+    return f"{_ip(address)}/{length}"
+
+
+def _ip_network(text: str, folder: Path) -> str:
+    if text == "default":
+        return text
+    found = _ip_interface(text, folder)
+    import ipaddress
+
+    network = ipaddress.ip_interface(found).network
+    if str(network) != found:
+        raise ValueError(f"{text} has bits beyond its prefix length; write {network}")
+    return found
+
+
+def _ip(text: str) -> str:
+    """Return an IP address in its shortest form. Raises ValueError."""
+    import socket
+
+    family = socket.AF_INET6 if ":" in text else socket.AF_INET
+    try:
+        return socket.inet_ntop(family, socket.inet_pton(family, text))
+    except OSError:
+        raise ValueError(f"{text} is not an IP address") from None
+
+
+def _device_name(text: str, _folder: Path) -> str:
+    return text.lower() if ":" in text else text
+
+
+def _mount_point(text: str, _folder: Path) -> str:
+    if ".." in text.split("/") or "." in text.split("/"):
+        raise ValueError(f"{text} has . or .. in it; write the whole path")
+    return text
+
+
 _OCTET = "(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
 _ADDRESS = rf"{_OCTET}\.{_OCTET}\.{_OCTET}\.{_OCTET}"
+_LENGTH_4 = "(?:3[0-2]|[12]?[0-9])"
+_IPV6 = "[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*"
+_LENGTH_6 = "(?:12[0-8]|1[01][0-9]|[1-9]?[0-9])"
 _LABEL = "[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 _PART = r"(?!\.\.?(?:/|$))[^/\x00-\x1f\x7f]{1,255}"
 _PRINTABLE = r"[^\x00-\x1f\x7f]"
@@ -224,8 +269,89 @@ TEXTS: Mapping[Any, Text] = {
     value_types.IPv4Address: Text(name="an IPv4 address", pattern=_ADDRESS, example="10.0.2.2"),
     value_types.IPv4Interface: Text(
         name="an IPv4 address with its prefix length",
-        pattern=f"{_ADDRESS}/(?:3[0-2]|[12]?[0-9])",
+        pattern=f"{_ADDRESS}/{_LENGTH_4}",
         example="10.0.2.15/24",
+    ),
+    value_types.IPAddress: Text(
+        name="an IP address", pattern=f"{_ADDRESS}|{_IPV6}", example="10.0.2.2", convert=_ip_address
+    ),
+    value_types.IPInterface: Text(
+        name="an IP address with its prefix length",
+        pattern=f"{_ADDRESS}/{_LENGTH_4}|{_IPV6}/{_LENGTH_6}",
+        example="10.0.2.15/24",
+        convert=_ip_interface,
+    ),
+    value_types.IPNetwork: Text(
+        name="a network",
+        form="an IP network with its prefix length, or default",
+        pattern=f"default|{_ADDRESS}/{_LENGTH_4}|{_IPV6}/{_LENGTH_6}",
+        example="10.8.0.0/16",
+        convert=_ip_network,
+    ),
+    value_types.DeviceName: Text(
+        name="a network interface",
+        form="its name, or its MAC address in quotes",
+        pattern="(?:[0-9A-Fa-f]{2}:){5}[0-9A-Fa-f]{2}|[A-Za-z0-9][A-Za-z0-9._-]{0,14}",
+        example="eth0",
+        convert=_device_name,
+    ),
+    value_types.DomainName: Text(
+        name="a domain's name",
+        form="letters, digits, inner hyphens and dots",
+        pattern=rf"(?!.{{254}}){_LABEL}(?:\.{_LABEL})*",
+        example="home.arpa",
+    ),
+    value_types.LinkName: Text(
+        name="a network's name",
+        form="letters, digits and ._- after the first",
+        pattern="[A-Za-z0-9][A-Za-z0-9._-]{0,63}",
+        example="lan",
+    ),
+    value_types.SysctlName: Text(
+        name="a kernel setting",
+        form="names of /proc/sys with dots or slashes, as in sysctl.d(5)",
+        pattern=r"[A-Za-z0-9_*:-]+(?:[./][A-Za-z0-9_*:@-]+)+",
+        example="net.ipv4.ip_forward",
+    ),
+    value_types.ModuleOption: Text(
+        name="a module's parameter",
+        form="letters, digits, _, - and .",
+        pattern="[A-Za-z0-9_.-]+",
+        example="max_loop",
+    ),
+    value_types.FileSystem: Text(
+        name="a file system's type", form="letters, digits and ._-", pattern="[a-z0-9._-]+", example="ext4"
+    ),
+    value_types.MountPoint: Text(
+        name="a mount point",
+        form="an absolute path without blanks",
+        pattern=r"(?:/[^/\s\x00-\x1f\x7f]+)+",
+        example="/data",
+        convert=_mount_point,
+    ),
+    value_types.MountSource: Text(
+        name="what is mounted",
+        form="a device, LABEL=NAME, UUID=ID, SERVER:/FOLDER or a word, without blanks",
+        pattern=r"[^\s\x00-\x1f\x7f]+",
+        example="/dev/vdc",
+    ),
+    value_types.LocaleName: Text(
+        name="a locale",
+        form="language, country and character set, as in `locale -a`",
+        pattern=r"C(?:\.(?:UTF-8|utf8))?|POSIX|[a-z]{2,3}(?:_[A-Z]{2})?(?:\.[A-Za-z0-9-]+)?(?:@[A-Za-z0-9]+)?",
+        example="de_DE.UTF-8",
+    ),
+    value_types.ZoneName: Text(
+        name="a time zone",
+        form="a path below /usr/share/zoneinfo",
+        pattern="[A-Za-z0-9+_-]+(?:/[A-Za-z0-9+_-]+)*",
+        example="Europe/Berlin",
+    ),
+    value_types.KeymapName: Text(
+        name="a keymap",
+        form="letters, digits and ._- after the first",
+        pattern="[A-Za-z0-9][A-Za-z0-9._-]*",
+        example="de",
     ),
     value_types.NameOrAddress: Text(
         name="a host's full name or an IPv4 address",
@@ -312,8 +438,8 @@ TEXTS: Mapping[Any, Text] = {
     ),
     value_types.KernelParam: Text(
         name="a kernel parameter",
-        form="printable ASCII without spaces and quotes",
-        pattern="[!#-&(-~]+",
+        form="printable ASCII without single quotes; blanks only between double quotes",
+        pattern='(?:[!#-&(-~]|"[ !#-&(-~]*")+',
         example="panic=-1",
     ),
     value_types.ShellText: Text(

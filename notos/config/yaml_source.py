@@ -120,6 +120,19 @@ class Problem(Exception):  # noqa: N818 — collected as often as it is raised
         return f"{self.place}: {self.message}\n  {shown.rstrip()}\n  {indent}{carets}"
 
 
+class KeyPath(str):
+    """The path of a key for messages ("vm.memory"); `last` is its last key, which may contain dots."""
+
+    __slots__ = ("last",)
+    last: str
+
+    def __new__(cls, above: str, last: str) -> "KeyPath":
+        """Return the path of the key `last` below the path `above`."""
+        made = super().__new__(cls, f"{above}.{last}" if above else last)
+        made.last = last
+        return made
+
+
 class Consequence(Problem):
     """A problem that may follow from others: it is reported where there are no others."""
 

@@ -37,9 +37,7 @@ _COMPILERS = ("cpp-[0-9]*", "clang-[0-9]*", "tcc", "golang-[0-9]*-go", "bindgen"
 KINDS: Mapping[FileKind, Kind] = {
     "doc": Kind(("usr/share/doc/*", "usr/share/doc-base/*", "usr/share/info/*"), viewers=("info",)),
     "man": Kind(("usr/share/man/*",), viewers=("man-db", "mandoc")),
-    "locales": Kind(
-        ("usr/share/locale/*", "usr/share/i18n/*", "usr/lib/locale/*"), owners=("locales", "locales-all")
-    ),
+    "locales": Kind(("usr/share/locale/*", "usr/share/i18n/*"), owners=("locales", "locales-all")),
     "gconv": Kind(("usr/lib/*/gconv/*",)),
     "headers": Kind(("usr/include/*",), readers=_COMPILERS, owners=("*-dev",)),
     "completions": Kind(

@@ -18,8 +18,15 @@ plain            values as JSON
 virtual_machine  kernel drivers for QEMU's machine types
 base             parts of every machine: runit, busybox, accounts, terminals
 power            the power button
-hostname         the machine's name
-network          the first network interface
+hostname         the machine's name, and other names in /etc/hosts
+locale, timezone, keymap   language, time zone and keyboard
+modules          kernel modules in the running system, and their parameters
+sysctl           the kernel's settings
+mounts           file systems that the boot mounts
+network          the network interfaces
+interfaces       the interfaces of a config in one form
+network_checks   rules for interfaces by name
+network_plan     the plan by which the boot configures them
 ssh              login by ssh: keys, and the parts that both servers share
 openssh, dropbear   the servers
 users            the accounts in the config
@@ -34,12 +41,14 @@ files            the files in the config's `etc`
 
 Modules without a test module of their own name are tested by
 
-    tests/features/test_registry.py: model, base, power, hostname, network, ssh, openssh, dropbear
+    tests/features/test_registry.py: model, base, power, hostname, ssh, openssh, dropbear
     tests/features/test_registry.py: disk, time_servers, services, files, virtual_machine
     tests/features/test_registry.py: join, named
     tests/integration/test_alternatives.py: alternatives
     tests/integration/test_setuid.py: setuid
     tests/machines/test_logins.py: users, console
     tests/features/test_extensions.py: extension_code, values, plain
+    tests/features/test_network.py: interfaces, network_checks, network_plan
+    tests/features/test_system_keys.py: keymap, locale, modules, mounts, sysctl, timezone
     tests/config/test_loader.py: checks
 """

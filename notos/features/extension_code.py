@@ -238,7 +238,7 @@ def _check_settings(settings: Any, file: str) -> None:
     hints = get_type_hints(settings)
     for name, field in fields.items():
         if not field.required and (
-            mistakes := list(values.wrong(field.default, hints[name], f"default of {name}"))
+            mistakes := list(values.wrong(field.default, hints[field.attribute], f"default of {name}"))
         ):
             raise ConfigError(f"{file}: Settings: {'; '.join(mistakes)}")
 

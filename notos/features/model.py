@@ -174,6 +174,34 @@ class Subnet(NamedTuple):
     dns: tuple[str, ...] = ()
 
 
+class NetworkCard(NamedTuple):
+    """A network card that QEMU gives the machine: its name in `vm.networks`, and its MAC address."""
+
+    name: str
+    mac: str
+
+
+class Choice(NamedTuple):
+    """A file or folder that a machine takes from a package, by its name in the config.
+
+    It may be a link to another file of the package, which is then taken too.
+
+    package  the package
+    folder   the folder below usr/ that has all that can be chosen ("share/zoneinfo")
+    path     the path of the chosen one below `folder`
+    what     the kind of thing, for errors ("time zone")
+    keys     the key in the config that chooses it
+    folder_of_files   True if the path is that of a folder, with files to take
+    """
+
+    package: str
+    folder: str
+    path: str
+    what: str
+    keys: Keys
+    folder_of_files: bool = False
+
+
 class RemoteBuilder(NamedTuple):
     """A machine that can build for Nix on another host.
 
@@ -198,6 +226,9 @@ class Feature:
     initrd_packages: tuple[Package, ...] = ()
     requirements: tuple[Requirement, ...] = ()  # of the kernel; stage-1 loads modules in this order
     kernel_params: tuple[str, ...] = ()  # before those of the config
+    modules: Mapping[str, Keys] = field(default_factory=dict)  # for modprobe in the running system
+    module_options: Mapping[str, Mapping[str, str]] = field(default_factory=dict)  # values by module and name
+    choices: tuple[Choice, ...] = ()  # files of packages that the config names
     stage1: tuple[str, ...] = ()  # shell files of scripts/stage1/, which init sources
     scripts: tuple[Script, ...] = ()
     services: tuple[Service, ...] = ()
@@ -209,6 +240,7 @@ class Feature:
     groups: tuple[Group, ...] = ()
     memory: int = 0  # MiB needed in the running system
     subnet: Subnet | None = None
+    cards: tuple[NetworkCard, ...] = ()
     drive: str = ""  # the size of a second drive ("10G")
     # settings of mechanisms of notos.integration, by module
     integration: Mapping[str, Any] = field(default_factory=dict)

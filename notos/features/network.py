@@ -1,47 +1,104 @@
-"""The first network interface: a static address, an address by DHCP, or none."""
+"""The network: the boot fragment that configures the interfaces, resolv.conf, and QEMU's network cards."""
 
 from collections.abc import Iterator
 
 from notos.config.model import Machine, Network
 from notos.config.reader import Checks
-from notos.config.yaml_source import Node, Problem, place_of
-from notos.features.model import EtcFile, Feature, Script, Subnet, Text
+from notos.config.yaml_source import Node, Problem, key_place, place_of
+from notos.features.interfaces import Named, cards, carrying, hardware, interfaces
+from notos.features.model import EtcFile, Feature, NetworkCard, Script, Subnet, Text
+from notos.features.network_plan import bits, plan
+from notos.features.sysctl import late
 from notos.kernel.requirements import Requirement
 
 KEYS = ("network",)
-
-_DRIVER = Requirement("VIRTIO_NET", "for `network`", "virtio_net", keys=("network",))
-_PACKET = Requirement("PACKET", "for `network.method: dhcp`", "af_packet", keys=("network",))
+_MOST_DNS = 3  # resolv.conf(5), MAXNS
 
 
 def feature(machine: Machine) -> Feature:
-    """Return the boot fragment that configures the interface, and /etc/resolv.conf."""
+    """Return what the interfaces need. Without a valid config the plan has no interface."""
     network = machine.network
-    resolv = EtcFile(
-        path="resolv.conf", content=Text("".join(f"nameserver {each}\n" for each in network.dns))
-    )
-    if network.method == "none":
-        return Feature(scripts=(Script(path="boot/20-network-none"),), etc=(resolv,))
-    if network.method == "dhcp":
-        return Feature(
-            requirements=(_DRIVER, _PACKET),
-            scripts=(
-                Script(path="boot/20-network-dhcp", values={"interface": network.interface}),
-                Script(path="udhcpc"),
-            ),
-            etc=(resolv,),
-        )
-    address, gateway = str(network.address), network.gateway
-    values = {"interface": network.interface, "address": address, "gateway": gateway or ""}
+    found = interfaces(network)
+    try:
+        lines = list(plan(found, late(machine)))
+    except (
+        ValueError,
+        TypeError,
+        AttributeError,
+    ):  # the checks report a ring of interfaces, or a missing value
+        found, lines = (), []
+    scripts = [
+        Script(path="boot/20-network", values={"hostname": machine.hostname, "plan": "\n".join(lines)})
+    ]
+    if any(each.method == "dhcp" for each in found):
+        own = network.dns or "resolv.conf" in machine.etc
+        values = {
+            "ownDns": "yes" if own else "",
+            "ownSearch": " ".join(network.search),
+            "ownMtu": "yes" if any(each.settings.mtu for each in found) else "",
+        }
+        scripts.append(Script(path="udhcpc", values=values))
     return Feature(
-        requirements=(_DRIVER,),
-        scripts=(Script(path="boot/20-network-static", values=values),),
-        etc=(resolv,),
-        subnet=Subnet(address=address, gateway=gateway, dns=network.dns),
+        requirements=tuple(_requirements(found)),
+        scripts=tuple(scripts),
+        etc=(EtcFile(path="resolv.conf", content=Text(_resolv_conf(machine))),),
+        subnet=_subnet(machine, found),
+        cards=tuple(NetworkCard(name, mac) for name, mac in cards(found).items()),
     )
+
+
+def _resolv_conf(machine: Machine) -> str:
+    """Return resolv.conf(5) with the config's own name servers and search domains."""
+    network = machine.network
+    search = f"search {' '.join(network.search)}\n" if network.search else ""
+    return search + "".join(f"nameserver {each}\n" for each in network.dns)
+
+
+def _requirements(found: tuple[Named, ...]) -> Iterator[Requirement]:
+    """Yield the kernel symbols that the interfaces need, each with the first key that needs it."""
+    for each in found[:1] if hardware(found) else ():
+        yield Requirement("VIRTIO_NET", "for `network`", "virtio_net", keys=each.keys[:1])
+    for each in [each for each in found if _has_ipv6(each)][:1]:
+        yield Requirement("IPV6", f"for IPv6 in `{'.'.join(each.keys)}`", "ipv6", keys=each.keys)
+    for each in [each for each in found if each.method == "dhcp"][:1]:
+        yield Requirement("PACKET", f"for DHCP in `{'.'.join(each.keys)}`", "af_packet", keys=each.keys)
+    for each in [each for each in found if each.settings.vlan is not None][:1]:
+        keys = (*each.keys, "vlan")
+        yield Requirement("VLAN_8021Q", f"for `{'.'.join(keys)}`", "8021q", early=False, keys=keys)
+    for each in [each for each in found if each.settings.bridge is not None][:1]:
+        keys = (*each.keys, "bridge")
+        yield Requirement("BRIDGE", f"for `{'.'.join(keys)}`", "bridge", early=False, keys=keys)
+
+
+def _has_ipv6(each: Named) -> bool:
+    settings = each.settings
+    used = (*settings.address, *settings.gateway, *settings.routes, *settings.routes.values())
+    return each.method == "slaac" or any(":" in address for address in used)
+
+
+def _subnet(machine: Machine, found: tuple[Named, ...]) -> Subnet | None:
+    """Return the first static IPv4 address of the interface that QEMU's user network is connected to."""
+    card = next(iter(cards(found)), "")
+    for each in carrying(found, card):
+        if each.method != "static":
+            continue
+        for address in each.settings.address:
+            if ":" not in address:
+                gateway = next((router for router in each.settings.gateway if ":" not in router), None)
+                dns = tuple(server for server in machine.network.dns if ":" not in server)
+                return Subnet(address=address, gateway=gateway, dns=dns)
+    return None
 
 
 def _problems(network: Network, node: Node) -> Iterator[Problem]:
+    if len(network.dns) > _MOST_DNS:
+        message = f"network.dns has {len(network.dns)} servers, but programs use the first {_MOST_DNS} only"
+        yield Problem(message, place_of(node, "dns"))
+    if network.interfaces:
+        from notos.features import network_checks
+
+        yield from network_checks.problems(network, node)
+        return
     if network.method != "static":
         for key in ("address", "gateway"):
             if getattr(network, key) is not None:
@@ -54,7 +111,7 @@ def _problems(network: Network, node: Node) -> Iterator[Problem]:
         return
     address, _, length = network.address.partition("/")
     host_bits = 32 - int(length)
-    own = _bits(address)
+    own = bits(address)
     host = own & ((1 << host_bits) - 1)
     if host_bits >= 2 and host in (0, (1 << host_bits) - 1):
         kind = "broadcast" if host else "own"
@@ -62,16 +119,26 @@ def _problems(network: Network, node: Node) -> Iterator[Problem]:
         yield Problem(message, place_of(node, "address"))
     if network.gateway is None:
         return
-    gateway = _bits(network.gateway)
+    gateway = bits(network.gateway)
     if gateway == own:
         yield Problem("network.gateway is the machine's own address", place_of(node, "gateway"))
-    elif gateway >> host_bits != own >> host_bits:
+    elif host_bits and gateway >> host_bits != own >> host_bits:
         message = f"network.gateway {network.gateway} is not in the subnet of {network.address}"
         yield Problem(message, place_of(node, "gateway"))
 
 
-def _bits(address: str) -> int:
-    return int.from_bytes(bytes(map(int, address.split("."))))
+def _machine(machine: Machine, node: Node) -> Iterator[Problem]:
+    """Yield entries of `vm.networks` that name no interface."""
+    if not machine.vm.networks:
+        return
+    known = cards(interfaces(machine.network))
+    for name in machine.vm.networks:
+        if name not in known:
+            message = f"vm.networks names {name}, but the network cards are {', '.join(known)}"
+            yield Problem(message, key_place(node, "vm", "networks", name))
+        elif name == next(iter(known)):
+            message = "vm.networks names the first network card, which is on QEMU's user network"
+            yield Problem(message, key_place(node, "vm", "networks", name))
 
 
-CHECKS: Checks = {Network: _problems}
+CHECKS: Checks = {Network: _problems, Machine: _machine}

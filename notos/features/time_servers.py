@@ -7,6 +7,7 @@ from notos.config.model import Glob, IPv4Address, Machine, Package, PackageName
 from notos.config.reader import Checks
 from notos.config.types import TEXTS
 from notos.config.yaml_source import Node, Problem, named_place
+from notos.features.interfaces import interfaces, resolves
 from notos.features.model import Feature, Script
 
 KEYS = ("time_servers",)
@@ -27,7 +28,9 @@ def feature(machine: Machine) -> Feature:
 
 
 def _problems(machine: Machine, node: Node) -> Iterator[Problem]:
-    if machine.network.method != "static" or machine.network.dns:
+    # Without any interface there is no network, and with SLAAC a router may name a server.
+    found = interfaces(machine.network)
+    if not found or resolves(machine.network) or any(each.method == "slaac" for each in found):
         return
     for each in machine.time_servers:
         if not re.fullmatch(TEXTS[IPv4Address].pattern, each):

@@ -3,9 +3,10 @@
 Read are `cat >FILE <<EOF` and `echo TEXT >FILE`. A file that a script writes in different ways is left out.
 """
 
+from notos.debian.kinds import unwanted
 from notos.debian.maintainer_scripts import ScriptCall
-from notos.debian.unpack import merged, unwanted
 from notos.formats.tree import Directory, Tree
+from notos.formats.usr_merge import merged
 from notos.integration.model import Context
 
 COMMANDS = ("cat", "echo")

@@ -5,6 +5,7 @@ bzimage        the header of vmlinuz
 vmlinux        the ELF file inside vmlinuz
 requirements   the kernel symbols that a machine needs
 modules        modules with their dependencies
+purposes       modules by purpose
 source         an unpacked and patched source
 kconfig        configurations, compared with the requested symbols
 kbuild         make, in a sandbox

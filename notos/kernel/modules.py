@@ -6,7 +6,7 @@ modules a machine needs is in requirements.py.
 
 import lzma
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -29,6 +29,7 @@ class Info:
     after: tuple[str, ...]  # softdep: post
     firmware: tuple[str, ...]
     aliases: tuple[str, ...]
+    parameters: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -99,6 +100,7 @@ class Modules:
             after=after,
             firmware=tuple(values.get("firmware", [])),
             aliases=tuple(values.get("alias", [])),
+            parameters=tuple(sorted({each.partition(":")[0] for each in values.get("parm", [])})),
         )
 
     def read(self, path: str) -> bytes:
@@ -135,6 +137,31 @@ class Modules:
     def has(self, name: str) -> bool:
         """Return True if `name` is a module or built in."""
         return _plain(name) in self.paths or _plain(name) in self.builtin
+
+    def check_options(self, options: Mapping[str, Mapping[str, str]]) -> Iterator[KernelError]:
+        """Yield an error for each parameter that a module lacks; `options` are by the names of modules."""
+        import difflib
+
+        for name, values in options.items():
+            keys = ("modprobe", name)
+            if not self.has(name):
+                continue  # the list of modules has it too
+            if _plain(name) not in self.paths:
+                words = ", ".join(f"{name}.{key}={value}" for key, value in values.items())
+                yield KernelError(
+                    f"the module {name} is built into kernel {self.release}, which modprobe does not affect",
+                    hint=f"write kernel_params: [{words}]",
+                    keys=keys,
+                )
+                continue
+            known = self.info(_plain(name)).parameters
+            for key in values:
+                # A parameter's name has hyphens and underscores alike (kernel/params.c, parameq).
+                if _plain(key) not in map(_plain, known):
+                    near = difflib.get_close_matches(key, known, 1, 0.6)
+                    hint = f"did you mean {near[0]}?" if near else f"it has {', '.join(known) or 'none'}"
+                    message = f"the module {name} of kernel {self.release} has no parameter {key}"
+                    yield KernelError(message, hint=hint, keys=(*keys, key))
 
     def resolve_soft(self, name: str) -> str | None:
         """Return the module that a softdep (a name or an alias) refers to; None if built in or missing."""

@@ -3,6 +3,7 @@
 contents      the packages of a machine
 system_path   all packages as one /usr
 missing_files check that programs have their libraries, and links their targets
+choices       files of packages that a config names, such as its time zone
 etc           /etc
 accounts      the accounts of the config
 sysusers, tmpfiles, ca_bundle, busybox   the work of maintainer scripts

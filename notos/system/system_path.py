@@ -16,13 +16,15 @@ from notos.cache import Cache
 from notos.debian import kinds
 from notos.debian.deb import Attributes
 from notos.debian.unpack import Unpack, unpack
-from notos.errors import raise_all
+from notos.errors import PackageError, raise_all
+from notos.features.model import Choice
 from notos.formats import shared_libraries
 from notos.formats.tree import Directory, Entry, Symlink, Tree
 from notos.integration import diversions
 from notos.integration import registry as integration
 from notos.integration.model import Context, calls, installed
 from notos.system import bytecode, missing_files
+from notos.system import choices as chosen
 from notos.system.busybox import applet_paths
 
 NAME = "system-path"
@@ -48,13 +50,15 @@ def build(
     cache: Cache,
     *,
     keep: Sequence[str] = (),
+    choices: Sequence[Choice] = (),
     accounts: Mapping[str, str] = {},
     settings: Mapping[str, Any] = {},
     note: Callable[[str], None] = lambda _line: None,
 ) -> Tree:
     """Return the tree of system-path; call `note` with a line for each package that may lack files.
 
-    `accounts` are the features' sysusers.d files by name, `settings` those of notos.integration by mechanism.
+    `choices` are files that must exist, `accounts` are the features' sysusers.d files by name, `settings` are
+    those of notos.integration by mechanism.
 
     Raises ClosureError if a library or the target of a program's link is missing, PackageError, ToolError,
     NotosError.
@@ -64,7 +68,14 @@ def build(
     owners: dict[str, str] = {}
     known = installed(debs)
     diverted = diversions.read(calls(known, target, *diversions.COMMANDS))
-    packages = unpack(debs, keep=keep, names=owners, attributes=attributes, aside=units, place=diverted.place)
+    try:
+        packages = unpack(
+            debs, keep=keep, names=owners, attributes=attributes, aside=units, place=diverted.place
+        )
+    except PackageError:
+        chosen.check(debs, choices)  # a more precise error, if a choice is the cause
+        raise
+    chosen.complete(packages, debs, choices)
     kept = kinds.kept_kinds(keep, known, (each.package for each in debs if each.named))
     context = Context(target, known, attributes, units, accounts, sorted(kept), settings)
     integration.apply(packages, context)

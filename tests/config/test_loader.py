@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from notos import loader
 from notos.config.model import (
     Glob,
+    IPAddress,
     IPv4Address,
     IPv4Interface,
     Machine,
@@ -70,7 +71,7 @@ def test_the_seed() -> None:
     assert machine.name == "notos"
     assert machine.nix.enable is True
     assert machine.network == Network(
-        address=IPv4Interface("10.0.2.15/24"), gateway=IPv4Address("10.0.2.2"), dns=(IPv4Address("10.0.2.3"),)
+        address=IPv4Interface("10.0.2.15/24"), gateway=IPv4Address("10.0.2.2"), dns=(IPAddress("10.0.2.3"),)
     )
     assert machine.vm.forward == {2222: 22, 8000: 80}
     assert Package(name=PackageName("bash")) in machine.system.packages
@@ -120,7 +121,7 @@ WRONG = [
     # keys
     ("vm: {memmory: 1}", 'unknown key "memmory" in vm; did you mean "memory"?', "memmory"),
     ("memory: 1", 'unknown key "memory"; did you mean "vm.memory"?', "memory"),
-    ("vm: {zzz: 1}", 'unknown key "zzz" in vm; it has machine, memory, cpus, forward, accel', "zzz"),
+    ("vm: {zzz: 1}", 'unknown key "zzz" in vm; it has machine, memory, cpus, forward, networks, accel', "zzz"),
     ("? [a]\n: b", "a key must be a word, not a list or a map", "["),
     ("hostname: a\nhostname: b", 'duplicate key "hostname"; the first is on line 2', "hostname"),
     # kinds

@@ -57,7 +57,10 @@ def paths(shape: Shape, keys: Keys) -> Iterator[tuple[Keys, Shape]]:
         yield keys, shape
     if isinstance(shape, Struct):
         for name, field in shape.fields.items():
-            if not shape.keyed:
+            if name == shape.rest:
+                entries = shape.entries
+                yield from paths(entries.value, (*keys, str(entries.key.text and entries.key.text.example)))
+            elif not shape.keyed:
                 yield from paths(field.shape, (*keys, name))
     if isinstance(shape, MapOf):
         own = {"services": "web", "etc": "motd", "forward": "80", "options": "EXT4_FS"}
@@ -136,6 +139,8 @@ def test_a_wrong_kind_has_an_example(keys: Keys, shape: Shape) -> None:
         MapOf: ["'?'", "['?']"],
         Struct: ["['?']"],
     }[type(shape)]
+    if isinstance(shape, ListOf) and shape.single:
+        wrong = wrong[1:]
     for value in wrong:
         heads = [each for each in problems(Path("c.yaml"), document(keys, value)) if " must be " in each]
         assert heads, value
@@ -249,7 +254,7 @@ FOREIGN = [
     ("Packages: [bash]", "system: {packages: [bash]}"),
     ("ports: ['80:80']", "vm: {forward: {8080: 80}}"),
     ("volumes: [a]", "disk: 10G"),
-    ("fileSystems: {}", "disk: 10G"),
+    ("fileSystems: {}", "mounts: {/data:"),
     ("runcmd: [a]", "services: {web: {run:"),
     ("environment: {A: b}", "run script"),
     ("kernelParams: [quiet]", 'did you mean "kernel_params"?'),

@@ -39,7 +39,9 @@ def test_the_least_machine_has_the_base_alone() -> None:
     assert [each.path for each in features.scripts] == [
         "boot/70-power-button",
         "boot/10-hostname",
-        "boot/20-network-none",
+        "boot/05-modules",
+        "modprobe",
+        "boot/20-network",
     ]
     assert (features.drive, features.login, features.subnet, features.remote_builder) == (
         "",

@@ -39,7 +39,16 @@ def test_each_feature_adds_its_packages() -> None:
     assert {"runit", "base-passwd", "busybox", "openssh-server", "nix-bin", "chrony"} <= names(DEFAULT)
     bare = replace(DEFAULT, ssh=Ssh(server="none"), nix=Nix(), time_servers=())
     terminals = {"kitty-terminfo", "ncurses-base", "ncurses-term"}
-    assert names(bare) == {"runit", "base-passwd", "busybox", "netbase", *terminals, "bash", "iproute2"}
+    assert names(bare) == {
+        "runit",
+        "base-passwd",
+        "busybox",
+        "netbase",
+        "libc-bin",
+        *terminals,
+        "bash",
+        "iproute2",
+    }
     assert "dropbear-bin" in names(replace(bare, ssh=Ssh(server="dropbear")))
 
 

@@ -35,15 +35,16 @@ def text(tree: Tree, path: str) -> str:
 def test_the_default_machine() -> None:
     tree = made(DEFAULT)
     assert tree.children()["boot"] == [
+        "05-modules",
         "10-hostname",
-        "20-network-static",
+        "20-network",
         "40-ssh-keys",
         "50-ssh-host-key-openssh",
         "60-time",
         "70-power-button",
     ]
     assert tree.children()["services"] == ["nix-daemon", "sshd"]
-    assert "address=10.0.2.15/24\n" in text(tree, "boot/20-network-static")
+    assert "\nip address add 10.0.2.15/24 dev eth0\n" in text(tree, "boot/20-network")
     assert tree.get("services/sshd/supervise") == Symlink("/run/runit/sshd")
     plain = {path for path, entry in tree.items() if isinstance(entry, File) and not entry.executable}
     assert plain == {"services/nix-daemon/reads", "services/sshd/reads"}
@@ -53,7 +54,7 @@ def test_the_default_machine() -> None:
 def test_features_are_files_taken_or_left() -> None:
     machine = replace(DEFAULT, time_servers=(), ssh=Ssh(server="none"), network=Network(method="dhcp"))
     tree = made(machine)
-    assert tree.children()["boot"] == ["10-hostname", "20-network-dhcp", "70-power-button"]
+    assert tree.children()["boot"] == ["05-modules", "10-hostname", "20-network", "70-power-button"]
     assert "udhcpc" in tree
     assert tree.children()["services"] == ["nix-daemon"]
 

@@ -5,8 +5,40 @@ from typing import ClassVar, Literal
 
 from notos.config.setting import TARGET, setting
 from notos.config.structs.debian import Package
-from notos.config.value_types import KernelSymbol, Line, ModuleName, PackageName, Sha256, SourceFile, Url
+from notos.config.value_types import (
+    KernelSymbol,
+    Line,
+    ModuleName,
+    ModuleOption,
+    PackageName,
+    Sha256,
+    SourceFile,
+    Url,
+)
 from notos.structs import dataclass
+
+# The names in notos.kernel.purposes.
+Purpose = Literal[
+    "all",
+    "bluetooth",
+    "bridge",
+    "containers",
+    "encryption",
+    "filesystems",
+    "input",
+    "iptables",
+    "network_storage",
+    "nftables",
+    "raid",
+    "screen",
+    "sound",
+    "traffic_control",
+    "tun",
+    "usb",
+    "virtual_machines",
+    "wireguard",
+    "wireless",
+]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,6 +83,12 @@ class Kernel:
     system_modules: tuple[ModuleName, ...] = setting(
         "additional modules for modprobe in the running system", ()
     )
+    for_: tuple[Purpose, ...] = setting(
+        "purposes whose modules the running system has (kernel.md); `all` is every module of the kernel",
+        (),
+        single=True,
+        example=["nftables"],
+    )
     firmware: tuple[PackageName, ...] = setting(
         "packages with firmware that the modules load", (), example=["firmware-misc-nonfree"]
     )
@@ -65,3 +103,17 @@ class Initrd:
         lambda: (Package(name=PackageName("busybox-static")),),
     )
     compression_level: int = setting("zstd level; 0 is no compression", 19, minimum=0, maximum=22)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Modprobe:
+    """Parameters of kernel modules, and modules that are not loaded by themselves."""
+
+    REST: ClassVar = "options"
+
+    blacklist: tuple[ModuleName, ...] = setting(
+        "modules that no device loads; modprobe NAME still does", (), example=["pcspkr"]
+    )
+    options: Mapping[ModuleName, Mapping[ModuleOption, int | bool | Line]] = setting(
+        "parameters of a module, by its name: `loop: {max_loop: 3}`", dict, example={"loop": {"max_loop": 3}}
+    )

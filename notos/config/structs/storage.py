@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import ClassVar
 
 from notos.config.setting import setting
-from notos.config.value_types import DiskSize, Line, NixSetting
+from notos.config.value_types import DiskSize, FileSystem, Line, MountSource, NixSetting
 from notos.structs import dataclass
 
 
@@ -26,3 +26,19 @@ class Disk:
     BARE: ClassVar = "size"
 
     size: DiskSize = setting("its size; it can grow later but not shrink")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mount:
+    """A file system that the boot mounts."""
+
+    device: MountSource = setting(
+        "a device, LABEL=NAME, UUID=ID, a server's folder (nas:/data), or tmpfs", MountSource("tmpfs")
+    )
+    type: FileSystem | None = setting(
+        "the file system's type; by default found by itself, nfs for SERVER:/FOLDER", None, example="ext4"
+    )
+    options: tuple[Line, ...] = setting(
+        "mount options, as in fstab(5)", (), single=True, example=["noatime", "size=64m"]
+    )
+    required: bool = setting("stop the boot if it cannot be mounted; without it, only report this", False)

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Literal
 
 from notos.config.setting import setting
-from notos.config.value_types import Port
+from notos.config.value_types import DeviceName, LinkName, Port
 from notos.structs import dataclass
 
 SSH_PORT = Port(22)  # of the machine
@@ -28,5 +28,11 @@ class Vm:
         "entry leads to port 22, but not to `{}`",
         lambda: {HOST_SSH_PORT: SSH_PORT},
         example={8080: 80},
+    )
+    networks: Mapping[DeviceName, LinkName] = setting(
+        "networks of further interfaces, by name: all machines on this host with the same name share one; "
+        "without an entry an interface is connected to nothing",
+        dict,
+        example={"eth1": "lan"},
     )
     accel: Literal["auto", "kvm", "tcg"] = setting("QEMU's accelerator; auto is KVM if it works", "auto")

@@ -12,7 +12,7 @@ class Devices(NamedTuple):
 
     root_drive: str  # of -drive, before file=
     second_drive: str
-    network_device: str  # of -device, like the following
+    network_device: str  # of -device, like the following; without netdev=
     random_device: str
     root_device: str = ""
     second_device: str = ""
@@ -22,7 +22,7 @@ DEVICES = {
     "pci": Devices(
         root_drive="index=0,if=virtio,media=cdrom",
         second_drive="index=1,if=virtio",
-        network_device="virtio-net-pci,netdev=net0,romfile=",
+        network_device="virtio-net-pci,romfile=",
         random_device="virtio-rng-pci",
     ),
     "mmio": Devices(
@@ -30,7 +30,7 @@ DEVICES = {
         root_device="virtio-blk-device,drive=root",
         second_drive="id=disk,if=none",
         second_device="virtio-blk-device,drive=disk",
-        network_device="virtio-net-device,netdev=net0",
+        network_device="virtio-net-device",
         random_device="virtio-rng-device",
     ),
 }

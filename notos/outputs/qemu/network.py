@@ -1,14 +1,18 @@
-"""Options of QEMU's user network that fit a machine: the same subnet, gateway and name server.
+"""QEMU's network around a machine: its network cards, and options of the user network that fit the machine.
 
-Each machine has its own network (qemu(1), "-netdev user") with an address for the host, one for a name
-server, and the first address of DHCP, to which ports are forwarded.
+The first card is on the user network, with the subnet, gateway and name server of the config. Each machine
+has its own user network (qemu(1), "-netdev user") with an address for the host, one for a name server, and
+the first address of DHCP, to which ports are forwarded.
 """
 
-from collections.abc import Iterable
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
 from ipaddress import IPv4Address, IPv4Interface
 
-from notos.features.model import Subnet
+from notos.config.model import DeviceName, LinkName
+from notos.features.model import NetworkCard, Subnet
 
+_USUAL_MAC = "52:54:00:12:34:56"  # QEMU's default
 _USUAL = IPv4Interface("10.0.2.15/24")  # QEMU's default
 _PREFIXES = range(8, 31)  # a smaller subnet has no room for three addresses
 _HOST, _DNS = (2, 1, 3), (3, 2, 1)  # numbers of addresses in a subnet, in order of preference
@@ -35,6 +39,41 @@ def options(subnet: Subnet | None) -> str:
     host = _first([gateway, *(net[number] for number in _HOST)], [own.ip, dns])
     words = [f"net={net}", f"host={host}", f"dns={dns}"]
     return ",".join(words if own == _USUAL else [*words, f"dhcpstart={own.ip}"])
+
+
+def first_card(cards: Sequence[NetworkCard], device: str) -> str:
+    """Return the argument of -device for the first card, on the user network net0."""
+    mac = cards[0].mac if cards else ""
+    return f"{device},netdev=net0" + (f",mac={mac}" if mac not in ("", _USUAL_MAC) else "")
+
+
+def more_cards(
+    cards: Sequence[NetworkCard], networks: Mapping[DeviceName, LinkName], device: str
+) -> list[str]:
+    """Return the further cards, each as the arguments of -netdev and -device with a slash between them.
+
+    `networks` are the names of the networks that cards are on, by card. The others are connected to nothing.
+    """
+    return [
+        f"{_network(networks.get(DeviceName(card.name)), number)}/{device},netdev=net{number},mac={card.mac}"
+        for number, card in enumerate(cards)
+        if number
+    ]
+
+
+def _network(name: str | None, number: int) -> str:
+    """Return the argument of -netdev for a network that all machines with its name share.
+
+    Without a name, packets go to the discard port of this host (RFC 863), so the card has a cable that leads
+    nowhere. QEMU would warn of a card without a network.
+
+    Machines find the network by a multicast address of this host, which is computed from the name: 239.255/16
+    is for use within an organisation (RFC 2365), and localaddr keeps the packets on this host.
+    """
+    if name is None:
+        return f"socket,id=net{number},udp=127.0.0.1:9,localaddr=127.0.0.1:0"
+    high, low, port = hashlib.sha256(name.encode()).digest()[:3]
+    return f"socket,id=net{number},mcast=239.255.{high}.{low}:{20000 + port},localaddr=127.0.0.1"
 
 
 def _first(wanted: Iterable[IPv4Address | None], taken: Iterable[IPv4Address | None]) -> IPv4Address:
