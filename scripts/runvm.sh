@@ -21,6 +21,8 @@ cpus=@cpus@
 accel=@accel@
 # The options of QEMU's machine type, and how it attaches drives and devices (notos/outputs/qemu/devices.py).
 machine=@machine@
+# 1 if the machine can switch itself off (ACPI).
+hasPowerOff=@hasPowerOff@
 rootDrive=@rootDrive@
 rootDevice=@rootDevice@
 secondDrive=@secondDrive@
@@ -303,7 +305,10 @@ done
 [ -z "$console" ] || set -- -serial "$console" "$@"
 [ -z "$display" ] || set -- -display "$display" "$@"
 set -- -name "$name" -machine "$machine,accel=$accel" -cpu "$cpu" -m "$memory" -smp "$cpus" \
-	-kernel "$kernel" -initrd "$folder/initrd" -append "$append" -no-reboot "$@"
+	-kernel "$kernel" -initrd "$folder/initrd" -append "$append" "$@"
+
+# A machine that cannot switch itself off ends with a reset.
+[ "$hasPowerOff" = 1 ] || set -- "$@" -no-reboot
 
 [ "$diskSize" = 0 ] || prepareDisk
 

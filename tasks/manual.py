@@ -3,11 +3,11 @@
 import shutil
 import textwrap
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from doit.cmdparse import CmdParse
 
+from notos.structs import dataclass
 from tasks import arguments, usage
 from tasks.arguments import Tasks
 from tasks.usage import CONFIG, command, program

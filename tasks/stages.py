@@ -55,7 +55,12 @@ def task_stage1() -> Task:
     """render stage-1, the initrd's init"""
     return {
         "actions": [action(render_stage1)],
-        "file_dep": [*stage1_scripts(), manifest("extra-utils"), manifest("modules")],
+        "file_dep": [
+            *stage1_scripts(),
+            own("scripts/stage1/pre-mount"),
+            manifest("extra-utils"),
+            manifest("modules"),
+        ],
         "targets": [manifest("stage1")],
         "clean": True,
     }
@@ -64,6 +69,7 @@ def task_stage1() -> Task:
 def render_stage1() -> None:
     """Make the stage-1 object."""
     from notos.store.store import placeholder
+    from notos.system import stage1
 
     values = {
         "extraUtils": project.get("extra-utils").path,
@@ -71,7 +77,10 @@ def render_stage1() -> None:
         "self": placeholder("stage-1"),
         "moduleOptions": module_options(),
     }
-    project.add("stage1", "stage-1", _rendered(stage1_scripts(), values), ["extra-utils", "modules"])
+    tree = _rendered(stage1_scripts(), values)
+    shell = f"{values['extraUtils']}/bin/ash"
+    stage1.add_scripts(tree, FEATURES.pre_mount, folder=Path(own("scripts/stage1")), shell=shell)
+    project.add("stage1", "stage-1", tree, ["extra-utils", "modules"])
 
 
 def module_options() -> str:

@@ -5,6 +5,7 @@ from typing import Literal, get_args
 
 from notos import loader
 from notos.config.model import (
+    BootScript,
     DeviceName,
     Disk,
     DiskSize,
@@ -16,7 +17,10 @@ from notos.config.model import (
     MountPoint,
     MountSource,
     Network,
+    ScriptName,
+    ShellText,
     SysctlName,
+    Timer,
     Vlan,
     Vm,
     ZoneName,
@@ -33,8 +37,14 @@ DEFAULT = loader.load(ROOT / "config.yaml").machine
 
 def every_machine(cpus: int = 1) -> list[Machine]:
     """Return the machines, each with `cpus` processors."""
+    run = ShellText("exit")
     every = replace(
         DEFAULT,
+        boot={
+            ScriptName("early"): BootScript(run=run, when="pre-mount"),
+            ScriptName("late"): BootScript(run=run),
+        },
+        timers={ScriptName("backup"): Timer(every="day", run=run)},
         disk=Disk(size=DiskSize("1G")),
         keymap=KeymapName("de"),
         timezone=ZoneName("Europe/Berlin"),

@@ -33,6 +33,8 @@ Config = dict[str, Any]
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIEbdNV5Ga9YK6EdBuiG0Zk60TOLYzPkvCyQs1bHYO6Qj me"
 STATIC = {"network": {"method": "static", "address": "10.0.2.15/24"}}
 SERVICE = {"services": {"web": {"run": "exec busybox httpd -f"}}}
+BOOT = {"boot": {"hello": {"run": "echo hello"}}}
+TIMER = {"timers": {"backup": {"every": "day", "run": "echo hello"}}}
 NIX = {"nix": {"enable": True}}
 TARBALL = {"kernel": {"source": {"url": "@mirror@/any.tar", "sha256": "@sha1@"}}}
 BUILT = {"kernel": {"source": "linux-source-made-up"}}
@@ -71,6 +73,17 @@ def merged(below: Config, above: Config) -> Config:
         old = found.get(key)
         found[key] = merged(old, value) if isinstance(old, dict) and isinstance(value, dict) else value
     return found
+
+
+def in_packages(key: str, context: Config) -> list[Case]:
+    """Return cases for the settings of a package that the only entry of the map `key` needs."""
+    (name,) = context[key]
+    with_hello = merged(context, {key: {name: {"packages": ["hello"]}}})
+    return [
+        case(f"{key}.NAME.packages.NAME.closure", "depends", with_hello),
+        case(f"{key}.NAME.packages.NAME.only", ["usr/bin/hello"], with_hello),
+        case(f"{key}.NAME.packages.NAME.exclude", ["usr/bin/goodbye"], with_hello),
+    ]
 
 
 HOST_ONLY = "what is downloaded is verified"
@@ -164,6 +177,7 @@ CASES = [
     case("disk", "64M"),
     case("disk.size", "2G", {"disk": {"size": "1G"}}),
     case("disk", "1G", NIX, name="nix"),
+    case("syslog", False),
     case("services", {"web": {"run": "exec busybox httpd -f"}}),
     case("services.NAME.run", "exec busybox httpd -f -h /tmp", SERVICE),
     case("services.NAME.source", "@folder@/service", {"services": {"web": {"source": "@folder@/service-2"}}}),
@@ -191,6 +205,24 @@ CASES = [
     ),
     case("setuid", ["hello"], HELLO, name="list"),
     case("setuid", [], {"setuid": ["hello"]}, HELLO),
+    case("boot", {"hello": "echo hello"}),
+    case("boot.NAME.run", "echo hi", BOOT),
+    case("boot.NAME.when", "before-network", BOOT),
+    case("boot.NAME.when", "pre-mount", BOOT, name="pre-mount"),
+    case("boot.NAME.when", "post-boot", BOOT, name="post-boot"),
+    case("boot.NAME.when", "with-services", BOOT, name="with-services"),
+    case("boot.NAME.required", True, BOOT),
+    case("boot.NAME.timeout", 30, BOOT),
+    case("boot.NAME.packages", ["hello"], BOOT),
+    *in_packages("boot", BOOT),
+    case("timers", {"backup": {"every": "day", "run": "echo hello"}}),
+    case("timers.NAME.every", "15m", TIMER),
+    case("timers.NAME.at", "03:00", TIMER),
+    case("timers.NAME.on", "friday", {"timers": {"backup": {"every": "week", "run": "echo hello"}}}),
+    case("timers.NAME.run", "echo hi", TIMER),
+    case("timers.NAME.user", "nobody", TIMER),
+    case("timers.NAME.packages", ["hello"], TIMER),
+    *in_packages("timers", TIMER),
     case("etc", {"motd": {"text": "hello"}}),
     case("etc.NAME.text", "hi", {"etc": {"motd": {"text": "hello"}}}),
     case("etc.NAME.source", "@folder@/a.config", {"etc": {"motd": {"source": "@folder@/b.config"}}}),

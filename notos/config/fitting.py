@@ -163,7 +163,8 @@ def _fitted_struct(node: Node, shape: Struct) -> Any:
         elif isinstance(each.shape, ListOf) and _are_names(node, each.shape.item):
             value = _fitted_list(node, each.shape)
         if value is not None:
-            return {each.name: value}
+            others = (other for other in shape.fields.values() if other.required and other is not each)
+            return {**{other.name: samples.sample(other.shape) for other in others}, each.name: value}
     return None
 
 

@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Literal
 
 from notos.architecture import Architecture
 from notos.config.setting import TARGET, setting
+from notos.config.structs.boot import BootScript, Timer
 from notos.config.structs.build import Build, Ccache
 from notos.config.structs.debian import Debian, Package
 from notos.config.structs.kernel import Initrd, Kernel, KernelSource, Modprobe, Purpose
@@ -59,10 +60,12 @@ from notos.config.value_types import (
     PackageName,
     PasswordHash,
     PathPattern,
+    Period,
     Port,
     ProgramName,
     PublicKey,
     RelativePath,
+    ScriptName,
     ServiceName,
     Sha256,
     ShellText,
@@ -71,6 +74,7 @@ from notos.config.value_types import (
     SourceFolder,
     SuiteName,
     SysctlName,
+    TimeOfDay,
     Url,
     ZoneName,
 )
@@ -83,6 +87,7 @@ __all__ = [
     "AccountName",
     "AlternativeChoice",
     "AlternativeName",
+    "BootScript",
     "Build",
     "CacheSize",
     "Ccache",
@@ -135,12 +140,14 @@ __all__ = [
     "PackageName",
     "PasswordHash",
     "PathPattern",
+    "Period",
     "PlacedFile",
     "Port",
     "ProgramName",
     "PublicKey",
     "Purpose",
     "RelativePath",
+    "ScriptName",
     "Service",
     "ServiceName",
     "Sha256",
@@ -152,6 +159,8 @@ __all__ = [
     "SuiteName",
     "SysctlName",
     "System",
+    "TimeOfDay",
+    "Timer",
     "Url",
     "User",
     "Vlan",
@@ -232,8 +241,21 @@ class Machine:
     disk: Disk | None = setting(
         "a drive for data that survives a reboot: Nix builds, /var, /root, the ssh host key", None
     )
+    syslog: bool = setting("a daemon for /dev/log, which logs to /var/log/syslog", True)
     services: Mapping[ServiceName, Service] = setting(
         "your services", dict, example={"web": {"run": "exec busybox httpd -f -h /tmp"}}
+    )
+    boot: Mapping[ScriptName, BootScript] = setting(
+        "your scripts that run once at boot",
+        dict,
+        example={
+            "firewall": {"run": "nft -f /etc/nftables.conf", "when": "before-network", "required": True}
+        },
+    )
+    timers: Mapping[ScriptName, Timer] = setting(
+        "your scripts that run at certain times",
+        dict,
+        example={"backup": {"every": "day", "at": "03:00", "run": "tar cf /var/backup.tar /srv"}},
     )
     etc: Mapping[RelativePath, EtcFile] = setting("files in /etc", dict, example={"motd": {"text": "hello"}})
     alternatives: Mapping[AlternativeName, AlternativeChoice] = setting(

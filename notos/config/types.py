@@ -260,6 +260,24 @@ TEXTS: Mapping[Any, Text] = {
         pattern="[A-Za-z0-9][A-Za-z0-9._-]{0,63}",
         example="web",
     ),
+    value_types.ScriptName: Text(
+        name="a script's name",
+        form="letters, digits and ._- after the first",
+        pattern="[A-Za-z0-9][A-Za-z0-9._-]{0,63}",
+        example="firewall",
+    ),
+    value_types.Period: Text(
+        name="a period",
+        form="a number and m, h or d",
+        pattern="[1-9][0-9]{0,4}[mhd]",
+        example="15m",
+    ),
+    value_types.TimeOfDay: Text(
+        name="a time of day",
+        form="hours and minutes, 00:00 to 23:59",
+        pattern="(?:[01][0-9]|2[0-3]):[0-5][0-9]",
+        example="03:00",
+    ),
     value_types.InterfaceName: Text(
         name="a network interface's name",
         form="letters, digits and ._- after the first, at most 15",

@@ -33,6 +33,7 @@ users            the accounts in the config
 console          login on the console
 nix              Nix in the machine
 disk             the drive for data that survives a reboot
+syslog           the daemon for /dev/log
 time_servers     the clock, set from the network
 alternatives     choices of generic names
 setuid           setuid programs
@@ -43,7 +44,7 @@ Modules without a test module of their own name are tested by
 
     tests/features/test_registry.py: model, base, power, hostname, ssh, openssh, dropbear
     tests/features/test_registry.py: disk, time_servers, services, files, virtual_machine
-    tests/features/test_registry.py: join, named
+    tests/features/test_registry.py: join, named, syslog
     tests/integration/test_alternatives.py: alternatives
     tests/integration/test_setuid.py: setuid
     tests/machines/test_logins.py: users, console

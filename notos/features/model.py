@@ -21,11 +21,15 @@ class Script(NamedTuple):
     path    its path in the object
     source  the file: a path below runit/ (by default the same), or an absolute path
     values  for its @markers@ (system.template)
+    text    the text of a script of the config, in place of a file
+    keys    the key in the config that defines it; empty for a built-in script
     """
 
     path: str
     source: str = ""
     values: Mapping[str, str | int | Sequence[str]] = {}
+    text: str = ""
+    keys: Keys = ()
 
 
 class Service(NamedTuple):
@@ -35,12 +39,14 @@ class Service(NamedTuple):
     run     the text of the run script, in place of a folder
     log     True if svlogd stores its output
     reads   patterns of files below /etc; a switch restarts the service if one of them changes
+    files   texts of further files by path; those that begin with #! are executable
     keys    the key in the config that defines it; empty for a built-in service
     """
 
     name: str
     folder: str = ""
     run: str = ""
+    files: Mapping[str, str] = {}
     log: bool = False
     reads: tuple[str, ...] = ()
     keys: Keys = ()
@@ -230,6 +236,7 @@ class Feature:
     module_options: Mapping[str, Mapping[str, str]] = field(default_factory=dict)  # values by module and name
     choices: tuple[Choice, ...] = ()  # files of packages that the config names
     stage1: tuple[str, ...] = ()  # shell files of scripts/stage1/, which init sources
+    pre_mount: tuple[Script, ...] = ()  # scripts of stage-1 that run before the root is mounted
     scripts: tuple[Script, ...] = ()
     services: tuple[Service, ...] = ()
     etc: tuple[EtcFile, ...] = ()

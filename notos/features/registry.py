@@ -8,6 +8,7 @@ from notos.config.reader import Checks
 from notos.features import (
     alternatives,
     base,
+    boot,
     console,
     disk,
     dropbear,
@@ -26,7 +27,9 @@ from notos.features import (
     setuid,
     ssh,
     sysctl,
+    syslog,
     time_servers,
+    timers,
     timezone,
     users,
     virtual_machine,
@@ -77,15 +80,18 @@ MODULES: tuple[Module, ...] = (
     nix,
     disk,
     time_servers,
+    syslog,
     alternatives,
     setuid,
     extensions,
     services,
+    boot,
+    timers,
     files,
 )
 
 # The features of Notos itself. No extension may add what one of them adds.
-OWN = tuple(each for each in MODULES if each not in (extensions, services, files))
+OWN = tuple(each for each in MODULES if each not in (extensions, services, boot, timers, files))
 
 # Keys of the config that belong to no feature: sources, builds and the virtual machine.
 OTHER_KEYS = ("name", "debian", "kernel", "initrd", "system", "kernel_params", "vm", "build")

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from notos.config.model import Machine
+from notos.config.model import Machine, Package
 from notos.config.reader import Checks
 from notos.config.yaml_source import Node, Problem, key_place, place_of
 from notos.features.model import Feature, Service
@@ -36,14 +36,26 @@ def _problems(machine: Machine, node: Node) -> Iterator[Problem]:
 
 def _packages(machine: Machine, node: Node) -> Iterator[Problem]:
     """Yield packages that two keys list with different settings."""
-    taken = {each.name: ("system.packages", settled(each)) for each in machine.system.packages}
-    for name, service in machine.services.items():
-        where = f"services.{name}.packages"
-        for package in service.packages:
+    system = {each.name: ("system.packages", settled(each)) for each in machine.system.packages}
+    initrd = {each.name: ("initrd.packages", settled(each)) for each in machine.initrd.packages}
+    for key, name, packages, early in _named(machine):
+        taken = initrd if early else system
+        where = f"{key}.{name}.packages"
+        for package in packages:
             first, other = taken.setdefault(package.name, (where, settled(package)))
             if settled(package) != other:
                 message = f"{where} has {package.name} with other settings than {first}"
-                yield Problem(message, place_of(node, "services", name, "packages"))
+                yield Problem(message, place_of(node, key, name, "packages"))
+
+
+def _named(machine: Machine) -> Iterator[tuple[str, str, tuple[Package, ...], bool]]:
+    """Yield the key, the name and the packages of each service, script and timer; True for the initrd."""
+    for name, service in machine.services.items():
+        yield "services", name, service.packages, False
+    for script_name, script in machine.boot.items():
+        yield "boot", script_name, script.packages, script.when == "pre-mount"
+    for timer_name, timer in machine.timers.items():
+        yield "timers", timer_name, timer.packages, False
 
 
 def _logs(machine: Machine, node: Node) -> Iterator[Problem]:

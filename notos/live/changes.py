@@ -21,6 +21,7 @@ REPEATABLE: Mapping[str, Sequence[str]] = {
 }
 _ACCOUNTS = ("passwd", "group", "shadow", "gshadow")
 _STORE = re.compile(r"/nix/store/[0-9a-z]{32}-")
+_OWN = re.compile(r"(?:15|30)-[0-9]{3}-")  # fragments that run the scripts of the config
 _MOST_SHOWN = 8
 
 
@@ -130,15 +131,23 @@ def between(old: System, new: System, replaced: Mapping[str, Iterable[str]]) -> 
         if why := _reason(name, new, touched, sorted(replaced.get(name, ()))):
             restarted[name] = why
     fragments = _delta(_below(old.runit, "boot/"), _below(new.runit, "boot/"))
-    stages = [name for name in ("1", "2", "3", "ctrlaltdel") if _differs(old.runit, new.runit, name)]
+    stages = [
+        name for name in ("1", "2", "3", "ctrlaltdel", "environment") if _differs(old.runit, new.runit, name)
+    ]
     again = [
         name
         for name, reads in REPEATABLE.items()
         if name in (*fragments.added, *fragments.changed)
         or (f"boot/{name}" in new.runit and any(_matches(path, reads) for path in touched))
     ]
+    own = _delta(_below(old.runit, "scripts/"), _below(new.runit, "scripts/"))
     at_boot = [
-        *(f"boot/{name}" for name in (*fragments.added, *fragments.changed) if name not in REPEATABLE),
+        *(f"boot.{name}" for name in (*own.added, *own.changed)),
+        *(
+            f"boot/{name}"
+            for name in (*fragments.added, *fragments.changed)
+            if name not in REPEATABLE and not _OWN.match(name)
+        ),
         *(f"runit/{name}" for name in stages),
     ]
     if link(old.toplevel, "kernel-modules") != link(new.toplevel, "kernel-modules"):

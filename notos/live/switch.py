@@ -96,12 +96,12 @@ def transfer(remote: Remote, store: Store, now: Running, objects: Sequence[Store
         return
     if now.nix:
         moments = [word for each in objects for word in (each.path, str(times.of_bytes(each.path.encode())))]
-        done = remote.call(script("import", times=moments), export.pieces(store, objects))
+        done = remote.call(_private(script("import", times=moments)), export.pieces(store, objects))
     else:
         tree = Tree()
         for each in objects:
             tree.graft(each.base, store.tree(each))
-        done = remote.call(script("receive"), cpio.pieces(tree, timed=True))
+        done = remote.call(_private(script("receive")), cpio.pieces(tree, timed=True))
     if not done.status:
         return
     size = sum(each.nar_size for each in objects) / 1e6
@@ -116,6 +116,14 @@ def transfer(remote: Remote, store: Store, now: Running, objects: Sequence[Store
             hint="start the machine and switch again",
         )
     raise problem(remote.address, done)
+
+
+def _private(text: str) -> str:
+    """Return a command that runs a script in a private mount namespace, where it can make the store writable.
+
+    See unshare(1).
+    """
+    return f"PATH=/usr/sbin:/usr/bin exec unshare -m sh -c {shlex.quote(text)}"
 
 
 def turn(remote: Remote, todo: Plan, *, limit: int) -> list[str]:

@@ -17,6 +17,7 @@ template      scripts with @markers@
 runit         stages, boot fragments and services
 service_folder   a service's folder on this host
 toplevel      the object that links to all parts of the running system
+stage1        scripts of the config in stage-1
 extra_utils   the initrd's programs
 initrd, root_image   the trees of the initrd and of root.squashfs
 wrappers     copies of setuid programs

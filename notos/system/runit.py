@@ -2,7 +2,10 @@
 
 1 2 3 ctrlaltdel …       as in runit/
 step                     scripts/step, which the stages source
+environment              the environment of services and boot fragments
 boot/NN-name             boot fragments of the features
+scripts/NAME             scripts of the config's `boot`; a fragment runs each
+post-boot/NN-name        fragments that stage-2 sources at its end
 services/NAME/           run; finish, which waits longer after each failure; log/run; reads: patterns of
                          files below /etc, whose change makes switch.py restart the service
 """
@@ -17,7 +20,7 @@ from notos.system import service_folder, template
 from notos.system.template import Value
 
 NAME = "runit"
-ALWAYS = ("1", "2", "3", "ctrlaltdel", "shutdown", "step")
+ALWAYS = ("1", "2", "3", "ctrlaltdel", "shutdown", "environment", "step")
 SUPERVISE = "/run/runit"  # the state of runsv, because the services themselves are read-only
 
 
@@ -30,11 +33,13 @@ def build(features: Features, source: Tree) -> Tree:
     for path in ALWAYS:
         tree.text(path, _rendered(source, path, {}), executable=True)
     for script in features.scripts:
-        text = _rendered(source, script.source or script.path, script.values)
+        text = script.text or _rendered(source, script.source or script.path, script.values)
         tree.text(script.path, text, executable=True)
     tree.directory("services")
     for service in features.services:
         files = _files(service, source)
+        for path, text in service.files.items():
+            files.text(path, text, executable=text.startswith("#!"))
         if service.reads and "reads" not in files:
             files.text("reads", "".join(f"{each}\n" for each in service.reads))
         _add_service(tree, source, service.name, files, log=service.log)

@@ -17,7 +17,7 @@ KINDS = {
         _KERNEL
         + r"(?:SQUASHFS error: |EXT4-fs error |(?:Buffer )?I/O error[, ].*\bdev |critical .* error, dev )"
     ),
-    "rescue": re.compile(r"^stage-1 failed: "),
+    "rescue": re.compile(r"^(?:stage-1 failed|required script failed): "),
 }
 MEANING = {
     "panic": "its kernel panicked",

@@ -50,7 +50,7 @@ class Qemu:
             for word in ("-chardev", f"socket,id={name},fd={each.fileno()}")
         ]
         command = [
-            *(str(script), "-S", "-serial", "stdio", "-monitor", "none"),
+            *(str(script), "-S", "-serial", "stdio", "-monitor", "none", "-no-reboot"),
             *devices,
             *("-mon", "chardev=qmp,mode=control", *words),
         ]

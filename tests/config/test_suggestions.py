@@ -144,7 +144,7 @@ def test_a_wrong_kind_has_an_example(keys: Keys, shape: Shape) -> None:
     for value in wrong:
         heads = [each for each in problems(Path("c.yaml"), document(keys, value)) if " must be " in each]
         assert heads, value
-        assert any(re.search(rf"; write (?:- |{re.escape(keys[-1])}: )", each) for each in heads), heads
+        assert any(re.search(rf"; write (?:- |'?{re.escape(keys[-1])}'?: )", each) for each in heads), heads
 
 
 TYPED = [

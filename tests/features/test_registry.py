@@ -35,7 +35,7 @@ EVERY = [registry.features(machine) for machine in every_machine()]
 
 def test_the_least_machine_has_the_base_alone() -> None:
     features = registry.features(LEAST)
-    assert features.services == ()
+    assert [each.name for each in features.services] == ["syslog"]
     assert [each.path for each in features.scripts] == [
         "boot/70-power-button",
         "boot/10-hostname",
@@ -54,7 +54,7 @@ def test_the_least_machine_has_the_base_alone() -> None:
 
 def test_a_machine_with_all() -> None:
     features = registry.features(replace(DEFAULT, disk=Disk(size=DiskSize("1G"))))
-    assert [each.name for each in features.services] == ["sshd", "nix-daemon"]
+    assert [each.name for each in features.services] == ["sshd", "nix-daemon", "syslog"]
     assert features.kernel_params == ("realroot=/dev/vdb",)
     assert (features.drive, features.login, features.memory) == ("1G", True, 40)
     assert features.accounts.keys() == {"nixbld.conf", "chrony.conf"}
@@ -166,8 +166,9 @@ def test_every_shell_file_belongs_to_a_feature() -> None:
     """A shell file that no feature names is in no machine."""
     named: set[str] = set()
     for features in EVERY:
-        named |= {f"runit/{each.source or each.path}" for each in features.scripts}
+        named |= {f"runit/{each.source or each.path}" for each in features.scripts if not each.text}
         named |= {f"scripts/stage1/{each}" for each in features.stage1}
+        named |= {f"scripts/stage1/{each.source}" for each in features.pre_mount if each.source}
         named |= {
             f"scripts/stage2/etc/{each.content.source}"
             for each in features.etc

@@ -174,7 +174,7 @@ def test_services_accounts_and_packages(machine: Switched) -> None:
     assert "services   removed web" in said
     assert machine.ssh(
         "ls /etc/secret /run/service/web 2>&1 | grep -c 'No such'; ls /run/service"
-    ).split() == [*("2", "nix-daemon", "sshd")]
+    ).split() == [*("2", "nix-daemon", "sshd", "syslog")]
     assert machine.processes("sshd") == [sshd]
 
 
@@ -203,7 +203,7 @@ def test_rollback(machine: Switched) -> None:
     assert "dry run: the machine is unchanged" in machine.doit("rollback", "--dry-run").stdout
     said = machine.doit("rollback").stdout
     assert f"is generation {last - 1}," in said
-    assert machine.ssh("cat /etc/motd; ls /run/service") == "firstnix-daemon\nsshd\n"
+    assert machine.ssh("cat /etc/motd; ls /run/service") == "firstnix-daemon\nsshd\nsyslog\n"
     said = machine.doit("rollback", "to=1").stdout
     assert "is generation 1," in said
     assert machine.ssh("cat /etc/motd; readlink /nix/var/nix/profiles/system") == "onesystem-1-link\n"
@@ -253,7 +253,7 @@ def test_services_that_do_not_stay_up_are_named(machine: Switched) -> None:
     )
     assert machine.ssh("sv status good").startswith("run: good: ")
     machine.doit("rollback")
-    assert machine.ssh("cat /etc/motd; ls /run/service") == "beforenix-daemon\nsshd\n"
+    assert machine.ssh("cat /etc/motd; ls /run/service") == "beforenix-daemon\nsshd\nsyslog\n"
 
 
 def test_the_machine_of_another_config_is_refused(machine: Switched) -> None:
@@ -282,7 +282,7 @@ def test_a_failed_activation_reverts(machine: Switched) -> None:
     # Everything is exactly as before.
     assert machine.ssh(
         "cat /etc/motd; sv status sshd nix-daemon | grep -c ^run; ls /run/service /run/notos"
-    ).split() == [*("by", "hand", "2", "/run/notos:", "/run/service:", "nix-daemon", "sshd")]
+    ).split() == [*("by", "hand", "2", "/run/notos:", "/run/service:", "nix-daemon", "sshd", "syslog")]
     assert len(machine.ssh("ls /run/etc").split()) == 1
 
 
@@ -383,7 +383,7 @@ def test_a_machine_without_nix(small: Switched) -> None:
     assert small.ssh("echo x | zstd | zstd -d") == "x\n"
     assert "is generation 2," in small.doit("rollback").stdout
     assert "is generation 1," in small.doit("rollback").stdout
-    assert small.ssh("cat /etc/motd; ls /run/service") == "onesshd\n"
+    assert small.ssh("cat /etc/motd; ls /run/service") == "onesshd\nsyslog\n"
     inodes = "$(($(df -iP / | tail -n 1 | awk '{print $3}') + 20))"
     small.ssh(f"mount -o remount,nr_inodes={inodes} /")
     said = small.refused("etc: {motd: {text: more}}\n")

@@ -43,7 +43,7 @@ def test_the_default_machine() -> None:
         "60-time",
         "70-power-button",
     ]
-    assert tree.children()["services"] == ["nix-daemon", "sshd"]
+    assert tree.children()["services"] == ["nix-daemon", "sshd", "syslog"]
     assert "\nip address add 10.0.2.15/24 dev eth0\n" in text(tree, "boot/20-network")
     assert tree.get("services/sshd/supervise") == Symlink("/run/runit/sshd")
     plain = {path for path, entry in tree.items() if isinstance(entry, File) and not entry.executable}
@@ -56,7 +56,7 @@ def test_features_are_files_taken_or_left() -> None:
     tree = made(machine)
     assert tree.children()["boot"] == ["05-modules", "10-hostname", "20-network", "70-power-button"]
     assert "udhcpc" in tree
-    assert tree.children()["services"] == ["nix-daemon"]
+    assert tree.children()["services"] == ["nix-daemon", "syslog"]
 
 
 def test_a_microvm_has_no_power_button() -> None:

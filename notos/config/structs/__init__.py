@@ -9,11 +9,12 @@ network          The network.
 login            Remote login.
 storage          Nix and the drive for data.
 services         Services.
+boot             Scripts at boot, and timers.
 virtual_machine  The virtual machine that runvm.sh starts.
 build            Settings for compiling on this host.
 
 The modules are tested by
 
-    tests/config/test_loader.py: debian, kernel, system, network, login, storage, services
+    tests/config/test_loader.py: debian, kernel, system, network, login, storage, services, boot
     tests/config/test_loader.py: virtual_machine, build
 """

@@ -43,6 +43,7 @@ def render(
         "cpus": vm.cpus,
         "accel": vm.accel,
         "machine": kind.options,
+        "hasPowerOff": int(kind.acpi),
         "rootDrive": devices.root_drive,
         "rootDevice": devices.root_device,
         "secondDrive": devices.second_drive,

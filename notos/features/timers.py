@@ -1,0 +1,61 @@
+"""The scripts in the config's `timers`, and the service that runs them."""
+
+from collections.abc import Iterator
+
+from notos.config.model import Machine, Timer
+from notos.config.reader import Checks
+from notos.config.yaml_source import Node, Problem, key_place
+from notos.features.boot import script_text
+from notos.features.model import Feature, Service
+
+KEYS = ("timers",)
+SERVICE = "timers"
+
+_DAYS = ("sunday", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday")
+_SECONDS = {"m": 60, "h": 3600, "d": 86400}
+
+
+def feature(machine: Machine) -> Feature:
+    """Return the service with its scripts, and their packages; nothing for a machine without timers."""
+    if not machine.timers:
+        return Feature()
+    files = {}
+    for name, each in machine.timers.items():
+        files[f"scripts/{name}"] = script_text(each.run)
+    files["table"] = "".join(f"{name} {_line(each)}\n" for name, each in machine.timers.items())
+    return Feature(
+        packages=tuple(package for each in machine.timers.values() for package in each.packages),
+        services=(Service(name=SERVICE, folder=SERVICE, log=True, files=files),),
+        reserved_services={SERVICE: "an empty `timers`"},
+    )
+
+
+def _line(timer: Timer) -> str:
+    """Return the kind, the period in seconds, the hour, the minute, the day (0 is Sunday) and the account."""
+    hour, minute = (timer.at or "00:00").split(":")
+    day = _DAYS.index(timer.on or "monday")
+    every = str(timer.every or "day")  # a config with mistakes may lack it
+    kind, seconds = (every, 0) if every in ("hour", "day", "week") else ("period", _seconds(every))
+    return f"{kind} {seconds} {int(hour)} {int(minute)} {day} {timer.user or 'root'}"
+
+
+def _seconds(period: str) -> int:
+    return int(period[:-1]) * _SECONDS[period[-1]]
+
+
+def _problems(machine: Machine, node: Node) -> Iterator[Problem]:
+    for name, each in machine.timers.items():
+        if each.on is not None and each.every and each.every != "week":
+            message = f"timers.{name}.on needs every: week, but every is {each.every}"
+            yield Problem(message, key_place(node, "timers", name, "on"))
+        if each.at is None:
+            continue
+        if each.every == "hour" and not each.at.startswith("00:"):
+            message = f"timers.{name}.at: with every: hour only the minute counts; write 00:{each.at[3:]}"
+            yield Problem(message, key_place(node, "timers", name, "at"))
+        elif each.every and each.every not in ("hour", "day", "week"):
+            message = f"timers.{name}.at needs every: hour, day or week, but every is {each.every}"
+            yield Problem(message, key_place(node, "timers", name, "at"))
+
+
+CHECKS: Checks = {Machine: _problems}
