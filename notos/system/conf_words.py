@@ -27,7 +27,7 @@ _RELEASE = {
 }
 
 
-class SyntaxMistake(ValueError):
+class LineError(ValueError):
     """A line that the format does not permit; the message says why."""
 
 
@@ -43,7 +43,7 @@ def words(line: str, count: int, *, escapes: bool) -> tuple[list[str], str]:
     """Return the first `count` words of `line` without quotes, and the rest of the line.
 
     With `escapes`, a backslash begins an escape of C; otherwise it quotes the next character. Raises
-    SyntaxMistake for an unclosed quote or an invalid escape.
+    LineError for an unclosed quote or an invalid escape.
     """
     found: list[str] = []
     rest = line.lstrip(WHITESPACE)
@@ -61,7 +61,7 @@ def _word(text: str, escapes: bool) -> tuple[str, str]:
         at += 1
         if char == "\\":
             if at == len(text):
-                raise SyntaxMistake("a backslash ends the line")
+                raise LineError("a backslash ends the line")
             taken, length = _escape(text, at) if escapes else (text[at], 1)
             out.append(taken)
             at += length
@@ -78,12 +78,12 @@ def _word(text: str, escapes: bool) -> tuple[str, str]:
             out.append(char)
     else:
         if quote:
-            raise SyntaxMistake(f"No closing quotation: {quote} is missing")
+            raise LineError(f"No closing quotation: {quote} is missing")
     return _joined(out), text[at:]
 
 
 def unescaped(text: str) -> str:
-    """Return `text` with its escapes of C resolved. Raises SyntaxMistake for an invalid escape."""
+    """Return `text` with its escapes of C resolved. Raises LineError for an invalid escape."""
     out, at = [], 0
     while at < len(text):
         if text[at] != "\\":
@@ -110,7 +110,7 @@ def _escape(text: str, at: int) -> tuple[str, int]:
         if not byte and number and (found[2] or _is_character(number)):
             encoded = chr(number).encode("utf-8", "surrogatepass")
             return encoded.decode("utf-8", "surrogateescape"), len(found[0])
-    raise SyntaxMistake(f"\\{text[at : at + 1]} is not a valid escape")
+    raise LineError(f"\\{text[at : at + 1]} is not a valid escape")
 
 
 def _is_character(number: int) -> bool:
@@ -127,7 +127,7 @@ def expanded(text: str, release: Mapping[str, str], *, accounts: bool = False) -
     """Return `text` with its specifiers resolved; LATE and the letter mark those of the booted machine.
 
     `release` has the fields of os-release(5). With `accounts`, only the specifiers of sysusers.d(5) are
-    known. Raises SyntaxMistake for an unknown one.
+    known. Raises LineError for an unknown one.
     """
 
     def value(found: re.Match[str]) -> str:
@@ -142,7 +142,7 @@ def expanded(text: str, release: Mapping[str, str], *, accounts: bool = False) -
             return "x86-64"
         if letter in _LATE_LETTERS:
             return LATE + letter
-        raise SyntaxMistake(f"%{letter} is not a known specifier; write %% for a percent sign")
+        raise LineError(f"%{letter} is not a known specifier; write %% for a percent sign")
 
     return re.sub(r"%(.)", value, text, flags=re.DOTALL)
 

@@ -26,7 +26,7 @@ from collections.abc import Iterator, Mapping
 
 from notos import errors
 from notos.errors import NotosError
-from notos.system.conf_words import SyntaxMistake, lines
+from notos.system.conf_words import LineError, lines
 from notos.system.tmpfiles.line import FOLDERS, UNSUPPORTED, Line, parsed
 from notos.system.tmpfiles.plan import Plan
 from notos.system.tmpfiles.shell import Accounts, fragment
@@ -54,7 +54,7 @@ def script(
         for number, text in lines(files[name]):
             try:
                 line = parsed(text, release or {})
-            except SyntaxMistake as mistake:
+            except LineError as mistake:
                 problems.append(_error(name, number, str(mistake), "correct the line"))
                 continue
             found.append(line)
@@ -70,7 +70,7 @@ def mistakes(name: str, text: str) -> Iterator[tuple[int, str]]:
     for number, raw in lines(text):
         try:
             line = parsed(raw, {})
-        except SyntaxMistake as mistake:
+        except LineError as mistake:
             yield number, f"{mistake}; correct the line"
             continue
         if line.kind in UNSUPPORTED:

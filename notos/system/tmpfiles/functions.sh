@@ -80,7 +80,7 @@ tmpfilesSet() {
 }
 
 # Set the mode $3, with ~ if it is limited by the bits that the file has, the user $4 and the group $5 of the
-# file $1. With : they apply only if $2 is new.
+# file $1. With : they apply only if $2 is set. $2 is new for a new file, whose bits limit nothing, or copied.
 tmpfilesPerms() {
 	local path=$1 new=$2 mode=$3 user=$4 group=$5 limited= current owner
 	case $mode in :*) mode=${mode#:} && [ -n "$new" ] || mode=- ;; esac
@@ -102,6 +102,7 @@ tmpfilesPerms() {
 	[ "$mode" != - ] || mode=$current limited=
 	if [ -n "$limited" ]; then
 		mode=$((0$mode)) current=$((0$current))
+		[ "$new" != new ] || current=$((0777))
 		[ $((current & 0111)) -ne 0 ] || mode=$((mode & ~0111))
 		[ $((current & 0222)) -ne 0 ] || mode=$((mode & ~0222))
 		[ $((current & 0444)) -ne 0 ] || mode=$((mode & ~0444))
@@ -119,7 +120,7 @@ tmpfilesPerms() {
 # Create the folder $1.
 tmpfilesDir() {
 	local new=
-	[ -d "$root$1" ] || new=1
+	[ -d "$root$1" ] || new=new
 	tmpfilesDirs "$1"
 	[ -d "$root$1" ] && [ ! -L "$root$1" ] && tmpfilesSafe "${1%/*}" || return
 	tmpfilesPerms "$root$1" "$new" "$2" "$3" "$4"
@@ -134,7 +135,7 @@ tmpfilesFile() {
 		tmpfilesSay "$1 exists and is not a file"
 		return
 	fi
-	[ -e "$path" ] || new=1
+	[ -e "$path" ] || new=new
 	if [ -n "$new$6" ]; then
 		[ -z "$new" ] || [ "$2" = - ] || umask 077
 		printf %b "$text" >"$path"
@@ -187,7 +188,7 @@ tmpfilesNode() {
 		fi
 	fi
 	if [ ! -e "$path" ]; then
-		new=1
+		new=new
 		case $5 in
 		p) mkfifo "$path" ;;
 		*) mknod "$path" "$5" "$6" "$7" ;;
@@ -201,15 +202,28 @@ tmpfilesLink() {
 	local path=$root$1 new=
 	tmpfilesParents "$1" || return
 	if [ ! -L "$path" ] && [ ! -e "$path" ]; then
-		new=1
+		new=new
 		ln -s -- "$5" "$path"
 	elif [ ! -L "$path" ] || [ "$(readlink "$path")" != "$5" ]; then
 		[ -n "$6" ] || return 0
-		new=1
+		new=new
 		[ -L "$path" ] || [ ! -d "$path" ] || rm -rf "$path"
 		ln -sfn -- "$5" "$path"
 	fi
 	tmpfilesPerms "$path" "$new" "$2" "$3" "$4"
+}
+
+# Give files below $2 the setuid and setgid bits that they have below $1. chown(2) cleared them.
+tmpfilesSetuid() {
+	local from=$1 to=$2 entry
+	[ ! -L "$from" ] || return 0
+	if [ -d "$from" ]; then
+		for entry in "$from"/* "$from"/.[!.]* "$from"/..?*; do
+			[ ! -e "$entry" ] || tmpfilesSetuid "$entry" "$to/${entry##*/}"
+		done
+	elif [ -u "$from" ] || [ -g "$from" ]; then
+		chmod "$(stat -c %a "$from")" "$to"
+	fi
 }
 
 # Copy $1 to $2, which does not exist. The user $3 and the group $4 own the copy.
@@ -218,7 +232,10 @@ tmpfilesCopyNew() {
 	cp -a -- "$1" "$2"
 	[ "$3" = - ] || owner=${3#:}
 	[ "$4" = - ] || owner=$owner:${4#:}
-	[ -z "$owner" ] || chown -hR "$owner" "$2"
+	[ -z "$owner" ] || {
+		chown -hR "$owner" "$2"
+		tmpfilesSetuid "$1" "$2"
+	}
 	# A store object has no writable files.
 	case $1 in "$root/usr/"*) [ -L "$2" ] || chmod -R u+w "$2" ;; esac
 }
@@ -255,9 +272,12 @@ tmpfilesCopy() {
 		fi
 	fi
 	[ ! -L "$path" ] || return 0
-	if [ -d "$path" ] && [ -d "$from" ] || [ -f "$path" ] && [ -f "$from" ]; then
-		tmpfilesPerms "$path" 1 "$2" "$3" "$4"
+	if [ -d "$path" ]; then
+		[ -d "$from" ] || return 0
+	elif ! { [ -f "$path" ] && [ -f "$from" ]; }; then
+		return
 	fi
+	tmpfilesPerms "$path" copied "$2" "$3" "$4"
 }
 
 # Set the mode and owner of $1.
@@ -342,19 +362,23 @@ tmpfilesRemoveAll() {
 
 # Make way for $1: remove what is in the place of its folders, and what is not of the type $2, an option of test(1).
 tmpfilesReplace() {
-	local rest=${1#/} at=$root
+	local rest=${1#/} at=$root above
 	while :; do
-		at=$at/${rest%%/*}
+		above=$at at=$at/${rest%%/*}
 		case $rest in */*) rest=${rest#*/} ;; *) break ;; esac
+		if [ -e "$at" ] && [ -n "$above" ] && [ ! -O "$above" ] &&
+			[ "$(stat -Lc %u "$above")" != "$(stat -Lc %u "$at")" ]; then
+			tmpfilesSay "unsafe path: $1"
+			return 1
+		fi
 		[ -d "$at" ] && continue
 		[ ! -L "$at" ] && [ ! -e "$at" ] || rm -f "$at"
 		mkdir "$at"
 	done
 	[ "$2" != - ] || return 0
-	[ -e "$at" ] || [ -L "$at" ] || return 0
 	if [ -L "$at" ]; then
 		[ "$2" = -L ] || rm -f "$at"
-	elif ! test "$2" "$at"; then
-		[ -d "$at" ] && mountpoint -q "$at" || rm -rf "$at"
+	elif [ -e "$at" ] && ! test "$2" "$at"; then
+		mountpoint -q "$at" || rm -rf "$at"
 	fi
 }

@@ -1,4 +1,4 @@
-"""One line of a tmpfiles.d(5) file as a value. See plan.py for the order of lines, shell.py for their work."""
+"""One line of a tmpfiles.d(5) file as a value. plan.py has the order of lines, shell.py the commands."""
 
 import base64
 import binascii
@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from notos.system.conf_words import LATE, SyntaxMistake, expanded, simplified, unescaped, words
+from notos.system.conf_words import LATE, LineError, expanded, simplified, unescaped, words
 
 FOLDERS = frozenset("dDvqQ")
 GLOBS = frozenset("wetTaAhHxXrRzZm")  # types whose path is a pattern, glob(7) with braces
@@ -82,20 +82,20 @@ class Line:
 def parsed(text: str, release: Mapping[str, str]) -> Line:
     """Return the line `text`; `release` has the fields of os-release(5).
 
-    Raises SyntaxMistake for a line that systemd-tmpfiles refuses.
+    Raises LineError for a line that systemd-tmpfiles refuses.
     """
     found, rest = words(text, 6, escapes=True)
     if len(found) < 2 or not found[0]:
-        raise SyntaxMistake("a line of tmpfiles.d needs a type and a path")
+        raise LineError("a line of tmpfiles.d needs a type and a path")
     action, path, mode, user, group, age = [*found, *[""] * (6 - len(found))]
     kind, modifiers = action[0], action[1:]
     if any(each not in MODIFIERS or modifiers.count(each) > 1 for each in modifiers):
-        raise SyntaxMistake(f"the modifiers of {action} are not understood")
+        raise LineError(f"the modifiers of {action} are not understood")
     path = expanded(path, release)
     if path.startswith("/var/run/") and path.strip("/") != "var/run":
         path = path.removeprefix("/var")
     if not path.startswith("/"):
-        raise SyntaxMistake(f"{path} is not an absolute path")
+        raise LineError(f"{path} is not an absolute path")
     argument = None if rest in ("", "-") else rest
     _check_kind(kind, modifiers, argument)
     data = None
@@ -106,11 +106,11 @@ def parsed(text: str, release: Mapping[str, str]) -> Line:
     elif argument is not None and "~" in modifiers and "^" not in modifiers:
         data = _decoded(argument)
     if kind == "C" and argument is not None and not argument.startswith("/"):
-        raise SyntaxMistake(f"the source {argument} is not an absolute path")
+        raise LineError(f"the source {argument} is not an absolute path")
     if kind in "LC" and argument is None:
         argument = f"/usr/share/factory{simplified(path)}"
     if "^" in modifiers and argument is None:
-        raise SyntaxMistake("the name of the credential is missing")
+        raise LineError("the name of the credential is missing")
     number, masked, mode_if_new = _mode(mode)
     _check_age(age)
     return Line(
@@ -132,17 +132,17 @@ def parsed(text: str, release: Mapping[str, str]) -> Line:
 
 def _check_kind(kind: str, modifiers: str, argument: str | None) -> None:
     if kind not in _FIRST | _NO_ARGUMENT | UNSUPPORTED.keys():
-        raise SyntaxMistake(f"a line of type {kind} is not understood")
+        raise LineError(f"a line of type {kind} is not understood")
     if kind in "wcbtTaAhH" and argument is None:
-        raise SyntaxMistake(f"a line of type {kind} needs an argument")
+        raise LineError(f"a line of type {kind} needs an argument")
     if kind in "LCcbtTaAhH" and "~" in modifiers:
-        raise SyntaxMistake(f"a line of type {kind} does not take base64 (~)")
+        raise LineError(f"a line of type {kind} does not take base64 (~)")
     if "$" in modifiers and kind not in _PURGED:
-        raise SyntaxMistake(f"a line of type {kind} does not take $")
+        raise LineError(f"a line of type {kind} does not take $")
     if "?" in modifiers and kind != "L":
-        raise SyntaxMistake(f"a line of type {kind} does not take ?")
+        raise LineError(f"a line of type {kind} does not take ?")
     if kind in "cb" and argument is not None and not re.fullmatch(r"[0-9]+:[0-9]+", argument):
-        raise SyntaxMistake(f"{argument} is not a device number; write MAJOR:MINOR")
+        raise LineError(f"{argument} is not a device number; write MAJOR:MINOR")
 
 
 def _decoded(argument: str) -> bytes:
@@ -150,7 +150,7 @@ def _decoded(argument: str) -> bytes:
     try:
         return base64.b64decode(plain.encode("ascii"), validate=True)
     except (UnicodeEncodeError, binascii.Error) as error:
-        raise SyntaxMistake(f"{argument} is not base64") from error
+        raise LineError(f"{argument} is not base64") from error
 
 
 def _mode(field: str) -> tuple[int | None, bool, bool]:
@@ -160,7 +160,7 @@ def _mode(field: str) -> tuple[int | None, bool, bool]:
     digits = field.lstrip("~:")
     marks = field[: len(field) - len(digits)]
     if not re.fullmatch(r"[0-7]+", digits) or int(digits, 8) > 0o7777:
-        raise SyntaxMistake(f"{field} is not a mode; write octal digits, such as 0755")
+        raise LineError(f"{field} is not a mode; write octal digits, such as 0755")
     return int(digits, 8), "~" in marks, ":" in marks
 
 
@@ -169,7 +169,7 @@ def _account(field: str) -> str | None:
         return None
     name = field.removeprefix(":")
     if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]*", name):
-        raise SyntaxMistake(f"{field} is not the name of an account")
+        raise LineError(f"{field} is not the name of an account")
     return name
 
 
@@ -183,4 +183,4 @@ def _check_age(field: str) -> None:
     units = re.findall(r"[a-zA-Zµμ]+", seconds)
     valid = seconds == "infinity" or (_AGE.fullmatch(seconds) and all(each in _UNITS for each in units))
     if not known or not valid:
-        raise SyntaxMistake(f"{field} is not an age; write, for example, 10d")
+        raise LineError(f"{field} is not an age; write, for example, 10d")

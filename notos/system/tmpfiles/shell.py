@@ -24,6 +24,7 @@ _LATE = {  # values of the booted machine; each is read once
     "b": "tmpfiles_b=$(tr -d - </proc/sys/kernel/random/boot_id)",
 }
 _TYPES = {"f": "-f", "F": "-f", "L": "-L", "p": "-p", "c": "-c", "b": "-b", "C": "-"}
+_WILD = re.compile(r"[*?\[]")
 _FUNCTION = re.compile(r"^(?:#.*\n)+(\w+)\(\) \{\n(?:.*\n)*?\}\n", re.MULTILINE)
 
 
@@ -186,7 +187,7 @@ def _single(owned: Owned) -> Iterator[str]:
     commands = [call]
     if "=" in line.modifiers and not line.is_glob:
         kind = "-d" if line.kind in FOLDERS else _TYPES[line.kind]
-        commands.insert(0, f"tmpfilesReplace {_quoted(line.path)} {kind}")
+        commands = [f"tmpfilesReplace {_quoted(line.path)} {kind} && {call}"]
     if line.kind == "L" and "?" in line.modifiers:
         target = f'"$root"{_quoted("/" + (line.argument or "").lstrip("/"))}'
         commands = [f"if [ -e {target} ] || [ -L {target} ]; then", *(f"\t{each}" for each in commands), "fi"]
@@ -233,9 +234,19 @@ def _call(owned: Owned) -> str | None:
 
 
 def _for_each(line: Line, command: str) -> str:
-    patterns = " ".join(f'"$root"{_pattern(each)}' for each in _braces(line.path))
-    exists = 'if [ -e "$each" ] || [ -L "$each" ]'
-    return f'for each in {patterns}; do {exists}; then each=${{each#"$root"}}; {command}; fi; done'
+    """Return a loop over the files that match the line's path: "$each" without "$root"."""
+    loops = []
+    for pattern in _braces(line.path):
+        # glob(7) as in systemd: no "." and "..", and a folder that is listed is no link.
+        checks = ["case $each/ in */./* | */../*) continue ;; esac"] if "/." in pattern else []
+        parts = pattern.split("/")
+        for at, part in enumerate(parts):
+            if _WILD.search(part):
+                above = "/*" * (len(parts) - at)
+                checks.append(f'[ ! -L "${{each%{above}}}" ] || continue')
+        checks += ['[ -e "$each" ] || [ -L "$each" ] || continue', 'each=${each#"$root"}']
+        loops.append(f'for each in "$root"{_pattern(pattern)}; do {"; ".join(checks)}; {command}; done')
+    return "; ".join(loops)
 
 
 def _removal(line: Line) -> list[str]:
