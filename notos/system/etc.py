@@ -11,7 +11,7 @@ from pathlib import Path
 from notos import errors
 from notos.errors import NotosError, ScriptError
 from notos.features.model import Computed, Copy, EtcFile, Features, Link, Text
-from notos.formats.tree import Directory, File, Tree
+from notos.formats.tree import Directory, File, Symlink, Tree
 from notos.system import ca_bundle, sysusers
 
 PLAIN, EXECUTABLE = {"0444", "0644"}, {"0555", "0755"}  # modes that need no entry in Etc.modes
@@ -104,13 +104,27 @@ def _misplaced(configured: Iterable[EtcFile], tree: Tree) -> Iterator[NotosError
 
 
 def texts(tree: Tree, system: Tree, folder: str) -> dict[str, str]:
-    """Return the *.conf files of `folder` (sysusers.d, tmpfiles.d) by name; /etc overrides /usr/lib."""
-    found = {}
+    """Return the *.conf files of `folder` (sysusers.d, tmpfiles.d) by name; /etc overrides /usr/lib.
+
+    A link to /dev/null in /etc masks a file. Bytes that are not UTF-8 become surrogate escapes.
+    """
+    found: dict[str, str] = {}
     for prefix, source in ((f"lib/{folder}/", system), (f"{folder}/", tree)):
         for path, entry in source.items():
             name = path.removeprefix(prefix)
-            if path.startswith(prefix) and name.endswith(".conf") and isinstance(entry, File):
-                found[name] = entry.read().decode()
+            if not path.startswith(prefix) or not name.endswith(".conf") or "/" in name:
+                continue
+            if isinstance(entry, Symlink):
+                if entry.target == "/dev/null":
+                    found.pop(name, None)
+                    continue
+                # A file in a package's /etc is a link to system-path.
+                entries = (entry, system.get(f"etc/{path}"))
+            else:
+                entries = (entry, None)
+            for each in entries:
+                if isinstance(each, File):
+                    found[name] = each.read().decode("utf-8", "surrogateescape")
     return found
 
 

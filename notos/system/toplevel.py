@@ -13,7 +13,7 @@ kernel-modules  link to the modules of the running system
 import shlex
 from collections.abc import Mapping
 
-from notos.formats.tree import Tree
+from notos.formats.tree import File, Tree
 from notos.store.store import StoreObject
 from notos.system import tmpfiles
 from notos.system.etc import Etc, texts
@@ -39,7 +39,7 @@ def build(
     tree = Tree()
     tree.graft("etc", etc.tree)
     tree.text("permissions", _permissions(etc))
-    tree.text("tmpfiles", tmpfiles.script(texts(etc.tree, system, "tmpfiles.d")))
+    tree.add("tmpfiles", File(_tmpfiles(etc.tree, system).encode("utf-8", "surrogateescape")))
     tree.text("name", f"{name}\n")
     tree.text("packages", "".join(f"{name} {packages[name]}\n" for name in sorted(packages)))
     tree.symlink("init", f"{stage2.path}/init")
@@ -47,6 +47,24 @@ def build(
     tree.symlink("sw", system_path.path)
     tree.symlink("kernel-modules", modules.path)
     return tree
+
+
+def _tmpfiles(etc: Tree, system: Tree) -> str:
+    """Return the fragment for the files of tmpfiles.d, with the accounts of /etc."""
+    release = {}
+    for line in _text(etc, "os-release").splitlines():
+        name, equals, value = line.partition("=")
+        if equals:
+            release[name] = "".join(shlex.split(value)[:1])
+    rows = {name: [row.split(":") for row in _text(etc, name).splitlines()] for name in ("passwd", "group")}
+    users, groups = ({row[0]: row[2] for row in rows[name] if len(row) > 2} for name in ("passwd", "group"))
+    files = texts(etc, system, "tmpfiles.d")
+    return tmpfiles.script(files, accounts=tmpfiles.Accounts(users, groups), release=release)
+
+
+def _text(etc: Tree, name: str) -> str:
+    entry = etc.get(name)
+    return entry.read().decode("utf-8", "surrogateescape") if isinstance(entry, File) else ""
 
 
 def _permissions(etc: Etc) -> str:

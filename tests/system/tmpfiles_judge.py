@@ -1,4 +1,4 @@
-"""systemd-tmpfiles and our fragment, each run in a root file system of its own, and the files that they leave.
+"""systemd-tmpfiles and our fragment, each run in its own root file system, and the files that they leave.
 
 The root file systems are folders; bubblewrap makes them "/" and mounts the tools tree on /usr.
 """
@@ -23,7 +23,20 @@ ARRANGED = "arrange"  # a shell script that sets up a root before the lines appl
 MACHINE_ID = "0123456789abcdef0123456789abcdef"
 _FOLDERS = ("run", "var/lib", "var/tmp", "tmp", "home", "srv", "root", "etc", "proc", "dev", "usr", "sys")
 _APPLETS = (
-    *("chmod", "chown", "cp", "ln", "mkdir", "mkfifo", "mknod", "mountpoint", "readlink", "rm", "rmdir", "stat"),
+    *(
+        "chmod",
+        "chown",
+        "cp",
+        "ln",
+        "mkdir",
+        "mkfifo",
+        "mknod",
+        "mountpoint",
+        "readlink",
+        "rm",
+        "rmdir",
+        "stat",
+    ),
     *("tr", "touch", "sh"),
 )
 RELEASE = {"ID": "debian", "VERSION_ID": "13"}
@@ -69,7 +82,9 @@ class Judge:
         usr = str(self.tools.root / "usr")
         options = ["--bind", str(root), "/", "--ro-bind", usr, "/usr", "--proc", "/proc", "--dev", "/dev"]
         options += ["--tmpfs", "/usr/lib/tmpfiles.d", "--tmpfs", "/applets"]
-        options += [word for each in _APPLETS for word in ("--symlink", "/usr/bin/busybox", f"/applets/{each}")]
+        options += [
+            word for each in _APPLETS for word in ("--symlink", "/usr/bin/busybox", f"/applets/{each}")
+        ]
         options += ["--cap-add", "ALL", "--unshare-uts", "--hostname", "box.lan"]
         done = subprocess.run(
             [*self.tools.command("bwrap"), *options, "--", f"/usr/bin/{words[0]}", *words[1:]],

@@ -17,6 +17,7 @@ The fragment does what `systemd-tmpfiles --create --remove --boot` of systemd 25
 - v, q and Q create folders: no root file system here is btrfs.
 - %q is the host name: machine-info(5) is not read.
 - D and R ignore locks, and remove sockets: at boot nobody holds the one or listens on the other.
+- A folder is not copied (C) into itself.
 - Copies (C) of files in /usr are writable by their owner: a store object cannot be.
 - A link that does not belong to root is an unsafe path, even if it stays in the folders of its owner.
 - An unknown account is an error of the build, not a message at boot.

@@ -259,6 +259,12 @@ tmpfilesCopy() {
 	local path=$root$1 from=$root$5 entry
 	[ -e "$from" ] || [ -L "$from" ] || return 0
 	tmpfilesParents "$1" || return
+	case $(readlink -f "${path%/*}")/ in
+	"$(readlink -f "$from")"/*)
+		tmpfilesSay "$1 is below its source"
+		return
+		;;
+	esac
 	if [ ! -e "$path" ] && [ ! -L "$path" ]; then
 		tmpfilesCopyNew "$from" "$path" "$3" "$4"
 	elif [ -d "$path" ] && [ ! -L "$path" ] && [ -d "$from" ] && [ ! -L "$from" ]; then

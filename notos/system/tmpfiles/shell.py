@@ -190,7 +190,14 @@ def _single(owned: Owned) -> Iterator[str]:
         commands = [f"tmpfilesReplace {_quoted(line.path)} {kind} && {call}"]
     if line.kind == "L" and "?" in line.modifiers:
         target = f'"$root"{_quoted("/" + (line.argument or "").lstrip("/"))}'
-        commands = [f"if [ -e {target} ] || [ -L {target} ]; then", *(f"\t{each}" for each in commands), "fi"]
+        exists = f"if [ -e {target} ] || [ -L {target} ]; then"
+        commands = [
+            exists,
+            *(f"\t{each}" for each in commands),
+            "else",
+            f"\ttmpfilesParents {_quoted(line.path)}",
+            "fi",
+        ]
     yield from _guarded(line, commands)
 
 
