@@ -25,6 +25,8 @@ _RELEASE = {
     **{"A": "IMAGE_VERSION", "B": "BUILD_ID", "M": "IMAGE_ID", "o": "ID", "w": "VERSION_ID"},
     **{"W": "VARIANT_ID"},
 }
+# Values for checks of a line before the machine's os-release(5) is known.
+ANY_RELEASE = dict.fromkeys(_RELEASE.values(), "x")
 
 
 class LineError(ValueError):

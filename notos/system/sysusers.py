@@ -18,7 +18,7 @@ from dataclasses import dataclass, field, replace
 
 from notos import errors
 from notos.errors import NotosError
-from notos.system.conf_words import LATE, LineError, expanded, lines, simplified, words
+from notos.system.conf_words import ANY_RELEASE, LATE, LineError, expanded, lines, simplified, words
 
 _AUTOMATIC = ((100, 999),)  # Debian policy 9.2.2: system accounts that are allocated dynamically
 _NOLOGIN = "/usr/sbin/nologin"
@@ -224,7 +224,7 @@ def mistakes(name: str, text: str) -> Iterator[tuple[int, str]]:
     """
     for number, raw in lines(text):
         try:
-            _parsed(raw, {})
+            _parsed(raw, ANY_RELEASE)
         except LineError as error:
             yield number, str(error)
 

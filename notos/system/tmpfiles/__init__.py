@@ -27,7 +27,7 @@ from collections.abc import Iterator, Mapping
 
 from notos import errors
 from notos.errors import NotosError
-from notos.system.conf_words import LineError, lines
+from notos.system.conf_words import ANY_RELEASE, LineError, lines
 from notos.system.tmpfiles.line import FOLDERS, UNSUPPORTED, Line, parsed
 from notos.system.tmpfiles.plan import Plan
 from notos.system.tmpfiles.shell import Accounts, fragment
@@ -70,7 +70,7 @@ def mistakes(name: str, text: str) -> Iterator[tuple[int, str]]:
     folders = ", ".join(each.rstrip("/") for each in WRITABLE)
     for number, raw in lines(text):
         try:
-            line = parsed(raw, {})
+            line = parsed(raw, ANY_RELEASE)
         except LineError as mistake:
             yield number, f"{mistake}; correct the line"
             continue
