@@ -42,7 +42,14 @@ PEERS = (
         "nix-bin",
         "openssh-client",
     ),
-    *("squashfs-tools", "systemd-standalone-sysusers", "systemd-standalone-tmpfiles", "tar", "xz-utils", "zstd"),
+    *(
+        "squashfs-tools",
+        "systemd-standalone-sysusers",
+        "systemd-standalone-tmpfiles",
+        "tar",
+        "xz-utils",
+        "zstd",
+    ),
 )
 RAN = re.compile(r"([\w:-]+) +[\d.]+ s(?:  \(|$)")  # the line of a task that ran
 COPIED_TOO = ("requirements-test.txt", "pyproject.toml")
