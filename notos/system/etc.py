@@ -114,14 +114,14 @@ def texts(tree: Tree, system: Tree, folder: str) -> dict[str, str]:
             name = path.removeprefix(prefix)
             if not path.startswith(prefix) or not name.endswith(".conf") or "/" in name:
                 continue
+            entries = [entry]
             if isinstance(entry, Symlink):
                 if entry.target == "/dev/null":
                     found.pop(name, None)
                     continue
                 # A file in a package's /etc is a link to system-path.
-                entries = (entry, system.get(f"etc/{path}"))
-            else:
-                entries = (entry, None)
+                if (packaged := system.get(f"etc/{path}")) is not None:
+                    entries.append(packaged)
             for each in entries:
                 if isinstance(each, File):
                     found[name] = each.read().decode("utf-8", "surrogateescape")

@@ -90,7 +90,8 @@ def test_what_is_not_understood_is_told(line: str, message: str) -> None:
 
 # In these lines, the two characters \\n end a line.
 LIKE_SYSTEMD = r"""
-d /run/sshd 0755\nD /run/two 0700 alice staff\nf /run/flag 0600 - - - it's on\nL+ /var/lib/link - - - - /run/sshd
+d /run/sshd 0755\nD /run/two 0700 alice staff\nf /run/flag 0600 - - - it's on
+L+ /var/lib/link - - - - /run/sshd
 d %t/three 1777
 f /run/%m-%H-%l-%v - - - - %m %H %% %t
 d "/run/a b" 0755\nf "/run/a b/$(touch x)" 0644 - - - `id`;$(id)

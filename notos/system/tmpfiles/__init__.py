@@ -21,6 +21,10 @@ The fragment does what `systemd-tmpfiles --create --remove --boot` of systemd 25
 - Copies (C) of files in /usr are writable by their owner: a store object cannot be.
 - A link that does not belong to root is an unsafe path, even if it stays in the folders of its owner.
 - An unknown account is an error of the build, not a message at boot.
+
+Modules without a test module of their own name are tested by
+
+    tests/system/test_tmpfiles.py: line, plan, shell
 """
 
 from collections.abc import Iterator, Mapping
@@ -61,8 +65,7 @@ def script(
             found.append(line)
             problems += _unknown(line, name, number, accounts)
     errors.raise_all(problems)
-    plans = [Plan(found, boot=boot) for boot in (True, False)]
-    return fragment(*plans, accounts, _can_be_made)
+    return fragment(Plan(found, boot=True), Plan(found, boot=False), accounts, _can_be_made)
 
 
 def mistakes(name: str, text: str) -> Iterator[tuple[int, str]]:

@@ -1,3 +1,4 @@
+# shellcheck shell=busybox disable=SC2154
 # Functions of the tmpfiles fragment, in place of systemd-tmpfiles. Paths are below "$root", which is empty in a
 # machine. Modes, users and groups may be "-", for no change. Each function starts as few processes as it can.
 
@@ -82,7 +83,7 @@ tmpfilesSet() {
 # Set the mode $3, with ~ if it is limited by the bits that the file has, the user $4 and the group $5 of the
 # file $1. With : they apply only if $2 is set. $2 is new for a new file, whose bits limit nothing, or copied.
 tmpfilesPerms() {
-	local path=$1 new=$2 mode=$3 user=$4 group=$5 limited= current owner
+	local path=$1 new=$2 mode=$3 user=$4 group=$5 limited='' current owner
 	case $mode in :*) mode=${mode#:} && [ -n "$new" ] || mode=- ;; esac
 	case $user in :*) user=${user#:} && [ -n "$new" ] || user=- ;; esac
 	case $group in :*) group=${group#:} && [ -n "$new" ] || group=- ;; esac
@@ -119,7 +120,7 @@ tmpfilesPerms() {
 
 # Create the folder $1.
 tmpfilesDir() {
-	local new=
+	local new=''
 	[ -d "$root$1" ] || new=new
 	tmpfilesDirs "$1"
 	[ -d "$root$1" ] && [ ! -L "$root$1" ] && tmpfilesSafe "${1%/*}" || return
@@ -129,7 +130,7 @@ tmpfilesDir() {
 # Create the file $1 with the text $5, in which a backslash begins an escape of printf. An existing file keeps its
 # text, except if $6 is set.
 tmpfilesFile() {
-	local path=$root$1 new= text=$5
+	local path=$root$1 new='' text=$5
 	tmpfilesParents "$1" || return
 	if [ -L "$path" ] || { [ -e "$path" ] && [ ! -f "$path" ]; }; then
 		tmpfilesSay "$1 exists and is not a file"
@@ -176,7 +177,7 @@ tmpfilesExisting() {
 # Create the FIFO or device $1. $5 is p, c or b; $6 and $7 are the numbers of a device. If $8 is set, replace what
 # exists and is of another type.
 tmpfilesNode() {
-	local path=$root$1 new=
+	local path=$root$1 new=''
 	tmpfilesParents "$1" || return
 	if [ -e "$path" ] || [ -L "$path" ]; then
 		if [ -L "$path" ] || ! test "-$5" "$path"; then
@@ -199,7 +200,7 @@ tmpfilesNode() {
 
 # Create the link $1 to $5. If $6 is set, replace what exists.
 tmpfilesLink() {
-	local path=$root$1 new=
+	local path=$root$1 new=''
 	tmpfilesParents "$1" || return
 	if [ ! -L "$path" ] && [ ! -e "$path" ]; then
 		new=new
@@ -228,7 +229,7 @@ tmpfilesSetuid() {
 
 # Copy $1 to $2, which does not exist. The user $3 and the group $4 own the copy.
 tmpfilesCopyNew() {
-	local owner=
+	local owner=''
 	cp -a -- "$1" "$2"
 	[ "$3" = - ] || owner=${3#:}
 	[ "$4" = - ] || owner=$owner:${4#:}

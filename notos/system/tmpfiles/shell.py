@@ -125,8 +125,8 @@ def _owned(line: Line, accounts: Accounts | None) -> Owned:
     return Owned(
         line,
         mode,
-        number(line.user, line.user_if_new, accounts and accounts.users),
-        number(line.group, line.group_if_new, accounts and accounts.groups),
+        number(line.user, line.user_if_new, accounts.users if accounts else None),
+        number(line.group, line.group_if_new, accounts.groups if accounts else None),
     )
 
 
