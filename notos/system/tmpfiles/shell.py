@@ -198,6 +198,10 @@ def _single(owned: Owned) -> Iterator[str]:
             f"\ttmpfilesParents {_quoted(line.path)}",
             "fi",
         ]
+    if line.kind == "C" and "=" in line.modifiers:
+        source = f'"$root"{_quoted(line.argument or "")}'
+        exists = f"if [ -e {source} ] || [ -L {source} ]; then"
+        commands = [exists, *(f"\t{each}" for each in commands), "fi"]
     yield from _guarded(line, commands)
 
 
