@@ -4,6 +4,7 @@ It is mounted read-only below a writable overlay. A store object only has the mo
 modes are listed separately, and the activation sets them.
 """
 
+import shlex
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -128,12 +129,24 @@ def texts(tree: Tree, system: Tree, folder: str) -> dict[str, str]:
     return found
 
 
+def text(tree: Tree, path: str) -> str:
+    """Return the text of the file at `path` below /etc, "" without one."""
+    entry = tree.get(path)
+    return entry.read().decode("utf-8", "surrogateescape") if isinstance(entry, File) else ""
+
+
+def release(tree: Tree) -> dict[str, str]:
+    """Return the fields of /etc/os-release (os-release(5))."""
+    rows = (line.partition("=") for line in text(tree, "os-release").splitlines())
+    return {name: "".join(shlex.split(value)[:1]) for name, equals, value in rows if equals}
+
+
 def _accounts(features: Features, system: Tree, tree: Tree) -> dict[str, str]:
     """Return the account files by name. A sysusers.d file of a package or the config replaces a feature's."""
     lines = {**features.accounts, **texts(tree, system, "sysusers.d")}
     shell = "/bin/bash" if "bin/bash" in system else "/bin/sh"
     passwd = _base(system, "passwd").replace(":/root:/bin/bash", f":/root:{shell}")
-    made = sysusers.accounts(lines, passwd=passwd, group=_base(system, "group"))
+    made = sysusers.accounts(lines, passwd=passwd, group=_base(system, "group"), release=release(tree))
     return {"passwd": made.passwd, "group": made.group, "shadow": made.shadow, "gshadow": made.gshadow}
 
 

@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from notos.formats.tree import File, Tree
 from notos.store.store import StoreObject
 from notos.system import tmpfiles
-from notos.system.etc import Etc, texts
+from notos.system.etc import Etc, release, text, texts
 
 NAME = "toplevel"
 
@@ -51,20 +51,10 @@ def build(
 
 def _tmpfiles(etc: Tree, system: Tree) -> str:
     """Return the fragment for the files of tmpfiles.d, with the accounts of /etc."""
-    release = {}
-    for line in _text(etc, "os-release").splitlines():
-        name, equals, value = line.partition("=")
-        if equals:
-            release[name] = "".join(shlex.split(value)[:1])
-    rows = {name: [row.split(":") for row in _text(etc, name).splitlines()] for name in ("passwd", "group")}
+    rows = {name: [row.split(":") for row in text(etc, name).splitlines()] for name in ("passwd", "group")}
     users, groups = ({row[0]: row[2] for row in rows[name] if len(row) > 2} for name in ("passwd", "group"))
     files = texts(etc, system, "tmpfiles.d")
-    return tmpfiles.script(files, accounts=tmpfiles.Accounts(users, groups), release=release)
-
-
-def _text(etc: Tree, name: str) -> str:
-    entry = etc.get(name)
-    return entry.read().decode("utf-8", "surrogateescape") if isinstance(entry, File) else ""
+    return tmpfiles.script(files, accounts=tmpfiles.Accounts(users, groups), release=release(etc))
 
 
 def _permissions(etc: Etc) -> str:
