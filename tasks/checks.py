@@ -20,6 +20,7 @@ SHELL = (
     "scripts/runvm.sh",
     "runit",
     "notos/vm/instrumented",
+    "notos/system/tmpfiles/functions.sh",
     "doit",
     ".ci/run",
 )
@@ -65,4 +66,4 @@ def _ended(command: Sequence[str]) -> subprocess.CompletedProcess[str]:
 
 def _is_shell(path: str) -> bool:
     with Path(path).open("rb") as stream:
-        return stream.read(2) == b"#!"
+        return stream.readline().startswith((b"#!", b"# shellcheck shell="))

@@ -93,12 +93,16 @@ def join() -> None:
         found += error.parts or (error,)
     else:
         found += placed.unknown_owners(made.tree)
-        rules = etc.texts(made.tree, system, "tmpfiles.d")
-        found += account_names.lacking(FEATURES, etc=made.tree, runit=runit, tmpfiles=rules)
+        found += account_names.lacking(FEATURES, etc=made.tree, runit=runit)
+        try:
+            tmpfiles = toplevel.tmpfiles_fragment(made.tree, system)
+        except errors.NotosError as error:
+            found += error.parts or (error,)
     errors.raise_all(found)
     files, path = project.tree("files"), project.get("files").path
     tree = toplevel.build(
         made,
+        tmpfiles=tmpfiles,
         name=MACHINE.name,
         system=system,
         system_path=project.get("system-path"),

@@ -31,6 +31,7 @@ FIXTURES = (HealthCheck.too_slow, HealthCheck.function_scoped_fixture)
 PEERS = (
     *(
         "apt",
+        "bubblewrap",
         "busybox",
         "cpio",
         "dpkg",
@@ -42,7 +43,14 @@ PEERS = (
         "nix-bin",
         "openssh-client",
     ),
-    *("squashfs-tools", "tar", "xz-utils", "zstd"),
+    *(
+        "squashfs-tools",
+        "systemd-standalone-sysusers",
+        "systemd-standalone-tmpfiles",
+        "tar",
+        "xz-utils",
+        "zstd",
+    ),
 )
 RAN = re.compile(r"([\w:-]+) +[\d.]+ s(?:  \(|$)")  # the line of a task that ran
 COPIED_TOO = ("requirements-test.txt", "pyproject.toml")

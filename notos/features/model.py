@@ -23,6 +23,7 @@ class Script(NamedTuple):
     values  for its @markers@ (system.template)
     text    the text of a script of the config, in place of a file
     keys    the key in the config that defines it; empty for a built-in script
+    user    the account that runs it; "" for root
     """
 
     path: str
@@ -30,6 +31,7 @@ class Script(NamedTuple):
     values: Mapping[str, str | int | Sequence[str]] = {}
     text: str = ""
     keys: Keys = ()
+    user: str = ""
 
 
 class Service(NamedTuple):
@@ -39,7 +41,8 @@ class Service(NamedTuple):
     run     the text of the run script, in place of a folder
     log     True if svlogd stores its output
     reads   patterns of files below /etc; a switch restarts the service if one of them changes
-    files   texts of further files by path; those that begin with #! are executable
+    files   texts of further files by path
+    scripts further scripts of the config, with paths below the service's folder
     keys    the key in the config that defines it; empty for a built-in service
     """
 
@@ -47,6 +50,7 @@ class Service(NamedTuple):
     folder: str = ""
     run: str = ""
     files: Mapping[str, str] = {}
+    scripts: tuple[Script, ...] = ()
     log: bool = False
     reads: tuple[str, ...] = ()
     keys: Keys = ()

@@ -6,7 +6,7 @@ from notos.config.model import Machine, Timer
 from notos.config.reader import Checks
 from notos.config.yaml_source import Node, Problem, key_place
 from notos.features.boot import script_text
-from notos.features.model import Feature, Service
+from notos.features.model import Feature, Script, Service
 
 KEYS = ("timers",)
 SERVICE = "timers"
@@ -19,13 +19,14 @@ def feature(machine: Machine) -> Feature:
     """Return the service with its scripts, and their packages; nothing for a machine without timers."""
     if not machine.timers:
         return Feature()
-    files = {}
-    for name, each in machine.timers.items():
-        files[f"scripts/{name}"] = script_text(each.run)
-    files["table"] = "".join(f"{name} {_line(each)}\n" for name, each in machine.timers.items())
+    table = "".join(f"{name} {_line(each)}\n" for name, each in machine.timers.items())
+    scripts = tuple(
+        Script(f"scripts/{name}", text=script_text(each.run), keys=("timers", name), user=each.user or "")
+        for name, each in machine.timers.items()
+    )
     return Feature(
         packages=tuple(package for each in machine.timers.values() for package in each.packages),
-        services=(Service(name=SERVICE, folder=SERVICE, log=True, files=files),),
+        services=(Service(name=SERVICE, folder=SERVICE, log=True, files={"table": table}, scripts=scripts),),
         reserved_services={SERVICE: "an empty `timers`"},
     )
 

@@ -8,7 +8,8 @@ etc           /etc
 accounts      the accounts of the config
 sysusers, tmpfiles, ca_bundle, busybox   the work of maintainer scripts
 bytecode      byte code of Python files; bytecode_compiler runs in the machine's Python
-account_names check that accounts exist which services and tmpfiles.d name
+own_scripts   the scripts in a config
+account_names check that accounts exist which these scripts name
 programs      check that the programs of services exist
 usr           /usr and /opt with files of the config
 placed        files anywhere, and the trees to which they belong
@@ -21,6 +22,7 @@ stage1        scripts of the config in stage-1
 extra_utils   the initrd's programs
 initrd, root_image   the trees of the initrd and of root.squashfs
 wrappers     copies of setuid programs
+conf_words    lines, words, escapes and specifiers of sysusers.d and tmpfiles.d files
 conf_files    checks of the sysusers.d and tmpfiles.d files in the config
 
 Modules without a test module of their own name are tested by
@@ -30,4 +32,5 @@ Modules without a test module of their own name are tested by
     tests/test_graph.py: toplevel
     tests/config/test_loader.py: conf_files
     tests/integration/test_setuid.py: wrappers
+    tests/system/test_tmpfiles.py: conf_words
 """

@@ -1,20 +1,20 @@
-"""Check for accounts that services and tmpfiles.d files name, but that nothing creates.
+"""Check for accounts that scripts of the config name, but that nothing creates.
 
-Only certain cases are reported: the owner in a line of tmpfiles.d, and a literal name after a program that
-changes the user (chpst, setuidgid, su, runuser, setpriv) in the script of a service.
+Only certain cases are reported: `user` of a timer, and a literal name after a program that changes the user
+(chpst, setuidgid, su, runuser, setpriv) in a script.
 """
 
 import re
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 from notos.errors import ClosureError
 from notos.features.model import Features
 from notos.formats.tree import File, Tree
+from notos.system.own_scripts import own_scripts
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
-_HINT = "declare it in sysusers.d/NAME.conf below `etc`: u {name} - - /nonexistent"
-_GROUP_HINT = "declare it in sysusers.d/NAME.conf below `etc`: g {name} -"
+_HINT = "add it to the config: {kind}s: {{{name}: {{system: true}}}}"
 
 
 class Accounts:
@@ -28,46 +28,24 @@ class Accounts:
         return bool(_NAME.fullmatch(name)) and name not in self._names[kind]
 
 
-def lacking(
-    features: Features, *, etc: Tree, runit: Tree, tmpfiles: Mapping[str, str]
-) -> Iterator[ClosureError]:
+def lacking(features: Features, *, etc: Tree, runit: Tree) -> Iterator[ClosureError]:
     """Yield an error for each account that does not exist.
 
-    `etc` is the tree of /etc, `runit` that of the runit object, `tmpfiles` the texts of all tmpfiles.d files.
+    `etc` is the tree of /etc, `runit` that of the runit object.
     """
     accounts = Accounts(_text(etc, "passwd"), _text(etc, "group"))
-    own = {file.path: file.keys for file in features.etc}
-    for name, text in sorted(tmpfiles.items()):
-        keys = own.get(f"tmpfiles.d/{name}", ())
-        for number, line in enumerate(text.splitlines(), 1):
-            for kind, account in _owners(line):
-                if accounts.lacks(kind, account):
-                    where = f"etc.tmpfiles.d/{name}" if keys else f"tmpfiles.d/{name} of a package"
-                    yield _error(f"{where}:{number}", kind, account, keys)
-    for service in features.services:
-        for file in ("run", "finish", "log/run"):
-            entry = runit.get(f"services/{service.name}/{file}")
-            if not isinstance(entry, File) or not service.keys:
-                continue
-            own_keys = (*service.keys, "source" if service.folder else "run")
-            keys = own_keys if service.keys[0] == "services" else service.keys
-            for kind, account in sorted(_switched(entry.read().decode(errors="replace"))):
-                if accounts.lacks(kind, account):
-                    yield _error(f"{file} of the service {service.name}", kind, account, keys)
+    for script in own_scripts(features, runit):
+        if accounts.lacks("user", script.user):
+            keys = (*script.keys[:-1], "user")
+            yield _error(".".join(keys), "user", script.user, keys)
+        for kind, account in sorted(_switched(script.data.decode(errors="replace"))):
+            if accounts.lacks(kind, account):
+                yield _error(script.where, kind, account, script.keys)
 
 
 def _error(where: str, kind: str, name: str, keys: tuple[str, ...]) -> ClosureError:
-    hint = (_HINT if kind == "user" else _GROUP_HINT).format(name=name)
-    return ClosureError(f"{where} names the {kind} {name}, which nothing creates", hint=hint, keys=keys)
-
-
-def _owners(line: str) -> Iterator[tuple[str, str]]:
-    """Yield the user and group of a line of tmpfiles.d(5)."""
-    words = line.split(None, 6)
-    if not words or words[0].startswith("#") or words[0][0] in "xXrRLtTaAhH":
-        return
-    for kind, word in zip(("user", "group"), words[3:5], strict=False):
-        yield kind, word.strip('"').lstrip(":")
+    message = f"{where} names the {kind} {name}, which nothing creates"
+    return ClosureError(message, hint=_HINT.format(kind=kind, name=name), keys=keys)
 
 
 def _switched(text: str) -> set[tuple[str, str]]:

@@ -5,6 +5,7 @@ modes are listed separately, and the activation sets them.
 """
 
 import json
+import shlex
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -178,14 +179,40 @@ def _misplaced(configured: Iterable[EtcFile], tree: Tree) -> Iterator[NotosError
 
 
 def texts(tree: Tree, system: Tree, folder: str) -> dict[str, str]:
-    """Return the *.conf files of `folder` (sysusers.d, tmpfiles.d) by name; /etc overrides /usr/lib."""
-    found = {}
+    """Return the *.conf files of `folder` (sysusers.d, tmpfiles.d) by name; /etc overrides /usr/lib.
+
+    A link to /dev/null in /etc masks a file. Bytes that are not UTF-8 become surrogate escapes.
+    """
+    found: dict[str, str] = {}
     for prefix, source in ((f"lib/{folder}/", system), (f"{folder}/", tree)):
         for path, entry in source.items():
             name = path.removeprefix(prefix)
-            if path.startswith(prefix) and name.endswith(".conf") and isinstance(entry, File):
-                found[name] = entry.read().decode()
+            if not path.startswith(prefix) or not name.endswith(".conf") or "/" in name:
+                continue
+            entries = [entry]
+            if isinstance(entry, Symlink):
+                if entry.target == "/dev/null":
+                    found.pop(name, None)
+                    continue
+                # A file in a package's /etc is a link to system-path.
+                if (packaged := system.get(f"etc/{path}")) is not None:
+                    entries.append(packaged)
+            for each in entries:
+                if isinstance(each, File):
+                    found[name] = each.read().decode("utf-8", "surrogateescape")
     return found
+
+
+def text(tree: Tree, path: str) -> str:
+    """Return the text of the file at `path` below /etc, "" without one."""
+    entry = tree.get(path)
+    return entry.read().decode("utf-8", "surrogateescape") if isinstance(entry, File) else ""
+
+
+def release(tree: Tree) -> dict[str, str]:
+    """Return the fields of /etc/os-release (os-release(5))."""
+    rows = (line.partition("=") for line in text(tree, "os-release").splitlines())
+    return {name: "".join(shlex.split(value)[:1]) for name, equals, value in rows if equals}
 
 
 def _accounts(features: Features, system: Tree, packages: Tree, tree: Tree) -> dict[str, str]:
@@ -193,7 +220,7 @@ def _accounts(features: Features, system: Tree, packages: Tree, tree: Tree) -> d
     lines = {**features.accounts, **texts(tree, system, "sysusers.d")}
     shell = "/bin/bash" if "bin/bash" in system else "/bin/sh"
     passwd = _base(packages, "passwd").replace(":/root:/bin/bash", f":/root:{shell}")
-    made = sysusers.accounts(lines, passwd=passwd, group=_base(packages, "group"))
+    made = sysusers.accounts(lines, passwd=passwd, group=_base(packages, "group"), release=release(tree))
     made = accounts.added(made, features.users, features.groups, system)
     return {"passwd": made.passwd, "group": made.group, "shadow": made.shadow, "gshadow": made.gshadow}
 

@@ -11,7 +11,8 @@ from pathlib import Path
 
 from notos.errors import ClosureError
 from notos.features.model import Copy, EtcFile, Features, Text
-from notos.formats.tree import File, Symlink, Tree
+from notos.formats.tree import Symlink, Tree
+from notos.system.own_scripts import own_scripts
 
 _FOLDERS = ("usr/local/sbin", "usr/local/bin", "usr/sbin", "usr/bin")  # in the PATH of services
 _ABSOLUTE = re.compile(r"/(?:usr/)?((?:local/)?s?bin/[^/\s]+)")
@@ -24,34 +25,16 @@ _ELF = b"\x7fELF"
 
 
 def lacking(features: Features, *, system: Tree, runit: Tree) -> Iterator[ClosureError]:
-    """Yield an error for each missing program that a service or a file of the config starts.
+    """Yield an error for each missing program that a script or a file of the config starts.
 
     `system` is system-path's tree, `runit` that of the runit object.
     """
     root = system.as_usr()
-    yield from _of_services(features, root, runit)
+    for script in own_scripts(features, runit):
+        for message in _problems(script.data, root):
+            hint = f"add the package that has it to {script.packages}, or the package as NAME: {{closure: depends}}"
+            yield ClosureError(f"{script.where} {message}", hint=hint, keys=script.keys)
     yield from _of_etc(features, root)
-
-
-def _of_services(features: Features, root: Tree, runit: Tree) -> Iterator[ClosureError]:
-    for service in features.services:
-        if not service.keys:
-            continue
-        name, is_own = service.name, service.keys[0] == "services"
-        key = "source" if service.folder else "run"
-        for file in ("run", "finish", "log/run"):
-            entry = runit.get(f"services/{name}/{file}")
-            if not isinstance(entry, File):
-                continue
-            where = f"services.{name}.run" if is_own and key == "run" else f"{file} of the service {name}"
-            packages = f"services.{name}.packages" if is_own else "the extension's packages"
-            for message in _problems(entry.read(), root):
-                yield ClosureError(
-                    f"{where} {message}",
-                    hint=f"add the package that has it to {packages}, or the package as "
-                    "NAME: {closure: depends}",
-                    keys=(*service.keys, key) if is_own else service.keys,
-                )
 
 
 def _of_etc(features: Features, root: Tree) -> Iterator[ClosureError]:

@@ -39,7 +39,9 @@ def build(features: Features, source: Tree) -> Tree:
     for service in features.services:
         files = _files(service, source)
         for path, text in service.files.items():
-            files.text(path, text, executable=text.startswith("#!"))
+            files.text(path, text)
+        for script in service.scripts:
+            files.text(script.path, script.text, executable=True)
         if service.reads and "reads" not in files:
             files.text("reads", "".join(f"{each}\n" for each in service.reads))
         _add_service(tree, source, service.name, files, log=service.log)

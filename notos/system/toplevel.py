@@ -22,8 +22,9 @@ from collections.abc import Mapping
 
 from notos.formats.tree import File, Tree
 from notos.store.store import StoreObject
-from notos.system import tmpfiles, wrappers
-from notos.system.etc import Etc, texts
+from notos.system import wrappers
+from notos.system.etc import Etc, release, text, texts
+from notos.system.tmpfiles import Accounts, script
 
 NAME = "toplevel"
 
@@ -31,6 +32,7 @@ NAME = "toplevel"
 def build(
     etc: Etc,
     *,
+    tmpfiles: str,
     name: str,
     system: Tree,
     system_path: StoreObject,
@@ -44,19 +46,16 @@ def build(
 ) -> Tree:
     """Return the toplevel's tree for the machine `name`.
 
-    `system` is /usr's tree and `usr` its store path; `opt` is the store path of a folder for /opt, if any;
-    `state` is the initial state, if it has any; `packages` are versions
-    by package name; `homes` is the fragment that creates home
-    folders. Raises NotosError for an invalid
-    tmpfiles.d file.
+    `tmpfiles` is the fragment for tmpfiles.d; `system` is /usr's tree and `usr` its store path; `opt` is the
+    store path of a folder for /opt, if any; `state` is the initial state, if it has any; `packages` are
+    versions by package name; `homes` is the fragment that creates home folders.
     """
     tree = Tree()
     tree.graft("etc", etc.tree)
     tree.file("permissions", os.fsencode(_permissions(etc)))
-    accounts = {name: _text(etc.tree, name) for name in ("passwd", "group")}
-    if fragment := wrappers.fragment(system, accounts):
+    if fragment := wrappers.fragment(system, {name: text(etc.tree, name) for name in ("passwd", "group")}):
         tree.text("wrappers", fragment)
-    tree.text("tmpfiles", tmpfiles.script(texts(etc.tree, system, "tmpfiles.d")))
+    tree.add("tmpfiles", File(tmpfiles.encode("utf-8", "surrogateescape")))
     if homes:
         tree.text("homes", homes)
     tree.text("name", f"{name}\n")
@@ -74,9 +73,15 @@ def build(
     return tree
 
 
-def _text(tree: Tree, path: str) -> str:
-    entry = tree.get(path)
-    return entry.read().decode() if isinstance(entry, File) else ""
+def tmpfiles_fragment(etc: Tree, system: Tree) -> str:
+    """Return the fragment for the files of tmpfiles.d, with the accounts of /etc.
+
+    `etc` is its tree, `system` that of /usr. Raises NotosError for invalid lines.
+    """
+    rows = {name: [row.split(":") for row in text(etc, name).splitlines()] for name in ("passwd", "group")}
+    users, groups = ({row[0]: row[2] for row in rows[name] if len(row) > 2} for name in ("passwd", "group"))
+    files = texts(etc, system, "tmpfiles.d")
+    return script(files, accounts=Accounts(users, groups), release=release(etc))
 
 
 def _permissions(etc: Etc) -> str:

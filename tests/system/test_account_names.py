@@ -1,4 +1,4 @@
-"""Accounts that services and tmpfiles.d name."""
+"""Accounts that scripts of the config name."""
 
 from pathlib import Path
 
@@ -10,18 +10,18 @@ from notos.formats.tree import Tree
 from notos.system import account_names
 
 
-def said(tmp_path: Path, script: str = "", tmpfiles: str = "") -> list[str]:
-    """Return the accounts that are missing with this run script and these lines of tmpfiles.d."""
+def said(tmp_path: Path, script: str = "") -> list[str]:
+    """Return the accounts that are missing with this run script."""
     (tmp_path / "c.yaml").write_text("name: x\nservices: {web: {run: placeholder}}\n")
     features = registry.features(loader.load(tmp_path / "c.yaml").machine)
     runit, etc = Tree(), Tree()
     runit.text("services/web/run", f"#!/bin/sh\n{script}", executable=True)
     etc.text("passwd", "root:x:0:0::/root:/bin/sh\nwww-data:x:33:33::/var/www:/bin/sh\n")
     etc.text("group", "root:x:0:\nwww-data:x:33:\nssl-cert:x:101:\n")
-    found = account_names.lacking(features, etc=etc, runit=runit, tmpfiles={"web.conf": tmpfiles})
+    found = account_names.lacking(features, etc=etc, runit=runit)
     messages = []
     for each in found:
-        assert each.keys in (("services", "web", "run"), ())
+        assert each.keys == ("services", "web", "run")
         messages.append(each.message.partition(" names the ")[2].partition(",")[0])
     return messages
 
@@ -51,31 +51,19 @@ def test_services(tmp_path: Path, script: str, missing: list[str]) -> None:
     assert said(tmp_path, script) == missing
 
 
-@pytest.mark.parametrize(
-    ("line", "missing"),
-    [
-        ("d /run/web 0755 www-data ssl-cert - -", []),
-        ("d /run/web 0755 web keys - -", ["user web", "group keys"]),
-        ("d /run/web 0755 - - - -", []),
-        ("d /run/web 0755 33 :33 - -", []),
-        ("f+ /run/web 0644 :web", ["user web"]),
-        ("D\t/run/web\t\t0755\tweb \troot", ["user web"]),
-        ("# d /run/web 0755 web web", []),
-        ("L /run/web - web web - /srv", []),
-        ("d /run/web", []),
-    ],
-)
-def test_tmpfiles(tmp_path: Path, line: str, missing: list[str]) -> None:
-    assert said(tmp_path, tmpfiles=f"{line}\n") == missing
-
-
 def test_the_message_says_where_and_what_to_do(tmp_path: Path) -> None:
     (tmp_path / "c.yaml").write_text(
-        'name: x\netc: {tmpfiles.d/web.conf: {text: "d /run/a\\nd /run/b 0755 web"}}\n'
+        "name: x\ntimers: {backup: {every: day, user: web, run: exec chpst -u :1 x}}\n"
+        "boot: {prepare: exec chpst -u root:keys x}\n"
     )
     features = registry.features(loader.load(tmp_path / "c.yaml").machine)
-    texts = {"web.conf": "d /run/a\nd /run/b 0755 web"}
-    (error,) = account_names.lacking(features, etc=Tree(), runit=Tree(), tmpfiles=texts)
-    assert error.message == "etc.tmpfiles.d/web.conf:2 names the user web, which nothing creates"
-    assert error.hint == "declare it in sysusers.d/NAME.conf below `etc`: u web - - /nonexistent"
-    assert error.keys == ("etc", "tmpfiles.d/web.conf")
+    etc = Tree()
+    etc.text("passwd", "root:x:0:0::/root:/bin/sh\n")
+    etc.text("group", "root:x:0:\n")
+    user, group = account_names.lacking(features, etc=etc, runit=Tree())
+    assert user.message == "timers.backup.user names the user web, which nothing creates"
+    assert user.hint == "add it to the config: users: {web: {system: true}}"
+    assert user.keys == ("timers", "backup", "user")
+    assert group.message == "boot.prepare.run names the group keys, which nothing creates"
+    assert group.hint == "add it to the config: groups: {keys: {system: true}}"
+    assert group.keys == ("boot", "prepare", "run")
