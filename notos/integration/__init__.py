@@ -11,6 +11,7 @@ diversions     paths that packages divert (dpkg-divert(1)), before they are laid
 accounts       users and groups (adduser(8), systemd's units)
 permissions    folders, owners and modes (chown(1), dpkg-statoverride(1))
 setuid         setuid programs and file capabilities
+pam            PAM's common-* files (pam-auth-update(8))
 
 Modules without a test module of their own name are tested by
 
