@@ -8,6 +8,7 @@ sysusers, tmpfiles, ca_bundle, busybox   the work of maintainer scripts
 bytecode        byte code of Python files; bytecode_compiler runs in the machine's Python
 programs      check that the programs of services exist
 usr           /usr and /opt with files of the config
+packaged        files of packages in /var, /srv and /opt
 placed        files anywhere, and the trees to which they belong
 state         writable files in /var and other folders, copied when the machine starts
 template      scripts with @markers@

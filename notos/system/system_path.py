@@ -4,7 +4,7 @@
     etc/                              their files in /etc, the defaults for the toplevel's etc/
     lib/modules, lib/firmware         links to modules and firmware of the booted kernel
 
-Files in other folders (/var, /boot, …) are left out: they are state, created when the machine runs.
+Files in /var, /srv and /opt are in another object (packaged.py). Those of other folders (/boot) are left out.
 """
 
 import posixpath
@@ -22,7 +22,7 @@ from notos.formats.tree import Directory, Entry, Symlink, Tree
 from notos.integration import diversions
 from notos.integration import registry as integration
 from notos.integration.model import Context, calls, installed
-from notos.system import bytecode
+from notos.system import bytecode, packaged
 from notos.system.busybox import applet_paths
 
 NAME = "system-path"
@@ -50,21 +50,28 @@ def build(
     keep: Sequence[str] = (),
     accounts: Mapping[str, str] = {},
     settings: Mapping[str, Any] = {},
+    apart: Tree | None = None,
 ) -> Tree:
     """Return the tree of system-path.
 
     `accounts` are the features' sysusers.d files by name, `settings` those of notos.integration by mechanism.
+    The object of the packages' other files (packaged.py) is added to `apart`.
 
     Raises ClosureError if a library is missing, PackageError, NotosError.
     """
     attributes: dict[str, Attributes] = {}
     units: dict[str, bytes] = {}
+    folders: set[str] = set()
     known = installed(debs)
     diverted = diversions.read(calls(known, target, *diversions.COMMANDS))
-    packages = unpack(debs, keep=keep, attributes=attributes, aside=units, place=diverted.place)
+    packages = unpack(
+        debs, keep=keep, attributes=attributes, aside=units, folders=folders, place=diverted.place
+    )
     kept = kinds.kept_kinds(keep, known, (each.package for each in debs if each.named))
-    context = Context(target, known, attributes, units, accounts, sorted(kept), settings)
+    context = Context(target, known, attributes, units, accounts, sorted(kept), settings, frozenset(folders))
     integration.apply(packages, context)
+    if apart is not None:
+        apart.graft("", packaged.build(packages, context))
     problems, needed = shared_libraries.survey(packages, target)
     _check_libraries(problems)
     for path in [each for each, _ in packages.items() if each.rpartition("/")[2] in SELDOM]:

@@ -42,6 +42,7 @@ OTHERS = {
     "old": "Name: Old\nDefault: yes\nPriority: 900\nAuth-Type: Primary\nAuth:\n\trequired\tpam_tally.so\n",
 }
 REFERENCE = Path("/usr/sbin/pam-auth-update")
+SILENT = ("version", "x_loadtemplatefile", "subst", "fset", "settitle", "input", "go")
 TEMPLATES = {
     kind: f"# {kind}\n"
     '# here are the per-package modules (the "Primary" block)\n$primary\n'
@@ -96,10 +97,7 @@ def test_the_files_are_those_of_pam_auth_update(tmp_path: Path, names: tuple[str
         "our @EXPORT_OK = qw(version capb x_loadtemplatefile subst get set fset settitle input go);\n"
         "our %EXPORT_TAGS = (all => \\@EXPORT_OK);\nmy %v;\n"
         "sub get { return $v{$_[0]} // '' } sub set { $v{$_[0]} = $_[1] }\n"
-        + "".join(
-            f"sub {name} {{}}\n"
-            for name in ["version", "x_loadtemplatefile", "subst", "fset", "settitle", "input", "go"]
-        )
+        + "".join(f"sub {name} {{}}\n" for name in SILENT)
         + "sub capb { return '' }\n1;\n"
     )
     command = [
