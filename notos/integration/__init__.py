@@ -12,6 +12,7 @@ accounts       users and groups (adduser(8), systemd's units)
 permissions    folders, owners and modes (chown(1), dpkg-statoverride(1))
 folders        folders of packages in /var and /srv
 setuid         setuid programs and file capabilities
+java           CA certificates of Java
 pam            PAM's common-* files (pam-auth-update(8))
 
 Modules without a test module of their own name are tested by
