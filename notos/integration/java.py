@@ -1,8 +1,7 @@
 """The CA certificates of Java as a keystore, as by ca-certificates-java. Java does not run.
 
-The format is JKS, version 2: trusted certificates in DER, then a SHA-1 of the password and all bytes before it.
-Java reads a keystore of CA certificates without the password. Source: sun.security.provider.JavaKeyStore in
-OpenJDK; modified UTF-8 is that of java.io.DataInput.
+The format is JKS, version 2: trusted certificates in DER, then a SHA-1 of the password and all bytes before.
+Java reads a keystore of CA certificates without the password. Source: JavaKeyStore in OpenJDK.
 """
 
 import base64
@@ -27,7 +26,7 @@ _SALT = b"Mighty Aphrodite"
 
 
 def apply(tree: Tree, context: Context) -> None:
-    """Add the keystore to a `tree` that has a Java and CA certificates. Raises NotosError for an invalid one."""
+    """Add the keystore if `tree` has a Java and CA certificates. Raises NotosError for an invalid one."""
     paths = [path for path, _ in tree.items()]
     if KEYSTORE in tree or not any(path.startswith(_JAVA) for path in paths):
         return
@@ -43,7 +42,7 @@ def apply(tree: Tree, context: Context) -> None:
 
 
 def keystore(certificates: Mapping[str, bytes]) -> bytes:
-    """Return a keystore with these certificates in DER by their aliases, which must be ASCII in lower case."""
+    """Return a keystore of certificates in DER by their aliases, in lower case."""
     parts = [struct.pack(">III", _MAGIC, _VERSION, len(certificates))]
     for alias in sorted(certificates):
         der = certificates[alias]

@@ -2,7 +2,10 @@
 
 import base64
 import hashlib
+import shutil
 import struct
+import subprocess
+from pathlib import Path
 
 import pytest
 
@@ -65,3 +68,21 @@ def test_an_invalid_certificate_is_an_error() -> None:
     tree.file("usr/share/ca-certificates/bad.crt", pem(b"x").replace(b"eA==", b"e!=="))
     with pytest.raises(NotosError, match=r"bad\.crt is not a certificate"):
         java.apply(tree, Context(AMD64, {}))
+
+
+def test_keytool_lists_the_certificates(tmp_path: Path) -> None:
+    """The certificates are those of this host."""
+    bundle = Path("/etc/ssl/certs/ca-certificates.crt")
+    if shutil.which("keytool") is None or not bundle.exists():
+        pytest.skip("this host has no keytool or no CA certificates")
+    tree = machine()
+    tree.remove("usr/share/ca-certificates")
+    tree.file("usr/share/ca-certificates/all.crt", bundle.read_bytes())
+    java.apply(tree, Context(AMD64, {}))
+    entry = tree.get(java.KEYSTORE)
+    assert isinstance(entry, File)
+    store = tmp_path / "cacerts"
+    store.write_bytes(entry.read())
+    command = ["keytool", "-list", "-keystore", str(store), "-storepass", java.PASSWORD]
+    listed = subprocess.run(command, check=True, capture_output=True, text=True, timeout=100).stdout
+    assert listed.count("trustedCertEntry") == bundle.read_text().count("BEGIN CERTIFICATE") > 0
