@@ -83,7 +83,7 @@ def etc_members() -> "tuple[Member, ...]":
 
 def unused_removals() -> "list[NotosError]":
     """Return an error for each removal that matches nothing."""
-    from notos.system import placed, usr
+    from notos.system import packaged, placed, usr
 
     if not FEATURES.removed:
         return []
@@ -91,6 +91,9 @@ def unused_removals() -> "list[NotosError]":
     paths = [f"/usr/{path}" for path in system]
     paths += [f"/{path}" for path in system if path.startswith("etc/")]
     paths += [f"/etc/{each.path}" for each in FEATURES.etc]
+    apart = project.tree("packaged")
+    paths += [each.path for each in packaged.members(apart)]
+    paths += [f"/opt/{path}" for path, _ in packaged.opt(apart).items()]
     for files in (usr_files(), opt_files(), etc_files(), state_files()):
         paths += [each.path for each in placed.members(files)]
     return list(usr.unused(FEATURES.removed, paths))
@@ -113,7 +116,7 @@ def task_files() -> Task:
     below = [manifest("system-path")] if usr_files() or FEATURES.removed else []
     return {
         "actions": [action(collect_files)],
-        "file_dep": [*sources(files), *below],
+        "file_dep": [manifest("packaged"), *sources(files), *below],
         "uptodate": folders(files),
         "targets": [manifest("files")],
         "clean": True,
@@ -123,7 +126,7 @@ def task_files() -> Task:
 def collect_files() -> None:
     """Make the object with the files of /usr and /opt. Raises NotosError."""
     from notos.formats.tree import Tree
-    from notos.system import placed, usr
+    from notos.system import packaged, placed, usr
 
     tree = Tree()
     if usr_files() or FEATURES.removed:
@@ -132,8 +135,14 @@ def collect_files() -> None:
             system, "/usr", placed.members(usr_files(), FEATURES.removed), FEATURES.removed
         )
         tree = usr.build(changed, system, project.get("system-path").path)
-    for member in placed.members(opt_files(), FEATURES.removed):
-        tree.add(member.path.removeprefix("/"), member.entry)
+    opt = usr.overlaid(
+        packaged.opt(project.tree("packaged")),
+        "/opt",
+        placed.members(opt_files(), FEATURES.removed),
+        FEATURES.removed,
+    )
+    if len(opt):
+        tree.graft("opt", opt)
     project.add("files", usr.NAME, tree, ["system-path"] if "usr" in tree else [])
 
 
@@ -141,7 +150,7 @@ def task_state() -> Task:
     """collect the files of /var and other writable folders"""
     return {
         "actions": [action(collect_state)],
-        "file_dep": sources(state_files()),
+        "file_dep": [manifest("packaged"), *sources(state_files())],
         "uptodate": folders(state_files()),
         "targets": [manifest("state")],
         "clean": True,
@@ -150,7 +159,14 @@ def task_state() -> Task:
 
 def collect_state() -> None:
     """Make the initial state. Raises NotosError."""
-    from notos.system import placed, state
+    from notos.system import packaged, placed, state, usr
 
+    patterns = [each.path for each in FEATURES.removed]
+    members = [
+        member
+        for member in packaged.members(project.tree("packaged"))
+        if not (patterns and usr.matched(member.path, patterns))
+    ]
+    members += placed.members(state_files(), FEATURES.removed)
     # A later member replaces an earlier one, so members of packages come first.
-    project.add("state", state.NAME, state.build(placed.members(state_files(), FEATURES.removed)))
+    project.add("state", state.NAME, state.build(members))

@@ -27,16 +27,18 @@ def task_system_path() -> Task:
         "actions": [action(lay_out)],
         "file_dep": [sets.path(contents.SYSTEM)],
         "task_dep": ["fetch"],
-        "targets": [manifest("system-path")],
+        "targets": [manifest("system-path"), manifest("packaged")],
         "clean": True,
     }
 
 
 def lay_out() -> None:
-    """Make system-path."""
-    from notos.system import system_path
+    """Make system-path, and the object of the packages' files in /var, /srv and /opt."""
+    from notos.formats.tree import Tree
+    from notos.system import packaged, system_path
 
     debs = sets.debs(contents.SYSTEM, CACHE, packages())
+    apart = Tree()
     tree = system_path.build(
         debs,
         MACHINE.target,
@@ -46,8 +48,10 @@ def lay_out() -> None:
         accounts=FEATURES.accounts,
         settings=FEATURES.integration,
         note=reporter.note,
+        apart=apart,
     )
     project.add("system-path", system_path.NAME, tree)
+    project.add("packaged", packaged.NAME, apart)
 
 
 def task_toplevel() -> Task:
@@ -57,6 +61,7 @@ def task_toplevel() -> Task:
         "actions": [action(join)],
         "file_dep": [
             *map(manifest, PARTS),
+            manifest("packaged"),
             *placed.sources(placed.etc_files()),
             sets.path(contents.SYSTEM),
             *files(ETC),

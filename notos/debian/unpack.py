@@ -47,12 +47,14 @@ def unpack(
     names: dict[str, str] | None = None,
     attributes: dict[str, Attributes] | None = None,
     aside: dict[str, bytes] | None = None,
+    folders: set[str] | None = None,
     place: Callable[[str, str], str] = lambda package, path: path,
 ) -> Tree:
     """Return one tree of all `debs`, with the usr-merged paths usr/…, etc/…, boot/… and so on.
 
     The package of each path is added to `names`. Modes and owners that a Tree does not have are added to
     `attributes`, by usr-merged path, also those of folders. Contents of files of ASIDE are added to `aside`.
+    Folders outside of usr/ that whole packages have are added to `folders`.
     `place` returns the path in the tree for a package and its usr-merged path (a diversion).
 
     The .debs are decompressed by `jobs` threads (the libraries release the GIL). The result does not
@@ -75,6 +77,8 @@ def unpack(
                 )
             if aside is not None:
                 aside.update(read.aside)
+            if folders is not None and not each.only:
+                folders.update(read.folders)
             if each.only and not files:
                 raise PackageError(
                     f"`only` matches no file of the package {each}: {', '.join(each.only)}",
@@ -111,6 +115,7 @@ class _Read(NamedTuple):
     files: dict[str, Entry]
     attributes: dict[str, Attributes]
     aside: dict[str, bytes]
+    folders: frozenset[str]
 
 
 def _files(each: Unpack, kept: frozenset[str]) -> _Read:
@@ -143,4 +148,9 @@ def _read(each: Unpack, left_out: Callable[[str], bool]) -> _Read:
             for path, entry in entries
             if isinstance(entry, File) and is_aside(merged(path))
         },
+        frozenset(
+            path
+            for path, entry in tree.items()
+            if isinstance(entry, Directory) and not merged(path).startswith("usr") and wanted(path)
+        ),
     )

@@ -10,12 +10,16 @@ alternatives   generic names (update-alternatives(1))
 diversions     paths that packages divert (dpkg-divert(1)), before they are laid out
 accounts       users and groups (adduser(8), systemd's units)
 permissions    folders, owners and modes (chown(1), dpkg-statoverride(1))
+folders        folders of packages in /var and /srv
 texts          files in /etc that scripts write
 setuid         setuid programs and file capabilities
+java           CA certificates of Java
+pam            PAM's common-* files (pam-auth-update(8))
 not_done       the rest of the maintainer scripts, for reports
 
 Modules without a test module of their own name are tested by
 
     tests/integration/test_registry.py: model
     tests/integration/test_permissions.py: texts
+    tests/system/test_packaged.py: folders
 """

@@ -44,6 +44,7 @@ class Context:
     packages    the installed packages by name, in the order of their names
     attributes  modes and owners of packages' files and folders by usr-merged path (usr/bin/sudo,
                 var/lib/x), without plain ones (deb.PLAIN)
+    folders     folders of packages, by usr-merged path, without those of partial packages
     units       texts of systemd's units by usr-merged path, which are not in the tree
     accounts    texts of the features' sysusers.d files by name, which are not in the tree
     keep        the kinds of files that the machine keeps (debian.kinds)
@@ -57,6 +58,7 @@ class Context:
     accounts: Mapping[str, str] = field(default_factory=dict)
     keep: Sequence[str] = ()
     settings: Mapping[str, Any] = field(default_factory=dict)
+    folders: frozenset[str] = frozenset()
 
     def calls(self, *names: str) -> Iterator[ScriptCall]:
         """Yield the commands of these names in all maintainer scripts."""

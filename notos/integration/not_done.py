@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from notos.architecture import Architecture
 from notos.debian.maintainer_scripts import ScriptCall
-from notos.integration import accounts, alternatives, diversions, permissions, setuid, texts
+from notos.integration import accounts, alternatives, diversions, pam, permissions, setuid, texts
 from notos.integration.model import Installed
 
 # Mechanisms that decide by a command's words whether its work is done.
@@ -19,6 +19,7 @@ _DECIDED: Mapping[str, Callable[[ScriptCall], bool]] = {
     **dict.fromkeys(permissions.COMMANDS, permissions.understood),
     **dict.fromkeys(diversions.COMMANDS, diversions.understood),
     **dict.fromkeys(setuid.COMMANDS, setuid.understood),
+    **dict.fromkeys(pam.COMMANDS, pam.understood),
     "update-alternatives": alternatives.understood,
 }
 # Commands that print, read, test or prepare.
@@ -45,7 +46,7 @@ groupdel groupmod rm rmdir suidunregister update-notifier userdel
 # Commands whose work Notos does from data, or that concern parts that a machine does not have.
 _NATIVE = """
 add-shell apparmor_parser depmod fc-cache glib-compile-schemas gtk-update-icon-cache install-info ldconfig
-locale-gen lspci mandb modprobe pam-auth-update py3clean py3compile py3versions pypy3compile remove-shell
+locale-gen lspci mandb modprobe py3clean py3compile py3versions pypy3compile remove-shell
 restorecon systemd-hwdb systemd-machine-id-setup systemd-sysusers systemd-tmpfiles ucf ucfr
 update-ca-certificates update-desktop-database update-gtk-immodules update-icon-caches update-info-dir
 update-initramfs update-locale update-menus update-mime update-mime-database

@@ -6,7 +6,7 @@ from typing import Protocol
 from notos import errors
 from notos.errors import NotosError
 from notos.formats.tree import Tree
-from notos.integration import accounts, alternatives, permissions, setuid, texts
+from notos.integration import accounts, alternatives, folders, java, pam, permissions, setuid, texts
 from notos.integration.model import Context
 
 
@@ -20,7 +20,16 @@ class Mechanism(Protocol):
         """Change the tree of all packages. Raises NotosError."""
 
 
-MODULES: tuple[Mechanism, ...] = (alternatives, accounts, texts, permissions, setuid)
+MODULES: tuple[Mechanism, ...] = (
+    alternatives,
+    accounts,
+    texts,
+    permissions,
+    folders,
+    setuid,
+    pam,
+    java,
+)
 
 
 def apply(tree: Tree, context: Context) -> None:

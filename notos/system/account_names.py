@@ -14,7 +14,10 @@ from notos.formats.tree import File, Tree
 from notos.system.own_scripts import own_scripts
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
-_HINT = "add it to the config: {kind}s: {{{name}: {{system: true}}}}"
+_HINTS = {
+    "user": "add it to the config: users: {{{name}: {{system: true}}}}",
+    "group": "add it to the config: groups: {{{name}: {{}}}}",
+}
 
 
 class Accounts:
@@ -45,7 +48,7 @@ def lacking(features: Features, *, etc: Tree, runit: Tree) -> Iterator[ClosureEr
 
 def _error(where: str, kind: str, name: str, keys: tuple[str, ...]) -> ClosureError:
     message = f"{where} names the {kind} {name}, which nothing creates"
-    return ClosureError(message, hint=_HINT.format(kind=kind, name=name), keys=keys)
+    return ClosureError(message, hint=_HINTS[kind].format(name=name), keys=keys)
 
 
 def _switched(text: str) -> set[tuple[str, str]]:

@@ -46,7 +46,5 @@ def own_scripts(features: Features, runit: Tree) -> Iterator[OwnScript]:
 
 
 def _of_key(script: Script) -> OwnScript:
-    where = ".".join(script.keys)
-    return OwnScript(
-        f"{where}.run", script.text.encode(), (*script.keys, "run"), f"{where}.packages", script.user
-    )
+    where, keys = ".".join(script.keys), (*script.keys, "run")
+    return OwnScript(f"{where}.run", script.text.encode(), keys, f"{where}.packages", script.user)

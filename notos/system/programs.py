@@ -32,7 +32,7 @@ def lacking(features: Features, *, system: Tree, runit: Tree) -> Iterator[Closur
     root = system.as_usr()
     for script in own_scripts(features, runit):
         for message in _problems(script.data, root):
-            hint = f"add the package that has it to {script.packages}, or the package as NAME: {{closure: depends}}"
+            hint = f"add the package that has it to {script.packages}"
             yield ClosureError(f"{script.where} {message}", hint=hint, keys=script.keys)
     yield from _of_etc(features, root)
 

@@ -4,7 +4,7 @@
     etc/                              their files in /etc, the defaults for the toplevel's etc/
     lib/modules, lib/firmware         links to modules and firmware of the booted kernel
 
-Files in other folders (/var, /boot, …) are left out: they are state, created when the machine runs.
+Files in /var, /srv and /opt are in another object (packaged.py). Those of other folders (/boot) are left out.
 """
 
 import posixpath
@@ -23,7 +23,7 @@ from notos.formats.tree import Directory, Entry, Symlink, Tree
 from notos.integration import diversions
 from notos.integration import registry as integration
 from notos.integration.model import Context, calls, installed
-from notos.system import bytecode, missing_files
+from notos.system import bytecode, missing_files, packaged
 from notos.system import choices as chosen
 from notos.system.busybox import applet_paths
 
@@ -54,31 +54,42 @@ def build(
     accounts: Mapping[str, str] = {},
     settings: Mapping[str, Any] = {},
     note: Callable[[str], None] = lambda _line: None,
+    apart: Tree | None = None,
 ) -> Tree:
     """Return the tree of system-path; call `note` with a line for each package that may lack files.
 
     `choices` are files that must exist, `accounts` are the features' sysusers.d files by name, `settings` are
-    those of notos.integration by mechanism.
+    those of notos.integration by mechanism. The object of the packages' other files (packaged.py) is added to
+    `apart`.
 
     Raises ClosureError if a library or the target of a program's link is missing, PackageError, ToolError,
     NotosError.
     """
     attributes: dict[str, Attributes] = {}
     units: dict[str, bytes] = {}
+    folders: set[str] = set()
     owners: dict[str, str] = {}
     known = installed(debs)
     diverted = diversions.read(calls(known, target, *diversions.COMMANDS))
     try:
         packages = unpack(
-            debs, keep=keep, names=owners, attributes=attributes, aside=units, place=diverted.place
+            debs,
+            keep=keep,
+            names=owners,
+            attributes=attributes,
+            aside=units,
+            folders=folders,
+            place=diverted.place,
         )
     except PackageError:
         chosen.check(debs, choices)  # a more precise error, if a choice is the cause
         raise
     chosen.complete(packages, debs, choices)
     kept = kinds.kept_kinds(keep, known, (each.package for each in debs if each.named))
-    context = Context(target, known, attributes, units, accounts, sorted(kept), settings)
+    context = Context(target, known, attributes, units, accounts, sorted(kept), settings, frozenset(folders))
     integration.apply(packages, context)
+    if apart is not None:
+        apart.graft("", packaged.build(packages, context))
     survey = shared_libraries.survey(packages, target)
     check = missing_files.Check(packages, survey, target, owners=owners, debs=debs)
     raise_all(check.errors())

@@ -65,5 +65,5 @@ def test_the_message_says_where_and_what_to_do(tmp_path: Path) -> None:
     assert user.hint == "add it to the config: users: {web: {system: true}}"
     assert user.keys == ("timers", "backup", "user")
     assert group.message == "boot.prepare.run names the group keys, which nothing creates"
-    assert group.hint == "add it to the config: groups: {keys: {system: true}}"
+    assert group.hint == "add it to the config: groups: {keys: {}}"
     assert group.keys == ("boot", "prepare", "run")

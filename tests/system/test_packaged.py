@@ -1,0 +1,82 @@
+"""Files and folders of packages in /var, /srv and /opt."""
+
+from pathlib import Path
+
+import pytest
+
+from notos.architecture import AMD64
+from notos.cache import Cache
+from notos.debian.deb import Attributes
+from notos.debian.unpack import Unpack
+from notos.formats.tree import File, Symlink, Tree
+from notos.integration import folders
+from notos.integration.model import Context
+from notos.system import packaged, system_path
+from notos.system.state import Member
+from tests.signed_archive import Deb
+
+FILES: dict[str, bytes | str] = {
+    "var/lib/made-up/index": b"1",
+    "var/lib/made-up/private": b"2",
+    "var/lib/made-up/latest": "index",
+    "srv/made-up/hello.txt": b"hello",
+    "opt/made-up/bin/run": b"#!/bin/sh\n",
+    "usr/bin/made-up": b"#!/bin/sh\n",
+}
+MODES = {"var/lib/made-up/index": 0o644, "var/lib/made-up/private": 0o2640, "srv/made-up/hello.txt": 0o644}
+
+
+def built(folder: Path, only: tuple[str, ...] = ()) -> tuple[Tree, Tree]:
+    """Return system-path and the other object of a package."""
+    path = folder / "made-up.deb"
+    made = Deb("made-up", files=FILES, modes=MODES)
+    path.write_bytes(made.build())
+    apart = Tree()
+    deb = Unpack(path, package="made-up", only=only)
+    return system_path.build([deb], AMD64, Cache(folder / "cache"), apart=apart), apart
+
+
+def test_files_are_the_initial_state(tmp_path: Path) -> None:
+    system, apart = built(tmp_path)
+    members = {each.path: each for each in packaged.members(apart)}
+    assert {path: each.mode for path, each in members.items()} == {
+        "/srv/made-up/hello.txt": "0644",
+        "/var/lib/made-up/index": "0644",
+        "/var/lib/made-up/latest": "0777",
+        "/var/lib/made-up/private": "2640",
+    }
+    assert members["/var/lib/made-up/latest"] == Member(
+        "/var/lib/made-up/latest", Symlink("index"), "0777", "root", "root"
+    )
+    assert [path for path, entry in packaged.opt(apart).items() if isinstance(entry, File)] == [
+        "made-up/bin/run"
+    ]
+    assert not any(path.startswith(("var", "srv", "opt")) for path, _ in system.items())
+
+
+def test_folders_are_lines_of_tmpfiles() -> None:
+    """An owner that no package creates is root."""
+    known = Attributes(0o2775, "root", "mail")
+    context = Context(
+        AMD64,
+        {},
+        attributes={"var/lib/a": known, "var/lib/b": Attributes(0o700, "absent", "absent")},
+        accounts={"a.conf": "g mail -\nu root 0\n"},
+        folders=frozenset(("var/lib", "var/lib/a", "var/lib/b", "var/run/x", "srv/50% off", "etc/x")),
+    )
+    tree = Tree()
+    folders.apply(tree, context)
+    entry = tree.get(folders.TMPFILES)
+    assert isinstance(entry, File)
+    assert entry.read().decode().splitlines() == [
+        'd "/srv/50%% off" 0755 root root',
+        'd "/var/lib/a" 2775 root mail',
+        'd "/var/lib/b" 0700 root root',
+    ]
+
+
+@pytest.mark.parametrize("only", [("usr/bin/*",)])
+def test_a_partial_package_has_none(tmp_path: Path, only: tuple[str, ...]) -> None:
+    system, apart = built(tmp_path, only)
+    assert len(apart) == 0
+    assert folders.TMPFILES.removeprefix("usr/") not in system
