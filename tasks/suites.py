@@ -36,6 +36,7 @@ SUITES = (
         12,
         ("tests/kernels",),
     ),
+    Suite("test-gallery", "the machines in examples/machines", 15, ("tests/gallery",), parallel=True),
     Suite("test-docs", "all commands and machines of the docs", 6, ("tests/docs",)),
     Suite("test-fresh", "the README's two commands in fresh Debian installations", 6, ("tests/fresh",)),
 )
@@ -54,6 +55,11 @@ def task_test_machines() -> Task:
 def task_test_kernels() -> Task:
     """run the checks, then compile kernels and test their machines"""
     return _suite("test-kernels")
+
+
+def task_test_gallery() -> Task:
+    """run the checks, then build, boot and use each machine in examples/machines"""
+    return _suite("test-gallery")
 
 
 def task_test_docs() -> Task:

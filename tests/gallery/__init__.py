@@ -1,0 +1,1 @@
+"""The machines in examples/machines, built, booted and used (./doit test-gallery)."""
