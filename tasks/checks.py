@@ -66,4 +66,5 @@ def _ended(command: Sequence[str]) -> subprocess.CompletedProcess[str]:
 
 def _is_shell(path: str) -> bool:
     with Path(path).open("rb") as stream:
-        return stream.readline().startswith((b"#!", b"# shellcheck shell="))
+        first = stream.readline()
+    return first.startswith((b"#!", b"# shellcheck shell=")) and b"awk" not in first
