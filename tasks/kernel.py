@@ -136,7 +136,7 @@ def _check(opened: "Modules", selected: Collection[str]) -> None:
 
 @recorded
 def system_packages() -> list[str]:
-    """Return the names of the system's packages, of those that the config or a feature lists, with a purpose."""
+    """Return the names of the packages with a purpose, of those that the config or a feature lists."""
     from notos.kernel import purposes
 
     names = (each.name for each in contents.system_packages(MACHINE, FEATURES))

@@ -135,8 +135,9 @@ def _base() -> list[Deb]:
         Deb(
             "base-passwd",
             files={
-                "usr/share/base-passwd/passwd.master": b"root:*:0:0:root:/root:/bin/bash\n",
-                "usr/share/base-passwd/group.master": b"root:*:0:\nsudo:*:27:\n",
+                "usr/share/base-passwd/passwd.master": b"root:*:0:0:root:/root:/bin/bash\n"
+                b"nobody:*:65534:65534:nobody:/nonexistent:/usr/sbin/nologin\n",
+                "usr/share/base-passwd/group.master": b"root:*:0:\nsudo:*:27:\nnogroup:*:65534:\n",
             },
         ),
         Deb("ncurses-base", files={tic: b"xterm"}),
