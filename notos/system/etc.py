@@ -15,13 +15,14 @@ from notos.errors import NotosError, ScriptError
 from notos.features.model import Computed, Copy, EtcFile, Features, Link, Text
 from notos.formats.tree import Directory, File, Symlink, Tree
 from notos.integration import permissions
-from notos.system import accounts, ca_bundle, sysusers, usr
+from notos.system import accounts, ca_bundle, sysusers, usr, wrappers
 from notos.system.state import Member
 
 ETC_PERMISSIONS = permissions.ETC.removeprefix("usr/")
 PLAIN, EXECUTABLE = {"0444", "0644"}, {"0555", "0755"}  # modes that need no entry in Etc.modes
 STATE = ("reboot", "stopit")  # in /etc/runit; their modes select halt or reboot (runit(8))
 MODES = {"shadow": "0600", "gshadow": "0600"}
+_SHADOW = "shadow"  # the group of programs that read these two files
 
 
 @dataclass(frozen=True)
@@ -75,6 +76,9 @@ def build(
     numbers = _Owners(texts_of_accounts)
     ours = {file.path for file in features.etc} | {member.path.removeprefix("/etc/") for member in placed}
     owners = _permissions(tree, packages, modes, numbers, ours)
+    if any(each.group == _SHADOW for each in wrappers.table(system)):
+        for name in MODES:
+            modes[name], owners[name] = "0640", numbers.of("root", _SHADOW)
     for member in placed:
         path = member.path.removeprefix("/etc/")
         if isinstance(member.entry, File | Directory) and member.mode not in PLAIN | EXECUTABLE:

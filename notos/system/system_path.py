@@ -1,6 +1,7 @@
 """system-path: the machine's /usr, one tree of all system packages.
 
     bin/ sbin/ lib/ lib64/ share/ …   the packages' files in /usr
+    local/                            empty folders
     etc/                              their files in /etc, the defaults for the toplevel's etc/
     lib/modules, lib/firmware         links to modules and firmware of the booted kernel
 
@@ -41,6 +42,8 @@ SELDOM = (
     "libpcprofile.so",
 )
 
+# Empty folders of /usr/local (Debian's package base-files).
+LOCAL = ("bin", "etc", "games", "include", "lib", "sbin", "share", "src")
 SHUTDOWN_SCRIPT = "/etc/runit/shutdown"
 
 
@@ -114,6 +117,8 @@ def build(
         name = path.rpartition("/")[2]
         if not any(f"{folder}/{name}" in tree for folder in ("bin", "sbin")):
             tree.symlink(path, "busybox" if path.startswith("bin/") else "../bin/busybox")
+    for name in LOCAL:
+        tree.directory(f"local/{name}")
     tree.symlink("lib/modules", f"{BOOTED_MODULES}/lib/modules")
     if "lib/firmware" not in tree:
         tree.symlink("lib/firmware", f"{BOOTED_MODULES}/lib/firmware")
