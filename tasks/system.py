@@ -90,6 +90,8 @@ def join() -> None:
             packages=project.tree("system-path"),
             system=system,
             system_path=project.get("system-path").path,
+            opt=placed.opt_tree(),
+            target=MACHINE.target,
             runit=runit,
             runit_path=project.get("runit").path,
             own=Path(ETC),

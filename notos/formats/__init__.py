@@ -7,6 +7,9 @@ tar, xz            readers, for debian/deb and kernel/source
 elf                the parts of an ELF file that linking needs
 shared_libraries   the libraries that programs in a tree load (ld.so(8))
 linker_script      libraries that are linker scripts
+library_cache      ld.so.conf and ld.so.cache
+x509               certificates and their hashes
+java_keystore      a writer of Java's keystores
 nar                Nix archives
 cpio               a writer of newc archives, for the initrd
 squashfs/          a writer of squashfs images

@@ -3,7 +3,8 @@
 A store object has no such modes. The programs that the config selects become links to copies in
 /run/wrappers/bin, which the activation makes (notos.system.wrappers). So do the helpers of libraries, unless
 the config lists programs: PAM cannot check a user's password without unix_chkpwd(8). The others stay plain
-programs. Modes come from the packages, and from chmod, dpkg-statoverride and setcap in their maintainer scripts.
+programs. Modes come from the packages, and from chmod, dpkg-statoverride and setcap in their maintainer
+scripts.
 """
 
 import difflib

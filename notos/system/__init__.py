@@ -6,7 +6,8 @@ missing_files check that programs have their libraries, and links their targets
 choices       files of packages that a config names, such as its time zone
 etc           /etc
 accounts      the accounts of the config
-sysusers, tmpfiles, ca_bundle, busybox   the work of maintainer scripts
+sysusers, tmpfiles, busybox   the work of maintainer scripts
+certificates, library_cache   CA certificates; libraries in further folders
 bytecode      byte code of Python files; bytecode_compiler runs in the machine's Python
 own_scripts   the scripts in a config
 account_names check that accounts exist which these scripts name

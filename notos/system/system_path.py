@@ -24,7 +24,7 @@ from notos.formats.tree import Directory, Entry, Symlink, Tree
 from notos.integration import diversions
 from notos.integration import registry as integration
 from notos.integration.model import Context, calls, installed
-from notos.system import bytecode, missing_files, packaged
+from notos.system import bytecode, library_cache, missing_files, packaged
 from notos.system import choices as chosen
 from notos.system.busybox import applet_paths
 
@@ -93,7 +93,8 @@ def build(
     integration.apply(packages, context)
     if apart is not None:
         apart.graft("", packaged.build(packages, context))
-    survey = shared_libraries.survey(packages, target)
+    folders_of_libraries = library_cache.folders(library_cache.configured(packages), target)
+    survey = shared_libraries.survey(packages, target, folders_of_libraries)
     check = missing_files.Check(packages, survey, target, owners=owners, debs=debs)
     raise_all(check.errors())
     for line in check.notes():
