@@ -20,5 +20,6 @@ Modules without a test module of their own name are tested by
 
     tests/store/test_store.py: nar
     tests/formats/test_tree.py: names, usr_merge
+    tests/system/test_certificates.py: x509
     tests/formats/test_shared_libraries.py: linker_script
 """

@@ -24,7 +24,7 @@ from notos.formats.tree import Directory, Entry, Symlink, Tree
 from notos.integration import diversions
 from notos.integration import registry as integration
 from notos.integration.model import Context, calls, installed
-from notos.system import bytecode, library_cache, missing_files, packaged
+from notos.system import bytecode, databases, library_cache, missing_files, packaged
 from notos.system import choices as chosen
 from notos.system.busybox import applet_paths
 
@@ -103,6 +103,7 @@ def build(
         if path not in survey.needed:
             packages.remove(path)
     bytecode.add(packages, target, cache)
+    databases.add(packages, target, cache)
     tree = Tree()
     for path, entry in packages.items():
         if isinstance(entry, Directory):
