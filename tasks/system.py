@@ -43,7 +43,7 @@ def lay_out() -> None:
         debs,
         MACHINE.target,
         CACHE,
-        keep=MACHINE.system.keep,
+        keep=(*MACHINE.system.keep, *FEATURES.keep),
         choices=FEATURES.choices,
         accounts=FEATURES.accounts,
         settings=FEATURES.integration,

@@ -11,7 +11,7 @@ import hashlib
 import json
 import os
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,6 +24,7 @@ from notos.formats import shared_libraries
 from notos.formats.tree import File, Tree
 from notos.process import run
 
+_LIBRARIES = "libraries"  # the folder of the libraries that a program loads
 _LAYOUT = 1  # increment when the results change for the same files
 
 
@@ -31,7 +32,7 @@ _LAYOUT = 1  # increment when the results change for the same files
 class Database:
     """A database: globs of the program and of the files that it reads, its arguments, and its result.
 
-    {lib} is the folder of libraries. In `arguments` and `environment`, {root} is the folder that stands for /.
+    {lib} is the folder of libraries, {root} in `arguments` and `environment` the folder that stands for /.
     `printed` is the path of the result if the program prints it; otherwise the results are new files in
     `folder`. If `modules` is True, the program loads the files, which are libraries.
     """
@@ -104,10 +105,9 @@ def add(packages: Tree, target: Architecture, cache: Cache) -> None:
     """
     for each in DATABASES:
         program = next(iter(_matching(packages, [each.program], target)), None)
-        reads = list(_matching(packages, each.reads, target))
-        if program is None or not reads:
+        if program is None:
             continue
-        for path, data in _made(each, packages, program, reads, target, cache).items():
+        for path, data in _made(each, packages, program, target, cache).items():
             if path not in packages:
                 packages.file(path, data)
 
@@ -127,19 +127,28 @@ def _filled(text: str, target: Architecture, root: Path | None = None) -> str:
 
 
 def _made(
-    database: Database, packages: Tree, program: str, reads: list[str], target: Architecture, cache: Cache
+    database: Database, packages: Tree, program: str, target: Architecture, cache: Cache
 ) -> dict[str, bytes]:
     """Return the files of a database by path, from the cache or made."""
+    reads = list(_matching(packages, database.reads, target))
+    if not reads:
+        return {}
     if database.modules:
         reads = [path for path in reads if _is_complete(packages, path, target)]
-    needs = shared_libraries.closure(packages, [program, *(reads if database.modules else ())], target)
+    files = [program, *reads]
+    needs = shared_libraries.closure(packages, files if database.modules else [program], target)
     digest = hashlib.sha256(f"{_LAYOUT} {database}".encode())
-    for path in (program, *needs.values(), *reads):
+    for path in (*files, *needs.values()):
         digest.update(f"\0{path}\0{hashlib.sha256(_file(packages, path).read()).hexdigest()}".encode())
     place = cache.database(digest.hexdigest())
     found = _cached(place)
     if found is None:
-        found = _run(database, packages, program, needs, reads, target)
+        tree = Tree()
+        for path in dict.fromkeys(files):
+            tree.add(path, _file(packages, path))
+        for soname, path in needs.items():
+            tree.file(f"{_LIBRARIES}/{soname}", _file(packages, path).content, executable=True)
+        found = _run(database, tree, program, reads, target)
         text = json.dumps({path: base64.b64encode(data).decode() for path, data in found.items()}).encode()
         place.parent.mkdir(parents=True, exist_ok=True)
         atomic.write(place, hashlib.sha256(text).digest() + text)
@@ -172,23 +181,13 @@ def _cached(place: Path) -> dict[str, bytes] | None:
 
 
 def _run(
-    database: Database,
-    packages: Tree,
-    program: str,
-    needs: Mapping[str, str],
-    reads: Sequence[str],
-    target: Architecture,
+    database: Database, tree: Tree, program: str, reads: Sequence[str], target: Architecture
 ) -> dict[str, bytes]:
-    """Return the files that the program makes of the files `reads`, by path."""
-    tree = Tree()
-    for path in {program, *reads}:
-        tree.add(path, _file(packages, path))
-    for soname, path in needs.items():
-        tree.file(f"libraries/{soname}", _file(packages, path).content, executable=True)
+    """Return the files that the program makes of the files `reads` in `tree`, by path."""
     with tempfile.TemporaryDirectory(prefix="notos-database-") as scratch:
         root = Path(scratch)
         tree.write_to(root)
-        libraries = root / "libraries"
+        libraries = root / _LIBRARIES
         folder = _filled(database.folder, target)
         printed = run(
             [

@@ -89,6 +89,8 @@ def build(
         raise
     chosen.complete(packages, debs, choices)
     kept = kinds.kept_kinds(keep, known, (each.package for each in debs if each.named))
+    if any(each.named for each in debs):
+        kept |= {"defaults"}  # those that scripts make
     context = Context(target, known, attributes, units, accounts, sorted(kept), settings, frozenset(folders))
     integration.apply(packages, context)
     if apart is not None:

@@ -11,7 +11,9 @@ LIBRARY = "usr/lib/x86_64-linux-gnu/libssl.so.3"
 CERTIFICATE = "usr/share/ca-certificates/mozilla/A.crt"
 
 
-@pytest.mark.parametrize("paths, made", [((LIBRARY, CERTIFICATE), True), ((LIBRARY,), False), ((CERTIFICATE,), False)])
+@pytest.mark.parametrize(
+    "paths, made", [((LIBRARY, CERTIFICATE), True), ((LIBRARY,), False), ((CERTIFICATE,), False)]
+)
 def test_a_machine_with_the_library_and_certificates_has_it(paths: tuple[str, ...], made: bool) -> None:
     tree = Tree()
     for path in paths:
