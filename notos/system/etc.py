@@ -23,6 +23,8 @@ ETC_PERMISSIONS = permissions.ETC.removeprefix("usr/")
 PLAIN, EXECUTABLE = {"0444", "0644"}, {"0555", "0755"}  # modes that need no entry in Etc.modes
 STATE = ("reboot", "stopit")  # in /etc/runit; their modes select halt or reboot (runit(8))
 MODES = {"shadow": "0600", "gshadow": "0600"}
+_SHELLS = ("sh", "ash", "bash", "dash", "zsh", "fish", "ksh", "mksh", "tcsh")
+_LISTED = "share/debianutils/shells.d/"
 _SHADOW = "shadow"  # the group of programs that read these two files
 
 
@@ -256,8 +258,16 @@ def _base(packages: Tree, name: str) -> str:
     return entry.read().decode()
 
 
+def _packages_shells(system: Tree) -> Iterator[str]:
+    """Yield the shells that packages list for update-shells(8), as Debian does since bookworm."""
+    for path, entry in system.items():
+        if path.startswith(_LISTED) and isinstance(entry, File):
+            lines = (line.partition("#")[0].strip() for line in entry.read().decode().splitlines())
+            yield from (line for line in lines if line.startswith("/"))
+
+
 def _derived(features: Features, system: Tree) -> Iterator[tuple[str, str]]:
     """Yield paths and texts of the files that are derived from the packages and accounts."""
-    known = [name for name in ("sh", "ash", "bash", "dash") if f"bin/{name}" in system]
-    shells = dict.fromkeys([*(f"/bin/{name}" for name in known), *accounts.shells(features.users)])
+    known = [f"/bin/{name}" for name in _SHELLS if f"bin/{name}" in system]
+    shells = dict.fromkeys([*known, *_packages_shells(system), *accounts.shells(features.users)])
     yield "shells", "".join(f"{shell}\n" for shell in shells if not shell.endswith("/nologin"))

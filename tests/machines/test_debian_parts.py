@@ -23,7 +23,8 @@ libc.calloc.restype = libc.strdup.restype = ctypes.c_void_p
 class Response(ctypes.Structure):
     _fields_ = [("text", ctypes.c_void_p), ("code", ctypes.c_int)]
 
-TALK = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_int, ctypes.c_void_p, ctypes.POINTER(ctypes.c_void_p), ctypes.c_void_p)
+ANSWERS = ctypes.POINTER(ctypes.c_void_p)
+TALK = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_int, ctypes.c_void_p, ANSWERS, ctypes.c_void_p)
 
 @TALK
 def talk(count, messages, answers, data):
