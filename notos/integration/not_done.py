@@ -47,7 +47,7 @@ groupdel groupmod rm rmdir suidunregister update-notifier userdel
 _NATIVE = """
 add-shell apparmor_parser dbus-uuidgen depmod fc-cache gdk-pixbuf-query-loaders gio-querymodules
 glib-compile-schemas gtk-query-immodules-3.0 gtk-update-icon-cache ldconfig lspci modprobe py3clean py3compile
-py3versions pypy3compile remove-shell restorecon systemd-hwdb systemd-machine-id-setup systemd-sysusers
+py3versions pypy3compile remove-shell restorecon systemd-machine-id-setup systemd-sysusers
 systemd-tmpfiles ucf ucfr update-ca-certificates update-desktop-database update-gtk-immodules
 update-icon-caches update-initramfs update-locale update-menus update-mime-database update-shells
 """

@@ -64,13 +64,6 @@ DATABASES = (
         arguments=("{root}/usr/share/applications",),
         folder="usr/share/applications",
     ),
-    # Names and properties of hardware, for udev: hwdb(7)
-    Database(
-        program="usr/bin/systemd-hwdb",
-        reads=("usr/lib/udev/hwdb.d/*.hwdb",),
-        arguments=("--root={root}", "--usr", "update"),
-        folder="usr/lib/udev",
-    ),
     # Settings of GLib's programs
     Database(
         program="{lib}/glib-2.0/glib-compile-schemas",

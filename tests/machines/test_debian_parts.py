@@ -1,8 +1,5 @@
 """What Debian's packages expect of a machine, used in one by their programs."""
 
-import subprocess
-from pathlib import Path
-
 import pytest
 
 from notos.vm import Machine
@@ -14,6 +11,18 @@ libgdk-pixbuf2.0-bin libglib2.0-bin librsvg2-common openssl python3 samba shared
 """
 # The password is "secret".
 HASH = "$6$abcdefgh$ltjgWl6579NluT/Vi1nwEvcil.G5Nbc4NiXZaNGStk8PSwGfQv72N2CKPPrVACtLtip/cZ/1GM/O6IND4WQhG."
+# It signs itself, and is valid for 100 years.
+CERTIFICATE = """\
+-----BEGIN CERTIFICATE-----
+MIIBODCB66ADAgECAhQhMAt1BW+0NiF8FwQQ2etpz68r7jAFBgMrZXAwETEPMA0G
+A1UEAwwGT3duIENBMCAXDTI2MTEyNzA4NDMxM1oYDzIxMjYxMTAzMDg0MzEzWjAR
+MQ8wDQYDVQQDDAZPd24gQ0EwKjAFBgMrZXADIQACFV5rixqY0Un/B0+kcqGqoSvI
+SwaZD5jKdJ4ZqfEDDKNTMFEwHQYDVR0OBBYEFOgvH8bmEUEkJ/mNUxmaVshJ6gaY
+MB8GA1UdIwQYMBaAFOgvH8bmEUEkJ/mNUxmaVshJ6gaYMA8GA1UdEwEB/wQFMAMB
+Af8wBQYDK2VwA0EA2/I2FIOxHIkZPMlZD5ATvPn36nkXKrI6PodLTSyg2aWzWELb
+1XzSamC7kaEzK0Z5RSL5Ov5SbQbzgR7aLJtJDg==
+-----END CERTIFICATE-----
+"""
 # Check the password of the user who runs it, by PAM's C functions.
 CHECK = r"""
 import ctypes, os, pwd, sys
@@ -64,21 +73,12 @@ FOLDERS = """
 
 
 @pytest.fixture(scope="module")
-def machine(machine_factory: MachineFactory, tmp_path_factory: pytest.TempPathFactory) -> Machine:
-    folder = tmp_path_factory.mktemp("certificates")
-    subprocess.run(
-        [
-            *("openssl", "req", "-x509", "-newkey", "ed25519", "-nodes", "-subj", "/CN=Own CA"),
-            *("-keyout", folder / "own.key", "-out", folder / "own.crt", "-days", "3000"),
-        ],
-        check=True,
-        capture_output=True,
-    )
+def machine(machine_factory: MachineFactory) -> Machine:
     keys = {
         "system": {"packages": PACKAGES.split()},
         "users": {"alice": {"password_hash": HASH, "shell": "/bin/bash"}},
         "files": {
-            "/usr/local/share/ca-certificates/own.crt": {"text": Path(folder / "own.crt").read_text()},
+            "/usr/local/share/ca-certificates/own.crt": {"text": CERTIFICATE},
             "/usr/local/bin/check-password": {"text": f"#!/usr/bin/python3\n{CHECK}", "mode": "0755"},
             "/usr/local/share/drawing.svg": {
                 "text": '<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"/>\n'

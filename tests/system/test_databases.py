@@ -14,8 +14,16 @@ from notos.system import databases
 from notos.toolchain import peers
 from notos.toolchain.tools_tree import ToolsTree
 from tests.conftest import ROOT
+from tests.elf_builder import elf
 
-NAMES = ("shared-mime-info", "libglib2.0-bin", "libgdk-pixbuf-2.0-0", "desktop-file-utils", "udev")
+NAMES = (
+    "shared-mime-info",
+    "libglib2.0-bin",
+    "libgdk-pixbuf-2.0-0",
+    "desktop-file-utils",
+    "dconf-gsettings-backend",
+    "udev",
+)
 LIBRARIES = "usr/lib/x86_64-linux-gnu"
 SCHEMA = """<schemalist><schema id="org.example.made-up" path="/made-up/">
 <key name="size" type="i"><default>9</default></key></schema></schemalist>
@@ -24,14 +32,12 @@ DESKTOP = "[Desktop Entry]\nType=Application\nName=x\nExec=x\nMimeType=a/b;\n"
 FILES = {
     "usr/share/glib-2.0/schemas/org.example.made-up.gschema.xml": SCHEMA,
     "usr/share/applications/made-up.desktop": DESKTOP,
-    "usr/lib/udev/hwdb.d/20-made-up.hwdb": "usb:v1234*\n ID_VENDOR_FROM_DATABASE=Made Up\n",
 }
 MADE = {
     "usr/share/mime/mime.cache",
     "usr/share/mime/text/plain.xml",
     "usr/share/applications/mimeinfo.cache",
     "usr/share/glib-2.0/schemas/gschemas.compiled",
-    "usr/lib/udev/hwdb.bin",
     f"{LIBRARIES}/gio/modules/giomodule.cache",
     f"{LIBRARIES}/gdk-pixbuf-2.0/2.10.0/loaders.cache",
 }
@@ -54,10 +60,7 @@ def packages(tools: ToolsTree) -> Tree:
     for path, text in FILES.items():
         tree.text(path, text)
     # A module without its library
-    plugin = next(path for path, _ in tree.items() if path.startswith(f"{LIBRARIES}/libgio-2.0.so."))
-    entry = tree.get(tree.resolve(plugin) or "")
-    assert isinstance(entry, File)
-    tree.add(f"{LIBRARIES}/gio/modules/libmade-up.so", entry)
+    tree.file(f"{LIBRARIES}/gio/modules/libmade-up.so", elf("libmissing.so.1"))
     return tree
 
 
