@@ -47,6 +47,7 @@ class Architecture:
     elf: tuple[int, int, int]
     loader: str  # the path that programs have in PT_INTERP
     library_folders: tuple[str, ...]  # where Debian's ld.so looks by default, usr-merged
+    library_flags: int  # of a library in /etc/ld.so.cache (sysdeps/generic/ldconfig.h in glibc)
 
     # The kernel's makefiles, and Debian's packages of it
     kernel_arch: str  # ARCH of make
@@ -96,6 +97,7 @@ AMD64 = Architecture(
     elf=(2, 1, 62),
     loader="/lib64/ld-linux-x86-64.so.2",
     library_folders=("usr/lib/x86_64-linux-gnu", "usr/lib"),
+    library_flags=0x0303,
     kernel_arch="x86_64",
     kernel_folder="x86",
     kernel_image="arch/x86/boot/bzImage",

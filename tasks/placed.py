@@ -74,6 +74,13 @@ def usr_tree() -> "Tree":
     return usr.overlaid(system, "/usr", placed.members(usr_files(), removed), removed)
 
 
+def opt_tree() -> "Tree":
+    """Return the tree of /opt, once its task has run."""
+    from notos.system import packaged
+
+    return packaged.opt(project.tree("files"))
+
+
 def etc_members() -> "tuple[Member, ...]":
     """Return the members of /etc from `etc_files`. Raises NotosError."""
     from notos.system import placed

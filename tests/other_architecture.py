@@ -12,6 +12,7 @@ OTHER = Architecture(
     elf=(1, 2, 999),
     loader="/lib/ld-other.so.9",
     library_folders=("usr/lib/other-linux-gnu", "usr/lib"),
+    library_flags=0x0003,
     kernel_arch="otherarch",
     kernel_folder="otherfolder",
     kernel_image="arch/otherfolder/boot/Image",

@@ -9,6 +9,7 @@ from dataclasses import field
 from typing import Any, NamedTuple
 
 from notos.config.model import FileMode, Package
+from notos.config.value_types import FileKind
 from notos.kernel.requirements import Requirement
 from notos.structs import dataclass
 
@@ -246,6 +247,7 @@ class Feature:
     etc: tuple[EtcFile, ...] = ()
     placed: tuple[Placed, ...] = ()  # files anywhere; those of packages come first
     removed: tuple[Removal, ...] = ()
+    keep: tuple[FileKind, ...] = ()  # kinds of files that packages keep
     accounts: Mapping[str, str] = field(default_factory=dict)  # texts of sysusers.d files by name
     users: tuple[Account, ...] = ()
     groups: tuple[Group, ...] = ()

@@ -13,7 +13,7 @@ permissions    folders, owners and modes (chown(1), dpkg-statoverride(1))
 folders        folders of packages in /var and /srv
 texts          files in /etc that scripts write
 setuid         setuid programs and file capabilities
-java           CA certificates of Java
+openssl        the path of the CA certificates
 pam            PAM's common-* files (pam-auth-update(8))
 not_done       the rest of the maintainer scripts, for reports
 

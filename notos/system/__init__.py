@@ -6,7 +6,9 @@ missing_files check that programs have their libraries, and links their targets
 choices       files of packages that a config names, such as its time zone
 etc           /etc
 accounts      the accounts of the config
-sysusers, tmpfiles, ca_bundle, busybox   the work of maintainer scripts
+sysusers, tmpfiles, busybox   the work of maintainer scripts
+certificates, library_cache   CA certificates; libraries in further folders
+databases       databases of MIME types, settings and modules, made by programs of packages
 bytecode      byte code of Python files; bytecode_compiler runs in the machine's Python
 own_scripts   the scripts in a config
 account_names check that accounts exist which these scripts name
@@ -30,6 +32,7 @@ Modules without a test module of their own name are tested by
 
     tests/system/test_extra_utils.py: busybox, initrd, root_image
     tests/system/test_bytecode.py: bytecode_compiler
+    tests/formats/test_library_cache.py: library_cache
     tests/test_graph.py: toplevel
     tests/config/test_loader.py: conf_files
     tests/integration/test_setuid.py: wrappers

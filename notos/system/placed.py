@@ -25,8 +25,9 @@ STORED = ("usr", "opt", "etc")
 STATE = "state"
 # Folders that stage-2 creates, each with its own mode.
 _STANDARD = (
-    *("/etc", "/home", "/opt", "/root", "/srv", "/usr", "/var"),
-    *("/var/cache", "/var/empty", "/var/lib", "/var/log", "/var/tmp"),
+    *("/etc", "/home", "/media", "/mnt", "/opt", "/root", "/srv", "/usr", "/var"),
+    *("/var/backups", "/var/cache", "/var/empty", "/var/lib", "/var/lib/misc", "/var/local", "/var/log"),
+    *("/var/mail", "/var/opt", "/var/spool", "/var/tmp"),
 )
 PLAIN, EXECUTABLE = "0644", "0755"
 

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from notos.architecture import AMD64
 from notos.errors import NotosError, ScriptError
 from notos.features.join import join
 from notos.features.model import Computed, Copy, EtcFile, Feature, Link, Text
@@ -36,6 +37,8 @@ def build(own: Path, *files: EtcFile, accounts: dict[str, str] | None = None) ->
         system=system(),
         packages=system(),
         system_path=SYSTEM_PATH,
+        opt=Tree(),
+        target=AMD64,
         runit=runit,
         runit_path="/nix/store/0-runit",
         own=own,
