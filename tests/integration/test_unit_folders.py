@@ -69,8 +69,8 @@ def test_become_tmpfiles(tmp_path: Path, lines: list[str], found: list[str]) -> 
 
 
 def test_templates_have_only_what_is_the_same_for_all(tmp_path: Path) -> None:
-    unit = "[Service]\nRuntimeDirectory=%p/%i\nStateDirectory=shared\n"
-    files: dict[str, bytes | str] = {"usr/bin/x": b"", "usr/lib/systemd/system/made-up@.service": unit.encode()}
+    unit = b"[Service]\nRuntimeDirectory=%p/%i\nStateDirectory=shared\n"
+    files: dict[str, bytes | str] = {"usr/bin/x": b"", "usr/lib/systemd/system/made-up@.service": unit}
     made = Deb("made-up", files=files)
     tree, context = laid_out(tmp_path, [BASE, made])
     registry.apply(tree, context)
