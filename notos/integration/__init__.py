@@ -16,6 +16,7 @@ texts          files in /etc that scripts write
 setuid         setuid programs and file capabilities
 java           CA certificates of Java
 pam            PAM's common-* files (pam-auth-update(8))
+machine_id     /etc/machine-id
 not_done       the rest of the maintainer scripts, for reports
 
 Modules without a test module of their own name are tested by

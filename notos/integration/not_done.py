@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from notos.architecture import Architecture
 from notos.debian.maintainer_scripts import ScriptCall
-from notos.integration import accounts, alternatives, diversions, pam, permissions, setuid, texts
+from notos.integration import accounts, alternatives, diversions, machine_id, pam, permissions, setuid, texts
 from notos.integration.model import Installed
 
 # Mechanisms that decide by a command's words whether its work is done.
@@ -47,11 +47,11 @@ groupdel groupmod rm rmdir suidunregister update-notifier userdel
 _NATIVE = """
 add-shell apparmor_parser depmod fc-cache glib-compile-schemas gtk-update-icon-cache install-info ldconfig
 locale-gen lspci mandb modprobe py3clean py3compile py3versions pypy3compile remove-shell
-restorecon systemd-hwdb systemd-machine-id-setup systemd-sysusers systemd-tmpfiles ucf ucfr
+restorecon systemd-hwdb systemd-sysusers systemd-tmpfiles ucf ucfr
 update-ca-certificates update-desktop-database update-gtk-immodules update-icon-caches update-info-dir
 update-initramfs update-locale update-menus update-mime update-mime-database
 """
-_SILENT = frozenset(f"{_HARMLESS} {_SERVICES} {_PACKAGING} {_NATIVE}".split())
+_SILENT = frozenset((*f"{_HARMLESS} {_SERVICES} {_PACKAGING} {_NATIVE}".split(), *machine_id.COMMANDS))
 
 # Packages whose scripts set up the base of a system, which Notos does itself.
 _BASE = """

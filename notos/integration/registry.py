@@ -6,7 +6,17 @@ from typing import Protocol
 from notos import errors
 from notos.errors import NotosError
 from notos.formats.tree import Tree
-from notos.integration import accounts, alternatives, folders, java, pam, permissions, setuid, texts
+from notos.integration import (
+    accounts,
+    alternatives,
+    folders,
+    java,
+    machine_id,
+    pam,
+    permissions,
+    setuid,
+    texts,
+)
 from notos.integration.model import Context
 
 
@@ -29,6 +39,7 @@ MODULES: tuple[Mechanism, ...] = (
     setuid,
     pam,
     java,
+    machine_id,
 )
 
 

@@ -29,6 +29,7 @@ def reported(folder: Path, *lines: str, name: str = "made-up", text: str = "") -
         ". /usr/share/debconf/confmodule",
         "db_input low x/y || true; db_go",
         "ldconfig; py3compile -p x",
+        "dbus-uuidgen --ensure",
         "rm -f /etc/old.conf; echo done >&2",
         "echo 1 >/run/x 2>/dev/null",
         'if [ "$1" = upgrade ]; then unknown-program; fi',
