@@ -1,9 +1,10 @@
 """Check for programs that a machine's scripts start but none of its packages has.
 
 Only certain cases are reported: the interpreter in a script's first line, and the program that its last
-command starts with `exec`.
+command starts with `exec`, also through chpst and similar programs.
 """
 
+import getopt
 import re
 import shlex
 from collections.abc import Iterable, Iterator
@@ -21,6 +22,15 @@ _PLAIN = re.compile(r"[A-Za-z0-9_./+][A-Za-z0-9_./+-]*")  # a word without speci
 _EXEC_OPTIONS = re.compile(r"-[cl]*(a?)(.*)")  # of bash(1); busybox' ash has -a
 _HERE_DOCUMENT = re.compile(r"""(?<!<)<<(?!<)(-?)\s*(?:'([^']*)'|"([^"]*)"|([^\s;&|<>()'"]+))""")
 _ENV_VALUES = ("-u", "--unset", "-C", "--chdir")  # options of env(1) whose value is the next word
+# Programs that start another one with the words after their own options (short ones, as for getopt(3)).
+_STARTERS = {
+    "chpst": "vP012u:U:b:n:l:L:m:d:o:p:f:c:",
+    "env": "iu:",
+    "ionice": "tc:n:",
+    "nice": "n:",
+    "nohup": "",
+    "setsid": "cfw",
+}
 _ELF = b"\x7fELF"
 
 
@@ -71,14 +81,16 @@ def _problems(data: bytes, root: Tree) -> Iterable[str]:
     text = data.decode(errors="replace")
     # Scripts in other languages, and scripts that set PATH, are not analysed.
     of_shell = re.match(r"#!\s*\S*/(?:env )?(?:ba|da|a)?sh\b", text) and "PATH=" not in text
-    if of_shell and (program := _executed(_last_command(text))) and (lacked := _lacking(program, root)):
-        yield f"starts {lacked}, which no package has"
+    if of_shell:
+        for program in _executed(_last_command(text)):
+            if lacked := _lacking(program, root):
+                yield f"starts {lacked}, which no package has"
 
 
-def _executed(words: list[str]) -> str:
-    """Return the program that a command starts with `exec`; "" for other or unclear commands."""
+def _executed(words: list[str]) -> Iterator[str]:
+    """Yield the programs that a command starts with `exec`, one through the other; none if it is unclear."""
     if words[:1] != ["exec"]:
-        return ""
+        return
     rest = words[1:]
     while rest and rest[0].startswith("-"):
         option = rest.pop(0)
@@ -86,10 +98,20 @@ def _executed(words: list[str]) -> str:
             break
         match = _EXEC_OPTIONS.fullmatch(option)
         if option == "-" or not match or (match[2] and not match[1]):
-            return ""
+            return
         if match[1] and not match[2]:  # -a NAME sets argv[0] of the program
             rest = rest[1:]
-    return rest[0] if rest and _PLAIN.fullmatch(rest[0]) else ""
+    while rest and _PLAIN.fullmatch(rest[0]):
+        yield rest[0]
+        options = _STARTERS.get(rest[0].rpartition("/")[2])
+        if options is None:
+            return
+        try:
+            _, rest = getopt.getopt(rest[1:], options)
+        except getopt.GetoptError:  # such as another root folder (chpst -/) or environment (-e)
+            return
+        while rest and re.match("[A-Za-z_][A-Za-z0-9_]*=", rest[0]):  # of env
+            rest = rest[1:]
 
 
 def _last_command(text: str) -> list[str]:
