@@ -1,5 +1,7 @@
 """Two machines with a WireGuard tunnel between them."""
 
+from pathlib import Path
+
 from notos.vm.plugin import MachineFactory
 
 OTHER = """\
@@ -15,14 +17,15 @@ Endpoint = 192.168.50.1:51820
 """
 
 
-def test_a_tunnel(machine_factory: MachineFactory) -> None:
+def test_a_tunnel(machine_factory: MachineFactory, tmp_path: Path) -> None:
+    (tmp_path / "wg0.conf").write_text(OTHER)
     machine = machine_factory("examples/machines/wireguard.yaml")
     other = machine_factory(
         "examples/machines/wireguard.yaml",
         {
             "name": "wireguard-2",
             "network": {"eth1": {"address": "192.168.50.2/24"}},
-            "files": {"/etc/wireguard/wg0.conf": {"source": None, "text": OTHER}},
+            "files": {"/etc/wireguard/wg0.conf": {"source": str(tmp_path / "wg0.conf")}},
         },
     )
     assert machine.succeed("stat -L -c %a /etc/wireguard/wg0.conf") == "600\n"
