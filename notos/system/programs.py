@@ -1,7 +1,7 @@
 """Check for programs that a machine's scripts start but none of its packages has.
 
-Only certain cases are reported: the interpreter in a script's first line, and the program that its last
-command starts with `exec`.
+Only certain cases are reported: the interpreter in a script's first line, the program that its last command
+starts with `exec`, and the interpreter of a package's script that the last command starts.
 """
 
 import re
@@ -11,7 +11,7 @@ from pathlib import Path
 
 from notos.errors import ClosureError
 from notos.features.model import Copy, EtcFile, Features, Text
-from notos.formats.tree import Symlink, Tree
+from notos.formats.tree import File, Symlink, Tree
 from notos.system.own_scripts import own_scripts
 
 _FOLDERS = ("usr/local/sbin", "usr/local/bin", "usr/sbin", "usr/bin")  # in the PATH of services
@@ -71,8 +71,16 @@ def _problems(data: bytes, root: Tree) -> Iterable[str]:
     text = data.decode(errors="replace")
     # Scripts in other languages, and scripts that set PATH, are not analysed.
     of_shell = re.match(r"#!\s*\S*/(?:env )?(?:ba|da|a)?sh\b", text) and "PATH=" not in text
-    if of_shell and (program := _executed(_last_command(text))) and (lacked := _lacking(program, root)):
+    if not of_shell:
+        return
+    words = _last_command(text)
+    program = _executed(words)
+    if program and (lacked := _lacking(program, root)):
         yield f"starts {lacked}, which no package has"
+        return
+    program = program or (words[0] if words and _PLAIN.fullmatch(words[0]) else "")
+    if lacked := _lacking_below(program, root):
+        yield f"starts {program}, a script for {lacked}, which no package has"
 
 
 def _executed(words: list[str]) -> str:
@@ -155,16 +163,33 @@ def _lacking(word: str, root: Tree) -> str:
 
     Programs outside /usr, and relative paths with a slash, count as present.
     """
-    if not word:
-        return ""
-    match = _ABSOLUTE.fullmatch(word)
-    if not match and "/" in word:
-        return ""
-    paths = [f"usr/{match[1]}"] if match else [f"{folder}/{word}" for folder in _FOLDERS]
-    if any(_leads_somewhere(path, root) for path in paths):
+    paths = _paths(word)
+    if not paths or any(_leads_somewhere(path, root) for path in paths):
         return ""
     link = next((entry for path in paths if isinstance(entry := root.get(path), Symlink)), None)
     return f"{word}, a link to {link.target}" if link else word
+
+
+def _paths(word: str) -> list[str]:
+    """Return the paths where the program `word` may be; none for programs outside /usr and relative paths."""
+    match = _ABSOLUTE.fullmatch(word)
+    if match:
+        return [f"usr/{match[1]}"]
+    return [] if "/" in word or not word else [f"{folder}/{word}" for folder in _FOLDERS]
+
+
+def _lacking_below(word: str, root: Tree) -> str:
+    """Return the interpreter that is missing if `word` names a script of a package, else "".
+
+    Packages do not depend on Essential packages such as bash (Debian policy 3.5).
+    """
+    for path in _paths(word):
+        place = root.resolve(path)
+        entry = root.get(place) if place is not None else None
+        if isinstance(entry, File):
+            data = entry.read()
+            return _interpreter(data, root) if data.startswith(b"#!") else ""
+    return ""
 
 
 def _leads_somewhere(path: str, root: Tree) -> bool:
