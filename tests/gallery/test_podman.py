@@ -5,11 +5,12 @@ from notos.vm.plugin import MachineFactory
 
 # A root file system with busybox and its libraries.
 IMAGE = r"""
-mkdir -p /var/tmp/image/bin /var/tmp/image/lib64 && cd /var/tmp/image
+mkdir -p /var/tmp/image/bin /var/tmp/image/lib /var/tmp/image/lib64 && cd /var/tmp/image
 cp -L /bin/busybox bin/
 for name in sh id ip httpd sleep; do ln -s busybox bin/$name; done
 loader=/lib64/ld-linux-x86-64.so.2
-cp -L $loader $($loader --list /bin/busybox | sed -n 's/.* => \(.*\) (.*/\1/p') lib64/
+cp -L $loader lib64/
+cp -L $($loader --list /bin/busybox | sed -n 's/.* => \(.*\) (.*/\1/p') lib/
 echo hello >index.html
 tar -cf /var/tmp/image.tar .
 """
