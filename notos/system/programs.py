@@ -41,7 +41,7 @@ def _of_etc(features: Features, root: Tree) -> Iterator[ClosureError]:
     for file in features.etc:
         if file.keys and int(file.mode, 8) & 0o111:
             data = _data(file)
-            if data.startswith(b"#!") and (program := _interpreter(data, root)):
+            if data.startswith(b"#!") and (program := missing_interpreter(data, root)):
                 yield ClosureError(
                     f"etc.{file.path} is a script for {program}, which no package has",
                     hint="add the package that has it to system.packages",
@@ -65,7 +65,7 @@ def _problems(data: bytes, root: Tree) -> Iterable[str]:
     if not data.startswith(b"#!"):
         yield "has no #! in its first line, so that it cannot be started"
         return
-    if program := _interpreter(data, root):
+    if program := missing_interpreter(data, root):
         yield f"is a script for {program}, which no package has"
         return
     text = data.decode(errors="replace")
@@ -127,8 +127,8 @@ def _last_command(text: str) -> list[str]:
         return []
 
 
-def _interpreter(data: bytes, root: Tree) -> str:
-    """Return the program in the first line if `root` lacks it, else ""."""
+def missing_interpreter(data: bytes, root: Tree) -> str:
+    """Return the program in the first line of a script if `root`, a tree with usr/, lacks it, else ""."""
     words = re.split(r"[ \t]+", data.partition(b"\n")[0][2:].decode(errors="replace").strip(" \t"))
     if words[0].rpartition("/")[2] == "env" and len(words) > 1:
         return _lacking(_program_of_env(words[1:]), root)
@@ -188,7 +188,7 @@ def _lacking_below(word: str, root: Tree) -> str:
         entry = root.get(place) if place is not None else None
         if isinstance(entry, File):
             data = entry.read()
-            return _interpreter(data, root) if data.startswith(b"#!") else ""
+            return missing_interpreter(data, root) if data.startswith(b"#!") else ""
     return ""
 
 
