@@ -47,6 +47,7 @@ def every_machine(cpus: int = 1) -> list[Machine]:
         timers={ScriptName("backup"): Timer(every="day", run=run)},
         disk=Disk(size=DiskSize("1G")),
         keymap=KeymapName("de"),
+        kernel=replace(DEFAULT.kernel, for_=("containers",)),
         timezone=ZoneName("Europe/Berlin"),
         sysctl={SysctlName("net.ipv4.ip_forward"): 1},
         mounts={MountPoint("/data"): Mount(device=MountSource("/dev/vdc"), type=FileSystem("xfs"))},

@@ -50,6 +50,6 @@ Modules without a test module of their own name are tested by
     tests/machines/test_logins.py: users, console
     tests/features/test_extensions.py: extension_code, values, plain
     tests/features/test_network.py: interfaces, network_checks, network_plan
-    tests/features/test_system_keys.py: keymap, locale, modules, mounts, sysctl, timezone
+    tests/features/test_system_keys.py: keymap, locale, mounts, sysctl, timezone
     tests/config/test_loader.py: checks
 """

@@ -78,6 +78,11 @@ def build(
     texts_of_accounts = _accounts(features, system, packages, tree)
     for account_file, lines in texts_of_accounts.items():
         tree.replace(account_file, File(lines.encode()))
+    if "bin/newuidmap" in system:
+        ranges = accounts.subordinate(texts_of_accounts["passwd"], features.users)
+        for path in ("subuid", "subgid"):
+            if path not in tree:
+                tree.text(path, ranges)
     numbers = _Owners(texts_of_accounts)
     ours = {file.path for file in features.etc} | {member.path.removeprefix("/etc/") for member in placed}
     conf = text(tree, certificates.CONF) or text(packages, f"etc/{certificates.CONF}")

@@ -97,7 +97,8 @@ def build(
         apart.graft("", packaged.build(packages, context))
     folders_of_libraries = library_cache.folders(library_cache.configured(packages), target)
     survey = shared_libraries.survey(packages, target, folders_of_libraries)
-    check = missing_files.Check(packages, survey, target, owners=owners, debs=debs)
+    applets = applet_paths(packages, target)
+    check = missing_files.Check(packages, survey, target, owners=owners, debs=debs, applets=applets)
     raise_all(check.errors())
     for line in check.notes():
         note(line)
@@ -117,7 +118,7 @@ def build(
     for name in SHUTDOWN:
         tree.remove(f"sbin/{name}")
         tree.symlink(f"sbin/{name}", SHUTDOWN_SCRIPT)
-    for path in applet_paths(packages, target):
+    for path in applets:
         name = path.rpartition("/")[2]
         if not any(f"{folder}/{name}" in tree for folder in ("bin", "sbin")):
             tree.symlink(path, "busybox" if path.startswith("bin/") else "../bin/busybox")

@@ -26,6 +26,8 @@ def system() -> Tree:
     tree.symlink("bin/from-etc", "/etc/alternatives/x")
     tree.symlink("bin/dangling", "/usr/lib/none/x")
     tree.symlink("bin/dangling-too", "/bin/none")
+    tree.text("bin/tunnel", "#!/bin/bash\n", executable=True)
+    tree.text("bin/ours", "#!/bin/sh\n", executable=True)
     return tree
 
 
@@ -51,6 +53,7 @@ SH = "#!/bin/sh\n"
         SH + "exec /usr/sbin/nginx",
         SH + "exec /usr/bin/python3 -m x",
         SH + "exec reboot",
+        SH + "ours up",
         SH + "exec absolute",
         SH + "exec from-etc",
         SH + "exec 2>&1\nexec httpd",
@@ -123,6 +126,8 @@ def test_scripts_without_errors(tmp_path: Path, system: Tree, script: str) -> No
         (SH + "exec caddy <<EOF\nexec httpd\nEOF\n", "starts caddy, which no package has"),
         (SH + "# it's\nread a <<<b\nexec caddy", "starts caddy, which no package has"),
         ("#!/bin/sh\r\nexec httpd\r\n", "(its lines end in a carriage return), which no package has"),
+        (SH + "tunnel up wg0", "starts tunnel, a script for /bin/bash, which no package has"),
+        (SH + "exec /bin/tunnel up", "starts /bin/tunnel, a script for /bin/bash, which no package has"),
         ("exec httpd\n", "has no #! in its first line"),
         ("", "has no #! in its first line"),
     ],
