@@ -9,9 +9,15 @@ CHECKS: Checks = {}
 
 
 def feature(machine: Machine) -> Feature:
-    """Return the names of the programs, or of the packages whose programs are selected."""
+    """Return the names of the programs, or of the packages whose programs are selected.
+
+    An account with `sudo` needs that program in any case.
+    """
+    sudo = {"sudo"} if any(user.sudo for user in machine.users.values()) else set()
     if machine.setuid is not None:
-        return Feature(integration={"setuid": {"programs": list(machine.setuid)}})
-    services = (package for service in machine.services.values() for package in service.packages)
-    names = {each.name for each in (*machine.system.packages, *services)}
+        programs = [*machine.setuid, *sorted(sudo - {each.rpartition("/")[2] for each in machine.setuid})]
+        return Feature(integration={"setuid": {"programs": programs}})
+    scripts = [each for each in machine.boot.values() if each.when != "pre-mount"]
+    keys = (machine.system, *machine.services.values(), *scripts, *machine.timers.values())
+    names = sudo | {package.name for each in keys for package in each.packages}
     return Feature(integration={"setuid": {"packages": sorted(names)}} if names else {})
