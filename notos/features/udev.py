@@ -1,0 +1,35 @@
+"""The device manager (udev): drivers, names and rights of devices such as keyboards and screens."""
+
+from notos.config.model import Glob, Machine, Package, PackageName
+from notos.config.reader import Checks
+from notos.features.model import Feature, Service
+
+KEYS = ()
+CHECKS: Checks = {}
+
+# Purposes of kernel.for whose drivers are loaded when a device is found, or whose programs read udev's data.
+PURPOSES = ("all", "bluetooth", "input", "screen", "sound", "usb", "wireless")
+
+_PACKAGE = Package(
+    name=PackageName("udev"),
+    # Debian compiles the texts of the hardware database at installation; they only correct details of devices.
+    exclude=(Glob("usr/lib/udev/hwdb.d/*"), Glob("etc/init.d/*")),
+)
+_MEMORY = 24  # MiB: workers that load drivers in parallel
+
+
+def feature(machine: Machine) -> Feature:
+    """Return udev and its daemon, if the machine has drivers for such devices or the config names udev."""
+    named = {
+        package.name
+        for packages in (machine.system.packages, *(each.packages for each in machine.services.values()))
+        for package in packages
+    }
+    if not set(PURPOSES) & set(machine.kernel.for_) and _PACKAGE.name not in named:
+        return Feature()
+    return Feature(
+        packages=() if _PACKAGE.name in named else (_PACKAGE,),
+        services=(Service(name="udev", folder="udev"),),
+        memory=_MEMORY,
+        reserved_services={"udev": "kernel.for without input, screen, sound, usb, bluetooth, wireless and all"},
+    )
