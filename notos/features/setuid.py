@@ -18,6 +18,11 @@ def feature(machine: Machine) -> Feature:
         programs = [*machine.setuid, *sorted(sudo - {each.rpartition("/")[2] for each in machine.setuid})]
         return Feature(integration={"setuid": {"programs": programs}})
     scripts = [each for each in machine.boot.values() if each.when != "pre-mount"]
-    keys = (machine.system, *machine.services.values(), *scripts, *machine.timers.values())
-    names = sudo | {package.name for each in keys for package in each.packages}
+    packages = [
+        machine.system.packages,
+        *(service.packages for service in machine.services.values()),
+        *(timer.packages for timer in machine.timers.values()),
+        *(each.packages for each in scripts),
+    ]
+    names = sudo | {package.name for each in packages for package in each}
     return Feature(integration={"setuid": {"packages": sorted(names)}} if names else {})

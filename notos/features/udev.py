@@ -12,7 +12,7 @@ PURPOSES = ("all", "bluetooth", "input", "screen", "sound", "usb", "wireless")
 
 _PACKAGE = Package(
     name=PackageName("udev"),
-    # Debian compiles the texts of the hardware database at installation; they only correct details of devices.
+    # The sources of the hardware database only correct details of devices.
     exclude=(Glob("usr/lib/udev/hwdb.d/*"), Glob("etc/init.d/*")),
 )
 _MEMORY = 24  # MiB: workers that load drivers in parallel
@@ -30,6 +30,9 @@ def feature(machine: Machine) -> Feature:
     return Feature(
         packages=() if _PACKAGE.name in named else (_PACKAGE,),
         services=(Service(name="udev", folder="udev"),),
+        kernel_params=("net.ifnames=0",),  # the network is up before udev starts: it must not rename eth0
         memory=_MEMORY,
-        reserved_services={"udev": "kernel.for without input, screen, sound, usb, bluetooth, wireless and all"},
+        reserved_services={
+            "udev": "kernel.for without input, screen, sound, usb, bluetooth, wireless and all"
+        },
     )

@@ -1,4 +1,4 @@
-"""The setuid programs that a config selects: of the packages that any of its keys names, and sudo for accounts."""
+"""The setuid programs that a config selects: those of packages in any of its keys, and sudo for accounts."""
 
 from pathlib import Path
 
