@@ -15,6 +15,8 @@ _PACKAGE = Package(
     # The sources of the hardware database only correct details of devices.
     exclude=(Glob("usr/lib/udev/hwdb.d/*"), Glob("etc/init.d/*")),
 )
+# udev loads it at run time (dlopen(3)), so it is not among the libraries of its programs.
+_MODULES = Package(name=PackageName("libkmod2"))
 _MEMORY = 24  # MiB: workers that load drivers in parallel
 
 
@@ -28,8 +30,8 @@ def feature(machine: Machine) -> Feature:
     if not set(PURPOSES) & set(machine.kernel.for_) and _PACKAGE.name not in named:
         return Feature()
     return Feature(
-        packages=() if _PACKAGE.name in named else (_PACKAGE,),
-        services=(Service(name="udev", folder="udev"),),
+        packages=(_MODULES,) if _PACKAGE.name in named else (_PACKAGE, _MODULES),
+        services=(Service(name="udev", folder="udev", log=True),),
         kernel_params=("net.ifnames=0",),  # the network is up before udev starts: it must not rename eth0
         memory=_MEMORY,
         reserved_services={
