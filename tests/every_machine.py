@@ -61,7 +61,13 @@ def every_machine(cpus: int = 1) -> list[Machine]:
     )
     folder = Mount(device=MountSource("nas:/data"))
     return [
-        replace(every, network=router, mounts={MountPoint("/nas"): folder}, vm=Vm(cpus=cpus)),
+        replace(
+            every,
+            network=router,
+            kernel=replace(every.kernel, for_=("input",)),
+            mounts={MountPoint("/nas"): folder},
+            vm=Vm(cpus=cpus),
+        ),
         *_of_each_kind(every, cpus),
     ]
 

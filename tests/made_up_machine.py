@@ -186,6 +186,8 @@ def _for_configs(program: bytes) -> list[Deb]:
             scripts={"postinst": POSTINST},
         ),
         Deb("hello-data", files={"usr/share/hello/data": b"data"}),
+        _program("udev", {"usr/bin/udevadm": program, "usr/lib/systemd/systemd-udevd": program}),
+        Deb("libkmod2", files={"usr/share/libkmod2": b"read"}),
         _program("sudo", {"usr/bin/sudo": program, "etc/sudoers": b"@includedir /etc/sudoers.d\n"}),
         Deb("firmware-made-up", files={"usr/lib/firmware/dummy.bin": b"firmware"}),
     ]
