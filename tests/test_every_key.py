@@ -197,7 +197,7 @@ CASES = [
         ["usr/bin/goodbye"],
         merged(SERVICE, {"services": {"web": {"packages": ["hello"]}}}),
     ),
-    case("services.NAME.reads", ["web/*"], SERVICE),
+    case("services.NAME.reads", ["web/*", "/opt/web/*"], SERVICE),
     case("services.NAME.log", True, SERVICE),
     case("alternatives", {"greeting": "/usr/bin/hello"}, HELLO),
     case(
