@@ -17,6 +17,7 @@ from notos.system.sysusers import Accounts
 _USERS = range(1000, 60000)  # Debian policy 9.2.2
 _SYSTEM = range(100, 1000)
 _NO_HOME = "/nonexistent"
+_NO_SHELL = ("nologin", "false", "sync")  # programs in place of a shell; without them nobody logs in either
 
 
 def added(accounts: Accounts, users: Sequence[Account], groups: Sequence[Group], system: Tree) -> Accounts:
@@ -30,6 +31,18 @@ def added(accounts: Accounts, users: Sequence[Account], groups: Sequence[Group],
     table = _Table(accounts)
     errors.raise_all([*table.add_groups(groups), *table.add_users(users, system)])
     return table.accounts()
+
+
+def with_shells(passwd: str, system: Tree) -> str:
+    """Return the text of passwd with /bin/sh in place of shells that the machine lacks.
+
+    In Debian bash is essential, so packages give it to their accounts without depending on it.
+    """
+    rows = [line.split(":") for line in passwd.splitlines()]
+    for row in rows:
+        if row[-1] and row[-1].rpartition("/")[2] not in _NO_SHELL and not _has(system, row[-1]):
+            row[-1] = "/bin/sh"
+    return "".join(":".join(row) + "\n" for row in rows)
 
 
 def homes(users: Iterable[Account]) -> str:
