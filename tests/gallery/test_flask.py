@@ -38,7 +38,9 @@ def test_pages_of_the_application(machine_factory: MachineFactory, tmp_path: Pat
         source.write_text(source.read_text().replace(old, new))
         (tmp_path / "flask/app/templates" / old).rename(tmp_path / "flask/app/templates" / new)
         page = tmp_path / "flask/app/templates" / new
-        page.write_text(page.read_text().replace("Hello", "HELLO") if new.isupper() else "<p>Bye, {{ name }}!</p>")
+        page.write_text(
+            page.read_text().replace("Hello", "HELLO") if new.isupper() else "<p>Bye, {{ name }}!</p>"
+        )
         said = switch(machine, config)
         assert "restart    app (/opt/app/" in said
         machine.wait_until_succeeds(f"wget -qO- {PAGE}/")

@@ -2,7 +2,14 @@
 
 from pathlib import Path
 
+from notos.vm import Machine
 from notos.vm.plugin import MachineFactory
+
+
+def psql(machine: Machine, command: str) -> str:
+    """Return the rows that the server answers to `postgres`, once it accepts connections."""
+    machine.wait_until_succeeds("pg_isready", seconds=60)
+    return machine.succeed(f"su postgres -c 'psql -At -c \"{command}\"'").strip()
 
 
 def test_data_survives(machine_factory: MachineFactory, tmp_path: Path) -> None:
@@ -10,20 +17,10 @@ def test_data_survives(machine_factory: MachineFactory, tmp_path: Path) -> None:
     machine = machine_factory(
         "examples/machines/postgresql.yaml", environment={"DISK": str(tmp_path / "disk.img")}
     )
-
-    def psql(command: str) -> str:
-        words = f'psql -At -c "{command}"'
-        machine.wait_until_succeeds(f"su postgres -c '{words[:4]} -c \"SELECT 1\"'", seconds=200)
-        return machine.succeed(f"su postgres -c '{words}'")
-
-    try:
-        print(psql("SHOW lc_collate"), psql("SHOW server_encoding"))
-    finally:
-        print(machine.execute("cat /var/log/postgresql/*")[1])
-        print(machine.execute("ps; ls -l /var/log/postgresql /var/lib/postgresql /etc/postgresql")[1])
-    assert psql("SHOW server_encoding") == "UTF8\n"
-    psql("CREATE TABLE fruit AS SELECT 'fig' AS name")
-    machine.succeed("sv restart postgresql")
-    assert psql("SELECT name FROM fruit") == "fig\n"
+    assert psql(machine, "SHOW lc_collate; SHOW server_encoding") == "C.UTF-8\nUTF8"
+    psql(machine, "CREATE TABLE fruit AS SELECT name FROM (VALUES ($$fig$$), ($$öl$$)) AS t (name)")
+    machine.succeed("echo work_mem=7MB >/etc/postgresql/17/main/conf.d/own.conf; sv restart postgresql")
+    assert psql(machine, "SELECT name FROM fruit ORDER BY name; SHOW work_mem") == "fig\nöl\n7MB"
     machine.reboot()
-    assert psql("SELECT name FROM fruit") == "fig\n"
+    assert psql(machine, "SELECT name FROM fruit ORDER BY name; SHOW work_mem") == "fig\nöl\n7MB"
+    assert "ended with status" not in machine.succeed("cat /var/log/postgresql/current")
