@@ -28,6 +28,7 @@ _STANDARD = (
     *("/etc", "/home", "/opt", "/root", "/srv", "/usr", "/var"),
     *("/var/cache", "/var/empty", "/var/lib", "/var/log", "/var/tmp"),
 )
+_BYTE_CODE = "__pycache__"  # made by this host's Python; the machine's own compiles the sources (bytecode.py)
 PLAIN, EXECUTABLE = "0644", "0755"
 
 
@@ -78,7 +79,7 @@ def _below(placed: Placed, source: str, exclude: Sequence[str], prefix: str) -> 
         entries = sorted(scanned, key=lambda entry: os.fsencode(entry.name))
     for entry in entries:
         relative = f"{prefix}{entry.name}"
-        if is_excluded(relative, exclude):
+        if entry.name == _BYTE_CODE or is_excluded(relative, exclude):
             continue
         path = f"{placed.path}/{relative}"
         if entry.is_symlink():
