@@ -4,12 +4,14 @@ from typing import TYPE_CHECKING
 
 from notos.features.model import Copy, Folder, Placed, Text
 from tasks import project
-from tasks.config import FEATURES, manifest
+from tasks.config import CACHE, FEATURES, MACHINE, manifest
 from tasks.graph import Task, action
 from tasks.inputs import recorded
 from tasks.uptodate import Folders
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from notos.errors import NotosError
     from notos.formats.tree import Tree
     from notos.system.state import Member
@@ -120,7 +122,7 @@ def unknown_owners(etc: "Tree") -> "list[NotosError]":
 def task_files() -> Task:
     """collect the files of /usr and /opt"""
     files = (*usr_files(), *opt_files())
-    below = [manifest("system-path")] if usr_files() or FEATURES.removed else []
+    below = [manifest("system-path")] if files or FEATURES.removed else []  # opt: its Python compiles them
     return {
         "actions": [action(collect_files)],
         "file_dep": [manifest("packaged"), *sources(files), *below],
@@ -138,19 +140,29 @@ def collect_files() -> None:
     tree = Tree()
     if usr_files() or FEATURES.removed:
         system = project.tree("system-path")
-        changed = usr.overlaid(
-            system, "/usr", placed.members(usr_files(), FEATURES.removed), FEATURES.removed
-        )
+        members = list(placed.members(usr_files(), FEATURES.removed))
+        changed = usr.overlaid(system, "/usr", members, FEATURES.removed)
+        _compile(changed, "usr", members)
         tree = usr.build(changed, system, project.get("system-path").path)
-    opt = usr.overlaid(
-        packaged.opt(project.tree("packaged")),
-        "/opt",
-        placed.members(opt_files(), FEATURES.removed),
-        FEATURES.removed,
-    )
+    members = list(placed.members(opt_files(), FEATURES.removed))
+    opt = usr.overlaid(packaged.opt(project.tree("packaged")), "/opt", members, FEATURES.removed)
+    _compile(opt, "opt", members)
     if len(opt):
         tree.graft("opt", opt)
     project.add("files", usr.NAME, tree, ["system-path"] if "usr" in tree else [])
+
+
+def _compile(tree: "Tree", root: str, members: "Iterable[Member]") -> None:
+    """Add the byte code of the members to `tree`, whose root is /usr or /opt.
+
+    Raises ClosureError, ToolError.
+    """
+    from notos.system import bytecode
+
+    paths = [each.path.removeprefix(f"/{root}/") for each in members if each.path.endswith(".py")]
+    if paths:
+        system = project.tree("system-path")
+        bytecode.add_to_files(tree, root, paths, system=system, target=MACHINE.target, cache=CACHE)
 
 
 def task_state() -> Task:

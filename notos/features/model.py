@@ -41,7 +41,7 @@ class Service(NamedTuple):
     folder  the folder with run and other files: below runit/services/, or an absolute path
     run     the text of the run script, in place of a folder
     log     True if svlogd stores its output
-    reads   patterns of files below /etc; a switch restarts the service if one of them changes
+    reads   patterns of files, below /etc or absolute; a switch restarts the service if one of them changes
     files   texts of further files by path
     scripts further scripts of the config, with paths below the service's folder
     keys    the key in the config that defines it; empty for a built-in service

@@ -19,6 +19,7 @@ _SYSTEM = range(100, 1000)
 _NO_HOME = "/nonexistent"
 # useradd(8): SUB_UID_MIN and SUB_UID_COUNT of login.defs(5).
 _SUBORDINATE, _COUNT = 100_000, 65_536
+_NO_SHELL = ("nologin", "false", "sync")  # programs in place of a shell; without them nobody logs in either
 
 
 def added(accounts: Accounts, users: Sequence[Account], groups: Sequence[Group], system: Tree) -> Accounts:
@@ -32,6 +33,18 @@ def added(accounts: Accounts, users: Sequence[Account], groups: Sequence[Group],
     table = _Table(accounts)
     errors.raise_all([*table.add_groups(groups), *table.add_users(users, system)])
     return table.accounts()
+
+
+def with_shells(passwd: str, system: Tree) -> str:
+    """Return the text of passwd with /bin/sh in place of shells that the machine lacks.
+
+    In Debian bash is essential, so packages give it to their accounts without depending on it.
+    """
+    rows = [line.split(":") for line in passwd.splitlines()]
+    for row in rows:
+        if row[-1] and row[-1].rpartition("/")[2] not in _NO_SHELL and not _has(system, row[-1]):
+            row[-1] = "/bin/sh"
+    return "".join(":".join(row) + "\n" for row in rows)
 
 
 def homes(users: Iterable[Account]) -> str:

@@ -13,7 +13,7 @@ import hashlib
 import os
 import re
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from notos import atomic
@@ -38,6 +38,31 @@ def add(packages: Tree, target: Architecture, cache: Cache) -> None:
     for path, data in compiled(packages, _sources(packages), target, cache).items():
         if path not in packages:
             packages.file(path, data)
+
+
+def add_to_files(
+    tree: Tree, root: str, paths: Iterable[str], *, system: Tree, target: Architecture, cache: Cache
+) -> None:
+    """Add the byte code of the Python files among `paths` to `tree`, whose root is the folder usr or opt.
+
+    `root` is that folder, and `system` is the tree of /usr, with Python. The byte code of a package's file
+    that a file of the config replaces is removed: Python would run it. Raises ClosureError, ToolError.
+    """
+    found = {
+        path: entry for path in paths if path.endswith(".py") and isinstance(entry := tree.get(path), File)
+    }
+    packages = system.as_usr() if found else Tree()
+    if (program := _program(packages)) is None:
+        return
+    sources = {f"{root}/{path}": entry.read() for path, entry in found.items()}
+    made = compiled(packages, sources, target, cache)
+    for source in sources:
+        name = _name(source, program)
+        path = name.removeprefix(f"{root}/")
+        if name in made:
+            tree.replace(path, File(made[name]))
+        elif path in tree:
+            tree.remove(path)
 
 
 def compiled(

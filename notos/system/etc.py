@@ -7,7 +7,7 @@ modes are listed separately, and the activation sets them.
 import json
 import shlex
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from notos import errors
@@ -250,9 +250,9 @@ def release(tree: Tree) -> dict[str, str]:
 def _accounts(features: Features, system: Tree, packages: Tree, tree: Tree) -> dict[str, str]:
     """Return the account files by name. A sysusers.d file of a package or the config replaces a feature's."""
     lines = {**features.accounts, **texts(tree, system, "sysusers.d")}
-    shell = "/bin/bash" if "bin/bash" in system else "/bin/sh"
-    passwd = _base(packages, "passwd").replace(":/root:/bin/bash", f":/root:{shell}")
-    made = sysusers.accounts(lines, passwd=passwd, group=_base(packages, "group"), release=release(tree))
+    base = {name: _base(packages, name) for name in ("passwd", "group")}
+    made = sysusers.accounts(lines, passwd=base["passwd"], group=base["group"], release=release(tree))
+    made = replace(made, passwd=accounts.with_shells(made.passwd, system))
     made = accounts.added(made, features.users, features.groups, system)
     return {"passwd": made.passwd, "group": made.group, "shadow": made.shadow, "gshadow": made.gshadow}
 

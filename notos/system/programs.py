@@ -1,8 +1,8 @@
 """Check for programs that a machine's scripts start but none of its packages has.
 
 Only certain cases are reported: the interpreter in a script's first line, the program that its last command
-starts with `exec`, also through chpst and similar programs, and the interpreter of a package's script that the
-last command starts.
+starts with `exec`, also through chpst and similar programs, and the interpreter of a package's script that
+the last command starts.
 """
 
 import getopt
