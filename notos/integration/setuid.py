@@ -12,7 +12,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 
 from notos import errors
-from notos.debian.maintainer_scripts import ScriptCall, options
+from notos.debian.command_words import options
+from notos.debian.maintainer_scripts import ScriptCall
 from notos.errors import NotosError
 from notos.formats.tree import File, Symlink, Tree
 from notos.formats.usr_merge import merged
