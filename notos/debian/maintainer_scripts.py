@@ -29,11 +29,7 @@ _EARLIER = {"lt": True, "le": True, "ne": True, "eq": False, "ge": False, "gt": 
 _LATER = {"lt-nl": False, "le-nl": False, "ge-nl": True, "gt-nl": True}
 # Accounts of base-passwd.
 _ACCOUNTS = frozenset(
-    """
-    root daemon bin sys sync games man lp mail news uucp proxy www-data backup list irc _apt nobody adm tty disk
-    kmem dialout fax voice cdrom floppy tape sudo audio dip operator src shadow utmp video sasl plugdev staff
-    users nogroup
-    """.split()
+    ["root", "daemon", "bin", "sys", "sync", "games", "man", "lp", "mail", "news", "uucp", "proxy", "www-data", "backup", "list", "irc", "_apt", "nobody", "adm", "tty", "disk", "kmem", "dialout", "fax", "voice", "cdrom", "floppy", "tape", "sudo", "audio", "dip", "operator", "src", "shadow", "utmp", "video", "sasl", "plugdev", "staff", "users", "nogroup"]
 )
 _CREATE = ("adduser", "addgroup", "useradd", "groupadd")
 # Programs that are shell scripts and only make links or call programs whose work is known.
@@ -102,6 +98,8 @@ def read(
             unread.append(Unread(package, script, error.message))
             continue
         found += (ScriptCall(package, script, each) for each in made)
+        if script == "preinst":
+            seen.lay_out()
     return found, unread
 
 

@@ -150,7 +150,13 @@ def _link(words: Sequence[Value], files: Files) -> bool | None:
     given, rest = options(tuple(words), ("-t", "-S"))
     flags = _flags(given)
     symbolic, force = "s" in flags or "--symbolic" in given, "f" in flags or "--force" in given
-    if symbolic and "n" in flags and len(rest) == 2 and rest[1] and files.look(rest[1], follow=False).kind == "l":
+    if (
+        symbolic
+        and "n" in flags
+        and len(rest) == 2
+        and rest[1]
+        and files.look(rest[1], follow=False).kind == "l"
+    ):
         pairs: list[tuple[str, str]] | None = [(rest[0] or "", rest[1])] if rest[0] else None
     else:
         pairs = _places(words, rest, files)

@@ -38,7 +38,19 @@ _OTHERS = re.compile(
     r"|localtime|adjtime|nsswitch\.conf|shells|locale\.gen|environment|default/locale)-?"
 )
 _STANDARD = frozenset(
-    ("", "etc", "usr", "usr/bin", "usr/sbin", "usr/lib", "usr/share", "var", "var/cache", "var/lib", "var/log")
+    (
+        "",
+        "etc",
+        "usr",
+        "usr/bin",
+        "usr/sbin",
+        "usr/lib",
+        "usr/share",
+        "var",
+        "var/cache",
+        "var/lib",
+        "var/log",
+    )
     + ("var/backups", "var/lib/misc", "var/local", "var/mail", "var/opt", "var/spool", "run", "opt", "srv")
 )
 _MOST_LINKS = 20
@@ -189,10 +201,17 @@ class Files:
         """Return True if the script has made the entry."""
         return self._changes.get(self._place(path), ABSENT).kind in ("d", "f", "l")
 
+    def lay_out(self) -> None:
+        """Put the packages' files over the changes so far: dpkg does so after a preinst."""
+        if self._packages is not None:
+            for path in list(self._changes):
+                if self._packages.look(path).kind in ("d", "f", "l"):
+                    del self._changes[path]
+
     def scratch(self, *, folder: bool = False) -> str:
         """Make a file or folder of its own, and return its path."""
         self._scratch += 1
-        path = f"/tmp/script.{self._scratch}"  # noqa: S108 — never on this host
+        path = f"/tmp/script.{self._scratch}"
         self.change(path, FOLDER if folder else Node("f", b""))
         return path
 

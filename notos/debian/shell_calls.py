@@ -369,7 +369,13 @@ class _Run:
         result = script_commands.perform(words, self._files)
         printed = self._around.output(words)
         if printed is None:
-            given = text if text is not None else None if lines is None else "".join(f"{each}\n" for each in lines)
+            given = (
+                text
+                if text is not None
+                else None
+                if lines is None
+                else "".join(f"{each}\n" for each in lines)
+            )
             printed = "" if words == (":",) else script_commands.printed(words, given, self._files)
         done = result is True
         if writes:

@@ -11,7 +11,8 @@ diversions     paths that packages divert (dpkg-divert(1)), before they are laid
 accounts       users and groups (adduser(8), systemd's units)
 permissions    folders, owners and modes (chown(1), dpkg-statoverride(1))
 folders        folders of packages in /var and /srv
-texts          files in /etc that scripts write
+made           files and links that scripts make on a new system
+texts          other files in /etc that scripts write
 setuid         setuid programs and file capabilities
 java           CA certificates of Java
 pam            PAM's common-* files (pam-auth-update(8))

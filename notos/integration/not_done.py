@@ -6,11 +6,17 @@ read or test, that start services, or that serve dpkg and other init systems hav
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 
 from notos.architecture import Architecture
+from notos.debian import deb
 from notos.debian.maintainer_scripts import ScriptCall
-from notos.integration import accounts, alternatives, diversions, pam, permissions, setuid, texts
+from notos.debian.script_files import Packages
+from notos.errors import PackageError
+from notos.formats.tree import Directory, Tree
+from notos.formats.usr_merge import merged
+from notos.integration import accounts, alternatives, diversions, made, pam, permissions, setuid, texts
 from notos.integration.model import Installed
 
 # Mechanisms that decide by a command's words whether its work is done.
@@ -53,11 +59,6 @@ update-initramfs update-locale update-menus update-mime update-mime-database
 """
 _SILENT = frozenset(f"{_HARMLESS} {_SERVICES} {_PACKAGING} {_NATIVE}".split())
 
-# Packages whose scripts set up the base of a system, which Notos does itself.
-_BASE = """
-base-files base-passwd bash ca-certificates dash kmod libc-bin libc6 locales mawk openssh-server passwd runit
-tzdata
-"""
 # Libraries of functions whose effects are known.
 _SOURCED = ("/usr/share/debconf/confmodule", "/usr/share/debconf/confmodule.sh")
 # Files that do not matter after a boot, or that no program of the machine reads.
@@ -79,23 +80,46 @@ class NotDone:
 
 def find(packages: Iterable[Installed], target: Architecture) -> Iterator[NotDone]:
     """Yield the commands of the packages' scripts that are not done, each once. Raises PackageError."""
+    suspects = [each for each in packages if each.name not in made.BASE and list(_of(each, target, None))]
+    # The files of the packages decide about the conditions in their scripts. Reading them all takes long.
+    tree, folders = _files(suspects)
+    seen = Packages(tree, folders, whole=False) if suspects else None
+    for package in suspects:
+        yield from _of(package, target, seen)
+
+
+def _files(packages: Iterable[Installed]) -> tuple[Tree, set[str]]:
+    """Return the files and the folders of the packages; of two files at a path, one."""
+    tree = Tree()
+    folders: set[str] = set()
     for package in packages:
-        if package.name in _BASE.split():
-            continue
-        found, unread = package.scripts(target)
-        seen: dict[tuple[str, str], None] = {}
-        for each in unread:
-            seen[each.script, f"is not understood ({each.reason})"] = None
-        for call in found:
-            if text := _text(call):
-                seen[call.script, text] = None
-        yield from (NotDone(package.name, script, text) for script, text in seen)
+        for path, entry in deb.read(package.path).items():
+            place = merged(path)
+            if isinstance(entry, Directory):
+                folders.add(place)
+            elif place not in tree:
+                with suppress(PackageError):  # a folder in one package, a link in another
+                    tree.add(place, entry)
+    return tree, folders
+
+
+def _of(package: Installed, target: Architecture, files: Packages | None) -> Iterator[NotDone]:
+    found, unread, _ = package.scripts(target, files)
+    seen: dict[tuple[str, str], None] = {}
+    for each in unread:
+        seen[each.script, f"is not understood ({each.reason})"] = None
+    for call in found:
+        if text := _text(call):
+            seen[call.script, text] = None
+    yield from (NotDone(package.name, script, text) for script, text in seen)
 
 
 def _text(each: ScriptCall) -> str:
     """Return a call that is not done as the end of a sentence, "" for others."""
     call = each.call
     name = call.name
+    if call.done:
+        return ""
     written = [path for path in call.writes if path is None or not _PASSING.match(path)]
     if written and texts.understood(each):
         return ""

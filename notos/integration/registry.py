@@ -6,7 +6,7 @@ from typing import Protocol
 from notos import errors
 from notos.errors import NotosError
 from notos.formats.tree import Tree
-from notos.integration import accounts, alternatives, folders, java, pam, permissions, setuid, texts
+from notos.integration import accounts, alternatives, folders, java, made, pam, permissions, setuid, texts
 from notos.integration.model import Context
 
 
@@ -23,6 +23,7 @@ class Mechanism(Protocol):
 MODULES: tuple[Mechanism, ...] = (
     alternatives,
     accounts,
+    made,
     texts,
     permissions,
     folders,
