@@ -29,11 +29,16 @@ _EARLIER = {"lt": True, "le": True, "ne": True, "eq": False, "ge": False, "gt": 
 _LATER = {"lt-nl": False, "le-nl": False, "ge-nl": True, "gt-nl": True}
 # Accounts of base-passwd.
 _ACCOUNTS = frozenset(
-    ["root", "daemon", "bin", "sys", "sync", "games", "man", "lp", "mail", "news", "uucp", "proxy", "www-data", "backup", "list", "irc", "_apt", "nobody", "adm", "tty", "disk", "kmem", "dialout", "fax", "voice", "cdrom", "floppy", "tape", "sudo", "audio", "dip", "operator", "src", "shadow", "utmp", "video", "sasl", "plugdev", "staff", "users", "nogroup"]
+    (
+        *("root", "daemon", "bin", "sys", "sync", "games", "man", "lp", "mail", "news", "uucp", "proxy"),
+        *("www-data", "backup", "list", "irc", "_apt", "nobody", "nogroup", "adm", "tty", "disk", "kmem"),
+        *("dialout", "fax", "voice", "cdrom", "floppy", "tape", "sudo", "audio", "dip", "operator", "src"),
+        *("shadow", "utmp", "video", "sasl", "plugdev", "staff", "users"),
+    )
 )
 _CREATE = ("adduser", "addgroup", "useradd", "groupadd")
 # Programs that are shell scripts and only make links or call programs whose work is known.
-_FOLLOWED = ("configure-symlinks", "phpenmod", "phpdismod", "phpquery")
+_FOLLOWED = (".", "source", "configure-symlinks", "phpenmod", "phpdismod", "phpquery")
 
 
 @dataclass(frozen=True)
@@ -90,7 +95,7 @@ def read(
             output=lambda words: _output(words, target, seen),
             effect=lambda words: _debconf(words, answers),
             files=seen,
-            follows=lambda name: name in _FOLLOWED,
+            follows=_follows,
         )
         try:
             made = calls(data.decode(errors="replace"), surroundings)
@@ -101,6 +106,12 @@ def read(
         if script == "preinst":
             seen.lay_out()
     return found, unread
+
+
+def _follows(words: tuple[Value, ...]) -> bool:
+    """Return True for a call of another script that is followed; debconf's functions are known (_debconf)."""
+    name = (words[0] or "").rpartition("/")[2]
+    return name in _FOLLOWED and not (words[1:] and (words[1] or "").startswith("/usr/share/debconf/"))
 
 
 def _status(words: tuple[Value, ...], files: Files, accounts: set[str]) -> bool | None:

@@ -213,8 +213,8 @@ def _apache(kind: str, words: Sequence[Value], files: Files, depth: int = 0) -> 
     for name in names:
         if name is None or depth > _DEEP:
             return None
-        name = re.sub(r"\.(?:conf|load)$", "", name)
-        source = f"/etc/apache2/{folder}-available/{name}"
+        stem = re.sub(r"\.(?:conf|load)$", "", name)
+        source = f"/etc/apache2/{folder}-available/{stem}"
         first = files.look(f"{source}.{_APACHE[kind][0]}")
         if first.kind != "f" or first.content is None:
             return False if first.kind == "" else None
@@ -222,8 +222,8 @@ def _apache(kind: str, words: Sequence[Value], files: Files, depth: int = 0) -> 
             _apache(kind, ("", *needed.decode().split()), files, depth + 1)
         for suffix in _APACHE[kind]:
             if files.look(f"{source}.{suffix}").kind == "f":
-                link = f"/etc/apache2/{folder}-enabled/{name}.{suffix}"
-                files.change(link, Node("l", target=f"../{folder}-available/{name}.{suffix}"))
+                link = f"/etc/apache2/{folder}-enabled/{stem}.{suffix}"
+                files.change(link, Node("l", target=f"../{folder}-available/{stem}.{suffix}"))
     return True
 
 

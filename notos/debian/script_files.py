@@ -39,19 +39,19 @@ _OTHERS = re.compile(
 )
 _STANDARD = frozenset(
     (
-        "",
-        "etc",
-        "usr",
-        "usr/bin",
-        "usr/sbin",
-        "usr/lib",
-        "usr/share",
-        "var",
-        "var/cache",
-        "var/lib",
-        "var/log",
+        *("", "etc", "opt", "run", "srv", "usr", "usr/bin", "usr/lib", "usr/sbin", "usr/share", "var"),
+        *(
+            "var/backups",
+            "var/cache",
+            "var/lib",
+            "var/lib/misc",
+            "var/local",
+            "var/log",
+            "var/mail",
+            "var/opt",
+        ),
+        "var/spool",
     )
-    + ("var/backups", "var/lib/misc", "var/local", "var/mail", "var/opt", "var/spool", "run", "opt", "srv")
 )
 _MOST_LINKS = 20
 
@@ -99,11 +99,11 @@ class Packages:
     @cached_property
     def _all_folders(self) -> frozenset[str]:
         found = set(_STANDARD)
-        for path in (*self._folders, *(path for path, _ in self._tree.items())):
-            path = path if path in self._folders else posixpath.dirname(path)
-            while path and path not in found:
-                found.add(path)
-                path = posixpath.dirname(path)
+        for path in (*self._folders, *(posixpath.dirname(path) for path, _ in self._tree.items())):
+            above = path
+            while above and above not in found:
+                found.add(above)
+                above = posixpath.dirname(above)
         return frozenset(found)
 
     @cached_property

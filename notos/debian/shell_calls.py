@@ -7,7 +7,7 @@ unknown. Where a condition is unknown, all branches are followed, so the result 
 import fnmatch
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from notos.debian import script_commands, shell
 from notos.debian.command_words import Value
@@ -69,7 +69,7 @@ class Surroundings:
 
     `status` returns the result of a command, None if it is unknown; `output` returns its output. `effect`
     may set variables, as the functions of a sourced library do. `files` are those that the script sees, and
-    have its changes afterwards. `follows` returns True for a program that is a script to follow, too.
+    have its changes afterwards. `follows` returns True for a call of another script to follow.
     """
 
     arguments: tuple[str, ...] = ()
@@ -78,7 +78,7 @@ class Surroundings:
     output: Callable[[tuple[Value, ...]], Value] = lambda words: None
     effect: Callable[[tuple[Value, ...]], Mapping[str, Value]] = lambda words: {}
     files: Files = field(default_factory=Files)
-    follows: Callable[[str], bool] = lambda name: False
+    follows: Callable[[tuple[Value, ...]], bool] = lambda words: False
 
 
 def calls(text: str, surroundings: Surroundings) -> list[Call]:
@@ -350,9 +350,6 @@ class _Run:
                 return True
             case "read":
                 return self._read_line(arguments)
-            case "." | "source" if arguments:
-                self._called(node, words, writes)
-                return self._sourced(arguments)
             case "getopts":
                 return None
             case str() if name in self._functions:
@@ -386,8 +383,8 @@ class _Run:
             self._files.doubt(before)
         self.calls.append(Call(words, node.text, node.line, certain, writes, text, appends, done and certain))
         self._variables.update(self._around.effect(words))
-        if result is None and words[0] and "/" not in words[0] and self._around.follows(words[0]):
-            result = self._program(words)
+        if result is None and words[0] and self._around.follows(words):
+            result = self._included(words)
         if result is None:
             result = self._around.status(words)
         return True if result is None and words[0] in ("echo", "printf") else result
@@ -428,15 +425,22 @@ class _Run:
             self._variables[each] = fields[number].strip() if number < len(fields) else ""
         return True
 
-    def _sourced(self, arguments: list[Value]) -> bool | None:
-        """Follow a file that the script includes, if its content is known."""
-        node = self._files.look(arguments[0])
-        if node.kind != "f" or node.content is None or self._depth >= _DEEP:
+    def _included(self, words: tuple[Value, ...]) -> bool | None:
+        """Follow another script that is sourced or called, if its content is known."""
+        sourced = words[0] in (".", "source")
+        name = words[1 if sourced else 0] or ""
+        paths = [name] if "/" in name else [f"/usr/{folder}/{name}" for folder in ("sbin", "bin")]
+        texts = [node.content for node in map(self._files.look, paths) if node.content is not None]
+        if not texts or self._depth >= _DEEP:
             return None
         try:
-            commands = shell.parse(node.content.decode(errors="replace"))
+            commands = shell.parse(texts[0].decode(errors="replace"))
         except PackageError:
             return None
+        self.calls[-1] = replace(self.calls[-1], done=True)
+        return self._sourced(commands) if sourced else self._program(commands, words[1:])
+
+    def _sourced(self, commands: Sequence) -> bool | None:
         self._depth += 1
         try:
             return self._follow(commands)
@@ -447,26 +451,18 @@ class _Run:
         finally:
             self._depth -= 1
 
-    def _program(self, words: tuple[Value, ...]) -> bool | None:
-        """Follow a program that is a shell script, as a process of its own."""
-        found = [self._files.look(f"/usr/{folder}/{words[0]}") for folder in ("sbin", "bin")]
-        texts = [each.content for each in found if each.kind == "f" and each.content is not None]
-        if not texts or self._depth >= _DEEP:
-            return None
-        try:
-            commands = shell.parse(texts[0].decode(errors="replace"))
-        except PackageError:
-            return None
+    def _program(self, commands: Sequence, arguments: tuple[Value, ...]) -> bool | None:
+        """Follow the commands of a process."""
         functions, self._functions = self._functions, {}
-        before, arguments = dict(self._variables), self._arguments
-        self._arguments = words[1:]
+        before, outer = dict(self._variables), self._arguments
+        self._arguments = arguments
         self._depth += 1
         try:
             return self.command(commands)
         finally:
             self._depth -= 1
             self._functions = functions
-            self._variables, self._arguments = before, arguments
+            self._variables, self._arguments = before, outer
 
     def _forget(self, node: Simple) -> None:
         """Make the variables unknown that a declaration with an unknown value sets."""

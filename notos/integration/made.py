@@ -14,7 +14,20 @@ from notos.integration.model import Context
 _RECORDS = re.compile(r"var/(?:lib/(?:dpkg|ucf)|cache/debconf|tmp|backups|run|lock)/|.*\.dpkg-")
 # Packages whose scripts set up the base of a system, which Notos does itself.
 BASE = frozenset(
-    ["base-files", "base-passwd", "bash", "ca-certificates", "dash", "kmod", "libc-bin", "libc6", "locales", "mawk", "openssh-server", "passwd", "runit", "tzdata"]
+    (
+        *(
+            "base-files",
+            "base-passwd",
+            "bash",
+            "ca-certificates",
+            "dash",
+            "kmod",
+            "libc-bin",
+            "libc6",
+            "locales",
+        ),
+        *("mawk", "openssh-server", "passwd", "runit", "tzdata"),
+    )
 )
 _AREAS = ("etc/", "usr/", "var/", "srv/", "opt/")
 

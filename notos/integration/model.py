@@ -15,7 +15,7 @@ from notos.debian.unpack import Unpack
 
 
 class Scripts(NamedTuple):
-    """The commands of a package's maintainer scripts, those that are not understood, and the files they make."""
+    """The commands of a package's maintainer scripts, scripts not understood, and the files they make."""
 
     calls: list[ScriptCall]
     unread: list[Unread]
@@ -40,7 +40,7 @@ class Installed:
 
     @cache  # noqa: B019 — a build has each package once
     def scripts(self, target: Architecture, packages: Packages | None = None) -> Scripts:
-        """Return the commands of its maintainer scripts; `packages` are the files that these see, if known."""
+        """Return the commands of its maintainer scripts; `packages` are the files that they see, if known."""
         if self.partial:
             return Scripts([], [], {})
         files = Files(packages)
