@@ -1,6 +1,7 @@
 """Files in /etc that maintainer scripts write as literal text below unknown conditions.
 
-A file of a package stays. Read are `cat >FILE <<EOF` and `echo TEXT >FILE`. A file that a script writes in different ways is left out.
+A file of a package stays. Read are `cat >FILE <<EOF` and `echo TEXT >FILE`. A file that a script writes in
+different ways is left out.
 """
 
 from notos.debian.kinds import unwanted

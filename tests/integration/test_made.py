@@ -12,13 +12,13 @@ from tests.integration.packages import laid_out, script
 from tests.integration.test_accounts import BASE
 from tests.signed_archive import Deb
 
-FILES: dict[str, bytes | str] = {
+FILES = {
     "etc/made/default": b"default\n",
     "etc/made/available/a.conf": b"a\n",
     "etc/made/available/b.conf": b"b\n",
     "usr/share/made/template": b"port 80\n",
     "usr/share/made/more/x/one": b"1\n",
-    "usr/share/made/functions": "enable() { ln -s ../available/$1 /etc/made/enabled/$1; }\n",
+    "usr/share/made/functions": b"enable() { ln -s ../available/$1 /etc/made/enabled/$1; }\n",
     "usr/bin/made": b"",
 }
 
@@ -52,7 +52,7 @@ CASES = [
     ("echo a >/etc/x; rm /etc/x", {}),
     ("for f in /etc/made/available/*.conf; do ln -s $f /etc/made/$(basename $f); done",
      {f"etc/made/{each}.conf": f"-> /etc/made/available/{each}.conf" for each in "ab"}),
-    ("while read name file; do cp $file /etc/$name; done <<EOF\nx /etc/made/default\nEOF", {"etc/x": "default\n"}),
+    ("while read a b; do cp $b /etc/$a; done <<EOF\nx /etc/made/default\nEOF", {"etc/x": "default\n"}),
     ("echo x y | while read a b; do echo $b >/etc/$a; done", {"etc/x": "y\n"}),
     (". /usr/share/made/functions; enable a.conf", {"etc/made/enabled/a.conf": "-> ../available/a.conf"}),
     ("x=$(cat /etc/made/default); echo \"<$x>\" >/etc/x", {"etc/x": "<default>\n"}),
@@ -84,12 +84,12 @@ def test_a_shell_makes_the_same(tmp_path: Path, line: str, found: dict[str, str]
     root = tmp_path / "root"
     before = Tree()
     for path, content in FILES.items():
-        before.file(path, content.encode() if isinstance(content, str) else content)
-    functions = str(FILES["usr/share/made/functions"]).replace("/etc/", f"{root}/etc/")
+        before.file(path, content)
+    functions = bytes(FILES["usr/share/made/functions"]).replace(b"/etc/", f"{root}/etc/".encode())
     for folder in ("etc/made/enabled", "srv", "var/lib", "usr/libexec"):
         before.directory(folder)
     root.mkdir()
-    before.replace("usr/share/made/functions", File(functions.encode()))
+    before.replace("usr/share/made/functions", File(functions))
     before.write_to(root)
     text = line
     for top in ("etc", "usr", "var", "srv"):
