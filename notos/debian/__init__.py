@@ -28,4 +28,5 @@ Modules without a test module of their own name are tested by
     tests/debian/test_download.py: network_errors
     tests/debian/test_unpack.py: kinds
     tests/debian/test_maintainer_scripts.py: shell_calls, shell_values, command_words
+    tests/integration/test_made.py: script_commands, script_files
 """
