@@ -40,6 +40,7 @@ class Architecture:
     uname: str  # the machine's name in uname(2)
     gnu: str  # the triplet, DEB_HOST_MULTIARCH of dpkg-architecture(1)
     nix: str  # Nix' name of the system (nix.conf(5), system)
+    systemd: str  # systemd's name, %a of systemd.unit(5)
     title: str  # the name in messages
 
     # ELF: EI_CLASS, EI_DATA and e_machine of the header (System V gABI, chapter 4), and ld.so(8)
@@ -90,6 +91,7 @@ AMD64 = Architecture(
     uname="x86_64",
     gnu="x86_64-linux-gnu",
     nix="x86_64-linux",
+    systemd="x86-64",
     title="x86-64",
     elf=(2, 1, 62),
     loader="/lib64/ld-linux-x86-64.so.2",

@@ -7,6 +7,7 @@ OTHER = Architecture(
     uname="other32",
     gnu="other-linux-gnu",
     nix="other-linux",
+    systemd="other",
     title="Other",
     elf=(1, 2, 999),
     loader="/lib/ld-other.so.9",

@@ -34,4 +34,5 @@ Modules without a test module of their own name are tested by
     tests/config/test_loader.py: conf_files
     tests/integration/test_setuid.py: wrappers
     tests/system/test_tmpfiles.py: conf_words
+    tests/system/test_programs.py: own_scripts
 """

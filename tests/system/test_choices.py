@@ -34,7 +34,7 @@ def test_a_file_and_a_folder(tzdata: Unpack) -> None:
     assert isinstance(tree.get("usr/share/zoneinfo/Europe/Berlin"), File)
     assert isinstance(tree.get("usr/lib/locale/de_DE.utf8/LC_CTYPE"), File)
     before = [path for path, _ in tree.items()]
-    choices.complete(tree, [], [ZONE, LOCALE])  # no package is read for what is there
+    choices.complete(tree, [], [ZONE, LOCALE])  # no package is read for what exists
     assert [path for path, _ in tree.items()] == before
 
 
