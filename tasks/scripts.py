@@ -59,4 +59,5 @@ def not_done(names: Iterable[str]) -> "Iterable[NotDone]":
 
     packages = installed(sets.debs(contents.SYSTEM, CACHE, system.packages()))
     wanted = set(names)
-    return found.find((each for name, each in packages.items() if name in wanted), MACHINE.target)
+    chosen = [each for name, each in packages.items() if name in wanted]
+    return found.find(chosen, MACHINE.target, packages.values())

@@ -15,7 +15,11 @@ deb, unpack     .deb files as usr-merged trees
 merge           paths that several packages have
 kinds           kinds of files that most machines do not need
 shell           a parser of shell scripts
+shell_values    patterns and test(1)
 shell_calls     the commands that a script would run
+command_words   options and arguments of a command
+script_files    the files that a script sees and makes
+script_commands the commands on files that a script calls
 maintainer_scripts   the commands of a package's scripts
 
 Modules without a test module of their own name are tested by
@@ -23,5 +27,6 @@ Modules without a test module of their own name are tested by
     tests/debian/test_archive.py: index, package, release, suites
     tests/debian/test_download.py: network_errors
     tests/debian/test_unpack.py: kinds
-    tests/debian/test_maintainer_scripts.py: shell_calls
+    tests/debian/test_maintainer_scripts.py: shell_calls, shell_values, command_words
+    tests/integration/test_made.py: script_commands, script_files
 """

@@ -9,7 +9,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from notos.architecture import Architecture
-from notos.debian.shell_calls import Call, Surroundings, Value, calls
+from notos.debian.command_words import Value
+from notos.debian.script_files import Files
+from notos.debian.shell_calls import Call, Surroundings, calls
 from notos.errors import PackageError
 
 # Scripts of a new package in order, with their arguments.
@@ -25,6 +27,18 @@ _VARIABLES: Mapping[str, Value] = {
 # Comparisons of dpkg(1) for which an empty version counts as earlier than any, and which are then true.
 _EARLIER = {"lt": True, "le": True, "ne": True, "eq": False, "ge": False, "gt": False}
 _LATER = {"lt-nl": False, "le-nl": False, "ge-nl": True, "gt-nl": True}
+# Accounts of base-passwd.
+_ACCOUNTS = frozenset(
+    (
+        *("root", "daemon", "bin", "sys", "sync", "games", "man", "lp", "mail", "news", "uucp", "proxy"),
+        *("www-data", "backup", "list", "irc", "_apt", "nobody", "nogroup", "adm", "tty", "disk", "kmem"),
+        *("dialout", "fax", "voice", "cdrom", "floppy", "tape", "sudo", "audio", "dip", "operator", "src"),
+        *("shadow", "utmp", "video", "sasl", "plugdev", "staff", "users"),
+    )
+)
+_CREATE = ("adduser", "addgroup", "useradd", "groupadd")
+# Programs that are shell scripts and only make links or call programs whose work is known.
+_FOLLOWED = (".", "source", "configure-symlinks", "phpenmod", "phpdismod", "phpquery")
 
 
 @dataclass(frozen=True)
@@ -49,9 +63,14 @@ class Unread:
 
 
 def read(
-    package: str, control: Mapping[str, bytes], target: Architecture
+    package: str, control: Mapping[str, bytes], target: Architecture, files: Files | None = None
 ) -> tuple[list[ScriptCall], list[Unread]]:
-    """Return the commands of the scripts among `control` files, and the scripts that are not understood."""
+    """Return the commands of the scripts among `control` files, and the scripts that are not understood.
+
+    `files` are those that the scripts see; the changes of the scripts are added.
+    """
+    seen = files or Files()
+    accounts = set(_ACCOUNTS)
     answers = _defaults(control.get("templates", b""))
     found: list[ScriptCall] = []
     unread: list[Unread] = []
@@ -72,9 +91,11 @@ def read(
                 "DPKG_MAINTSCRIPT_PACKAGE": package,
                 "DPKG_MAINTSCRIPT_ARCH": target.debian,
             },
-            status=_status,
-            output=lambda words: _output(words, target),
+            status=lambda words: _status(words, seen, accounts),
+            output=lambda words: _output(words, target, seen),
             effect=lambda words: _debconf(words, answers),
+            files=seen,
+            follows=_follows,
         )
         try:
             made = calls(data.decode(errors="replace"), surroundings)
@@ -82,29 +103,68 @@ def read(
             unread.append(Unread(package, script, error.message))
             continue
         found += (ScriptCall(package, script, each) for each in made)
+        if script == "preinst":
+            seen.lay_out()
     return found, unread
 
 
-def _status(words: tuple[Value, ...]) -> bool | None:
-    if words[0] == "dpkg" and words[1:2] == ("--compare-versions",) and len(words) == 5:
-        left, operator, right = words[2:]
-        if left == "" and right and operator:
+def _follows(words: tuple[Value, ...]) -> bool:
+    """Return True for a call of another script that is followed; debconf's functions are known (_debconf)."""
+    name = (words[0] or "").rpartition("/")[2]
+    return name in _FOLLOWED and not (words[1:] and (words[1] or "").startswith("/usr/share/debconf/"))
+
+
+def _status(words: tuple[Value, ...], files: Files, accounts: set[str]) -> bool | None:
+    """Return the result of a command on a new system; `accounts` are those that exist by then."""
+    match words:
+        case ("dpkg", "--compare-versions", "", str() as operator, str() as right) if right:
             return {**_EARLIER, **_LATER}.get(operator)
+        case ("dpkg-statoverride", *rest) if "--list" in rest and None not in rest:
+            return False
+        case ("command", "-v" | "-V", str() as name) | ("which" | "type", str() as name):
+            found = _program(name, files)
+            return None if found is None else found != ""
+        case ("which", "-s" | "-a", str() as name):
+            return _status(("which", name), files, accounts)
+        case ("getent", "passwd" | "group", str() as name) if name in accounts:
+            return True
+        case ("id", *_, str() as name) if name in accounts:
+            return True
+        case (str() as name, *_, str() as account) if name.rpartition("/")[2] in _CREATE:
+            accounts.add(account)
+            return True
+        case ("grep" | "egrep" | "fgrep", *_, str() as path) if files.look(path).kind == "":
+            return False
+        case ("db_get" | "db_input" | "db_go" | "db_set" | "db_version" | "db_capb" | "db_stop", *_):
+            return True
     return None
 
 
-def _output(words: tuple[Value, ...], target: Architecture) -> Value:
+def _program(name: str, files: Files) -> Value:
+    """Return the path of a program, "" if it does not exist; None if that is unknown."""
+    paths = [name] if name.startswith("/") else [f"/usr/{folder}/{name}" for folder in ("sbin", "bin")]
+    nodes = {path: files.look(path) for path in paths}
+    for path, node in nodes.items():
+        if node.kind == "f" and node.executable:
+            return f"{path}\n"
+    return None if any(node.kind == "?" for node in nodes.values()) else ""
+
+
+def _output(words: tuple[Value, ...], target: Architecture, files: Files) -> Value:
+    """Return the output of a command whose output is known; None for others."""
     match words:
+        case ("command", "-v", str() as name) | ("which", str() as name) if found := _program(name, files):
+            return f"{found}\n"
         case ("dpkg", "--print-architecture"):
-            return target.debian
+            return f"{target.debian}\n"
         case ("dpkg-architecture", "-qDEB_HOST_MULTIARCH") | (
             "dpkg-architecture",
             "-q",
             "DEB_HOST_MULTIARCH",
         ):
-            return target.gnu
+            return f"{target.gnu}\n"
         case ("dpkg-divert", "--truename", path):
-            return path
+            return f"{path}\n"
     return None
 
 
@@ -135,27 +195,3 @@ def _debconf(words: tuple[Value, ...], answers: dict[str, Value]) -> Mapping[str
         case (str() as name, *_) if name.startswith("db_"):
             return {"RET": None}
     return {}
-
-
-def options(words: tuple[Value, ...], with_value: tuple[str, ...]) -> tuple[dict[str, Value], list[Value]]:
-    """Return the options of a command by name, and its other arguments.
-
-    The options `with_value` have a value: the next word, or what follows `=`. Others have the value "".
-    """
-    found: dict[str, Value] = {}
-    rest: list[Value] = []
-    pending = iter(words[1:])
-    for word in pending:
-        if word == "--":
-            rest += pending
-        elif word is None or not word.startswith("-") or word == "-":
-            rest.append(word)
-        else:
-            name, equal, value = word.partition("=")
-            if name in with_value:
-                found[name] = value if equal else next(pending, None)
-            elif word in with_value:
-                found[word] = next(pending, None)
-            else:
-                found[name] = value
-    return found, rest

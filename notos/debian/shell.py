@@ -120,10 +120,11 @@ class For:
 
 @dataclass(frozen=True)
 class While:
-    """A while or until loop."""
+    """A while loop, or an until loop."""
 
     condition: Sequence
     body: Sequence
+    until: bool = False
 
 
 @dataclass(frozen=True)
@@ -141,7 +142,16 @@ class Subshell:
     body: Sequence
 
 
-Command = Simple | Pipeline | AndOr | Sequence | If | Case | For | While | Function | Subshell
+@dataclass(frozen=True)
+class Redirected:
+    """A compound command with redirections, at `line`, from 1."""
+
+    body: "Command"
+    redirections: tuple[Redirection, ...]
+    line: int
+
+
+Command = Simple | Pipeline | AndOr | Sequence | If | Case | For | While | Function | Subshell | Redirected
 
 
 def parse(text: str) -> Sequence:
@@ -209,10 +219,12 @@ class _Parser:
         compound = self._compound()
         if compound is None:
             return self._simple()
-        while self._redirection() is not None:
-            pass
+        line = self._line()
+        redirections = []
+        while (redirection := self._redirection()) is not None:
+            redirections.append(redirection)
         self._skip_blanks()
-        return compound
+        return Redirected(compound, tuple(redirections), line) if redirections else compound
 
     def _compound(self) -> Command | None:
         if self.text.startswith("((", self.at):
@@ -230,7 +242,7 @@ class _Parser:
             ("for", self._for),
             ("select", self._for),
             ("while", self._while),
-            ("until", self._while),
+            ("until", self._until),
             ("[[", self._condition),
             ("function", self._function),
         ):
@@ -312,6 +324,10 @@ class _Parser:
     def _while(self) -> Command:
         condition = self.sequence()
         return While(condition, self._do())
+
+    def _until(self) -> Command:
+        condition = self.sequence()
+        return While(condition, self._do(), until=True)
 
     def _do(self) -> Sequence:
         self._skip_lines()

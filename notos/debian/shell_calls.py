@@ -7,9 +7,11 @@ unknown. Where a condition is unknown, all branches are followed, so the result 
 import fnmatch
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-from notos.debian import shell
+from notos.debian import script_commands, shell
+from notos.debian.command_words import Value
+from notos.debian.script_files import Files
 from notos.debian.shell import (
     AndOr,
     Case,
@@ -20,6 +22,7 @@ from notos.debian.shell import (
     Opaque,
     Parameter,
     Pipeline,
+    Redirected,
     Redirection,
     Sequence,
     Simple,
@@ -29,12 +32,11 @@ from notos.debian.shell import (
     While,
     Word,
 )
+from notos.debian.shell_values import is_glob, test_result, trimmed
+from notos.errors import PackageError
 
 _MOST = 20_000  # commands; a script that runs more is not followed further
 _DEEP = 40  # calls of functions within functions
-
-# A value: text, or None if it is unknown.
-Value = str | None
 
 
 @dataclass(frozen=True)
@@ -42,7 +44,8 @@ class Call:
     """A command with its words, None for each unknown one. `text` is its source, at `line` from 1.
 
     `certain` is False if an unknown condition decides about the command. `writes` are the files that its
-    redirections write, or extend if it `appends`; `document` is the text of its here-document.
+    redirections write, or extend if it `appends`; `document` is the text of its here-document. A command is
+    `done` if its effects are among the files of the surroundings.
     """
 
     words: tuple[Value, ...]
@@ -52,6 +55,7 @@ class Call:
     writes: tuple[Value, ...] = ()
     document: Value = None
     appends: bool = False
+    done: bool = False
 
     @property
     def name(self) -> str:
@@ -64,7 +68,8 @@ class Surroundings:
     """The surroundings of a script: its arguments, variables, and commands with known results.
 
     `status` returns the result of a command, None if it is unknown; `output` returns its output. `effect`
-    may set variables, as the functions of a sourced library do.
+    may set variables, as the functions of a sourced library do. `files` are those that the script sees, and
+    have its changes afterwards. `follows` returns True for a call of another script to follow.
     """
 
     arguments: tuple[str, ...] = ()
@@ -72,6 +77,8 @@ class Surroundings:
     status: Callable[[tuple[Value, ...]], bool | None] = lambda words: None
     output: Callable[[tuple[Value, ...]], Value] = lambda words: None
     effect: Callable[[tuple[Value, ...]], Mapping[str, Value]] = lambda words: {}
+    files: Files = field(default_factory=Files)
+    follows: Callable[[tuple[Value, ...]], bool] = lambda words: False
 
 
 def calls(text: str, surroundings: Surroundings) -> list[Call]:
@@ -104,6 +111,9 @@ class _Run:
         self._uncertain = 0
         self._depth = 0
         self._left = _MOST
+        self._files = surroundings.files
+        self._printed: list[list[Value]] = []  # the output of commands whose output is read
+        self._input: list[str] | None = None  # the lines of the standard input, if they are known
 
     # --- commands: each returns its result, None if that is unknown
 
@@ -127,8 +137,7 @@ class _Run:
                     result = self._follow(each)
                 return result
             case Pipeline(commands, negated):
-                for each in commands:
-                    result = self._apart(each) if len(commands) > 1 else self._follow(each)
+                result = self._follow(commands[0]) if len(commands) == 1 else self._pipeline(commands)
                 return None if result is None else result != negated
             case AndOr(parts):
                 return self._and_or(parts)
@@ -138,10 +147,10 @@ class _Run:
                 return self._case(self._text(word), patterns)
             case For():
                 return self._for(node)
-            case While(condition, body):
-                self._follow(condition)
-                self._maybe([body], loop=True)
-                return None
+            case While():
+                return self._while(node)
+            case Redirected():
+                return self._redirected(node)
             case Function(name, body):
                 self._functions[name] = body
                 return True
@@ -155,6 +164,65 @@ class _Run:
             return self.command(node)
         finally:
             self._variables, self._arguments = before, arguments
+
+    def _captured(self, node: Command) -> tuple[bool | None, Value]:
+        """Follow a command in a subshell; return its result and its output."""
+        self._printed.append([])
+        try:
+            result = self._apart(node)
+        finally:
+            printed = self._printed.pop()
+        return result, None if None in printed else "".join(each or "" for each in printed)
+
+    def _pipeline(self, commands: tuple[Command, ...]) -> bool | None:
+        before = self._input
+        try:
+            for each in commands[:-1]:
+                _, text = self._captured(each)
+                self._input = None if text is None else text.splitlines()
+            return self._apart(commands[-1])
+        finally:
+            self._input = before
+
+    def _while(self, node: While) -> bool | None:
+        while True:
+            result = self._follow(node.condition)
+            if result is None:
+                self._maybe([node.body], loop=True)
+                return None
+            if result == node.until:
+                return True
+            try:
+                self._follow(node.body)
+            except _EndError as end:
+                if end.kind == "break":
+                    return True
+                if end.kind != "continue":
+                    raise
+
+    def _redirected(self, node: Redirected) -> bool | None:
+        before, self._input = self._input, self._read(node.redirections)
+        writes = tuple(self._written(node.redirections))
+        aside = self._prints_aside(node.redirections)
+        if aside:
+            self._printed.append([])
+        result: bool | None = None
+        try:
+            result = self._follow(node.body)
+        finally:
+            self._input = before
+            if aside:
+                printed = self._printed.pop()
+                text = None if None in printed else "".join(each or "" for each in printed)
+                if writes:
+                    self._write(node, writes, text)
+        return result
+
+    def _write(self, node: Redirected, writes: tuple[Value, ...], text: Value) -> None:
+        appends = any(each.operator.endswith(">>") for each in node.redirections)
+        done = self._wrote(writes, text, appends=appends)
+        certain = self._uncertain == 0
+        self.calls.append(Call((":",), "{ … }", node.line, certain, writes, None, appends, done and certain))
 
     def _maybe(self, bodies: list[Command], *, loop: bool = False, exhaustive: bool = False) -> None:
         """Follow alternatives of which one runs, or none. Variables on which they disagree are unknown."""
@@ -258,7 +326,7 @@ class _Run:
                 return False
             case "test" | "[":
                 end = arguments.pop() if name == "[" and arguments else "]"
-                return _test(arguments) if end == "]" else None
+                return test_result(arguments, self._files) if end == "]" else None
             case "[[":
                 return None
             case "set":
@@ -281,8 +349,7 @@ class _Run:
                     self._variables[each or ""] = ""
                 return True
             case "read":
-                for each in arguments:
-                    self._variables[each or ""] = None
+                return self._read_line(arguments)
             case "getopts":
                 return None
             case str() if name in self._functions:
@@ -293,9 +360,109 @@ class _Run:
         document = [self._text(each.target) for each in node.redirections if "<<" in each.operator]
         text = document[0] if document else None
         appends = any(each.operator.endswith(">>") for each in node.redirections)
-        self.calls.append(Call(words, node.text, node.line, self._uncertain == 0, writes, text, appends))
+        certain = self._uncertain == 0
+        lines = self._read(node.redirections)
+        before = None if certain else self._files.state()
+        result = script_commands.perform(words, self._files)
+        printed = self._around.output(words)
+        if printed is None:
+            given = (
+                text
+                if text is not None
+                else None
+                if lines is None
+                else "".join(f"{each}\n" for each in lines)
+            )
+            printed = "" if words == (":",) else script_commands.printed(words, given, self._files)
+        done = result is True
+        if writes:
+            done = self._wrote(writes, printed, appends=appends)
+        elif self._printed and not self._prints_aside(node.redirections) and printed != "":
+            self._printed[-1].append(printed if certain else None)
+        if before is not None:
+            self._files.doubt(before)
+        self.calls.append(Call(words, node.text, node.line, certain, writes, text, appends, done and certain))
         self._variables.update(self._around.effect(words))
-        return self._around.status(words)
+        if result is None and words[0] and self._around.follows(words):
+            result = self._included(words)
+        if result is None:
+            result = self._around.status(words)
+        return True if result is None and words[0] in ("echo", "printf") else result
+
+    def _wrote(self, writes: tuple[Value, ...], text: Value, *, appends: bool) -> bool:
+        """Write a command's output to files; return True if it is known."""
+        known = text is not None and self._uncertain == 0
+        for path in writes:
+            if path is not None and path.startswith("/"):
+                content = text.encode(errors="surrogateescape") if known and text is not None else None
+                self._files.write(path, content, append=appends)
+        return known and all(path is not None and path.startswith("/") for path in writes)
+
+    def _read(self, redirections: tuple[Redirection, ...]) -> list[str] | None:
+        """Return the lines of a command's input, None if they are unknown."""
+        lines = self._input
+        for each in redirections:
+            if each.operator in ("<<", "<<-"):
+                text = self._text(each.target)
+                lines = None if text is None else text.splitlines()
+            elif each.operator == "<":
+                node = self._files.look(self._text(each.target))
+                known = node.content if node.kind == "f" else None
+                lines = None if known is None else known.decode(errors="surrogateescape").splitlines()
+        return lines
+
+    def _read_line(self, arguments: list[Value]) -> bool | None:
+        names = [each for each in arguments if each and not each.startswith("-")]
+        if self._input is None or len(names) < len([each for each in arguments if each != "-r"]):
+            for each in names:
+                self._variables[each] = None
+            return None
+        if not self._input:
+            return False
+        line = self._input.pop(0)
+        fields = line.split(None, len(names) - 1) if names else []
+        for number, each in enumerate(names):
+            self._variables[each] = fields[number].strip() if number < len(fields) else ""
+        return True
+
+    def _included(self, words: tuple[Value, ...]) -> bool | None:
+        """Follow another script that is sourced or called, if its content is known."""
+        sourced = words[0] in (".", "source")
+        name = words[1 if sourced else 0] or ""
+        paths = [name] if "/" in name else [f"/usr/{folder}/{name}" for folder in ("sbin", "bin")]
+        texts = [node.content for node in map(self._files.look, paths) if node.content is not None]
+        if not texts or self._depth >= _DEEP:
+            return None
+        try:
+            commands = shell.parse(texts[0].decode(errors="replace"))
+        except PackageError:
+            return None
+        self.calls[-1] = replace(self.calls[-1], done=True)
+        return self._sourced(commands) if sourced else self._program(commands, words[1:])
+
+    def _sourced(self, commands: Sequence) -> bool | None:
+        self._depth += 1
+        try:
+            return self._follow(commands)
+        except _EndError as end:
+            if end.kind != "return":
+                raise
+            return end.result
+        finally:
+            self._depth -= 1
+
+    def _program(self, commands: Sequence, arguments: tuple[Value, ...]) -> bool | None:
+        """Follow the commands of a process."""
+        functions, self._functions = self._functions, {}
+        before, outer = dict(self._variables), self._arguments
+        self._arguments = arguments
+        self._depth += 1
+        try:
+            return self.command(commands)
+        finally:
+            self._depth -= 1
+            self._functions = functions
+            self._variables, self._arguments = before, outer
 
     def _forget(self, node: Simple) -> None:
         """Make the variables unknown that a declaration with an unknown value sets."""
@@ -328,6 +495,10 @@ class _Run:
             if target is None or not target.startswith("/dev/"):
                 yield target
 
+    def _prints_aside(self, redirections: tuple[Redirection, ...]) -> bool:
+        """Return True if the standard output of a command goes elsewhere."""
+        return any(each.operator.lstrip("1").startswith((">", "&>")) for each in redirections)
+
     # --- words
 
     def _fields(self, words: tuple[Word, ...]) -> list[Value]:
@@ -342,9 +513,12 @@ class _Run:
             unquoted = any(isinstance(part, Parameter | Substitution) and not part.quoted for part in word)
             quoted = any(isinstance(part, Text) and part.quoted for part in word)
             if value is not None and unquoted and not quoted:
-                found += value.split()
+                pieces: list[Value] = [*value.split()]
             else:
-                found.append(value)
+                pieces = [value]
+            for piece in pieces:
+                paths = self._files.glob(piece) if piece and is_glob(piece) and not quoted else None
+                found += paths or [piece]
         return found
 
     def _text(self, word: Word) -> Value:
@@ -372,19 +546,8 @@ class _Run:
         return None
 
     def _substitution(self, commands: Sequence) -> Value:
-        first = commands.commands[0] if len(commands.commands) == 1 else None
-        if isinstance(first, Simple) and first.words:
-            words = tuple(self._fields(first.words))
-            name, *rest = words
-            if name == "echo" and None not in rest and not (rest and (rest[0] or "").startswith("-")):
-                return " ".join(each for each in rest if each is not None)
-            if name in ("basename", "dirname") and len(rest) == 1 and rest[0]:
-                head, _, tail = rest[0].rstrip("/").rpartition("/")
-                return tail if name == "basename" else head or ("/" if rest[0].startswith("/") else ".")
-            if name not in self._functions and (known := self._around.output(words)) is not None:
-                return known
-        self._apart(commands)
-        return None
+        _, text = self._captured(commands)
+        return None if text is None else text.rstrip("\n")
 
     def _parameter(self, part: Parameter) -> Value:
         value: Value
@@ -416,7 +579,7 @@ class _Run:
             return value
         if operation in ("#", "##", "%", "%%"):
             pattern = self._pattern(part.argument)
-            return None if pattern is None else _trimmed(value, operation, pattern)
+            return None if pattern is None else trimmed(value, operation, pattern)
         return None
 
     def _pattern(self, word: Word) -> Value:
@@ -431,11 +594,6 @@ class _Run:
         return text
 
 
-def is_glob(text: str) -> bool:
-    """Return True if a shell would look for files that match `text`."""
-    return bool(re.search(r"[*?]|\[.+\]", text))
-
-
 def _joined(ends: list[dict[str, Value]]) -> dict[str, Value]:
     names = {name for each in ends for name in each}
     found: dict[str, Value] = {}
@@ -443,58 +601,3 @@ def _joined(ends: list[dict[str, Value]]) -> dict[str, Value]:
         values = {each.get(name, "") for each in ends}
         found[name] = values.pop() if len(values) == 1 else None
     return found
-
-
-def _trimmed(value: str, operation: str, pattern: str) -> str:
-    """Return `value` without the shortest or longest prefix (#, ##) or suffix (%, %%) that matches."""
-    lengths = range(len(value) + 1)
-    for length in lengths if len(operation) == 1 else reversed(lengths):
-        if operation.startswith("#") and fnmatch.fnmatchcase(value[:length], pattern):
-            return value[length:]
-        if operation.startswith("%") and fnmatch.fnmatchcase(value[len(value) - length :], pattern):
-            return value[: len(value) - length]
-    return value
-
-
-def _test(words: list[Value]) -> bool | None:
-    """Return the result of test(1); None for unknown values, files and other tests of the system."""
-    for word, either in (("-o", True), ("-a", False)):
-        if word in words[1:-1] and not (len(words) == 3 and words[0] == "!"):
-            at = words.index(word, 1)
-            results = (_test(words[:at]), _test(words[at + 1 :]))
-            if either in results:
-                return either
-            return None if None in results else not either
-    if len(words) > 1 and words[0] == "!":
-        result = _test(words[1:])
-        return None if result is None else not result
-    if not words:
-        return False
-    if len(words) == 1:
-        return None if words[0] is None else words[0] != ""
-    if len(words) == 2:
-        operator, value = words
-        if value is None or operator not in ("-n", "-z"):
-            return None
-        return (value == "") == (operator == "-z")
-    if len(words) == 3:
-        left, middle, right = words
-        if left is None or middle is None or right is None:
-            return None
-        if middle in ("=", "=="):
-            return left == right
-        if middle == "!=":
-            return left != right
-        if middle in _NUMBERS and left.isdigit() and right.isdigit():
-            return _NUMBERS[middle](int(left), int(right))
-    return None
-
-
-_NUMBERS: Mapping[str, Callable[[int, int], bool]] = {
-    "-eq": lambda one, other: one == other,
-    "-ne": lambda one, other: one != other,
-    "-lt": lambda one, other: one < other,
-    "-le": lambda one, other: one <= other,
-    "-gt": lambda one, other: one > other,
-    "-ge": lambda one, other: one >= other,
-}

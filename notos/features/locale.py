@@ -22,12 +22,16 @@ def feature(machine: Machine) -> Feature:
     if choices:
         only = tuple(Glob(f"usr/{_FOLDER}/{each.path}/*") for each in choices)
         packages.append(Package(name=_ALL, only=only))
-    lang = machine.locale[0] if machine.locale else "C.UTF-8"
     return Feature(
         packages=tuple(packages),
         choices=choices,
-        etc=(EtcFile(path="default/locale", content=Text(f"LANG={lang}\n")),),
+        etc=(EtcFile(path="default/locale", content=Text(f"LANG={lang(machine)}\n")),),
     )
+
+
+def lang(machine: Machine) -> str:
+    """Return the value of LANG."""
+    return machine.locale[0] if machine.locale else "C.UTF-8"
 
 
 def _choices(machine: Machine) -> Iterator[Choice]:

@@ -5,7 +5,8 @@ from dataclasses import replace
 from notos.config.model import Glob, Machine, Package, PackageName
 from notos.config.reader import Checks
 from notos.debian.suites import OLD, ONE_OPENSSH
-from notos.features.model import Copy, EtcFile, Feature, Script, Service
+from notos.features import locale
+from notos.features.model import Copy, EtcFile, Feature, Script, Service, Text
 
 KEYS = ()
 CHECKS: Checks = {}
@@ -19,6 +20,8 @@ _SERVER = Feature(
     services=(Service(name="sshd", folder="sshd-openssh", log=True),),
     etc=(EtcFile(path="ssh/sshd_config", content=Copy("ssh/sshd_config")),),
 )
+# The last file by name: sshd uses the first SetEnv, which may be the config's.
+_LOCALE = "ssh/sshd_config.d/zz-locale.conf"
 _ACCOUNTS = {"openssh-server.conf": 'u sshd -:nogroup "sshd user" /run/sshd\n'}  # as in newer packages
 
 
@@ -31,5 +34,6 @@ def feature(machine: Machine) -> Feature:
     return replace(
         _SERVER,
         packages=(*_SERVER.packages, Package(name=keygen, only=(Glob("usr/bin/ssh-keygen"),))),
+        etc=(*_SERVER.etc, EtcFile(path=_LOCALE, content=Text(f"SetEnv LANG={locale.lang(machine)}\n"))),
         accounts=_ACCOUNTS if suite in OLD else {},
     )

@@ -12,7 +12,8 @@ accounts       users and groups (adduser(8), systemd's units)
 permissions    folders, owners and modes (chown(1), dpkg-statoverride(1))
 unit_folders   folders that systemd would make for services
 folders        folders of packages in /var and /srv
-texts          files in /etc that scripts write
+made           files and links that scripts make on a new system
+texts          other files in /etc that scripts write
 setuid         setuid programs and file capabilities
 openssl        the path of the CA certificates
 pam            PAM's common-* files (pam-auth-update(8))

@@ -9,7 +9,8 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
-from notos.debian.maintainer_scripts import ScriptCall, options
+from notos.debian.command_words import options
+from notos.debian.maintainer_scripts import ScriptCall
 from notos.formats.tree import File, Tree
 from notos.integration.model import Context
 

@@ -6,7 +6,8 @@ They are read before the packages are laid out: the file of every other package 
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from notos.debian.maintainer_scripts import ScriptCall, options
+from notos.debian.command_words import options
+from notos.debian.maintainer_scripts import ScriptCall
 from notos.formats.usr_merge import merged
 
 COMMANDS = ("dpkg-divert",)

@@ -6,11 +6,20 @@ read or test, that start services, or that serve dpkg and other init systems hav
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 
 from notos.architecture import Architecture
+from notos.debian import deb
 from notos.debian.maintainer_scripts import ScriptCall
-from notos.integration import accounts, alternatives, diversions, pam, permissions, setuid, texts
+from notos.debian.script_files import Files, Packages
+from notos.debian.shell_calls import Call
+from notos.debian.shell_values import is_glob
+from notos.errors import PackageError
+from notos.formats.tree import Directory, Tree
+from notos.formats.usr_merge import merged
+from notos.integration import accounts, alternatives, diversions, made, pam, permissions, setuid, texts
 from notos.integration.model import Installed
 
 # Mechanisms that decide by a command's words whether its work is done.
@@ -24,12 +33,13 @@ _DECIDED: Mapping[str, Callable[[ScriptCall], bool]] = {
 }
 # Commands that print, read, test or prepare.
 _HARMLESS = """
-: [ [[ alias awk aa-enabled aa-status basename bc cat cd chronyd cksum cmp command comm cut date df diff
-dirname dpkg dpkg-query dpkg-realpath dpkg-vendor echo egrep env expr false fgrep find fold getent grep
-groups gawk hash head hostname id ischroot journalctl ldd locale logger ls lsb_release mawk md5sum mktemp
-mountpoint netstat nproc paste pgrep pidof printf ps pwd read readlink realpath sed seq sha256sum shopt
-sleep sort ss stat sync tac tail tee test tput tr true trap tty type ulimit umask uname uniq wait wc which
-xargs ypcat ypwhich yes zcat
+: [ [[ aa-enabled aa-status alias awk base64 basename bc cat cd chronyd cksum cmp comm command cut date df
+diff dirname dpkg dpkg-query dpkg-realpath dpkg-vendor echo egrep env expr false fgrep find fold gawk getcap
+getent grep groups hash head hostname id ischroot journalctl ldd locale logger ls lsb_release lsof mawk md5sum
+mktemp mountpoint named-checkconf netstat nproc paste pg_checksystem pg_lsclusters pgrep pidof printf proftpd
+ps pwd read readlink realpath runlevel sed seq sha256sum shopt slappasswd sleep sort squid ss stat su sync tac
+tail tee test tput tr trap true tty type ulimit umask uname uniq vgcfgbackup wait wc which xargs yes ypcat
+ypwhich zcat
 """
 # Commands that start, stop or enable services, and those of other init systems.
 _SERVICES = """
@@ -46,18 +56,15 @@ groupdel groupmod rm rmdir suidunregister update-notifier userdel
 # Commands whose work Notos does from data, or that concern parts that a machine does not have.
 _NATIVE = """
 add-shell apparmor_parser dbus-uuidgen depmod fc-cache gdk-pixbuf-query-loaders gio-querymodules
-glib-compile-schemas gtk-query-immodules-3.0 gtk-update-icon-cache ldconfig lspci modprobe py3clean py3compile
-py3versions pypy3compile remove-shell restorecon systemd-machine-id-setup systemd-sysusers
-systemd-tmpfiles ucf ucfr update-ca-certificates update-desktop-database update-gtk-immodules
-update-icon-caches update-initramfs update-locale update-menus update-mime-database update-shells
+glib-compile-schemas gtk-query-immodules-3.0 gtk-update-icon-cache helpztags install-info ldconfig lspci mandb
+modprobe pg_updateaptconfig py3clean py3compile py3versions py_compile.py pypy3compile
+relink_postmaster_manpages remove-shell restorecon systemd-machine-id-setup systemd-sysusers systemd-tmpfiles
+ucf ucfr update-ca-certificates update-desktop-database update-grub update-gsfontmap update-gtk-immodules
+update-icon-caches update-info-dir update-initramfs update-locale update-menus update-mime-database
+update-shells update-smart-drivedb
 """
 _SILENT = frozenset(f"{_HARMLESS} {_SERVICES} {_PACKAGING} {_NATIVE}".split())
 
-# Packages whose scripts set up the base of a system, which Notos does itself.
-_BASE = """
-base-files base-passwd bash ca-certificates dash kmod libc-bin libc6 locales mawk openssh-server passwd runit
-tzdata
-"""
 # Libraries of functions whose effects are known.
 _SOURCED = ("/usr/share/debconf/confmodule", "/usr/share/debconf/confmodule.sh")
 # Files that do not matter after a boot, that no program of the machine reads, or of system/databases.py.
@@ -66,6 +73,10 @@ _PASSING = re.compile(
     r"|/usr/lib/.*/(?:giomodule|immodules|loaders)\.cache"
 )
 _LONGEST = 100  # characters of a command
+_LARGE = 1 << 18  # bytes; no script copies such files
+_JOBS = 2  # threads that decompress packages
+_ON_FILES = ("chgrp", "chmod", "chown", "cp", "install", "ln", "mkdir", "mv", "touch")
+_IN_PLACE = re.compile(r"-[a-z]*i.*|--in-place.*")
 
 
 @dataclass(frozen=True)
@@ -80,25 +91,61 @@ class NotDone:
         return f"{self.script} of {self.package} {self.text}, which is not done"
 
 
-def find(packages: Iterable[Installed], target: Architecture) -> Iterator[NotDone]:
-    """Yield the commands of the packages' scripts that are not done, each once. Raises PackageError."""
-    for package in packages:
-        if package.name in _BASE.split():
-            continue
-        found, unread = package.scripts(target)
-        seen: dict[tuple[str, str], None] = {}
-        for each in unread:
-            seen[each.script, f"is not understood ({each.reason})"] = None
-        for call in found:
-            if text := _text(call):
-                seen[call.script, text] = None
-        yield from (NotDone(package.name, script, text) for script, text in seen)
+def find(
+    packages: Iterable[Installed], target: Architecture, others: Iterable[Installed] = ()
+) -> Iterator[NotDone]:
+    """Yield the commands of the packages' scripts that are not done, each once.
+
+    `others` are all packages of the system, whose files decide about conditions; `packages` by default.
+    Raises PackageError.
+    """
+    known = list(packages)
+    suspects = [each for each in known if each.name not in made.BASE and any(_of(each, target, None))]
+    # Files decide about the conditions in scripts. They are read only if that matters, because it takes long.
+    files = _files(each for each in others or known) if suspects else None
+    for package in suspects:
+        yield from _of(package, target, files)
 
 
-def _text(each: ScriptCall) -> str:
+def _files(packages: Iterable[Installed]) -> Packages:
+    """Return the files and the folders of the packages; of two files at a path, one."""
+    tree = Tree()
+    folders: set[str] = set()
+    with ThreadPoolExecutor(_JOBS) as pool:
+        for files in pool.map(_read, packages):
+            for path, entry in files.items():
+                place = merged(path)
+                if isinstance(entry, Directory):
+                    folders.add(place)
+                elif place not in tree:
+                    with suppress(PackageError):  # a folder in one package, a link in another
+                        tree.add(place, entry)
+    return Packages(tree, folders)
+
+
+def _read(package: Installed) -> Tree:
+    """Return the files of a package; large ones are empty."""
+    return deb.read(package.path, kept=lambda data: data if len(data) < _LARGE else b"")
+
+
+def _of(package: Installed, target: Architecture, files: Packages | None) -> Iterator[NotDone]:
+    """Yield the commands of a package's scripts that are not done, each once."""
+    found, unread, _ = package.scripts(target, files)
+    seen: dict[tuple[str, str], None] = {}
+    for each in unread:
+        seen[each.script, f"is not understood ({each.reason})"] = None
+    for call in found:
+        if text := _text(call, files):
+            seen[call.script, text] = None
+    yield from (NotDone(package.name, script, text) for script, text in seen)
+
+
+def _text(each: ScriptCall, files: Packages | None) -> str:
     """Return a call that is not done as the end of a sentence, "" for others."""
     call = each.call
     name = call.name
+    if call.done:
+        return ""
     written = [path for path in call.writes if path is None or not _PASSING.match(path)]
     if written and texts.understood(each):
         return ""
@@ -106,6 +153,8 @@ def _text(each: ScriptCall) -> str:
         return f"writes {', '.join(path or 'a file' for path in dict.fromkeys(written))}"
     if each.script == "config" and name not in _DECIDED:
         return ""  # questions
+    if name in ("perl", "sed", "exec"):
+        return f"calls {_short(call.text)}" if _changes_files(call) else ""
     if name in _SILENT or name.startswith("db_"):
         return ""
     source = call.words[1] if call.words[1:] else None
@@ -115,10 +164,36 @@ def _text(each: ScriptCall) -> str:
         return ""  # files of an earlier version
     if name in _DECIDED and _DECIDED[name](each):
         return ""
-    if _is_passing(each):
+    if _is_passing(each) or _is_vague(each) or _matches_nothing(each, files):
         return ""
-    text = call.text if len(call.text) <= _LONGEST else f"{call.text[:_LONGEST]}…"
-    return f"calls {text}"
+    return f"calls {_short(call.text)}"
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
+
+
+def _changes_files(call: Call) -> bool:
+    """Return True for perl and sed that edit files of a new system."""
+    paths = [word for word in call.words[1:] if word and word.startswith("/")]
+    edits = any(_IN_PLACE.fullmatch(word or "") for word in call.words[1:3])
+    return call.certain and edits and bool(paths) and not all(map(_PASSING.match, paths))
+
+
+def _is_vague(each: ScriptCall) -> bool:
+    """Return True for a call below an unknown condition that does something unknown, or to unknown files."""
+    words = each.call.words
+    if each.call.certain:
+        return False
+    return not words or words[0] is None or (each.call.name in _ON_FILES and words[-1] is None)
+
+
+def _matches_nothing(each: ScriptCall, files: Packages | None) -> bool:
+    """Return True if the command's files match a pattern that no file of a new system matches."""
+    globs = [word for word in each.call.words if word and word.startswith("/") and is_glob(word)]
+    return (
+        bool(globs) and each.call.name in _ON_FILES and all(Files(files).glob(word) == [] for word in globs)
+    )
 
 
 def _is_passing(each: ScriptCall) -> bool:

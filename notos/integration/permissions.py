@@ -11,10 +11,11 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
+from notos.debian.command_words import options
 from notos.debian.deb import Attributes
 from notos.debian.kinds import unwanted
-from notos.debian.maintainer_scripts import ScriptCall, options
-from notos.debian.shell_calls import is_glob
+from notos.debian.maintainer_scripts import ScriptCall
+from notos.debian.shell_values import is_glob
 from notos.formats.tree import Directory, File, Symlink, Tree
 from notos.formats.usr_merge import merged
 from notos.integration import accounts

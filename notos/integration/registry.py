@@ -10,6 +10,7 @@ from notos.integration import (
     accounts,
     alternatives,
     folders,
+    made,
     openssl,
     pam,
     permissions,
@@ -32,6 +33,7 @@ class Mechanism(Protocol):
 MODULES: tuple[Mechanism, ...] = (
     alternatives,
     accounts,
+    made,
     texts,
     permissions,
     folders,

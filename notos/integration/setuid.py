@@ -14,7 +14,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 
 from notos import errors
-from notos.debian.maintainer_scripts import ScriptCall, options
+from notos.debian.command_words import options
+from notos.debian.maintainer_scripts import ScriptCall
 from notos.errors import NotosError
 from notos.formats.tree import File, Symlink, Tree
 from notos.formats.usr_merge import merged
@@ -80,8 +81,8 @@ def apply(tree: Tree, context: Context) -> None:
 
 
 def understood(each: ScriptCall) -> bool:
-    """Return True for a call of setcap that is done."""
-    return _set_capabilities(each) is not None
+    """Return True for a call of setcap that is done; on a new system there are none to remove."""
+    return _set_capabilities(each) is not None or "-r" in each.call.words[1:2]
 
 
 def _programs(tree: Tree, context: Context) -> Iterator[_Program]:

@@ -1,6 +1,7 @@
-"""Files in /etc that maintainer scripts write as literal text, unless a package has them.
+"""Files in /etc that maintainer scripts write as literal text below unknown conditions.
 
-Read are `cat >FILE <<EOF` and `echo TEXT >FILE`. A file that a script writes in different ways is left out.
+A file of a package stays. Read are `cat >FILE <<EOF` and `echo TEXT >FILE`. A file that a script writes in
+different ways is left out.
 """
 
 from notos.debian.kinds import unwanted
@@ -17,7 +18,12 @@ def apply(tree: Tree, context: Context) -> None:
     left_out = unwanted(context.keep)
     found: dict[str, set[str]] = {}
     for each in context.calls(*COMMANDS):
-        if each.call.writes and (path := each.call.writes[0]) and path.startswith("/etc/"):
+        if (
+            not each.call.certain
+            and each.call.writes
+            and (path := each.call.writes[0])
+            and path.startswith("/etc/")
+        ):
             found.setdefault(merged(path.lstrip("/")), set()).add(_text(each) or "")
     for path, texts in sorted(found.items()):
         parts = path.split("/")

@@ -16,6 +16,7 @@ from notos.architecture import Architecture
 from notos.cache import Cache
 from notos.debian import kinds
 from notos.debian.deb import Attributes
+from notos.debian.script_files import Packages
 from notos.debian.unpack import Unpack, unpack
 from notos.errors import PackageError, raise_all
 from notos.features.model import Choice
@@ -91,7 +92,10 @@ def build(
     kept = kinds.kept_kinds(keep, known, (each.package for each in debs if each.named))
     if any(each.named for each in debs):
         kept |= {"defaults"}  # those that scripts make
-    context = Context(target, known, attributes, units, accounts, sorted(kept), settings, frozenset(folders))
+    seen = Packages(packages, folders, kinds.unwanted(kept))
+    context = Context(
+        target, known, attributes, units, accounts, sorted(kept), settings, frozenset(folders), seen
+    )
     integration.apply(packages, context)
     if apart is not None:
         apart.graft("", packaged.build(packages, context))

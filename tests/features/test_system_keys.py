@@ -146,6 +146,7 @@ def test_the_folder_of_a_locale(name: str, folder: str) -> None:
 def test_locales(load: Load) -> None:
     features = registry.features(load("locale: [de_DE.UTF-8, C.UTF-8, en_GB.UTF-8]"))
     assert etc(features, "default/locale") == "LANG=de_DE.UTF-8\n"
+    assert etc(features, "ssh/sshd_config.d/zz-locale.conf") == "SetEnv LANG=de_DE.UTF-8\n"
     assert [each.path for each in features.choices] == ["de_DE.utf8", "en_GB.utf8"]
     plain = registry.features(load(""))
     assert etc(plain, "default/locale") == "LANG=C.UTF-8\n"

@@ -5,7 +5,9 @@ from pathlib import Path
 from typing import Any
 
 from notos.architecture import AMD64
+from notos.debian import kinds
 from notos.debian.deb import Attributes
+from notos.debian.script_files import Packages
 from notos.debian.unpack import Unpack, unpack
 from notos.formats.tree import Tree
 from notos.integration.model import Context, installed
@@ -23,8 +25,12 @@ def laid_out(
         debs.append(Unpack(path, package=each.name))
     attributes: dict[str, Attributes] = {}
     units: dict[str, bytes] = {}
-    tree = unpack(debs, keep=keep, attributes=attributes, aside=units)
-    return tree, Context(AMD64, installed(debs), attributes, units, {}, keep, settings)
+    folders: set[str] = set()
+    tree = unpack(debs, keep=keep, attributes=attributes, aside=units, folders=folders)
+    seen = Packages(tree, folders, kinds.unwanted(keep))
+    return tree, Context(
+        AMD64, installed(debs), attributes, units, {}, keep, settings, frozenset(folders), seen
+    )
 
 
 def script(*lines: str) -> str:

@@ -121,6 +121,10 @@ def test_each_account_logs_in_by_its_own_key_only(logins: Logins, user: str) -> 
         assert logins.login(user, key) == (user if key == own else "refused")
 
 
+def test_a_command_has_the_machine_s_locale(logins: Logins) -> None:
+    assert logins.login("alice", "alice", "echo $LANG") == "C.UTF-8"
+
+
 def test_the_key_that_runvm_passes_is_root_s_only(logins: Logins) -> None:
     keys = logins.vm.succeed("cat /sys/firmware/qemu_fw_cfg/by_name/opt/notos/authorized_keys/raw")
     for path in ("/etc/ssh/authorized_keys.d", "/home"):

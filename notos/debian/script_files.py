@@ -1,0 +1,256 @@
+"""The files that a maintainer script sees: those of the installed packages, and its own changes above them.
+
+Nothing is written to this host. A path is known if a package or the script itself decides about it; what
+only a running system has (/proc, /home, accounts, …) is unknown.
+"""
+
+import fnmatch
+import posixpath
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+from notos.formats.tree import File, Symlink, Tree
+from notos.formats.usr_merge import merged
+
+
+@dataclass(frozen=True)
+class Node:
+    """An entry at a path.
+
+    kind         d (folder), f (file), l (link), "" (nothing) or ? (unknown)
+    content      of a file, None if it is unknown
+    """
+
+    kind: str
+    content: bytes | None = None
+    executable: bool = False
+    target: str = ""
+
+
+ABSENT, UNKNOWN, FOLDER = Node(""), Node("?"), Node("d")
+
+# Paths of which a new system has more than its packages' files.
+_OTHERS = re.compile(
+    r"(?:boot|dev|home|media|mnt|proc|root|sys|tmp|var/tmp|var/cache/debconf|var/lib/dpkg|etc/alternatives)(?:/.*)?"
+    r"|etc/(?:passwd|group|shadow|gshadow|sub[ug]id|hosts|hostname|resolv\.conf|fstab|mtab|machine-id|timezone"
+    r"|localtime|adjtime|nsswitch\.conf|shells|locale\.gen|environment|default/locale)-?"
+)
+_STANDARD = frozenset(
+    (
+        *("", "etc", "opt", "run", "srv", "usr", "usr/bin", "usr/lib", "usr/sbin", "usr/share", "var"),
+        *(
+            "var/backups",
+            "var/cache",
+            "var/lib",
+            "var/lib/misc",
+            "var/local",
+            "var/log",
+            "var/mail",
+            "var/opt",
+        ),
+        "var/spool",
+    )
+)
+_MOST_LINKS = 20
+
+
+class Packages:
+    """The files of packages.
+
+    `folders` are those without files. `left_out` are paths of packages that `tree` may lack. Without `whole`
+    the tree has a few packages only: a path below /usr that it lacks is unknown.
+    """
+
+    def __init__(
+        self,
+        tree: Tree,
+        folders: Iterable[str] = (),
+        left_out: Callable[[str], bool] = lambda _path: False,
+        *,
+        whole: bool = True,
+    ) -> None:
+        self._tree = tree
+        self._folders = frozenset(folders)
+        self._left_out = left_out
+        self._whole = whole
+
+    def look(self, path: str) -> Node:
+        """Return the entry at a usr-merged path; its last link is not followed."""
+        entry = self._tree.get(path)
+        if isinstance(entry, File):
+            content = entry.content if isinstance(entry.content, bytes) else None
+            return Node("f", content, entry.executable)
+        if isinstance(entry, Symlink):
+            return Node("l", target=entry.target)
+        if entry is not None or path in self._all_folders:
+            return FOLDER
+        if self._left_out(path) or self._left_out(f"{path}/x") or _OTHERS.fullmatch(path):
+            return UNKNOWN
+        return UNKNOWN if not self._whole and path.startswith("usr/") else ABSENT
+
+    def names(self, folder: str) -> list[str] | None:
+        """Return the names in a folder, None if they are unknown."""
+        if self._left_out(f"{folder}/x") or _OTHERS.fullmatch(folder):
+            return None
+        return None if not self._whole and folder.startswith("usr") else self._names.get(folder, [])
+
+    @cached_property
+    def _all_folders(self) -> frozenset[str]:
+        found = set(_STANDARD)
+        for path in (*self._folders, *(posixpath.dirname(path) for path, _ in self._tree.items())):
+            above = path
+            while above and above not in found:
+                found.add(above)
+                above = posixpath.dirname(above)
+        return frozenset(found)
+
+    @cached_property
+    def _names(self) -> dict[str, list[str]]:
+        found: dict[str, set[str]] = {}
+        for path in (*self._all_folders, *(path for path, _ in self._tree.items())):
+            folder, _, name = path.rpartition("/")
+            found.setdefault(folder, set()).add(name)
+        return {folder: sorted(names - {""}) for folder, names in found.items()}
+
+
+class Files:
+    """The files of `packages`, None if these are unknown, with the changes of one package's scripts."""
+
+    def __init__(self, packages: Packages | None = None) -> None:
+        self._packages = packages
+        self._changes: dict[str, Node] = {}
+        self._scratch = 0
+
+    def look(self, path: str | None, *, follow: bool = True) -> Node:
+        """Return the entry at an absolute path; a link is followed by default."""
+        if not path or not path.startswith("/"):
+            return UNKNOWN
+        node = UNKNOWN
+        for _ in range(_MOST_LINKS):
+            place = self._place(path)
+            node = self._at(place)
+            if node.kind != "l" or not follow:
+                return node
+            path = posixpath.normpath(posixpath.join("/", posixpath.dirname(place), node.target))
+        return UNKNOWN
+
+    def glob(self, pattern: str) -> list[str] | None:
+        """Return the paths that match an absolute pattern, sorted; None if they are unknown."""
+        if not pattern.startswith("/"):
+            return None
+        found = [""]
+        for part in pattern.strip("/").split("/"):
+            if not re.search(r"[*?\[]", part):
+                found = [f"{path}/{part}" for path in found]
+                continue
+            matches = []
+            for folder in found:
+                names = self._names(folder)
+                if names is None:
+                    return None
+                hidden = part.startswith(".")
+                matches += [
+                    f"{folder}/{name}"
+                    for name in names
+                    if fnmatch.fnmatchcase(name, part) and name.startswith(".") == hidden
+                ]
+            found = matches
+        nodes = [(path, self.look(path, follow=False).kind) for path in found]
+        return None if any(kind == "?" for _, kind in nodes) else sorted(path for path, kind in nodes if kind)
+
+    @property
+    def made(self) -> dict[str, Node]:
+        """Return the files with a known content, and the links, that the script makes, by usr-merged path."""
+        return {
+            path: node
+            for path, node in sorted(self._changes.items())
+            if node.kind == "l" or (node.kind == "f" and node.content is not None)
+        }
+
+    # --- changes
+
+    def change(self, path: str, node: Node) -> None:
+        """Put `node` at an absolute path."""
+        place = self._place(path)
+        self._changes[place] = node
+        if node.kind in ("d", "f", "l"):
+            while place := posixpath.dirname(place):
+                if self._at(place).kind in ("", "?"):
+                    self._changes[place] = FOLDER
+
+    def write(self, path: str, content: bytes | None, *, append: bool = False) -> None:
+        """Write a file, or add to it; None is an unknown content."""
+        present = self.look(path)
+        before = present.content if present.kind == "f" else b"" if present.kind == "" else None
+        if append and (before is None or content is None):
+            content = None
+        elif append and before is not None and content is not None:
+            content = before + content
+        self.change(path, Node("f", content, present.executable))
+
+    def remove(self, path: str) -> None:
+        """Remove an entry, and what the script has made below it."""
+        place = self._place(path)
+        for below in [each for each in self._changes if each.startswith(f"{place}/")]:
+            self._changes[below] = ABSENT
+        self._changes[place] = ABSENT
+
+    def made_here(self, path: str) -> bool:
+        """Return True if the script has made the entry."""
+        return self._changes.get(self._place(path), ABSENT).kind in ("d", "f", "l")
+
+    def lay_out(self) -> None:
+        """Put the packages' files over the changes so far: dpkg does so after a preinst."""
+        if self._packages is not None:
+            for path in list(self._changes):
+                if self._packages.look(path).kind in ("d", "f", "l"):
+                    del self._changes[path]
+
+    def scratch(self, *, folder: bool = False) -> str:
+        """Make a file or folder of its own, and return its path."""
+        self._scratch += 1
+        path = f"/tmp/script.{self._scratch}"
+        self.change(path, FOLDER if folder else Node("f", b""))
+        return path
+
+    def state(self) -> dict[str, Node]:
+        """Return the changes so far, for doubt()."""
+        return dict(self._changes)
+
+    def doubt(self, before: dict[str, Node]) -> None:
+        """Make unknown what has changed since state() returned `before`: the script may not do it."""
+        for path, node in self._changes.items():
+            if before.get(path) != node:
+                self._changes[path] = UNKNOWN
+
+    def set_executable(self, path: str, *, executable: bool) -> None:
+        """Change the mode of a file that the script has made."""
+        if self.made_here(path) and (node := self.look(path)).kind == "f":
+            self.change(path, replace(node, executable=executable))
+
+    def _place(self, path: str) -> str:
+        """Return the usr-merged path, with links among the folders followed."""
+        parts = [part for part in posixpath.normpath(path).split("/") if part]
+        place = ""
+        for number, part in enumerate(parts):
+            place = merged(f"{place}/{part}".lstrip("/"))
+            if place == "var/run":
+                place = "run"
+            if number < len(parts) - 1 and (node := self._at(place)).kind == "l":
+                place = posixpath.normpath(posixpath.join("/", posixpath.dirname(place), node.target))[1:]
+        return place
+
+    def _at(self, place: str) -> Node:
+        if place in self._changes:
+            return self._changes[place]
+        return self._packages.look(place) if self._packages else UNKNOWN
+
+    def _names(self, folder: str) -> list[str] | None:
+        place = self._place(folder)
+        if self._packages is None or (names := self._packages.names(place)) is None:
+            return None
+        prefix = f"{place}/"
+        own = {each.removeprefix(prefix) for each in self._changes if each.startswith(prefix)}
+        return sorted({*names, *(name for name in own if "/" not in name)})

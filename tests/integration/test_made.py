@@ -1,0 +1,148 @@
+"""Files and links that maintainer scripts make on a new system."""
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from notos.formats.tree import File, Symlink, Tree
+from notos.integration import not_done, registry
+from tests.integration.packages import laid_out, script
+from tests.integration.test_accounts import BASE
+from tests.signed_archive import Deb
+
+FILES = {
+    "etc/made/default": b"default\n",
+    "etc/made/available/a.conf": b"a\n",
+    "etc/made/available/b.conf": b"b\n",
+    "usr/share/made/template": b"port 80\n",
+    "usr/share/made/more/x/one": b"1\n",
+    "usr/share/made/functions": b"enable() { ln -s ../available/$1 /etc/made/enabled/$1; }\n",
+    "usr/bin/made": b"",
+}
+
+
+def applied(folder: Path, *lines: str) -> Tree:
+    tree, context = laid_out(
+        folder, [BASE, Deb("made-up", files=FILES, scripts={"postinst": script(*lines)})]
+    )
+    registry.apply(tree, context)
+    assert not list(not_done.find(context.packages.values(), context.target))
+    return tree
+
+
+CASES = [
+    ("cp /usr/share/made/template /etc/made.conf", {"etc/made.conf": "port 80\n"}),
+    ("cp /usr/share/made/template /etc/made", {"etc/made/template": "port 80\n"}),
+    ("cp -r /usr/share/made/more /var/lib/more", {"var/lib/more/x/one": "1\n"}),
+    ("mkdir -p /var/www/a; cp -a /usr/share/made/more/. /var/www/a/", {"var/www/a/x/one": "1\n"}),
+    ("install -m 640 /usr/share/made/template /etc/t", {"etc/t": "port 80\n"}),
+    ("install -m 0755 -D /usr/share/made/template /usr/libexec/t", {"usr/libexec/t": "port 80\n"}),
+    ("ln -s ../available/a.conf /etc/made/a.conf", {"etc/made/a.conf": "-> ../available/a.conf"}),
+    ("if [ ! -e /etc/x ] && [ -f /etc/made/default ]; then echo 1 >/etc/x; fi", {"etc/x": "1\n"}),
+    ("[ -e /etc/made/default ] || echo 1 >/etc/x", {}),
+    ("if [ -d /etc/made ]; then echo yes >/etc/x; else echo no >/etc/x; fi", {"etc/x": "yes\n"}),
+    ("echo a >/etc/x; echo b >>/etc/x", {"etc/x": "a\nb\n"}),
+    ("printf 'a %s\\n' 1 2 >/etc/x", {"etc/x": "a 1\na 2\n"}),
+    ("{ echo a; cat /etc/made/default; } >/etc/x", {"etc/x": "a\ndefault\n"}),
+    ("t=$(mktemp); echo a >$t; mv $t /etc/x", {"etc/x": "a\n"}),
+    ("t=$(mktemp); cat >$t <<EOF\nb\nEOF\nucf $t /etc/x; rm -f $t", {"etc/x": "b\n"}),
+    ("ucf --three-way --debconf-ok /usr/share/made/template /etc/x", {"etc/x": "port 80\n"}),
+    ("echo a >/etc/x; rm /etc/x", {}),
+    ("for f in /etc/made/available/*.conf; do ln -s $f /etc/made/$(basename $f); done",
+     {f"etc/made/{each}.conf": f"-> /etc/made/available/{each}.conf" for each in "ab"}),
+    ("while read a b; do cp $b /etc/$a; done <<EOF\nx /etc/made/default\nEOF", {"etc/x": "default\n"}),
+    ("echo x y | while read a b; do echo $b >/etc/$a; done", {"etc/x": "y\n"}),
+    (". /usr/share/made/functions; enable a.conf", {"etc/made/enabled/a.conf": "-> ../available/a.conf"}),
+    ("x=$(cat /etc/made/default); echo \"<$x>\" >/etc/x", {"etc/x": "<default>\n"}),
+    ("if grep -q x /etc/absent; then :; else echo no >/etc/x; fi", {"etc/x": "no\n"}),
+    ("echo a >/etc/x; [ -s /etc/x ] && cp /etc/x /srv/y", {"etc/x": "a\n", "srv/y": "a\n"}),
+    ("until [ -e /etc/x ]; do echo 1 >/etc/x; done", {"etc/x": "1\n"}),
+    ("cp -n /etc/made/default /etc/made/available/a.conf", {}),
+]  # fmt: skip
+
+
+def shown(tree: Tree) -> dict[str, str]:
+    found = {}
+    for path, entry in tree.items():
+        if path not in FILES and path.startswith(("etc/", "srv/", "var/", "usr/libexec")):
+            if isinstance(entry, File):
+                found[path] = entry.read().decode()
+            elif isinstance(entry, Symlink):
+                found[path] = f"-> {entry.target}"
+    return found
+
+
+@pytest.mark.parametrize(("line", "found"), CASES)
+def test_what_certainly_runs_is_made(tmp_path: Path, line: str, found: dict[str, str]) -> None:
+    assert shown(applied(tmp_path, line)) == found
+
+
+@pytest.mark.parametrize(("line", "found"), [each for each in CASES if "ucf" not in each[0]])
+def test_a_shell_makes_the_same(tmp_path: Path, line: str, found: dict[str, str]) -> None:
+    root = tmp_path / "root"
+    before = Tree()
+    for path, content in FILES.items():
+        before.file(path, content)
+    functions = bytes(FILES["usr/share/made/functions"]).replace(b"/etc/", f"{root}/etc/".encode())
+    for folder in ("etc/made/enabled", "srv", "var/lib", "usr/libexec"):
+        before.directory(folder)
+    root.mkdir()
+    before.replace("usr/share/made/functions", File(functions))
+    before.write_to(root)
+    text = line
+    for top in ("etc", "usr", "var", "srv"):
+        text = text.replace(f" /{top}/", f" {root}/{top}/").replace(f">/{top}/", f">{root}/{top}/")
+    subprocess.run(["sh", "-c", text], check=False, env={**os.environ, "TMPDIR": str(tmp_path)})
+    after = Tree.from_directory(root)
+    made = {path: text.replace(str(root), "") for path, text in shown(after).items()}
+    assert made == found
+
+
+def test_what_is_uncertain_is_not_made(tmp_path: Path) -> None:
+    tree, context = laid_out(
+        tmp_path,
+        [
+            Deb(
+                "made-up",
+                files=FILES,
+                scripts={"postinst": script("[ -e /proc/x ] && cp /usr/share/made/template /etc/x")},
+            )
+        ],
+    )
+    registry.apply(tree, context)
+    assert shown(tree) == {}
+    assert [str(each) for each in not_done.find(context.packages.values(), context.target)] == [
+        "postinst of made-up calls cp /usr/share/made/template /etc/x, which is not done",
+    ]
+
+
+def test_a_file_of_the_package_replaces_that_of_its_preinst(tmp_path: Path) -> None:
+    scripts = {"preinst": script("echo old >/etc/made/default")}
+    tree, context = laid_out(tmp_path, [Deb("made-up", files=FILES, scripts=scripts)])
+    registry.apply(tree, context)
+    entry = tree.get("etc/made/default")
+    assert isinstance(entry, File)
+    assert entry.read() == b"default\n"
+
+
+def test_modules_of_apache_are_enabled_with_those_they_need(tmp_path: Path) -> None:
+    available = "etc/apache2/mods-available"
+    files: dict[str, bytes | str] = {
+        f"{available}/ssl.load": b"# Depends: setenvif socache\nLoadModule ssl x\n",
+        f"{available}/ssl.conf": b"",
+        f"{available}/setenvif.load": b"LoadModule setenvif x\n",
+        f"{available}/socache.load": b"LoadModule socache x\n",
+    }
+    tree, context = laid_out(
+        tmp_path, [Deb("apache2", files=files, scripts={"postinst": script("a2enmod -q ssl")})]
+    )
+    registry.apply(tree, context)
+    names = [path for path, _ in tree.items() if path.startswith("etc/apache2/mods-enabled/")]
+    assert [each.rpartition("/")[2] for each in sorted(names)] == [
+        "setenvif.load",
+        "socache.load",
+        "ssl.conf",
+        "ssl.load",
+    ]
