@@ -33,7 +33,10 @@ networkDevice=@networkDevice@
 moreCards=@moreCards@
 randomDevice=@randomDevice@
 forwards=@forwards@
-# 1 if the machine applies instance data, and the interfaces that are on QEMU's user network.
+# The drive with instance data where fw_cfg does not pass them; 1 if the machine applies them; the interfaces that are
+# on QEMU's user network.
+instanceDrive=@instanceDrive@
+instanceDevice=@instanceDevice@
 takesInstance=@takesInstance@
 userInterfaces=@userInterfaces@
 # QEMU's network around the machine (notos/outputs/qemu/network.py).
@@ -62,6 +65,9 @@ key=@key@
 hostKey=@hostKey@
 # The size of the machine's drive in bytes, 0 without a drive.
 diskSize=@diskSize@
+
+newline='
+'
 
 fail() {
 	echo "runvm.sh: $1" >&2
@@ -207,24 +213,28 @@ taken() {
 
 python=$(command -v python3) || python=$folder/../../.venv/bin/python
 
-# Pass the instance data through a pipe, which a process in the background removes. QEMU's user network fits the
-# machine's address in it.
+# Pass the instance data through a pipe, or on a drive, whose file a process in the background removes when QEMU has
+# opened it. QEMU's user network fits the machine's address in the data.
 if [ -n "${NOTOS_INSTANCE-}" ]; then
 	[ "$takesInstance" = 1 ] ||
 		fail 'NOTOS_INSTANCE is set, but this machine takes no instance data; write instance: true in the config'
 	[ -x "$python" ] || fail 'NOTOS_INSTANCE needs python3 on this host'
-	pipe=$("$python" -I -S "$folder/instance.py" --pipe "$$" "$userInterfaces" "$NOTOS_INSTANCE") || exit 1
-	case $pipe in
-	*'
-'*)
-		userNetwork=${pipe#*'
-'}
-		pipe=${pipe%%'
-'*}
+	way=--pipe
+	[ -z "$instanceDrive" ] || way=--drive
+	given=$("$python" -I -S "$folder/instance.py" $way "$$" "$userInterfaces" "$NOTOS_INSTANCE") || exit 1
+	# The path, and options of the network if the data have an address there.
+	case $given in
+	*"$newline"*)
+		userNetwork=${given#*"$newline"}
+		given=${given%%"$newline"*}
 		;;
 	esac
-	escaped "$pipe"
-	set -- -fw_cfg "name=opt/notos/instance,file=$out" "$@"
+	escaped "$given"
+	if [ -n "$instanceDrive" ]; then
+		set -- -drive "$instanceDrive,file=$out,format=raw,readonly=on" -device "$instanceDevice" "$@"
+	else
+		set -- -fw_cfg "name=opt/notos/instance,file=$out" "$@"
+	fi
 fi
 
 [ -z "${SSH_PORT-}" ] || isNumber "$SSH_PORT" 1 65535 ||

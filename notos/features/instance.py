@@ -5,11 +5,15 @@ The host's part is notos/outputs/qemu/instance.py.
 
 from notos.config.model import Machine
 from notos.config.reader import Checks
-from notos.features.fw_cfg import fw_cfg
 from notos.features.model import Feature, Script
+from notos.kernel.requirements import Requirement
 
 KEYS = ("instance",)
 CHECKS: Checks = {}
+
+_FW_CFG = Requirement(
+    "FW_CFG_SYSFS", "for the instance data that runvm.sh passes", "qemu_fw_cfg", early=False, keys=KEYS
+)
 
 
 def feature(machine: Machine) -> Feature:
@@ -17,9 +21,10 @@ def feature(machine: Machine) -> Feature:
     enabled = machine.ssh.server != "none" if machine.instance is None else machine.instance
     if not enabled:
         return Feature()
-    wanted = fw_cfg(machine, "for the instance data that runvm.sh passes", KEYS) if machine.instance else ()
+    # Without ACPI, runvm.sh passes a drive. A machine with ssh has the module already.
+    passed = machine.target.machine_types[machine.vm.machine].acpi
     return Feature(
-        requirements=wanted,
+        requirements=(_FW_CFG,) if machine.instance and passed else (),
         scripts=(Script(path="boot/09-instance"), Script(path="instance-network")),
         instance=True,
     )

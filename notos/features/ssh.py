@@ -7,11 +7,23 @@ from notos.config.model import Machine, Ssh, User
 from notos.config.reader import Checks
 from notos.config.types import KEY_TYPES
 from notos.config.yaml_source import Node, Problem, named_place
-from notos.features.fw_cfg import fw_cfg
 from notos.features.model import EtcFile, Feature, Text
+from notos.kernel.requirements import Requirement
 
 KEYS = ("ssh",)
 
+_FW_CFG = Requirement(
+    "FW_CFG_SYSFS",
+    "for the keys that runvm.sh passes",
+    "qemu_fw_cfg",
+    early=False,
+    keys=("ssh", "server"),
+)
+_FW_CFG_CMDLINE = Requirement(
+    "FW_CFG_SYSFS_CMDLINE",
+    "for the keys that runvm.sh passes to a microvm",
+    keys=("vm", "machine"),
+)
 _OFF = "ssh.server: none"
 
 
@@ -22,8 +34,11 @@ def feature(machine: Machine) -> Feature:
     keys = (EtcFile(path="ssh/authorized_keys.d/root", content=Text(lines)),) if lines else ()
     if machine.ssh.server == "none":
         return Feature(etc=keys)
+    # Where neither ACPI nor a device tree says where fw_cfg's registers are, the command line does.
+    params = machine.target.machine_types[machine.vm.machine].kernel_params
+    named = any(each.startswith("qemu_fw_cfg.") for each in params)
     return Feature(
-        requirements=fw_cfg(machine, "for the keys that runvm.sh passes", ("ssh", "server")),
+        requirements=(_FW_CFG, _FW_CFG_CMDLINE) if named else (_FW_CFG,),
         etc=keys,
         login=True,
         reserved_services=dict.fromkeys(("sshd", "dropbear"), _OFF),

@@ -15,9 +15,10 @@ runvm.sh runs a copy of this file with the host's python3, whatever its version:
     instance.py DIR                            write the archive to standard output, for a drive
     instance.py --pipe PROCESS INTERFACES DIR  make a named pipe with the archive, for -fw_cfg; print its
                                                path, and the options of `-netdev user` that fit an address
+    instance.py --drive PROCESS INTERFACES DIR the same with a file in memory, for -drive
 
-The pipe is in a folder that only the user can read. The archive is never in a file of this host or on a
-command line. A process in the background removes the pipe when QEMU has read it, or when PROCESS has ended.
+Pipe and file are in a folder that only the user can read, and never on a command line. A process in the
+background removes them when QEMU has opened them, or when PROCESS has ended.
 INTERFACES are the names of those that QEMU's user network is connected to, separated by commas.
 """
 
@@ -37,7 +38,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     Address = ipaddress.IPv4Interface | ipaddress.IPv6Interface
     Router = ipaddress.IPv4Address | ipaddress.IPv6Address
@@ -356,22 +357,42 @@ def _first(
     return next(each for each in wanted if each not in used)
 
 
-# The pipe ---------------------------------------------------------------------------------------------
+# The way to QEMU --------------------------------------------------------------------------------------
 
 
-def pipe(data: bytes, process: int) -> str:
+def pipe(data: bytes, process: int) -> Path:
     """Return the path of a new named pipe that a process in the background fills with `data`, once."""
     path = Path(tempfile.mkdtemp(prefix="notos-")) / "instance"
     os.mkfifo(path, 0o600)
+    _in_background(lambda: _fill(path, data, process), path)
+    return path
+
+
+def drive(data: bytes, process: int) -> Path:
+    """Return the path of a new file with `data`, in memory if this host has /dev/shm.
+
+    A process in the background removes it when `process` has opened it.
+    """
+    memory = "/dev/shm"
+    place = memory if os.access(memory, os.W_OK) else None
+    path = Path(tempfile.mkdtemp(prefix="notos-", dir=place)) / "instance"
+    path.touch(0o600)
+    path.write_bytes(data)
+    _in_background(lambda: _wait_until_open(path, process), path)
+    return path
+
+
+def _in_background(work: Callable[[], None], path: Path) -> None:
+    """Do `work` in another process, then remove `path` and its folder."""
     if os.fork():
-        return str(path)
+        return
     with suppress(OSError):
         # Release the descriptors of the caller, who waits for their end.
         null = os.open(os.devnull, os.O_RDWR)
         for number in (0, 1, 2):
             os.dup2(null, number)
         os.setsid()
-        _fill(path, data, process)
+        work()
     with suppress(OSError):
         path.unlink()
         path.parent.rmdir()
@@ -394,25 +415,33 @@ def _fill(path: Path, data: bytes, process: int) -> None:
         stream.write(data)
 
 
+def _wait_until_open(path: Path, process: int) -> None:
+    """Wait until `process` has opened the file. Raises OSError if it ends first."""
+    while True:
+        for each in Path(f"/proc/{process}/fd").iterdir():
+            with suppress(FileNotFoundError):
+                if os.readlink(each) == str(path):
+                    return
+        time.sleep(_TICK)
+
+
 def main(words: list[str]) -> int:
     """Run the command line; print mistakes, a line each. Return the exit status."""
-    piped = len(words) == 4 and words[0] == "--pipe"
-    if not piped and len(words) != 1:
+    way = words[0] if len(words) == 4 else ""
+    if way not in ("--pipe", "--drive") and len(words) != 1:
         print("usage: instance.py DIR >FILE", file=sys.stderr)
         return 2
     try:
         instance = read(Path(words[-1]))
         data = instance.archive()
-        if piped and len(data) > MOST:
-            raise InstanceError(
-                f"{words[-1]} has {len(data)} bytes in all, and the maximum is {MOST}; use a drive"
-            )
+        if way == "--pipe" and len(data) > MOST:
+            raise InstanceError(f"{words[-1]} has {len(data)} bytes in all, and the maximum is {MOST}")
     except InstanceError as error:
         for line in str(error).splitlines():
             print(f"instance data: {line}", file=sys.stderr)
         return 1
-    if piped:
-        print(pipe(data, int(words[1])))
+    if way:
+        print((pipe if way == "--pipe" else drive)(data, int(words[1])))
         print(instance.user_network(words[2].split(",")))
     elif sys.stdout.isatty():
         print("instance data: the archive goes to a file; add >FILE", file=sys.stderr)

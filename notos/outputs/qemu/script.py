@@ -51,6 +51,8 @@ def render(
         "networkDevice": network.first_card(features.cards, devices.network_device),
         "moreCards": network.more_cards(features.cards, vm.networks, devices.network_device),
         "randomDevice": devices.random_device,
+        "instanceDrive": devices.instance_drive,
+        "instanceDevice": devices.instance_device,
         "takesInstance": int(features.instance),
         "userInterfaces": ",".join(features.cards[0].interfaces if features.cards else ("eth0",)),
         "forwards": [f"{host}:{guest}" for host, guest in vm.forward.items()],
