@@ -66,9 +66,6 @@ hostKey=@hostKey@
 # The size of the machine's drive in bytes, 0 without a drive.
 diskSize=@diskSize@
 
-newline='
-'
-
 fail() {
 	echo "runvm.sh: $1" >&2
 	exit 1
@@ -222,14 +219,9 @@ if [ -n "${NOTOS_INSTANCE-}" ]; then
 	way=--pipe
 	[ -z "$instanceDrive" ] || way=--drive
 	given=$("$python" -I -S "$folder/instance.py" $way "$$" "$userInterfaces" "$NOTOS_INSTANCE") || exit 1
-	# The path, and options of the network if the data have an address there.
-	case $given in
-	*"$newline"*)
-		userNetwork=${given#*"$newline"}
-		given=${given%%"$newline"*}
-		;;
-	esac
-	escaped "$given"
+	# The options of the network, or a hyphen if the data have no address there, and the path.
+	case $given in '- '*) ;; *) userNetwork=${given%% *} ;; esac
+	escaped "${given#* }"
 	if [ -n "$instanceDrive" ]; then
 		set -- -drive "$instanceDrive,file=$out,format=raw,readonly=on" -device "$instanceDevice" "$@"
 	else

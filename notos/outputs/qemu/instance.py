@@ -13,8 +13,9 @@ folder notos-instance/. That name is the label by which runit/boot/09-instance k
 runvm.sh runs a copy of this file with the host's python3, whatever its version:
 
     instance.py DIR                            write the archive to standard output, for a drive
-    instance.py --pipe PROCESS INTERFACES DIR  make a named pipe with the archive, for -fw_cfg; print its
-                                               path, and the options of `-netdev user` that fit an address
+    instance.py --pipe PROCESS INTERFACES DIR  make a named pipe with the archive, for -fw_cfg; print the
+                                               options of `-netdev user` for an address in it, or a
+                                               hyphen without an address, and the path of the pipe
     instance.py --drive PROCESS INTERFACES DIR the same with a file in memory, for -drive
 
 Pipe and file are in a folder that only the user can read, and never on a command line. A process in the
@@ -46,7 +47,7 @@ if TYPE_CHECKING:
 LABEL = "notos-instance"
 LARGEST = 1 << 20  # bytes of a file
 # Bytes of an archive in fw_cfg: the kernel reads it byte by byte, and for each page again from its start.
-MOST = 64 << 10
+MOST = 128 << 10
 _KNOWN = ("hostname", "network", "authorized_keys", "authorized_keys.d", "credentials")
 _HOSTNAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?")  # RFC 1123, one label
 _NAME = re.compile(r"[A-Za-z0-9_@][A-Za-z0-9_@.+-]{0,99}")  # of a credential
@@ -441,8 +442,8 @@ def main(words: list[str]) -> int:
             print(f"instance data: {line}", file=sys.stderr)
         return 1
     if way:
-        print((pipe if way == "--pipe" else drive)(data, int(words[1])))
-        print(instance.user_network(words[2].split(",")))
+        path = (pipe if way == "--pipe" else drive)(data, int(words[1]))
+        print(instance.user_network(words[2].split(",")) or "-", path)
     elif sys.stdout.isatty():
         print("instance data: the archive goes to a file; add >FILE", file=sys.stderr)
         return 2
