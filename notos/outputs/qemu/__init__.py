@@ -12,4 +12,5 @@ Modules without a test module of their own name are tested by
     tests/outputs/test_qemu_script.py: script, command_line, devices
     tests/outputs/test_qemu_memory.py: memory
     tests/outputs/test_qemu_network.py: network
+    tests/outputs/test_qemu_instance.py: instance
 """

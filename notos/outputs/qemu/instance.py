@@ -250,8 +250,11 @@ def _parse(text: str, network: Network) -> Iterator[str]:
         except ValueError as error:
             yield f":{number}: {error}"
     for name, routers in network.gateways.items():
+        if name not in network.addresses:
+            yield f": {name} has a gateway and no address"
+            continue
         for router in routers:
-            if not _reached(router, network.addresses.get(name, [])):
+            if not _reached(router, network.addresses[name]):
                 yield f": the gateway {router} is not in the subnet of an address of {name}"
 
 
@@ -278,8 +281,6 @@ def _line(words: list[str], network: Network) -> None:
                 network.addresses.setdefault(name, []).append(_interface(value, name, network))
             else:
                 _gateway(value, name, network)
-        if name not in network.addresses:
-            raise ValueError(f"{name} has a gateway and no address")
 
 
 def _address(text: str) -> Router:
