@@ -1,6 +1,6 @@
 """Instance data: what one of several machines of an image gets at boot, and no image contains.
 
-The host's part is notos/outputs/qemu/instance.py.
+The host's part is notos/outputs/qemu/instance.py; docs/howto/instances.md is the manual.
 """
 
 from notos.config.model import Machine
