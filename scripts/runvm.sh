@@ -10,6 +10,7 @@
 #   SSH_PORT        port of 127.0.0.1 that is forwarded to the machine's port 22
 #   KERNEL_PARAMS   parameters to add to the kernel command line
 #   NOTOS_SSH_KEY   file with the public keys that may log in, instead of Notos' own and ~/.ssh/id_*.pub
+#   NOTOS_INSTANCE  folder with the instance data of this machine (docs/howto/instances.md)
 #   DISK            file of the machine's drive, if its config has one; disk.img in this script's folder by default
 #   QUIET           if set, print nothing about the boot, neither before it nor when the ssh server answers
 
@@ -32,6 +33,12 @@ networkDevice=@networkDevice@
 moreCards=@moreCards@
 randomDevice=@randomDevice@
 forwards=@forwards@
+# The drive with instance data where fw_cfg does not pass them; 1 if the machine applies them; the interfaces that are
+# on QEMU's user network.
+instanceDrive=@instanceDrive@
+instanceDevice=@instanceDevice@
+takesInstance=@takesInstance@
+userInterfaces=@userInterfaces@
 # QEMU's network around the machine (notos/outputs/qemu/network.py).
 userNetwork=@userNetwork@
 # The kernel command line (notos/outputs/qemu/command_line.py), the parameters to add under emulation, those to
@@ -201,6 +208,27 @@ taken() {
 	return 1
 }
 
+python=$(command -v python3) || python=$folder/../../.venv/bin/python
+
+# Pass the instance data through a pipe, or on a drive, whose file a process in the background removes when QEMU has
+# opened it. QEMU's user network fits the machine's address in the data.
+if [ -n "${NOTOS_INSTANCE-}" ]; then
+	[ "$takesInstance" = 1 ] ||
+		fail 'NOTOS_INSTANCE is set, but this machine takes no instance data; write instance: true in the config'
+	[ -x "$python" ] || fail 'NOTOS_INSTANCE needs python3 on this host'
+	way=--pipe
+	[ -z "$instanceDrive" ] || way=--drive
+	given=$("$python" -I -S "$folder/instance.py" $way "$$" "$userInterfaces" "$NOTOS_INSTANCE") || exit 1
+	# The options of the network, or a hyphen if the data have no address there, and the path.
+	case $given in '- '*) ;; *) userNetwork=${given%% *} ;; esac
+	escaped "${given#* }"
+	if [ -n "$instanceDrive" ]; then
+		set -- -drive "$instanceDrive,file=$out,format=raw,readonly=on" -device "$instanceDevice" "$@"
+	else
+		set -- -fw_cfg "name=opt/notos/instance,file=$out" "$@"
+	fi
+fi
+
 [ -z "${SSH_PORT-}" ] || isNumber "$SSH_PORT" 1 65535 ||
 	fail "SSH_PORT is $SSH_PORT; it takes a port, a number from 1 to 65535"
 # Only root can listen on lower ports (ip(7)). `read` does not work here: dash reads byte by byte, and this file
@@ -318,7 +346,6 @@ if [ -z "${QUIET-}" ]; then
 	echo "runvm.sh: booting $name; $quit$listens$slow" >&2
 	# Print a line when the ssh server answers. The subshell detaches the process: this shell becomes QEMU, which
 	# would not reap it.
-	python=$(command -v python3) || python=$folder/../../.venv/bin/python
 	if [ -n "$login" ] && [ -n "$sshPort" ] && [ -r "$folder/wait_for_ssh.py" ] && [ -x "$python" ]; then
 		("$python" -I -S "$folder/wait_for_ssh.py" "$sshPort" "$$" "$login" 3>&2 </dev/null >/dev/null 2>&1 &)
 	fi

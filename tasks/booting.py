@@ -1,12 +1,13 @@
 """Interactive boots: on this terminal, or with a Python prompt."""
 
+import os
 import sys
 from typing import NoReturn
 
 from tasks.config import FOLDER
 from tasks.graph import Task, action
 from tasks.image import RUNVM
-from tasks.usage import usage
+from tasks.usage import INSTANCE, from_caller, options, usage
 
 
 def task_boot() -> Task:
@@ -19,6 +20,7 @@ def task_boot() -> Task:
         "actions": [action(boot)],
         "task_dep": ["runvm"],
         "pos_arg": "words",
+        "params": options(INSTANCE),
         "meta": usage(words="[-- QEMU'S OPTIONS]", example="-- -s"),
     }
 
@@ -32,10 +34,12 @@ def task_repl() -> Task:
     }
 
 
-def boot(words: list[str]) -> NoReturn:
-    """Replace this process with runvm.sh."""
+def boot(words: list[str], instance: str | None) -> NoReturn:
+    """Replace this process with runvm.sh. `instance` is the folder of the option --instance."""
     from notos import process
 
+    if instance:
+        os.environ["NOTOS_INSTANCE"] = str(from_caller(instance).absolute())
     process.become([RUNVM, *words])
 
 

@@ -20,6 +20,7 @@ SQUASHFS = build("root.squashfs")
 RUNVM = build("runvm.sh")
 TEMPLATE = own("scripts/runvm.sh")
 WAIT_FOR_SSH = packaged("live/wait_for_ssh.py")  # runvm.sh uses it to wait for the ssh server
+INSTANCE = packaged("outputs/qemu/instance.py")  # and this one to pass instance data
 LINK = "result"
 LINK_BESIDE = str(atomic.beside(Path(LINK)))  # temporary name, renamed to the link
 
@@ -68,17 +69,17 @@ def task_runvm() -> Task:
     """write runvm.sh, which boots the machine in QEMU"""
     return {
         "actions": [action(write_runvm)],
-        "file_dep": [TEMPLATE, WAIT_FOR_SSH, manifest("toplevel"), tools.target("qemu")],
+        "file_dep": [TEMPLATE, WAIT_FOR_SSH, INSTANCE, manifest("toplevel"), tools.target("qemu")],
         # The lock comes first, so that an error of the network or an unknown package ends the run at once.
         "task_dep": ["lock", "initrd", "squashfs", "kernel:build"],
-        "targets": [RUNVM, build(Path(WAIT_FOR_SSH).name), LINK],
+        "targets": [RUNVM, *(build(Path(each).name) for each in (WAIT_FOR_SSH, INSTANCE)), LINK],
         "uptodate": [Derived("least memory", least_memory)],
         "clean": True,
     }
 
 
 def write_runvm() -> None:
-    """Write the script, its helper, and the link to it. Raises ConfigError if the machine could not boot."""
+    """Write the script, its helpers, and the link to it. Raises ConfigError if the machine could not boot."""
     from notos.live import ssh_key
     from notos.outputs.qemu import script
 
@@ -88,7 +89,8 @@ def write_runvm() -> None:
     script.check_memory(MACHINE, least)
     text = script.render(MACHINE, FEATURES, toplevel, qemu, keys, least=least, program=program())
     write_if_changed(RUNVM, text.encode(), mode=0o755)
-    write_if_changed(build(Path(WAIT_FOR_SSH).name), Path(WAIT_FOR_SSH).read_bytes())
+    for each in (WAIT_FOR_SSH, INSTANCE):
+        write_if_changed(build(Path(each).name), Path(each).read_bytes())
     if not linked():
         atomic.link(Path(LINK), RUNVM)
 

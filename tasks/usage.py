@@ -77,6 +77,13 @@ FRAGMENT = Option(
     "mine.config",
     "file",
 )
+INSTANCE = Option(
+    "instance",
+    "DIR",
+    "the folder with the instance data of this machine (default: none)",
+    "web1",
+    "folder",
+)
 KEY = Option(
     "key",
     "FILE",
@@ -86,7 +93,7 @@ KEY = Option(
 )
 TESTS = Option("tests", "WORDS", "arguments for pytest (default: all tests)", "tests/boot", "file")
 
-OPTIONS = (CONFIG, HOST, PORT, WITHIN, GENERATION, CACHE_FOLDER, FRAGMENT, KEY, TESTS)
+OPTIONS = (CONFIG, HOST, PORT, WITHIN, GENERATION, CACHE_FOLDER, FRAGMENT, KEY, INSTANCE, TESTS)
 _DECLARED = {(each.name, each.value): each for each in OPTIONS}
 
 # The task whose arguments are a command of the machine. After the options of the task, any word may contain =

@@ -137,6 +137,8 @@ CASES = [
     case("system.keep", ["doc"], HELLO),
     case("system.keep", ["man", "locales", "gconv"], HELLO, name="more"),
     case("hostname", "other"),
+    case("instance", False),
+    case("instance", True, {"ssh": {"server": "none"}}, name="without-ssh"),
     case("network", "none"),
     case("network.interface", "eth1", {"network": {"method": "dhcp"}}),
     case("network.method", "dhcp", {"network": {"method": "none"}}),

@@ -238,6 +238,11 @@ class Machine:
     users: Mapping[AccountName, User] = setting(
         "user accounts; root can be one of them", dict, example={"alice": {"uid": 1000}}
     )
+    instance: bool | None = setting(
+        "the boot applies instance data: hostname, addresses, keys, secret files (howto/instances.md); by "
+        "default if the machine has an ssh server",
+        None,
+    )
     groups: Mapping[AccountName, Group] = setting("groups", dict, example={"admins": {"gid": 1100}})
     nix: Nix = setting("Nix in the machine", Nix)
     disk: Disk | None = setting(

@@ -18,6 +18,7 @@ plain            values as JSON
 virtual_machine  kernel drivers for QEMU's machine types
 base             parts of every machine: runit, busybox, accounts, terminals
 power            the power button
+instance         data that each machine of an image gets at boot
 hostname         the machine's name, and other names in /etc/hosts
 locale, timezone, keymap   language, time zone and keyboard
 modules          kernel modules in the running system, and their parameters

@@ -186,10 +186,15 @@ class Subnet(NamedTuple):
 
 
 class NetworkCard(NamedTuple):
-    """A network card that QEMU gives the machine: its name in `vm.networks`, and its MAC address."""
+    """A network card that QEMU gives the machine.
+
+    name        in `vm.networks`
+    interfaces  through which it is used: itself by name and MAC address, then bridges that it is a port of
+    """
 
     name: str
     mac: str
+    interfaces: tuple[str, ...] = ()
 
 
 class Choice(NamedTuple):
@@ -258,6 +263,7 @@ class Feature:
     # settings of mechanisms of notos.integration, by module
     integration: Mapping[str, Any] = field(default_factory=dict)
     login: bool = False  # True if users log in by ssh
+    instance: bool = False  # True if the boot applies instance data
     remote_builder: RemoteBuilder | None = None
     # programs that outputs run, by the name of the tools tree
     tools: Mapping[str, tuple[Package, ...]] = field(default_factory=dict)

@@ -27,9 +27,7 @@ def feature(machine: Machine) -> Feature:
         AttributeError,
     ):  # the checks report a ring of interfaces, or a missing value
         found, lines = (), []
-    scripts = [
-        Script(path="boot/20-network", values={"hostname": machine.hostname, "plan": "\n".join(lines)})
-    ]
+    scripts = [Script(path="boot/20-network", values={"plan": "\n".join(lines)})]
     if any(each.method == "dhcp" for each in found):
         own = network.dns or "resolv.conf" in machine.etc
         values = {
@@ -43,8 +41,14 @@ def feature(machine: Machine) -> Feature:
         scripts=tuple(scripts),
         etc=(EtcFile(path="resolv.conf", content=Text(_resolv_conf(machine))),),
         subnet=_subnet(machine, found),
-        cards=tuple(NetworkCard(name, mac) for name, mac in cards(found).items()),
+        cards=tuple(_cards(found)),
     )
+
+
+def _cards(found: tuple[Named, ...]) -> Iterator[NetworkCard]:
+    for number, (name, mac) in enumerate(cards(found).items()):
+        through = (name, f"eth{number}", mac, *(each.name for each in carrying(found, name)))
+        yield NetworkCard(name, mac, tuple(dict.fromkeys(through)))
 
 
 def _resolv_conf(machine: Machine) -> str:

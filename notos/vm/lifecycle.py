@@ -6,6 +6,7 @@ emulated one gets EMULATED times as much.
 
 import os
 import socket
+import tempfile
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -29,8 +30,10 @@ _LEAST = 1.0  # seconds that each look gets, even if less is left
 _QUIET = 0.1  # seconds without output after which a failed machine prints no more
 _LAST_WORDS = 0.5  # most seconds to wait for the last output of a failed machine
 _NETWORK = "net0"
+_INSTANCE = "NOTOS_INSTANCE"  # of runvm.sh
 
 Found = TypeVar("Found")
+Instance = str | os.PathLike[str] | Mapping[str, str | bytes]  # a folder, or contents by path in one
 
 
 class Lifecycle:
@@ -48,6 +51,7 @@ class Lifecycle:
         tolerated: Iterable[str] = (),
         outlive: bool = False,
         debian: Debian | None = None,
+        instance: Instance | None = None,
     ) -> None:
         self.name = name
         self.built = Artefacts.at(Path(path))
@@ -60,6 +64,8 @@ class Lifecycle:
         self._tolerated = frozenset(tolerated)
         self._outlive = outlive
         self._debian = debian
+        self._instance = instance
+        self._given: tempfile.TemporaryDirectory[str] | None = None  # the instance data, as a folder
         self._qemu: Qemu | None = None
         self._console: Console | None = None
         self._failures: Failures | None = None
@@ -111,10 +117,11 @@ class Lifecycle:
         self._forget()
         self._boots += 1
         words, streams = self._devices()
+        variables = {**self._environment, **self._instance_variables()}
         self._qemu = Qemu(
             self.built.script,
             [*words, *self._words],
-            environment(**self._environment),
+            environment(**variables),
             streams,
             outlive=self._outlive,
         )
@@ -241,6 +248,22 @@ class Lifecycle:
             self._console.close()
         if self._qemu:
             self._qemu.close()
+        if self._given and not self.running:
+            self._given.cleanup()
+            self._given = None
+
+    def _instance_variables(self) -> Mapping[str, str]:
+        """Return the variables by which runvm.sh finds the instance data, in a folder."""
+        if self._instance is None:
+            return {}
+        if not isinstance(self._instance, Mapping):
+            return {_INSTANCE: os.fspath(self._instance)}
+        self._given = tempfile.TemporaryDirectory(prefix="notos-")
+        for name, content in self._instance.items():
+            path = Path(self._given.name, name)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content.encode() if isinstance(content, str) else content)
+        return {_INSTANCE: self._given.name}
 
     def _event(self, name: str, data: Mapping[str, Any]) -> None:
         if name == "RESET" and data.get("guest"):

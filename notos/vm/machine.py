@@ -46,6 +46,7 @@ class Machine(Devices):
     patience     the factor for all timeouts
     tolerated    kinds of failures (failures.KINDS) to ignore
     outlive      True if the machine may outlive this process
+    instance     the machine's instance data: a folder, or a dict of contents by path in one
     debian       the Debian archive of the program that reads text on the screen
 
     Use it as a context manager, or call start() and close(). Raises MachineError if nothing is built.

@@ -124,6 +124,9 @@ class MachineFactory:
             "outlive": bool(self._config.getoption("notos_keep")),
             **more,
         }
+        given = more.get("instance")
+        if isinstance(given, str | os.PathLike):
+            options["instance"] = self._config.rootpath / given
         machine = Machine(
             path,
             name=name,

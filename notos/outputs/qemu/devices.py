@@ -16,6 +16,8 @@ class Devices(NamedTuple):
     random_device: str
     root_device: str = ""
     second_device: str = ""
+    instance_drive: str = ""  # with instance data; empty where fw_cfg passes them
+    instance_device: str = ""
 
 
 DEVICES = {
@@ -30,6 +32,8 @@ DEVICES = {
         root_device="virtio-blk-device,drive=root",
         second_drive="id=disk,if=none",
         second_device="virtio-blk-device,drive=disk",
+        instance_drive="id=instance,if=none",
+        instance_device="virtio-blk-device,drive=instance",
         network_device="virtio-net-device",
         random_device="virtio-rng-device",
     ),
