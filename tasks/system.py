@@ -6,7 +6,7 @@ from notos.config.model import Package
 from notos.features import extensions
 from notos.home import own
 from notos.system import contents
-from tasks import placed, project, reporter, sets
+from tasks import placed, project, reporter, scripted, sets
 from tasks.config import CACHE, FEATURES, MACHINE, manifest
 from tasks.graph import Task, action, files
 from tasks.inputs import recorded
@@ -62,6 +62,7 @@ def task_toplevel() -> Task:
         "file_dep": [
             *map(manifest, PARTS),
             manifest("packaged"),
+            *scripted.manifests(),
             *placed.sources(placed.etc_files()),
             sets.path(contents.SYSTEM),
             *files(ETC),
@@ -83,10 +84,12 @@ def join() -> None:
     system, runit = placed.usr_tree(), project.tree("runit")
     found: list[errors.NotosError] = list(programs.lacking(FEATURES, system=system, runit=runit))
     found += placed.unused_removals()
+    found += placed.taken()
     try:
         made = etc.build(
             FEATURES,
             placed=placed.etc_members(),
+            removed=placed.etc_removals(),
             packages=project.tree("system-path"),
             system=system,
             system_path=project.get("system-path").path,

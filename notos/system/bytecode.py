@@ -25,6 +25,7 @@ from notos.process import run
 from notos.system import bytecode_compiler
 
 _PROGRAM = re.compile(r"usr/bin/python3\.([0-9]+)")
+_COMPILED = re.compile(r"(.*/)__pycache__/([^/]+)\.cpython-3[0-9]+\.pyc")
 _OWN = re.compile(r"usr/lib/python3\.([0-9]+)/")
 # Never imported by name: read by gdb, or data.
 _OTHERS = ("usr/share/doc/", "usr/share/gcc/", "usr/share/gdb/", "usr/share/python3/")
@@ -38,6 +39,32 @@ def add(packages: Tree, target: Architecture, cache: Cache) -> None:
     for path, data in compiled(packages, _sources(packages), target, cache).items():
         if path not in packages:
             packages.file(path, data)
+
+
+def renew(usr: Tree, before: Tree, target: Architecture, cache: Cache) -> None:
+    """Compile the Python files again that differ between the trees of /usr `before` and `usr`, into `usr`.
+
+    Python does not look at the source of its byte code, so the old one would hide the change. Raises
+    ClosureError, ToolError.
+    """
+    changed = {
+        path
+        for path in {path for tree in (usr, before) for path, _ in tree.items() if path.endswith(".py")}
+        if usr.get(path) is not before.get(path)
+    }
+    if not changed:
+        return
+    for path, entry in list(usr.items()):
+        match = _COMPILED.fullmatch(path)
+        if match and f"{match[1]}{match[2]}.py" in changed and before.get(path) is entry:
+            usr.remove(path)
+    packages = usr.as_usr()
+    sources = {
+        path: data for path, data in _sources(packages).items() if path.removeprefix("usr/") in changed
+    }
+    for path, data in compiled(packages, sources, target, cache).items():
+        if path not in packages:
+            usr.file(path.removeprefix("usr/"), data)
 
 
 def compiled(

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from notos import errors
 from notos.errors import NotosError, ScriptError
-from notos.features.model import Computed, Copy, EtcFile, Features, Link, Text
+from notos.features.model import Computed, Copy, EtcFile, Features, Link, Removal, Text
 from notos.formats.tree import Directory, File, Symlink, Tree
 from notos.integration import permissions
 from notos.system import accounts, ca_bundle, sysusers, usr
@@ -37,6 +37,7 @@ def build(
     features: Features,
     *,
     placed: Sequence[Member] = (),
+    removed: Sequence[Removal] = (),
     packages: Tree,
     system: Tree,
     system_path: str,
@@ -47,7 +48,7 @@ def build(
     """Return /etc of the machine with `features`.
 
     `system` is the tree of /usr, `packages` and `system_path` are the tree and the store path of system-path,
-    `runit` and `runit_path` those of the runit object; `placed` are further members of /etc; `own` is the
+    `runit` and `runit_path` those of the runit object; `placed` are further members of /etc, `removed` are left out besides those of `features`; `own` is the
     folder scripts/stage2/etc. Later ones win: packages, features, files derived from packages, the config.
     Raises NotosError if a file of the config has the path of a folder or is below a file, or if a sysusers.d
     file is invalid.
@@ -64,7 +65,7 @@ def build(
             _put(tree, modes, file, system, own)
     for path, text in _derived(features, system):
         tree.replace(path, File(text.encode()))
-    tree = usr.overlaid(tree, "/etc", placed, features.removed)
+    tree = usr.overlaid(tree, "/etc", placed, (*features.removed, *removed))
     configured = [file for file in features.etc if file.keys]
     errors.raise_all(_misplaced(configured, tree))
     for file in configured:
