@@ -48,8 +48,9 @@ def build(
     """Return /etc of the machine with `features`.
 
     `system` is the tree of /usr, `packages` and `system_path` are the tree and the store path of system-path,
-    `runit` and `runit_path` those of the runit object; `placed` are further members of /etc, `removed` are left out besides those of `features`; `own` is the
-    folder scripts/stage2/etc. Later ones win: packages, features, files derived from packages, the config.
+    `runit` and `runit_path` those of the runit object; `placed` are further members of /etc, and `removed`
+    are paths to leave out besides those of `features`; `own` is the folder scripts/stage2/etc. Later ones
+    win: packages, features, files derived from packages, scripts, the config.
     Raises NotosError if a file of the config has the path of a folder or is below a file, or if a sysusers.d
     file is invalid.
     """

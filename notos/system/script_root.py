@@ -21,20 +21,10 @@ from notos.system.state import Member
 # 1980-01-01, the first date that zip files can have: the time of all files, and of the script's clock.
 EPOCH = 315532800
 PLAIN, EXECUTABLE = "0644", "0755"
-# Folders of every machine.
+# Folders of every Debian system (base-files).
 _FOLDERS = (
-    "boot",
-    "etc",
-    "home",
-    "media",
-    "mnt",
-    "opt",
-    "root",
-    "srv",
-    "usr/local",
-    "var/cache",
-    "var/lib",
-    "var/log",
+    *("boot", "etc", "home", "media", "mnt", "opt", "root", "srv", "var/cache", "var/lib", "var/log"),
+    *(f"usr/local/{name}" for name in ("bin", "games", "include", "lib", "sbin", "share", "src")),
 )
 # What a script sees of the host and of the running system, which is not kept.
 _ACCOUNTS = {"etc/passwd": "root:x:0:0:root:/root:/bin/sh\n", "etc/group": "root:x:0:\n"}

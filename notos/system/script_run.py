@@ -1,8 +1,8 @@
 """Runs of a script of `system.scripts` in a sandbox: two, whose results must be the same.
 
-The second run has one processor and other process numbers, starts at another second, and finds files that were
-written in another order. Programs that link the C library dynamically see a clock that starts at EPOCH, by
-libfaketime. Programs get no byte from this host: neither files nor a network.
+The second run has one processor and other process numbers, starts at another second, and finds files that
+were written in another order. Programs that link the C library dynamically see a clock that starts at EPOCH,
+by libfaketime. The sandbox has neither files of this host nor a network.
 """
 
 import os
@@ -114,6 +114,8 @@ def _run(
         )
     if status != 0:
         how = f"exit status {status}" if status is not None else f"no end after {script.timeout} s"
+        if any("Invalid argument" in line and line.startswith(("chown", "chgrp")) for line in lines):
+            how += "; only root owns files here, tmpfiles.d gives others: z /PATH - USER GROUP"
         said = "".join(f"\n  | {line}" for line in lines)
         which = " in the second of its two runs" if again else ""
         raise ToolError(f"{_name(script)} failed{which} ({how}){said}", keys=script.keys)

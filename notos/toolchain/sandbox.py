@@ -1,7 +1,8 @@
 """A bubblewrap sandbox (bwrap(1)), for compilers and for scripts of the config.
 
-Its root is a tools tree, or a writable folder. It has no access to this host's files or network unless granted. bwrap itself comes from the tree. An
-unprivileged user needs user namespaces; if this host forbids them, the error says what forbids them.
+Its root is a tools tree, or a writable folder. It has no access to this host's files or network unless
+granted. bwrap itself comes from the tree. An unprivileged user needs user namespaces; if this host forbids
+them, the error says what forbids them.
 """
 
 import os
