@@ -29,9 +29,9 @@ from notos.toolchain.tools_tree import ToolsTree
 _LAST_LINES = 12
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _CLOCK = "faketime/libfaketime.so.1"
-# The first words of both runs; the second one has used up some process numbers.
+# How a shell starts the script; the second time, with another process number.
 _START = 'umask 022; exec "$0"'
-_OTHER_START = f"for each in 1 2 3 4 5 6 7 8 9; do (:); done; {_START}"
+_OTHER_START = 'umask 022; for each in 1 2 3 4 5 6 7 8 9; do (:); done; "$0"; exit "$?"'
 
 
 class Script(NamedTuple):
