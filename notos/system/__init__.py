@@ -9,6 +9,9 @@ accounts      the accounts of the config
 sysusers, tmpfiles, ca_bundle, busybox   the work of maintainer scripts
 bytecode      byte code of Python files; bytecode_compiler runs in the machine's Python
 own_scripts   the scripts in a config
+script_root   the root folder in which a script of system.scripts runs
+script_run    runs of such a script in a sandbox
+script_changes   what it changed
 account_names check that accounts exist which these scripts name
 programs      check that the programs of services exist
 usr           /usr and /opt with files of the config
@@ -34,4 +37,6 @@ Modules without a test module of their own name are tested by
     tests/config/test_loader.py: conf_files
     tests/integration/test_setuid.py: wrappers
     tests/system/test_tmpfiles.py: conf_words
+    tests/system/test_script_root.py: script_changes
+    tests/tasks/test_system_scripts.py: script_run
 """
