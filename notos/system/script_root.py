@@ -1,7 +1,7 @@
 """The root folder in which a script of `system.scripts` runs.
 
 It has the packages' files in /usr, /etc, /opt, /var and /srv, the config's files in /usr and /opt, and the
-changes of earlier scripts. The packages that only the script needs are there too (`apart`). A file of the
+changes of earlier scripts. It also has the packages that only the script needs (`apart`). A file of the
 machine wins over one of theirs at the same path.
 """
 
