@@ -65,6 +65,12 @@ def run(name: str, text: str, timeout: int, packages: tuple[Package, ...], earli
     def show(line: str) -> None:
         reporter.show(f"{'.'.join(keys)}: {line}")
 
-    scratch = Path(build("scripts", name))
-    with script_run.changes(script, root, tools.tree(SANDBOX), scratch, show) as found:
+    with script_run.changes(
+        script,
+        root,
+        Path(build("scripts", name)),
+        target=MACHINE.target,
+        bwrap=tools.tree(SANDBOX),
+        on_line=show,
+    ) as found:
         project.add(scripted.task(name), f"script-{name}", script_changes.build(found))

@@ -12,8 +12,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from notos.errors import NotosError, raise_all
+from notos.architecture import Architecture
+from notos.errors import ClosureError, NotosError, raise_all
 from notos.formats import names
+from notos.formats.shared_libraries import closure, is_plugin
 from notos.formats.tree import Directory, Entry, File, Symlink, Tree
 from notos.system import state
 from notos.system.script_root import EXECUTABLE, PLAIN, Root
@@ -211,6 +213,33 @@ def _topmost(paths: Iterable[str]) -> list[str]:
 def _listed(paths: Iterable[str]) -> str:
     found = [f"/{path}" for path in _topmost(paths)]
     return ", ".join(found[:_MOST]) + (f" and {len(found) - _MOST} more" if len(found) > _MOST else "")
+
+
+def lacking(root: Root, changes: Changes, target: Architecture) -> Iterator[ClosureError]:
+    """Yield an error for each new or changed program in /usr and /opt without a library in the machine.
+
+    A library of the packages that only the script needs is not there.
+    """
+    tree = Tree()
+    for path, entry in root.tree.items():
+        if path not in root.apart:
+            tree.add(path, entry)
+    for path in changes.removed:
+        tree.remove(path.lstrip("/"))
+    for each in changes.members:
+        put = tree.add if isinstance(each.entry, Directory) else tree.replace
+        put(each.path.lstrip("/"), each.entry)
+    for each in changes.below(*_STORED):
+        path = each.path.lstrip("/")
+        if isinstance(each.entry, File) and not is_plugin(path, target):
+            try:
+                closure(tree, [path], target)
+            except ClosureError as error:
+                yield ClosureError(
+                    f"{'.'.join(each.keys)} made {each.path}, but {error.message}",
+                    hint="add the package with it to system.packages",
+                    keys=each.keys,
+                )
 
 
 def taken(changes: Changes, files: Mapping[str, tuple[str, ...]]) -> Iterator[NotosError]:

@@ -15,7 +15,7 @@ from typing import NamedTuple
 from notos.architecture import Architecture
 from notos.atomic import remove_folder
 from notos.debian.unpack import Unpack, unpack
-from notos.errors import ToolError
+from notos.errors import ToolError, raise_all
 from notos.formats.tree import Tree
 from notos.integration import alternatives
 from notos.integration.model import Context, installed
@@ -51,27 +51,35 @@ def tools(debs: Sequence[Unpack], target: Architecture) -> Tree:
 
 @contextmanager
 def changes(
-    script: Script, root: Root, bwrap: ToolsTree, scratch: Path, on_line: Callable[[str], None]
+    script: Script,
+    root: Root,
+    scratch: Path,
+    *,
+    target: Architecture,
+    bwrap: ToolsTree,
+    on_line: Callable[[str], None],
 ) -> Iterator[Changes]:
     """Run the script twice over `root`, and yield its changes, whose files are in `scratch` for so long.
 
-    `bwrap` has the program bwrap, `on_line` gets each line of output. `scratch` may have the remains of a
-    killed run. Raises ToolError for a script that fails, does not end or is not reproducible, NotosError for
-    changes that cannot be kept.
+    `target` is the machine's architecture, `bwrap` has the program bwrap, `on_line` gets each line of output.
+    `scratch` may have the remains of a killed run. Raises ToolError for a script that fails, does not end or
+    is not reproducible, NotosError for changes that cannot be kept, ClosureError for a program without its
+    libraries.
     """
     try:
         remove_folder(scratch)
         started = time.monotonic()
-        first = _run(script, root, bwrap, scratch / "1", on_line, again=False)
+        first = _run(script, root, bwrap, scratch / "1", on_line=on_line, again=False)
         # Clocks show seconds.
         time.sleep(max(0.0, started + 1.1 - time.monotonic()))
-        second = _run(script, root, bwrap, scratch / "2", on_line, again=True)
+        second = _run(script, root, bwrap, scratch / "2", on_line=on_line, again=True)
         if different := script_changes.differences(first, second):
             raise ToolError(
                 f"{_name(script)} is not reproducible: two runs had other results at {_listed(different)}",
                 hint="look for random names and numbers, times, and files in the order of a folder",
                 keys=script.keys,
             )
+        raise_all(script_changes.lacking(root, first, target))
         yield first
     finally:
         remove_folder(scratch)
@@ -82,8 +90,8 @@ def _run(
     root: Root,
     bwrap: ToolsTree,
     scratch: Path,
-    on_line: Callable[[str], None],
     *,
+    on_line: Callable[[str], None],
     again: bool,
 ) -> Changes:
     """Run the script in `scratch` and return its changes."""

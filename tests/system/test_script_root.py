@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from notos.architecture import AMD64
 from notos.errors import NotosError
 from notos.formats.tree import Directory, File, Symlink, Tree
 from notos.integration import permissions
@@ -14,6 +15,7 @@ from notos.system import script_changes, script_root
 from notos.system.script_changes import Changes
 from notos.system.script_root import EPOCH, Root
 from notos.system.state import Member
+from tests.elf_builder import elf
 
 KEYS = ("system", "scripts", "x")
 
@@ -170,6 +172,23 @@ def test_differences_of_two_runs() -> None:
         changes(one, removed=("/usr/a",)),
     ):
         assert script_changes.differences(changes(one), other) == ["/usr/a"]
+
+
+def test_a_program_needs_its_libraries_in_the_machine() -> None:
+    system, tools = Tree(), Tree()
+    system.file(f"{AMD64.libraries.removeprefix('usr/')}/libown.so.1", elf())
+    tools.file(f"{AMD64.libraries}/libother.so.1", elf())
+    root = script_root.build(system, Tree(), [], tools=tools)
+    members = [
+        Member(f"/usr/local/bin/{name}", File(elf(f"lib{name}.so.1"), executable=True), "0755", keys=KEYS)
+        for name in ("own", "other")
+    ]
+    (error,) = script_changes.lacking(root, Changes(tuple(members)), AMD64)
+    assert error.message.startswith("system.scripts.x made /usr/local/bin/other, but")
+    assert "needs the library libother.so.1" in error.message
+    assert error.keys == KEYS
+    added = Member(f"/{AMD64.libraries}/libother.so.1", File(elf()), "0644", keys=KEYS)
+    assert list(script_changes.lacking(root, Changes((*members, added)), AMD64)) == []
 
 
 def test_a_file_of_the_config_and_of_a_script() -> None:

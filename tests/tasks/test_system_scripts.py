@@ -97,14 +97,14 @@ def test_what_runs_again(project: Project) -> None:
     project.doit("toplevel")
     assert project.ran("toplevel") == []
     configure(project, {**scripts, "b": "echo c >/srv/b"})
-    assert set(project.ran("toplevel")) == {"system_scripts:b", "state", "toplevel"}
+    assert set(project.ran("toplevel")) == {"system_scripts:b", "files", "state", "toplevel"}
     configure(
         project,
         scripts,
-        hostname="other",
+        etc={"motd": {"text": "hi\n"}},
         files={"/srv/x": {"text": "x"}, "/usr/share/from-files": {"text": "files\n"}},
     )
-    assert set(project.ran("toplevel")) == {"system_scripts:b", "state", "toplevel"}
+    assert set(project.ran("toplevel")) == {"system_scripts:b", "files", "state", "toplevel"}
     configure(project, {**scripts, "a": "echo a > /usr/share/a"})
     assert set(project.ran("toplevel")) == {"system_scripts:a", "state", "toplevel"}
 
