@@ -65,11 +65,14 @@ def folders(files: tuple[Placed, ...]) -> list[Folders]:
     return [Folders([each.source for each in found])] if found else []
 
 
-def files_tree() -> "Tree":
-    """Return the tree of /usr, of packages and of files, with etc/ of packages. Raises NotosError."""
+def files_tree(system: "Tree") -> "Tree":
+    """Return the tree of /usr, of packages and of files, with etc/ of packages. Raises NotosError.
+
+    `system` is the tree of system-path, with which it shares entries.
+    """
     from notos.system import bytecode, placed, usr
 
-    system, removed = project.tree("system-path"), FEATURES.removed
+    removed = FEATURES.removed
     if not usr_files() and not removed:
         return system
     tree = usr.overlaid(system, "/usr", placed.members(usr_files(), removed), removed)
@@ -85,13 +88,12 @@ def files_opt() -> "Tree":
     return usr.overlaid(packaged.opt(project.tree("packaged")), "/opt", members, FEATURES.removed)
 
 
-def usr_tree() -> "Tree":
-    """Return the tree of /usr, of packages, files and scripts. Raises NotosError."""
-    return _scripted(files_tree())
+def usr_tree(system: "Tree") -> "Tree":
+    """Return the tree of /usr, of packages, files and scripts. Raises NotosError.
 
-
-def _scripted(tree: "Tree") -> "Tree":
-    """Return the tree of /usr with the changes by scripts. Raises NotosError."""
+    `system` is the tree of system-path, with which it shares entries.
+    """
+    tree = files_tree(system)
     if not scripted.scripts():
         return tree
     from notos.system import bytecode, usr
@@ -193,7 +195,7 @@ def collect_files() -> None:
     tree = Tree()
     if usr_files() or FEATURES.removed or scripted.scripts():
         system = project.tree("system-path")
-        tree = usr.build(usr_tree(), system, project.get("system-path").path)
+        tree = usr.build(usr_tree(system), system, project.get("system-path").path)
     opt = files_opt()
     for each in scripted.changes():
         opt = usr.overlaid(opt, "/opt", each.below("opt"), _removals(each))

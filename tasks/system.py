@@ -81,7 +81,8 @@ def join() -> None:
     from notos import errors
     from notos.system import account_names, accounts, etc, programs, state, toplevel
 
-    system, runit = placed.usr_tree(), project.tree("runit")
+    packages, runit = project.tree("system-path"), project.tree("runit")
+    system = placed.usr_tree(packages)
     found: list[errors.NotosError] = list(programs.lacking(FEATURES, system=system, runit=runit))
     found += placed.unused_removals()
     found += placed.taken()
@@ -90,7 +91,7 @@ def join() -> None:
             FEATURES,
             placed=placed.etc_members(),
             removed=placed.etc_removals(),
-            packages=project.tree("system-path"),
+            packages=packages,
             system=system,
             system_path=project.get("system-path").path,
             runit=runit,

@@ -53,7 +53,7 @@ def run(name: str, text: str, timeout: int, packages: tuple[Package, ...], earli
     debs = sets.debs(contents.script_set(name), CACHE, packages)
     before = scripted.of(earlier)
     root = script_root.build(
-        placed.files_tree(),
+        placed.files_tree(project.tree("system-path")),
         placed.files_opt() or Tree(),
         [*packaged.members(project.tree("packaged")), *(each for one in before for each in one.members)],
         removed=[path for each in before for path in each.removed],

@@ -80,6 +80,11 @@ def test_changes_reach_the_machine(project: Project) -> None:
     project.doit("toplevel")
     files, state, toplevel = (made(project, each) for each in ("files", "state", "toplevel"))
     assert text(files, "usr/share/when") == "Tue Jan  1 00:00:00 UTC 1980\n315532800\n"
+    # All else is a link to system-path.
+    shared = {path: entry for path, entry in made(project, "files").items() if isinstance(entry, File)}
+    assert set(shared) == {
+        *("usr/share/when", "usr/share/seen", "usr/share/from-files", "opt/app/file"),
+    }
     assert text(files, "usr/share/seen") == "app\nconf\n"
     assert text(files, "usr/share/from-files") == "files\n"
     assert text(files, "opt/app/file") == "app\n"
