@@ -8,6 +8,7 @@ import shlex
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
@@ -59,21 +60,36 @@ def follow(
     *,
     cwd: Path | None = None,
     env: Mapping[str, str] | None = None,
-) -> int:
-    """Run `command` to completion and return its exit status.
+    limit: float | None = None,
+) -> int | None:
+    """Run `command` to completion and return its exit status; None if it was killed after `limit` seconds.
 
     Its output goes to `log` and, line by line, to `on_line`. Otherwise as run(). Raises ToolError only if
     the command cannot be started.
     """
+    late = threading.Event()
+
+    def end(process: Running) -> None:
+        late.set()
+        kill(process)
+
     with (
         log.open("wb") as stream,
         _started(command, env, cwd=cwd, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process,
     ):
         assert process.stdout is not None
-        for line in process.stdout:
-            stream.write(line)
-            on_line(line.decode(errors="replace").rstrip("\n"))
-        return process.wait()
+        timer = threading.Timer(limit, end, [process]) if limit is not None else None
+        if timer is not None:
+            timer.start()
+        try:
+            for line in process.stdout:
+                stream.write(line)
+                on_line(line.decode(errors="replace").rstrip("\n"))
+            status = process.wait()
+        finally:
+            if timer is not None:
+                timer.cancel()
+        return None if late.is_set() else status
 
 
 @dataclass(frozen=True)

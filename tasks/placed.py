@@ -2,8 +2,8 @@
 
 from typing import TYPE_CHECKING
 
-from notos.features.model import Copy, Folder, Placed, Text
-from tasks import project
+from notos.features.model import Copy, Folder, Placed, Removal, Text
+from tasks import project, scripted
 from tasks.config import CACHE, FEATURES, MACHINE, manifest
 from tasks.graph import Task, action
 from tasks.inputs import recorded
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from notos.errors import NotosError
     from notos.formats.tree import Tree
+    from notos.system.script_changes import Changes
     from notos.system.state import Member
 
 
@@ -66,14 +67,53 @@ def folders(files: tuple[Placed, ...]) -> list[Folders]:
     return [Folders([each.source for each in found])] if found else []
 
 
-def usr_tree() -> "Tree":
-    """Return the tree of /usr, of packages and of files. Raises NotosError."""
+def files_tree(system: "Tree") -> "Tree":
+    """Return the tree of /usr, of packages and of files, with etc/ of packages. Raises NotosError.
+
+    `system` is the tree of system-path, with which it shares entries.
+    """
     from notos.system import placed, usr
 
-    system, removed = project.tree("system-path"), FEATURES.removed
+    removed = FEATURES.removed
     if not usr_files() and not removed:
         return system
-    return usr.overlaid(system, "/usr", placed.members(usr_files(), removed), removed)
+    members = list(placed.members(usr_files(), removed))
+    tree = usr.overlaid(system, "/usr", members, removed)
+    _compile(tree, "usr", members)
+    return tree
+
+
+def files_opt() -> "Tree":
+    """Return the tree of /opt, of packages and of files. Raises NotosError."""
+    from notos.system import packaged, placed, usr
+
+    members = list(placed.members(opt_files(), FEATURES.removed))
+    tree = usr.overlaid(packaged.opt(project.tree("packaged")), "/opt", members, FEATURES.removed)
+    _compile(tree, "opt", members)
+    return tree
+
+
+def usr_tree(system: "Tree") -> "Tree":
+    """Return the tree of /usr, of packages, files and scripts. Raises NotosError.
+
+    `system` is the tree of system-path, with which it shares entries.
+    """
+    tree = files_tree(system)
+    if not scripted.scripts():
+        return tree
+    from notos.system import bytecode, usr
+
+    made = tree
+    for each in scripted.changes():
+        made = usr.overlaid(made, "/usr", each.below("usr"), _removals(each))
+    bytecode.renew(made, tree, MACHINE.target, CACHE)
+    return made
+
+
+def _removals(changes: "Changes") -> list[Removal]:
+    import glob
+
+    return [Removal(glob.escape(path)) for path in changes.removed]
 
 
 def opt_tree() -> "Tree":
@@ -84,10 +124,37 @@ def opt_tree() -> "Tree":
 
 
 def etc_members() -> "tuple[Member, ...]":
-    """Return the members of /etc from `etc_files`. Raises NotosError."""
+    """Return the members of /etc by scripts, and from `etc_files`. Raises NotosError."""
     from notos.system import placed
 
-    return tuple(placed.members(etc_files(), FEATURES.removed))
+    by_scripts = (member for each in scripted.changes() for member in each.below("etc"))
+    return (*by_scripts, *placed.members(etc_files(), FEATURES.removed))
+
+
+def etc_removals() -> tuple[Removal, ...]:
+    """Return what scripts removed from /etc."""
+    return tuple(
+        each for changes in scripted.changes() for each in _removals(changes) if each.path.startswith("/etc/")
+    )
+
+
+def taken() -> "list[NotosError]":
+    """Return an error for each file that a script and a key of the config both make, outside /usr and /opt.
+
+    A script does not see the config's file, so neither should replace the other.
+    """
+    if not scripted.scripts():
+        return []
+    from notos.features.model import Link
+    from notos.system import script_changes
+
+    keys = {
+        f"/etc/{each.path}": each.keys
+        for each in FEATURES.etc
+        if each.keys or not isinstance(each.content, Link)
+    }
+    keys |= {each.path: each.keys for each in FEATURES.placed if not isinstance(each.content, Folder)}
+    return [error for each in scripted.changes() for error in script_changes.taken(each, keys)]
 
 
 def unused_removals() -> "list[NotosError]":
@@ -122,10 +189,11 @@ def unknown_owners(etc: "Tree") -> "list[NotosError]":
 def task_files() -> Task:
     """collect the files of /usr and /opt"""
     files = (*usr_files(), *opt_files())
-    below = [manifest("system-path")] if files or FEATURES.removed else []  # opt: its Python compiles them
+    # The files of /opt, too: the system's Python compiles them.
+    below = [manifest("system-path")] if files or FEATURES.removed or scripted.scripts() else []
     return {
         "actions": [action(collect_files)],
-        "file_dep": [manifest("packaged"), *sources(files), *below],
+        "file_dep": [manifest("packaged"), *sources(files), *below, *scripted.manifests()],
         "uptodate": folders(files),
         "targets": [manifest("files")],
         "clean": True,
@@ -135,18 +203,15 @@ def task_files() -> Task:
 def collect_files() -> None:
     """Make the object with the files of /usr and /opt. Raises NotosError."""
     from notos.formats.tree import Tree
-    from notos.system import packaged, placed, usr
+    from notos.system import usr
 
     tree = Tree()
-    if usr_files() or FEATURES.removed:
+    if usr_files() or FEATURES.removed or scripted.scripts():
         system = project.tree("system-path")
-        members = list(placed.members(usr_files(), FEATURES.removed))
-        changed = usr.overlaid(system, "/usr", members, FEATURES.removed)
-        _compile(changed, "usr", members)
-        tree = usr.build(changed, system, project.get("system-path").path)
-    members = list(placed.members(opt_files(), FEATURES.removed))
-    opt = usr.overlaid(packaged.opt(project.tree("packaged")), "/opt", members, FEATURES.removed)
-    _compile(opt, "opt", members)
+        tree = usr.build(usr_tree(system), system, project.get("system-path").path)
+    opt = files_opt()
+    for each in scripted.changes():
+        opt = usr.overlaid(opt, "/opt", each.below("opt"), _removals(each))
     if len(opt):
         tree.graft("opt", opt)
     project.add("files", usr.NAME, tree, ["system-path"] if "usr" in tree else [])
@@ -169,7 +234,7 @@ def task_state() -> Task:
     """collect the files of /var and other writable folders"""
     return {
         "actions": [action(collect_state)],
-        "file_dep": [manifest("packaged"), *sources(state_files())],
+        "file_dep": [manifest("packaged"), *sources(state_files()), *scripted.manifests()],
         "uptodate": folders(state_files()),
         "targets": [manifest("state")],
         "clean": True,
@@ -186,6 +251,12 @@ def collect_state() -> None:
         for member in packaged.members(project.tree("packaged"))
         if not (patterns and usr.matched(member.path, patterns))
     ]
+    for changes in scripted.changes():
+        gone = changes.removed
+        members = [
+            each for each in members if not any(f"{each.path}/".startswith(f"{path}/") for path in gone)
+        ]
+        members += changes.elsewhere(*placed.STORED)
     members += placed.members(state_files(), FEATURES.removed)
     # A later member replaces an earlier one, so members of packages come first.
     project.add("state", state.NAME, state.build(members))

@@ -6,7 +6,7 @@ from notos.config.model import Package
 from notos.features import extensions
 from notos.home import own
 from notos.system import contents
-from tasks import placed, project, reporter, sets
+from tasks import placed, project, reporter, scripted, sets
 from tasks.config import CACHE, FEATURES, MACHINE, manifest
 from tasks.graph import Task, action, files
 from tasks.inputs import recorded
@@ -62,6 +62,7 @@ def task_toplevel() -> Task:
         "file_dep": [
             *map(manifest, PARTS),
             manifest("packaged"),
+            *scripted.manifests(),
             *placed.sources(placed.etc_files()),
             sets.path(contents.SYSTEM),
             *files(ETC),
@@ -80,14 +81,17 @@ def join() -> None:
     from notos import errors
     from notos.system import account_names, accounts, etc, programs, state, toplevel
 
-    system, runit = placed.usr_tree(), project.tree("runit")
+    packages, runit = project.tree("system-path"), project.tree("runit")
+    system = placed.usr_tree(packages)
     found: list[errors.NotosError] = list(programs.lacking(FEATURES, system=system, runit=runit))
     found += placed.unused_removals()
+    found += placed.taken()
     try:
         made = etc.build(
             FEATURES,
             placed=placed.etc_members(),
-            packages=project.tree("system-path"),
+            removed=placed.etc_removals(),
+            packages=packages,
             system=system,
             system_path=project.get("system-path").path,
             opt=placed.opt_tree(),

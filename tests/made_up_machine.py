@@ -1,7 +1,7 @@
 """A small signed archive for builds of whole machines. Packages are empty except for programs of the build.
 
-busybox, depmod, ssh-keygen and bubblewrap are Debian's, with their libraries. The kernel is a header and a
-few modules without code; a shell script in place of make makes the kernel from source.
+busybox, depmod, ssh-keygen, bubblewrap and libfaketime are Debian's, with their libraries. The kernel is a
+header and a few modules without code; a shell script in place of make makes the kernel from source.
 """
 
 import hashlib
@@ -27,6 +27,7 @@ REAL = {
     "bubblewrap": "usr/bin/bwrap",
     "busybox": "usr/bin/busybox",
     "kmod": "usr/bin/kmod",
+    "libfaketime": "usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1",
     "openssh-client": "usr/bin/ssh-keygen",
 }
 OF_LIBC = ("libc.so.6", "libresolv.so.2", "libm.so.6", AMD64.loader_name)
@@ -98,7 +99,6 @@ def debs(tree: ToolsTree) -> list[Deb]:
         "usr/bin/make": MAKE.replace("@release@", RELEASE).encode(),
         "usr/bin/patch": PATCH,
         **{f"usr/bin/{name}": b"#!/bin/sh\necho made up\n" for name in ("gcc", "as", "ld")},
-        "usr/bin/bwrap": (root / "usr/bin/bwrap").read_bytes(),
     }
     made = [
         Deb("libc6", files=libc),
@@ -114,6 +114,8 @@ def debs(tree: ToolsTree) -> list[Deb]:
             OTHERS,
         ),
         _program("bash", sandbox, OTHERS),
+        _program("bubblewrap", {REAL["bubblewrap"]: _read(root / REAL["bubblewrap"])}, OTHERS),
+        _program("libfaketime", {REAL["libfaketime"]: _read(root / REAL["libfaketime"])}),
         *_base(),
         *_features(busybox),
         *_for_configs(busybox),

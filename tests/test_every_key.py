@@ -39,6 +39,9 @@ NIX = {"nix": {"enable": True}}
 TARBALL = {"kernel": {"source": {"url": "@mirror@/any.tar", "sha256": "@sha1@"}}}
 BUILT = {"kernel": {"source": "linux-source-made-up"}}
 ALICE: Config = {"users": {"alice": {}}}
+SCRIPT: Config = {
+    "system": {"scripts": {"list": {"run": "find /usr/bin /usr/share/hello | sort > /srv/list"}}}
+}
 HELLO = {"system": {"packages": ["hello"]}}
 
 
@@ -73,6 +76,9 @@ def merged(below: Config, above: Config) -> Config:
         old = found.get(key)
         found[key] = merged(old, value) if isinstance(old, dict) and isinstance(value, dict) else value
     return found
+
+
+WITH_HELLO: Config = {"system": {"scripts": {"list": {"packages": ["hello"]}}}}
 
 
 def in_packages(key: str, context: Config) -> list[Case]:
@@ -136,6 +142,26 @@ CASES = [
     case("system.compression", "zstd"),
     case("system.keep", ["doc"], HELLO),
     case("system.keep", ["man", "locales", "gconv"], HELLO, name="more"),
+    case("system.scripts", {"hi": "echo hi >/usr/share/hi"}),
+    case("system.scripts", {"hi": "echo hi >/etc/hi; rm /etc/services; chmod 600 /etc/hi"}, name="etc"),
+    case("system.scripts", {"hi": "mkdir -p /opt/x /var/x; echo hi >/opt/x/hi"}, HELLO, name="opt"),
+    case(
+        "system.scripts",
+        {"b": "cat /srv/a >/usr/share/a || true", "a": "echo hi >/srv/a"},
+        {"system": {"scripts": {"a": "echo hi >/srv/a", "b": "cat /srv/a >/usr/share/a || true"}}},
+        name="order",
+    ),
+    case("system.scripts.NAME.run", "echo hi >/srv/list", SCRIPT),
+    case("system.scripts.NAME.packages", ["hello"], SCRIPT),
+    case("system.scripts.NAME.timeout", 30, SCRIPT, same="it limits only the time"),
+    *(
+        case(f"system.scripts.NAME.packages.NAME.{key}", value, merged(SCRIPT, WITH_HELLO))
+        for key, value in {
+            "closure": "elf",
+            "only": ["usr/bin/hello"],
+            "exclude": ["usr/bin/goodbye"],
+        }.items()
+    ),
     case("hostname", "other"),
     case("instance", False),
     case("instance", True, {"ssh": {"server": "none"}}, name="without-ssh"),

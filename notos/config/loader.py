@@ -62,6 +62,7 @@ class Loaded:
 def named_in(machine: Machine, package: str) -> list[tuple[str, ...]]:
     """Return the paths of the keys by which a config may name `package`."""
     lists = [("system", "packages"), *(("services", name, "packages") for name in machine.services)]
+    lists += [("system", "scripts", name, "packages") for name in machine.system.scripts]
     lists += [("initrd", "packages"), ("kernel", "firmware")]
     return [
         *((*keys, package) for keys in lists),

@@ -18,7 +18,7 @@ from notos.config.structs.login import Group, Ssh, User
 from notos.config.structs.network import Interface, Network, Vlan
 from notos.config.structs.services import Service
 from notos.config.structs.storage import Disk, Mount, Nix
-from notos.config.structs.system import EtcFile, PlacedFile, System
+from notos.config.structs.system import EtcFile, PlacedFile, System, SystemScript
 from notos.config.structs.virtual_machine import HOST_SSH_PORT, SSH_PORT, Vm
 from notos.config.value_types import (
     AbsolutePath,
@@ -161,6 +161,7 @@ __all__ = [
     "SuiteName",
     "SysctlName",
     "System",
+    "SystemScript",
     "TimeOfDay",
     "Timer",
     "Url",

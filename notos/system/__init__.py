@@ -11,6 +11,9 @@ certificates, library_cache   CA certificates; libraries in further folders
 databases       databases of MIME types, settings and modules, made by programs of packages
 bytecode      byte code of Python files; bytecode_compiler runs in the machine's Python
 own_scripts   the scripts in a config
+script_root   the root folder in which a script of system.scripts runs
+script_run    runs of such a script in a sandbox
+script_changes   what it changed
 account_names check that accounts exist which these scripts name
 programs      check that the programs of services exist
 usr           /usr and /opt with files of the config
@@ -38,4 +41,6 @@ Modules without a test module of their own name are tested by
     tests/integration/test_setuid.py: wrappers
     tests/system/test_tmpfiles.py: conf_words
     tests/system/test_programs.py: own_scripts
+    tests/system/test_script_root.py: script_changes
+    tests/tasks/test_system_scripts.py: script_run
 """

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import Literal
 
 from notos.architecture import Architecture
-from notos.config.model import Machine, Package, PackageName
+from notos.config.model import Machine, Package, PackageName, SystemScript
 from notos.features import named
 from notos.features.model import Features
 from notos.lock.request import Request
@@ -12,6 +12,7 @@ from notos.lock.request import Request
 # Sets of packages, each with its own closure, resolved together.
 SYSTEM, INITRD, KERNEL, SOURCE, FIRMWARE = "system", "initrd", "kernel", "source", "firmware"
 TOOLS_IMAGE, TOOLS_KERNEL, TOOLS_QEMU = "tools/image", "tools/kernel", "tools/qemu"
+TOOLS_SANDBOX = "tools/sandbox"
 
 
 def package(
@@ -47,7 +48,11 @@ TOOLS = {
             exclude=("usr/share/qemu/slof.bin", "usr/share/qemu/u-boot*"),
         ),
     ),
+    TOOLS_SANDBOX: (package("bubblewrap"),),
 }
+
+# The clock of the scripts in `system.scripts`, by LD_PRELOAD.
+CLOCK = package("libfaketime", only=("usr/lib/*/faketime/libfaketime.so.1",))
 
 # Parts of packages that a tools tree keeps, although unpacking omits them by default (debian/kinds.py).
 KEEP = {TOOLS_KERNEL: ("headers",)}
@@ -74,7 +79,10 @@ def initrd_packages(machine: Machine, features: Features) -> tuple[Package, ...]
 
 def tools(machine: Machine, features: Features) -> tuple[str, ...]:
     """Return the names of the tool sets that the build of `machine` needs."""
-    own = (name for name in TOOLS if name != TOOLS_KERNEL or machine.kernel.source is not None)
+    unused = {TOOLS_KERNEL} if machine.kernel.source is None else set()
+    if not machine.system.scripts:
+        unused.add(TOOLS_SANDBOX)
+    own = (name for name in TOOLS if name not in unused)
     return (*own, *(f"tools/{name}" for name in features.tools))
 
 
@@ -91,6 +99,16 @@ def tool_packages(
     return TOOLS[name]
 
 
+def script_set(name: str) -> str:
+    """Return the name of the set of packages that only the script `name` of `system.scripts` needs."""
+    return f"scripts/{name}"
+
+
+def script_packages(script: SystemScript) -> tuple[Package, ...]:
+    """Return the packages that only a script of `system.scripts` needs."""
+    return (CLOCK, *map(named.settled, script.packages))
+
+
 def requests(machine: Machine, features: Features, build: Architecture) -> dict[str, dict[str, Request]]:
     """Return what config.lock must have to build `machine` on `build`: requests by set and package."""
     sets: dict[str, dict[str, Request]] = {
@@ -101,6 +119,8 @@ def requests(machine: Machine, features: Features, build: Architecture) -> dict[
             for name in tools(machine, features)
         },
     }
+    for name, script in machine.system.scripts.items():
+        sets[script_set(name)] = _requests(script_packages(script))
     source = machine.kernel.source
     if source is None:
         sets[KERNEL] = {machine.kernel.package: Request("package")}

@@ -13,7 +13,7 @@ from pathlib import Path
 from notos import errors
 from notos.architecture import Architecture
 from notos.errors import NotosError, ScriptError
-from notos.features.model import Computed, Copy, EtcFile, Features, Link, Text
+from notos.features.model import Computed, Copy, EtcFile, Features, Link, Removal, Text
 from notos.formats.tree import Directory, Entry, File, Symlink, Tree
 from notos.integration import permissions
 from notos.system import accounts, certificates, library_cache, sysusers, usr, wrappers
@@ -41,6 +41,7 @@ def build(
     features: Features,
     *,
     placed: Sequence[Member] = (),
+    removed: Sequence[Removal] = (),
     packages: Tree,
     system: Tree,
     system_path: str,
@@ -54,9 +55,10 @@ def build(
 
     `system` is the tree of /usr, `opt` that of /opt, `packages` and `system_path` are the tree and the store
     path of system-path, `runit` and `runit_path` those of the runit object; `placed` are further members of
-    /etc; `own` is the folder scripts/stage2/etc. Later ones win: packages, features, files derived from
-    packages, the config. Raises NotosError if a file of the config has the path of a folder or is below a
-    file, or if a sysusers.d file or a certificate is invalid.
+    /etc, and `removed` are paths to leave out besides those of `features`; `own` is the folder
+    scripts/stage2/etc. Later ones win: packages, features, files derived from packages, scripts, the config.
+    Raises NotosError if a file of the config has the path of a folder or is below a file, or if a sysusers.d
+    file or a certificate is invalid.
     """
     tree = Tree()
     for path, entry in system.items():
@@ -70,7 +72,7 @@ def build(
             _put(tree, modes, file, system, own)
     for path, derived in _derived(features, system):
         tree.replace(path, File(derived.encode()))
-    tree = usr.overlaid(tree, "/etc", placed, features.removed)
+    tree = usr.overlaid(tree, "/etc", placed, (*features.removed, *removed))
     configured = [file for file in features.etc if file.keys]
     errors.raise_all(_misplaced(configured, tree))
     for file in configured:

@@ -1,7 +1,8 @@
-"""A bubblewrap sandbox (bwrap(1)) with a tools tree as its root, for compilers.
+"""A bubblewrap sandbox (bwrap(1)), for compilers and for scripts of the config.
 
-It has no access to this host's files or network unless granted. bwrap itself comes from the tree. An
-unprivileged user needs user namespaces; if this host forbids them, the error says what forbids them.
+Its root is a tools tree, or a writable folder. It has no access to this host's files or network unless
+granted. bwrap itself comes from the tree. An unprivileged user needs user namespaces; if this host forbids
+them, the error says what forbids them.
 """
 
 import os
@@ -15,6 +16,8 @@ from notos.toolchain.tools_tree import ToolsTree
 
 PATH = "/usr/bin:/usr/sbin"
 _LINKS = ("bin", "sbin", "lib", "lib64")
+# Of root over its own files (capabilities(7)). It gets none for devices, mounts and file capabilities.
+_CAPABILITIES = ("CAP_CHOWN", "CAP_DAC_OVERRIDE", "CAP_FOWNER", "CAP_FSETID", "CAP_SETGID", "CAP_SETUID")
 # The files of the host that name resolution needs.
 _NAMES = ("/etc/resolv.conf", "/etc/hosts", "/etc/nsswitch.conf", "/etc/services", "/etc/ssl/certs")
 
@@ -25,6 +28,9 @@ class Sandbox:
 
     `readable` and `writable` are bind mounts, `links` symbolic links. With `network`, the sandbox shares the
     host's network and the files of name resolution. With `terminal`, the command may control the terminal.
+
+    `root` is a folder of this host that is / in place of the tree, writable, for the user root of a user
+    namespace without other users. /tmp, /run and /var/tmp are then empty.
     """
 
     tools: ToolsTree
@@ -35,13 +41,11 @@ class Sandbox:
     folder: str = "/"
     network: bool = False
     terminal: bool = False
+    root: Path | None = None
 
     def command(self, words: Sequence[str]) -> list[str]:
         """Return the command line that runs the command line `words` in the sandbox, on any host."""
-        options = ["--unshare-all", "--die-with-parent", "--ro-bind", str(self.tools.root / "usr"), "/usr"]
-        for name in _LINKS:
-            options += ["--symlink", f"usr/{name}", f"/{name}"]
-        options += ["--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp"]
+        options = ["--unshare-all", "--die-with-parent", *self._root()]
         for inside, outside in self.readable.items():
             options += ["--ro-bind", str(outside), inside]
         for inside, outside in self.writable.items():
@@ -60,10 +64,29 @@ class Sandbox:
             options += ["--setenv", name, value]
         return [*self.tools.command("bwrap"), *options, "--", *words]
 
-    def prove(self) -> None:
-        """Run `true` in the sandbox. Raises ToolError with the cause if this host forbids sandboxes."""
+    def _root(self) -> list[str]:
+        """Return the options for / and its usual file systems."""
+        system = ["--proc", "/proc", "--dev", "/dev"]
+        if self.root is None:
+            options = ["--ro-bind", str(self.tools.root / "usr"), "/usr"]
+            for name in _LINKS:
+                options += ["--symlink", f"usr/{name}", f"/{name}"]
+            return [*options, *system, "--tmpfs", "/tmp"]
+        options = ["--unshare-user", "--uid", "0", "--gid", "0", "--hostname", "localhost"]
+        for name in _CAPABILITIES:
+            options += ["--cap-add", name]
+        options += ["--bind", str(self.root), "/", *system]
+        for name in ("/tmp", "/run", "/var/tmp"):
+            options += ["--tmpfs", name]
+        return options
+
+    def prove(self, words: Sequence[str] = ("true",)) -> None:
+        """Run the command line `words` in the sandbox, which has no effect.
+
+        Raises ToolError with the cause if this host forbids sandboxes.
+        """
         try:
-            run(self.command(["true"]))
+            run(self.command(words))
         except ToolError as error:
             reason = error.message.rpartition("  | ")[2] if "  | " in error.message else error.message
             cause, hint = forbidden()

@@ -1,6 +1,7 @@
 """The contents of /usr and /etc."""
 
-from typing import Literal
+from collections.abc import Mapping
+from typing import ClassVar, Literal
 
 from notos.config.setting import setting
 from notos.config.structs.debian import Package
@@ -11,10 +12,25 @@ from notos.config.value_types import (
     Glob,
     LinkTarget,
     Mode,
+    ScriptName,
+    ShellText,
     Source,
     SourceFile,
 )
 from notos.structs import dataclass
+
+
+@dataclass(frozen=True, kw_only=True)
+class SystemScript:
+    """A script that changes the system while it is built."""
+
+    BARE: ClassVar = "run"
+
+    run: ShellText = setting("the script; without #! it is a shell script that stops at the first failure")
+    packages: tuple[Package, ...] = setting("packages that only the script needs, such as compilers", ())
+    timeout: int = setting(
+        "seconds after which it is ended and has failed", 600, minimum=1, maximum=86400, example=60
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,6 +44,11 @@ class System:
     )
     keep: tuple[FileKind, ...] = setting(
         "kinds of files to keep, which are left out unless a package that uses them is installed", ()
+    )
+    scripts: Mapping[ScriptName, SystemScript] = setting(
+        "your scripts that change the system while it is built, in this order",
+        dict,
+        example={"schemas": "glib-compile-schemas /usr/share/glib-2.0/schemas"},
     )
 
 
