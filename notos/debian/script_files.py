@@ -31,10 +31,10 @@ class Node:
 
 ABSENT, UNKNOWN, FOLDER = Node(""), Node("?"), Node("d")
 
-# Paths of which a new system has more than its packages' files.
+# Paths of which a new system has more than its packages' files; /bin/sh may be that of busybox.
 _OTHERS = re.compile(
     r"(?:boot|dev|home|media|mnt|proc|root|sys|tmp|var/tmp|var/cache/debconf|var/lib/dpkg|etc/alternatives)(?:/.*)?"
-    r"|etc/(?:passwd|group|shadow|gshadow|sub[ug]id|hosts|hostname|resolv\.conf|fstab|mtab|machine-id|timezone"
+    r"|usr/bin/sh|etc/(?:passwd|group|shadow|gshadow|sub[ug]id|hosts|hostname|resolv\.conf|fstab|mtab|machine-id|timezone"
     r"|localtime|adjtime|nsswitch\.conf|shells|locale\.gen|environment|default/locale)-?"
 )
 _STANDARD = frozenset(

@@ -7,6 +7,7 @@ unknown. Where a condition is unknown, all branches are followed, so the result 
 import fnmatch
 import re
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
 from notos.debian import script_commands, shell
@@ -108,7 +109,9 @@ class _Run:
         self._variables: dict[str, Value] = dict(surroundings.variables)
         self._arguments: tuple[Value, ...] = surroundings.arguments
         self._functions: dict[str, Command] = {}
-        self._uncertain = 0
+        self._uncertain = 0  # unknown conditions around the current command
+        # True after a command that may have ended the script, the function, or the round of the loop.
+        self._may_have_ended = {"exit": False, "return": False, "loop": False}
         self._depth = 0
         self._left = _MOST
         self._files = surroundings.files
@@ -116,6 +119,19 @@ class _Run:
         self._input: list[str] | None = None  # the lines of the standard input, if they are known
 
     # --- commands: each returns its result, None if that is unknown
+
+    @property
+    def _certain(self) -> bool:
+        return self._uncertain == 0 and not any(self._may_have_ended.values())
+
+    @contextmanager
+    def _within(self, *kinds: str) -> Iterator[None]:
+        """Limit what an end of these kinds leaves out to the commands that follow here."""
+        before = dict(self._may_have_ended)
+        try:
+            yield
+        finally:
+            self._may_have_ended.update({kind: before[kind] for kind in kinds})
 
     def command(self, node: Command) -> bool | None:
         """Follow a command. An `exit` that certainly runs ends the script."""
@@ -161,7 +177,8 @@ class _Run:
         """Follow a command in a subshell."""
         before, arguments = dict(self._variables), self._arguments
         try:
-            return self.command(node)
+            with self._within("exit", "return", "loop"):
+                return self.command(node)
         finally:
             self._variables, self._arguments = before, arguments
 
@@ -185,6 +202,10 @@ class _Run:
             self._input = before
 
     def _while(self, node: While) -> bool | None:
+        with self._within("loop"):
+            return self._rounds(node)
+
+    def _rounds(self, node: While) -> bool | None:
         while True:
             result = self._follow(node.condition)
             if result is None:
@@ -221,7 +242,7 @@ class _Run:
     def _write(self, node: Redirected, writes: tuple[Value, ...], text: Value) -> None:
         appends = any(each.operator.endswith(">>") for each in node.redirections)
         done = self._wrote(writes, text, appends=appends)
-        certain = self._uncertain == 0
+        certain = self._certain
         self.calls.append(Call((":",), "{ … }", node.line, certain, writes, None, appends, done and certain))
 
     def _maybe(self, bodies: list[Command], *, loop: bool = False, exhaustive: bool = False) -> None:
@@ -245,6 +266,11 @@ class _Run:
         if not ends:  # each alternative ends the script
             self._variables = before
             raise stopped[0]
+        for each in stopped:
+            # A script that ends with an error is not installed.
+            if not (each.kind == "exit" and each.result is False):
+                kind = each.kind if each.kind in ("exit", "return") else "loop"
+                self._may_have_ended[kind] = True
         self._variables = _joined(ends)
 
     def _and_or(self, parts: tuple[tuple[str, Command], ...]) -> bool | None:
@@ -289,6 +315,10 @@ class _Run:
         return None if possible else True
 
     def _for(self, node: For) -> bool | None:
+        with self._within("loop"):
+            return self._for_each(node)
+
+    def _for_each(self, node: For) -> bool | None:
         words = self._arguments if node.words is None else self._fields(node.words)
         result: bool | None = True
         for value in words:
@@ -360,7 +390,7 @@ class _Run:
         document = [self._text(each.target) for each in node.redirections if "<<" in each.operator]
         text = document[0] if document else None
         appends = any(each.operator.endswith(">>") for each in node.redirections)
-        certain = self._uncertain == 0
+        certain = self._certain
         lines = self._read(node.redirections)
         before = None if certain else self._files.state()
         result = script_commands.perform(words, self._files)
@@ -391,7 +421,7 @@ class _Run:
 
     def _wrote(self, writes: tuple[Value, ...], text: Value, *, appends: bool) -> bool:
         """Write a command's output to files; return True if it is known."""
-        known = text is not None and self._uncertain == 0
+        known = text is not None and self._certain
         for path in writes:
             if path is not None and path.startswith("/"):
                 content = text.encode(errors="surrogateescape") if known and text is not None else None
@@ -443,7 +473,8 @@ class _Run:
     def _sourced(self, commands: Sequence) -> bool | None:
         self._depth += 1
         try:
-            return self._follow(commands)
+            with self._within("return"):
+                return self._follow(commands)
         except _EndError as end:
             if end.kind != "return":
                 raise
@@ -458,7 +489,8 @@ class _Run:
         self._arguments = arguments
         self._depth += 1
         try:
-            return self.command(commands)
+            with self._within("exit", "return", "loop"):
+                return self.command(commands)
         finally:
             self._depth -= 1
             self._functions = functions
@@ -476,7 +508,8 @@ class _Run:
         before, self._arguments = self._arguments, arguments
         self._depth += 1
         try:
-            return self._follow(self._functions[name])
+            with self._within("return", "loop"):
+                return self._follow(self._functions[name])
         except _EndError as end:
             if end.kind != "return":
                 raise

@@ -118,6 +118,24 @@ def test_what_is_uncertain_is_not_made(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("lines", "made"),
+    [
+        ("[ -e /proc/x ] && exit 0; echo 1 >/etc/x", False),
+        ("if [ -e /proc/x ]; then exit 1; fi; echo 1 >/etc/x", True),
+        ("f() { [ -e /proc/x ] && return; echo 1 >/etc/x; }; f", False),
+        ("f() { [ -e /proc/x ] && return; }; f; echo 1 >/etc/x", True),
+        ("for a in 1 2; do [ -e /proc/x ] && continue; echo 1 >/etc/x; done", False),
+        ("for a in 1 2; do [ -e /proc/x ] && continue; done; echo 1 >/etc/x", True),
+        ("([ -e /proc/x ] && exit 0); echo 1 >/etc/x", True),
+    ],
+)
+def test_after_a_possible_end_nothing_is_certain(tmp_path: Path, lines: str, *, made: bool) -> None:
+    _, context = laid_out(tmp_path, [Deb("made-up", files=FILES, scripts={"postinst": script(lines)})])
+    assert [each.call.certain for each in context.calls("echo")][-1] == made
+    assert ("etc/x" in context.scripts(context.packages["made-up"]).made) == made
+
+
 def test_a_file_of_the_package_replaces_that_of_its_preinst(tmp_path: Path) -> None:
     scripts = {"preinst": script("echo old >/etc/made/default")}
     tree, context = laid_out(tmp_path, [Deb("made-up", files=FILES, scripts=scripts)])
