@@ -56,11 +56,11 @@ groupdel groupmod rm rmdir suidunregister update-notifier userdel
 # Commands whose work Notos does from data, or that concern parts that a machine does not have.
 _NATIVE = """
 add-shell apparmor_parser dbus-uuidgen depmod fc-cache gdk-pixbuf-query-loaders gio-querymodules
-glib-compile-schemas gtk-query-immodules-3.0 gtk-update-icon-cache helpztags install-info ldconfig lspci mandb
+glib-compile-schemas gtk-query-immodules-3.0 gtk-update-icon-cache helpztags ldconfig lspci
 modprobe pg_updateaptconfig py3clean py3compile py3versions py_compile.py pypy3compile
 relink_postmaster_manpages remove-shell restorecon systemd-machine-id-setup systemd-sysusers systemd-tmpfiles
 ucf ucfr update-ca-certificates update-desktop-database update-grub update-gsfontmap update-gtk-immodules
-update-icon-caches update-info-dir update-initramfs update-locale update-menus update-mime-database
+update-icon-caches update-initramfs update-locale update-menus update-mime-database
 update-shells update-smart-drivedb
 """
 _SILENT = frozenset(f"{_HARMLESS} {_SERVICES} {_PACKAGING} {_NATIVE}".split())
