@@ -1,4 +1,4 @@
-"""What Debian's packages expect of a machine, used in one by their programs."""
+"""Parts of Debian that packages expect of a machine, used in one by their programs."""
 
 import pytest
 
