@@ -58,7 +58,6 @@ FOLDERS = """
 755 root:root /mnt
 755 root:root /opt
 755 root:root /srv
-755 root:root /usr/local/bin
 755 root:root /var/backups
 755 root:root /var/lib/misc
 2775 root:staff /var/local
@@ -95,6 +94,7 @@ def test_folders_of_base_files(machine: Machine) -> None:
     assert machine.succeed(f"stat -c '%a %U:%G %n' {paths}").strip() == expected
     for path, target in (("/var/spool/mail", "../mail"), ("/var/run", "/run"), ("/var/lock", "/run/lock")):
         assert machine.succeed(f"readlink {path}").strip() == target
+    machine.succeed("test -d /usr/local/share")
     assert len(machine.succeed("cat /etc/machine-id").strip()) == 32
 
 
