@@ -163,8 +163,7 @@ CASES = [
         }.items()
     ),
     case("hostname", "other"),
-    case("instance", False),
-    case("instance", True, {"ssh": {"server": "none"}}, name="without-ssh"),
+    case("instance", True),
     case("network", "none"),
     case("network.interface", "eth1", {"network": {"method": "dhcp"}}),
     case("network.method", "dhcp", {"network": {"method": "none"}}),

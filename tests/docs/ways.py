@@ -36,6 +36,7 @@ _LONG = (
 _SLAVE = "tests/machines/test_build_slave.py::slave"
 _EXAMPLE = "tests/test_example.py::tested"
 _NOTOS = "tests/test_notos.py::test_its_tests_pass"
+_INSTANCE = "tests/boot/test_instance.py::test_two_machines_of_one_image"
 _HOST = "tests/test_docs.py::test_readme_names_what_a_host_needs"
 
 WAYS = (
@@ -51,6 +52,13 @@ WAYS = (
     ),
     Way("elsewhere", r'eval "\$\((?:sudo -u YOU )?\./doit .*builder\)"', _SLAVE),
     Way("elsewhere", r"nix-build .*", _SLAVE),
+    Way("elsewhere", r"NOTOS_INSTANCE=\S+ (?:[A-Z_]+=\S+ )*\./result", _INSTANCE),
+    Way("elsewhere", r"tar -cf web1\.img notos-instance", "tests/boot/test_instance.py::test_a_drive"),
+    Way(
+        "elsewhere",
+        r"python3 build/notos/instance\.py web1 >web1\.img",
+        "tests/outputs/test_qemu_instance.py::test_the_archive",
+    ),
     Way(
         "boot",
         rf"(?:\./doit {_VARIABLES}runvm && )?(?:[A-Z_]+=\S+ )*(?:\./result|build/[\w-]+/runvm\.sh)(?: .*)?",

@@ -107,6 +107,11 @@ def test_what_is_right(tmp_path: Path, text: str, read: str) -> None:
     assert instance.read(folder(tmp_path, network=text)).network.text() == read
 
 
+def test_the_example_of_the_docs(tmp_path: Path) -> None:
+    text = (ROOT / "docs/howto/instances.md").read_text().split("```")[1]
+    assert instance.read(folder(tmp_path, network=text)).network.dns == ["192.168.1.1"]
+
+
 def test_all_mistakes_in_one_run(tmp_path: Path) -> None:
     made = folder(
         tmp_path,
