@@ -42,6 +42,7 @@ OWN = (
         checks.task_check,
         suites.task_test,
         suites.task_test_machines,
+        suites.task_test_gallery,
         suites.task_test_kernels,
         suites.task_test_docs,
         suites.task_test_fresh,

@@ -40,12 +40,14 @@ class Architecture:
     uname: str  # the machine's name in uname(2)
     gnu: str  # the triplet, DEB_HOST_MULTIARCH of dpkg-architecture(1)
     nix: str  # Nix' name of the system (nix.conf(5), system)
+    systemd: str  # systemd's name, %a of systemd.unit(5)
     title: str  # the name in messages
 
     # ELF: EI_CLASS, EI_DATA and e_machine of the header (System V gABI, chapter 4), and ld.so(8)
     elf: tuple[int, int, int]
     loader: str  # the path that programs have in PT_INTERP
     library_folders: tuple[str, ...]  # where Debian's ld.so looks by default, usr-merged
+    library_flags: int  # of a library in /etc/ld.so.cache (sysdeps/generic/ldconfig.h in glibc)
 
     # The kernel's makefiles, and Debian's packages of it
     kernel_arch: str  # ARCH of make
@@ -90,10 +92,12 @@ AMD64 = Architecture(
     uname="x86_64",
     gnu="x86_64-linux-gnu",
     nix="x86_64-linux",
+    systemd="x86-64",
     title="x86-64",
     elf=(2, 1, 62),
     loader="/lib64/ld-linux-x86-64.so.2",
     library_folders=("usr/lib/x86_64-linux-gnu", "usr/lib"),
+    library_flags=0x0303,
     kernel_arch="x86_64",
     kernel_folder="x86",
     kernel_image="arch/x86/boot/bzImage",

@@ -5,6 +5,7 @@
     │             abcdef….part   an unfinished download, which will be resumed
     ├── facts/ab/abcdef….json    the libraries that a .deb needs and has, by the .deb's sha256
     ├── bytecode/ab/abcdef…      byte code of a Python file (system/bytecode.py)
+    ├── databases/ab/abcdef…     files that programs of packages make (system/databases.py)
     ├── tools/KEY/               tools trees
     ├── source/KEY/              patched kernel sources
     └── ccache/                  compiler results
@@ -40,6 +41,10 @@ class Cache:
     def bytecode(self, key: str) -> Path:
         """Return the path of the byte code `key` (64 hex digits)."""
         return self.root / "bytecode" / key[:2] / key
+
+    def database(self, key: str) -> Path:
+        """Return the path of the database `key` (64 hex digits)."""
+        return self.root / "databases" / key[:2] / key
 
     def tools(self, key: str) -> Path:
         """Return the path of the tools tree `key`."""

@@ -42,7 +42,8 @@ class Record:
     """The inputs of actions: values of the config by path, and results of recorded functions by name.
 
     `causes` are the fields that each of those functions has read: they explain a change, and cause none.
-    `parts` are digests of the parts that each has joined: they show which causes explain it.
+    `parts` are digests of the parts that each has joined: they show which causes explain it. A field that it
+    has read itself, and not a part, is in them as ":PATH".
     `classes` are digests of the classes of all structs in these values, of which JSON has only the fields.
     """
 
@@ -112,10 +113,11 @@ def _computed(name: str, compute: Callable[[], T], *, with_fields: bool = False)
     if with_fields:
         outer.config.update(inner.config)
         outer.classes.update({path: inner.classes[path] for path in inner.config})
-    outer.causes[name] = inner.config
+    outer.causes[name] = dict(inner.config)
     for causes in inner.causes.values():
         outer.causes[name].update(causes)
     outer.parts[name] = {key: each for parts in inner.parts.values() for key, each in parts.items()}
+    outer.parts[name].update((f":{path}", "") for path in inner.config)
     return value
 
 
@@ -146,6 +148,9 @@ def explaining(parts: Mapping[str, str], causes: Iterable[str]) -> list[str]:
     far: set[str] = set()
     for key, then in parts.items():
         path, _, part = key.partition(":")
+        if not path:
+            near.add(part)
+            continue
         root, _, name = path.partition(".")
         if found := _derived.get(root):
             same = found.digest(name, part) == then

@@ -136,5 +136,8 @@ def _check(opened: "Modules", selected: Collection[str]) -> None:
 
 @recorded
 def system_packages() -> list[str]:
-    """Return the names of the system's packages that the config or a feature lists."""
-    return [each.name for each in contents.system_packages(MACHINE, FEATURES)]
+    """Return the names of the packages with a purpose, of those that the config or a feature lists."""
+    from notos.kernel import purposes
+
+    names = (each.name for each in contents.system_packages(MACHINE, FEATURES))
+    return [name for name in names if purposes.serves(name)]

@@ -10,6 +10,8 @@ from tasks.inputs import recorded
 from tasks.uptodate import Folders
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from notos.errors import NotosError
     from notos.formats.tree import Tree
     from notos.system.script_changes import Changes
@@ -70,13 +72,13 @@ def files_tree(system: "Tree") -> "Tree":
 
     `system` is the tree of system-path, with which it shares entries.
     """
-    from notos.system import bytecode, placed, usr
+    from notos.system import placed, usr
 
-    removed = FEATURES.removed
-    if not usr_files() and not removed:
+    if not usr_files() and not FEATURES.removed:
         return system
-    tree = usr.overlaid(system, "/usr", placed.members(usr_files(), removed), removed)
-    bytecode.renew(tree, system, MACHINE.target, CACHE)
+    members = list(placed.members(usr_files(), FEATURES.removed))
+    tree = usr.overlaid(system, "/usr", members, FEATURES.removed)
+    _compile(tree, "usr", members)
     return tree
 
 
@@ -84,8 +86,10 @@ def files_opt() -> "Tree":
     """Return the tree of /opt, of packages and of files. Raises NotosError."""
     from notos.system import packaged, placed, usr
 
-    members = placed.members(opt_files(), FEATURES.removed)
-    return usr.overlaid(packaged.opt(project.tree("packaged")), "/opt", members, FEATURES.removed)
+    members = list(placed.members(opt_files(), FEATURES.removed))
+    tree = usr.overlaid(packaged.opt(project.tree("packaged")), "/opt", members, FEATURES.removed)
+    _compile(tree, "opt", members)
+    return tree
 
 
 def usr_tree(system: "Tree") -> "Tree":
@@ -93,22 +97,31 @@ def usr_tree(system: "Tree") -> "Tree":
 
     `system` is the tree of system-path, with which it shares entries.
     """
-    tree = files_tree(system)
-    if not scripted.scripts():
-        return tree
-    from notos.system import bytecode, usr
+    return _scripted(files_tree(system), "usr")
 
-    made = tree
+
+def _scripted(tree: "Tree", root: str) -> "Tree":
+    """Return a tree whose root is /usr or /opt with the changes by scripts. Raises NotosError."""
+    from notos.system import usr
+
     for each in scripted.changes():
-        made = usr.overlaid(made, "/usr", each.below("usr"), _removals(each))
-    bytecode.renew(made, tree, MACHINE.target, CACHE)
-    return made
+        members = each.below(root)
+        tree = usr.overlaid(tree, f"/{root}", members, _removals(each))
+        _compile(tree, root, members)
+    return tree
 
 
 def _removals(changes: "Changes") -> list[Removal]:
     import glob
 
     return [Removal(glob.escape(path)) for path in changes.removed]
+
+
+def opt_tree() -> "Tree":
+    """Return the tree of /opt, once its task has run."""
+    from notos.system import packaged
+
+    return packaged.opt(project.tree("files"))
 
 
 def etc_members() -> "tuple[Member, ...]":
@@ -177,7 +190,8 @@ def unknown_owners(etc: "Tree") -> "list[NotosError]":
 def task_files() -> Task:
     """collect the files of /usr and /opt"""
     files = (*usr_files(), *opt_files())
-    below = [manifest("system-path")] if usr_files() or FEATURES.removed or scripted.scripts() else []
+    used = files or FEATURES.removed or scripted.scripts()
+    below = [manifest("system-path")] if used else []  # opt: its Python compiles them
     return {
         "actions": [action(collect_files)],
         "file_dep": [manifest("packaged"), *sources(files), *below, *scripted.manifests()],
@@ -196,12 +210,23 @@ def collect_files() -> None:
     if usr_files() or FEATURES.removed or scripted.scripts():
         system = project.tree("system-path")
         tree = usr.build(usr_tree(system), system, project.get("system-path").path)
-    opt = files_opt()
-    for each in scripted.changes():
-        opt = usr.overlaid(opt, "/opt", each.below("opt"), _removals(each))
+    opt = _scripted(files_opt(), "opt")
     if len(opt):
         tree.graft("opt", opt)
     project.add("files", usr.NAME, tree, ["system-path"] if "usr" in tree else [])
+
+
+def _compile(tree: "Tree", root: str, members: "Iterable[Member]") -> None:
+    """Add the byte code of the members to `tree`, whose root is /usr or /opt.
+
+    Raises ClosureError, ToolError.
+    """
+    from notos.system import bytecode
+
+    paths = [each.path.removeprefix(f"/{root}/") for each in members if each.path.endswith(".py")]
+    if paths:
+        system = project.tree("system-path")
+        bytecode.add_to_files(tree, root, paths, system=system, target=MACHINE.target, cache=CACHE)
 
 
 def task_state() -> Task:

@@ -114,13 +114,14 @@ def log_in(words: list[str], host: str | None, port: int | None) -> None:
 
 def switch(dry_run: bool, force: bool, host: str | None, port: int | None, within: int | None) -> None:
     """Switch, and print the changes. Raises MachineError, also for a service that does not stay up."""
-    from notos.live import status
+    from notos.live import changes, status
     from notos.live import switch as switching
 
     toplevel = project.get("toplevel")
     closure = project.STORE.closure([toplevel])
     with _connected(host, port) as remote:
-        now = status.look(remote, [each.path for each in closure], project.get("system-path").path)
+        usr, opt = (changes.link(project.tree("toplevel"), name) for name in ("sw", "opt"))
+        now = status.look(remote, [each.path for each in closure], usr, opt)
         if now.system == toplevel.path:
             print(f"{remote.address} runs {toplevel.path} already")
             return
@@ -152,7 +153,7 @@ def roll_back(dry_run: bool, to: int | None, host: str | None, port: int | None,
             print(f"{remote.address} runs generation {target.number} already")
             return
         new = status.system(remote, project.STORE, target.path)
-        now = status.look(remote, [target.path], new.usr)
+        now = status.look(remote, [target.path], new.usr, new.opt)
         if now.lacks:
             raise MachineError(f"generation {target.number} is not in the machine's store any more")
         todo = switching.plan(remote, project.STORE, now, target.path, generation=target.number)

@@ -19,6 +19,7 @@ class Suite:
     minutes: int  # on two quiet cores
     paths: tuple[str, ...]  # without those of other suites
     parallel: bool = False  # test files may run in parallel
+    in_ci: bool = True  # False for long proofs, which developers run
 
 
 SUITES = (
@@ -36,7 +37,14 @@ SUITES = (
         12,
         ("tests/kernels",),
     ),
-    Suite("test-gallery", "the machines in examples/machines", 15, ("tests/gallery",), parallel=True),
+    Suite(
+        "test-gallery",
+        "the machines in examples/machines",
+        15,
+        ("tests/gallery",),
+        parallel=True,
+        in_ci=False,
+    ),
     Suite("test-docs", "all commands and machines of the docs", 6, ("tests/docs",)),
     Suite("test-fresh", "the README's two commands in fresh Debian installations", 6, ("tests/fresh",)),
 )

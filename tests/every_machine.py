@@ -47,6 +47,7 @@ def every_machine(cpus: int = 1) -> list[Machine]:
         timers={ScriptName("backup"): Timer(every="day", run=run)},
         disk=Disk(size=DiskSize("1G")),
         keymap=KeymapName("de"),
+        kernel=replace(DEFAULT.kernel, for_=("containers",)),
         timezone=ZoneName("Europe/Berlin"),
         sysctl={SysctlName("net.ipv4.ip_forward"): 1},
         mounts={MountPoint("/data"): Mount(device=MountSource("/dev/vdc"), type=FileSystem("xfs"))},
@@ -60,7 +61,13 @@ def every_machine(cpus: int = 1) -> list[Machine]:
     )
     folder = Mount(device=MountSource("nas:/data"))
     return [
-        replace(every, network=router, mounts={MountPoint("/nas"): folder}, vm=Vm(cpus=cpus)),
+        replace(
+            every,
+            network=router,
+            kernel=replace(every.kernel, for_=("input",)),
+            mounts={MountPoint("/nas"): folder},
+            vm=Vm(cpus=cpus),
+        ),
         *_of_each_kind(every, cpus),
     ]
 

@@ -137,8 +137,9 @@ def _base() -> list[Deb]:
         Deb(
             "base-passwd",
             files={
-                "usr/share/base-passwd/passwd.master": b"root:*:0:0:root:/root:/bin/bash\n",
-                "usr/share/base-passwd/group.master": b"root:*:0:\nsudo:*:27:\n",
+                "usr/share/base-passwd/passwd.master": b"root:*:0:0:root:/root:/bin/bash\n"
+                b"nobody:*:65534:65534:nobody:/nonexistent:/usr/sbin/nologin\n",
+                "usr/share/base-passwd/group.master": b"root:*:0:\nsudo:*:27:\nnogroup:*:65534:\n",
             },
         ),
         Deb("ncurses-base", files={tic: b"xterm"}),
@@ -187,6 +188,8 @@ def _for_configs(program: bytes) -> list[Deb]:
             scripts={"postinst": POSTINST},
         ),
         Deb("hello-data", files={"usr/share/hello/data": b"data"}),
+        _program("udev", {"usr/bin/udevadm": program, "usr/lib/systemd/systemd-udevd": program}),
+        Deb("libkmod2", files={"usr/share/libkmod2": b"read"}),
         _program("sudo", {"usr/bin/sudo": program, "etc/sudoers": b"@includedir /etc/sudoers.d\n"}),
         Deb("firmware-made-up", files={"usr/lib/firmware/dummy.bin": b"firmware"}),
     ]

@@ -203,6 +203,7 @@ CASES = [
     case("disk", "64M"),
     case("disk.size", "2G", {"disk": {"size": "1G"}}),
     case("disk", "1G", NIX, name="nix"),
+    case("disk.etc", ["postgresql"], {"disk": {"size": "1G"}}),
     case("syslog", False),
     case("services", {"web": {"run": "exec busybox httpd -f"}}),
     case("services.NAME.run", "exec busybox httpd -f -h /tmp", SERVICE),
@@ -223,7 +224,7 @@ CASES = [
         ["usr/bin/goodbye"],
         merged(SERVICE, {"services": {"web": {"packages": ["hello"]}}}),
     ),
-    case("services.NAME.reads", ["web/*"], SERVICE),
+    case("services.NAME.reads", ["web/*", "/opt/web/*"], SERVICE),
     case("services.NAME.log", True, SERVICE),
     case("alternatives", {"greeting": "/usr/bin/hello"}, HELLO),
     case(

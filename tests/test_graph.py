@@ -502,7 +502,7 @@ def test_why_names_the_changes(project: Project) -> None:
 
 USES_ZSTANDARD = {
     *("lock", "extra_utils", "tools:image", "tools:qemu", "kernel:fetch", "kernel:build", "modules"),
-    *("system_path", "initrd", "squashfs", "runvm"),
+    *("system_path", "files", "state", "toplevel", "initrd", "squashfs", "runvm"),
 }
 
 

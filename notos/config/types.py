@@ -478,6 +478,12 @@ TEXTS: Mapping[Any, Text] = {
         pattern=f"(?!/){_PRINTABLE}+",
         example="usr/bin/ssh-*",
     ),
+    value_types.ReadGlob: Text(
+        name="a path pattern",
+        form="below /etc, or an absolute path",
+        pattern=f"{_PRINTABLE}+",
+        example="nginx/*",
+    ),
     value_types.ProgramName: Text(
         name="a program",
         form="its name or its path",

@@ -51,6 +51,7 @@ FileMode = NewType("FileMode", str)  # four octal digits, "0644"
 KernelParam = NewType("KernelParam", str)
 ShellText = NewType("ShellText", str)
 Glob = NewType("Glob", str)
+ReadGlob = NewType("ReadGlob", str)  # below /etc, or absolute
 ExtensionName = NewType("ExtensionName", str)  # of a Python module
 NixSetting = NewType("NixSetting", str)  # a key of nix.conf
 ProgramName = NewType("ProgramName", str)  # a file's name or its path

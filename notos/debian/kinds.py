@@ -5,6 +5,7 @@ A machine has the files of a kind if one of these is true:
     system.keep names the kind
     a package with a program that reads them is installed (`readers`), or named by the config (`viewers`)
     the package consists of them (`owners`), or the config names it and it has no other files
+    the config names the package, or a package that needs it, and expects them (`requested`)
 
 Other files are never left out. unpack.py applies these rules.
 """
@@ -23,13 +24,15 @@ class Kind:
     """A kind of files: globs of their paths, and globs of package names.
 
     All packages have their files of this kind where one of the packages `readers` is installed, or where the
-    config names one of `viewers`. The packages `owners` always have theirs.
+    config names one of `viewers`. The packages `owners` always have theirs. If `requested` is True, so have
+    the packages that the config names and those that they need.
     """
 
     globs: tuple[str, ...]
     readers: tuple[str, ...] = ()
     viewers: tuple[str, ...] = ()
     owners: tuple[str, ...] = ()
+    requested: bool = False
 
 
 _COMPILERS = ("cpp-[0-9]*", "clang-[0-9]*", "tcc", "golang-[0-9]*-go", "bindgen", "swig*")
@@ -38,7 +41,13 @@ KINDS: Mapping[FileKind, Kind] = {
     "doc": Kind(("usr/share/doc/*", "usr/share/doc-base/*", "usr/share/info/*"), viewers=("info",)),
     "man": Kind(("usr/share/man/*",), viewers=("man-db", "mandoc")),
     "locales": Kind(("usr/share/locale/*", "usr/share/i18n/*"), owners=("locales", "locales-all")),
-    "gconv": Kind(("usr/lib/*/gconv/*",)),
+    # Samba converts to CP850, and so do the tools for FAT file systems. libc-bin has iconv(1).
+    "gconv": Kind(
+        ("usr/lib/*/gconv/*",),
+        readers=("dosfstools", "mtools", "samba-libs"),
+        viewers=("libc-bin",),
+        owners=("libc-gconv-modules-extra",),
+    ),
     "headers": Kind(("usr/include/*",), readers=_COMPILERS, owners=("*-dev",)),
     "completions": Kind(
         ("usr/share/bash-completion/*", "usr/share/fish/*", "usr/share/zsh/*"),
@@ -47,8 +56,8 @@ KINDS: Mapping[FileKind, Kind] = {
     ),
     "cron": Kind(("etc/cron.*/*",), readers=("cron", "anacron", "bcron", "cronie", "systemd-cron", "cron-*")),
     "logrotate": Kind(("etc/logrotate.d/*",), readers=("logrotate",)),
-    "defaults": Kind(("etc/default/*",)),
-    "skel": Kind(("etc/skel/*",)),
+    "defaults": Kind(("etc/default/*",), requested=True),
+    "skel": Kind(("etc/skel/*",), readers=("adduser", "passwd")),
     "dhcp": Kind(("etc/dhcp/*",), readers=("isc-dhcp-*", "dhcpcd*")),
     "ifupdown": Kind(("etc/network/*",), readers=("ifupdown*",)),
     "ppp": Kind(("etc/ppp/*",), readers=("ppp", "pppoe*")),
@@ -125,16 +134,21 @@ def kept_kinds(keep: Iterable[str], packages: Iterable[str], named: Iterable[str
     }
 
 
-def unwanted(kept: Iterable[str] = (), package: str = "") -> Callable[[str], bool]:
+def unwanted(
+    kept: Iterable[str] = (), package: str = "", *, requested: bool = False
+) -> Callable[[str], bool]:
     """Return a predicate for the usr-merged paths of `package` that are left out.
 
-    `kept` are the kinds that all packages keep.
+    `kept` are the kinds that all packages keep. `requested` is True if the config names the package, or one
+    that needs it.
     """
     names = frozenset(kept)
     left_out = (
         glob
         for name, kind in KINDS.items()
-        if name not in names and not (package and _any(kind.owners, [package]))
+        if name not in names
+        and not (requested and kind.requested)
+        and not (package and _any(kind.owners, [package]))
         for glob in kind.globs
     )
     return matcher((*_NEVER, *left_out))

@@ -65,9 +65,10 @@ def unpack(
     kept = kinds.kept_kinds(
         keep, (each.package for each in debs), (each.package for each in debs if each.named)
     )
+    named = {each.package for each in debs if each.named}
     merge = Merge()
     with ThreadPoolExecutor(jobs) as pool:
-        found = pool.map(lambda each: _files(each, kept), debs)
+        found = pool.map(lambda each: _files(each, kept, requested=each.named or each.by in named), debs)
         for each, read in sorted(zip(debs, found, strict=True), key=lambda pair: pair[0].path):
             files = read.files
             if attributes is not None:
@@ -118,9 +119,9 @@ class _Read(NamedTuple):
     folders: frozenset[str]
 
 
-def _files(each: Unpack, kept: frozenset[str]) -> _Read:
+def _files(each: Unpack, kept: frozenset[str], *, requested: bool) -> _Read:
     """Return the files and links of a .deb without kinds that are left out."""
-    read = _read(each, kinds.unwanted(kept, each.package))
+    read = _read(each, kinds.unwanted(kept, each.package, requested=requested))
     if each.named and not kinds.has_contents(map(merged, read.files)):
         every = _read(each, lambda _path: False)
         if kinds.has_contents(map(merged, every.files)):

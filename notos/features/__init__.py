@@ -21,6 +21,7 @@ power            the power button
 hostname         the machine's name, and other names in /etc/hosts
 locale, timezone, keymap   language, time zone and keyboard
 modules          kernel modules in the running system, and their parameters
+udev             the device manager
 sysctl           the kernel's settings
 mounts           file systems that the boot mounts
 network          the network interfaces
@@ -46,10 +47,9 @@ Modules without a test module of their own name are tested by
     tests/features/test_registry.py: disk, time_servers, services, files, virtual_machine
     tests/features/test_registry.py: join, named, syslog
     tests/integration/test_alternatives.py: alternatives
-    tests/integration/test_setuid.py: setuid
     tests/machines/test_logins.py: users, console
     tests/features/test_extensions.py: extension_code, values, plain
     tests/features/test_network.py: interfaces, network_checks, network_plan
-    tests/features/test_system_keys.py: keymap, locale, modules, mounts, sysctl, timezone
+    tests/features/test_system_keys.py: keymap, locale, mounts, sysctl, timezone
     tests/config/test_loader.py: checks
 """

@@ -9,6 +9,7 @@ from dataclasses import field
 from typing import Any, NamedTuple
 
 from notos.config.model import FileMode, Package
+from notos.config.value_types import FileKind
 from notos.kernel.requirements import Requirement
 from notos.structs import dataclass
 
@@ -40,7 +41,7 @@ class Service(NamedTuple):
     folder  the folder with run and other files: below runit/services/, or an absolute path
     run     the text of the run script, in place of a folder
     log     True if svlogd stores its output
-    reads   patterns of files below /etc; a switch restarts the service if one of them changes
+    reads   patterns of files, below /etc or absolute; a switch restarts the service if one of them changes
     files   texts of further files by path
     scripts further scripts of the config, with paths below the service's folder
     keys    the key in the config that defines it; empty for a built-in service
@@ -246,6 +247,7 @@ class Feature:
     etc: tuple[EtcFile, ...] = ()
     placed: tuple[Placed, ...] = ()  # files anywhere; those of packages come first
     removed: tuple[Removal, ...] = ()
+    keep: tuple[FileKind, ...] = ()  # kinds of files that packages keep
     accounts: Mapping[str, str] = field(default_factory=dict)  # texts of sysusers.d files by name
     users: tuple[Account, ...] = ()
     groups: tuple[Group, ...] = ()

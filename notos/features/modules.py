@@ -9,6 +9,8 @@ from notos.features.model import EtcFile, Feature, Script, Text
 
 KEYS = ("modules_load", "modprobe")
 
+_CONTAINERS = {"containers", "all"}  # the purposes with the modules of containers
+
 
 def feature(machine: Machine) -> Feature:
     """Return the fragment that loads modules, the kernel's helper for modules, and modprobe's settings."""
@@ -21,6 +23,7 @@ def feature(machine: Machine) -> Feature:
         scripts=(
             Script(path="boot/05-modules", values={"modules": machine.modules_load}),
             Script(path="modprobe"),
+            *((Script(path="boot/07-containers"),) if _CONTAINERS & {*machine.kernel.for_} else ()),
         ),
         etc=(EtcFile(path="modprobe.d/notos.conf", content=Text(text)),) if text else (),
         modules={

@@ -31,6 +31,7 @@ from notos.features import (
     time_servers,
     timers,
     timezone,
+    udev,
     users,
     virtual_machine,
 )
@@ -69,6 +70,7 @@ MODULES: tuple[Module, ...] = (
     timezone,
     keymap,
     modules,
+    udev,
     sysctl,
     mounts,
     network,

@@ -9,9 +9,20 @@ CHECKS: Checks = {}
 
 
 def feature(machine: Machine) -> Feature:
-    """Return the names of the programs, or of the packages whose programs are selected."""
+    """Return the names of the programs, or of the packages whose programs are selected.
+
+    An account with `sudo` needs that program in any case.
+    """
+    sudo = {"sudo"} if any(user.sudo for user in machine.users.values()) else set()
     if machine.setuid is not None:
-        return Feature(integration={"setuid": {"programs": list(machine.setuid)}})
-    services = (package for service in machine.services.values() for package in service.packages)
-    names = {each.name for each in (*machine.system.packages, *services)}
+        programs = [*machine.setuid, *sorted(sudo - {each.rpartition("/")[2] for each in machine.setuid})]
+        return Feature(integration={"setuid": {"programs": programs}})
+    scripts = [each for each in machine.boot.values() if each.when != "pre-mount"]
+    packages = [
+        machine.system.packages,
+        *(service.packages for service in machine.services.values()),
+        *(timer.packages for timer in machine.timers.values()),
+        *(each.packages for each in scripts),
+    ]
+    names = sudo | {package.name for each in packages for package in each}
     return Feature(integration={"setuid": {"packages": sorted(names)}} if names else {})

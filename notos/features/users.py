@@ -36,7 +36,11 @@ def feature(machine: Machine) -> Feature:
     ]
     if rules:
         etc.append(EtcFile(path=_SUDOERS, content=Text("".join(rules)), mode=FileMode("0440")))
+    has_homes = any(
+        user.home != _NO_HOME and not user.system for name, user in machine.users.items() if name != _ROOT
+    )
     return Feature(
+        keep=("skel",) if has_homes else (),
         packages=(_SUDO,) if rules else (),
         etc=tuple(etc),
         users=tuple(_account(machine, name) for name in machine.users),

@@ -7,6 +7,9 @@ tar, xz            readers, for debian/deb and kernel/source
 elf                the parts of an ELF file that linking needs
 shared_libraries   the libraries that programs in a tree load (ld.so(8))
 linker_script      libraries that are linker scripts
+library_cache      ld.so.conf and ld.so.cache
+x509               certificates and their hashes
+java_keystore      a writer of Java's keystores
 nar                Nix archives
 cpio               a writer of newc archives, for the initrd
 squashfs/          a writer of squashfs images
@@ -17,5 +20,6 @@ Modules without a test module of their own name are tested by
 
     tests/store/test_store.py: nar
     tests/formats/test_tree.py: names, usr_merge
+    tests/system/test_certificates.py: x509
     tests/formats/test_shared_libraries.py: linker_script
 """

@@ -6,7 +6,7 @@ finds the packages of libraries.
 """
 
 import posixpath
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -64,9 +64,10 @@ class Survey(NamedTuple):
     run_paths: set[str]
 
 
-def survey(tree: Tree, target: Architecture) -> Survey:
+def survey(tree: Tree, target: Architecture, folders: Sequence[str] = ()) -> Survey:
     """Return the libraries that the ELF files and linker scripts in `tree` need.
 
+    `folders` are those of /etc/ld.so.conf, which ld.so searches before its own (by its cache).
     ELF files for other machines are ignored: they are data here.
     """
     anywhere = _by_name(tree)
@@ -76,7 +77,7 @@ def survey(tree: Tree, target: Architecture) -> Survey:
     run_paths: set[str] = set()
     for path, entry in tree.items():
         if isinstance(entry, File) and _may_be_elf(path, entry):
-            needs = list(_needs(tree, path, anywhere, target))
+            needs = list(_needs(tree, path, anywhere, target, folders))
             run_paths.update(folder for each in needs for folder in each.run_path)
             for each in needs:
                 if each.distant and each.place is not None:
@@ -129,7 +130,9 @@ class _Need(NamedTuple):
     distant: bool = False
 
 
-def _needs(tree: Tree, path: str, anywhere: Mapping[str, str], target: Architecture) -> Iterator[_Need]:
+def _needs(
+    tree: Tree, path: str, anywhere: Mapping[str, str], target: Architecture, configured: Sequence[str] = ()
+) -> Iterator[_Need]:
     """Yield each library that the file at `path` needs."""
     entry = tree.get(path)
     if not isinstance(entry, File):
@@ -144,7 +147,7 @@ def _needs(tree: Tree, path: str, anywhere: Mapping[str, str], target: Architect
     origin = path.rpartition("/")[0]
     folders = tuple(posixpath.normpath(expand(each, origin)) for each in parsed.runpath)
     for soname in parsed.needed:
-        place = _locate(tree, soname, [*folders, *target.library_folders])
+        place = _locate(tree, soname, [*folders, *configured, *target.library_folders])
         distant = place is None
         yield _Need(soname, place or tree.resolve(anywhere.get(soname, soname)), folders, distant)
 

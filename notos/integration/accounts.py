@@ -16,7 +16,8 @@ from notos.integration.model import Context
 COMMANDS = ("adduser", "addgroup", "useradd", "groupadd", "usermod", "gpasswd")
 # The last files by name: all others win.
 SYSUSERS = "usr/lib/sysusers.d/zz-maintainer-scripts.conf"
-HOMES = "usr/lib/tmpfiles.d/zz-homes.conf"
+# After folders of scripts and packages: adduser(8) keeps a folder that exists, and scripts change it later.
+HOMES = "usr/lib/tmpfiles.d/zz-user-homes.conf"
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,30}")
 _NO_HOME = ("", "-", "/", "/nonexistent", "/dev/null", "/root")

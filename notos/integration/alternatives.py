@@ -129,7 +129,7 @@ def _chosen(
     chosen: dict[str, Choice] = {}
     wrong = []
     for key, value in settings.items():
-        name = key if key in groups else f"{key}-{multiarch}"  # libblas.so.3-x86_64-linux-gnu
+        name = key if key in groups else f"{key}-{multiarch}"  # libblas.so.3-TRIPLET
         if name not in groups:
             wrong.append(
                 NotosError(

@@ -12,7 +12,7 @@ from notos.integration.model import Context
 TMPFILES = "usr/lib/tmpfiles.d/zz-packages.conf"
 AREAS = ("var/", "srv/")
 
-# Folders of every machine, which stage-2 or Linux makes.
+# Folders of every machine, which stage-2 makes (scripts/stage2/init).
 _STANDARD = frozenset(
     (
         *("var/cache", "var/empty", "var/lib", "var/lock", "var/log", "var/run", "var/tmp"),

@@ -45,11 +45,11 @@ groupdel groupmod rm rmdir suidunregister update-notifier userdel
 """
 # Commands whose work Notos does from data, or that concern parts that a machine does not have.
 _NATIVE = """
-add-shell apparmor_parser depmod fc-cache glib-compile-schemas gtk-update-icon-cache install-info ldconfig
-locale-gen lspci mandb modprobe py3clean py3compile py3versions pypy3compile remove-shell
-restorecon systemd-hwdb systemd-machine-id-setup systemd-sysusers systemd-tmpfiles ucf ucfr
-update-ca-certificates update-desktop-database update-gtk-immodules update-icon-caches update-info-dir
-update-initramfs update-locale update-menus update-mime update-mime-database
+add-shell apparmor_parser dbus-uuidgen depmod fc-cache gdk-pixbuf-query-loaders gio-querymodules
+glib-compile-schemas gtk-query-immodules-3.0 gtk-update-icon-cache ldconfig lspci modprobe py3clean py3compile
+py3versions pypy3compile remove-shell restorecon systemd-machine-id-setup systemd-sysusers
+systemd-tmpfiles ucf ucfr update-ca-certificates update-desktop-database update-gtk-immodules
+update-icon-caches update-initramfs update-locale update-menus update-mime-database update-shells
 """
 _SILENT = frozenset(f"{_HARMLESS} {_SERVICES} {_PACKAGING} {_NATIVE}".split())
 
@@ -60,8 +60,11 @@ tzdata
 """
 # Libraries of functions whose effects are known.
 _SOURCED = ("/usr/share/debconf/confmodule", "/usr/share/debconf/confmodule.sh")
-# Files that do not matter after a boot, or that no program of the machine reads.
-_PASSING = re.compile(r"/(?:dev|proc|sys|tmp|run|var/run|var/tmp|var/backups|etc/apparmor\.d)/|.*\.dpkg-")
+# Files that do not matter after a boot, that no program of the machine reads, or of system/databases.py.
+_PASSING = re.compile(
+    r"/(?:dev|proc|sys|tmp|run|var/run|var/log|var/tmp|var/backups|etc/apparmor\.d)/|.*\.dpkg-"
+    r"|/usr/lib/.*/(?:giomodule|immodules|loaders)\.cache"
+)
 _LONGEST = 100  # characters of a command
 
 

@@ -1,9 +1,9 @@
-"""Folders, owners and modes from literal calls in maintainer scripts and from packages' own files.
+"""Folders, owners and modes from maintainer scripts, systemd's units and packages' own files.
 
-Read are chown, chgrp, chmod, mkdir, install -d, touch, ln -s and dpkg-statoverride. Of paths that are
-made at boot (/var, /run, …) the result is a tmpfiles.d file; links in /etc and /usr go into the tree. Modes
-and owners of files in /etc are a table for the toplevel, because the store has neither. Owners whose account
-no package creates are left out. Setuid programs and file capabilities are in setuid.py.
+Read are literal calls of chown, chgrp, chmod, mkdir, install -d, touch, ln -s and dpkg-statoverride. Of paths
+that are made at boot (/var, /run, …) the result is a tmpfiles.d file; links in /etc and /usr go into the
+tree. Modes and owners of files in /etc are a table for the toplevel, because the store has neither. Owners
+whose account no package creates are left out. Setuid programs and file capabilities are in setuid.py.
 """
 
 import json
@@ -19,6 +19,7 @@ from notos.formats.tree import Directory, File, Symlink, Tree
 from notos.formats.usr_merge import merged
 from notos.integration import accounts
 from notos.integration.model import Context
+from notos.integration.unit_folders import unit_calls
 
 COMMANDS = ("chown", "chgrp", "chmod", "mkdir", "install", "touch", "ln", "dpkg-statoverride")
 TMPFILES = "usr/lib/tmpfiles.d/zz-maintainer-scripts.conf"
@@ -130,6 +131,10 @@ def _places(context: Context, package: str = "") -> _Places:
     for each in context.calls(*COMMANDS):
         if not package or each.package == package:
             _read(each, places)
+    if not package:
+        for each in unit_calls(context.units):
+            if each.call.name in COMMANDS:
+                _read(each, places)
     return places
 
 

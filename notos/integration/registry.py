@@ -6,7 +6,16 @@ from typing import Protocol
 from notos import errors
 from notos.errors import NotosError
 from notos.formats.tree import Tree
-from notos.integration import accounts, alternatives, folders, java, pam, permissions, setuid, texts
+from notos.integration import (
+    accounts,
+    alternatives,
+    folders,
+    openssl,
+    pam,
+    permissions,
+    setuid,
+    texts,
+)
 from notos.integration.model import Context
 
 
@@ -28,7 +37,7 @@ MODULES: tuple[Mechanism, ...] = (
     folders,
     setuid,
     pam,
-    java,
+    openssl,
 )
 
 

@@ -1,8 +1,10 @@
 """Programs that run with other rights than the user's: setuid, setgid, file capabilities.
 
 A store object has no such modes. The programs that the config selects become links to copies in
-/run/wrappers/bin, which the activation makes (notos.system.wrappers). The others stay plain programs. Modes
-come from the packages, and from chmod, dpkg-statoverride and setcap in their maintainer scripts.
+/run/wrappers/bin, which the activation makes (notos.system.wrappers). So do the helpers of libraries, unless
+the config lists programs: PAM cannot check a user's password without unix_chkpwd(8). The others stay plain
+programs. Modes come from the packages, and from chmod, dpkg-statoverride and setcap in their maintainer
+scripts.
 """
 
 import difflib
@@ -26,6 +28,8 @@ TABLE = "usr/share/notos/wrappers.json"  # a list of Wrapper
 
 _CAPABILITIES = re.compile(r"(?:cap_[a-z_]+|all)(?:,cap_[a-z_]+)*[=+][eip]+")
 _SPECIAL = 0o6000  # setuid and setgid
+# Programs that a library runs for users who are not root, with the name of that library.
+_HELPERS = {"usr/sbin/unix_chkpwd": "pam_unix.so"}
 
 
 @dataclass(frozen=True)
@@ -58,7 +62,7 @@ def apply(tree: Tree, context: Context) -> None:
     found = {each.path: each for each in _programs(tree, context)}
     if settings.get("programs") is None:
         named = settings.get("packages", ())
-        selected = [each for each in found.values() if each.package in named]
+        selected = [each for each in found.values() if each.package in named or _is_helper(tree, each.path)]
     else:
         selected = _named(settings["programs"], found)
     wrappers: dict[str, Wrapper] = {}
@@ -115,6 +119,11 @@ def _set_capabilities(each: ScriptCall) -> tuple[str, str] | None:
         case [str() as capabilities, str() as path] if _CAPABILITIES.fullmatch(capabilities):
             return capabilities, merged(path.lstrip("/"))
     return None
+
+
+def _is_helper(tree: Tree, path: str) -> bool:
+    library = _HELPERS.get(path)
+    return library is not None and any(each.endswith(f"/{library}") for each, _ in tree.items())
 
 
 def _named(names: Sequence[str], found: Mapping[str, _Program]) -> list[_Program]:

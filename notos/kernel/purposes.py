@@ -150,6 +150,11 @@ def modules(paths: Mapping[str, str], purposes: Iterable[str]) -> list[str]:
     return sorted(name for name, path in paths.items() if matches(path.partition(".ko")[0]))
 
 
+def serves(package: str) -> bool:
+    """Return True if a purpose names the package."""
+    return any(package in each.packages for each in PURPOSES.values())
+
+
 def wanting(packages: Iterable[str], present: Callable[[str], bool]) -> dict[str, str]:
     """Return the packages of which no purpose has its needed modules, each with the first that serves it.
 

@@ -3,6 +3,7 @@
 The differences determine the services that a switch stops and starts. Nothing here connects to a machine.
 """
 
+import hashlib
 import os
 import re
 import shlex
@@ -27,17 +28,28 @@ _MOST_SHOWN = 8
 
 @dataclass(frozen=True)
 class System:
-    """A toplevel: its store path, its tree, the tree of its runit object, and its initial state."""
+    """A toplevel: its store path, its tree, and what it links to.
+
+    runit   the tree of its runit object
+    state   the rows of its initial state by path (system/state.py)
+    files   the tree of its object with files of /usr and /opt (system/usr.py)
+    """
 
     path: str
     toplevel: Tree
     runit: Tree
-    state: Mapping[str, str] = field(default_factory=dict)  # rows of its table by path (system/state.py)
+    state: Mapping[str, str] = field(default_factory=dict)
+    files: Tree = field(default_factory=Tree)
 
     @property
     def usr(self) -> str:
         """The store path of the system's /usr."""
         return link(self.toplevel, "sw")
+
+    @property
+    def opt(self) -> str:
+        """The store path of the folder whose entries /opt links to; "" if there is none."""
+        return link(self.toplevel, "opt")
 
     @property
     def system_path(self) -> str:
@@ -61,6 +73,11 @@ class Delta:
     def __bool__(self) -> bool:
         return bool(self.added or self.removed or self.changed)
 
+    @property
+    def names(self) -> list[str]:
+        """All of them."""
+        return [*self.added, *self.removed, *self.changed]
+
     def __str__(self) -> str:
         parts = (("added", self.added), ("removed", self.removed), ("changed", self.changed))
         return "; ".join(f"{word} {shortened(names)}" for word, names in parts if names)
@@ -75,6 +92,7 @@ class Changes:
     users: Delta
     packages: Delta
     usr: bool
+    opt: Delta
     services: Delta
     restarted: Mapping[str, str] = field(default_factory=dict)
     again: Sequence[str] = ()  # boot fragments that run again
@@ -102,6 +120,8 @@ class Changes:
             yield "packages", str(self.packages)
         elif self.usr:
             yield "/usr", "different files of the same packages"
+        if self.opt:
+            yield "/opt", str(self.opt)
         if self.services:
             yield "services", str(self.services)
         if self.at_boot:
@@ -122,9 +142,14 @@ def link(tree: Tree, path: str) -> str:
 
 
 def between(old: System, new: System, replaced: Mapping[str, Iterable[str]]) -> Changes:
-    """Return the differences; `replaced` has the changed files of /usr by the service that has them open."""
+    """Return the differences.
+
+    `replaced` has the changed files of /usr and /opt by the service that uses them, as absolute paths.
+    """
     etc = _delta(_etc(old.toplevel), _etc(new.toplevel))
-    touched = [*etc.added, *etc.removed, *etc.changed]
+    state = _delta(old.state, new.state)
+    files = placed(old, new)
+    touched = [*(f"/etc/{path}" for path in etc.names), *files.names, *state.names]
     services = _delta(_services(old), _services(new))
     restarted = dict.fromkeys(services.changed, "its files")
     for name in sorted({*old.services} & {*new.services} - restarted.keys()):
@@ -163,14 +188,41 @@ def between(old: System, new: System, replaced: Mapping[str, Iterable[str]]) -> 
     )
     return Changes(
         etc=shown,
-        state=_delta(old.state, new.state),
+        state=state,
         users=accounts,
         packages=_packages(old.toplevel, new.toplevel),
         usr=old.usr != new.usr,
+        opt=_opt(files),
         services=services,
         restarted=restarted,
         again=again,
         at_boot=at_boot,
+    )
+
+
+def placed(old: System, new: System) -> Delta:
+    """Return the differences between the objects with files of /usr and /opt, as absolute paths.
+
+    Byte code is left out, because it changes with its source.
+    """
+    before, after = (
+        {
+            f"/{path}": content
+            for path, content in _below(each.files, "").items()
+            if "/__pycache__/" not in path
+        }
+        for each in (old, new)
+    )
+    return _delta(before, after)
+
+
+def _opt(files: Delta) -> Delta:
+    """Return the paths below /opt, relative to it."""
+    return Delta(
+        *(
+            [path.removeprefix("/opt/") for path in names if path.startswith("/opt/")]
+            for names in (files.added, files.removed, files.changed)
+        )
     )
 
 
@@ -184,8 +236,7 @@ def _reason(name: str, new: System, touched: Iterable[str], replaced: Sequence[s
     """Return why a service with unchanged files must restart; "" if it need not."""
     entry = new.runit.get(f"services/{name}/reads")
     reads = entry.read().decode().split("\n") if isinstance(entry, File) else []
-    read = [f"/etc/{path}" for path in touched if _matches(path, reads)]
-    return shortened(read or [f"/usr/{path}" for path in replaced])
+    return shortened([path for path in touched if _matches(path, reads)] or replaced)
 
 
 def _services(system: System) -> dict[str, dict[str, str]]:
@@ -221,7 +272,10 @@ def _below(tree: Tree, prefix: str) -> dict[str, str]:
 def _content(entry: Entry | None) -> str:
     """Return a text that is equal for equal entries; store hashes in link targets are ignored."""
     if isinstance(entry, File):
-        return f"file {entry.executable} {entry.read().hex()}"
+        digest = hashlib.sha256()
+        for piece in entry.chunks():
+            digest.update(piece)
+        return f"file {entry.executable} {digest.hexdigest()}"
     if isinstance(entry, Symlink):
         return f"link {_STORE.sub('', entry.target)}"
     return "" if entry is None else "folder"
@@ -268,4 +322,5 @@ def _delta(before: Mapping[str, object], after: Mapping[str, object]) -> Delta:
 
 
 def _matches(path: str, patterns: Iterable[str]) -> bool:
-    return any(pattern and fnmatchcase(path, pattern) for pattern in patterns)
+    """Return True if an absolute path matches a pattern; one without a first slash is below /etc."""
+    return any(pattern and fnmatchcase(path, os.path.join("/etc", pattern)) for pattern in patterns)

@@ -46,7 +46,8 @@ class Running:
     lacks: Sequence[str]
     profile: str  # the name of the profile's current generation
     generations: Sequence[Generation]
-    uses: Mapping[str, Sequence[str]] = field(default_factory=dict)  # open files of /usr by service
+    uses: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    """By service, the store paths of open files of /usr and /opt; with a final slash, its current folder."""
 
     def generation(self, number: int) -> Generation:
         """Return the generation with this number. Raises MachineError if there is none."""
@@ -71,14 +72,14 @@ def script(name: str, **values: template.Value) -> str:
     return template.render(Path(own(path)).read_text(), values, name=path)
 
 
-def look(remote: Remote, paths: Iterable[str] = (), usr: str = "") -> Running:
+def look(remote: Remote, paths: Iterable[str] = (), usr: str = "", opt: str = "") -> Running:
     """Return the state of the machine, with those of `paths` that it lacks. Raises MachineError.
 
-    If its /usr is not `usr`, the state has the files of /usr that services have open.
+    If its /usr is not `usr`, or its /opt not `opt`, the state has the files of both that services use.
     """
     rows = [
         line.partition(" ")[::2]
-        for line in remote.run(script("look", paths=list(paths), usr=usr)).splitlines()
+        for line in remote.run(script("look", paths=list(paths), usr=usr, opt=opt)).splitlines()
     ]
     values = dict(rows)
     if "trouble" in values:
@@ -128,7 +129,22 @@ def system(remote: Remote, store: Store, path: str) -> System:
     runit = link(toplevel, "etc/runit/services").removesuffix("/services")
     if not runit.startswith(f"{STORE}/"):
         raise MachineError(f"{remote.address}: {path} is not a Notos toplevel")
-    return System(path, toplevel, _tree(remote, store, runit), _state(remote, store, link(toplevel, "state")))
+    return System(
+        path,
+        toplevel,
+        _tree(remote, store, runit),
+        _state(remote, store, link(toplevel, "state")),
+        _files(remote, store, toplevel),
+    )
+
+
+def _files(remote: Remote, store: Store, toplevel: Tree) -> Tree:
+    """Return the tree of the object with files of /usr and /opt (system/usr.py); empty without one."""
+    for name, top in (("opt", "opt"), ("sw", "usr")):
+        path, _, last = link(toplevel, name).rpartition("/")
+        if last == top:
+            return _tree(remote, store, path)
+    return Tree()
 
 
 def _state(remote: Remote, store: Store, path: str) -> dict[str, str]:

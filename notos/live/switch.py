@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from notos.errors import MachineError
 from notos.formats import cpio, times
 from notos.formats.tree import File, Symlink, Tree
+from notos.live import changes
 from notos.live.changes import Changes, System, between
 from notos.live.ssh import LOST, Remote, problem
 from notos.live.ssh_key import Address
@@ -206,26 +207,50 @@ def check_name(now: Running, name: str, address: Address) -> None:
 
 
 def _replaced(remote: Remote, store: Store, now: Running, old: System, new: System) -> dict[str, list[str]]:
-    """Return by service the open files of /usr that differ in the new system, as paths below /usr."""
-    if old.usr == new.usr:
+    """Return by service the files of /usr and /opt that it uses and that differ in the new system.
+
+    These are open files, and the files in its current folder: it would not see the new ones there. The paths
+    are those in the machine.
+    """
+    if (old.usr, old.opt) == (new.usr, new.opt):
         return {}
     uses = {
-        service: {path: f"{new.usr}/{_below_usr(path)}" for path in paths}
+        service: {
+            path: after
+            for path in paths
+            if not path.endswith("/") and (after := _in_system(new, path)) != path
+        }
         for service, paths in now.uses.items()
     }
     hashes = _hashes(
-        remote, store, {each for pairs in uses.values() for pair in pairs.items() for each in pair}
+        remote, store, {each for pairs in uses.values() for pair in pairs.items() for each in pair} - {""}
     )
+    placed = changes.placed(old, new).names
     return {
-        service: [_below_usr(path) for path, after in pairs.items() if hashes.get(path) != hashes.get(after)]
+        service: [
+            *(_in_machine(path) for path, after in pairs.items() if hashes.get(path) != hashes.get(after)),
+            *(path for path in placed if path.startswith(tuple(_folders(now.uses[service])))),
+        ]
         for service, pairs in uses.items()
     }
 
 
-def _below_usr(path: str) -> str:
-    """Return the path below /usr of a file of system-path, or of the object with files of the config."""
+def _folders(paths: Iterable[str]) -> list[str]:
+    """Return the folders of `paths`, which end with a slash, as paths in the machine."""
+    return [_in_machine(path) for path in paths if path.endswith("/")]
+
+
+def _in_machine(path: str) -> str:
+    """Return the path in /usr or /opt of a file of system-path, or of the object with files of the config."""
     base, _, below = path.removeprefix(f"{STORE}/").partition("/")
-    return below if base.endswith("-system-path") else below.removeprefix("usr/")
+    return f"/usr/{below}" if base.endswith("-system-path") else f"/{below}"
+
+
+def _in_system(new: System, path: str) -> str:
+    """Return the store path that a file of /usr or /opt has in the system `new`; "" if it has no /opt."""
+    _, top, below = _in_machine(path).split("/", 2)
+    root = new.usr if top == "usr" else new.opt
+    return f"{root}/{below}" if root else ""
 
 
 def _hashes(remote: Remote, store: Store, paths: Iterable[str]) -> dict[str, str]:

@@ -6,7 +6,9 @@ missing_files check that programs have their libraries, and links their targets
 choices       files of packages that a config names, such as its time zone
 etc           /etc
 accounts      the accounts of the config
-sysusers, tmpfiles, ca_bundle, busybox   the work of maintainer scripts
+sysusers, tmpfiles, busybox   the work of maintainer scripts
+certificates, library_cache   CA certificates; libraries in further folders
+databases       databases of MIME types, settings and modules, made by programs of packages
 bytecode      byte code of Python files; bytecode_compiler runs in the machine's Python
 own_scripts   the scripts in a config
 script_root   the root folder in which a script of system.scripts runs
@@ -33,10 +35,12 @@ Modules without a test module of their own name are tested by
 
     tests/system/test_extra_utils.py: busybox, initrd, root_image
     tests/system/test_bytecode.py: bytecode_compiler
+    tests/formats/test_library_cache.py: library_cache
     tests/test_graph.py: toplevel
     tests/config/test_loader.py: conf_files
     tests/integration/test_setuid.py: wrappers
     tests/system/test_tmpfiles.py: conf_words
     tests/system/test_script_root.py: script_changes
     tests/tasks/test_system_scripts.py: script_run
+    tests/system/test_programs.py: own_scripts
 """

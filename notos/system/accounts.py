@@ -17,6 +17,9 @@ from notos.system.sysusers import Accounts
 _USERS = range(1000, 60000)  # Debian policy 9.2.2
 _SYSTEM = range(100, 1000)
 _NO_HOME = "/nonexistent"
+# useradd(8): SUB_UID_MIN and SUB_UID_COUNT of login.defs(5).
+_SUBORDINATE, _COUNT = 100_000, 65_536
+_NO_SHELL = ("nologin", "false", "sync")  # programs in place of a shell; without them nobody logs in either
 
 
 def added(accounts: Accounts, users: Sequence[Account], groups: Sequence[Group], system: Tree) -> Accounts:
@@ -32,6 +35,18 @@ def added(accounts: Accounts, users: Sequence[Account], groups: Sequence[Group],
     return table.accounts()
 
 
+def with_shells(passwd: str, system: Tree) -> str:
+    """Return the text of passwd with /bin/sh in place of shells that the machine lacks.
+
+    In Debian bash is essential, so packages give it to their accounts without depending on it.
+    """
+    rows = [line.split(":") for line in passwd.splitlines()]
+    for row in rows:
+        if row[-1] and row[-1].rpartition("/")[2] not in _NO_SHELL and not _has(system, row[-1]):
+            row[-1] = "/bin/sh"
+    return "".join(":".join(row) + "\n" for row in rows)
+
+
 def homes(users: Iterable[Account]) -> str:
     """Return a shell fragment that creates missing home folders; "" if there are none to create."""
     made = [each for each in users if each.home not in ("", _NO_HOME)]
@@ -41,6 +56,22 @@ def homes(users: Iterable[Account]) -> str:
 def shells(users: Iterable[Account]) -> list[str]:
     """Return the shells that accounts of the config have, without duplicates."""
     return list(dict.fromkeys(each.shell for each in users if each.shell))
+
+
+def subordinate(passwd: str, users: Iterable[Account]) -> str:
+    """Return subuid(5), which is subgid(5) too: the numbers that users may map in their containers.
+
+    As with useradd, each account of a person (1000 to 60000) has 65536 of them. The range follows from the
+    account's number alone, as with UNSAFE_SUB_UID_DETERMINISTIC_MAP of login.defs(5), so that adding or
+    removing others does not change the owner of files on a drive. `passwd` is the text of /etc/passwd.
+    """
+    numbers = {name: int(row[2]) for name, row in _rows(passwd).items()}
+    ranges = {
+        each.name: _SUBORDINATE + (numbers[each.name] - _USERS.start) * _COUNT
+        for each in users
+        if not each.system and numbers[each.name] in range(_USERS.start, _USERS.stop + 1)
+    }
+    return "".join(f"{name}:{first}:{_COUNT}\n" for name, first in ranges.items())
 
 
 class _Table:

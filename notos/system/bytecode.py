@@ -13,7 +13,7 @@ import hashlib
 import os
 import re
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from notos import atomic
@@ -25,7 +25,6 @@ from notos.process import run
 from notos.system import bytecode_compiler
 
 _PROGRAM = re.compile(r"usr/bin/python3\.([0-9]+)")
-_COMPILED = re.compile(r"(.*/)__pycache__/([^/]+)\.cpython-3[0-9]+\.pyc")
 _OWN = re.compile(r"usr/lib/python3\.([0-9]+)/")
 # Never imported by name: read by gdb, or data.
 _OTHERS = ("usr/share/doc/", "usr/share/gcc/", "usr/share/gdb/", "usr/share/python3/")
@@ -41,30 +40,29 @@ def add(packages: Tree, target: Architecture, cache: Cache) -> None:
             packages.file(path, data)
 
 
-def renew(usr: Tree, before: Tree, target: Architecture, cache: Cache) -> None:
-    """Compile the Python files again that differ between the trees of /usr `before` and `usr`, into `usr`.
+def add_to_files(
+    tree: Tree, root: str, paths: Iterable[str], *, system: Tree, target: Architecture, cache: Cache
+) -> None:
+    """Add the byte code of the Python files among `paths` to `tree`, whose root is the folder usr or opt.
 
-    Python does not look at the source of its byte code, so the old one would hide the change. Raises
-    ClosureError, ToolError.
+    `root` is that folder, and `system` is the tree of /usr, with Python. The byte code of a package's file
+    that a file of the config replaces is removed: Python would run it. Raises ClosureError, ToolError.
     """
-    changed = {
-        path
-        for path in {path for tree in (usr, before) for path, _ in tree.items() if path.endswith(".py")}
-        if usr.get(path) is not before.get(path)
+    found = {
+        path: entry for path in paths if path.endswith(".py") and isinstance(entry := tree.get(path), File)
     }
-    if not changed:
+    packages = system.as_usr() if found else Tree()
+    if (program := _program(packages)) is None:
         return
-    for path, entry in list(usr.items()):
-        match = _COMPILED.fullmatch(path)
-        if match and f"{match[1]}{match[2]}.py" in changed and before.get(path) is entry:
-            usr.remove(path)
-    packages = usr.as_usr()
-    sources = {
-        path: data for path, data in _sources(packages).items() if path.removeprefix("usr/") in changed
-    }
-    for path, data in compiled(packages, sources, target, cache).items():
-        if path not in packages:
-            usr.file(path.removeprefix("usr/"), data)
+    sources = {f"{root}/{path}": entry.read() for path, entry in found.items()}
+    made = compiled(packages, sources, target, cache)
+    for source in sources:
+        name = _name(source, program)
+        path = name.removeprefix(f"{root}/")
+        if name in made:
+            tree.replace(path, File(made[name]))
+        elif path in tree:
+            tree.remove(path)
 
 
 def compiled(

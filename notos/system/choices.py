@@ -1,5 +1,6 @@
 """Files of packages that a config names, such as its time zone: found, or reported with similar names."""
 
+import posixpath
 from collections.abc import Iterable, Iterator, Sequence
 
 from notos import errors
@@ -7,6 +8,8 @@ from notos.debian.unpack import Unpack, unpack
 from notos.errors import NotosError, PackageError
 from notos.features.model import Choice
 from notos.formats.tree import Directory, Entry, File, Symlink, Tree
+
+_MOST_LINKS = 40  # as the kernel follows
 
 
 def check(debs: Sequence[Unpack], choices: Iterable[Choice]) -> None:
@@ -17,7 +20,9 @@ def check(debs: Sequence[Unpack], choices: Iterable[Choice]) -> None:
 def complete(tree: Tree, debs: Sequence[Unpack], choices: Iterable[Choice]) -> None:
     """Add to `tree`, that of all packages, what the chosen links lead to.
 
-    `debs` are the system's packages. Raises PackageError as `check` does.
+    In a chosen folder, files take the place of links that lead nowhere: Debian's compiled locales share their
+    files by links, and a machine has only its own. `debs` are the system's packages. Raises PackageError as
+    `check` does.
     """
     problems: list[NotosError] = []
     for each in choices:
@@ -31,13 +36,16 @@ def complete(tree: Tree, debs: Sequence[Unpack], choices: Iterable[Choice]) -> N
         for place, entry in found.items():
             if place not in tree:
                 tree.add(place, entry)
+            elif each.folder_of_files and tree.resolve(place) is None:
+                tree.replace(place, entry)
     errors.raise_all(problems)
 
 
 def _is_present(tree: Tree, path: str, folder: bool) -> bool:
-    """Return True if `path` leads to a file of `tree`, or is a folder if it must be one."""
+    """Return True if `path` leads to a file of `tree`, or is a folder without dangling links if `folder`."""
     if folder:
-        return isinstance(tree.get(path), Directory)
+        below = (place for place, _ in tree.items() if place.startswith(f"{path}/"))
+        return isinstance(tree.get(path), Directory) and all(map(tree.resolve, below))
     target = tree.resolve(path)
     return target is not None and isinstance(tree.get(target), File)
 
@@ -49,14 +57,24 @@ def _whole(choice: Choice, debs: Sequence[Unpack]) -> Tree:
 
 
 def _below(tree: Tree, path: str, folder: bool) -> Iterator[tuple[str, Entry]]:
-    """Yield the entry at `path`, or those below a folder, and the files that links lead to."""
-    entries = {place: entry for place, entry in tree.items() if not isinstance(entry, Directory)}
-    for place, entry in entries.items():
-        if place.startswith(f"{path}/") if folder else place == path:
+    """Yield the files below a folder, with those that links lead to in place of the links; or `path` itself.
+
+    If `path` is a link, the links and the file that it leads to follow.
+    """
+    if folder:
+        for place, _ in tree.items():
+            entry = tree.get(tree.resolve(place) or "") if place.startswith(f"{path}/") else None
+            if isinstance(entry, File):
+                yield place, entry
+        return
+    place = path
+    for _ in range(_MOST_LINKS):
+        entry = tree.get(place)
+        if isinstance(entry, File | Symlink):
             yield place, entry
-            target = tree.resolve(place) if isinstance(entry, Symlink) else None
-            if target is not None:
-                yield target, entries[target]
+        if not isinstance(entry, Symlink):
+            return
+        place = posixpath.normpath(posixpath.join("/", posixpath.dirname(place), entry.target)).lstrip("/")
 
 
 def _unknown(choice: Choice, tree: Tree) -> PackageError:

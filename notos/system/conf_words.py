@@ -7,6 +7,8 @@ Bytes that are not UTF-8 are surrogate escapes, as os.fsdecode makes them.
 import re
 from collections.abc import Iterator, Mapping
 
+from notos.config.setting import TARGET
+
 WHITESPACE = " \t\n\r"
 # A specifier that only the booted machine can resolve is this character and the specifier's letter.
 LATE = "\0"
@@ -141,7 +143,7 @@ def expanded(text: str, release: Mapping[str, str], *, accounts: bool = False) -
         if letter in _RELEASE:
             return release.get(_RELEASE[letter], "")
         if letter == "a":
-            return "x86-64"
+            return TARGET.systemd
         if letter in _LATE_LETTERS:
             return LATE + letter
         raise LineError(f"%{letter} is not a known specifier; write %% for a percent sign")

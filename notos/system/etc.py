@@ -7,21 +7,25 @@ modes are listed separately, and the activation sets them.
 import json
 import shlex
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from notos import errors
+from notos.architecture import Architecture
 from notos.errors import NotosError, ScriptError
 from notos.features.model import Computed, Copy, EtcFile, Features, Link, Removal, Text
-from notos.formats.tree import Directory, File, Symlink, Tree
+from notos.formats.tree import Directory, Entry, File, Symlink, Tree
 from notos.integration import permissions
-from notos.system import accounts, ca_bundle, sysusers, usr
+from notos.system import accounts, certificates, library_cache, sysusers, usr, wrappers
 from notos.system.state import Member
 
 ETC_PERMISSIONS = permissions.ETC.removeprefix("usr/")
 PLAIN, EXECUTABLE = {"0444", "0644"}, {"0555", "0755"}  # modes that need no entry in Etc.modes
 STATE = ("reboot", "stopit")  # in /etc/runit; their modes select halt or reboot (runit(8))
 MODES = {"shadow": "0600", "gshadow": "0600"}
+_SHELLS = ("sh", "ash", "bash", "dash", "zsh", "fish", "ksh", "mksh", "tcsh")
+_LISTED = "share/debianutils/shells.d/"
+_SHADOW = "shadow"  # the group of programs that read these two files
 
 
 @dataclass(frozen=True)
@@ -41,18 +45,20 @@ def build(
     packages: Tree,
     system: Tree,
     system_path: str,
+    opt: Tree,
+    target: Architecture,
     runit: Tree,
     runit_path: str,
     own: Path,
 ) -> Etc:
     """Return /etc of the machine with `features`.
 
-    `system` is the tree of /usr, `packages` and `system_path` are the tree and the store path of system-path,
-    `runit` and `runit_path` those of the runit object; `placed` are further members of /etc, and `removed`
-    are paths to leave out besides those of `features`; `own` is the folder scripts/stage2/etc. Later ones
-    win: packages, features, files derived from packages, scripts, the config.
+    `system` is the tree of /usr, `opt` that of /opt, `packages` and `system_path` are the tree and the store
+    path of system-path, `runit` and `runit_path` those of the runit object; `placed` are further members of
+    /etc, and `removed` are paths to leave out besides those of `features`; `own` is the folder
+    scripts/stage2/etc. Later ones win: packages, features, files derived from packages, scripts, the config.
     Raises NotosError if a file of the config has the path of a folder or is below a file, or if a sysusers.d
-    file is invalid.
+    file or a certificate is invalid.
     """
     tree = Tree()
     for path, entry in system.items():
@@ -64,19 +70,31 @@ def build(
     for file in features.etc:
         if not file.keys:
             _put(tree, modes, file, system, own)
-    for path, text in _derived(features, system):
-        tree.replace(path, File(text.encode()))
+    for path, derived in _derived(features, system):
+        tree.replace(path, File(derived.encode()))
     tree = usr.overlaid(tree, "/etc", placed, (*features.removed, *removed))
     configured = [file for file in features.etc if file.keys]
     errors.raise_all(_misplaced(configured, tree))
     for file in configured:
         _put(tree, modes, file, system, own)
     texts_of_accounts = _accounts(features, system, packages, tree)
-    for account_file, text in texts_of_accounts.items():
-        tree.replace(account_file, File(text.encode()))
+    for account_file, lines in texts_of_accounts.items():
+        tree.replace(account_file, File(lines.encode()))
+    if "bin/newuidmap" in system:
+        ranges = accounts.subordinate(texts_of_accounts["passwd"], features.users)
+        for path in ("subuid", "subgid"):
+            if path not in tree:
+                tree.text(path, ranges)
     numbers = _Owners(texts_of_accounts)
     ours = {file.path for file in features.etc} | {member.path.removeprefix("/etc/") for member in placed}
+    conf = text(tree, certificates.CONF) or text(packages, f"etc/{certificates.CONF}")
+    for path, entry in (*certificates.files(system, conf), *_libraries(tree, system, opt, target)):
+        if path not in ours:
+            tree.replace(path, entry)
     owners = _permissions(tree, packages, modes, numbers, ours)
+    if any(each.group == _SHADOW for each in wrappers.table(system)):
+        for name in MODES:
+            modes[name], owners[name] = "0640", numbers.of("root", _SHADOW)
     for member in placed:
         path = member.path.removeprefix("/etc/")
         if isinstance(member.entry, File | Directory) and member.mode not in PLAIN | EXECUTABLE:
@@ -205,6 +223,20 @@ def texts(tree: Tree, system: Tree, folder: str) -> dict[str, str]:
     return found
 
 
+def _libraries(tree: Tree, system: Tree, opt: Tree, target: Architecture) -> Iterator[tuple[str, Entry]]:
+    """Yield the cache of libraries if the machine needs one."""
+    name = "ld.so.conf"
+    files = {f"etc/{name}.d/{path}": each for path, each in texts(tree, system, f"{name}.d").items()}
+    if whole := text(tree, name) or text(system, f"etc/{name}"):
+        files[f"etc/{name}"] = whole
+    if not library_cache.is_needed(system, opt, files, target):
+        return
+    root = system.as_usr()
+    if len(opt):
+        root.graft("opt", opt)
+    yield library_cache.PATH, File(library_cache.build(root, files, target))
+
+
 def text(tree: Tree, path: str) -> str:
     """Return the text of the file at `path` below /etc, "" without one."""
     entry = tree.get(path)
@@ -220,9 +252,9 @@ def release(tree: Tree) -> dict[str, str]:
 def _accounts(features: Features, system: Tree, packages: Tree, tree: Tree) -> dict[str, str]:
     """Return the account files by name. A sysusers.d file of a package or the config replaces a feature's."""
     lines = {**features.accounts, **texts(tree, system, "sysusers.d")}
-    shell = "/bin/bash" if "bin/bash" in system else "/bin/sh"
-    passwd = _base(packages, "passwd").replace(":/root:/bin/bash", f":/root:{shell}")
-    made = sysusers.accounts(lines, passwd=passwd, group=_base(packages, "group"), release=release(tree))
+    base = {name: _base(packages, name) for name in ("passwd", "group")}
+    made = sysusers.accounts(lines, passwd=base["passwd"], group=base["group"], release=release(tree))
+    made = replace(made, passwd=accounts.with_shells(made.passwd, system))
     made = accounts.added(made, features.users, features.groups, system)
     return {"passwd": made.passwd, "group": made.group, "shadow": made.shadow, "gshadow": made.gshadow}
 
@@ -233,10 +265,16 @@ def _base(packages: Tree, name: str) -> str:
     return entry.read().decode()
 
 
+def _packages_shells(system: Tree) -> Iterator[str]:
+    """Yield the shells that packages list for update-shells(8), as Debian does since bookworm."""
+    for path, entry in system.items():
+        if path.startswith(_LISTED) and isinstance(entry, File):
+            lines = (line.partition("#")[0].strip() for line in entry.read().decode().splitlines())
+            yield from (line for line in lines if line.startswith("/"))
+
+
 def _derived(features: Features, system: Tree) -> Iterator[tuple[str, str]]:
-    """Yield paths and texts of the files that are derived from the packages alone."""
-    known = [name for name in ("sh", "ash", "bash", "dash") if f"bin/{name}" in system]
-    shells = dict.fromkeys([*(f"/bin/{name}" for name in known), *accounts.shells(features.users)])
+    """Yield paths and texts of the files that are derived from the packages and accounts."""
+    known = [f"/bin/{name}" for name in _SHELLS if f"bin/{name}" in system]
+    shells = dict.fromkeys([*known, *_packages_shells(system), *accounts.shells(features.users)])
     yield "shells", "".join(f"{shell}\n" for shell in shells if not shell.endswith("/nologin"))
-    if bundle := ca_bundle.bundle(system):
-        yield "ssl/certs/ca-certificates.crt", bundle

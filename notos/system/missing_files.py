@@ -1,8 +1,9 @@
-"""Check the files of all packages: libraries that a program lacks, and links that lead nowhere.
+"""Check the files of all packages: missing libraries and interpreters, and links that lead nowhere.
 
 Errors are about files that certainly do not work: a program or a public library without a library, a program
 that is a link to nothing. Everything else may be an optional part, such as a plugin of zsh for curses, whose
-library Debian only recommends: it is a note.
+library Debian only recommends, or a script for perl or bash, on which no package depends because every Debian
+system has them (policy 3.5): it is a note.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -14,6 +15,7 @@ from notos.errors import ClosureError
 from notos.formats.shared_libraries import Missing, Survey, is_plugin
 from notos.formats.tree import File, Symlink, Tree
 from notos.formats.usr_merge import ALIASED
+from notos.system.programs import missing_interpreter
 
 _PROGRAMS = ("usr/bin/", "usr/sbin/", "usr/games/", "usr/libexec/")
 # Folders whose files exist only in the running machine, or come from the config.
@@ -27,7 +29,8 @@ Rows = Iterable[tuple[str, str]]  # packages and texts about their files
 class Check:
     """The check of the tree of all packages.
 
-    `owners` has the package of each path, `debs` are all packages, `survey` is the survey of the libraries.
+    `owners` has the package of each path, `debs` are all packages, `survey` is the survey of the libraries,
+    `applets` are the paths of links to busybox that system-path adds.
     """
 
     def __init__(
@@ -38,6 +41,7 @@ class Check:
         *,
         owners: Mapping[str, str],
         debs: Iterable[Unpack],
+        applets: Iterable[str] = (),
     ) -> None:
         self._tree = tree
         self._survey = survey
@@ -45,6 +49,7 @@ class Check:
         self._owners = owners
         self._requested = {each.package: each.by or each.package for each in debs}
         self._dangling = list(_dangling(tree))
+        self._applets = {path.rpartition("/")[2] for path in applets}
 
     def errors(self) -> Iterator[ClosureError]:
         """Yield an error for each package with files that cannot work."""
@@ -70,7 +75,7 @@ class Check:
 
     def notes(self) -> Iterator[str]:
         """Yield a line for each package with files that may not work."""
-        rows = [*self._lacking(plugins=True), *self._links(programs=False)]
+        rows = [*self._lacking(plugins=True), *self._links(programs=False), *self._scripts()]
         for package, text in _by_package(rows, 1):
             yield f"optional parts of {package} lack files: {text}"
 
@@ -102,6 +107,17 @@ class Check:
         for path, target in self._dangling:
             if path.startswith(_PROGRAMS) is programs:
                 yield self._owner(path), f"/{path} -> {target}"
+
+    def _scripts(self) -> Rows:
+        for path, entry in self._tree.items():
+            if not path.startswith(_PROGRAMS) or not isinstance(entry, File) or not entry.executable:
+                continue
+            start = next(entry.chunks(), b"")
+            if not start.startswith(b"#!"):
+                continue
+            program = missing_interpreter(start, self._tree)
+            if program and program.rpartition("/")[2] not in self._applets:
+                yield self._owner(path), f"/{path} needs {program}"
 
     def _owner(self, path: str) -> str:
         return self._owners.get(path, "")

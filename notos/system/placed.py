@@ -25,9 +25,11 @@ STORED = ("usr", "opt", "etc")
 STATE = "state"
 # Folders that stage-2 creates, each with its own mode.
 _STANDARD = (
-    *("/etc", "/home", "/opt", "/root", "/srv", "/usr", "/var"),
-    *("/var/cache", "/var/empty", "/var/lib", "/var/log", "/var/tmp"),
+    *("/etc", "/home", "/media", "/mnt", "/opt", "/root", "/srv", "/usr", "/var"),
+    *("/var/backups", "/var/cache", "/var/empty", "/var/lib", "/var/lib/misc", "/var/local", "/var/log"),
+    *("/var/mail", "/var/opt", "/var/spool", "/var/tmp"),
 )
+_BYTE_CODE = "__pycache__"  # made by this host's Python; the machine's own compiles the sources (bytecode.py)
 PLAIN, EXECUTABLE = "0644", "0755"
 
 
@@ -78,7 +80,7 @@ def _below(placed: Placed, source: str, exclude: Sequence[str], prefix: str) -> 
         entries = sorted(scanned, key=lambda entry: os.fsencode(entry.name))
     for entry in entries:
         relative = f"{prefix}{entry.name}"
-        if is_excluded(relative, exclude):
+        if entry.name == _BYTE_CODE or is_excluded(relative, exclude):
             continue
         path = f"{placed.path}/{relative}"
         if entry.is_symlink():

@@ -1,9 +1,11 @@
 """Check for programs that a machine's scripts start but none of its packages has.
 
-Only certain cases are reported: the interpreter in a script's first line, and the program that its last
-command starts with `exec`.
+Only certain cases are reported: the interpreter in a script's first line, the program that its last command
+starts with `exec`, also through chpst and similar programs, and the interpreter of a package's script that
+the last command starts.
 """
 
+import getopt
 import re
 import shlex
 from collections.abc import Iterable, Iterator
@@ -11,7 +13,7 @@ from pathlib import Path
 
 from notos.errors import ClosureError
 from notos.features.model import Copy, EtcFile, Features, Text
-from notos.formats.tree import Symlink, Tree
+from notos.formats.tree import File, Symlink, Tree
 from notos.system.own_scripts import own_scripts
 
 _FOLDERS = ("usr/local/sbin", "usr/local/bin", "usr/sbin", "usr/bin")  # in the PATH of services
@@ -21,6 +23,15 @@ _PLAIN = re.compile(r"[A-Za-z0-9_./+][A-Za-z0-9_./+-]*")  # a word without speci
 _EXEC_OPTIONS = re.compile(r"-[cl]*(a?)(.*)")  # of bash(1); busybox' ash has -a
 _HERE_DOCUMENT = re.compile(r"""(?<!<)<<(?!<)(-?)\s*(?:'([^']*)'|"([^"]*)"|([^\s;&|<>()'"]+))""")
 _ENV_VALUES = ("-u", "--unset", "-C", "--chdir")  # options of env(1) whose value is the next word
+# Programs that start another one with the words after their own options (short ones, as for getopt(3)).
+_STARTERS = {
+    "chpst": "vP012u:U:b:n:l:L:m:d:o:p:f:c:",
+    "env": "iu:",
+    "ionice": "tc:n:",
+    "nice": "n:",
+    "nohup": "",
+    "setsid": "cfw",
+}
 _ELF = b"\x7fELF"
 
 
@@ -41,7 +52,7 @@ def _of_etc(features: Features, root: Tree) -> Iterator[ClosureError]:
     for file in features.etc:
         if file.keys and int(file.mode, 8) & 0o111:
             data = _data(file)
-            if data.startswith(b"#!") and (program := _interpreter(data, root)):
+            if data.startswith(b"#!") and (program := missing_interpreter(data, root)):
                 yield ClosureError(
                     f"etc.{file.path} is a script for {program}, which no package has",
                     hint="add the package that has it to system.packages",
@@ -65,20 +76,28 @@ def _problems(data: bytes, root: Tree) -> Iterable[str]:
     if not data.startswith(b"#!"):
         yield "has no #! in its first line, so that it cannot be started"
         return
-    if program := _interpreter(data, root):
+    if program := missing_interpreter(data, root):
         yield f"is a script for {program}, which no package has"
         return
     text = data.decode(errors="replace")
     # Scripts in other languages, and scripts that set PATH, are not analysed.
     of_shell = re.match(r"#!\s*\S*/(?:env )?(?:ba|da|a)?sh\b", text) and "PATH=" not in text
-    if of_shell and (program := _executed(_last_command(text))) and (lacked := _lacking(program, root)):
-        yield f"starts {lacked}, which no package has"
+    if not of_shell:
+        return
+    words = _last_command(text)
+    programs = list(_executed(words))
+    if absent := [lacked for each in programs if (lacked := _lacking(each, root))]:
+        yield from (f"starts {each}, which no package has" for each in absent)
+        return
+    for program in programs or [each for each in words[:1] if _PLAIN.fullmatch(each)]:
+        if lacked := _lacking_below(program, root):
+            yield f"starts {program}, a script for {lacked}, which no package has"
 
 
-def _executed(words: list[str]) -> str:
-    """Return the program that a command starts with `exec`; "" for other or unclear commands."""
+def _executed(words: list[str]) -> Iterator[str]:
+    """Yield the programs that a command starts with `exec`, one through the other; none if it is unclear."""
     if words[:1] != ["exec"]:
-        return ""
+        return
     rest = words[1:]
     while rest and rest[0].startswith("-"):
         option = rest.pop(0)
@@ -86,10 +105,20 @@ def _executed(words: list[str]) -> str:
             break
         match = _EXEC_OPTIONS.fullmatch(option)
         if option == "-" or not match or (match[2] and not match[1]):
-            return ""
+            return
         if match[1] and not match[2]:  # -a NAME sets argv[0] of the program
             rest = rest[1:]
-    return rest[0] if rest and _PLAIN.fullmatch(rest[0]) else ""
+    while rest and _PLAIN.fullmatch(rest[0]):
+        yield rest[0]
+        options = _STARTERS.get(rest[0].rpartition("/")[2])
+        if options is None:
+            return
+        try:
+            _, rest = getopt.getopt(rest[1:], options)
+        except getopt.GetoptError:  # such as another root folder (chpst -/) or environment (-e)
+            return
+        while rest and re.match("[A-Za-z_][A-Za-z0-9_]*=", rest[0]):  # of env
+            rest = rest[1:]
 
 
 def _last_command(text: str) -> list[str]:
@@ -119,8 +148,8 @@ def _last_command(text: str) -> list[str]:
         return []
 
 
-def _interpreter(data: bytes, root: Tree) -> str:
-    """Return the program in the first line if `root` lacks it, else ""."""
+def missing_interpreter(data: bytes, root: Tree) -> str:
+    """Return the program in the first line of a script if `root`, a tree with usr/, lacks it, else ""."""
     words = re.split(r"[ \t]+", data.partition(b"\n")[0][2:].decode(errors="replace").strip(" \t"))
     if words[0].rpartition("/")[2] == "env" and len(words) > 1:
         return _lacking(_program_of_env(words[1:]), root)
@@ -155,16 +184,33 @@ def _lacking(word: str, root: Tree) -> str:
 
     Programs outside /usr, and relative paths with a slash, count as present.
     """
-    if not word:
-        return ""
-    match = _ABSOLUTE.fullmatch(word)
-    if not match and "/" in word:
-        return ""
-    paths = [f"usr/{match[1]}"] if match else [f"{folder}/{word}" for folder in _FOLDERS]
-    if any(_leads_somewhere(path, root) for path in paths):
+    paths = _paths(word)
+    if not paths or any(_leads_somewhere(path, root) for path in paths):
         return ""
     link = next((entry for path in paths if isinstance(entry := root.get(path), Symlink)), None)
     return f"{word}, a link to {link.target}" if link else word
+
+
+def _paths(word: str) -> list[str]:
+    """Return the paths where the program `word` may be; none for programs outside /usr and relative paths."""
+    match = _ABSOLUTE.fullmatch(word)
+    if match:
+        return [f"usr/{match[1]}"]
+    return [] if "/" in word or not word else [f"{folder}/{word}" for folder in _FOLDERS]
+
+
+def _lacking_below(word: str, root: Tree) -> str:
+    """Return the interpreter that is missing if `word` names a script of a package, else "".
+
+    Packages do not depend on Essential packages such as bash (Debian policy 3.5).
+    """
+    for path in _paths(word):
+        place = root.resolve(path)
+        entry = root.get(place) if place is not None else None
+        if isinstance(entry, File):
+            data = entry.read()
+            return missing_interpreter(data, root) if data.startswith(b"#!") else ""
+    return ""
 
 
 def _leads_somewhere(path: str, root: Tree) -> bool:

@@ -1,6 +1,7 @@
 """system-path: the machine's /usr, one tree of all system packages.
 
     bin/ sbin/ lib/ lib64/ share/ …   the packages' files in /usr
+    local/                            empty folders
     etc/                              their files in /etc, the defaults for the toplevel's etc/
     lib/modules, lib/firmware         links to modules and firmware of the booted kernel
 
@@ -23,7 +24,7 @@ from notos.formats.tree import Directory, Entry, Symlink, Tree
 from notos.integration import diversions
 from notos.integration import registry as integration
 from notos.integration.model import Context, calls, installed
-from notos.system import bytecode, missing_files, packaged
+from notos.system import bytecode, databases, library_cache, missing_files, packaged
 from notos.system import choices as chosen
 from notos.system.busybox import applet_paths
 
@@ -41,6 +42,8 @@ SELDOM = (
     "libpcprofile.so",
 )
 
+# Empty folders of /usr/local (Debian's package base-files).
+LOCAL = ("bin", "etc", "games", "include", "lib", "sbin", "share", "src")
 SHUTDOWN_SCRIPT = "/etc/runit/shutdown"
 
 
@@ -86,12 +89,16 @@ def build(
         raise
     chosen.complete(packages, debs, choices)
     kept = kinds.kept_kinds(keep, known, (each.package for each in debs if each.named))
+    if any(each.named for each in debs):
+        kept |= {"defaults"}  # those that scripts make
     context = Context(target, known, attributes, units, accounts, sorted(kept), settings, frozenset(folders))
     integration.apply(packages, context)
     if apart is not None:
         apart.graft("", packaged.build(packages, context))
-    survey = shared_libraries.survey(packages, target)
-    check = missing_files.Check(packages, survey, target, owners=owners, debs=debs)
+    folders_of_libraries = library_cache.folders(library_cache.configured(packages), target)
+    survey = shared_libraries.survey(packages, target, folders_of_libraries)
+    applets = applet_paths(packages, target)
+    check = missing_files.Check(packages, survey, target, owners=owners, debs=debs, applets=applets)
     raise_all(check.errors())
     for line in check.notes():
         note(line)
@@ -99,6 +106,7 @@ def build(
         if path not in survey.needed:
             packages.remove(path)
     bytecode.add(packages, target, cache)
+    databases.add(packages, target, cache)
     tree = Tree()
     for path, entry in packages.items():
         if isinstance(entry, Directory):
@@ -110,10 +118,12 @@ def build(
     for name in SHUTDOWN:
         tree.remove(f"sbin/{name}")
         tree.symlink(f"sbin/{name}", SHUTDOWN_SCRIPT)
-    for path in applet_paths(packages, target):
+    for path in applets:
         name = path.rpartition("/")[2]
         if not any(f"{folder}/{name}" in tree for folder in ("bin", "sbin")):
             tree.symlink(path, "busybox" if path.startswith("bin/") else "../bin/busybox")
+    for name in LOCAL:
+        tree.directory(f"local/{name}")
     tree.symlink("lib/modules", f"{BOOTED_MODULES}/lib/modules")
     if "lib/firmware" not in tree:
         tree.symlink("lib/firmware", f"{BOOTED_MODULES}/lib/firmware")

@@ -21,10 +21,9 @@ def fragment(system: Tree, accounts: Mapping[str, str]) -> str:
 
     `accounts` are the texts of passwd and group. Raises NotosError for an owner without an account.
     """
-    table = system.get(_TABLE)
-    if not isinstance(table, File):
+    wrappers = table(system)
+    if not wrappers:
         return ""
-    wrappers = [setuid.Wrapper(**row) for row in json.loads(table.read())]
     names = [shlex.quote(each.name) for each in wrappers]
     lines = [f'cp {" ".join(f"{_ORIGINALS}/{name}" for name in names)} "$wrappers"']
     owners = {each.name: _owner(each, accounts) for each in wrappers}
@@ -41,6 +40,12 @@ def fragment(system: Tree, accounts: Mapping[str, str]) -> str:
             else:
                 lines.append(f"{command} {value} {' '.join(paths)}")
     return "".join(f"{line}\n" for line in lines)
+
+
+def table(system: Tree) -> list[setuid.Wrapper]:
+    """Return the selected programs of system-path's tree `system`."""
+    entry = system.get(_TABLE)
+    return [setuid.Wrapper(**row) for row in json.loads(entry.read())] if isinstance(entry, File) else []
 
 
 def _owner(wrapper: setuid.Wrapper, accounts: Mapping[str, str]) -> str:

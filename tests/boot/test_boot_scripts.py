@@ -49,7 +49,9 @@ def test_scripts(built: Project, machine_factory: MachineFactory) -> None:
     for write in WRITES:
         machine.fail(write)
     environment = machine.succeed("tr '\\0' '\\n' </proc/$(pidof runsvdir)/environ")
-    assert {"LANG=C.UTF-8", "PATH=/usr/sbin:/usr/bin"} <= set(environment.splitlines())
+    assert {"LANG=C.UTF-8", "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin"} <= set(
+        environment.splitlines()
+    )
     machine.succeed("logger hello")
     machine.wait_until_succeeds("grep hello /var/log/syslog/current")
     # Nix writes to the store in its own mount namespace.

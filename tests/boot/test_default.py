@@ -203,7 +203,7 @@ def test_nix_owns_the_store(machine: Machine) -> None:
 def test_a_failing_service_restarts_with_growing_delays(machine: Machine) -> None:
     """A service that ends at once restarts after 1 s, then 2 s, …"""
     machine.succeed(
-        "cp -r /etc/runit/services/sshd /run/flaky && rm /run/flaky/supervise /run/flaky/run"
+        "cp -r /etc/runit/services/sshd /run/flaky && cd /run/flaky && rm -r supervise run log"
         " && printf '#!/bin/sh\\nread -r now _ </proc/uptime; echo $now >>/run/flaky.ran\\nexit 1\\n'"
         " >/run/flaky/run"
         " && chmod +x /run/flaky/run && ln -s /run/flaky /run/service/flaky"

@@ -166,7 +166,7 @@ def machine(built: Project, machine_factory: MachineFactory) -> Machine:
 
 def test_a_service_that_ends_at_once(machine: Machine) -> None:
     machine.succeed(
-        "cp -r /etc/runit/services/sshd /run/broken && cd /run/broken && rm supervise run"
+        "cp -r /etc/runit/services/sshd /run/broken && cd /run/broken && rm -r supervise run log"
         " && printf '#!/bin/sh\\nexit 3\\n' >run && chmod +x run && ln -s /run/broken /run/service"
     )
     machine.wait_for_console("broken ended with status 3; it starts again in 2 s")

@@ -233,7 +233,7 @@ REPAIRED = [
     ("kernel: {modules: [tun.ko]}", "write tun"),
     ("kernel: {source: l1, options: {CONFIG_X: y}}", "write X"),
     ("etc: {/etc/motd: {text: hi}}", "write motd"),
-    ("services: {web: {run: x, reads: [/etc/nginx/*]}}", "write nginx/*"),
+    ("system: {packages: [{bash: {only: [/usr/bin/bash]}}]}", "write usr/bin/bash"),
 ]
 
 

@@ -71,6 +71,8 @@ READ = [
     ("ifupdown", "etc/network/if-up.d/web"),
     ("ufw", "etc/ufw/applications.d/web"),
     ("isc-dhcp-client", "etc/dhcp/dhclient-exit-hooks.d/web"),
+    ("samba-libs", "usr/lib/x86_64-linux-gnu/gconv/IBM850.so"),
+    ("passwd", "etc/skel/.profile"),
 ]
 
 
@@ -80,6 +82,20 @@ def test_a_folder_is_kept_with_the_program_that_reads_it(tmp_path: Path, reader:
     web, other = (replace(each, package=name) for each, name in zip(found, ("web", reader), strict=True))
     assert paths(unpack([web])) == {"usr/bin/web"}
     assert paths(unpack([web, other])) == {"usr/bin/web", "usr/bin/reader", path}
+
+
+def test_packages_that_the_config_names_and_those_that_they_need_have_their_defaults(tmp_path: Path) -> None:
+    names = ("web", "web-common", "feature")
+    files: dict[str, dict[str, bytes | str]] = {
+        name: {f"etc/default/{name}": b"", f"usr/bin/{name}": b""} for name in names
+    }
+    made = debs(tmp_path, **files)
+    web, common, feature = (replace(each, package=name) for each, name in zip(made, names, strict=True))
+    found = paths(unpack([replace(web, named=True), replace(common, by="web"), feature]))
+    assert {path for path in found if path.startswith("etc/")} == {
+        "etc/default/web",
+        "etc/default/web-common",
+    }
 
 
 def test_a_package_keeps_the_folder_that_is_its_own(tmp_path: Path) -> None:

@@ -71,7 +71,7 @@ def test_a_hook_of_stage_1_has_the_shell_of_the_initrd(tmp_path: Path) -> None:
         ),
         ('boot: {a: {run: "#!/bin/bash", when: pre-mount}}', "has only busybox's shell"),
         (
-            "boot: {a: {run: x, packages: [nginx]}}\nsystem: {packages: [nginx: {closure: depends}]}",
+            "boot: {a: {run: x, packages: [nginx]}}\nsystem: {packages: [nginx: {closure: elf}]}",
             "boot.a.packages has nginx with other settings than system.packages",
         ),
     ],

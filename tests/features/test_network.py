@@ -201,11 +201,19 @@ def test_networks_of_cards(load: Load) -> None:
     text = "network: {eth0: dhcp, eth1: none, eth2: none}\nvm: {networks: {eth1: lan}}\n"
     machine = load(text)
     cards = registry.features(machine).cards
-    more = qemu.more_cards(cards, machine.vm.networks, "virtio-net-pci,romfile=")
-    assert [each.partition("/")[2] for each in more] == [
-        "virtio-net-pci,romfile=,netdev=net1,mac=52:54:00:12:34:57",
-        "virtio-net-pci,romfile=,netdev=net2,mac=52:54:00:12:34:58",
-    ]
+    device = "virtio-net-pci,romfile="
+    more, of_another = (
+        qemu.more_cards(cards, machine.vm.networks, device, name) for name in ("router", "client")
+    )
+    assert more[1].endswith("/virtio-net-pci,romfile=,netdev=net2,mac=52:54:00:12:34:58")
+    # Two machines on one network have different addresses there, which do not change.
+    assert more[0].endswith("/virtio-net-pci,romfile=,netdev=net1,mac=52:54:00:e4:30:a9")
+    assert more[0].rpartition("mac=")[0] == of_another[0].rpartition("mac=")[0]
+    assert more[0] != of_another[0]
+    fixed = load("network: {eth0: dhcp, '52:54:00:AA:00:01': none}\n")
+    networks = {"52:54:00:aa:00:01": "lan"}
+    (own,) = qemu.more_cards(registry.features(fixed).cards, networks, device, "router")  # type: ignore[arg-type]
+    assert own.endswith("mac=52:54:00:aa:00:01")
     assert "mcast=239.255." in more[0]
     assert "mcast" not in more[1]
     assert qemu.first_card(cards, "virtio-net-pci,romfile=") == "virtio-net-pci,romfile=,netdev=net0"

@@ -17,12 +17,13 @@ from notos.config.model import (
     NixSetting,
     Package,
     PackageName,
+    RelativePath,
     Ssh,
     SuiteName,
 )
 from notos.features import registry
 from notos.features.join import join
-from notos.features.model import Computed, Copy, EtcFile, Feature, Features, Script, Service
+from notos.features.model import Computed, Copy, EtcFile, Feature, Features, Folder, Link, Script, Service
 from tasks import inputs
 from tests.conftest import ROOT
 from tests.every_machine import DEFAULT, every_machine
@@ -60,6 +61,17 @@ def test_a_machine_with_all() -> None:
     assert features.accounts.keys() == {"nixbld.conf", "chrony.conf"}
     assert {"sync-before-registering", "substituters"} <= _nix_conf(features).keys()
     assert "sync-before-registering" not in _nix_conf(registry.features(DEFAULT))
+
+
+def test_folders_of_etc_on_the_drive() -> None:
+    disk = Disk(size=DiskSize("1G"), etc=(RelativePath("postgresql"), RelativePath("a/b")))
+    placed = {each.path: each.content for each in registry.features(replace(DEFAULT, disk=disk)).placed}
+    assert placed == {
+        "/var/lib/notos/etc/postgresql": Folder(),
+        "/etc/postgresql": Link("/var/lib/notos/etc/postgresql"),
+        "/var/lib/notos/etc/a/b": Folder(),
+        "/etc/a/b": Link("/var/lib/notos/etc/a/b"),
+    }
 
 
 @pytest.mark.parametrize(("suite", "package"), [("trixie", "openssh-client"), ("sid", "openssh-common")])

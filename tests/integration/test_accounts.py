@@ -8,7 +8,7 @@ import pytest
 from notos.debian.maintainer_scripts import ScriptCall
 from notos.debian.shell_calls import Call
 from notos.formats.tree import File, Tree
-from notos.integration import accounts
+from notos.integration import accounts, folders, registry
 from notos.system import sysusers
 from tests.integration.packages import laid_out, script
 from tests.signed_archive import Deb
@@ -96,6 +96,21 @@ def test_homes_are_created_unless_the_call_says_no(tmp_path: Path) -> None:
     tree, context = laid_out(tmp_path, [BASE, made])
     accounts.apply(tree, context)
     assert text(tree, accounts.HOMES) == "d /var/lib/a 0755 a a\n"
+
+
+def test_the_mode_that_a_script_gives_a_home_counts(tmp_path: Path) -> None:
+    """The first line for a path counts, in the order of the files' names (tmpfiles.d(5))."""
+    made = postinst(
+        "redis-tools",
+        "adduser --system --group --home /var/lib/redis redis",
+        "install -d -o redis -g redis -m 750 /var/lib/redis",
+    )
+    tree, context = laid_out(tmp_path, [BASE, made])
+    registry.apply(tree, context)
+    files = [path for path, _ in tree.items() if path.startswith("usr/lib/tmpfiles.d/")]
+    found = [line for path in sorted(files) for line in text(tree, path).splitlines()]
+    assert found == ['d "/var/lib/redis" 0750 redis redis', "d /var/lib/redis 0755 redis redis"]
+    assert folders.TMPFILES < accounts.HOMES
 
 
 def test_a_sysusers_file_wins(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from notos.architecture import AMD64
 from notos.features.model import Features
 from notos.formats.tree import File, Symlink, Tree
 from notos.integration import permissions, registry
@@ -64,6 +65,8 @@ def test_of_etc_reaches_the_activation(tmp_path: Path) -> None:
         packages=system,
         system=system,
         system_path="/nix/store/x-sw",
+        opt=Tree(),
+        target=AMD64,
         runit=Tree(),
         runit_path="/r",
         own=tmp_path,

@@ -81,6 +81,18 @@ def test_programs_of_named_packages_are_links_to_their_copies(tmp_path: Path) ->
     assert isinstance(tree.get("bin/mount"), File)
 
 
+def test_a_helper_of_a_library_is_selected(tmp_path: Path) -> None:
+    """PAM runs it for users who are not root; nobody names its package."""
+    files = {"usr/sbin/unix_chkpwd": b"1"}
+    helper = Deb("libpam-modules-bin", files=files, modes={"usr/sbin/unix_chkpwd": 0o2755})
+    module = Deb("libpam-modules", files={"usr/lib/x86_64-linux-gnu/security/pam_unix.so": b""})
+    assert table(system(tmp_path, helper, packages=[])) == {}
+    assert table(system(tmp_path, helper, module, programs=[])) == {}
+    found = system(tmp_path, helper, module, packages=[])
+    assert table(found) == {"unix_chkpwd": ("2755", "root", "root", "")}
+    assert found.get("sbin/unix_chkpwd") == Symlink("/run/wrappers/bin/unix_chkpwd")
+
+
 def test_a_list_selects_by_name_or_path(tmp_path: Path) -> None:
     made = (SUDO, MOUNT, CRON)
     assert set(table(system(tmp_path, *made, programs=["sudo", "/bin/mount"]))) == {"mount", "sudo"}

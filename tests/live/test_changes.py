@@ -19,6 +19,8 @@ def system(
     links: dict[str, str] | None = None,
     permissions: str = "",
     packages: str = "",
+    state: dict[str, str] | None = None,
+    files: dict[str, str] | None = None,
 ) -> System:
     toplevel, runit = Tree(), Tree()
     for path, text in {"passwd": PASSWD, **(etc or {})}.items():
@@ -29,12 +31,15 @@ def system(
     for path, target in (links or {}).items():
         toplevel.symlink(path, target)
     runit.directory("services")
-    for name, files in (services or {}).items():
-        for path, text in files.items():
+    for name, texts in (services or {}).items():
+        for path, text in texts.items():
             runit.text(f"services/{name}/{path}", text, executable=path == "run")
     for name, text in (boot or {}).items():
         runit.text(f"boot/{name}", text)
-    return System(f"/nix/store/{HASHES[at]}-toplevel", toplevel, runit)
+    placed = Tree()
+    for path, text in (files or {}).items():
+        placed.text(path, text)
+    return System(f"/nix/store/{HASHES[at]}-toplevel", toplevel, runit, state or {}, placed)
 
 
 def between(old: System, new: System, **replaced: list[str]) -> changes.Changes:
@@ -109,8 +114,42 @@ def test_a_changed_service_restarts(old: dict[str, str], new: dict[str, str], wh
 
 def test_a_service_with_a_changed_program_restarts() -> None:
     one = system(services={"web": {"run": "x"}, "other": {"run": "x"}})
-    found = between(one, one, web=["sbin/web", "lib/libx.so.1"], other=[])
+    found = between(one, one, web=["/usr/lib/libx.so.1", "/usr/sbin/web"], other=[])
     assert found.restarted == {"web": "/usr/lib/libx.so.1, /usr/sbin/web"}
+
+
+@pytest.mark.parametrize(
+    ("reads", "why"),
+    [
+        ("/opt/app/*", "/opt/app/app.py"),
+        ("/opt/app/*.html\n/usr/local/*", "/usr/local/bin/new"),
+        ("/var/www/*", "/var/www/index.html"),
+        ("/etc/motd", "/etc/motd"),
+        ("opt/app/*\n/opt/app/data", ""),
+    ],
+)
+def test_a_service_that_reads_files_anywhere(reads: str, why: str) -> None:
+    services = {"web": {"run": "x", "reads": f"{reads}\n"}}
+    old = system(
+        etc={"motd": "a"},
+        services=services,
+        state={"/var/www/index.html": "f 0644 1"},
+        files={"opt/app/app.py": "a", "opt/app/data": "a", "opt/app/__pycache__/app.pyc": "a"},
+    )
+    new = system(
+        etc={"motd": "b"},
+        services=services,
+        state={"/var/www/index.html": "f 0644 2"},
+        files={
+            "opt/app/app.py": "b",
+            "opt/app/data": "a",
+            "opt/app/__pycache__/app.pyc": "b",
+            "usr/local/bin/new": "a",
+        },
+    )
+    found = between(old, new)
+    assert found.restarted.get("web", "").split(", ")[-1] == why
+    assert dict(found.lines())["/opt"] == "changed app/app.py"
 
 
 def test_changes_that_need_a_boot() -> None:

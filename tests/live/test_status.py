@@ -20,6 +20,7 @@ SYSTEM = "/nix/store/" + "a" * 32 + "-toplevel"
 OTHER = "/nix/store/" + "b" * 32 + "-toplevel"
 USR = "/nix/store/" + "c" * 32 + "-system-path"
 NEW_USR = "/nix/store/" + "d" * 32 + "-system-path"
+FILES = "/nix/store/" + "f" * 32 + "-files"
 STATE = f"""\
 system {SYSTEM}
 name box
@@ -33,6 +34,7 @@ generation 1780000000 '/nix/var/nix/profiles/system-9-link' -> '{OTHER}'
 generation 1780000000 '/nix/var/nix/profiles/system-1-link' -> '{SYSTEM}'
 uses sshd {USR}/sbin/sshd
 uses sshd {USR}/lib/libx.so.1
+uses web {FILES}/opt/web/
 """
 
 
@@ -63,8 +65,8 @@ def answer(text: str | bytes = "", status: int = 0, err: str = "") -> Ended:
 
 def test_look() -> None:
     machine = Machine([answer(STATE)])
-    found = status.look(machine, [OTHER, SYSTEM], NEW_USR)  # type: ignore[arg-type]
-    assert f"paths='{OTHER} {SYSTEM}'\nusr={NEW_USR}\n" in machine.scripts[0]
+    found = status.look(machine, [OTHER, SYSTEM], NEW_USR, f"{FILES}/opt")  # type: ignore[arg-type]
+    assert f"paths='{OTHER} {SYSTEM}'\nusr={NEW_USR}\nopt={FILES}/opt\n" in machine.scripts[0]
     assert (found.system, found.booted, found.room, found.nix) == (SYSTEM, OTHER, 1000000, True)
     assert found.name == "box"
     assert found.lacks == [OTHER]
@@ -73,7 +75,10 @@ def test_look() -> None:
     assert found.number(USR) == 0
     assert found.generation(9).path == OTHER
     assert found.generation(9).date.startswith("2026-05-2")
-    assert found.uses == {"sshd": [f"{USR}/sbin/sshd", f"{USR}/lib/libx.so.1"]}
+    assert found.uses == {
+        "sshd": [f"{USR}/sbin/sshd", f"{USR}/lib/libx.so.1"],
+        "web": [f"{FILES}/opt/web/"],
+    }
 
 
 @pytest.mark.parametrize(
@@ -159,6 +164,32 @@ def test_a_service_restarts_if_an_open_file_changes(tmp_path: Path) -> None:
     same.write_to(store.root / USR[11:])
     plan = switch.plan(Machine([]), store, now, new)  # type: ignore[arg-type]
     assert plan.changes.restarted == {"sshd": "/usr/lib/libx.so.1"}
+
+
+def test_a_service_restarts_if_its_current_folder_changes(tmp_path: Path) -> None:
+    """It would stay in the folder of the old system. Programs in /opt count as those in /usr."""
+    files = ["/nix/store/" + letter * 32 + "-files" for letter in "ef"]
+    runit, services = "/nix/store/" + "c" * 32 + "-runit", Tree()
+    for name in ("web", "program", "other"):
+        services.text(f"services/{name}/run", "x", executable=True)
+    trees = {runit: services}
+    for path, text, system in zip(files, ("old", "new"), (SYSTEM, OTHER), strict=True):
+        trees[path], trees[system] = Tree(), Tree()
+        trees[path].text("opt/web/app.py", text)
+        trees[path].text("opt/program", text, executable=True)
+        trees[path].text("opt/same/data", "same")
+        trees[system].symlink("sw", USR)
+        trees[system].symlink("opt", f"{path}/opt")
+        trees[system].symlink("etc/runit/services", f"{runit}/services")
+    store = Store(tmp_path / "store")
+    for path, tree in trees.items():
+        (store.root / path[11:]).mkdir(parents=True)
+        tree.write_to(store.root / path[11:])
+    used = {"web": "web/", "program": "program", "other": "same/"}
+    lines = "".join(f"uses {name} {files[0]}/opt/{path}\n" for name, path in used.items())
+    now = status.look(Machine([answer(STATE + lines)]))  # type: ignore[arg-type]
+    plan = switch.plan(Machine([]), store, now, OTHER)  # type: ignore[arg-type]
+    assert plan.changes.restarted == {"web": "/opt/web/app.py", "program": "/opt/program"}
 
 
 def scene(tmp_path: Path) -> tuple[status.Running, Store, str]:

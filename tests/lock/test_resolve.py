@@ -164,6 +164,15 @@ def test_a_compiler_has_libc_s_headers(world: World) -> None:
     assert world.set(gcc="depends") == "cpp-14 gcc gcc-14 libc6-dev"
 
 
+def test_packages_that_debian_installs_always_or_recommends(world: World) -> None:
+    world.publish(
+        *(Deb("podman", depends="netavark"), Deb("netavark"), Deb("nftables")),
+        *(Deb("wireguard-tools"), Deb("bash"), Deb("iproute2")),
+    )
+    assert world.set(podman="depends") == "netavark nftables podman"
+    assert world.set(wireguard_tools="depends") == "bash iproute2 wireguard-tools"
+
+
 def test_package_takes_one_and_what_it_names_exactly(world: World) -> None:
     image = Deb("linux-image-6", "6-1", depends="kmod, linux-base (>= 4), initramfs-tools | dracut")
     world.publish(

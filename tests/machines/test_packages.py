@@ -1,5 +1,6 @@
 """Packages that a config names work as on Debian: a compiler, and Python with changed code."""
 
+import re
 from dataclasses import dataclass
 
 import pytest
@@ -12,7 +13,8 @@ CONFIG = """
 name: packages
 imports: [examples/minimal.yaml]
 system:
-  packages: [gcc: {{closure: depends}}, python3, redis-server]
+  packages: [gcc: {{closure: depends}}, python3, redis-server, dbus]
+services: {{dbus: {{run: exec dbus-daemon --system --nofork --nopidfile}}}}
 vm: {{memory: 768}}
 etc:
   code/page.py: {{text: "TEXT = '{text}'\\n"}}
@@ -53,6 +55,18 @@ def test_gcc_compiles_and_links_with_the_mathematical_library(machine: Packaged)
 
 def test_a_program_of_another_package_of_the_same_source(machine: Packaged) -> None:
     assert machine.vm.succeed("redis-server --version").startswith("Redis server v=")
+
+
+def test_a_package_whose_programs_are_in_others(machine: Packaged) -> None:
+    call = "dbus-send --system --print-reply --dest=org.freedesktop.DBus / org.freedesktop.DBus.ListNames"
+    assert "org.freedesktop.DBus" in machine.vm.wait_until_succeeds(call)
+
+
+def test_the_machine_has_a_number(machine: Packaged) -> None:
+    """dbus-daemon's script would create it (machine-id(5)); dbus's tmpfiles.d file has a link to it."""
+    numbers = machine.vm.succeed("cat /etc/machine-id /var/lib/dbus/machine-id").split()
+    assert len(set(numbers)) == 1
+    assert re.fullmatch("[0-9a-f]{32}", numbers[0])
 
 
 def test_python_never_runs_stale_code(machine: Packaged) -> None:

@@ -7,7 +7,7 @@ import pytest
 from notos.errors import NotosError
 from notos.features.model import Account, Group
 from notos.formats.tree import Tree
-from notos.system.accounts import added, homes, shells
+from notos.system.accounts import added, homes, shells, subordinate, with_shells
 from notos.system.sysusers import Accounts
 
 BASE = Accounts(
@@ -117,3 +117,35 @@ def test_homes_and_shells() -> None:
     users = [account("alice"), Account("svc", home="/nonexistent"), Account("root", shell="/bin/zsh")]
     assert homes(users) == "makeHome alice /home/alice\n"
     assert shells(users) == ["/bin/zsh"]
+
+
+def test_subordinate_numbers_are_those_of_useradd() -> None:
+    users = [
+        account("bob", uid=1001),
+        account("alice", uid=1000),
+        account("last", uid=60000),
+        account("far", uid=60001),
+        account("svc", system=True),
+        account("root"),
+    ]
+    passwd = added(BASE, users, [], system()).passwd
+    assert subordinate(passwd, users) == "bob:165536:65536\nalice:100000:65536\nlast:3866724000:65536\n"
+    assert subordinate(passwd, []) == ""
+
+
+def test_shells_of_packages_that_the_machine_lacks() -> None:
+    """PostgreSQL gives its account /bin/bash, as base-passwd gives root."""
+    shells_of = {
+        "root": "/bin/bash",
+        "postgres": "/usr/bin/bash",
+        "web": "/usr/sbin/nologin",
+        "nobody": "/bin/false",
+        "sync": "/bin/sync",
+        "git": "/bin/sh",
+        "app": "/opt/app/shell",
+        "old": "",
+    }
+    passwd = "".join(f"{name}:x:1:1::/:{shell}\n" for name, shell in shells_of.items())
+    changed = {**shells_of, "root": "/bin/sh", "postgres": "/bin/sh"}
+    assert {name: row[-1] for name, row in rows(with_shells(passwd, system())).items()} == changed
+    assert with_shells(passwd, system("bin/bash")) == passwd

@@ -149,25 +149,32 @@ def test_a_python_that_does_not_run_is_an_error(packages: Tree, tmp_path: Path) 
         bytecode.compiled(packages, {"usr/share/a.py": b""}, AMD64, Cache(tmp_path))
 
 
-def test_a_changed_file_gets_other_byte_code(packages: Tree, tmp_path: Path) -> None:
-    """Python does not compare its byte code with the source."""
-    cache = Cache(tmp_path)
+def test_files_of_the_config(packages: Tree, tmp_path: Path) -> None:
+    """They are compiled too. Byte code of a file that one replaces goes away, because Python would run it."""
+    cache, library = Cache(tmp_path), "lib/python3/dist-packages/tool"
+    tag = f"cpython-3{version(packages)}"
     bytecode.add(packages, AMD64, cache)
-    before = Tree()
+    system, usr, opt = Tree(), Tree(), Tree()
     for path, entry in packages.items():
-        if path.startswith("usr/"):
-            before.add(path.removeprefix("usr/"), entry)
-    after = Tree()
-    after.graft("", before)
-    folder = "lib/python3/dist-packages/tool"
-    after.replace(f"{folder}/__init__.py", File(b"ANSWER = 43\n"))
-    after.remove(f"{folder}/sets.py")
-    bytecode.renew(after, before, AMD64, cache)
-    then, now = compiled(before), compiled(after)
-    (name,) = (path for path in then if path.startswith(f"{folder}/__pycache__/__init__."))
-    assert then[name] != now[name]
-    assert [path for path in now if path.startswith(f"{folder}/__pycache__/")] == [name]
-    assert {path for path in then if then[path] != now.get(path, b"")} == {
-        name,
-        name.replace("__init__", "sets"),
-    }
+        for tree in (system, usr):
+            if path != "usr":
+                tree.add(path.removeprefix("usr/"), entry)
+    before = compiled(usr)
+    usr.replace(f"{library}/__init__.py", File(b"ANSWER = 43\n"))
+    usr.replace(f"{library}/sets.py", File(b"print 'for Python 2'\n"))
+    names = [f"{library}/__init__.py", f"{library}/sets.py"]
+    bytecode.add_to_files(usr, "usr", names, system=system, target=AMD64, cache=cache)
+    after = compiled(usr)
+    own, lost = (f"{library}/__pycache__/{name}.{tag}.pyc" for name in ("__init__", "sets"))
+    assert before.keys() - after.keys() == {lost}
+    assert [path for path in after if after[path] != before[path]] == [own]
+
+    opt.file("app/app.py", b"import tool\n")
+    opt.file("app/data.txt", b"")
+    bytecode.add_to_files(
+        opt, "opt", ["app/app.py", "app/data.txt"], system=system, target=AMD64, cache=cache
+    )
+    (path,) = compiled(opt)
+    assert path == f"app/__pycache__/app.{tag}.pyc"
+    assert b"/opt/app/app.py" in compiled(opt)[path]
+    bytecode.add_to_files(opt, "opt", ["app/app.py"], system=Tree(), target=AMD64, cache=cache)

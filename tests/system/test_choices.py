@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from notos.debian.unpack import Unpack
+from notos.debian.unpack import Unpack, unpack
 from notos.errors import NotosError
 from notos.features.model import Choice
 from notos.formats.tree import File, Symlink, Tree
@@ -34,7 +34,7 @@ def test_a_file_and_a_folder(tzdata: Unpack) -> None:
     assert isinstance(tree.get("usr/share/zoneinfo/Europe/Berlin"), File)
     assert isinstance(tree.get("usr/lib/locale/de_DE.utf8/LC_CTYPE"), File)
     before = [path for path, _ in tree.items()]
-    choices.complete(tree, [], [ZONE, LOCALE])  # no package is read for what is there
+    choices.complete(tree, [], [ZONE, LOCALE])  # no package is read for what exists
     assert [path for path, _ in tree.items()] == before
 
 
@@ -45,6 +45,45 @@ def test_a_link_and_its_target(tzdata: Unpack) -> None:
     assert tree.get("usr/share/zoneinfo/Europe/Amsterdam") == Symlink("Brussels")
     assert isinstance(tree.get("usr/share/zoneinfo/Europe/Brussels"), File)
     assert tree.get("usr/share/zoneinfo/Europe/Berlin") is None
+
+
+def test_links_to_links(tmp_path: Path) -> None:
+    files: dict[str, bytes | str] = {
+        "usr/share/zoneinfo/Europe/First": "Second",
+        "usr/share/zoneinfo/Europe/Second": "../Etc/Third",
+        "usr/share/zoneinfo/Etc/Third": b"zone",
+    }
+    path = tmp_path / "tzdata.deb"
+    path.write_bytes(Deb("tzdata", files=files).build())
+    tree = Tree()
+    choices.complete(tree, [Unpack(path, package="tzdata")], [ZONE._replace(path="Europe/First")])
+    assert tree.resolve("usr/share/zoneinfo/Europe/First") == "usr/share/zoneinfo/Etc/Third"
+
+
+def test_a_folder_whose_files_are_links_to_other_folders(tmp_path: Path) -> None:
+    files: dict[str, bytes | str] = {
+        "usr/lib/locale/aa_DJ.utf8/LC_COLLATE": b"order",
+        "usr/lib/locale/de_AT.utf8/LC_COLLATE": "../aa_DJ.utf8/LC_COLLATE",
+        "usr/lib/locale/de_DE.utf8/LC_COLLATE": "../de_AT.utf8/LC_COLLATE",
+        "usr/lib/locale/de_DE.utf8/LC_MESSAGES/SYS_LC_MESSAGES": "../../aa_DJ.utf8/LC_COLLATE",
+        "usr/lib/locale/de_DE.utf8/LC_TIME": b"time",
+    }
+    path = tmp_path / "tzdata.deb"
+    path.write_bytes(Deb("tzdata", files=files).build())
+    debs = [Unpack(path, package="tzdata")]
+    tree = unpack([Unpack(path, only=("usr/lib/locale/de_DE.utf8/*",), package="tzdata")])
+    choices.complete(tree, debs, [LOCALE])
+    folder = "usr/lib/locale/de_DE.utf8"
+    assert [place for place, _ in tree.items() if place.startswith("usr/lib/locale/")] == [
+        folder,
+        *(f"{folder}/{each}" for each in ("LC_COLLATE", "LC_MESSAGES")),
+        f"{folder}/LC_MESSAGES/SYS_LC_MESSAGES",
+        f"{folder}/LC_TIME",
+    ]
+    for place in (f"{folder}/LC_COLLATE", f"{folder}/LC_MESSAGES/SYS_LC_MESSAGES"):
+        entry = tree.get(place)
+        assert isinstance(entry, File)
+        assert entry.read() == b"order"
 
 
 @pytest.mark.parametrize(

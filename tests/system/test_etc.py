@@ -4,9 +4,10 @@ from pathlib import Path
 
 import pytest
 
+from notos.architecture import AMD64
 from notos.errors import NotosError, ScriptError
 from notos.features.join import join
-from notos.features.model import Computed, Copy, EtcFile, Feature, Link, Text
+from notos.features.model import Account, Computed, Copy, EtcFile, Feature, Link, Text
 from notos.formats.tree import File, Symlink, Tree
 from notos.system import etc
 from notos.system.etc import Etc
@@ -28,14 +29,25 @@ def system() -> Tree:
     return tree
 
 
-def build(own: Path, *files: EtcFile, accounts: dict[str, str] | None = None) -> Etc:
+def build(
+    own: Path,
+    *files: EtcFile,
+    accounts: dict[str, str] | None = None,
+    users: tuple[Account, ...] = (),
+    programs: tuple[str, ...] = (),
+) -> Etc:
     runit = Tree()
     runit.text("1", "")
+    usr = system()
+    for path in programs:
+        usr.text(path, "")
     return etc.build(
-        join([Feature(etc=files, accounts=accounts or {})]),
-        system=system(),
-        packages=system(),
+        join([Feature(etc=files, accounts=accounts or {}, users=users)]),
+        system=usr,
+        packages=usr,
         system_path=SYSTEM_PATH,
+        opt=Tree(),
+        target=AMD64,
         runit=runit,
         runit_path="/nix/store/0-runit",
         own=own,
@@ -97,6 +109,17 @@ def test_accounts_of_features_are_defaults(tmp_path: Path) -> None:
     )
     asked = EtcFile(path="sysusers.d/web.conf", content=Text("u web 400\n"), keys=("etc", "x"))
     assert "web:x:400:400:" in text(build(tmp_path, asked, accounts=accounts), "passwd")
+
+
+def test_numbers_for_containers(tmp_path: Path) -> None:
+    """Accounts have subordinate numbers on a machine that can use them; a file of the config is kept."""
+    alice = Account("alice", uid=1001, home="/home/alice", keys=("users", "alice"))
+    assert "subuid" not in build(tmp_path, users=(alice,)).tree
+    made = build(tmp_path, users=(alice,), programs=("bin/newuidmap",))
+    assert text(made, "subuid") == text(made, "subgid") == "alice:165536:65536\n"
+    own = EtcFile(path="subuid", content=Text("alice:9:9\n"), keys=("etc", "subuid"))
+    made = build(tmp_path, own, users=(alice,), programs=("bin/newuidmap",))
+    assert text(made, "subuid") == "alice:9:9\n"
 
 
 def test_files_in_a_wrong_place(tmp_path: Path) -> None:

@@ -27,7 +27,8 @@ def check(**packages: Files) -> Check:
             else:
                 tree.file(path, content, executable=True)
     debs = [Unpack(Path("deb"), package=name, by="" if name == "main" else "main") for name in packages]
-    return Check(tree, shared_libraries.survey(tree, AMD64), AMD64, owners=owners, debs=debs)
+    survey = shared_libraries.survey(tree, AMD64)
+    return Check(tree, survey, AMD64, owners=owners, debs=debs, applets=["bin/sh", "bin/awk"])
 
 
 def errors(**packages: Files) -> list[tuple[str, str]]:
@@ -117,4 +118,23 @@ def test_optional_parts_are_notes() -> None:
     assert list(found.errors()) == []
     assert list(found.notes()) == [
         f"optional parts of main lack files: /{LIB}/zsh/curses.so needs libncursesw.so.6 and 2 more"
+    ]
+
+
+def test_scripts_without_their_interpreters_are_notes() -> None:
+    """Debian's packages do not depend on Essential packages; busybox has sh and awk."""
+    found = check(
+        main={
+            "usr/bin/wg-quick": b"#!/bin/bash\n",
+            "usr/bin/plain": b"#!/bin/sh\n",
+            "usr/bin/table": b"#!/usr/bin/awk -f\n",
+            "usr/bin/known": b"#!/usr/bin/env tool\n",
+            "usr/share/main/example": b"#!/usr/bin/perl\n",
+        },
+        other={"usr/bin/tool": elf(), "usr/sbin/update": b"#!/usr/bin/perl -w\n"},
+    )
+    assert list(found.errors()) == []
+    assert list(found.notes()) == [
+        "optional parts of main lack files: /usr/bin/wg-quick needs /bin/bash",
+        "optional parts of other lack files: /usr/sbin/update needs /usr/bin/perl",
     ]

@@ -82,6 +82,15 @@ def test_removed_paths_are_left_out_of_folders_only(site: Path) -> None:
     assert not [each for each in found if each.startswith(("/srv/s/.git", "/srv/s/doc/deep"))]
 
 
+def test_byte_code_of_this_host_is_left_out(site: Path) -> None:
+    (site / "doc/__pycache__").mkdir()
+    (site / "doc/__pycache__/a.cpython-311.pyc").touch()
+    (site / "doc/a.py").touch()
+    found = [each.path for each in members([Placed("/opt/s", Folder(str(site)))])]
+    assert "/opt/s/doc/a.py" in found
+    assert not [each for each in found if "__pycache__" in each]
+
+
 def test_standard_folders_keep_their_modes(site: Path) -> None:
     (site / "tmp").mkdir()
     (site / "tmp/x").touch()

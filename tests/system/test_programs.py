@@ -16,6 +16,8 @@ def system() -> Tree:
     tree = Tree()
     for path in ("bin/sh", "bin/env", "bin/busybox", "bin/python3.13", "sbin/nginx"):
         tree.text(path, "", executable=True)
+    for path in ("bin/chpst", "bin/nice", "bin/nohup"):
+        tree.text(path, "", executable=True)
     tree.symlink("bin/httpd", "busybox")
     tree.symlink("bin/python3", "python3.13")
     tree.symlink("bin/lost", "lost-1")
@@ -24,6 +26,8 @@ def system() -> Tree:
     tree.symlink("bin/from-etc", "/etc/alternatives/x")
     tree.symlink("bin/dangling", "/usr/lib/none/x")
     tree.symlink("bin/dangling-too", "/bin/none")
+    tree.text("bin/tunnel", "#!/bin/bash\n", executable=True)
+    tree.text("bin/ours", "#!/bin/sh\n", executable=True)
     return tree
 
 
@@ -49,6 +53,7 @@ SH = "#!/bin/sh\n"
         SH + "exec /usr/sbin/nginx",
         SH + "exec /usr/bin/python3 -m x",
         SH + "exec reboot",
+        SH + "ours up",
         SH + "exec absolute",
         SH + "exec from-etc",
         SH + "exec 2>&1\nexec httpd",
@@ -75,6 +80,11 @@ SH = "#!/bin/sh\n"
         SH + "exec -cl -a web -- httpd -f",
         SH + "exec -- httpd",
         SH + "exec -x what",
+        SH + 'exec chpst -u "$user":b -n 5 -o1024 httpd -f',
+        SH + "exec chpst -/ /srv/other caddy",
+        SH + "exec chpst -e /etc/web caddy",
+        SH + "exec nohup $program",
+        SH + "exec env A=b nice -n 5 httpd",
         SH + "cat <<EOF\nexec foo\nEOF",
         SH + "cat <<-'EOF'\n\texec foo\n\tEOF\n",
         SH + "cat <<EOF\nexec foo\n",
@@ -102,6 +112,9 @@ def test_scripts_without_errors(tmp_path: Path, system: Tree, script: str) -> No
         (SH + "exec lost", "starts lost, a link to lost-1, which no package has"),
         (SH + "exec dangling", "starts dangling, a link to /usr/lib/none/x, which no package has"),
         (SH + "exec dangling-too", "starts dangling-too, a link to /bin/none, which no package has"),
+        (SH + "exec chpst -u nobody:nogroup -P caddy run", "starts caddy, which no package has"),
+        (SH + "exec chpst -ub nice -n5 env -i A=b B= caddy", "starts caddy, which no package has"),
+        (SH + "exec nohup /usr/bin/caddy", "starts /usr/bin/caddy, which no package has"),
         (SH + "exec 2>&1\nexec caddy", "starts caddy, which no package has"),
         ("#!/bin/bash\nexec httpd", "is a script for /bin/bash, which no package has"),
         ("#!/usr/bin/env perl\n", "is a script for perl, which no package has"),
@@ -113,6 +126,8 @@ def test_scripts_without_errors(tmp_path: Path, system: Tree, script: str) -> No
         (SH + "exec caddy <<EOF\nexec httpd\nEOF\n", "starts caddy, which no package has"),
         (SH + "# it's\nread a <<<b\nexec caddy", "starts caddy, which no package has"),
         ("#!/bin/sh\r\nexec httpd\r\n", "(its lines end in a carriage return), which no package has"),
+        (SH + "tunnel up wg0", "starts tunnel, a script for /bin/bash, which no package has"),
+        (SH + "exec /bin/tunnel up", "starts /bin/tunnel, a script for /bin/bash, which no package has"),
         ("exec httpd\n", "has no #! in its first line"),
         ("", "has no #! in its first line"),
     ],

@@ -24,14 +24,15 @@ def test_relative_links_to_other_folders_of_the_root_are_absolute(tmp_path: Path
     links = {
         "usr/bin/a": "../../etc/a",
         "usr/bin/b": "../share/b",
-        "usr/bin/c": "../../bin/c",
+        "usr/bin/c": "../../bin/x",
         "usr/share/d": "/etc/d",
         "etc/e": "../usr/lib/e",
         "etc/f": "sub/f",
         "etc/sub/g": "../../etc/g",
         "usr/share/h": "../../var/lib/h",
     }
-    tree = built(tmp_path, dict(links))
+    files = {"usr/share/b": b"", "usr/bin/x": b"", "etc/a": b"", "usr/lib/e": b""}
+    tree = built(tmp_path, {**links, **files})
     found = {
         path: entry.target
         for path, entry in tree.as_usr().items()
@@ -40,7 +41,7 @@ def test_relative_links_to_other_folders_of_the_root_are_absolute(tmp_path: Path
     assert found == {
         **links,
         "usr/bin/a": "/etc/a",
-        "usr/bin/c": "/bin/c",
+        "usr/bin/c": "/bin/x",
         "etc/e": "/usr/lib/e",
         "usr/share/h": "/var/lib/h",
     }

@@ -111,14 +111,14 @@ def test_candidates(project: Project) -> None:
 
 
 def test_configs_are_the_caller_s(project: Project) -> None:
-    assert words(project, "config=examples/m") == ["config=examples/minimal.yaml"]
+    assert words(project, "config=examples/mi") == ["config=examples/minimal.yaml"]
     found = words(project, "config=", cwd=project.root / "examples")
     assert "config=minimal.yaml" in found
     assert not [each for each in found if not each.endswith((".yaml", "/"))]
     assert words(project, "config=a folder/") == ["config=a folder/odd name.yaml"]
     for before in ([], ["list"], ["runvm"], ["switch", "--dry-run"]):
-        assert words(project, *before, "--config", "examples/m") == ["examples/minimal.yaml"]
-        assert words(project, *before, "--config=examples/m") == ["--config=examples/minimal.yaml"]
+        assert words(project, *before, "--config", "examples/mi") == ["examples/minimal.yaml"]
+        assert words(project, *before, "--config=examples/mi") == ["--config=examples/minimal.yaml"]
 
 
 def test_they_follow_the_graph(project: Project) -> None:
@@ -187,7 +187,7 @@ def terminal(
     ("typed", "words"),
     [
         ("./doit squ", ["squashfs", "X"]),
-        ("./doit config=examples/m", ["config=examples/minimal.yaml", "X"]),
+        ("./doit config=examples/mi", ["config=examples/minimal.yaml", "X"]),
         ("./doit config=exam", ["config=examples/X"]),
         (r"./doit config=a\ folder/o", ["config=a folder/odd name.yaml", "X"]),
         ("./doit kernel:men", ["kernel:menuconfig", "X"]),
@@ -195,7 +195,7 @@ def terminal(
         ("./doit boot-report --aga", ["boot-report", "--against", "X"]),
         ("./doit switch --hos", ["switch", "--host", "X"]),
         ("./doit --config=exam", ["--config=examples/X"]),
-        ("./doit list --config examples/m", ["list", "--config", "examples/minimal.yaml", "X"]),
+        ("./doit list --config examples/mi", ["list", "--config", "examples/minimal.yaml", "X"]),
         ("./doit completion f", ["completion", "fish", "X"]),
     ],
     ids=lambda each: each[:24] if isinstance(each, str) else "",
@@ -210,7 +210,7 @@ def test_tab(terminal: Terminal, typed: str, words: list[str]) -> None:
     ("typed", "shown"),
     [
         ("./doit squ", ["squashfs"]),
-        ("./doit config=examples/m", ["config=examples/minimal.yaml"]),
+        ("./doit config=examples/mi", ["config=examples/minimal.yaml"]),
         ("./doit kernel:men", ["kernel:menuconfig"]),
         ("./doit switch --", ["--config", "--dry-run", "--force", "--help", "--host", "--port", "--within"]),
         ("./doit boot-report --against RE", []),

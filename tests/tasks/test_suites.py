@@ -39,14 +39,15 @@ def test_each_test_is_in_one_suite() -> None:
     assert all(ran_by(suite) for suite in suites.SUITES)
 
 
-def test_ci_runs_each_suite_within_its_time() -> None:
+def test_ci_runs_its_suites_within_its_time() -> None:
     """CI starts with the README's command. Its limit is 90 minutes."""
     text = (ROOT / ".ci/run").read_text()
     (found,) = re.findall(r"for suite in (.*); do", text)
-    assert found.split() == [suite.task for suite in suites.SUITES]
+    in_ci = [suite for suite in suites.SUITES if suite.in_ci]
+    assert found.split() == [suite.task for suite in in_ci]
     assert "    ./doit test\n" in (ROOT / "README.md").read_text()
     (minutes,) = re.findall(r"^minutes=(\d+)$", text, re.MULTILINE)
-    assert 2 * sum(suite.minutes for suite in suites.SUITES) < int(minutes) < 90
+    assert 2 * sum(suite.minutes for suite in in_ci) < int(minutes) < 90
 
 
 def test_what_the_default_suite_leaves_out_is_said(

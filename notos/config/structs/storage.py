@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import ClassVar
 
 from notos.config.setting import setting
-from notos.config.value_types import DiskSize, FileSystem, Line, MountSource, NixSetting
+from notos.config.value_types import DiskSize, FileSystem, Line, MountSource, NixSetting, RelativePath
 from notos.structs import dataclass
 
 
@@ -26,6 +26,9 @@ class Disk:
     BARE: ClassVar = "size"
 
     size: DiskSize = setting("its size; it can grow later but not shrink")
+    etc: tuple[RelativePath, ...] = setting(
+        "folders below /etc that it keeps, in which programs write", (), example=["postgresql"]
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -48,17 +48,28 @@ def first_card(cards: Sequence[NetworkCard], device: str) -> str:
 
 
 def more_cards(
-    cards: Sequence[NetworkCard], networks: Mapping[DeviceName, LinkName], device: str
+    cards: Sequence[NetworkCard], networks: Mapping[DeviceName, LinkName], device: str, machine: str
 ) -> list[str]:
-    """Return the further cards, each as the arguments of -netdev and -device with a slash between them.
+    """Return the further cards of `machine`, each as the arguments of -netdev and -device around a slash.
 
     `networks` are the names of the networks that cards are on, by card. The others are connected to nothing.
     """
     return [
-        f"{_network(networks.get(DeviceName(card.name)), number)}/{device},netdev=net{number},mac={card.mac}"
+        f"{_network(networks.get(DeviceName(card.name)), number)}/{device},netdev=net{number},"
+        f"mac={_address(card, machine) if card.name in networks else card.mac}"
         for number, card in enumerate(cards)
         if number
     ]
+
+
+def _address(card: NetworkCard, machine: str) -> str:
+    """Return the MAC address of a card on a network with other machines, where each must have its own.
+
+    It follows from the names of the machine and the card, unless the config gives it. 52:54:00 is QEMU's.
+    """
+    if card.mac == card.name:
+        return card.mac
+    return "52:54:00:" + hashlib.sha256(f"{machine} {card.name}".encode()).digest()[:3].hex(":")
 
 
 def _network(name: str | None, number: int) -> str:

@@ -49,7 +49,7 @@ def render(
         "secondDrive": devices.second_drive,
         "secondDevice": devices.second_device,
         "networkDevice": network.first_card(features.cards, devices.network_device),
-        "moreCards": network.more_cards(features.cards, vm.networks, devices.network_device),
+        "moreCards": network.more_cards(features.cards, vm.networks, devices.network_device, machine.name),
         "randomDevice": devices.random_device,
         "forwards": [f"{host}:{guest}" for host, guest in vm.forward.items()],
         "userNetwork": network.options(features.subnet),

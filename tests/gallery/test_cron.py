@@ -1,0 +1,23 @@
+"""Debian's cron with PAM, a locale and a time zone, and logrotate."""
+
+from notos.vm.plugin import MachineFactory
+
+
+def test_jobs_and_rotation(machine_factory: MachineFactory) -> None:
+    machine = machine_factory("examples/machines/cron.yaml")
+    machine.wait_for_unit("cron")
+    machine.succeed("echo '* * * * * id -un >/tmp/own; crontab -l >>/tmp/own' | crontab -u alice -")
+    assert "Berlin" in machine.succeed("cat /etc/timezone")
+    # Rotation by Debian's own job, as cron runs it each day.
+    machine.succeed(
+        "mkdir -p /var/log/app", "echo line >/var/log/app/a.log", "run-parts --test /etc/cron.daily"
+    )
+    assert "/etc/cron.daily/logrotate" in machine.succeed("run-parts --test /etc/cron.daily")
+    machine.succeed("logrotate -f /etc/logrotate.conf")
+    assert machine.succeed("cat /var/log/app/a.log.1") == "line\n"
+    machine.wait_until_succeeds("test -s /tmp/hello && test -s /tmp/own", seconds=100)
+    user, language, date = machine.succeed("cat /tmp/hello").splitlines()
+    assert (user, language) == ("alice", "LANG=de_DE.UTF-8")
+    assert date in ("Montag", "Dienstag", "Mittwoch", "Donnerstag", "Freitag", "Samstag", "Sonntag")
+    assert machine.succeed("head -n 1 /tmp/own") == "alice\n"
+    assert "session opened for user alice" in machine.succeed("cat /var/log/syslog/current")
