@@ -74,11 +74,10 @@ def files_tree(system: "Tree") -> "Tree":
     """
     from notos.system import placed, usr
 
-    removed = FEATURES.removed
-    if not usr_files() and not removed:
+    if not usr_files() and not FEATURES.removed:
         return system
-    members = list(placed.members(usr_files(), removed))
-    tree = usr.overlaid(system, "/usr", members, removed)
+    members = list(placed.members(usr_files(), FEATURES.removed))
+    tree = usr.overlaid(system, "/usr", members, FEATURES.removed)
     _compile(tree, "usr", members)
     return tree
 
@@ -98,16 +97,18 @@ def usr_tree(system: "Tree") -> "Tree":
 
     `system` is the tree of system-path, with which it shares entries.
     """
-    tree = files_tree(system)
-    if not scripted.scripts():
-        return tree
-    from notos.system import bytecode, usr
+    return _scripted(files_tree(system), "usr")
 
-    made = tree
+
+def _scripted(tree: "Tree", root: str) -> "Tree":
+    """Return a tree whose root is /usr or /opt with the changes by scripts. Raises NotosError."""
+    from notos.system import usr
+
     for each in scripted.changes():
-        made = usr.overlaid(made, "/usr", each.below("usr"), _removals(each))
-    bytecode.renew(made, tree, MACHINE.target, CACHE)
-    return made
+        members = each.below(root)
+        tree = usr.overlaid(tree, f"/{root}", members, _removals(each))
+        _compile(tree, root, members)
+    return tree
 
 
 def _removals(changes: "Changes") -> list[Removal]:
@@ -189,8 +190,8 @@ def unknown_owners(etc: "Tree") -> "list[NotosError]":
 def task_files() -> Task:
     """collect the files of /usr and /opt"""
     files = (*usr_files(), *opt_files())
-    # The files of /opt, too: the system's Python compiles them.
-    below = [manifest("system-path")] if files or FEATURES.removed or scripted.scripts() else []
+    used = files or FEATURES.removed or scripted.scripts()
+    below = [manifest("system-path")] if used else []  # opt: its Python compiles them
     return {
         "actions": [action(collect_files)],
         "file_dep": [manifest("packaged"), *sources(files), *below, *scripted.manifests()],
@@ -209,9 +210,7 @@ def collect_files() -> None:
     if usr_files() or FEATURES.removed or scripted.scripts():
         system = project.tree("system-path")
         tree = usr.build(usr_tree(system), system, project.get("system-path").path)
-    opt = files_opt()
-    for each in scripted.changes():
-        opt = usr.overlaid(opt, "/opt", each.below("opt"), _removals(each))
+    opt = _scripted(files_opt(), "opt")
     if len(opt):
         tree.graft("opt", opt)
     project.add("files", usr.NAME, tree, ["system-path"] if "usr" in tree else [])

@@ -25,7 +25,6 @@ from notos.process import run
 from notos.system import bytecode_compiler
 
 _PROGRAM = re.compile(r"usr/bin/python3\.([0-9]+)")
-_COMPILED = re.compile(r"(.*/)__pycache__/([^/]+)\.cpython-3[0-9]+\.pyc")
 _OWN = re.compile(r"usr/lib/python3\.([0-9]+)/")
 # Never imported by name: read by gdb, or data.
 _OTHERS = ("usr/share/doc/", "usr/share/gcc/", "usr/share/gdb/", "usr/share/python3/")
@@ -46,33 +45,24 @@ def add_to_files(
 ) -> None:
     """Add the byte code of the Python files among `paths` to `tree`, whose root is the folder usr or opt.
 
-    `root` is that folder, and `system` is the tree of /usr, with Python. The byte code of a file that was
-    replaced or removed is removed: Python would run it. Raises ClosureError, ToolError.
+    `root` is that folder, and `system` is the tree of /usr, with Python. The byte code of a package's file
+    that a file of the config replaces is removed: Python would run it. Raises ClosureError, ToolError.
     """
-    changed = [path for path in paths if path.endswith(".py")]
-    packages = system.as_usr() if changed else Tree()
+    found = {
+        path: entry for path in paths if path.endswith(".py") and isinstance(entry := tree.get(path), File)
+    }
+    packages = system.as_usr() if found else Tree()
     if (program := _program(packages)) is None:
         return
-    sources = {
-        f"{root}/{path}": entry.read() for path in changed if isinstance(entry := tree.get(path), File)
-    }
+    sources = {f"{root}/{path}": entry.read() for path, entry in found.items()}
     made = compiled(packages, sources, target, cache)
-    for path in changed:
-        name = _name(f"{root}/{path}", program)
+    for source in sources:
+        name = _name(source, program)
+        path = name.removeprefix(f"{root}/")
         if name in made:
-            tree.replace(name.removeprefix(f"{root}/"), File(made[name]))
-        elif name.removeprefix(f"{root}/") in tree:
-            tree.remove(name.removeprefix(f"{root}/"))
-
-
-def renew(usr: Tree, before: Tree, target: Architecture, cache: Cache) -> None:
-    """Compile the Python files again that differ between the trees of /usr `before` and `usr`, into `usr`.
-
-    Raises ClosureError, ToolError.
-    """
-    paths = {path for tree in (usr, before) for path, _ in tree.items() if path.endswith(".py")}
-    changed = sorted(path for path in paths if usr.get(path) is not before.get(path))
-    add_to_files(usr, "usr", changed, system=usr, target=target, cache=cache)
+            tree.replace(path, File(made[name]))
+        elif path in tree:
+            tree.remove(path)
 
 
 def compiled(

@@ -218,7 +218,7 @@ def _listed(paths: Iterable[str]) -> str:
 def lacking(root: Root, changes: Changes, target: Architecture) -> Iterator[ClosureError]:
     """Yield an error for each new or changed program in /usr and /opt without a library in the machine.
 
-    A library of the packages that only the script needs is not there.
+    The machine lacks the libraries of packages that only the script needs.
     """
     tree = Tree()
     for path, entry in root.tree.items():

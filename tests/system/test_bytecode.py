@@ -178,27 +178,3 @@ def test_files_of_the_config(packages: Tree, tmp_path: Path) -> None:
     assert path == f"app/__pycache__/app.{tag}.pyc"
     assert b"/opt/app/app.py" in compiled(opt)[path]
     bytecode.add_to_files(opt, "opt", ["app/app.py"], system=Tree(), target=AMD64, cache=cache)
-
-
-def test_a_changed_file_gets_other_byte_code(packages: Tree, tmp_path: Path) -> None:
-    """Python does not compare its byte code with the source."""
-    cache = Cache(tmp_path)
-    bytecode.add(packages, AMD64, cache)
-    before = Tree()
-    for path, entry in packages.items():
-        if path.startswith("usr/"):
-            before.add(path.removeprefix("usr/"), entry)
-    after = Tree()
-    after.graft("", before)
-    folder = "lib/python3/dist-packages/tool"
-    after.replace(f"{folder}/__init__.py", File(b"ANSWER = 43\n"))
-    after.remove(f"{folder}/sets.py")
-    bytecode.renew(after, before, AMD64, cache)
-    then, now = compiled(before), compiled(after)
-    (name,) = (path for path in then if path.startswith(f"{folder}/__pycache__/__init__."))
-    assert then[name] != now[name]
-    assert [path for path in now if path.startswith(f"{folder}/__pycache__/")] == [name]
-    assert {path for path in then if then[path] != now.get(path, b"")} == {
-        name,
-        name.replace("__init__", "sets"),
-    }

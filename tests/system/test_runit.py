@@ -55,8 +55,13 @@ def test_the_default_machine() -> None:
 def test_features_are_files_taken_or_left() -> None:
     machine = replace(DEFAULT, time_servers=(), ssh=Ssh(server="none"), network=Network(method="dhcp"))
     tree = made(machine)
-    assert tree.children()["boot"] == ["05-modules", "09-instance",
-        "10-hostname", "20-network", "70-power-button"]
+    assert tree.children()["boot"] == [
+        "05-modules",
+        "09-instance",
+        "10-hostname",
+        "20-network",
+        "70-power-button",
+    ]
     assert "udhcpc" in tree
     assert tree.children()["services"] == ["nix-daemon", "syslog"]
 
