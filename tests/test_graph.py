@@ -486,6 +486,22 @@ def test_errors_that_a_config_causes_have_its_line(project: Project) -> None:
         "/etc/hostname/x lies below /etc/hostname",
     ]
     assert [int(line.split(".yaml:")[1].split(":")[0]) for line in several] == [3, 4, 6, 7]
+    several = failed(
+        "services:\n  mail: {run: exec chpst -u postfix master}\n"
+        "etc:\n  tmpfiles.d/x.conf: {text: d /var/x 0755 absent}"
+    )
+    assert [
+        line.partition("other.yaml:")[2].partition(",")[0].partition(": declare")[0] for line in several
+    ] == [
+        "3: services.mail.run starts master",
+        "3: services.mail.run names the user postfix",
+        "5: tmpfiles.d/x.conf:1: the user absent does not exist",
+    ]
+    (link,) = failed("system: {packages: [busybox, {redis-server: {closure: elf}}]}")
+    assert link.startswith(
+        "system_path: other.yaml:2: the package redis-server has programs that are links to missing files: "
+        "/usr/bin/redis-server -> redis-check-rdb: write redis-server: {closure: depends}"
+    )
 
 
 def test_why_names_the_changes(project: Project) -> None:

@@ -17,13 +17,9 @@ class Certificates {
 
 def test_programs_run_and_https_has_certificates(machine_factory: MachineFactory) -> None:
     machine = machine_factory("examples/machines/java.yaml")
-    assert machine.succeed("java /opt/hello/Hello.java", seconds=180) == "hello\n"
-    # jar and javac are alternatives.
-    machine.succeed(
-        "cd /tmp && javac -d . /opt/hello/Hello.java && jar cfe hello.jar Hello Hello.class", seconds=240
-    )
-    assert machine.succeed("java -jar /tmp/hello.jar", seconds=120) == "hello\n"
+    assert machine.succeed("java /opt/hello/Hello.java", seconds=240) == "hello\n"
     machine.succeed(f"cat >/tmp/Certificates.java <<'END'\n{CERTIFICATES}END\n")
-    assert int(machine.succeed("java /tmp/Certificates.java", seconds=240)) > 100
-    listed = machine.succeed("keytool -list -cacerts -storepass changeit", seconds=120)
-    assert listed.count("trustedCertEntry") > 100
+    # javac and jar are alternatives.
+    made = "cd /tmp && javac Certificates.java && jar cfe made.jar Certificates Certificates.class"
+    machine.succeed(made, seconds=240)
+    assert int(machine.succeed("java -jar /tmp/made.jar", seconds=120)) > 100
