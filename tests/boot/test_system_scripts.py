@@ -32,6 +32,6 @@ def test_the_changes(built: Project, machine_factory: MachineFactory) -> None:
     assert modes == "600 root\n600 root\n444 root\n444 root\n"
     machine.fail("ls /usr/bin/hello")
     machine.fail("ls /etc/protocols")
-    machine.fail("grep telnet /etc/services")
+    machine.fail("grep ^telnet /etc/services")
     machine.succeed("grep ssh /etc/services; echo x >>/var/lib/app/file; echo x >>/etc/app.conf")
     assert machine.succeed("ls /usr/share/terminfo") == ""
