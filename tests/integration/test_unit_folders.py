@@ -75,3 +75,12 @@ def test_templates_have_only_what_is_the_same_for_all(tmp_path: Path) -> None:
     tree, context = laid_out(tmp_path, [BASE, made])
     registry.apply(tree, context)
     assert text(tree, permissions.TMPFILES) == 'd "/var/lib/shared" 0755 root root\n'
+
+
+def test_sockets_have_their_folders(tmp_path: Path) -> None:
+    """dbus has no other declaration of /run/dbus."""
+    unit = b"[Socket]\nListenStream=/run/dbus/system_bus_socket\nListenStream=/run/x\nListenStream=22\n"
+    files: dict[str, bytes | str] = {"usr/bin/x": b"", "usr/lib/systemd/system/dbus.socket": unit}
+    tree, context = laid_out(tmp_path, [BASE, Deb("made-up", files=files)])
+    registry.apply(tree, context)
+    assert text(tree, permissions.TMPFILES) == 'd "/run/dbus" 0755 - -\n'
