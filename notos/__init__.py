@@ -23,11 +23,12 @@ cache          the folders of the cache
 home           the folder of Notos' own files
 architecture   all that differs between architectures
 structs        dataclasses that are cheap to define
+pyyaml         the library PyYAML, with less to do at its import
 
 Modules without a test module of their own name are tested by
 
     tests/test_notos.py: __main__, home
-    tests/config/test_loader.py: errors, loader
+    tests/config/test_loader.py: errors, loader, pyyaml
 """
 
 __version__ = "0.1.0"

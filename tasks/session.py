@@ -24,7 +24,7 @@ from doit.dependency import DatabaseException, Dependency, SqliteDB
 from doit.runner import Runner
 
 from notos.errors import HostError
-from tasks import fingerprint, inputs, startup
+from tasks import fingerprint, inputs, sources, startup
 from tasks.reasons import reasons
 
 # Errors that the user can correct; any other OSError is a bug of Notos.
@@ -78,7 +78,7 @@ def install(
         look()
         with _alone(folder):
             try:
-                with _file_errors():
+                with _file_errors(), sources.remembered(Path(folder, ".code")):
                     return run(self, *args, **kwargs)
             except KeyboardInterrupt:
                 sys.stderr.write("\ninterrupted; the next run continues from here\n")

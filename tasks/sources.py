@@ -4,14 +4,16 @@ In tasks/, each function, class and constant counts by itself, with those that i
 counts as a whole, with its packages, their data files, and all its imports, also those inside functions. Of a
 library, the version counts. Comments and documentation do not count.
 
-The hashes of files are compared first, so that an unchanged file is not parsed.
+The hashes of files are compared first, so that an unchanged file is not parsed, and their states before that
+(`remembered`), so that it is not read.
 """
 
 import ast
 import hashlib
+import json
 import os
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import field
 from functools import cache
 from pathlib import Path
@@ -19,9 +21,9 @@ from typing import Any
 
 import notos
 import tasks
-from notos import home
+from notos import atomic, home
 from notos.structs import dataclass
-from tasks import libraries
+from tasks import fingerprint, libraries
 
 # Notos' packages, whose imports are followed; all other packages are libraries.
 PACKAGES = {each.__name__: Path(str(each.__file__)).resolve().parent for each in (notos, tasks)}
@@ -61,12 +63,12 @@ def trace(code: Iterable[Callable[..., Any] | Path]) -> Trace:
     return Trace(*(dict(sorted(each.items())) for each in (made.files, made.parts, made.libraries)))
 
 
-def unchanged(saved: Trace) -> bool:
+def unchanged(files: Mapping[str, str], versions: Mapping[str, str]) -> bool:
     """Return True if the files and libraries of a trace are unchanged."""
-    return bool(saved.files) and all(
+    return bool(files) and all(
         [
-            *(digest(name) == then for name, then in saved.files.items()),
-            *(libraries.version(name) == then for name, then in saved.libraries.items()),
+            *(digest(name) == then for name, then in files.items()),
+            *(libraries.version(name) == then for name, then in versions.items()),
         ]
     )
 
@@ -94,13 +96,43 @@ def digest(name: str) -> str:
     package, _, rest = name.partition("/")
     path = f"{PACKAGES[package]}/{rest}" if package in PACKAGES else name
     try:
-        if not name.endswith("/"):
-            with open(path, "rb") as stream:
-                return hashlib.sha256(stream.read()).hexdigest()[:16]
-        content = [(str(each.relative_to(path)), each.read_bytes()) for each in _data(path)]
+        files = [Path(path)] if not name.endswith("/") else list(_data(path))
+        now = [[os.fspath(each), *fingerprint.quick_of(os.stat(each))] for each in files]
+        kept = _states.get(name)
+        if kept is None or kept[1:] != now:
+            kept = _states[name] = [_hashed(path, files), *now]
+            _new.append(name)
     except OSError:
         return ""
+    return str(kept[0])
+
+
+def _hashed(path: str, files: list[Path]) -> str:
+    if files == [Path(path)]:
+        return hashlib.sha256(files[0].read_bytes()).hexdigest()[:16]
+    content = [(str(each.relative_to(path)), each.read_bytes()) for each in files]
     return hashlib.sha256(repr(content).encode()).hexdigest()[:16] if content else ""
+
+
+@contextmanager
+def remembered(file: Path) -> Iterator[None]:
+    """In the block, do not read files again whose states and hashes are in `file`; save those that are new.
+
+    The states are those of tasks/fingerprint.py, and the hash of each comes first.
+    """
+    with suppress(OSError, ValueError):
+        _states.update(json.loads(file.read_bytes()))
+    try:
+        yield
+    finally:
+        if _new:
+            with suppress(OSError):
+                atomic.write(file, json.dumps(_states))
+            _new.clear()
+
+
+_states: dict[str, list[Any]] = {}
+_new: list[str] = []
 
 
 class _Walk:

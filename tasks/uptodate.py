@@ -6,6 +6,7 @@ saves the values that the condition's value saver returns.
 
 import functools
 import inspect
+import json
 import os
 import re
 import stat
@@ -15,6 +16,7 @@ from typing import Any, Protocol
 
 from tasks import differences, fingerprint, inputs, session, sources
 
+_EXPLAINING = ("causes", "parts")  # fields of inputs.Record
 _OBJECT = re.compile(r'"/nix/store/([0-9a-z]{32}-[^/"]+)"')
 
 Values = dict[str, Any]
@@ -28,16 +30,25 @@ class Task(Protocol):
     value_savers: list[Any]
 
 
+def _encoded(code: sources.Trace) -> Values:
+    return {**vars(code), "parts": json.dumps(code.parts)}
+
+
+def _decoded(code: Values) -> sources.Trace:
+    return sources.Trace(**{**code, "parts": json.loads(code["parts"])})
+
+
 class Unchanged:
     """Condition: the actions' inputs that are not files, and their code with `code`, are unchanged."""
 
-    # The key of the saved value. It changes with the format, so that an older format is never read.
-    KEY = "inputs.3"
+    # The key of the saved value. It changes with the format, so that an older format is never read. What only
+    # explains a change is JSON in a string, which a run without changes does not decode.
+    KEY = "inputs.4"
 
     def __init__(self, actions: Iterable[Any], code: Iterable[Callable[..., Any] | Path] = ()) -> None:
         self._actions = tuple(actions)
         self._code = tuple(code)
-        self._kept: sources.Trace | None = None  # of the last success, while the code is the same
+        self._kept: Values | None = None  # the code at the last success, while it is the same
 
     def configure_task(self, task: Task) -> None:
         """Let doit save what is compared."""
@@ -59,7 +70,7 @@ class Unchanged:
             return ["built by another version of Notos"]
         said = [] if self._same_inputs(saved) else self._changed_inputs(saved)
         if not self._same_code(saved):
-            said += sources.differences(sources.Trace(**saved["code"]), self._trace)
+            said += sources.differences(_decoded(saved["code"]), self._trace)
         return said
 
     def _look(self) -> sources.Trace:
@@ -67,8 +78,16 @@ class Unchanged:
         return self._trace
 
     def _saved(self) -> Values:
-        code = self._kept or self._trace
-        return {self.KEY: {**vars(inputs.last()), "arguments": self._arguments(), "code": vars(code)}}
+        made = vars(inputs.last())
+        explanation = json.dumps({name: made[name] for name in _EXPLAINING})
+        return {
+            self.KEY: {
+                **{name: value for name, value in made.items() if name not in _EXPLAINING},
+                "explanation": explanation,
+                "arguments": self._arguments(),
+                "code": self._kept or _encoded(self._trace),
+            }
+        }
 
     def _same_inputs(self, saved: Values) -> bool:
         return (
@@ -89,26 +108,27 @@ class Unchanged:
         ]
 
     def _same_code(self, saved: Values) -> bool:
-        then = sources.Trace(**saved["code"])
-        if not sources.unchanged(then):
-            now = self._trace
+        code = saved["code"]
+        if not sources.unchanged(code["files"], code["libraries"]):
+            then, now = _decoded(code), self._trace
             if (then.parts, then.libraries) != (now.parts, now.libraries):
                 return False
-            saved["code"] = vars(now)  # only comments changed: save the files' hashes, to parse them once
+            # Only comments changed: save the files' hashes, to parse them once.
+            saved["code"] = code = _encoded(now)
             fingerprint.rehashed.extend(now.files)
-            then = now
-        self._kept = then
+        self._kept = code
         return True
 
     def _changed_inputs(self, saved: Values) -> list[str]:
         changed = _changed(saved["config"])
+        explanation = json.loads(saved["explanation"])
         said = []
         for name, then in saved["values"].items():
             now = inputs.now(name)
             if inputs.same(then, now):
                 continue
-            if causes := _changed(saved["causes"][name]):
-                near = inputs.explaining(saved["parts"].get(name, {}), causes)
+            if causes := _changed(explanation["causes"][name]):
+                near = inputs.explaining(explanation["parts"].get(name, {}), causes)
                 changed |= {path: causes[path] for path in near}
             else:
                 label = name.rpartition(".")[2].replace("_", " ")

@@ -4,11 +4,9 @@ Maps with text keys, lists and scalars, each kept as the text of the file. Ancho
 keys are refused, so that no file can expand in memory, and nesting is bounded.
 """
 
+import re
 from collections.abc import Iterator
 from typing import Any
-
-import yaml
-from yaml.reader import Reader
 
 from notos.config.yaml_source import (
     WIDTH,
@@ -23,8 +21,10 @@ from notos.config.yaml_source import (
     lines,
     shorten,
 )
+from notos.pyyaml import Reader, yaml
 
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml's, if PyYAML was built with it
+_PLAIN = re.compile(r"[\t\n\r -~]*")  # quick to compile, unlike Reader.NON_PRINTABLE
 _MAX_DEPTH = 30
 
 
@@ -34,7 +34,8 @@ def compose(source: Source, problems: list[Problem]) -> Node | None:
     Adds to `problems` each mistake after which reading can continue (a duplicate key, a tag). Raises Problem
     for one after which it cannot (text that is not YAML).
     """
-    if found := Reader.NON_PRINTABLE.search(source.text):
+    plain = _PLAIN.fullmatch(source.text)
+    if found := None if plain else Reader.NON_PRINTABLE.search(source.text):
         code = ord(found[0])
         byte = f"byte 0x{code & 0xFF:02x} is not UTF-8 text"
         message = (

@@ -67,7 +67,7 @@ def _written(key: str | int, value: Any, item: bool) -> str:
 
 def _dumped(value: Any) -> str:
     """Return `value` as YAML on one line; a text of several lines is in double quotes."""
-    import yaml
+    from notos.pyyaml import yaml
 
     class Dumper(yaml.SafeDumper):
         pass

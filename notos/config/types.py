@@ -5,6 +5,7 @@ the whole text and mean the same in Python and in ECMA-262, which JSON Schema us
 """
 
 import os
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -146,6 +147,8 @@ def _ip_network(text: str, folder: Path) -> str:
 
 def _ip(text: str) -> str:
     """Return an IP address in its shortest form. Raises ValueError."""
+    if re.fullmatch(_ADDRESS, text):
+        return text
     import socket
 
     family = socket.AF_INET6 if ":" in text else socket.AF_INET

@@ -3,9 +3,8 @@
 import re
 from typing import Any
 
-import yaml
-
 from notos.config.yaml_source import Place, Problem, Source, shorten
+from notos.pyyaml import yaml
 
 _CLOSERS = {"[": "]", "{": "}"}
 _NOT_YAML = "this is not YAML: "

@@ -6,8 +6,7 @@ Independent of machines.
 import errno
 from pathlib import Path
 
-import yaml
-
+from notos.pyyaml import yaml
 from notos.structs import dataclass
 
 _RESOLVERS = yaml.SafeLoader.yaml_implicit_resolvers

@@ -6,8 +6,9 @@ from typing import NamedTuple
 
 from notos.config.model import Interface, IPAddress, IPInterface, Network
 
-MAC = re.compile(r"(?:[0-9a-f]{2}:){5}[0-9a-f]{2}")
-_NUMBERED = re.compile(r"eth([0-9]{1,3})")
+# Patterns of re, which compiles them when they are used.
+MAC = r"(?:[0-9a-f]{2}:){5}[0-9a-f]{2}"
+_NUMBERED = r"eth([0-9]{1,3})"
 MOST_IN_QEMU = 8  # network cards that runvm.sh gives a machine
 _FIRST_MAC = 0x525400123456  # of QEMU's first network card, unless the config names one
 
@@ -90,9 +91,9 @@ def cards(found: tuple[Named, ...]) -> Mapping[str, str]:
 
     A card between two others that the config does not name has the name that the kernel gives it.
     """
-    names = [name for name in hardware(found) if MAC.fullmatch(name) or _NUMBERED.fullmatch(name)]
-    numbered = {int(match[1]): name for name in names if (match := _NUMBERED.fullmatch(name))}
-    by_mac = [name for name in names if MAC.fullmatch(name)]
+    names = [name for name in hardware(found) if re.fullmatch(MAC, name) or re.fullmatch(_NUMBERED, name)]
+    numbered = {int(match[1]): name for name in names if (match := re.fullmatch(_NUMBERED, name))}
+    by_mac = [name for name in names if re.fullmatch(MAC, name)]
     free = (number for number in range(MOST_IN_QEMU) if number not in numbered)
     places = {**numbered, **dict(zip(free, by_mac, strict=False))}
     last = max((number for number in places if number < MOST_IN_QEMU), default=-1)
@@ -102,7 +103,7 @@ def cards(found: tuple[Named, ...]) -> Mapping[str, str]:
 def _card(number: int, name: str) -> tuple[str, str]:
     digits = f"{_FIRST_MAC + number:012x}"
     usual = ":".join(digits[at : at + 2] for at in range(0, 12, 2))
-    return name, name if MAC.fullmatch(name) else usual
+    return name, name if re.fullmatch(MAC, name) else usual
 
 
 def carrying(found: tuple[Named, ...], card: str) -> Iterator[Named]:

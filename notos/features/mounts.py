@@ -42,8 +42,8 @@ _KINDS = {
     "xfs": _Kind((("XFS_FS", "xfs"),)),
     "9p": _Kind((("9P_FS", "9p"), ("NET_9P_VIRTIO", "9pnet_virtio"))),
 }
-_SERVER = re.compile(r"(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):/.*")  # an NFS folder
-_SHARE = re.compile(r"//[^/]+/.+")  # a CIFS share
+_SERVER = r"(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):/.*"  # an NFS folder
+_SHARE = r"//[^/]+/.+"  # a CIFS share
 # Folders that the system itself consists of: a file system over one of them would hide it.
 _TAKEN = ("/bin", "/dev", "/etc", "/lib", "/lib64", "/nix", "/proc", "/run", "/sbin", "/sys", "/usr")
 _FREE = ("/run/", "/sys/", "/dev/")  # below these a mount is in nobody's way
@@ -87,9 +87,9 @@ def kind(mount: Mount) -> str:
         return mount.type
     if {"bind", "rbind"} & {word for each in mount.options for word in each.split(",")}:
         return "none"
-    if _SERVER.fullmatch(mount.device):
+    if re.fullmatch(_SERVER, mount.device):
         return "nfs"
-    if _SHARE.fullmatch(mount.device):
+    if re.fullmatch(_SHARE, mount.device):
         return "cifs"
     return mount.device if mount.device in ("tmpfs", "proc", "sysfs", "debugfs", "tracefs") else "ext4"
 

@@ -41,7 +41,7 @@ def _interface(each: Named, node: Node) -> Iterator[Problem]:
         yield Problem(message, key_place(node, each.name))
     if settings.vlan is not None and settings.bridge is not None:
         yield Problem(f"{path} takes either vlan or bridge, not both", key_place(node, each.name, "bridge"))
-    if each.made and MAC.fullmatch(each.name):
+    if each.made and re.fullmatch(MAC, each.name):
         message = f"{path} is a MAC address, and an interface that is made needs a name, such as br0"
         yield Problem(message, key_place(node, each.name))
     if each.method == "static" and not settings.address:
@@ -140,7 +140,7 @@ def _links(found: tuple[Named, ...], node: Node) -> Iterator[Problem]:
                 else (named_place(node, each.name, key, name) or place_of(node, each.name, key))
             )
             other = by_name.get(name)
-            if other is None and not MAC.fullmatch(name) and not re.fullmatch(r"eth[0-9]+", name):
+            if other is None and not re.fullmatch(MAC, name) and not re.fullmatch(r"eth[0-9]+", name):
                 message = f"network.{each.name}.{key} names an unknown interface, {name}; add network.{name}"
                 yield Problem(message, place)
             if key == "vlan":

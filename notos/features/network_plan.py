@@ -9,6 +9,7 @@
 A device is named by its name, or by its MAC address as mac=ADDRESS.
 """
 
+import re
 from collections.abc import Iterator, Mapping
 
 from notos.features.interfaces import MAC, Named, hardware, in_order
@@ -107,4 +108,4 @@ def _family(address: str) -> str:
 
 
 def _device(name: str) -> str:
-    return f"mac={name}" if MAC.fullmatch(name) else name
+    return f"mac={name}" if re.fullmatch(MAC, name) else name

@@ -6,9 +6,8 @@ import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
-import yaml
-
 from notos.errors import NotosError, UsageError
+from notos.pyyaml import yaml
 
 _FILES = Path(__file__).parent / "project"
 # Files that tools would act on under their real names here.

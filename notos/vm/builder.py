@@ -14,14 +14,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from notos import atomic, loader
 from notos.config.model import Machine
 from notos.errors import MachineError
 from notos.features import registry
 from notos.home import PACKAGE, python_path
 from notos.process import follow
+from notos.pyyaml import yaml
 from notos.vm.artefacts import BACKDOOR
 
 __tracebackhide__ = True  # a failed test shows the test's line (pytest)
