@@ -56,6 +56,7 @@ class Record:
 
 _record: Record | None = None
 _last = Record()
+_loaded = False
 _roots: dict[str, Any] = {}
 _functions: dict[str, Callable[[], Any]] = {}
 _derived: dict[str, "_Derived"] = {}
@@ -287,8 +288,16 @@ def _member(shown: Any, path: str, member: Any) -> Any:
     return _computed(path, partial(member.__get__, shown), with_fields=not isinstance(shown, _Derived))
 
 
+def loaded() -> None:
+    """Note that all modules of tasks/ are imported, so that reads need no check for it."""
+    global _loaded  # noqa: PLW0603 — once in a process
+    _loaded = True
+
+
 def _refuse_import(path: str) -> None:
     """Raise RuntimeError if a module of tasks/ is being imported."""
+    if _loaded:
+        return
     frame = sys._getframe(2)
     while frame := frame.f_back:  # type: ignore[assignment]
         name = frame.f_globals.get("__name__", "")

@@ -76,6 +76,7 @@ def install(
         kwargs["num_process"] = 0
         make()
         look()
+        inputs.loaded()
         with _alone(folder):
             try:
                 with _file_errors(), sources.remembered(Path(folder, ".code")):
