@@ -5,7 +5,7 @@ Questions of debconf have their defaults from the package's templates.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from notos.architecture import Architecture
@@ -28,14 +28,12 @@ _VARIABLES: Mapping[str, Value] = {
 _EARLIER = {"lt": True, "le": True, "ne": True, "eq": False, "ge": False, "gt": False}
 _LATER = {"lt-nl": False, "le-nl": False, "ge-nl": True, "gt-nl": True}
 # Accounts of base-passwd.
-_ACCOUNTS = frozenset(
-    (
-        *("root", "daemon", "bin", "sys", "sync", "games", "man", "lp", "mail", "news", "uucp", "proxy"),
-        *("www-data", "backup", "list", "irc", "_apt", "nobody", "nogroup", "adm", "tty", "disk", "kmem"),
-        *("dialout", "fax", "voice", "cdrom", "floppy", "tape", "sudo", "audio", "dip", "operator", "src"),
-        *("shadow", "utmp", "video", "sasl", "plugdev", "staff", "users"),
-    )
-)
+_BOTH = "root daemon bin sys games man lp mail news uucp proxy www-data backup list irc"
+_ACCOUNTS = {
+    "passwd": f"{_BOTH} sync _apt nobody".split(),
+    "group": f"{_BOTH} nogroup adm tty disk kmem dialout fax voice cdrom floppy tape sudo audio dip operator "
+    "src shadow utmp video sasl plugdev staff users".split(),
+}
 _CREATE = ("adduser", "addgroup", "useradd", "groupadd")
 # Programs that are shell scripts and only make links or call programs whose work is known.
 _FOLLOWED = (".", "source", "configure-symlinks", "phpenmod", "phpdismod", "phpquery")
@@ -70,7 +68,7 @@ def read(
     `files` are those that the scripts see; the changes of the scripts are added.
     """
     seen = files or Files()
-    accounts = set(_ACCOUNTS)
+    accounts = {(kind, name) for kind, names in _ACCOUNTS.items() for name in names}
     answers = _defaults(control.get("templates", b""))
     found: list[ScriptCall] = []
     unread: list[Unread] = []
@@ -114,8 +112,11 @@ def _follows(words: tuple[Value, ...]) -> bool:
     return name in _FOLLOWED and not (words[1:] and (words[1] or "").startswith("/usr/share/debconf/"))
 
 
-def _status(words: tuple[Value, ...], files: Files, accounts: set[str]) -> bool | None:
-    """Return the result of a command on a new system; `accounts` are those that exist by then."""
+def _status(words: tuple[Value, ...], files: Files, accounts: set[tuple[str, str]]) -> bool | None:
+    """Return the result of a command on a new system.
+
+    `accounts` are those that exist by then, as ("passwd" or "group", NAME).
+    """
     match words:
         case ("dpkg", "--compare-versions", "", str() as operator, str() as right) if right:
             return {**_EARLIER, **_LATER}.get(operator)
@@ -126,18 +127,29 @@ def _status(words: tuple[Value, ...], files: Files, accounts: set[str]) -> bool 
             return None if found is None else found != ""
         case ("which", "-s" | "-a", str() as name):
             return _status(("which", name), files, accounts)
-        case ("getent", "passwd" | "group", str() as name) if name in accounts:
+        case ("getent", "passwd" | "group" as database, str() as name) if (database, name) in accounts:
             return True
-        case ("id", *_, str() as name) if name in accounts:
+        case ("id", *_, str() as name) if ("passwd", name) in accounts:
             return True
-        case (str() as name, *_, str() as account) if name.rpartition("/")[2] in _CREATE:
-            accounts.add(account)
+        case (str() as name, *options, str() as account) if name.rpartition("/")[2] in _CREATE:
+            accounts.update((kind, account) for kind in _created(name.rpartition("/")[2], options, accounts))
             return True
         case ("grep" | "egrep" | "fgrep", *_, str() as path) if files.look(path).kind == "":
             return False
         case ("db_get" | "db_input" | "db_go" | "db_set" | "db_version" | "db_capb" | "db_stop", *_):
             return True
     return None
+
+
+def _created(program: str, options: Sequence[Value], accounts: set[tuple[str, str]]) -> Sequence[str]:
+    """Return the databases to which a program adds the account that is its last word."""
+    if program in ("addgroup", "groupadd") or "--group" in options:
+        return ("group",) if "--system" not in options or program != "adduser" else ("passwd", "group")
+    if options and ("passwd", options[-1]) in accounts:
+        return ()  # adduser USER GROUP
+    group_given = any((each or "").startswith(("-g", "--gid", "--ingroup", "-N")) for each in options)
+    own_group = not group_given and not (program == "adduser" and "--system" in options)
+    return ("passwd", "group") if own_group else ("passwd",)
 
 
 def _program(name: str, files: Files) -> Value:

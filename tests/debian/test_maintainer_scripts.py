@@ -50,6 +50,11 @@ def commands(text: str, **files: str) -> list[tuple[str | None, ...]]:
         ("eval 'do_ a'", []),
         ("[ -x /usr/bin/y ] && do_ a", [("a",)]),
         ("until false; do break; done; do_ a", [("a",)]),
+        ("addgroup --system web\ngetent group web || do_ group\ngetent passwd web || do_ user", [("user",)]),
+        ("adduser --system web\ngetent passwd web || do_ user\ngetent group web || do_ group", [("group",)]),
+        ("adduser --system --group web; id web || do_ a; getent group web || do_ b", []),
+        ("useradd -r web; adduser web ssl-cert; getent passwd ssl-cert || do_ a", [("a",)]),
+        ("getent passwd nogroup || do_ a; getent group nogroup || do_ b", [("a",)]),
     ],
 )
 def test_what_a_new_installation_runs(text: str, found: list[tuple[str | None, ...]]) -> None:
