@@ -39,5 +39,6 @@ def test_pages_of_the_application(machine_factory: MachineFactory, tmp_path: Pat
     ):
         path = tmp_path / "flask/app" / file
         path.write_text(path.read_text().replace(old, new))
-        assert f"app (/opt/app/{file})" in switch(machine, config)
+        said = switch(machine, config)
+        assert f"app (/opt/app/{file})" in said, said
         assert machine.wait_until_succeeds(f"wget -qO- {PAGE}/") == page

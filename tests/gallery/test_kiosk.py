@@ -5,7 +5,7 @@ from notos.vm.plugin import MachineFactory
 
 def test_a_program_on_the_screen(machine_factory: MachineFactory) -> None:
     machine = machine_factory("examples/machines/kiosk.yaml")
-    machine.wait_until_succeeds("pgrep -u guest foot", seconds=60)
+    machine.wait_until_succeeds("pidof foot", seconds=60)
     machine.wait_until_succeeds("sv check udev", seconds=60)
     machine.wait_for_text("guest", seconds=60)
     # The terminal's shell, which foot has started, reads the keys.
