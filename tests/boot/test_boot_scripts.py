@@ -49,9 +49,9 @@ def test_scripts(built: Project, machine_factory: MachineFactory) -> None:
     for write in WRITES:
         machine.fail(write)
     environment = machine.succeed("tr '\\0' '\\n' </proc/$(pidof runsvdir)/environ")
-    assert {"LANG=C.UTF-8", "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin"} <= set(
-        environment.splitlines()
-    )
+    path = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin"
+    assert {"LANG=C.UTF-8", path} <= set(environment.splitlines())
+    assert "LC_ALL" not in environment
     machine.succeed("logger hello")
     machine.wait_until_succeeds("grep hello /var/log/syslog/current")
     # Nix writes to the store in its own mount namespace.
