@@ -81,6 +81,19 @@ modules_install)
 esac
 """
 
+# openssl req -x509 -newkey ed25519 -subj "/CN=Made up"
+_CERTIFICATE = b"""\
+-----BEGIN CERTIFICATE-----
+MIIBJzCB2qADAgECAgEBMAUGAytlcDASMRAwDgYDVQQDDAdNYWRlIHVwMCAXDTI2
+MTEyNzA5NDEwOVoYDzIxMjYxMTAzMDk0MTA5WjASMRAwDgYDVQQDDAdNYWRlIHVw
+MCowBQYDK2VwAyEAdD04hnE/h4qh8kgbz/f/Kde/EBQvV5W3phLxU2OBeV+jUzBR
+MB0GA1UdDgQWBBRIPtggNXJql7uQQs70hFwzbk8VwzAfBgNVHSMEGDAWgBRIPtgg
+NXJql7uQQs70hFwzbk8VwzAPBgNVHRMBAf8EBTADAQH/MAUGAytlcANBAABMaBlD
+9T+0mtUa7q2TOrOqjbuiRYJTFVxIyzEqMbRqDn/tNTCKqJTkJJTSqjU2ZEPVRM8U
+DfrdfwfPP1/AnwY=
+-----END CERTIFICATE-----
+"""
+
 
 def debs(tree: ToolsTree) -> list[Deb]:
     """Return all packages that a machine may name; `tree` has the programs of the packages REAL."""
@@ -155,7 +168,7 @@ def _features(program: bytes) -> list[Deb]:
         _program("openssh-server", {"usr/sbin/sshd": elf("libc.so.6"), "etc/ssh/moduli": b"2\n"}),
         _program("dropbear-bin", {"usr/sbin/dropbear": elf("libc.so.6")}),
         _program("nix-bin", {"usr/bin/nix": elf("libc.so.6")}),
-        Deb("ca-certificates", files={"usr/share/ca-certificates/a.crt": b"certificate\n"}),
+        Deb("ca-certificates", files={"usr/share/ca-certificates/a.crt": _CERTIFICATE}),
         Deb("libc-bin", files={"usr/lib/locale/C.utf8/LC_CTYPE": b"C", "usr/bin/locale": b""}),
         Deb(
             "locales-all", files={f"usr/lib/locale/{each}.utf8/LC_CTYPE": b"" for each in ("de_DE", "fr_FR")}

@@ -22,6 +22,8 @@ _MODULES = {
     "sunrpc/": ("SUNRPC", "sunrpc"),
 }
 _IPV6 = "net/ipv6/"
+# Of Debian's package linux-sysctl-defaults: every user may ping.
+_DEFAULTS = {"net/ipv4/ping_group_range": "0 2147483647"}
 
 
 def feature(machine: Machine) -> Feature:
@@ -34,8 +36,6 @@ def feature(machine: Machine) -> Feature:
             requirements.append(
                 Requirement(symbol, f"for `sysctl.{name}`", module, early=False, keys=("sysctl", name))
             )
-    if not settings:
-        return Feature(requirements=tuple(requirements))
     text = "\n".join(f"{path} {value}" for path, value in settings.items())
     script = Script(path="boot/06-sysctl", values={"modules": modules, "settings": text})
     return Feature(requirements=tuple(requirements), scripts=(script,))
@@ -53,7 +53,8 @@ def early(machine: Machine) -> Mapping[str, str]:
     made = _made(machine)
     found = {path(name): _text(value) for name, value in machine.sysctl.items()}
     first = {_FIRST: found[_FIRST]} if _FIRST in found else {}
-    return {**first, **{each: value for each, value in found.items() if not made & set(each.split("/"))}}
+    others = {each: value for each, value in found.items() if not made & set(each.split("/"))}
+    return {**first, **_DEFAULTS, **others}
 
 
 def late(machine: Machine) -> Mapping[str, str]:

@@ -109,7 +109,7 @@ def test_settings_of_an_interface_that_is_made_come_after_it(load: Load) -> None
         "ip link add link eth0 name eth0.5 type vlan id 5"
     )
     (script,) = [each for each in features.scripts if each.path == "boot/06-sysctl"]
-    assert script.values["settings"] == "vm/swappiness 9"
+    assert script.values["settings"] == "net/ipv4/ping_group_range 0 2147483647\nvm/swappiness 9"
 
 
 WRONG = [

@@ -42,6 +42,7 @@ def test_the_least_machine_has_the_base_alone() -> None:
         "boot/10-hostname",
         "boot/05-modules",
         "modprobe",
+        "boot/06-sysctl",
         "boot/20-network",
     ]
     assert (features.drive, features.login, features.subnet, features.remote_builder) == (

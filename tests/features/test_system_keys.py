@@ -55,7 +55,7 @@ def test_settings(load: Load) -> None:
     text = "sysctl: {net.ipv4.tcp_rmem: 4096 131072 6291456, kernel.panic: -1, vm.overcommit_memory: true, net/ipv4/ip_forward: 1}"
     assert script(registry.features(load(text)), "boot/06-sysctl") == {
         "modules": [],
-        "settings": "net/ipv4/ip_forward 1\nnet/ipv4/tcp_rmem 4096 131072 6291456\nkernel/panic -1\nvm/overcommit_memory 1",
+        "settings": "net/ipv4/ip_forward 1\nnet/ipv4/ping_group_range 0 2147483647\nnet/ipv4/tcp_rmem 4096 131072 6291456\nkernel/panic -1\nvm/overcommit_memory 1",
     }
 
 

@@ -16,10 +16,10 @@ CONFIG = {
     },
     "users": {"alice": {"sudo": True}, "bob": {"password_hash": HASH}},
     "services": {"cron": {"run": "exec cron -f"}, "shown": {"run": "echo $PATH >/run/shown; exec sleep 1d"}},
-    "mounts": {"/mnt/data": {"type": "tmpfs", "options": ["user", "noauto"]}},
     "etc": {
         "subuid": {"text": "alice:100000:65536\n"},
         "subgid": {"text": "alice:100000:65536\n"},
+        "fstab": {"text": "tmpfs /mnt tmpfs user,noauto 0 0\n"},
         "cron.d/shown": {"text": "* * * * * alice sudo -n id -u >/tmp/by-cron\n"},
     },
 }
@@ -62,7 +62,7 @@ def test_of_newuidmap(vm: Machine) -> None:
 
 
 def test_of_mount(vm: Machine) -> None:
-    alice(vm, "mount /mnt/data && umount /mnt/data")
+    alice(vm, "mount /mnt && umount /mnt")
 
 
 def test_of_passwd(vm: Machine) -> None:

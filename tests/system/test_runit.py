@@ -36,6 +36,7 @@ def test_the_default_machine() -> None:
     tree = made(DEFAULT)
     assert tree.children()["boot"] == [
         "05-modules",
+        "06-sysctl",
         "09-instance",
         "10-hostname",
         "20-network",
@@ -57,6 +58,7 @@ def test_features_are_files_taken_or_left() -> None:
     tree = made(machine)
     assert tree.children()["boot"] == [
         "05-modules",
+        "06-sysctl",
         "09-instance",
         "10-hostname",
         "20-network",
