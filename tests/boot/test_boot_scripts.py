@@ -52,6 +52,7 @@ def test_scripts(built: Project, machine_factory: MachineFactory) -> None:
     path = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin"
     assert {"LANG=C.UTF-8", path} <= set(environment.splitlines())
     assert "LC_ALL" not in environment
+    assert "systemConfig" not in environment, "the kernel passes it to init"
     machine.succeed("logger hello")
     machine.wait_until_succeeds("grep hello /var/log/syslog/current")
     # Nix writes to the store in its own mount namespace.
