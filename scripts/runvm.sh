@@ -210,6 +210,9 @@ taken() {
 
 python=$(command -v python3) || python=$folder/../../.venv/bin/python
 
+# The first half of the MAC addresses by QEMU.
+vendor=52:54:00
+
 # Pass the instance data through a pipe, or on a drive, whose file a process in the background removes when QEMU has
 # opened it. QEMU's user network fits the machine's address in the data.
 if [ -n "${NOTOS_INSTANCE-}" ]; then
@@ -219,8 +222,11 @@ if [ -n "${NOTOS_INSTANCE-}" ]; then
 	way=--pipe
 	[ -z "$instanceDrive" ] || way=--drive
 	given=$("$python" -I -S "$folder/instance.py" $way "$$" "$userInterfaces" "$NOTOS_INSTANCE") || exit 1
-	# The options of the network, or a hyphen if the data have no address there, and the path.
+	# The options of the network, or a hyphen if the data have no address there; the first half of the MAC addresses,
+	# or a hyphen without a hostname; and the path.
 	case $given in '- '*) ;; *) userNetwork=${given%% *} ;; esac
+	given=${given#* }
+	case $given in '- '*) ;; *) vendor=${given%% *} ;; esac
 	escaped "${given#* }"
 	if [ -n "$instanceDrive" ]; then
 		set -- -drive "$instanceDrive,file=$out,format=raw,readonly=on" -device "$instanceDevice" "$@"
@@ -302,7 +308,9 @@ for card in $moreCards; do
 done
 # The last card first, because each pair is put in front of the others.
 for card in $cards; do
-	set -- -netdev "${card%%/*}" -device "${card#*/}" "$@"
+	device=${card#*/}
+	case $device in *mac=VENDOR:*) device="${device%%VENDOR:*}$vendor:${device#*VENDOR:}" ;; esac
+	set -- -netdev "${card%%/*}" -device "$device" "$@"
 done
 set -- -netdev "$network" -device "$networkDevice" "$@"
 [ -z "$rootDevice" ] || set -- -device "$rootDevice" "$@"

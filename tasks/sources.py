@@ -116,7 +116,7 @@ def _hashed(path: str, files: list[Path]) -> str:
 
 @contextmanager
 def remembered(file: Path) -> Iterator[None]:
-    """In the block, do not read files again whose states and hashes are in `file`; save those that are new.
+    """Use the hashes of files in `file`, as long as their states are the same; save new ones after the block.
 
     The states are those of tasks/fingerprint.py, and the hash of each comes first.
     """

@@ -2,6 +2,7 @@
 
 import io
 import os
+import re
 import subprocess
 import sys
 import tarfile
@@ -157,18 +158,19 @@ def test_fw_cfg_has_a_maximum_and_a_drive_has_not(tmp_path: Path) -> None:
 def test_a_pipe_has_the_archive_once(tmp_path: Path) -> None:
     made = folder(tmp_path, network="eth1 address 10.1.0.5/24\n", credentials__k=SECRET)
     done = run("--pipe", str(os.getpid()), "eth0,eth1", made)
-    network, _, path = done.stdout.decode().strip().partition(" ")
-    assert network == "net=10.1.0.0/24,host=10.1.0.2,dns=10.1.0.3,dhcpstart=10.1.0.5"
+    network, vendor, path = done.stdout.decode().strip().split(" ", 2)
+    assert (network, vendor) == ("net=10.1.0.0/24,host=10.1.0.2,dns=10.1.0.3,dhcpstart=10.1.0.5", "-")
     assert Path(path).parent.stat().st_mode & 0o777 == 0o700
     assert Path(path).read_bytes() == run(made).stdout
     wait_until(lambda: not Path(path).parent.exists(), "the pipe still exists")
 
 
 def test_a_drive_disappears_when_it_is_open(tmp_path: Path) -> None:
-    made = folder(tmp_path, credentials__k=SECRET)
+    made = folder(tmp_path, credentials__k=SECRET, hostname="web1\n")
     done = run("--drive", str(os.getpid()), "eth0", made)
-    network, _, path = done.stdout.decode().strip().partition(" ")
+    network, vendor, path = done.stdout.decode().strip().split(" ", 2)
     assert network == "-"
+    assert re.fullmatch("56:[0-9a-f]{2}:[0-9a-f]{2}", vendor)
     time.sleep(0.1)
     assert Path(path).stat().st_mode & 0o777 == 0o600
     with Path(path).open("rb") as stream:
@@ -180,7 +182,7 @@ def test_a_drive_disappears_when_it_is_open(tmp_path: Path) -> None:
 def test_nothing_stays_if_qemu_does_not_start(tmp_path: Path, way: str) -> None:
     made = folder(tmp_path, credentials__k=SECRET)
     with subprocess.Popen(["sleep", "100"]) as process:
-        path = Path(run(way, str(process.pid), "eth0", made).stdout.decode().strip().partition(" ")[2])
+        path = Path(run(way, str(process.pid), "eth0", made).stdout.decode().strip().split(" ", 2)[2])
         assert path.exists()
         process.kill()
     wait_until(lambda: not path.parent.exists(), "it still exists")

@@ -26,6 +26,7 @@ INTERFACES are the names of those that QEMU's user network is connected to, sepa
 from __future__ import annotations
 
 import errno
+import hashlib
 import io
 import ipaddress
 import os
@@ -101,6 +102,14 @@ class Instance:
     def __init__(self, files: dict[str, bytes], network: Network) -> None:
         self.files = files
         self.network = network
+
+    def vendor(self) -> str:
+        """Return the first half of its cards' MAC addresses, which follows from the hostname; "" without one.
+
+        56 is a locally administered address (IEEE 802, 8.2.2).
+        """
+        name = self.files.get("hostname", b"")
+        return f"56:{hashlib.sha256(name).digest()[:2].hex(':')}" if name else ""
 
     def archive(self) -> bytes:
         """Return the tar archive. It is the same for the same files."""
@@ -444,7 +453,7 @@ def main(words: list[str]) -> int:
         return 1
     if way:
         path = (pipe if way == "--pipe" else drive)(data, int(words[1]))
-        print(instance.user_network(words[2].split(",")) or "-", path)
+        print(instance.user_network(words[2].split(",")) or "-", instance.vendor() or "-", path)
     elif sys.stdout.isatty():
         print("instance data: the archive goes to a file; add >FILE", file=sys.stderr)
         return 2
