@@ -11,7 +11,7 @@ from notos.system import template
 from notos.toolchain.tools_tree import ToolsTree
 from tests.conftest import ROOT
 from tests.namespace import Namespace, namespace
-from tests.this_host import slowed
+from tests.this_host import slowed, wait_until
 
 LEASE = {"ip": "10.0.2.15", "mask": "24", "router": "10.0.2.2", "dns": "10.0.2.3"}
 
@@ -256,6 +256,7 @@ option lease 600
     while (folder / "server").read_text().count("sending ACK") < 2:
         assert time.monotonic() < deadline, (folder / "server").read_text()
         time.sleep(0.1)
-    assert inside.addresses("eth0") == ["10.7.0.20/24"]
+    # The server has sent its answer, and the script may still run.
+    wait_until(lambda: inside.addresses("eth0") == ["10.7.0.20/24"], "the interface has no address")
     assert (folder / "resolv.conf").stat() == before
     inside.run(f"kill $(cat {folder}/udhcpc.eth0.pid) $(cat {folder}/udhcpd.pid)")

@@ -49,8 +49,8 @@ def more_cards(
 def _address(card: NetworkCard, machine: str) -> str:
     """Return the MAC address of a card on a network with other machines, where each must have its own.
 
-    It follows from the names of the machine and the card, unless the config gives it. runvm.sh replaces VENDOR
-    by three bytes: QEMU's, or those of the instance, since machines of one image have equal names.
+    It follows from the names of the machine and the card, unless the config gives it. runvm.sh replaces
+    VENDOR by three bytes: QEMU's, or those of the instance, since machines of one image have equal names.
     """
     if card.mac == card.name:
         return card.mac
