@@ -1,6 +1,5 @@
 """Tools of developers: linters and pytest, installed on first use, run with live output."""
 
-import hashlib
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -14,6 +13,7 @@ REQUIREMENTS = ("requirements-test.txt", "requirements-docs.txt")  # the second 
 
 def install() -> None:
     """Install the test tools into doit's environment if they are missing. Raises ToolError."""
+    import hashlib
     import shutil
 
     digest = hashlib.sha256(b"".join(Path(each).read_bytes() for each in REQUIREMENTS)).hexdigest()

@@ -7,7 +7,6 @@ doit's own checkers trust an unchanged mtime, although it is 1 in all canonical 
 contents of a touched file in every later run.
 """
 
-import hashlib
 import os
 import stat
 from typing import Any
@@ -78,5 +77,7 @@ def quick_of(now: os.stat_result) -> State:
 
 
 def _sha256(path: str) -> str:
+    import hashlib
+
     with open(path, "rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -11,7 +11,7 @@ While a task module is imported, a view raises RuntimeError: a constant made the
 """
 
 import functools
-import hashlib
+import itertools
 import json
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -44,7 +44,7 @@ class Record:
     `causes` are the fields that each of those functions has read: they explain a change, and cause none.
     `parts` are digests of the parts that each has joined: they show which causes explain it. A field that it
     has read itself, and not a part, is in them as ":PATH".
-    `classes` are digests of the classes of all structs in these values, of which JSON has only the fields.
+    `classes` are names of the classes of all structs in these values, of which JSON has only the fields.
     """
 
     config: dict[str, Json] = field(default_factory=dict)
@@ -224,9 +224,9 @@ def _shallow_classes(value: Any) -> str:
 
 
 def _classes(value: Any) -> str:
-    """Return a digest of the classes of all structs in a value, in their order; empty if it has none."""
-    names = "\n".join(_structs(value))
-    return hashlib.sha256(names.encode()).hexdigest()[:16] if names else ""
+    """Return the names of the classes of all structs in a value, in their order; empty if it has none."""
+    runs = itertools.groupby(_structs(value))
+    return " ".join(f"{name}*{len(list(same))}" for name, same in runs)
 
 
 def _structs(value: Any) -> Iterator[str]:
@@ -315,6 +315,8 @@ class _Derived:
 
     def digest(self, name: str, part: str) -> str:
         """Return a hash of a part's value of the field `name`; "" if there is no such part."""
+        import hashlib
+
         if part not in self._parts:
             return ""
         value = json.dumps(plain(getattr(self._parts[part], name, None)))

@@ -9,7 +9,6 @@ The hashes of files are compared first, so that an unchanged file is not parsed,
 """
 
 import ast
-import hashlib
 import json
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -108,6 +107,8 @@ def digest(name: str) -> str:
 
 
 def _hashed(path: str, files: list[Path]) -> str:
+    import hashlib
+
     if files == [Path(path)]:
         return hashlib.sha256(files[0].read_bytes()).hexdigest()[:16]
     content = [(str(each.relative_to(path)), each.read_bytes()) for each in files]
@@ -356,6 +357,8 @@ class _Running(ast.NodeTransformer):
 
 
 def _hash(nodes: Iterable[ast.AST]) -> str:
+    import hashlib
+
     return hashlib.sha256("\n".join(map(ast.dump, nodes)).encode()).hexdigest()[:16]
 
 

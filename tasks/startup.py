@@ -11,8 +11,11 @@ from contextlib import contextmanager
 from types import ModuleType
 from typing import Any
 
-# Of Python's library. doit uses them for its plugins, its doit.cfg, its debugger, and parallel runs.
-DEFERRED = ("importlib.metadata", "configparser", "pdb", "multiprocessing")
+# doit uses them for its plugins, its doit.cfg, its debugger, parallel runs and checksums; pathlib for URLs.
+DEFERRED = (
+    *("importlib.metadata", "configparser", "pdb", "multiprocessing", "pickle", "hashlib"),
+    "urllib.parse",
+)
 
 
 @contextmanager

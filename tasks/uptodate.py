@@ -43,7 +43,7 @@ class Unchanged:
 
     # The key of the saved value. It changes with the format, so that an older format is never read. What only
     # explains a change is JSON in a string, which a run without changes does not decode.
-    KEY = "inputs.4"
+    KEY = "inputs.5"
 
     def __init__(self, actions: Iterable[Any], code: Iterable[Callable[..., Any] | Path] = ()) -> None:
         self._actions = tuple(actions)

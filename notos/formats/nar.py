@@ -1,6 +1,5 @@
 """A writer of NAR, the serialisation of a tree that Nix hashes (Nix manual, "Nix Archive (NAR) Format")."""
 
-import hashlib
 from collections.abc import Iterator
 
 from notos.errors import StoreError
@@ -21,6 +20,8 @@ def pieces(tree: Tree) -> Iterator[bytes]:
 
 def digest(tree: Tree) -> tuple[str, int]:
     """Return the sha256 of the NAR of `tree` in hex, and its size in bytes."""
+    import hashlib
+
     hasher = hashlib.sha256()
     size = 0
     for piece in pieces(tree):

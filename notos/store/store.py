@@ -9,7 +9,6 @@ complete and has a manifest. Folders are 0755, so that their owner can remove th
 always have 0555.
 """
 
-import hashlib
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -76,6 +75,8 @@ class Store:
 
     def nar(self, obj: StoreObject) -> Iterator[bytes]:
         """Yield the object's NAR in pieces. Raises StoreError at the end if its hash is wrong."""
+        import hashlib
+
         hasher = hashlib.sha256()
         for piece in nar.pieces(self.tree(obj)):
             hasher.update(piece)

@@ -4,7 +4,6 @@ Source: Nix manual, "Store Path Specification" and "Content-Addressing Store Obj
 HashModuloSink in Nix's libstore.
 """
 
-import hashlib
 import re
 from collections.abc import Iterable
 
@@ -33,6 +32,8 @@ def hash_part(path: str) -> str:
 
 def placeholder(name: str) -> str:
     """Return a placeholder for the path of an object that refers to itself, of the same length."""
+    import hashlib
+
     return _path("notos-placeholder", hashlib.sha256(name.encode()).hexdigest(), name)
 
 
@@ -49,6 +50,8 @@ def content_path(name: str, sha256: str, references: Iterable[str], *, self_refe
 
 
 def _path(kind: str, sha256: str, name: str) -> str:
+    import hashlib
+
     whole = hashlib.sha256(f"{kind}:sha256:{sha256}:{STORE}:{name}".encode()).digest()
     folded = bytearray(20)
     for place, byte in enumerate(whole):
@@ -73,6 +76,8 @@ def scan(tree: Tree, own: str, candidates: Iterable[str]) -> Scan:
     no reference is split between two pieces. According to its source, Nix also hashes the offsets of
     self-references. The program Nix 2.26 does not, and this function matches it.
     """
+    import hashlib
+
     wanted = {path: hash_part(path).encode() for path in candidates}
     mine = hash_part(own).encode()
     zeros = bytes(HASH_CHARS)
