@@ -17,7 +17,7 @@ boot:
   after: "ip -br address show eth0 >/run/after"
   early: {run: echo a hook of stage-1, when: pre-mount}
   late: {run: "echo $PATH $LANG >/run/late", when: post-boot}
-  beside: {run: "sv -w 30 check sshd && touch /run/beside", when: with-services}
+  beside: {run: "until sv check sshd; do sleep 1; done; touch /run/beside", when: with-services}
 timers:
   often: {every: 1m, run: "id -un; exit 2", user: nobody}
 """
