@@ -178,13 +178,10 @@ def unused_removals() -> "list[NotosError]":
 
 def unknown_owners(etc: "Tree") -> "list[NotosError]":
     """Return an error for each owner of a file that the accounts in the tree of /etc lack."""
-    from notos.formats.tree import File
     from notos.system import placed
+    from notos.system.etc import text
 
-    passwd, group = (etc.get(name) for name in ("passwd", "group"))
-    assert isinstance(passwd, File)
-    assert isinstance(group, File)
-    return list(placed.unknown_owners(owners(), passwd.read().decode(), group.read().decode()))
+    return list(placed.unknown_owners(owners(), text(etc, "passwd"), text(etc, "group")))
 
 
 def task_files() -> Task:

@@ -10,7 +10,8 @@ from collections.abc import Iterator
 
 from notos.errors import ClosureError
 from notos.features.model import Features
-from notos.formats.tree import File, Tree
+from notos.formats.tree import Tree
+from notos.system.etc import text
 from notos.system.own_scripts import own_scripts
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
@@ -36,7 +37,7 @@ def lacking(features: Features, *, etc: Tree, runit: Tree) -> Iterator[ClosureEr
 
     `etc` is the tree of /etc, `runit` that of the runit object.
     """
-    accounts = Accounts(_text(etc, "passwd"), _text(etc, "group"))
+    accounts = Accounts(text(etc, "passwd"), text(etc, "group"))
     for script in own_scripts(features, runit):
         if accounts.lacks("user", script.user):
             keys = (*script.keys[:-1], "user")
@@ -107,8 +108,3 @@ def _of_options(words: list[str]) -> Iterator[tuple[str, str]]:
 
 def _first_fields(text: str) -> frozenset[str]:
     return frozenset(line.partition(":")[0] for line in text.splitlines())
-
-
-def _text(etc: Tree, name: str) -> str:
-    entry = etc.get(name)
-    return entry.read().decode() if isinstance(entry, File) else ""
