@@ -53,8 +53,8 @@ def unpack(
     """Return one tree of all `debs`, with the usr-merged paths usr/…, etc/…, boot/… and so on.
 
     The package of each path is added to `names`. Modes and owners that a Tree does not have are added to
-    `attributes`, by usr-merged path, also those of folders. Contents of files of ASIDE are added to `aside`.
-    Folders outside of usr/ that whole packages have are added to `folders`.
+    `attributes`, by usr-merged path, also those of folders. Of whole packages, contents of files of ASIDE
+    are added to `aside`, and folders outside of usr/ to `folders`.
     `place` returns the path in the tree for a package and its usr-merged path (a diversion).
 
     The .debs are decompressed by `jobs` threads (the libraries release the GIL). The result does not
@@ -76,7 +76,7 @@ def unpack(
                     (merged(path), value._replace(package=each.package))
                     for path, value in read.attributes.items()
                 )
-            if aside is not None:
+            if aside is not None and not each.only:
                 aside.update(read.aside)
             if folders is not None and not each.only:
                 folders.update(read.folders)
