@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from notos.config.model import Package
-from notos.formats.tree import Tree
+from notos.formats.tree import File, Tree
 from notos.home import own
 from notos.system import contents
 from tasks import project, sets
@@ -103,9 +103,13 @@ def task_stage2() -> Task:
 
 def render_stage2() -> None:
     """Make the stage-2 object."""
+    from notos.debian import base_folders
     from notos.store.store import placeholder
 
-    project.add("stage2", "stage-2", _rendered(STAGE2, {"self": placeholder("stage-2")}))
+    tree = _rendered(STAGE2, {"self": placeholder("stage-2")})
+    tree.add("base", File(base_folders.table()))
+    tree.add("base.tar", File(base_folders.archive()))
+    project.add("stage2", "stage-2", tree)
 
 
 def service_folders() -> list[str]:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from functools import cached_property
 
+from notos.debian import base_folders
 from notos.formats.tree import File, Symlink, Tree
 from notos.formats.usr_merge import merged
 
@@ -37,22 +38,17 @@ _OTHERS = re.compile(
     r"|usr/bin/sh|etc/(?:passwd|group|shadow|gshadow|sub[ug]id|hosts|hostname|resolv\.conf|fstab|mtab|machine-id|timezone"
     r"|localtime|adjtime|nsswitch\.conf|shells|locale\.gen|environment|default/locale)-?"
 )
-_STANDARD = frozenset(
-    (
-        *("", "etc", "opt", "run", "srv", "usr", "usr/bin", "usr/lib", "usr/sbin", "usr/share", "var"),
-        *(
-            "var/backups",
-            "var/cache",
-            "var/lib",
-            "var/lib/misc",
-            "var/local",
-            "var/log",
-            "var/mail",
-            "var/opt",
-        ),
-        "var/spool",
-    )
-)
+_STANDARD = base_folders.PATHS | {
+    "",
+    "etc",
+    "run",
+    "usr",
+    "usr/bin",
+    "usr/lib",
+    "usr/sbin",
+    "usr/share",
+    "var",
+}
 _MOST_LINKS = 20
 
 

@@ -3,6 +3,7 @@
 Files there are the initial state (notos.system.state); modes and owners are those of the packages.
 """
 
+from notos.debian import base_folders
 from notos.debian.deb import Attributes
 from notos.formats.tree import File, Tree
 from notos.integration import accounts
@@ -12,20 +13,12 @@ from notos.integration.model import Context
 TMPFILES = "usr/lib/tmpfiles.d/zz-packages.conf"
 AREAS = ("var/", "srv/")
 
-# Folders of every machine, which stage-2 makes (scripts/stage2/init).
-_STANDARD = frozenset(
-    (
-        *("var/cache", "var/empty", "var/lib", "var/lock", "var/log", "var/run", "var/tmp"),
-        *("var/backups", "var/lib/misc", "var/local", "var/mail", "var/opt", "var/spool"),
-    )
-)
-
 
 def apply(tree: Tree, context: Context) -> None:
     """Add the folders of whole packages to `tree`, as lines of tmpfiles.d(5)."""
     known = set(accounts.declared(tree, context))
     lines = []
-    for path in sorted(context.folders - _STANDARD):
+    for path in sorted(context.folders - base_folders.PATHS - base_folders.LINKS.keys()):
         if path.startswith(AREAS) and not path.startswith(("var/run/", "var/lock/")):
             mode, owner, group = owned(context.attributes.get(path, Attributes(0o755)), known)
             quoted = "".join({"\\": "\\\\", '"': '\\"', "%": "%%"}.get(letter, letter) for letter in path)

@@ -15,6 +15,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from notos import errors
+from notos.debian import base_folders
 from notos.errors import NotosError
 from notos.features.model import Copy, Folder, Link, Placed, Removal, Text
 from notos.formats.tree import Directory, File, Symlink
@@ -23,12 +24,8 @@ from notos.system.state import Member
 
 STORED = ("usr", "opt", "etc")
 STATE = "state"
-# Folders that stage-2 creates, each with its own mode.
-_STANDARD = (
-    *("/etc", "/home", "/media", "/mnt", "/opt", "/root", "/srv", "/usr", "/var"),
-    *("/var/backups", "/var/cache", "/var/empty", "/var/lib", "/var/lib/misc", "/var/local", "/var/log"),
-    *("/var/mail", "/var/opt", "/var/spool", "/var/tmp"),
-)
+# Folders that every machine has, each with its own mode.
+_STANDARD = frozenset(("/etc", "/usr", "/var", *(f"/{path}" for path in base_folders.PATHS)))
 _BYTE_CODE = "__pycache__"  # made by this host's Python; the machine's own compiles the sources (bytecode.py)
 PLAIN, EXECUTABLE = "0644", "0755"
 

@@ -59,7 +59,6 @@ def test_features_are_files_taken_or_left() -> None:
     assert tree.children()["boot"] == [
         "05-modules",
         "06-sysctl",
-        "09-instance",
         "10-hostname",
         "20-network",
         "70-power-button",

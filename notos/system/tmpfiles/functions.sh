@@ -46,19 +46,25 @@ tmpfilesParents() {
 
 # Create the folders $@ with the mode 0755. Add new ones to $tmpfilesNew.
 tmpfilesDirs() {
-	local count=$# path
+	local count=$# path made=''
 	while [ "$count" -gt 0 ]; do
 		path=$1
 		shift
 		count=$((count - 1))
 		if [ -L "$root$path" ] || { [ -e "$root$path" ] && [ ! -d "$root$path" ]; }; then
 			tmpfilesSay "$path exists and is not a folder"
-		elif [ ! -d "$root$path" ] && tmpfilesParents "$path"; then
-			tmpfilesNew="$tmpfilesNew:$path:"
+		elif [ ! -d "$root$path" ]; then
+			# mkdir makes the folder above with this one, if it is new too.
+			case $made in
+			*":${path%/*}:"*) ;;
+			*) tmpfilesParents "$path" || continue ;;
+			esac
+			made=$made:$path:
 			set -- "$@" "$root$path"
 		fi
 	done
 	[ $# -eq 0 ] || mkdir -p "$@"
+	tmpfilesNew=$tmpfilesNew$made
 }
 
 # Set the modes and owners of the folders $3 and following: $1 is chmod or chown, $2 the value.

@@ -131,17 +131,33 @@ def _owned(line: Line, accounts: Accounts | None) -> Owned:
 
 
 def _creation(lines: list[Owned]) -> Iterator[str]:
-    """Yield the commands that create `lines`, in order."""
+    """Yield the commands that create `lines`, in order, except that folders come before links beside them."""
     batch: list[Owned] = []
-    for owned in lines:
-        if owned.is_plain and _fits(owned, batch):
-            batch.append(owned)
-            continue
+    links: list[Owned] = []
+
+    def done() -> Iterator[str]:
         yield from _folders(batch)
-        batch = [owned] if owned.is_plain else []
-        if not owned.is_plain:
-            yield from _single(owned)
-    yield from _folders(batch)
+        for each in links:
+            yield from _single(each)
+        batch.clear()
+        links.clear()
+
+    for owned in lines:
+        if owned.line.kind == "L":
+            links.append(owned)
+        elif owned.is_plain and _fits(owned, batch) and not _is_below(owned, links):
+            batch.append(owned)
+        else:
+            yield from done()
+            if owned.is_plain:
+                batch.append(owned)
+            else:
+                yield from _single(owned)
+    yield from done()
+
+
+def _is_below(owned: Owned, links: list[Owned]) -> bool:
+    return any(f"{owned.line.path}/".startswith(f"{each.line.path}/") for each in links)
 
 
 def _fits(owned: Owned, batch: list[Owned]) -> bool:
