@@ -19,7 +19,7 @@ _NOLOGIN = "/usr/sbin/nologin"
 _WRITABLE = ("/home/", "/srv/", "/var/")  # and not /root, which only root can enter
 _SUDO = Package(name=PackageName("sudo"), closure="depends")
 _SUDOERS = "sudoers.d/notos"
-# Words that sudoers(5) reads as an alias, as all accounts or as the beginning of another line, not as an account.
+# Words that sudoers(5) reads as an alias, as all accounts or as the beginning of another kind of line.
 _NO_SUDOER = "[A-Z][A-Z0-9_]*|Defaults|(?:User|Runas|Host|Cmnd|Cmd)_Alias"
 
 
@@ -97,7 +97,7 @@ def _problems(machine: Machine, node: Node) -> Iterator[Problem]:
 
 
 def _homes(machine: Machine, node: Node) -> Iterator[Problem]:
-    """Yield homes where no file can be, and those in the home of another account, which only that can enter."""
+    """Yield homes where no file can be, and those in the home of another account, which is closed."""
     homes = {
         name: home
         for name in machine.users

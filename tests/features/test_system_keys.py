@@ -80,6 +80,10 @@ WRONG = [
     ("modules_load: [loop]\nmodprobe: {blacklist: [loop]}", "modprobe.blacklist has loop, which modules_load loads"),
     ("mounts: {/usr/x: {}}", "/usr/x is part of the system"),
     ("mounts: {/etc: {}}", "/etc is part of the system"),
+    ("mounts: {/var: {}}", "/var has state of the boot itself, in /var/lib/notos"),
+    ("mounts: {/var/lib/notos/x: {}}", "/var/lib/notos/x has state of the boot itself"),
+    ("mounts: {/srv: {}}\nfiles: {/srv/a/b: {text: x}}", "files./srv/a/b is on the file system that mounts./srv, on line 2"),
+    ("mounts: {/srv/a: {device: 'nas:/a'}}\nfiles: {/srv/a: {text: x}}", "files./srv/a is on the file system"),
     ("mounts: {data: {}}", "a key of mounts must be a mount point"),
     ("mounts: {/a/../b: {}}", "has . or .. in it"),
     ("mounts: {/data: {device: sda1, type: ext4}}", "ext4 on /data needs a device"),
@@ -120,12 +124,19 @@ def test_mounts(load: Load) -> None:
   /nas: {device: "nas:/export"}
   /share: {device: //nas/share}
   /old: {device: /srv/a, options: bind}
+  /old/tmp: {}
+  /loop: {device: /srv/a/image, options: loop}
 """
     features = registry.features(load(text))
     assert str(script(features, "boot/08-mounts")["table"]).split("\n") == [
-        "/old /srv/a none bind no",
         "/srv/a tmpfs tmpfs size=64m no",
         "/srv/a/b LABEL=data xfs noatime,nodev yes",
+    ]
+    # What is not a drive may be created by stage-2; what is mounted below it comes after it.
+    assert str(script(features, "boot/11-mounts")["table"]).split("\n") == [
+        "/old /srv/a none bind no",
+        "/loop /srv/a/image ext4 loop no",
+        "/old/tmp tmpfs tmpfs defaults no",
     ]
     assert str(script(features, "boot/25-mounts")["table"]).split("\n") == [
         "/nas nas:/export nfs defaults no",

@@ -1,4 +1,5 @@
 """Mistakes in the config's accounts: names, homes, and files that would replace their keys and rights."""
+# ruff: noqa: E501 — a case of the table is one line
 
 from collections.abc import Callable
 from pathlib import Path
