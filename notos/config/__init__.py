@@ -16,6 +16,7 @@ host_settings          host.yaml: the user's settings for this host
 checks                 rules between keys that belong to no feature
 extensions             the key `extensions`: settings whose shapes are in the project's own code
 loader                 a file, its imports, the Machine; notos.loader adds the features' rules
+package_lists          all lists of packages in a config
 schema                 docs/config.schema.json and the tables of docs/configuration.md
 
 Modules without a test module of their own name are tested by

@@ -9,6 +9,7 @@ from pathlib import Path
 from notos.config import composer, extensions, shapes, yaml_source
 from notos.config.checks import ALTERNATIVES, CHECKS
 from notos.config.model import HOST_SSH_PORT, SSH_PORT, Machine, Port
+from notos.config.package_lists import package_lists
 from notos.config.reader import Check, Checks, Reader, scalar_at
 from notos.config.suggestions import unwanted
 from notos.config.types import TEXTS, missing
@@ -61,11 +62,9 @@ class Loaded:
 
 def named_in(machine: Machine, package: str) -> list[tuple[str, ...]]:
     """Return the paths of the keys by which a config may name `package`."""
-    lists = [("system", "packages"), *(("services", name, "packages") for name in machine.services)]
-    lists += [("system", "scripts", name, "packages") for name in machine.system.scripts]
-    lists += [("initrd", "packages"), ("kernel", "firmware")]
     return [
-        *((*keys, package) for keys in lists),
+        *((*each.keys, package) for each in package_lists(machine)),
+        ("kernel", "firmware", package),
         ("kernel", "package", package),
         ("kernel", "source", package),
         ("kernel", "source", "package", package),

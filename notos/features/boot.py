@@ -7,6 +7,7 @@ from notos.config.model import BootScript, Machine, Package
 from notos.config.reader import Checks
 from notos.config.yaml_source import Node, Problem, key_place, place_of
 from notos.features.model import Feature, Script
+from notos.features.named import settled
 
 KEYS = ("boot",)
 
@@ -58,8 +59,9 @@ def _values(name: str, script: BootScript) -> dict[str, str | int]:
 
 
 def _packages(machine: Machine, *, pre_mount: bool) -> tuple[Package, ...]:
+    """Return the scripts' packages. Those of the initrd have the files that their programs need."""
     return tuple(
-        package
+        package if pre_mount else settled(package)
         for each in machine.boot.values()
         if (each.when == "pre-mount") == pre_mount
         for package in each.packages

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from notos.config.model import Glob, Machine, Mount, MountPoint, Package, PackageName
 from notos.config.reader import Checks
@@ -14,35 +14,72 @@ KEYS = ("mounts",)
 
 
 class _Kind(NamedTuple):
-    """The needs of a type of file system: kernel symbols with their modules, and a package's program."""
+    """The needs of a type of file system: kernel symbols with their modules, and a package's program.
+
+    `source` is the kind of its device: a drive, a tag of the virtual machine, a server's folder, or nothing.
+    """
 
     symbols: tuple[tuple[str, str], ...] = ()
+    source: Literal["drive", "tag", "server", ""] = "drive"
     package: str = ""
     program: str = ""
-    remote: bool = False
 
 
-_NFS = _Kind((("NFS_FS", "nfs"), ("NFS_V4", "nfsv4")), "nfs-common", "usr/sbin/mount.nfs*", remote=True)
+# The tables for names of files: the kernel's defaults in Debian.
+_NAMES = (("NLS_CODEPAGE_437", "nls_cp437"), ("NLS_ASCII", "nls_ascii"))
+_NFS = _Kind((("NFS_FS", "nfs"), ("NFS_V4", "nfsv4")), "server", "nfs-common", "usr/sbin/mount.nfs*")
 _KINDS = {
+    "bcachefs": _Kind((("BCACHEFS_FS", "bcachefs"),)),
     "btrfs": _Kind((("BTRFS_FS", "btrfs"),)),
-    "cifs": _Kind((("CIFS", "cifs"),), "cifs-utils", "usr/sbin/mount.cifs", remote=True),
+    "ceph": _Kind((("CEPH_FS", "ceph"),), "server"),
+    "cifs": _Kind((("CIFS", "cifs"),), "server", "cifs-utils", "usr/sbin/mount.cifs"),
+    "erofs": _Kind((("EROFS_FS", "erofs"),)),
     "exfat": _Kind((("EXFAT_FS", "exfat"),)),
     "ext2": _Kind((("EXT4_FS", "ext4"),)),
     "ext3": _Kind((("EXT4_FS", "ext4"),)),
     "ext4": _Kind((("EXT4_FS", "ext4"),)),
     "f2fs": _Kind((("F2FS_FS", "f2fs"),)),
+    "hfs": _Kind((("HFS_FS", "hfs"),)),
+    "hfsplus": _Kind((("HFSPLUS_FS", "hfsplus"),)),
     "iso9660": _Kind((("ISO9660_FS", "isofs"),)),
+    "jfs": _Kind((("JFS_FS", "jfs"),)),
+    "minix": _Kind((("MINIX_FS", "minix"),)),
+    "msdos": _Kind((("MSDOS_FS", "msdos"), *_NAMES)),
     "nfs": _NFS,
     "nfs4": _NFS,
+    "nilfs2": _Kind((("NILFS2_FS", "nilfs2"),)),
     "ntfs3": _Kind((("NTFS3_FS", "ntfs3"),)),
+    "squashfs": _Kind((("SQUASHFS", "squashfs"),)),
     "udf": _Kind((("UDF_FS", "udf"),)),
-    # Its names are converted by two tables: the kernel's defaults in Debian.
-    "vfat": _Kind((("VFAT_FS", "vfat"), ("NLS_CODEPAGE_437", "nls_cp437"), ("NLS_ASCII", "nls_ascii"))),
-    "virtiofs": _Kind((("VIRTIO_FS", "virtiofs"),)),
+    "vfat": _Kind((("VFAT_FS", "vfat"), *_NAMES)),
     "xfs": _Kind((("XFS_FS", "xfs"),)),
-    "9p": _Kind((("9P_FS", "9p"), ("NET_9P_VIRTIO", "9pnet_virtio"))),
+    "9p": _Kind((("9P_FS", "9p"), ("NET_9P_VIRTIO", "9pnet_virtio")), "tag"),
+    "virtiofs": _Kind((("VIRTIO_FS", "virtiofs"),), "tag"),
+    "binfmt_misc": _Kind((("BINFMT_MISC", "binfmt_misc"),), ""),
+    "bpf": _Kind((("BPF_SYSCALL", ""),), ""),
+    "cgroup": _Kind((), ""),
+    "cgroup2": _Kind((), ""),
+    "configfs": _Kind((("CONFIGFS_FS", "configfs"),), ""),
+    "debugfs": _Kind((("DEBUG_FS", ""),), ""),
+    "devpts": _Kind((), ""),
+    "devtmpfs": _Kind((), ""),
+    "efivarfs": _Kind((("EFIVAR_FS", "efivarfs"),), ""),
+    "fusectl": _Kind((("FUSE_FS", "fuse"),), ""),
+    "hugetlbfs": _Kind((("HUGETLBFS", ""),), ""),
+    "mqueue": _Kind((("POSIX_MQUEUE", ""),), ""),
+    "overlay": _Kind((("OVERLAY_FS", "overlay"),), ""),
+    "proc": _Kind((), ""),
+    "pstore": _Kind((("PSTORE", "pstore"),), ""),
+    "ramfs": _Kind((), ""),
+    "securityfs": _Kind((("SECURITYFS", ""),), ""),
+    "sysfs": _Kind((), ""),
+    "tmpfs": _Kind((), ""),
+    "tracefs": _Kind((("TRACING", ""),), ""),
 }
+_BIND = "none"  # the type of a folder that is mounted elsewhere too
+_LATE = (_BIND, "overlay")  # they consist of folders, which stage-2 may create
 _SERVER = r"(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):/.*"  # an NFS folder
+_CEPH = r"[^\s/]*:/.*|\S+@\S+=/.*"  # monitors and a folder (kernel documentation, ceph)
 _SHARE = r"//[^/]+/.+"  # a CIFS share
 # Folders that the system itself consists of: a file system over one of them would hide it.
 _TAKEN = ("/bin", "/dev", "/etc", "/lib", "/lib64", "/nix", "/proc", "/run", "/sbin", "/sys", "/usr")
@@ -70,16 +107,17 @@ def feature(machine: Machine) -> Feature:
         needs = _KINDS.get(name, _Kind())
         keys = ("mounts", point)
         requirements += [
-            Requirement(symbol, f"for `mounts.{point}`", module, early=False, keys=keys)
+            Requirement(symbol, f"for `mounts.{point}`", module, early=not module, keys=keys)
             for symbol, module in needs.symbols
         ]
         if needs.package:
             packages[needs.package] = Package(name=PackageName(needs.package), only=(Glob(needs.program),))
         options = ",".join(mount.options) or "defaults"
         line = f"{point} {mount.device} {name} {options} {'yes' if mount.required else 'no'}"
+        is_remote = needs.source == "server"
         below = f"{point}/".startswith(tuple(f"{each}/" for each in later))
-        is_drive = name != "none" and not below and not needs.remote and _is_early(mount.device)
-        (remote if needs.remote else drives if is_drive else local).append(line)
+        is_drive = name not in _LATE and not below and not is_remote and _is_early(mount.device)
+        (remote if is_remote else drives if is_drive else local).append(line)
         if not is_drive:
             later.append(point)
     scripts = [
@@ -102,12 +140,13 @@ def kind(mount: Mount) -> str:
     if mount.type is not None:
         return mount.type
     if {"bind", "rbind"} & {word for each in mount.options for word in each.split(",")}:
-        return "none"
+        return _BIND
     if re.fullmatch(_SERVER, mount.device):
         return "nfs"
     if re.fullmatch(_SHARE, mount.device):
         return "cifs"
-    return mount.device if mount.device in ("tmpfs", "proc", "sysfs", "debugfs", "tracefs") else "ext4"
+    named = _KINDS.get(mount.device)
+    return mount.device if named is not None and not named.source else "ext4"
 
 
 def _problems(machine: Machine, node: Node) -> Iterator[Problem]:
@@ -115,12 +154,8 @@ def _problems(machine: Machine, node: Node) -> Iterator[Problem]:
         place = key_place(node, "mounts", point)
         yield from _misplaced(point, place)
         yield from _hidden(machine, point, node)
-        name = kind(mount)
+        yield from _of_type(point, mount, node)
         device = mount.device
-        local = name in _KINDS and not _KINDS[name].remote and name not in ("9p", "virtiofs")
-        if local and not device.startswith(("/", "LABEL=", "UUID=")):
-            message = f"{name} on {point} needs a device, LABEL= or UUID=, not {device}"
-            yield Problem(message, place_of(node, "mounts", point, "device"))
         if device in ("/dev/vda", "/dev/vdb") and (device == "/dev/vda" or machine.disk is not None):
             what = "the root image" if device == "/dev/vda" else "the machine's `disk`"
             yield Problem(
@@ -130,6 +165,35 @@ def _problems(machine: Machine, node: Node) -> Iterator[Problem]:
             if any(char.isspace() for char in option):
                 message = f"mounts.{point}.options: {option!r} has a blank; separate options by commas"
                 yield Problem(message, place_of(node, "mounts", point, "options"))
+
+
+def _of_type(point: MountPoint, mount: Mount, node: Node) -> Iterator[Problem]:
+    """Yield an unknown type, and a device of another kind than the type has."""
+    name, device = kind(mount), mount.device
+    place = place_of(node, "mounts", point, "device")
+    is_drive = device.startswith(("/", "LABEL=", "UUID="))
+    needed = {
+        "drive": ("a device, LABEL= or UUID=", is_drive and not device.startswith("//")),
+        "tag": ("a tag, as in QEMU's options", not is_drive),
+        "server": (
+            "//SERVER/SHARE" if name == "cifs" else "SERVER:/FOLDER",
+            bool(re.fullmatch(_SHARE if name == "cifs" else _CEPH if name == "ceph" else _SERVER, device)),
+        ),
+    }
+    if name == _BIND:
+        return
+    if name not in _KINDS:
+        from notos.config.scalars import did_you_mean
+
+        advice = did_you_mean(name, _KINDS) or f"; the types are {', '.join(_KINDS)}"
+        message = f"mounts.{point}.type: there is no file system {name}{advice}"
+        yield Problem(message, place_of(node, "mounts", point, "type"))
+    elif source := _KINDS[name].source:
+        wanted, right = needed[source]
+        if not right:
+            yield Problem(f"{name} on {point} needs {wanted}, not {device}", place)
+    elif is_drive:
+        yield Problem(f"{name} on {point} has no device; leave {device} out, or give its type", place)
 
 
 def _hidden(machine: Machine, point: MountPoint, node: Node) -> Iterator[Problem]:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from notos.config.model import Machine, Package
+from notos.config.package_lists import package_lists
 from notos.config.reader import Checks
 from notos.config.yaml_source import Node, Problem, key_place, place_of
 from notos.features.model import Feature, Service
@@ -36,26 +37,16 @@ def _problems(machine: Machine, node: Node) -> Iterator[Problem]:
 
 def _packages(machine: Machine, node: Node) -> Iterator[Problem]:
     """Yield packages that two keys list with different settings."""
-    system = {each.name: ("system.packages", settled(each)) for each in machine.system.packages}
-    initrd = {each.name: ("initrd.packages", settled(each)) for each in machine.initrd.packages}
-    for key, name, packages, early in _named(machine):
-        taken = initrd if early else system
-        where = f"{key}.{name}.packages"
+    taken: dict[tuple[str, str], tuple[str, Package]] = {}
+    for keys, packages, part in package_lists(machine):
+        if part == "script":
+            continue
+        where = ".".join(keys)
         for package in packages:
-            first, other = taken.setdefault(package.name, (where, settled(package)))
+            first, other = taken.setdefault((part, package.name), (where, settled(package)))
             if settled(package) != other:
                 message = f"{where} has {package.name} with other settings than {first}"
-                yield Problem(message, place_of(node, key, name, "packages"))
-
-
-def _named(machine: Machine) -> Iterator[tuple[str, str, tuple[Package, ...], bool]]:
-    """Yield the key, the name and the packages of each service, script and timer; True for the initrd."""
-    for name, service in machine.services.items():
-        yield "services", name, service.packages, False
-    for script_name, script in machine.boot.items():
-        yield "boot", script_name, script.packages, script.when == "pre-mount"
-    for timer_name, timer in machine.timers.items():
-        yield "timers", timer_name, timer.packages, False
+                yield Problem(message, place_of(node, *keys))
 
 
 def _logs(machine: Machine, node: Node) -> Iterator[Problem]:

@@ -1,6 +1,7 @@
 """The setuid programs that the config selects; notos.integration.setuid finds them."""
 
 from notos.config.model import Machine
+from notos.config.package_lists import system_names
 from notos.config.reader import Checks
 from notos.features.model import Feature
 
@@ -17,12 +18,5 @@ def feature(machine: Machine) -> Feature:
     if machine.setuid is not None:
         programs = [*machine.setuid, *sorted(sudo - {each.rpartition("/")[2] for each in machine.setuid})]
         return Feature(integration={"setuid": {"programs": programs}})
-    scripts = [each for each in machine.boot.values() if each.when != "pre-mount"]
-    packages = [
-        machine.system.packages,
-        *(service.packages for service in machine.services.values()),
-        *(timer.packages for timer in machine.timers.values()),
-        *(each.packages for each in scripts),
-    ]
-    names = sudo | {package.name for each in packages for package in each}
+    names = sudo | system_names(machine)
     return Feature(integration={"setuid": {"packages": sorted(names)}} if names else {})

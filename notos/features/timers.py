@@ -7,6 +7,7 @@ from notos.config.reader import Checks
 from notos.config.yaml_source import Node, Problem, key_place
 from notos.features.boot import script_text
 from notos.features.model import Feature, Script, Service
+from notos.features.named import settled
 
 KEYS = ("timers",)
 SERVICE = "timers"
@@ -25,7 +26,7 @@ def feature(machine: Machine) -> Feature:
         for name, each in machine.timers.items()
     )
     return Feature(
-        packages=tuple(package for each in machine.timers.values() for package in each.packages),
+        packages=tuple(settled(package) for each in machine.timers.values() for package in each.packages),
         services=(Service(name=SERVICE, folder=SERVICE, log=True, files={"table": table}, scripts=scripts),),
         reserved_services={SERVICE: "an empty `timers`"},
     )

@@ -1,6 +1,7 @@
 """The device manager (udev): drivers, names and rights of devices such as keyboards and screens."""
 
 from notos.config.model import Glob, Machine, Package, PackageName
+from notos.config.package_lists import system_names
 from notos.config.reader import Checks
 from notos.features.model import Feature, Service
 
@@ -22,11 +23,7 @@ _MEMORY = 24  # MiB: workers that load drivers in parallel
 
 def feature(machine: Machine) -> Feature:
     """Return udev and its daemon, if the machine has drivers for such devices or the config names udev."""
-    named = {
-        package.name
-        for packages in (machine.system.packages, *(each.packages for each in machine.services.values()))
-        for package in packages
-    }
+    named = system_names(machine)
     if not set(PURPOSES) & set(machine.kernel.for_) and _PACKAGE.name not in named:
         return Feature()
     return Feature(

@@ -118,6 +118,14 @@ WRONG = [
     ("mounts: {data: {}}", "a key of mounts must be a mount point"),
     ("mounts: {/a/../b: {}}", "has . or .. in it"),
     ("mounts: {/data: {device: sda1, type: ext4}}", "ext4 on /data needs a device"),
+    ("mounts: {/data: {device: /dev/vdc, type: btfrs}}", 'there is no file system btfrs; did you mean "btrfs"?'),
+    ("mounts: {/data: {device: /dev/vdc, type: q}}", "there is no file system q; the types are bcachefs, "),
+    ("mounts: {/data: {device: LABEL=x, type: tmpfs}}", "tmpfs on /data has no device; leave LABEL=x out"),
+    ("mounts: {/data: {type: xfs}}", "xfs on /data needs a device, LABEL= or UUID=, not tmpfs"),
+    ("mounts: {/data: {device: /dev/vdc, type: virtiofs}}", "virtiofs on /data needs a tag"),
+    ("mounts: {/data: {device: /dev/vdc, type: nfs}}", "nfs on /data needs SERVER:/FOLDER, not /dev/vdc"),
+    ("mounts: {/data: {device: 'nas:/a', type: cifs}}", "cifs on /data needs //SERVER/SHARE"),
+    ("mounts: {/data: {device: //nas, type: ext4}}", "ext4 on /data needs a device"),
     ("mounts: {/data: {device: /dev/vda}}", "/dev/vda is the root image"),
     ("disk: 1G\nmounts: {/data: {device: /dev/vdb}}", "/dev/vdb is the machine's `disk`"),
     ("mounts: {/data: {options: 'a, b'}}", "has a blank"),
@@ -175,6 +183,27 @@ def test_mounts(load: Load) -> None:
     ]
     assert {"nfs-common", "cifs-utils"} <= {each.name for each in features.packages}
     assert {"xfs", "nfs", "nfsv4", "cifs"} <= {each.module for each in features.requirements}
+
+
+@pytest.mark.parametrize(
+    ("text", "when", "module"),
+    [
+        ("{device: share, type: virtiofs}", "08", "virtiofs"),
+        ("{device: share, type: 9p, options: trans=virtio}", "08", "9p"),
+        ("{device: /dev/sr0, type: squashfs}", "08", "squashfs"),
+        ("{device: debugfs}", "08", ""),
+        ("{type: overlay, options: 'lowerdir=/srv/a:/srv/b'}", "11", "overlay"),
+        ("{device: /srv/x, type: none, options: rbind}", "11", None),
+        ("{device: '192.0.2.1:6789,192.0.2.2:6789:/', type: ceph}", "25", "ceph"),
+        ("{device: 'a@f.fs=/', type: ceph}", "25", "ceph"),
+        ("{device: '[fd00::1]:/x'}", "25", "nfs"),
+    ],
+)
+def test_types_of_mounts(load: Load, text: str, when: str, module: str | None) -> None:
+    features = registry.features(load(f"mounts: {{/data: {text}}}"))
+    assert any(each.path == f"boot/{when}-mounts" for each in features.scripts)
+    modules = [each.module for each in features.requirements if each.keys == ("mounts", "/data")]
+    assert modules[:1] == ([] if module is None else [module])
 
 
 @pytest.mark.parametrize(

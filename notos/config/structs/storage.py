@@ -39,7 +39,9 @@ class Mount:
         "a device, LABEL=NAME, UUID=ID, a server's folder (nas:/data), or tmpfs", MountSource("tmpfs")
     )
     type: FileSystem | None = setting(
-        "the file system's type; by default found by itself, nfs for SERVER:/FOLDER", None, example="ext4"
+        "the file system's type; by default ext4, nfs for SERVER:/FOLDER, cifs for //SERVER/SHARE",
+        None,
+        example="ext4",
     )
     options: tuple[Line, ...] = setting(
         "mount options, as in fstab(5)", (), single=True, example=["noatime", "size=64m"]
