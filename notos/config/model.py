@@ -283,7 +283,7 @@ class Machine:
         example={"/var/www": {"text": "hello"}},
     )
     remove: tuple[PathPattern, ...] = setting(
-        "paths to leave out, of packages and of folders in `files`", (), example=["/usr/share/doc"]
+        "paths to leave out, of packages and of folders in `files`", (), example=["/usr/share/nginx/html"]
     )
     extensions: Mapping[ExtensionName, Extension] = setting(
         "code of this project: extensions/NAME.py beside the config, each with its settings (extending.md)",

@@ -38,7 +38,7 @@ def scalar(node: ScalarNode, shape: Scalar, key_path: str, *, item: bool = False
 def _text(node: ScalarNode, shape: Scalar, kind: Text, key_path: str, *, item: bool) -> str:
     got = shorten(node.text)
     if kind.pattern and not re.fullmatch(kind.pattern, node.text):
-        advice = did_you_mean(node.text, shape.words)
+        advice = did_you_mean(node.text, (*shape.words, *kind.words))
         words = node.text.replace(",", " ").split()
         several = len(words) > 1 and all(re.fullmatch(kind.pattern, each) for each in words)
         meant = None if advice or (item and several) else repaired(node, shape)

@@ -29,6 +29,8 @@ class Text:
     """
     on_host: bool = False
     """True if the text is a path on this host."""
+    words: tuple[str, ...] = ()
+    """All texts that `pattern` matches, if these are few."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -181,6 +183,28 @@ KEY_TYPES = (
     r"|sk-ssh-ed25519@openssh\.com|sk-ecdsa-sha2-nistp256@openssh\.com)"
 )
 
+# Those that notos/features/mounts.py can mount, and "none" for folders.
+FILE_SYSTEMS = (
+    *("9p", "bcachefs", "binfmt_misc", "bpf", "btrfs", "ceph", "cgroup", "cgroup2", "cifs", "configfs"),
+    *(
+        "debugfs",
+        "devpts",
+        "devtmpfs",
+        "efivarfs",
+        "erofs",
+        "exfat",
+        "ext2",
+        "ext3",
+        "ext4",
+        "f2fs",
+        "fusectl",
+        "hfs",
+    ),
+    *("hfsplus", "hugetlbfs", "iso9660", "jfs", "minix", "mqueue", "msdos", "nfs", "nfs4", "nilfs2", "none"),
+    *("ntfs3", "overlay", "proc", "pstore", "ramfs", "securityfs", "squashfs", "sysfs", "tmpfs", "tracefs"),
+    *("udf", "vfat", "virtiofs", "xfs"),
+)
+
 TEXTS: Mapping[Any, Text] = {
     str: Text(name="text"),
     value_types.Line: Text(name="text of one line", pattern=f"{_PRINTABLE}*"),
@@ -259,19 +283,19 @@ TEXTS: Mapping[Any, Text] = {
     ),
     value_types.ServiceName: Text(
         name="a service's name",
-        form="letters, digits and ._- after the first",
+        form="letters, digits and ._- after the first, at most 64",
         pattern="[A-Za-z0-9][A-Za-z0-9._-]{0,63}",
         example="web",
     ),
     value_types.ScriptName: Text(
         name="a script's name",
-        form="letters, digits and ._- after the first",
+        form="letters, digits and ._- after the first, at most 64",
         pattern="[A-Za-z0-9][A-Za-z0-9._-]{0,63}",
         example="firewall",
     ),
     value_types.Period: Text(
         name="a period",
-        form="a number and m, h or d",
+        form="a number of at most 5 digits and m, h or d",
         pattern="[1-9][0-9]{0,4}[mhd]",
         example="15m",
     ),
@@ -311,20 +335,20 @@ TEXTS: Mapping[Any, Text] = {
     ),
     value_types.DeviceName: Text(
         name="a network interface",
-        form="its name, or its MAC address in quotes",
+        form="its name, at most 15 characters, or its MAC address in quotes",
         pattern="(?:[0-9A-Fa-f]{2}:){5}[0-9A-Fa-f]{2}|[A-Za-z0-9][A-Za-z0-9._-]{0,14}",
         example="eth0",
         convert=_device_name,
     ),
     value_types.DomainName: Text(
         name="a domain's name",
-        form="letters, digits, inner hyphens and dots",
+        form="letters, digits, inner hyphens and dots, at most 253; between dots at most 63",
         pattern=rf"(?!.{{254}}){_LABEL}(?:\.{_LABEL})*",
         example="home.arpa",
     ),
     value_types.LinkName: Text(
         name="a network's name",
-        form="letters, digits and ._- after the first",
+        form="letters, digits and ._- after the first, at most 64",
         pattern="[A-Za-z0-9][A-Za-z0-9._-]{0,63}",
         example="lan",
     ),
@@ -341,7 +365,11 @@ TEXTS: Mapping[Any, Text] = {
         example="max_loop",
     ),
     value_types.FileSystem: Text(
-        name="a file system's type", form="letters, digits and ._-", pattern="[a-z0-9._-]+", example="ext4"
+        name="a file system's type",
+        form=", ".join(FILE_SYSTEMS),
+        pattern="|".join(FILE_SYSTEMS),
+        example="ext4",
+        words=FILE_SYSTEMS,
     ),
     value_types.MountPoint: Text(
         name="a mount point",
@@ -402,10 +430,13 @@ TEXTS: Mapping[Any, Text] = {
         name="an absolute path",
         form="without a slash at the end and without . and ..; * and ? match any characters",
         pattern=f"(?:/{_PART})+",
-        example="/usr/share/doc",
+        example="/usr/share/nginx/html",
     ),
     value_types.LinkTarget: Text(
-        name="the target of a link", form="a path", pattern=f"{_PRINTABLE}{{1,4095}}", example="/var/www"
+        name="the target of a link",
+        form="a path, at most 4095 characters",
+        pattern=f"{_PRINTABLE}{{1,4095}}",
+        example="/var/www",
     ),
     value_types.AccountName: Text(
         name="an account's name",
@@ -471,7 +502,7 @@ TEXTS: Mapping[Any, Text] = {
     ),
     value_types.ExtensionName: Text(
         name="an extension's name",
-        form="lower-case letters, digits and _ after the first",
+        form="lower-case letters, digits and _ after the first, at most 64",
         pattern="[a-z][a-z0-9_]{0,63}",
         example="watchdog",
     ),

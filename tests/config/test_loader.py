@@ -274,6 +274,27 @@ WRONG = [
 ]  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    ("text", "most"),
+    [
+        ("services: {NAME: {run: x}}", 64),
+        ("boot: {NAME: x}", 64),
+        ("timers: {NAME: {every: day, run: x}}", 64),
+        ("system: {scripts: {NAME: x}}", 64),
+        ("users: {NAME: {}}", 31),
+        ("groups: {NAME: {}}", 31),
+        ("hostname: NAME", 63),
+        ("network: {search: [NAME]}", 253),
+        ("network: {NAME: dhcp}", 15),
+        ("vm: {networks: {eth1: NAME}}", 64),
+    ],
+)
+def test_a_name_that_is_too_long(write: Write, text: str, most: int) -> None:
+    assert (
+        f"at most {most}" in problems(write(c=f"name: x\n{text.replace('NAME', 'a' * 300)}\n")).split("\n")[0]
+    )
+
+
 @pytest.mark.parametrize(("text", "says", "at"), WRONG, ids=[text[:40] for text, _, _ in WRONG])
 def test_wrong(write: Write, tmp_path: Path, text: str, says: str, at: str) -> None:
     (tmp_path / "file").touch()

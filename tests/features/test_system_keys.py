@@ -9,8 +9,9 @@ import pytest
 
 from notos import loader
 from notos.config.model import LocaleName, Machine
+from notos.config.types import FILE_SYSTEMS
 from notos.errors import ConfigError, PackageError
-from notos.features import keymap, locale, registry, sysctl
+from notos.features import keymap, locale, mounts, registry, sysctl
 from notos.features.model import Features, Text
 from notos.formats.tree import Tree
 from tests.conftest import ROOT
@@ -118,8 +119,8 @@ WRONG = [
     ("mounts: {data: {}}", "a key of mounts must be a mount point"),
     ("mounts: {/a/../b: {}}", "has . or .. in it"),
     ("mounts: {/data: {device: sda1, type: ext4}}", "ext4 on /data needs a device"),
-    ("mounts: {/data: {device: /dev/vdc, type: btfrs}}", 'there is no file system btfrs; did you mean "btrfs"?'),
-    ("mounts: {/data: {device: /dev/vdc, type: q}}", "there is no file system q; the types are bcachefs, "),
+    ("mounts: {/data: {device: /dev/vdc, type: btfrs}}", 'virtiofs, xfs); got "btfrs"; did you mean "btrfs"?'),
+    ("mounts: {/data: {device: /dev/vdc, type: q}}", "mounts./data.type must be a file system's type (9p, bcachefs, "),
     ("mounts: {/data: {device: LABEL=x, type: tmpfs}}", "tmpfs on /data has no device; leave LABEL=x out"),
     ("mounts: {/data: {type: xfs}}", "xfs on /data needs a device, LABEL= or UUID=, not tmpfs"),
     ("mounts: {/data: {device: /dev/vdc, type: virtiofs}}", "virtiofs on /data needs a tag"),
@@ -183,6 +184,10 @@ def test_mounts(load: Load) -> None:
     ]
     assert {"nfs-common", "cifs-utils"} <= {each.name for each in features.packages}
     assert {"xfs", "nfs", "nfsv4", "cifs"} <= {each.module for each in features.requirements}
+
+
+def test_the_config_has_the_types_of_mounts() -> None:
+    assert {*FILE_SYSTEMS} == {*mounts._KINDS, mounts._BIND}
 
 
 @pytest.mark.parametrize(

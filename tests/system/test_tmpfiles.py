@@ -80,6 +80,9 @@ def test_a_folder_that_can_be_written_has_the_mode_that_is_given(tool: Tool, tmp
 def test_what_cannot_be_made_is_a_mistake() -> None:
     text = "v /home\nd /home/me\nd /homes\nd /opt\nd /nix\nd /nix/var\nz /var/\nd /\n"
     assert [number for number, _ in mistakes("x.conf", text)] == [3, 4, 5, 8]
+    assert [*mistakes("x.conf", "d /etc/x\nd /dev/x\nw /proc/sys/vm/swappiness - - - - 1\n")] == []
+    ((_, message),) = mistakes("x.conf", "z /data/x - www-data")
+    assert message.endswith("or use `files`, which creates other folders with their owner")
 
 
 @pytest.mark.parametrize(("line", "message"), [("j /run/x", "type j"), ("d", "a type and a path")])

@@ -8,7 +8,7 @@ functions.sh   the functions that fragments use
 The fragment does what `systemd-tmpfiles --create --remove --boot` of systemd 257 does at boot, and what
 `--create` does at a switch. tests/system/test_tmpfiles.py compares the two. The exceptions are:
 
-- Lines for read-only folders have no effect; see WRITABLE.
+- Lines for folders that are read-only, or that no Debian system has, have no effect; see WRITABLE.
 - t, T, a, A, h and H have no effect: busybox cannot set extended attributes, access control lists and file
   attributes. In the config they are errors.
 - Lines with ^ have no effect: Notos passes no credentials of systemd.
@@ -88,7 +88,8 @@ def mistakes(name: str, text: str) -> Iterator[tuple[int, str]]:
         elif not _can_be_made(line):
             yield (
                 number,
-                f"{line.path} cannot be created: only {folders} are writable; choose a path below one",
+                f"{line.path} cannot be created: only {folders} are for tmpfiles.d; choose a path below one, "
+                "or use `files`, which creates other folders with their owner",
             )
 
 
