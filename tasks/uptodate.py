@@ -278,7 +278,10 @@ class Folders:
     KEY = "folders"
 
     def __init__(self, folders: Iterable[str], walk: Callable[[str], Iterable[str]] | None = None) -> None:
-        """`walk` yields the paths that count for a folder: by default all in it, without following links."""
+        """Compare `folders`. `walk` yields the paths of a folder that count: by default all in it.
+
+        Links are not followed.
+        """
         self._folders = tuple(folders)
         self._walk = walk or _walk
         self._before: dict[str, Any] = {}  # what was found before the task ran

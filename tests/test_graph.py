@@ -161,6 +161,20 @@ def test_an_edit_runs_what_it_must(project: Project, name: str, old: str, new: s
     assert set(project.ran()) <= ran
 
 
+def test_files_anywhere_run_the_task_of_their_folder(project: Project) -> None:
+    config = project.root / "config.yaml"
+    for name in ("in_usr", "in_srv"):
+        (project.root / name).write_text("one\n")
+    config.write_text(
+        f"{config.read_text()}files:\n  /usr/share/x/file: {{source: in_usr}}\n  /srv/file: {{source: in_srv}}\n"
+    )
+    project.ran()
+    for name, task in (("in_usr", "files"), ("in_srv", "state")):
+        (project.root / name).write_text("other\n")
+        assert set(project.ran()) == {task, "toplevel", "squashfs", "runvm"}
+        assert project.ran() == []
+
+
 def test_a_package_added(project: Project) -> None:
     edit(project, "config.yaml", "packages: [busybox]", "packages: [busybox, zstd]")
     wanted = {"lock", "fetch", "system_path", "toplevel", "squashfs", "runvm"}
