@@ -86,6 +86,7 @@ def join() -> None:
     found: list[errors.NotosError] = list(programs.lacking(FEATURES, system=system, runit=runit))
     found += placed.unused_removals()
     found += placed.taken()
+    found += placed.unread(system)
     try:
         made = etc.build(
             FEATURES,
