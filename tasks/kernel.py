@@ -124,10 +124,13 @@ def _check(opened: "Modules", selected: Collection[str]) -> None:
         return name in opened.builtin or opened.paths.get(name) in files()
 
     for package, serving in purposes.wanting(system_packages(), present).items():
+        # A purpose that the config has selected, and that lacks them still: the kernel has no such modules.
+        is_other = {purposes.ALL, serving}.isdisjoint(MACHINE.kernel.for_)
+        advice = f"write kernel: {{for: [{serving}]}}; docs/kernel.md has the purposes"
         found.append(
             KernelError(
                 f"the package {package} needs kernel modules that the machine lacks",
-                hint=f"write kernel: {{for: [{serving}]}}; docs/kernel.md has the purposes",
+                hint=advice if is_other else more or "compile a kernel that has them (kernel.source)",
                 package=package,
             )
         )

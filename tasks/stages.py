@@ -1,5 +1,6 @@
 """The programs and scripts of the boot: extra-utils, stage-1, stage-2, and runit with its services."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 from notos.config.model import Package
@@ -117,12 +118,18 @@ def service_folders() -> list[str]:
     return [each.folder for each in FEATURES.services if each.folder.startswith("/")]
 
 
+def _sources(folder: str) -> Iterator[str]:
+    from notos.system import service_folder
+
+    return service_folder.sources(folder)
+
+
 def task_runit() -> Task:
     """render the runit stages, boot fragments and services"""
     return {
         "actions": [action(render_runit)],
         "file_dep": [*files(RUNIT), STEP, *files(*FEATURES.runit_sources)],
-        "uptodate": [Folders(service_folders(), follow=True)] if service_folders() else [],
+        "uptodate": [Folders(service_folders(), _sources)] if service_folders() else [],
         "targets": [manifest("runit")],
         "clean": True,
     }

@@ -277,10 +277,10 @@ class Folders:
 
     KEY = "folders"
 
-    def __init__(self, folders: Iterable[str], *, follow: bool = False) -> None:
-        """With `follow`, folders to which links lead count too."""
+    def __init__(self, folders: Iterable[str], walk: Callable[[str], Iterable[str]] | None = None) -> None:
+        """`walk` yields the paths that count for a folder: by default all in it, without following links."""
         self._folders = tuple(folders)
-        self._follow = follow
+        self._walk = walk or _walk
         self._before: dict[str, Any] = {}  # what was found before the task ran
 
     def configure_task(self, task: Task) -> None:
@@ -316,22 +316,21 @@ class Folders:
 
     def _entries(self) -> Iterator[tuple[str, os.stat_result]]:
         """Yield each path, and its stat without following links."""
-        pending = list(self._folders)
-        seen: set[str] = set()
-        while pending:
-            path = pending.pop()
-            if self._follow:
-                real = os.path.realpath(path)
-                if real in seen:
-                    continue
-                seen.add(real)
+        for path in dict.fromkeys(path for each in self._folders for path in self._walk(each)):
             yield path, os.lstat(path)
-            with os.scandir(path) as entries:
-                for each in entries:
-                    if each.is_dir(follow_symlinks=self._follow):
-                        pending.append(each.path)
-                    else:
-                        yield each.path, each.stat(follow_symlinks=False)
+
+
+def _walk(folder: str) -> Iterator[str]:
+    pending = [folder]
+    while pending:
+        path = pending.pop()
+        yield path
+        with os.scandir(path) as entries:
+            for each in entries:
+                if each.is_dir(follow_symlinks=False):
+                    pending.append(each.path)
+                else:
+                    yield each.path
 
 
 def _quick(state: os.stat_result) -> list[Any]:

@@ -48,7 +48,7 @@ Modules without a test module of their own name are tested by
     tests/features/test_registry.py: disk, time_servers, services, files, virtual_machine
     tests/features/test_registry.py: join, named, syslog
     tests/integration/test_alternatives.py: alternatives
-    tests/machines/test_logins.py: users, console
+    tests/machines/test_logins.py: console
     tests/features/test_extensions.py: extension_code, values, plain
     tests/features/test_network.py: interfaces, network_checks, network_plan
     tests/features/test_system_keys.py: keymap, locale, mounts, sysctl, timezone

@@ -1,7 +1,8 @@
 """The files in the config's `etc` and `files`, and the paths in `remove`."""
 
+import fnmatch
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from notos.config.model import FileMode, Machine, PlacedFile
@@ -59,6 +60,35 @@ def merged(path: str) -> str:
     """Return an absolute path with /bin, /lib and similar links followed into /usr."""
     first = f"/{path.split('/')[1]}"
     return f"/usr{path}" if first in _MERGED else path
+
+
+def writing(machine: Machine, path: str) -> Iterator[tuple[str, ...]]:
+    """Yield the keys of the config that put a file or link at `path`, absolute and usr-merged.
+
+    A copied folder does so if it has that file on this host.
+    """
+    if path.startswith("/etc/") and path.removeprefix("/etc/") in machine.etc:
+        yield "etc", path.removeprefix("/etc/")
+    for name, file in machine.files.items():
+        top = merged(name)
+        if top == path:
+            yield "files", name
+        elif path.startswith(f"{top}/") and _is_folder(file):
+            parts = path.removeprefix(f"{top}/").split("/")
+            inner = ["/".join(parts[:length]) for length in range(1, len(parts) + 1)]
+            if os.path.lexists(f"{file.source}/{inner[-1]}") and not any(
+                is_excluded(each, file.exclude) for each in inner
+            ):
+                yield "files", name
+
+
+def is_excluded(path: str, patterns: Iterable[str]) -> bool:
+    """Return True if a pattern matches `path`, or its last part for a pattern without a slash."""
+    for each in patterns:
+        pattern = each.rstrip("/")
+        if fnmatch.fnmatchcase(path if "/" in pattern else path.rpartition("/")[2], pattern):
+            return True
+    return False
 
 
 def _placed(path: str, file: PlacedFile) -> Placed:

@@ -47,14 +47,21 @@ _SHARE = r"//[^/]+/.+"  # a CIFS share
 # Folders that the system itself consists of: a file system over one of them would hide it.
 _TAKEN = ("/bin", "/dev", "/etc", "/lib", "/lib64", "/nix", "/proc", "/run", "/sbin", "/sys", "/usr")
 _FREE = ("/run/", "/sys/", "/dev/")  # below these a mount is in nobody's way
+_STATE = "/var/lib/notos"  # stage-2 reads it before it mounts anything
 
 
 def feature(machine: Machine) -> Feature:
-    """Return the boot fragments: one before the network, and one after it for servers' file systems."""
+    """Return the boot fragments: for drives and memory, for what such a mount may contain, and for servers.
+
+    stage-2 mounts the first before it creates anything on them. Folders that it creates may be mounted
+    elsewhere (bind), files may be loop devices: these come after it. Servers come after the network.
+    """
     if not machine.mounts:
         return Feature()
+    drives: list[str] = []
     local: list[str] = []
     remote: list[str] = []
+    later: list[str] = []  # mount points that are not drives'
     requirements: list[Requirement] = []
     packages: dict[str, Package] = {}
     for point in sorted(machine.mounts, key=lambda each: each.count("/")):
@@ -70,15 +77,24 @@ def feature(machine: Machine) -> Feature:
             packages[needs.package] = Package(name=PackageName(needs.package), only=(Glob(needs.program),))
         options = ",".join(mount.options) or "defaults"
         line = f"{point} {mount.device} {name} {options} {'yes' if mount.required else 'no'}"
-        (remote if needs.remote else local).append(line)
+        below = f"{point}/".startswith(tuple(f"{each}/" for each in later))
+        is_drive = name != "none" and not below and not needs.remote and _is_early(mount.device)
+        (remote if needs.remote else drives if is_drive else local).append(line)
+        if not is_drive:
+            later.append(point)
     scripts = [
         Script(path=path, source="mounts", values={"table": "\n".join(lines)})
-        for path, lines in (("boot/08-mounts", local), ("boot/25-mounts", remote))
+        for path, lines in (("boot/08-mounts", drives), ("boot/11-mounts", local), ("boot/25-mounts", remote))
         if lines
     ]
     return Feature(
         packages=tuple(packages.values()), requirements=tuple(requirements), scripts=tuple(scripts)
     )
+
+
+def _is_early(device: str) -> bool:
+    """Return True for a drive, and for a file system without a device, such as a tmpfs."""
+    return device.startswith(("/dev/", "LABEL=", "UUID=")) or not device.startswith("/")
 
 
 def kind(mount: Mount) -> str:
@@ -98,6 +114,7 @@ def _problems(machine: Machine, node: Node) -> Iterator[Problem]:
     for point, mount in machine.mounts.items():
         place = key_place(node, "mounts", point)
         yield from _misplaced(point, place)
+        yield from _hidden(machine, point, node)
         name = kind(mount)
         device = mount.device
         local = name in _KINDS and not _KINDS[name].remote and name not in ("9p", "virtiofs")
@@ -115,7 +132,22 @@ def _problems(machine: Machine, node: Node) -> Iterator[Problem]:
                 yield Problem(message, place_of(node, "mounts", point, "options"))
 
 
+def _hidden(machine: Machine, point: MountPoint, node: Node) -> Iterator[Problem]:
+    """Yield files of the config at or below a mount point: they belong to the image, not to a drive."""
+    for name in machine.files:
+        if f"{name}/".startswith(f"{point}/"):
+            place = key_place(node, "files", name)
+            seen = key_place(node, "mounts", point).seen_from(place)
+            message = f"files.{name} is on the file system that mounts.{point}, {seen}, would put over it"
+            yield Problem(f"{message}; choose another folder for one of them", place)
+
+
 def _misplaced(point: MountPoint, place: Place) -> Iterator[Problem]:
+    if f"{_STATE}/".startswith(f"{point}/") or point.startswith(f"{_STATE}/"):
+        message = (
+            f"{point} has state of the boot itself, in {_STATE}; mount another folder, such as /var/lib/NAME"
+        )
+        yield Problem(f"{message}, or use `disk`, which keeps all of /var", place)
     for taken in _TAKEN:
         inside = point.startswith(f"{taken}/")
         if point == taken or (inside and not point.startswith(_FREE)):

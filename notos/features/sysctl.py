@@ -1,6 +1,7 @@
 """The kernel's settings below /proc/sys."""
 
 from collections.abc import Iterator, Mapping
+from fnmatch import fnmatchcase
 
 from notos.config.model import Machine, SysctlName
 from notos.config.reader import Checks
@@ -49,19 +50,37 @@ def path(name: str) -> str:
 
 
 def early(machine: Machine) -> Mapping[str, str]:
-    """Return the settings that the boot writes before it configures the network, by path."""
+    """Return the settings that the boot writes before it configures the network, by path.
+
+    Those for a pattern come before others, which so replace them (sysctl.d(5)).
+    """
     made = _made(machine)
-    found = {path(name): _text(value) for name, value in machine.sysctl.items()}
+    found = _settings(machine)
     first = {_FIRST: found[_FIRST]} if _FIRST in found else {}
+    patterns = {each: value for each, value in found.items() if "*" in each}
     others = {each: value for each, value in found.items() if not made & set(each.split("/"))}
-    return {**first, **_DEFAULTS, **others}
+    return {**first, **_DEFAULTS, **patterns, **others}
 
 
 def late(machine: Machine) -> Mapping[str, str]:
     """Return the settings of interfaces that the network's fragment creates, by path."""
-    made = _made(machine)
-    found = {path(name): _text(value) for name, value in machine.sysctl.items()}
-    return {each: value for each, value in found.items() if made & set(each.split("/"))}
+    made = sorted(_made(machine))
+    found = _settings(machine)
+    matching = {
+        "/".join([*parts[:place], name, *parts[place + 1 :]]): value
+        for each, value in found.items()
+        for parts in (each.split("/"),)
+        for place, part in enumerate(parts)
+        if "*" in part and parts[0] == "net"
+        for name in made
+        if fnmatchcase(name, part)
+    }
+    own = {each: value for each, value in found.items() if set(made) & set(each.split("/"))}
+    return {**matching, **own}
+
+
+def _settings(machine: Machine) -> dict[str, str]:
+    return {path(name): _text(value) for name, value in machine.sysctl.items()}
 
 
 def _made(machine: Machine) -> set[str]:
@@ -89,8 +108,9 @@ def _problems(machine: Machine, node: Node) -> Iterator[Problem]:
             )
         if not str(value).strip():
             yield Problem(f"sysctl.{name} is empty; give it a value", place)
-        if where == "kernel/modprobe":
-            yield Problem("sysctl.kernel.modprobe is set by Notos, to report missing modules", place)
+        if fnmatchcase("kernel/modprobe", where):
+            which = f", which sysctl.{name} matches," if "*" in where else ""
+            yield Problem(f"sysctl.kernel.modprobe{which} is set by Notos, to report missing modules", place)
 
 
 def _below(where: str) -> str:

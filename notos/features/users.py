@@ -1,10 +1,12 @@
 """The accounts in the config: users with their home folders, keys and rights, and groups."""
 
+import re
 from collections.abc import Iterator
 
 from notos.config.model import FileMode, Machine, Package, PackageName
 from notos.config.reader import Checks
 from notos.config.yaml_source import Node, Problem, key_place, place_of
+from notos.features import files
 from notos.features.model import Account, EtcFile, Feature, Group, Text
 
 KEYS = ("users", "groups")
@@ -14,9 +16,11 @@ _OF_ROOT = ("authorized_keys", "password_hash", "shell")  # what the config can 
 _FIXED_OF_ROOT = {"uid": None, "home": None, "groups": (), "sudo": False, "system": False}
 _NO_HOME = "/nonexistent"  # Debian policy 9.2.3
 _NOLOGIN = "/usr/sbin/nologin"
-_WRITABLE = ("/home/", "/root/", "/srv/", "/var/")
+_WRITABLE = ("/home/", "/srv/", "/var/")  # and not /root, which only root can enter
 _SUDO = Package(name=PackageName("sudo"), closure="depends")
 _SUDOERS = "sudoers.d/notos"
+# Words that sudoers(5) reads as an alias, as all accounts or as the beginning of another kind of line.
+_NO_SUDOER = "[A-Z][A-Z0-9_]*|Defaults|(?:User|Runas|Host|Cmnd|Cmd)_Alias"
 
 
 def feature(machine: Machine) -> Feature:
@@ -85,9 +89,51 @@ def _problems(machine: Machine, node: Node) -> Iterator[Problem]:
         if user.authorized_keys and machine.ssh.server == "none":
             message = f"users.{name}.authorized_keys needs an ssh server; set ssh.server"
             yield Problem(message, place_of(node, "users", name, "authorized_keys"))
-        if f"ssh/authorized_keys.d/{name}" in machine.etc and user.authorized_keys:
-            place = key_place(node, "etc", f"ssh/authorized_keys.d/{name}")
-            yield Problem(f"users.{name}.authorized_keys has the keys of {name} too; leave one out", place)
+        if user.sudo and re.fullmatch(_NO_SUDOER, name):
+            message = f"users.{name}.sudo: {name} is a word of sudoers(5); choose a name in small letters"
+            yield Problem(message, place_of(node, "users", name, "sudo"))
+    yield from _homes(machine, node)
+    yield from _written_twice(machine, node)
+
+
+def _homes(machine: Machine, node: Node) -> Iterator[Problem]:
+    """Yield homes where no file can be, and those in the home of another account, which is closed."""
+    homes = {
+        name: home
+        for name in machine.users
+        if name != _ROOT and (home := files.merged(_account(machine, name).home)) != _NO_HOME
+    }
+    for name, home in homes.items():
+        place = place_of(node, "users", name, "home")
+        if home.startswith(_WRITABLE) and (reason := files.refused(home).partition(";")[0]):
+            yield Problem(f"users.{name}.home: {home} cannot be a home folder: {reason}", place)
+        earlier = True
+        for other, outer in homes.items():
+            if other == name:
+                earlier = False
+            # Of two with one home, the second is reported.
+            if other == name or not f"{home}/".startswith(f"{outer}/") or (home == outer and not earlier):
+                continue
+            what = "is" if home == outer else "lies in"
+            message = f"users.{name}.home: {home} {what} the home folder of {other}; choose another"
+            yield Problem(message, place)
+
+
+def _written_twice(machine: Machine, node: Node) -> Iterator[Problem]:
+    """Yield files of `etc` and `files` that would replace the keys and the rule of `users`."""
+    kept = [
+        (f"ssh/authorized_keys.d/{name}", f"users.{name}.authorized_keys has the keys of {name} too")
+        for name, user in machine.users.items()
+        if user.authorized_keys
+    ]
+    if machine.ssh.authorized_keys:
+        kept.append(("ssh/authorized_keys.d/root", "ssh.authorized_keys has the keys of root too"))
+    if name := next((name for name, user in machine.users.items() if user.sudo), None):
+        kept.append((_SUDOERS, f"users.{name}.sudo writes this file; put your rules in another file"))
+    for path, why in kept:
+        for keys in files.writing(machine, f"/etc/{path}"):
+            advice = "" if path == _SUDOERS else "; leave one out"
+            yield Problem(f"{'.'.join(keys)}: {why}{advice}", key_place(node, *keys))
 
 
 def _numbers(machine: Machine, node: Node) -> Iterator[Problem]:

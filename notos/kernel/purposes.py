@@ -7,6 +7,7 @@ below kernel/. Modules in `needed` must exist, or be built in.
 import fnmatch
 import re
 from collections.abc import Callable, Iterable, Mapping
+from types import MappingProxyType
 from typing import NamedTuple
 
 ALL = "all"
@@ -18,7 +19,12 @@ class Purpose(NamedTuple):
     doc: str
     paths: tuple[str, ...]  # patterns without .ko and the compression's suffix
     needed: tuple[str, ...] = ()
-    packages: tuple[str, ...] = ()
+    packages: tuple[str, ...] = ()  # those that need the modules in `needed`
+    others: Mapping[str, tuple[str, ...]] = MappingProxyType({})  # packages that need other modules
+
+    def needs(self, package: str) -> tuple[str, ...] | None:
+        """Return the modules without which a package cannot work; None for a package of other purposes."""
+        return self.others.get(package, self.needed if package in self.packages else None)
 
 
 _NETFILTER = (
@@ -88,7 +94,8 @@ PURPOSES: Mapping[str, Purpose] = {
         "iptables, ip6tables, ipset",
         _IPTABLES,
         ("nf_tables", "nft_compat", "ip_tables"),
-        ("iptables", "ipset", "ufw", "shorewall", "ferm"),
+        ("iptables", "ufw", "shorewall", "ferm"),
+        {"ipset": ("ip_set",)},
     ),
     "network_storage": Purpose(
         "NFS, CIFS, Ceph and iSCSI, as client and server",
@@ -98,14 +105,15 @@ PURPOSES: Mapping[str, Purpose] = {
             *("drivers/scsi/*iscsi*", "drivers/scsi/scsi_transport_iscsi", "drivers/target/*", "fs/nls/*"),
         ),
         ("nfs",),
-        ("nfs-common", "nfs-kernel-server", "cifs-utils", "open-iscsi"),
+        ("nfs-common",),
+        {"nfs-kernel-server": ("nfsd",), "cifs-utils": ("cifs",), "open-iscsi": ("iscsi_tcp",)},
     ),
     "nftables": Purpose("nft", _NFTABLES, ("nf_tables",), ("nftables", "firewalld")),
     "raid": Purpose(
         "RAID and logical volumes",
         ("drivers/md/*", "crypto/async_tx/*", "lib/raid6/*", "crypto/xor"),
         ("dm_mod", "md_mod"),
-        ("mdadm", "lvm2"),
+        others={"mdadm": ("md_mod",), "lvm2": ("dm_mod",)},
     ),
     "screen": Purpose("graphics", ("drivers/gpu/*", "drivers/video/*"), ("drm",)),
     "sound": Purpose("sound cards", ("sound/*",), ("snd",)),
@@ -152,17 +160,19 @@ def modules(paths: Mapping[str, str], purposes: Iterable[str]) -> list[str]:
 
 def serves(package: str) -> bool:
     """Return True if a purpose names the package."""
-    return any(package in each.packages for each in PURPOSES.values())
+    return any(each.needs(package) is not None for each in PURPOSES.values())
 
 
 def wanting(packages: Iterable[str], present: Callable[[str], bool]) -> dict[str, str]:
-    """Return the packages of which no purpose has its needed modules, each with the first that serves it.
+    """Return the packages that lack modules which they need, each with the first purpose that has them.
 
     `present` returns True for the name of a module that the machine has, or that is built into its kernel.
     """
     found = {}
     for package in packages:
-        serving = [name for name, each in PURPOSES.items() if package in each.packages]
-        if serving and not any(all(map(present, PURPOSES[name].needed)) for name in serving):
-            found[package] = serving[0]
+        serving = {
+            name: needed for name, each in PURPOSES.items() if (needed := each.needs(package)) is not None
+        }
+        if serving and not any(all(map(present, needed)) for needed in serving.values()):
+            found[package] = next(iter(serving))
     return found

@@ -8,7 +8,6 @@ The contents of a folder on this host are read here: links are kept as they are,
 """
 
 import difflib
-import fnmatch
 import os
 import stat
 from collections.abc import Iterable, Iterator, Sequence
@@ -17,6 +16,7 @@ from pathlib import Path
 from notos import errors
 from notos.debian import base_folders
 from notos.errors import NotosError
+from notos.features.files import is_excluded
 from notos.features.model import Copy, Folder, Link, Placed, Removal, Text
 from notos.formats.tree import Directory, File, Symlink
 from notos.system import usr
@@ -112,15 +112,6 @@ def unknown_owners(placed: Iterable[Placed], passwd: str, group: str) -> Iterato
                 kind = "user" if key == "owner" else "group"
                 hint = f"did you mean {near[0]}?" if near else f"add {kind}s: {{{name}: {{}}}}"
                 yield NotosError(f"there is no {kind} {name}", hint=hint, keys=(*each.keys, key))
-
-
-def is_excluded(path: str, patterns: Iterable[str]) -> bool:
-    """Return True if a pattern matches `path`, or its last part for a pattern without a slash."""
-    for each in patterns:
-        pattern = each.rstrip("/")
-        if fnmatch.fnmatchcase(path if "/" in pattern else path.rpartition("/")[2], pattern):
-            return True
-    return False
 
 
 def _is_removed(member: Member, placed: Placed, patterns: Sequence[str]) -> bool:

@@ -29,6 +29,30 @@ def read(folder: Path, keys: Sequence[str]) -> Tree:
     return tree
 
 
+def sources(folder: str) -> Iterator[str]:
+    """Yield the paths of this host that `read` reads: all in the folder, and what its copied links lead to.
+
+    A link that leads nowhere, or into itself, is a path like others: `read` reports it.
+    """
+    return _sources(Path(folder), "", 0)
+
+
+def _sources(folder: Path, prefix: str, depth: int) -> Iterator[str]:
+    yield str(folder)
+    for parent, folders, names in os.walk(folder):
+        inner = f"{prefix}{os.path.relpath(parent, folder)}/".removesuffix("./")
+        folders[:] = [each for each in folders if not _is_state(f"{inner}{each}")]
+        for name in (*folders, *names):
+            place = Path(parent, name)
+            yield str(place)
+            if not place.is_symlink() or _stays(folder, place, os.readlink(place), f"{inner}{name}"):
+                continue
+            if place.is_file():
+                yield str(place.resolve())
+            elif place.is_dir() and depth < _DEEPEST:
+                yield from _sources(place.resolve(), f"{inner}{name}/", depth + 1)
+
+
 @dataclass(frozen=True)
 class _Part:
     """A folder of this host that is read into `tree` at `prefix`; links may not leave it."""
@@ -43,7 +67,7 @@ class _Part:
         """Read the folder; yield an error for each link that leads nowhere."""
         for name, entry in Tree.from_directory(self.folder).items():
             path = f"{self.prefix}{name}"
-            if f"{path}/".startswith(tuple(f"{each}/" for each in _STATE)):
+            if _is_state(path):
                 continue
             if isinstance(entry, Directory):
                 self.tree.directory(path)
@@ -53,7 +77,7 @@ class _Part:
                 yield from self._link(self.folder / name, entry.target, path)
 
     def _link(self, place: Path, target: str, path: str) -> Iterator[NotosError]:
-        if self._stays(place, target, path):
+        if _stays(self.folder, place, target, path):
             self.tree.symlink(path, target)
         elif place.is_file():
             _put(self.tree, path, File(place.resolve(), os.access(place, os.X_OK)))
@@ -65,11 +89,17 @@ class _Part:
             message = f"{place} is a link to {target}, {reason}"
             yield NotosError(message, hint="correct it or remove it", keys=self.keys)
 
-    def _stays(self, place: Path, target: str, path: str) -> bool:
-        if target.startswith("/"):
-            return path not in _SCRIPTS
-        found = Path(os.path.normpath(place.parent / target))
-        return found.is_relative_to(self.folder) and os.path.lexists(found)
+
+def _is_state(path: str) -> bool:
+    return f"{path}/".startswith(tuple(f"{each}/" for each in _STATE))
+
+
+def _stays(folder: Path, place: Path, target: str, path: str) -> bool:
+    """Return True if the link `place`, in `folder` of this host, is a link in the machine too."""
+    if target.startswith("/"):
+        return path not in _SCRIPTS
+    found = Path(os.path.normpath(place.parent / target))
+    return found.is_relative_to(folder) and os.path.lexists(found)
 
 
 def _put(tree: Tree, path: str, file: File) -> None:

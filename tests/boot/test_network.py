@@ -30,6 +30,9 @@ hosts: {nas: [192.168.10.5, "fd00:10::5"]}
 mounts:
   /data: {device: tmpfs, options: [size=64m, mode=0750]}
   /lost: {device: /dev/vdz}
+  /home: {options: mode=0755}
+  /homes: {device: /home, options: bind}
+users: {alice: {}}
 etc:
   udhcpd.conf:
     text: |
@@ -98,6 +101,8 @@ def test_router(built: Project, machine_factory: MachineFactory) -> None:
         ("fd00:10::5", "192.168")
     )
     assert "size=65536k,mode=750" in router.succeed("grep ' /data ' /proc/mounts")
+    # Drives are mounted before anything is created on them; a folder elsewhere after it exists.
+    assert router.succeed("stat -c %U-%a /homes/alice; grep -c ' /home' /proc/mounts") == "alice-700\n2\n"
     assert any(
         "mounts: /lost is not mounted: there is no /dev/vdz" in line.text for line in router.console.lines
     )

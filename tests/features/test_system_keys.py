@@ -1,6 +1,7 @@
 """Keys that set up the running system: sysctl, modules, mounts, locale, time zone, keymap, hosts."""
 # ruff: noqa: E501 — a case of the table is one line
 
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from notos.errors import ConfigError, PackageError
 from notos.features import keymap, locale, registry, sysctl
 from notos.features.model import Features, Text
 from notos.formats.tree import Tree
+from tests.conftest import ROOT
 
 Load = Callable[[str], Machine]
 
@@ -67,7 +69,36 @@ def test_settings_of_modules(load: Load) -> None:
     assert {"br_netfilter", "nf_conntrack"} <= {each.module for each in features.requirements}
 
 
+def test_patterns_of_settings(load: Load, tmp_path: Path) -> None:
+    """They match what exists at boot, quietly, and interfaces that are made later; other settings replace them."""
+    for name in ("all", "default", "eth0"):
+        (tmp_path / "sys/net/ipv4/conf" / name).mkdir(parents=True)
+        (tmp_path / "sys/net/ipv4/conf" / name / "rp_filter").touch()
+    machine = load(
+        "network: {eth0: dhcp, br0: {bridge: []}, br1: {bridge: []}}\n"
+        "sysctl: {net.ipv4.conf.eth0.rp_filter: 2, net.ipv4.conf.br1.rp_filter: 2, net.ipv4.conf.*.rp_filter: 1,"
+        " net.ipv6.conf.none*.x: 1, vm.lost: 1}"
+    )
+    text = (ROOT / "runit/boot/06-sysctl").read_text().replace("/proc/", f"{tmp_path}/")
+    settings = str(script(registry.features(machine), "boot/06-sysctl")["settings"])
+    text = text.replace("@modules@", "").replace("settings=@settings@", f"settings='{settings}'")
+    said = subprocess.run(["sh", "-c", text], capture_output=True, text=True, check=True)
+    assert said.stdout == "".join(
+        f"sysctl: this kernel has no {tmp_path}/sys/{each}\n"
+        for each in ("net/ipv4/ping_group_range", "vm/lost")
+    )
+    assert [
+        (tmp_path / f"sys/net/ipv4/conf/{each}/rp_filter").read_text() for each in ("all", "default", "eth0")
+    ] == [
+        "1\n",
+        "1\n",
+        "2\n",
+    ]
+    assert sysctl.late(machine) == {"net/ipv4/conf/br0/rp_filter": "1", "net/ipv4/conf/br1/rp_filter": "2"}
+
+
 WRONG = [
+    ("sysctl: {kernel.mod*: x}", "sysctl.kernel.modprobe, which sysctl.kernel.mod* matches, is set by Notos"),
     ("sysctl: {ipv4.ip_forward: 1}", 'did you mean "net.ipv4.ip_forward"?'),
     ("sysctl: {kernle.panic: 1}", 'the kernel has no folder /proc/sys/kernle; did you mean "kernel"?'),
     ("sysctl: {vm.swappiness: 1, vm/swappiness: 2}", "is the same setting as sysctl.vm.swappiness, on line 2"),
@@ -80,6 +111,10 @@ WRONG = [
     ("modules_load: [loop]\nmodprobe: {blacklist: [loop]}", "modprobe.blacklist has loop, which modules_load loads"),
     ("mounts: {/usr/x: {}}", "/usr/x is part of the system"),
     ("mounts: {/etc: {}}", "/etc is part of the system"),
+    ("mounts: {/var: {}}", "/var has state of the boot itself, in /var/lib/notos"),
+    ("mounts: {/var/lib/notos/x: {}}", "/var/lib/notos/x has state of the boot itself"),
+    ("mounts: {/srv: {}}\nfiles: {/srv/a/b: {text: x}}", "files./srv/a/b is on the file system that mounts./srv, on line 2"),
+    ("mounts: {/srv/a: {device: 'nas:/a'}}\nfiles: {/srv/a: {text: x}}", "files./srv/a is on the file system"),
     ("mounts: {data: {}}", "a key of mounts must be a mount point"),
     ("mounts: {/a/../b: {}}", "has . or .. in it"),
     ("mounts: {/data: {device: sda1, type: ext4}}", "ext4 on /data needs a device"),
@@ -120,12 +155,19 @@ def test_mounts(load: Load) -> None:
   /nas: {device: "nas:/export"}
   /share: {device: //nas/share}
   /old: {device: /srv/a, options: bind}
+  /old/tmp: {}
+  /loop: {device: /srv/a/image, options: loop}
 """
     features = registry.features(load(text))
     assert str(script(features, "boot/08-mounts")["table"]).split("\n") == [
-        "/old /srv/a none bind no",
         "/srv/a tmpfs tmpfs size=64m no",
         "/srv/a/b LABEL=data xfs noatime,nodev yes",
+    ]
+    # What is not a drive may be created by stage-2; what is mounted below it comes after it.
+    assert str(script(features, "boot/11-mounts")["table"]).split("\n") == [
+        "/old /srv/a none bind no",
+        "/loop /srv/a/image ext4 loop no",
+        "/old/tmp tmpfs tmpfs defaults no",
     ]
     assert str(script(features, "boot/25-mounts")["table"]).split("\n") == [
         "/nas nas:/export nfs defaults no",

@@ -1,10 +1,13 @@
 """Kernel modules by purpose: the table, and its patterns on the modules of Debian's kernel."""
 
+from pathlib import Path
 from typing import get_args
 
 import pytest
 
+from notos import loader
 from notos.config.model import Purpose
+from notos.features import registry
 from notos.kernel import purposes
 from notos.kernel.modules import Modules
 from notos.store.store import Store, StoreObject
@@ -47,6 +50,35 @@ def test_packages_that_need_a_purpose() -> None:
     }
     assert wanting(["nftables"], "nf_tables") == {}
     assert wanting(["iptables"], "nf_tables") == {"iptables": "iptables"}
+
+
+@pytest.mark.parametrize(
+    ("package", "module"),
+    [
+        ("cifs-utils", "cifs"),
+        ("nfs-common", "nfs"),
+        ("nfs-kernel-server", "nfsd"),
+        ("open-iscsi", "iscsi_tcp"),
+        ("ipset", "ip_set"),
+        ("mdadm", "md_mod"),
+        ("lvm2", "dm_mod"),
+    ],
+)
+def test_a_package_needs_its_own_modules_alone(package: str, module: str) -> None:
+    assert purposes.wanting([package], lambda name: name == module) == {}
+    assert purposes.wanting([package], lambda _: False).keys() == {package}
+
+
+def test_file_systems_of_servers_have_the_modules_of_their_packages(tmp_path: Path) -> None:
+    """`mounts` lists the package and the modules, and no purpose."""
+    config = tmp_path / "c.yaml"
+    for device in ("//nas/share", "nas:/export"):
+        config.write_text(f"name: x\nmounts: {{/s: {{device: '{device}'}}}}\n")
+        features = registry.features(loader.load(config).machine)
+        modules = {each.module for each in features.requirements}
+        packages = [each.name for each in features.packages if purposes.serves(each.name)]
+        assert packages
+        assert purposes.wanting(packages, modules.__contains__) == {}
 
 
 def test_the_kernel_for_virtual_machines_serves_what_it_can(built: Project) -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from notos.errors import NotosError
 from notos.formats.tree import Directory, File, Symlink
-from notos.system.service_folder import read
+from notos.system.service_folder import read, sources
 
 RUN = "#!/bin/sh\nexec true\n"
 
@@ -65,3 +65,29 @@ def test_links_that_lead_nowhere_are_refused(folder: Path) -> None:
         "finish is a link to /missing, which does not exist",
     ]
     assert {each.keys for each in caught.value.parts} == {("services", "web", "source")}
+
+
+def test_the_sources_are_the_paths_that_are_read(folder: Path) -> None:
+    """Not those to which an absolute link leads on this host, and not those of runsv."""
+    (folder / "run").symlink_to("../shared/run")
+    (folder / "deep").symlink_to("../shared/deep")
+    (folder / "data").symlink_to("/var")
+    (folder / "process").symlink_to("/proc/self")
+    (folder / "loop").symlink_to("loop")
+    (folder / "lost").symlink_to("../lost")
+    (folder / "env").mkdir()
+    (folder / "env/inner").symlink_to("..")
+    (folder / "supervise").mkdir()
+    (folder / "supervise/lock").touch()
+    found = list(sources(str(folder)))
+    own = ["", "run", "deep", "data", "process", "loop", "lost", "env", "env/inner"]
+    shared = ["run", "deep", "deep/file", "deep/up"]
+    assert sorted(set(found)) == sorted(
+        [*(str(folder / each) for each in own), *(str(folder.parent / "shared" / each) for each in shared)]
+    )
+
+
+def test_sources_of_links_into_each_other_end(folder: Path) -> None:
+    (folder.parent / "shared/loop").symlink_to("../shared")
+    (folder / "c").symlink_to("../shared")
+    assert len(set(sources(str(folder)))) < 20
