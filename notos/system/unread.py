@@ -1,7 +1,7 @@
 """Check for files of the config at places that nothing in the machine reads.
 
 Known are the places whose readers belong to Debian's boot: systemd, ifupdown, cron, udev and others. A user
-who puts a file there expects an effect. If the machine has a program that reads the place, the file is accepted.
+who puts a file there expects an effect. It is accepted if the machine has a program that reads the place.
 """
 
 import fnmatch
@@ -88,6 +88,11 @@ _PLACES = (
         ("etc/iptables/*",),
         ("sbin/iptables*", "sbin/netfilter-persistent"),
         "add the package iptables, and start iptables-restore in a script of `boot`",
+    ),
+    _Place(
+        ("etc/modules", "etc/modules-load.d/*", "usr/lib/modules-load.d/*"),
+        (),
+        "write modules_load: [NAME], and the module comes with the machine",
     ),
     _Place(
         ("etc/default/keyboard", "etc/vconsole.conf", "etc/default/console-setup"), (), "write keymap: de"

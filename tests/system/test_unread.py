@@ -35,6 +35,7 @@ def messages(path: str, *programs: str) -> list[str]:
         ("/etc/ssh/sshd_config.d/x.conf", "openssh", "sbin/sshd"),
         ("/etc/nftables.conf", "nft -f", "sbin/nft"),
         ("/etc/default/keyboard", "keymap", None),
+        ("/etc/modules-load.d/x.conf", "modules_load", None),
         ("/etc/locale.gen", "locale", None),
     ],
 )
