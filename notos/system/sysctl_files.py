@@ -1,8 +1,8 @@
 """Settings of the kernel in files of sysctl.d(5), of packages and of /etc.
 
 The files are read when the toplevel is made. runit/boot/06-sysctl writes the settings at boot, before those
-of the config's key `sysctl`. The rules are those of systemd-sysctl: files count in the order of their names, the
-last value of a setting counts, and a pattern leaves out settings that have a line for themselves.
+of the config's key `sysctl`. The rules are those of systemd-sysctl: files count in the order of their names,
+the last value of a setting counts, and a pattern leaves out settings that have a line for themselves.
 /etc/sysctl.conf comes last, as for sysctl(8).
 """
 
