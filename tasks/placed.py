@@ -132,6 +132,26 @@ def etc_members() -> "tuple[Member, ...]":
     return (*by_scripts, *placed.members(etc_files(), FEATURES.removed))
 
 
+def etc_keys() -> "dict[str, tuple[str, ...]]":
+    """Return the keys of the config's files below /etc by path."""
+    from notos.system import placed
+
+    found = {each.path: each.keys for each in FEATURES.etc if each.keys}
+    members = placed.members(etc_files(), FEATURES.removed)
+    return {**found, **{each.path.removeprefix("/etc/"): each.keys for each in members}}
+
+
+def unread(system: "Tree") -> "list[NotosError]":
+    """Return an error for each file of the config that nothing in the machine reads, by the tree of /usr."""
+    from notos.formats.tree import Directory
+    from notos.system import placed, unread
+
+    own = ((f"/etc/{each.path}", each.keys) for each in FEATURES.etc)
+    members = placed.members((*usr_files(), *etc_files()), FEATURES.removed)
+    named = ((each.path, each.keys) for each in members if not isinstance(each.entry, Directory))
+    return list(unread.unread((*own, *named), system))
+
+
 def etc_removals() -> tuple[Removal, ...]:
     """Return what scripts removed from /etc."""
     return tuple(

@@ -79,13 +79,14 @@ def task_toplevel() -> Task:
 def join() -> None:
     """Make the toplevel. Raises NotosError."""
     from notos import errors
-    from notos.system import account_names, accounts, etc, programs, state, toplevel
+    from notos.system import account_names, accounts, etc, programs, state, sysctl_files, toplevel
 
     packages, runit = project.tree("system-path"), project.tree("runit")
     system = placed.usr_tree(packages)
     found: list[errors.NotosError] = list(programs.lacking(FEATURES, system=system, runit=runit))
     found += placed.unused_removals()
     found += placed.taken()
+    found += placed.unread(system)
     try:
         made = etc.build(
             FEATURES,
@@ -109,6 +110,10 @@ def join() -> None:
             tmpfiles = toplevel.tmpfiles_fragment(made.tree, system)
         except errors.NotosError as error:
             found += error.parts or (error,)
+        try:
+            sysctl = sysctl_files.table(made.tree, system, placed.etc_keys())
+        except errors.NotosError as error:
+            found += error.parts or (error,)
     errors.raise_all(found)
     files, path = project.tree("files"), project.get("files").path
     tree = toplevel.build(
@@ -124,5 +129,6 @@ def join() -> None:
         state=None if state.is_empty(project.tree("state")) else project.get("state"),
         packages=sets.versions(contents.SYSTEM),
         homes=accounts.homes(FEATURES.users),
+        sysctl=sysctl,
     )
     project.add("toplevel", toplevel.NAME, tree, PARTS)

@@ -6,6 +6,7 @@ etc/            the machine's /etc; permissions has the modes that a store objec
 copy-state      copies the initial state to writable folders
 state           link to the initial state, if the system has one (state.py)
 homes           a shell fragment that creates home folders, if there are any
+sysctl          settings of the kernel from files of sysctl.d, if there are any (sysctl_files.py)
 tmpfiles        a shell fragment that creates run-time folders
 wrappers        a shell fragment that copies setuid programs; only if the machine has some
 name            the config's name, by which `./doit switch` identifies the machine
@@ -43,12 +44,14 @@ def build(
     state: StoreObject | None,
     packages: Mapping[str, str],
     homes: str,
+    sysctl: str = "",
 ) -> Tree:
     """Return the toplevel's tree for the machine `name`.
 
     `tmpfiles` is the fragment for tmpfiles.d; `system` is /usr's tree and `usr` its store path; `opt` is the
     store path of a folder for /opt, if any; `state` is the initial state, if it has any; `packages` are
-    versions by package name; `homes` is the fragment that creates home folders.
+    versions by package name; `homes` is the fragment that creates home folders; `sysctl` is
+    the table of sysctl_files.py.
     """
     tree = Tree()
     tree.graft("etc", etc.tree)
@@ -58,6 +61,8 @@ def build(
     tree.add("tmpfiles", File(tmpfiles.encode("utf-8", "surrogateescape")))
     if homes:
         tree.text("homes", homes)
+    if sysctl:
+        tree.add("sysctl", File(sysctl.encode("utf-8", "surrogateescape")))
     tree.text("name", f"{name}\n")
     tree.text("packages", "".join(f"{name} {packages[name]}\n" for name in sorted(packages)))
     tree.symlink("init", f"{stage2.path}/init")
