@@ -246,7 +246,15 @@ def text(tree: Tree, path: str) -> str:
 def release(tree: Tree) -> dict[str, str]:
     """Return the fields of /etc/os-release (os-release(5))."""
     rows = (line.partition("=") for line in text(tree, "os-release").splitlines())
-    return {name: "".join(shlex.split(value)[:1]) for name, equals, value in rows if equals}
+    return {name: _unquoted(value) for name, equals, value in rows if equals}
+
+
+def _unquoted(value: str) -> str:
+    """Return a value of os-release(5); as systemd does, one with an open quote as it is."""
+    try:
+        return "".join(shlex.split(value)[:1])
+    except ValueError:
+        return value
 
 
 def _accounts(features: Features, system: Tree, packages: Tree, tree: Tree) -> dict[str, str]:
