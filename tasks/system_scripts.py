@@ -51,12 +51,13 @@ def run(name: str, text: str, timeout: int, packages: tuple[Package, ...], earli
     if MACHINE.target != BUILD:
         raise ToolError("scripts run only on a host of the machine's architecture", keys=keys)
     debs = sets.debs(contents.script_set(name), CACHE, packages)
-    before = scripted.of(earlier)
+    before = script_changes.combined(scripted.of(earlier))
     root = script_root.build(
         placed.files_tree(project.tree("system-path")),
         placed.files_opt() or Tree(),
-        [*packaged.members(project.tree("packaged")), *(each for one in before for each in one.members)],
-        removed=[path for each in before for path in each.removed],
+        before.members,
+        state=packaged.members(project.tree("packaged")),
+        removed=before.removed,
         tools=script_run.tools(debs, MACHINE.target),
     )
     first = "" if text.startswith("#!") else "#!/bin/sh -e\n"
