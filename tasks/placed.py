@@ -260,18 +260,22 @@ def task_state() -> Task:
     }
 
 
+def packaged_state() -> "list[Member]":
+    """Return the packages' files in /var and /srv, without those that the config removes."""
+    from notos.system import packaged, usr
+
+    patterns = [each.path for each in FEATURES.removed]
+    found = packaged.members(project.tree("packaged"))
+    return [each for each in found if not usr.is_below(each.path, patterns)]
+
+
 def collect_state() -> None:
     """Make the initial state. Raises NotosError."""
     from notos import errors
-    from notos.system import packaged, placed, state, usr
+    from notos.system import placed, state
 
     errors.raise_all(taken("state"))
-    patterns = [each.path for each in FEATURES.removed]
-    members = [
-        member
-        for member in packaged.members(project.tree("packaged"))
-        if not usr.is_below(member.path, patterns)
-    ]
+    members = packaged_state()
     for changes in scripted.changes():
         gone = changes.removed
         members = [

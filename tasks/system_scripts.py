@@ -45,7 +45,7 @@ def run(name: str, text: str, timeout: int, packages: tuple[Package, ...], earli
 
     from notos.errors import ToolError
     from notos.formats.tree import Tree
-    from notos.system import packaged, script_changes, script_root, script_run
+    from notos.system import script_changes, script_root, script_run
 
     keys = (*scripted.KEYS, name)
     if MACHINE.target != BUILD:
@@ -56,7 +56,7 @@ def run(name: str, text: str, timeout: int, packages: tuple[Package, ...], earli
         placed.files_tree(project.tree("system-path")),
         placed.files_opt() or Tree(),
         before.members,
-        state=packaged.members(project.tree("packaged")),
+        state=placed.packaged_state(),
         removed=before.removed,
         tools=script_run.tools(debs, MACHINE.target),
     )

@@ -280,7 +280,8 @@ def _packages_shells(system: Tree) -> Iterator[str]:
     """Yield the shells that packages list for update-shells(8), as Debian does since bookworm."""
     for path, entry in system.items():
         if path.startswith(_LISTED) and isinstance(entry, File):
-            lines = (line.partition("#")[0].strip() for line in entry.read().decode().splitlines())
+            text = entry.read().decode(errors="replace")
+            lines = (line.partition("#")[0].strip() for line in text.splitlines())
             yield from (line for line in lines if line.startswith("/"))
 
 

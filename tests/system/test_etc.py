@@ -118,6 +118,12 @@ def test_an_open_quote_in_os_release_is_a_character(tmp_path: Path, release: str
     assert ":my os:" in text(made, "passwd")
 
 
+def test_a_list_of_shells_that_is_not_utf_8() -> None:
+    tree = Tree()
+    tree.file("share/debianutils/shells.d/x", b"# \xe9\n/usr/bin/x\n")
+    assert "/usr/bin/x\n" in dict(etc._derived(join([]), tree))["shells"]
+
+
 def test_numbers_for_containers(tmp_path: Path) -> None:
     """Accounts have subordinate numbers on a machine that can use them; a file of the config is kept."""
     alice = Account("alice", uid=1001, home="/home/alice", keys=("users", "alice"))
