@@ -72,12 +72,13 @@ def files_tree(system: "Tree") -> "Tree":
 
     `system` is the tree of system-path, with which it shares entries.
     """
-    from notos.system import placed, usr
+    from notos.system import packaged, placed, usr
 
     if not usr_files() and not FEATURES.removed:
         return system
     members = list(placed.members(usr_files(), FEATURES.removed))
     tree = usr.overlaid(system, "/usr", members, FEATURES.removed)
+    packaged.remove_folders(tree, [each.path for each in FEATURES.removed])
     _compile(tree, "usr", members)
     return tree
 
@@ -98,6 +99,14 @@ def usr_tree(system: "Tree") -> "Tree":
     `system` is the tree of system-path, with which it shares entries.
     """
     return _scripted(files_tree(system), "usr")
+
+
+def usr_keys() -> "dict[str, tuple[str, ...]]":
+    """Return the keys of the config that make each file in /usr, by absolute path. Raises NotosError."""
+    from notos.system import placed
+
+    by_scripts = (member for each in scripted.changes() for member in each.below("usr"))
+    return {each.path: each.keys for each in (*placed.members(usr_files(), FEATURES.removed), *by_scripts)}
 
 
 def _scripted(tree: "Tree", root: str) -> "Tree":
@@ -126,9 +135,9 @@ def opt_tree() -> "Tree":
 
 def etc_members() -> "tuple[Member, ...]":
     """Return the members of /etc by scripts, and from `etc_files`. Raises NotosError."""
-    from notos.system import placed
+    from notos.system import placed, script_changes
 
-    by_scripts = (member for each in scripted.changes() for member in each.below("etc"))
+    by_scripts = script_changes.combined(scripted.changes()).below("etc")
     return (*by_scripts, *placed.members(etc_files(), FEATURES.removed))
 
 
@@ -154,28 +163,40 @@ def unread(system: "Tree") -> "list[NotosError]":
 
 def etc_removals() -> tuple[Removal, ...]:
     """Return what scripts removed from /etc."""
-    return tuple(
-        each for changes in scripted.changes() for each in _removals(changes) if each.path.startswith("/etc/")
-    )
+    if not scripted.scripts():
+        return ()
+    from notos.system import script_changes
+
+    changes = script_changes.combined(scripted.changes())
+    return tuple(each for each in _removals(changes) if each.path.startswith("/etc/"))
 
 
-def taken() -> "list[NotosError]":
-    """Return an error for each file that a script and a key of the config both make, outside /usr and /opt.
+def taken(area: str) -> "list[NotosError]":
+    """Return an error for each path that a script and a key of the config both make, in `area`: etc or state.
 
-    A script does not see the config's file, so neither should replace the other.
+    A script does not see the config's file, so neither should replace the other. Raises NotosError.
     """
     if not scripted.scripts():
         return []
     from notos.features.model import Link
-    from notos.system import script_changes
+    from notos.formats.tree import Directory
+    from notos.system import placed, script_changes
 
-    keys = {
-        f"/etc/{each.path}": each.keys
-        for each in FEATURES.etc
-        if each.keys or not isinstance(each.content, Link)
-    }
-    keys |= {each.path: each.keys for each in FEATURES.placed if not isinstance(each.content, Folder)}
-    return [error for each in scripted.changes() for error in script_changes.taken(each, keys)]
+    members = list(placed.members(_files(area), FEATURES.removed))
+    every = {each.path: each.keys for each in members}
+    if area == "etc":
+        every |= {
+            f"/etc/{each.path}": each.keys
+            for each in FEATURES.etc
+            if each.keys or not isinstance(each.content, Link)
+        }
+    folders = {each.path for each in members if isinstance(each.entry, Directory)}
+    files = {path: keys for path, keys in every.items() if path not in folders}
+    found: list[NotosError] = []
+    for each in scripted.changes():
+        found += script_changes.taken(each, every)
+        found += script_changes.blocked(each, files)
+    return found
 
 
 def unused_removals() -> "list[NotosError]":
@@ -184,8 +205,10 @@ def unused_removals() -> "list[NotosError]":
 
     if not FEATURES.removed:
         return []
-    system = [path for path, _ in project.tree("system-path").items()]
+    tree = project.tree("system-path")
+    system = [path for path, _ in tree.items()]
     paths = [f"/usr/{path}" for path in system]
+    paths += packaged.folder_paths(tree)
     paths += [f"/{path}" for path in system if path.startswith("etc/")]
     paths += [f"/etc/{each.path}" for each in FEATURES.etc]
     apart = project.tree("packaged")
@@ -257,16 +280,22 @@ def task_state() -> Task:
     }
 
 
-def collect_state() -> None:
-    """Make the initial state. Raises NotosError."""
-    from notos.system import packaged, placed, state, usr
+def packaged_state() -> "list[Member]":
+    """Return the packages' files in /var and /srv, without those that the config removes."""
+    from notos.system import packaged, usr
 
     patterns = [each.path for each in FEATURES.removed]
-    members = [
-        member
-        for member in packaged.members(project.tree("packaged"))
-        if not (patterns and usr.matched(member.path, patterns))
-    ]
+    found = packaged.members(project.tree("packaged"))
+    return [each for each in found if not usr.is_below(each.path, patterns)]
+
+
+def collect_state() -> None:
+    """Make the initial state. Raises NotosError."""
+    from notos import errors
+    from notos.system import placed, state
+
+    errors.raise_all(taken("state"))
+    members = packaged_state()
     for changes in scripted.changes():
         gone = changes.removed
         members = [

@@ -85,7 +85,7 @@ def join() -> None:
     system = placed.usr_tree(packages)
     found: list[errors.NotosError] = list(programs.lacking(FEATURES, system=system, runit=runit))
     found += placed.unused_removals()
-    found += placed.taken()
+    found += placed.taken("etc")
     found += placed.unread(system)
     try:
         made = etc.build(
@@ -100,6 +100,7 @@ def join() -> None:
             runit=runit,
             runit_path=project.get("runit").path,
             own=Path(ETC),
+            keys=placed.usr_keys(),
         )
     except errors.NotosError as error:
         found += error.parts or (error,)

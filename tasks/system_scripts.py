@@ -45,18 +45,19 @@ def run(name: str, text: str, timeout: int, packages: tuple[Package, ...], earli
 
     from notos.errors import ToolError
     from notos.formats.tree import Tree
-    from notos.system import packaged, script_changes, script_root, script_run
+    from notos.system import script_changes, script_root, script_run
 
     keys = (*scripted.KEYS, name)
     if MACHINE.target != BUILD:
         raise ToolError("scripts run only on a host of the machine's architecture", keys=keys)
     debs = sets.debs(contents.script_set(name), CACHE, packages)
-    before = scripted.of(earlier)
+    before = script_changes.combined(scripted.of(earlier))
     root = script_root.build(
         placed.files_tree(project.tree("system-path")),
         placed.files_opt() or Tree(),
-        [*packaged.members(project.tree("packaged")), *(each for one in before for each in one.members)],
-        removed=[path for each in before for path in each.removed],
+        before.members,
+        state=placed.packaged_state(),
+        removed=before.removed,
         tools=script_run.tools(debs, MACHINE.target),
     )
     first = "" if text.startswith("#!") else "#!/bin/sh -e\n"

@@ -155,9 +155,15 @@ Command = Simple | Pipeline | AndOr | Sequence | If | Case | For | While | Funct
 
 
 def parse(text: str) -> Sequence:
-    """Return the commands of a script. Raises PackageError with the line of a syntax error."""
+    """Return the commands of a script.
+
+    Raises PackageError with the line of a syntax error, and for a script that is nested too deeply.
+    """
     parser = _Parser(text)
-    commands = parser.sequence()
+    try:
+        commands = parser.sequence()
+    except RecursionError:
+        parser.fail("it is nested too deeply")
     if parser.at < len(text):
         parser.fail(f"unexpected {text[parser.at : parser.at + 10]!r}")
     return commands

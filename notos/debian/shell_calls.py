@@ -37,7 +37,8 @@ from notos.debian.shell_values import is_glob, test_result, trimmed
 from notos.errors import PackageError
 
 _MOST = 20_000  # commands; a script that runs more is not followed further
-_DEEP = 40  # calls of functions within functions
+_DEEP = 40  # calls of functions and scripts within others
+_NESTED = 60  # commands around a call of a function or script that is followed; Python's stack is limited
 
 
 @dataclass(frozen=True)
@@ -85,10 +86,14 @@ class Surroundings:
 def calls(text: str, surroundings: Surroundings) -> list[Call]:
     """Return the commands that the script `text` would run, in order; functions are followed.
 
-    Raises PackageError for a syntax error.
+    Raises PackageError for a syntax error, and for a script that is nested too deeply.
     """
     run = _Run(surroundings)
-    run.command(shell.parse(text))
+    commands = shell.parse(text)
+    try:
+        run.command(commands)
+    except RecursionError:
+        raise PackageError("it is nested too deeply") from None
     return run.calls
 
 
@@ -113,6 +118,7 @@ class _Run:
         # True after a command that may have ended the script, the function, or the round of the loop.
         self._may_have_ended = {"exit": False, "return": False, "loop": False}
         self._depth = 0
+        self._nested = 0
         self._left = _MOST
         self._files = surroundings.files
         self._printed: list[list[Value]] = []  # the output of commands whose output is read
@@ -144,6 +150,18 @@ class _Run:
         self._left -= 1
         if self._left < 0:
             raise _EndError("exit")
+        self._nested += 1
+        try:
+            return self._kind(node)
+        finally:
+            self._nested -= 1
+
+    @property
+    def _is_deep(self) -> bool:
+        return self._depth >= _DEEP or self._nested >= _NESTED
+
+    def _kind(self, node: Command) -> bool | None:
+        """Follow a command by its kind."""
         match node:
             case Simple():
                 return self._simple(node)
@@ -461,7 +479,7 @@ class _Run:
         name = words[1 if sourced else 0] or ""
         paths = [name] if "/" in name else [f"/usr/{folder}/{name}" for folder in ("sbin", "bin")]
         texts = [node.content for node in map(self._files.look, paths) if node.content is not None]
-        if not texts or self._depth >= _DEEP:
+        if not texts or self._is_deep:
             return None
         try:
             commands = shell.parse(texts[0].decode(errors="replace"))
@@ -503,7 +521,7 @@ class _Run:
                 self._variables[word[0].text.partition("=")[0]] = None
 
     def _function(self, name: str, arguments: tuple[Value, ...]) -> bool | None:
-        if self._depth >= _DEEP:
+        if self._is_deep:
             return None
         before, self._arguments = self._arguments, arguments
         self._depth += 1

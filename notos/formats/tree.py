@@ -6,7 +6,7 @@ them.
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -203,10 +203,11 @@ class Tree:
         return len(self._entries)
 
     @classmethod
-    def from_directory(cls, root: Path) -> "Tree":
+    def from_directory(cls, root: Path, *, left_out: Callable[[str], bool] = lambda path: False) -> "Tree":
         """Return the tree of the folder `root`. Contents stay on disk until they are read.
 
-        Raises PackageError for an entry that is not a file, directory or symbolic link.
+        Paths for which `left_out` returns True are skipped with all below them. Raises
+        PackageError for an entry that is not a file, directory or symbolic link.
         """
         tree = cls()
 
@@ -214,6 +215,8 @@ class Tree:
             with os.scandir(folder) as entries:
                 for entry in entries:
                     path = prefix + names.decode(entry.name)
+                    if left_out(path):
+                        continue
                     if entry.is_symlink():
                         tree._entries[path] = Symlink(names.decode(os.readlink(entry.path)))
                     elif entry.is_dir():

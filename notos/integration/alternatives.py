@@ -5,10 +5,12 @@ choice with the highest priority or the one in the config's `alternatives`. Slav
 """
 
 import difflib
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from notos import errors
+from notos.debian.command_words import Value
 from notos.debian.maintainer_scripts import ScriptCall
 from notos.errors import NotosError
 from notos.formats.tree import Symlink, Tree
@@ -16,6 +18,7 @@ from notos.formats.usr_merge import merged
 from notos.integration.model import Context
 
 FOLDER = "etc/alternatives"
+_NUMBER = re.compile(r"[+-]?[0-9]+")
 _MOST = 6  # names in a message
 
 
@@ -60,7 +63,9 @@ def apply(tree: Tree, context: Context) -> None:
 def understood(each: ScriptCall) -> bool:
     """Return True for a call of update-alternatives that is done or has no effect on a new system."""
     words = each.call.words
-    return _parsed(each) is not None or not {"--install", "--set", "--config"} & set(words)
+    if not {"--install", "--set", "--config"} & set(words):
+        return True
+    return _parsed(each) is not None and None not in _slaves(words)
 
 
 def _groups(context: Context) -> dict[str, Group]:
@@ -76,26 +81,35 @@ def _groups(context: Context) -> dict[str, Group]:
 
 def _parsed(each: ScriptCall) -> tuple[str, str, Choice] | None:
     """Return name, link and choice of `update-alternatives --install LINK NAME PATH PRIORITY …`."""
-    known = each.call.words
-    if None in known:  # the rest, such as slaves that depend on the running system
-        known = known[: known.index(None)]
-    words = [word for word in known if word is not None]
+    words = each.call.words
     if "--install" not in words:
         return None
     at = words.index("--install")
     match words[at + 1 : at + 5]:
-        case [link, name, path, priority] if priority.lstrip("+-").isdigit():
+        case (str() as link, str() as name, str() as path, str() as priority) if _NUMBER.fullmatch(priority):
             pass
         case _:
             return None
-    slaves = {}
+    slaves = _slaves(words)
+    if None in slaves and None not in words:
+        return None
+    known = {slave: (slave_link, target) for slave_link, slave, target in filter(None, slaves)}
+    return name, link, Choice(path, int(priority), each.package, known)
+
+
+def _slaves(words: tuple[Value, ...]) -> list[tuple[str, str, str] | None]:
+    """Return link, name and target of each --slave; None for one with an unknown or missing word.
+
+    Such words are those that depend on the running system.
+    """
+    found: list[tuple[str, str, str] | None] = []
     for start in (number for number, word in enumerate(words) if word == "--slave"):
         match words[start + 1 : start + 4]:
-            case [slave_link, slave, target]:
-                slaves[slave] = (slave_link, target)
+            case (str() as link, str() as name, str() as target):
+                found.append((link, name, target))
             case _:
-                return None
-    return name, link, Choice(path, int(priority), each.package, slaves)
+                found.append(None)
+    return found
 
 
 def _keep_existing(group: Group, tree: Tree) -> bool:

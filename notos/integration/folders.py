@@ -3,6 +3,9 @@
 Files there are the initial state (notos.system.state); modes and owners are those of the packages.
 """
 
+import re
+from collections.abc import Iterator
+
 from notos.debian import base_folders
 from notos.debian.deb import Attributes
 from notos.formats.tree import File, Tree
@@ -12,19 +15,30 @@ from notos.integration.model import Context
 # The last file by name: a line of a package or of a maintainer script wins.
 TMPFILES = "usr/lib/tmpfiles.d/zz-packages.conf"
 AREAS = ("var/", "srv/")
+_ESCAPES = {"\\": "\\\\", '"': '\\"', "%": "%%"}
+_PLAIN = {escape: letter for letter, escape in _ESCAPES.items()}
+_PATH = re.compile(r'd "((?:\\.|[^"\\])*)" ')
 
 
 def apply(tree: Tree, context: Context) -> None:
     """Add the folders of whole packages to `tree`, as lines of tmpfiles.d(5)."""
     known = set(accounts.declared(tree, context))
-    lines = []
+    found = []
     for path in sorted(context.folders - base_folders.PATHS - base_folders.LINKS.keys()):
         if path.startswith(AREAS) and not path.startswith(("var/run/", "var/lock/")):
             mode, owner, group = owned(context.attributes.get(path, Attributes(0o755)), known)
-            quoted = "".join({"\\": "\\\\", '"': '\\"', "%": "%%"}.get(letter, letter) for letter in path)
-            lines.append(f'd "/{quoted}" {mode} {owner} {group}\n')
-    if lines:
-        tree.replace(TMPFILES, File("".join(lines).encode()))
+            quoted = "".join(_ESCAPES.get(letter, letter) for letter in path)
+            found.append(f'd "/{quoted}" {mode} {owner} {group}\n')
+    if found:
+        tree.replace(TMPFILES, File("".join(found).encode()))
+
+
+def lines(text: str) -> Iterator[tuple[str, str]]:
+    """Yield the absolute path and the line of each folder in the text of TMPFILES."""
+    for line in text.splitlines(keepends=True):
+        match = _PATH.match(line)
+        assert match, "apply() wrote the line"
+        yield re.sub(r"\\.|%%", lambda escape: _PLAIN[escape[0]], match[1]), line
 
 
 def owned(attributes: Attributes, known: set[str]) -> tuple[str, str, str]:

@@ -5,7 +5,7 @@ read or test, that start services, or that serve dpkg and other init systems hav
 """
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
@@ -102,12 +102,18 @@ def find(
     known = list(packages)
     suspects = [each for each in known if each.name not in made.BASE and any(_of(each, target, None))]
     # Files decide about the conditions in scripts. They are read only if that matters, because it takes long.
-    files = _files(each for each in others or known) if suspects else None
+    if not suspects:
+        return
+    everything = list(others or known)
+    files, folders = _files(everything)
+    seen = Packages(files, folders)
+    calls = (call for each in everything for call in each.scripts(target).calls)
+    users = accounts.created(calls, files)
     for package in suspects:
-        yield from _of(package, target, files)
+        yield from _of(package, target, seen, users)
 
 
-def _files(packages: Iterable[Installed]) -> Packages:
+def _files(packages: Iterable[Installed]) -> tuple[Tree, set[str]]:
     """Return the files and the folders of the packages; of two files at a path, one."""
     tree = Tree()
     folders: set[str] = set()
@@ -120,7 +126,7 @@ def _files(packages: Iterable[Installed]) -> Packages:
                 elif place not in tree:
                     with suppress(PackageError):  # a folder in one package, a link in another
                         tree.add(place, entry)
-    return Packages(tree, folders)
+    return tree, folders
 
 
 def _read(package: Installed) -> Tree:
@@ -128,19 +134,24 @@ def _read(package: Installed) -> Tree:
     return deb.read(package.path, kept=lambda data: data if len(data) < _LARGE else b"")
 
 
-def _of(package: Installed, target: Architecture, files: Packages | None) -> Iterator[NotDone]:
-    """Yield the commands of a package's scripts that are not done, each once."""
+def _of(
+    package: Installed, target: Architecture, files: Packages | None, users: Container[str] = ()
+) -> Iterator[NotDone]:
+    """Yield the commands of a package's scripts that are not done, each once.
+
+    `users` are those that scripts create.
+    """
     found, unread, _ = package.scripts(target, files)
     seen: dict[tuple[str, str], None] = {}
     for each in unread:
         seen[each.script, f"is not understood ({each.reason})"] = None
     for call in found:
-        if text := _text(call, files):
+        if text := _text(call, files, users):
             seen[call.script, text] = None
     yield from (NotDone(package.name, script, text) for script, text in seen)
 
 
-def _text(each: ScriptCall, files: Packages | None) -> str:
+def _text(each: ScriptCall, files: Packages | None, users: Container[str]) -> str:
     """Return a call that is not done as the end of a sentence, "" for others."""
     call = each.call
     name = call.name
@@ -162,7 +173,8 @@ def _text(each: ScriptCall, files: Packages | None) -> str:
         return ""
     if name in ("cp", "mv") and not call.certain and not (source or "").startswith("/usr/share/"):
         return ""  # files of an earlier version
-    if name in _DECIDED and _DECIDED[name](each):
+    changed = accounts.changes(each)
+    if name in _DECIDED and _DECIDED[name](each) and (not changed or changed in users):
         return ""
     if _is_passing(each) or _is_vague(each) or _matches_nothing(each, files):
         return ""

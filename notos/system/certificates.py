@@ -8,7 +8,7 @@ The certificates are those of the package ca-certificates, except those that a l
 /etc/ca-certificates.conf leaves out, and those of the config in /usr/local/share/ca-certificates.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from notos import errors
 from notos.errors import NotosError
@@ -25,10 +25,11 @@ _JAVA = "lib/jvm/"
 _REPLACED = str.maketrans({" ": "_", "(": "=", ")": "=", ",": "_"})
 
 
-def files(system: Tree, conf: str) -> Iterator[tuple[str, Entry]]:
+def files(system: Tree, conf: str, keys: Mapping[str, tuple[str, ...]] = {}) -> Iterator[tuple[str, Entry]]:
     """Yield the entries of /etc by path, for the tree of /usr and the text of CONF.
 
-    Yield none without certificates. Raises NotosError with all files that are not certificates.
+    `keys` are those of the config's files by absolute path. Yield none without certificates. Raises
+    NotosError with all files that are not certificates.
     """
     left_out = {line[1:].strip() for line in conf.splitlines() if line.startswith("!")}
     paths = [path for path, _ in system.items()]
@@ -46,7 +47,8 @@ def files(system: Tree, conf: str) -> Iterator[tuple[str, Entry]]:
                 found[path] = _certificates(entry.read())
             except ValueError as error:
                 hint = "convert it: openssl x509 -inform der -in FILE -out FILE.crt"
-                wrong.append(NotosError(f"/usr/{path} is not a certificate in PEM: {error}", hint=hint))
+                message = f"/usr/{path} is not a certificate in PEM: {error}"
+                wrong.append(NotosError(message, hint=hint, keys=keys.get(f"/usr/{path}", ())))
             texts.append(entry.read().decode("utf-8", "surrogateescape").strip() + "\n")
     errors.raise_all(wrong)
     if not found:

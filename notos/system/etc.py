@@ -50,13 +50,16 @@ def build(
     runit: Tree,
     runit_path: str,
     own: Path,
+    keys: Mapping[str, tuple[str, ...]] = {},
 ) -> Etc:
     """Return /etc of the machine with `features`.
 
     `system` is the tree of /usr, `opt` that of /opt, `packages` and `system_path` are the tree and the store
     path of system-path, `runit` and `runit_path` those of the runit object; `placed` are further members of
     /etc, and `removed` are paths to leave out besides those of `features`; `own` is the folder
-    scripts/stage2/etc. Later ones win: packages, features, files derived from packages, scripts, the config.
+    scripts/stage2/etc, and `keys` are those of the config's files in /usr by absolute path.
+    Later ones win: packages, features, files derived from packages, scripts, the config.
+
     Raises NotosError if a file of the config has the path of a folder or is below a file, or if a sysusers.d
     file or a certificate is invalid.
     """
@@ -88,7 +91,7 @@ def build(
     numbers = _Owners(texts_of_accounts)
     ours = {file.path for file in features.etc} | {member.path.removeprefix("/etc/") for member in placed}
     conf = text(tree, certificates.CONF) or text(packages, f"etc/{certificates.CONF}")
-    for path, entry in (*certificates.files(system, conf), *_libraries(tree, system, opt, target)):
+    for path, entry in (*certificates.files(system, conf, keys), *_libraries(tree, system, opt, target)):
         if path not in ours:
             tree.replace(path, entry)
     owners = _permissions(tree, packages, modes, numbers, ours)
@@ -246,7 +249,15 @@ def text(tree: Tree, path: str) -> str:
 def release(tree: Tree) -> dict[str, str]:
     """Return the fields of /etc/os-release (os-release(5))."""
     rows = (line.partition("=") for line in text(tree, "os-release").splitlines())
-    return {name: "".join(shlex.split(value)[:1]) for name, equals, value in rows if equals}
+    return {name: _unquoted(value) for name, equals, value in rows if equals}
+
+
+def _unquoted(value: str) -> str:
+    """Return a value of os-release(5); as systemd does, one with an open quote as it is."""
+    try:
+        return "".join(shlex.split(value)[:1])
+    except ValueError:
+        return value
 
 
 def _accounts(features: Features, system: Tree, packages: Tree, tree: Tree) -> dict[str, str]:
@@ -269,7 +280,8 @@ def _packages_shells(system: Tree) -> Iterator[str]:
     """Yield the shells that packages list for update-shells(8), as Debian does since bookworm."""
     for path, entry in system.items():
         if path.startswith(_LISTED) and isinstance(entry, File):
-            lines = (line.partition("#")[0].strip() for line in entry.read().decode().splitlines())
+            text = entry.read().decode(errors="replace")
+            lines = (line.partition("#")[0].strip() for line in text.splitlines())
             yield from (line for line in lines if line.startswith("/"))
 
 

@@ -6,7 +6,7 @@ opt/…     files in /opt
 The object `state` has a copy of the former, the object `files` of the latter (tasks/placed.py).
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from notos.debian.deb import Attributes
 from notos.formats.tree import Directory, File, Symlink, Tree
@@ -14,10 +14,12 @@ from notos.integration import accounts, folders
 from notos.integration.model import Context
 from notos.system import state
 from notos.system.state import Member
+from notos.system.usr import is_below
 
 NAME = "packaged"
 _STATE = "state"
 _OPT = "opt/"
+_FOLDERS = folders.TMPFILES.removeprefix("usr/")
 
 
 def build(packages: Tree, context: Context) -> Tree:
@@ -49,6 +51,23 @@ def opt(tree: Tree) -> Tree:
         if path.startswith(_OPT):
             below.add(path.removeprefix(_OPT), entry)
     return below
+
+
+def folder_paths(usr: Tree) -> Iterator[str]:
+    """Yield the absolute paths of the packages' folders in /var and /srv, for a tree of /usr."""
+    entry = usr.get(_FOLDERS)
+    if isinstance(entry, File):
+        yield from (path for path, _ in folders.lines(entry.read().decode()))
+
+
+def remove_folders(usr: Tree, patterns: Sequence[str]) -> None:
+    """Remove the packages' folders in /var and /srv that `patterns` match from a tree of /usr."""
+    entry = usr.get(_FOLDERS)
+    if isinstance(entry, File):
+        found = list(folders.lines(entry.read().decode()))
+        kept = [line for path, line in found if not is_below(path, patterns)]
+        if len(kept) < len(found):
+            usr.replace(_FOLDERS, File("".join(kept).encode()))
 
 
 def _members(packages: Tree, context: Context) -> Iterator[Member]:

@@ -52,6 +52,21 @@ class Changes(NamedTuple):
         return tuple(each for each in self.members if each.path.split("/")[1] not in areas)
 
 
+def combined(changes: Iterable[Changes]) -> Changes:
+    """Return the changes by several scripts, in order, as those of one."""
+    members: dict[str, Member] = {}
+    removed: dict[str, None] = {}
+    for each in changes:
+        for gone in each.removed:
+            removed[gone] = None
+            for path in [path for path in members if f"{path}/".startswith(f"{gone}/")]:
+                del members[path]
+        for member in each.members:
+            members.pop(member.path, None)
+            members[member.path] = member
+    return Changes(tuple(members.values()), tuple(removed))
+
+
 def find(root: Root, folder: Path, keys: tuple[str, ...]) -> Changes:
     """Return the changes in `folder`, where `root` was laid out.
 
@@ -245,16 +260,34 @@ def lacking(root: Root, changes: Changes, target: Architecture) -> Iterator[Clos
 def taken(changes: Changes, files: Mapping[str, tuple[str, ...]]) -> Iterator[NotosError]:
     """Yield an error for each file that the script made at one of the absolute paths `files`.
 
-    The values are the keys of the config that make these files; empty for a file of Notos.
+    The values are the keys of the config that make these paths; empty for a file of Notos.
     """
     for each in changes.elsewhere(*_STORED):
         if each.path in files and not isinstance(each.entry, Directory):
-            others = files[each.path]
-            yield NotosError(
-                f"{'.'.join(each.keys)} and {'.'.join(others) or 'Notos'} both make {each.path}",
-                hint="leave one out" if others else "change it by its key in the config",
-                keys=each.keys,
-            )
+            yield _taken(each, each.path, files[each.path])
+
+
+def blocked(changes: Changes, files: Mapping[str, tuple[str, ...]]) -> Iterator[NotosError]:
+    """Yield an error, as taken() does, for each of `files` where the script made a folder or a path below it.
+
+    `files` are without folders.
+    """
+    found: dict[str, Member] = {}
+    for each in changes.elsewhere(*_STORED):
+        parts = each.path.split("/")
+        end = len(parts) + isinstance(each.entry, Directory)
+        for path in ("/".join(parts[:length]) for length in range(2, end)):
+            if path in files:
+                found.setdefault(path, each)
+    yield from (_taken(member, path, files[path]) for path, member in found.items())
+
+
+def _taken(member: Member, path: str, others: tuple[str, ...]) -> NotosError:
+    return NotosError(
+        f"{'.'.join(member.keys)} and {'.'.join(others) or 'Notos'} both make {path}",
+        hint="leave one out" if others else "change it by its key in the config",
+        keys=member.keys,
+    )
 
 
 def differences(one: Changes, other: Changes) -> list[str]:

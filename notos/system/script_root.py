@@ -59,14 +59,16 @@ def build(
     opt: Tree,
     members: Iterable[Member],
     *,
+    state: Iterable[Member] = (),
     removed: Iterable[str] = (),
     tools: Tree | None = None,
 ) -> Root:
     """Return the root folder for a script.
 
-    `system` is the tree of /usr with packages' files of /etc in etc/, and `opt` that of /opt. The absolute
-    paths `removed` are left out of both. `members` come next, with their modes and owners. `tools` has the
-    packages that only the script needs, in the layout of unpack().
+    `system` is the tree of /usr with packages' files of /etc in etc/, and `opt` that of /opt; `state`
+    are the packages' members of other folders. The absolute paths `removed` are left out of all three.
+    `members` come next, with their modes and owners; one may be at a removed path. `tools` has the packages
+    that only the script needs, in the layout of unpack().
     """
     tree = system.as_usr()
     if len(opt):
@@ -78,17 +80,10 @@ def build(
         for path, (mode, owner, group) in json.loads(table.read()).items():
             modes[f"etc/{path}"] = mode
             owners[f"etc/{path}"] = owner, group
+    _put(tree, modes, owners, state)
     for path in removed:
         tree.remove(path.lstrip("/"))
-    for member in members:
-        path = member.path.lstrip("/")
-        if isinstance(member.entry, Directory):
-            tree.directory(path)
-        else:
-            tree.replace(path, member.entry)
-        if not isinstance(member.entry, Symlink):
-            modes[path] = member.mode
-        owners[path] = member.owner, member.group
+    _put(tree, modes, owners, members)
     for path in _FOLDERS:
         if path not in tree:
             tree.directory(path)
@@ -96,6 +91,18 @@ def build(
     _add_others(tree, tools or Tree())
     apart = frozenset(path for path, _ in tree.items() if path not in own)
     return Root(tree, modes, owners, apart)
+
+
+def _put(
+    tree: Tree, modes: dict[str, str], owners: dict[str, tuple[str, str]], members: Iterable[Member]
+) -> None:
+    for member in members:
+        path = member.path.lstrip("/")
+        if not isinstance(member.entry, Directory) or not isinstance(tree.get(path), Directory):
+            tree.replace(path, member.entry)
+        if not isinstance(member.entry, Symlink):
+            modes[path] = member.mode
+        owners[path] = member.owner, member.group
 
 
 def _add_others(tree: Tree, tools: Tree) -> None:

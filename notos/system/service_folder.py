@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from notos import errors
-from notos.errors import NotosError
+from notos.errors import NotosError, PackageError
 from notos.formats.tree import Directory, File, Symlink, Tree
 
 _SCRIPTS = ("run", "finish", "check", "log/run", "log/finish")
@@ -22,7 +22,8 @@ _DEEPEST = 20
 def read(folder: Path, keys: Sequence[str]) -> Tree:
     """Return the tree of a service's folder. Scripts are executable, also without the mode for it.
 
-    Raises NotosError, for the config's `keys`, with all links that lead nowhere.
+    Raises NotosError, for the config's `keys`, with all links that lead nowhere. A pipe, a socket or
+    a device is an error too.
     """
     tree = Tree()
     errors.raise_all(_Part(tree, folder, "", tuple(keys)).read())
@@ -64,11 +65,14 @@ class _Part:
     depth: int = 0
 
     def read(self) -> Iterator[NotosError]:
-        """Read the folder; yield an error for each link that leads nowhere."""
-        for name, entry in Tree.from_directory(self.folder).items():
+        """Read the folder; yield an error for each link that leads nowhere, or for another kind of file."""
+        try:
+            found = Tree.from_directory(self.folder, left_out=lambda name: _is_state(f"{self.prefix}{name}"))
+        except PackageError as error:
+            yield NotosError(error.message, hint="remove it", keys=self.keys)
+            return
+        for name, entry in found.items():
             path = f"{self.prefix}{name}"
-            if _is_state(path):
-                continue
             if isinstance(entry, Directory):
                 self.tree.directory(path)
             elif isinstance(entry, File):
@@ -85,7 +89,11 @@ class _Part:
             self.tree.directory(path)
             yield from _Part(self.tree, place.resolve(), f"{path}/", self.keys, self.depth + 1).read()
         else:
-            reason = "which contains itself" if place.is_dir() else "which does not exist"
+            reason = "which does not exist"
+            if place.is_dir():
+                reason = "which contains itself"
+            elif place.exists():
+                reason = "which is not a file or folder"
             message = f"{place} is a link to {target}, {reason}"
             yield NotosError(message, hint="correct it or remove it", keys=self.keys)
 

@@ -8,7 +8,8 @@ The result is that of systemd 257; tests/system/test_sysusers.py compares the tw
 - The password of an account is "*", with which sshd accepts keys, or "!*" for `u!`. systemd writes "!*" for
   both.
 - Specifiers that only the booted machine can resolve (%H, %m, …) are errors.
-- A line that systemd skips with an error is an error of the build.
+- A line that systemd skips with an error is an error of the build. So is a member of a group that is not
+  created (`u web -:nogroup` and `m alice web`), which systemd ignores.
 """
 
 import hashlib
@@ -127,6 +128,10 @@ def accounts(
         problems += _tried(_add_user, table, line)
     errors.raise_all(problems)
     for line in found:
+        if line.kind == "m" and line.group not in table.groups:  # u NAME -:GROUP makes no group NAME
+            problems.append(_no_group(line))
+    errors.raise_all(problems)
+    for line in found:
         if line.kind == "m":
             members = [each for each in table.groups[line.group][3].split(",") if each]
             table.groups[line.group][3] = ",".join(sorted({*members, line.name}))
@@ -180,7 +185,7 @@ def _add_user(table: _Table, line: _Line) -> None:
             gid = int(table.groups[line.name][2])
     elif line.group:
         if line.group not in table.groups:
-            raise _problem(line, f"there is no group {line.group}", "name one that a `g` line makes")
+            raise _no_group(line)
         gid = int(table.groups[line.group][2])
     else:
         strict = line.name in table.new_groups
@@ -307,6 +312,10 @@ def _rows(text: str, count: int) -> list[list[str]]:
     if any(len(row) != count for row in rows):
         raise NotosError("the files of base-passwd do not match passwd(5)", hint="run `./doit lock`")
     return rows
+
+
+def _no_group(line: _Line) -> NotosError:
+    return _problem(line, f"there is no group {line.group}", "name one that a `g` line makes")
 
 
 def _problem(line: _Line, message: str, hint: str) -> NotosError:

@@ -9,7 +9,7 @@ one of a package. A folder is merged with a package's folder of the same path.
 
 import difflib
 import fnmatch
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 
 from notos import errors
 from notos.errors import NotosError
@@ -41,9 +41,20 @@ def matched(path: str, patterns: Iterable[str]) -> bool:
     return any(path == each or fnmatch.fnmatchcase(path, each) for each in patterns)
 
 
+def is_below(path: str, patterns: Collection[str]) -> bool:
+    """Return True if one of the patterns matches the absolute `path` or a folder above it."""
+    return bool(patterns) and any(matched(each, patterns) for each in (path, *_above(path)))
+
+
+def _above(path: str) -> Iterator[str]:
+    """Yield the folders above an absolute path, without the root."""
+    while path := path.rpartition("/")[0]:
+        yield path
+
+
 def unused(removed: Iterable[Removal], paths: Iterable[str]) -> Iterator[NotosError]:
-    """Yield an error for each removal that matches none of `paths`, which are absolute."""
-    known = list(paths)
+    """Yield an error for each removal that matches none of `paths`, absolute ones, nor a folder above."""
+    known = {each: None for path in paths for each in (path, *_above(path))}
     for each in removed:
         if not any(matched(path, [each.path]) for path in known):
             near = difflib.get_close_matches(each.path, known, 1)
@@ -53,6 +64,7 @@ def unused(removed: Iterable[Removal], paths: Iterable[str]) -> Iterator[NotosEr
 
 def _put(tree: Tree, root: str, members: Iterable[Member]) -> Iterator[NotosError]:
     """Put the members into `tree`; yield an error for each that conflicts with it."""
+    packaged = dict(tree.items())
     for member in members:
         if member.path == root:
             continue
@@ -63,14 +75,14 @@ def _put(tree: Tree, root: str, members: Iterable[Member]) -> Iterator[NotosErro
             path, above = f"{found}/{name}", ""
         present = tree.get(path)
         if above:
-            yield _conflict(member, f"lies below {root}/{above}", tree.get(above))
+            yield _conflict(member, f"lies below {root}/{above}", tree.get(above), packaged.get(above))
         elif isinstance(member.entry, Directory):
             if present is None:
                 tree.directory(path)
             elif not isinstance(present, Directory) and not _leads_to_folder(tree, path):
-                yield _conflict(member, "is a folder in the config", present)
+                yield _conflict(member, "is a folder in the config", present, packaged.get(path))
         elif isinstance(present, Directory):
-            yield _conflict(member, "is a file or link in the config", present)
+            yield _conflict(member, "is a file or link in the config", present, packaged.get(path))
         else:
             tree.replace(path, member.entry)
 
@@ -98,17 +110,19 @@ def _leads_to_folder(tree: Tree, path: str) -> bool:
     return found is not None and isinstance(tree.get(found), Directory)
 
 
-def _conflict(member: Member, how: str, present: Entry | None) -> NotosError:
+def _conflict(member: Member, how: str, present: Entry | None, packaged: Entry | None) -> NotosError:
+    """Return the error of a member that conflicts with `present`; a package has `packaged` at that path."""
     kind = "folder" if isinstance(present, Directory) else "file"
     if isinstance(present, Symlink):
         kind = f"link to {present.target}"
-    return NotosError(
-        f"{member.path} {how}, which is a {kind} of a package"
-        if how.startswith("lies")
-        else f"{member.path} {how} and a {kind} in a package",
-        hint="rename it, or add the package's path to `remove`",
-        keys=member.keys,
-    )
+    below = how.startswith("lies")
+    if present is packaged:
+        end = f", which is a {kind} of a package" if below else f" and a {kind} in a package"
+        hint = "rename it, or add the package's path to `remove`"
+    else:
+        end = f", which is a {kind} of the config" if below else f", and a {kind} by another key"
+        hint = "rename one of them"
+    return NotosError(f"{member.path} {how}{end}", hint=hint, keys=member.keys)
 
 
 def build(usr: Tree, system: Tree, system_path: str) -> Tree:

@@ -135,3 +135,36 @@ def test_a_shell_runs_the_same(tool: Tool, text: str) -> None:
     found = calls(text, Surroundings(arguments=("configure",), status=lambda words: True))
     printed = "".join("".join(f"<{word}>" for word in each.words[1:]) + "\n" for each in found)
     assert printed == ran.stdout
+
+
+def nested(depth: int, command: str = "do_ a") -> str:
+    return f"{'if unknown; then ' * depth}{command}{'; fi' * depth}"
+
+
+@pytest.mark.parametrize("depth", [1, 6, 12])
+def test_a_function_that_calls_itself_is_followed_to_a_limit(depth: int) -> None:
+    found = commands(f"f() {{ do_ a; {nested(depth, 'f')}; }}\nf\ndo_ b")
+    assert found[0] == ("a",)
+    assert found[-1] == ("b",)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        nested(2000),
+        "if a; then do_ 1; " + "elif unknown; then do_ 2; " * 2000 + "fi",
+        "do_ " + "$(echo " * 2000 + ")" * 2000,
+        "( " * 2000 + "do_ a" + ") " * 2000,
+    ],
+)
+def test_a_script_that_is_nested_too_deeply_is_unread(text: str) -> None:
+    control = {"postinst": f"#!/bin/sh\n{text}\n".encode(), "preinst": b"#!/bin/sh\ndo_ first\n"}
+    found, unread = maintainer_scripts.read("made-up", control, AMD64)
+    assert [each.call.words for each in found] == [("do_", "first")]
+    assert [each.script for each in unread] == ["postinst"]
+    assert unread[0].reason.endswith("it is nested too deeply")
+
+
+def test_usual_depths_are_read() -> None:
+    assert commands(nested(20)) == [("a",)]
+    assert commands("if unknown; then :; " + "elif unknown; then :; " * 50 + "else do_ a; fi") == [("a",)]

@@ -78,6 +78,33 @@ def lines(folder: Path, *made: Deb) -> list[str]:
             ['u a - "" /nonexistent /usr/sbin/nologin', "m a adm"],
         ),
         (["adduser --system --group a", "adduser a absent"], ['u a - "" /nonexistent /usr/sbin/nologin']),
+        # A fixed number counts, also if the group is some user's primary group.
+        (
+            ["groupadd -r -g 123 g", "useradd -r -g g -d /srv -s /bin/sh a"],
+            ["g g 123", 'u a -:g "" /srv /bin/sh'],
+        ),
+        (
+            ["addgroup --system --gid 123 a", "adduser --system --ingroup a --uid 124 a"],
+            ["g a 123", 'u a 124 "" /nonexistent /usr/sbin/nologin'],
+        ),
+        (
+            ["adduser --system --group --gid 123 --uid 124 a"],
+            ["g a 123", 'u a 124 "" /nonexistent /usr/sbin/nologin'],
+        ),
+        (["adduser --system --gid 4 a"], ['u a -:4 "" /nonexistent /usr/sbin/nologin']),
+        (
+            ["groupadd -g 123 g", "adduser --system --gid 123 a"],
+            ["g g 123", 'u a -:123 "" /nonexistent /usr/sbin/nologin'],
+        ),
+        (
+            ["adduser --system --gid 123 a"],
+            ["g a 123", 'u a - "" /nonexistent /usr/sbin/nologin'],
+        ),
+        # A user without a group of its own.
+        (
+            ["adduser --system a", "adduser --system --group b", "adduser b a"],
+            ['u a -:nogroup "" /nonexistent /usr/sbin/nologin', 'u b - "" /nonexistent /usr/sbin/nologin'],
+        ),
         (["for g in one two; do addgroup --system $g; done"], ["g one -", "g two -"]),
     ],
 )
@@ -145,7 +172,31 @@ def test_units_name_accounts(tmp_path: Path) -> None:
         ("addgroup", "--system", None, "g"),
         ("usermod", "-L", "a"),
         ("gpasswd", "-a", None, "g"),
+        # Accounts that sysusers.d(5) cannot have.
+        ("adduser", "--system", "a.b"),
+        ("adduser", "--system", "--uid", "x", "a"),
+        ("adduser", "--system", "--uid", "65535", "a"),
+        ("adduser", "--system", "--ingroup", "a.b", "a"),
+        ("adduser", "--system", "--gecos", "two\nlines", "a"),
+        ("adduser", "--system", "--home", "/srv/../a", "a"),
+        ("adduser", "--system", "--home", "/srv/%H", "a"),
+        ("addgroup", "--system", "--gid", "012", "g"),
+        ("groupadd", "-g", "4294967296", "g"),
+        ("useradd", "-r", "-G", "a.b", "a"),
+        ("usermod", "-s", "sh", "a"),
     ],
 )
 def test_unclear_calls_are_not_understood(words: tuple[str | None, ...]) -> None:
     assert not accounts.understood(ScriptCall("made-up", "postinst", Call(words, "", 1)))
+
+
+def test_an_account_without_a_group_of_its_own_has_no_members(tmp_path: Path) -> None:
+    own = Deb("own", files={"usr/lib/sysusers.d/a.conf": b"u web -:nogroup\nu app 180\n"})
+    made = postinst("made-up", "adduser --system --group a", "adduser a web", "adduser a app")
+    assert lines(tmp_path, own, made) == ['u a - "" /nonexistent /usr/sbin/nologin', "m a app"]
+
+
+def test_a_usermod_counts_before_the_call_that_creates_the_account(tmp_path: Path) -> None:
+    """Packages are read in the order of their names."""
+    made = (postinst("a", "usermod -d /srv/x x"), postinst("b", "adduser --system --group x"))
+    assert lines(tmp_path, *made) == ['u x - "" /srv/x /usr/sbin/nologin']

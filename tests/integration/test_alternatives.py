@@ -165,3 +165,30 @@ def test_update_alternatives_agrees(
     alternatives.apply(tree, context)
     made = {str(path.relative_to(root)): os.readlink(path) for path in root.rglob("*") if path.is_symlink()}
     assert links(tree) == made
+
+
+@pytest.mark.parametrize(
+    ("words", "slaves"),
+    [
+        ('--slave /usr/share/x/1 one "$(uname -r)"', []),
+        ('--slave /usr/share/x/1 one "/usr/$(uname -r)" --slave /usr/share/x/2 two /usr/bin/b', ["two"]),
+        ('--slave /usr/share/x/2 two /usr/bin/b --slave "$(uname -r)"', ["two"]),
+    ],
+)
+def test_slaves_that_depend_on_the_running_system_are_left_out(
+    tmp_path: Path, words: str, slaves: list[str]
+) -> None:
+    line = f"update-alternatives --install /usr/bin/x x /usr/bin/a 10 {words}"
+    made = Deb("made", files={"usr/bin/a": b"", "usr/bin/b": b""}, scripts={"postinst": script(line)})
+    found = applied(tmp_path, made)
+    assert found["usr/bin/x"] == "/etc/alternatives/x"
+    assert [name for name in ("one", "two") if f"etc/alternatives/{name}" in found] == slaves
+    _, context = laid_out(tmp_path, [made])
+    assert not any(map(alternatives.understood, context.calls("update-alternatives")))  # the rest is reported
+
+
+@pytest.mark.parametrize("words", ["10 --slave /usr/share/x/1 one", "ten", ""])
+def test_a_call_with_missing_words_is_not_done(tmp_path: Path, words: str) -> None:
+    line = f"update-alternatives --install /usr/bin/x x /usr/bin/a {words}"
+    made = Deb("made", files={"usr/bin/a": b""}, scripts={"postinst": script(line)})
+    assert applied(tmp_path, made) == {}

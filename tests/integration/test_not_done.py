@@ -79,3 +79,32 @@ def test_scripts_that_are_not_understood_are_reported(tmp_path: Path) -> None:
 
 def test_the_base_of_a_system_is_done(tmp_path: Path) -> None:
     assert reported(tmp_path, "unknown-program", name="base-files") == []
+
+
+def test_a_change_of_an_account_that_no_script_creates_is_reported(tmp_path: Path) -> None:
+    base = Deb(
+        "base-passwd",
+        files={
+            "usr/share/base-passwd/passwd.master": b"www-data:*:33:33::/var/www:/bin/sh\n",
+            "usr/share/base-passwd/group.master": b"www-data:*:33:\nadm:*:4:\n",
+        },
+    )
+    own = Deb("own", files={"usr/lib/sysusers.d/own.conf": b"u own -\n"})
+    other = Deb("other", scripts={"postinst": script("adduser --system --group other")})
+    made = Deb(
+        "made-up",
+        scripts={
+            "postinst": script(
+                "usermod -s /bin/bash www-data",
+                "usermod -aG adm www-data",
+                "usermod --home /srv own",
+                "adduser --system own",
+                "usermod -d /srv other",
+            )
+        },
+    )
+    _, context = laid_out(tmp_path, [base, own, other, made])
+    assert [each.text for each in not_done.find(context.packages.values(), AMD64)] == [
+        "calls usermod -s /bin/bash www-data",
+        "calls usermod --home /srv own",
+    ]

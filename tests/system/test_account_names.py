@@ -45,6 +45,21 @@ def said(tmp_path: Path, script: str = "") -> list[str]:
         ("echo su nobody-else", []),
         ("# exec chpst -u web httpd\nexec httpd", []),
         ("exec curl -u web:secret http://x", []),
+        # Only commands count, not their arguments.
+        ("echo use sudo -u bob", []),
+        ("grep -q chpst -u bob x", []),
+        ("cat >/run/x <<EOF\nexec chpst -u bob x\nEOF\nexec httpd", []),
+        ("trap 'chpst -u bob x' EXIT\nexec httpd", []),
+        ("id bob || adduser -D bob; exec chpst -u bob x", []),
+        ("if getent passwd bob >/dev/null; then exec setuidgid bob x; fi", []),
+        ("groupadd -f keys; useradd -r bob\nexec chpst -u bob:keys x", []),
+        ('exec chpst -u "${owner:-bob}" x', []),
+        ("f() { exec chpst -u bob x; }\nif cd /srv; then f; fi", ["user bob"]),
+        ("[ -e /run/x ] || exit 0\nexec env A=b nice -n 5 timeout 9 chpst -P -u bob x", ["user bob"]),
+        ("exec chpst -e ./env setuidgid bob x", ["user bob"]),
+        ("x | sudo -u bob y &\nwait", ["user bob"]),
+        ("exec 2>&1\nexec /usr/bin/chpst -/ /srv -u bob x", ["user bob"]),
+        ("exec chpst -u bob 'x", []),
     ],
 )
 def test_services(tmp_path: Path, script: str, missing: list[str]) -> None:
@@ -67,3 +82,18 @@ def test_the_message_says_where_and_what_to_do(tmp_path: Path) -> None:
     assert group.message == "boot.prepare.run names the group keys, which nothing creates"
     assert group.hint == "add it to the config: groups: {keys: {}}"
     assert group.keys == ("boot", "prepare", "run")
+
+
+def test_an_account_that_another_script_creates(tmp_path: Path) -> None:
+    (tmp_path / "c.yaml").write_text(
+        "name: x\nboot: {prepare: adduser -D bob}\n"
+        "timers: {backup: {every: day, user: bob, run: exec chpst -u bob x}}\n"
+    )
+    features = registry.features(loader.load(tmp_path / "c.yaml").machine)
+    assert not list(account_names.lacking(features, etc=Tree(), runit=Tree()))
+
+
+def test_scripts_in_other_languages_are_not_read(tmp_path: Path) -> None:
+    (tmp_path / "c.yaml").write_text('name: x\nboot: {prepare: "#!/usr/bin/python3\\nchpst -u bob x"}\n')
+    features = registry.features(loader.load(tmp_path / "c.yaml").machine)
+    assert not list(account_names.lacking(features, etc=Tree(), runit=Tree()))

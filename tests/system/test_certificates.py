@@ -161,7 +161,9 @@ def test_all_invalid_certificates_are_reported() -> None:
         "local/share/ca-certificates/short.crt": bad.replace("e!==", "MIIBzg=="),
     }
     with pytest.raises(NotosError) as raised:
-        list(certificates.files(machine(texts), ""))
+        keys = {"/usr/local/share/ca-certificates/der.crt": ("files", "x")}
+        list(certificates.files(machine(texts), "", keys))
+    assert [each.keys for each in raised.value.parts] == [(), ("files", "x"), ()]
     messages = [each.message for each in raised.value.parts]
     assert len(messages) == 3
     assert messages[1].startswith("/usr/local/share/ca-certificates/der.crt is not a certificate in PEM")

@@ -111,6 +111,19 @@ def test_accounts_of_features_are_defaults(tmp_path: Path) -> None:
     assert "web:x:400:400:" in text(build(tmp_path, asked, accounts=accounts), "passwd")
 
 
+@pytest.mark.parametrize("release", ["PRETTY_NAME=Bob's OS\n", "# it's\nX=\"\n", "NAME='a\n", "NAME=\\"])
+def test_an_open_quote_in_os_release_is_a_character(tmp_path: Path, release: str) -> None:
+    asked = EtcFile(path="os-release", content=Text(f"{release}\nID='my os'\n"), keys=("etc", "os-release"))
+    made = build(tmp_path, asked, accounts={"a.conf": 'u a - "%o"\n'})
+    assert ":my os:" in text(made, "passwd")
+
+
+def test_a_list_of_shells_that_is_not_utf_8() -> None:
+    tree = Tree()
+    tree.file("share/debianutils/shells.d/x", b"# \xe9\n/usr/bin/x\n")
+    assert "/usr/bin/x\n" in dict(etc._derived(join([]), tree))["shells"]
+
+
 def test_numbers_for_containers(tmp_path: Path) -> None:
     """Accounts have subordinate numbers on a machine that can use them; a file of the config is kept."""
     alice = Account("alice", uid=1001, home="/home/alice", keys=("users", "alice"))

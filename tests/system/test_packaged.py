@@ -75,6 +75,25 @@ def test_folders_are_lines_of_tmpfiles() -> None:
     ]
 
 
+def test_removed_folders_are_no_lines() -> None:
+    paths = ("var/a", "var/a/b", "var/ab", 'srv/50% "off"\\')
+    tree = Tree()
+    folders.apply(tree, Context(AMD64, {}, folders=frozenset(paths)))
+    entry = tree.get(folders.TMPFILES)
+    assert entry is not None
+
+    def kept(*patterns: str) -> set[str]:
+        usr = Tree()
+        usr.add(folders.TMPFILES.removeprefix("usr/"), entry)
+        packaged.remove_folders(usr, patterns)
+        return set(packaged.folder_paths(usr))
+
+    assert kept() == {f"/{path}" for path in paths}
+    assert kept("/var/a") == {"/var/ab", '/srv/50% "off"\\'}
+    assert kept("/var/a/*", "/srv/50% *") == {"/var/a", "/var/ab"}
+    assert kept("/var", "/srv") == set()
+
+
 @pytest.mark.parametrize("only", [("usr/bin/*",)])
 def test_a_partial_package_has_none(tmp_path: Path, only: tuple[str, ...]) -> None:
     system, apart = built(tmp_path, only)

@@ -158,6 +158,58 @@ def test_later_scripts_see_earlier_changes() -> None:
     assert root.mode("etc/x") == "0600"
 
 
+def test_packaged_state_that_earlier_scripts_changed() -> None:
+    state = [
+        Member("/var/lib/p/f", File(b"f"), "0640"),
+        Member("/var/lib/p/g", File(b"g"), "0644"),
+        Member("/var/lib/q", Directory(), "0700"),
+        Member("/var/lib/q/h", File(b"h"), "0644"),
+    ]
+    members = [
+        Member("/var/lib/p/f", Directory(), "0755"),
+        Member("/var/lib/p/f/in", File(b"in"), "0644"),
+        Member("/var/lib/q", File(b"now a file"), "0644"),
+    ]
+    removed = ["/var/lib/p/f", "/var/lib/p/g", "/var/lib/q"]
+    root = script_root.build(Tree(), Tree(), members, state=state, removed=removed)
+    found = {path: root.mode(path) for path, _ in root.tree.items() if path.startswith("var/lib/")}
+    assert found == {
+        "var/lib/p": "0755",
+        "var/lib/p/f": "0755",
+        "var/lib/p/f/in": "0644",
+        "var/lib/q": "0644",
+    }
+
+
+def test_changes_of_several_scripts() -> None:
+    one = Changes(
+        (
+            Member("/srv/a", Directory(), "0755"),
+            Member("/srv/a/b", File(b"b"), "0644"),
+            Member("/srv/ab", File(b"ab"), "0644"),
+            Member("/srv/c", File(b"1"), "0644"),
+            Member("/srv/d", File(b"d"), "0644"),
+        ),
+        ("/srv/e",),
+    )
+    two = Changes(
+        (
+            Member("/srv/c", File(b"2"), "0600"),
+            Member("/srv/d", Directory(), "0755"),
+            Member("/srv/d/e", File(b"e"), "0644"),
+        ),
+        ("/srv/a", "/srv/d"),
+    )
+    both = script_changes.combined([one, two])
+    assert [(each.path, each.mode) for each in both.members] == [
+        ("/srv/ab", "0644"),
+        ("/srv/c", "0600"),
+        ("/srv/d", "0755"),
+        ("/srv/d/e", "0644"),
+    ]
+    assert both.removed == ("/srv/e", "/srv/a", "/srv/d")
+
+
 def test_differences_of_two_runs() -> None:
     def changes(*members: Member, removed: tuple[str, ...] = ()) -> Changes:
         return Changes(members, removed)
@@ -197,3 +249,22 @@ def test_a_file_of_the_config_and_of_a_script() -> None:
     assert str(error) == "system.scripts.x and etc.a both make /etc/a: leave one out"
     (error,) = script_changes.taken(changes, {"/etc/a": ()})
     assert "system.scripts.x and Notos both make /etc/a" in str(error)
+
+
+def test_a_folder_of_a_script_and_a_file_of_the_config() -> None:
+    paths = ("/var/a", "/var/a/b", "/var/a/b/c", "/var/d/e")
+    entries = (Directory(), Directory(), File(b""), File(b""))
+    changes = Changes(
+        tuple(Member(path, entry, "0755", keys=KEYS) for path, entry in zip(paths, entries, strict=True))
+    )
+
+    def found(*files: str) -> list[str]:
+        errors = script_changes.blocked(changes, {each: ("files", each) for each in files})
+        return [str(each) for each in errors]
+
+    assert found("/var/a") == ["system.scripts.x and files./var/a both make /var/a: leave one out"]
+    assert found("/var/a/b", "/var/d") == [
+        "system.scripts.x and files./var/a/b both make /var/a/b: leave one out",
+        "system.scripts.x and files./var/d both make /var/d: leave one out",
+    ]
+    assert found("/var/a/b/c", "/var/x", "/var/a/b/c/d") == []

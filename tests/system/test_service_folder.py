@@ -1,5 +1,6 @@
 """Links in a service's folder: kept, copied or refused."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -43,6 +44,32 @@ def test_links_are_kept_or_copied(folder: Path) -> None:
     entry = tree.get("deep/file")
     assert isinstance(entry, File)
     assert entry.read() == b"deep"
+
+
+def test_the_state_of_runsv_is_left_out(folder: Path) -> None:
+    """Runsv leaves pipes (runsv(8), FILES). A folder of the log service may be a link."""
+    (folder / "run").write_text(RUN)
+    shared = folder.parent / "shared/log"
+    for state in (folder / "supervise", shared / "supervise"):
+        state.mkdir(parents=True)
+        for name in ("control", "ok"):
+            os.mkfifo(state / name)
+    (shared / "run").write_text(RUN)
+    (folder / "log").symlink_to("../shared/log")
+    assert [path for path, _ in read(folder, ()).items()] == ["log", "log/run", "run"]
+
+
+def test_other_kinds_of_files_are_refused(folder: Path) -> None:
+    keys = ("services", "web", "source")
+    (folder / "link").symlink_to("../pipe")
+    os.mkfifo(folder.parent / "pipe")
+    with pytest.raises(NotosError, match=r"link is a link to \.\./pipe, which is not a file or folder"):
+        read(folder, keys)
+    (folder / "deep").mkdir()
+    os.mkfifo(folder / "deep/pipe")
+    with pytest.raises(NotosError, match="web/deep/pipe is not a file, directory or symbolic link") as caught:
+        read(folder, keys)
+    assert caught.value.keys == keys
 
 
 def test_an_absolute_link_of_a_script_is_copied(folder: Path) -> None:

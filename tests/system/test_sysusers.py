@@ -85,6 +85,15 @@ def test_there_is_a_number_for_each_of_many() -> None:
         made(lines + "u more -\n")
 
 
+@pytest.mark.parametrize(
+    "texts", [("u web -:nogroup\nm alice web\n",), ("m alice web\n", "u web 5:nogroup\n")]
+)
+def test_a_user_with_another_group_makes_no_group(texts: tuple[str, ...]) -> None:
+    with pytest.raises(NotosError, match=r"sysusers\.d/0\.conf:\d: there is no group web"):
+        made(*texts)
+    assert rows(made("g web -\n", *texts).group)["web"][3] == "alice"
+
+
 def test_an_existing_account_stays() -> None:
     assert rows(made("u daemon 77\n").passwd)["daemon"][2] == "1"
 

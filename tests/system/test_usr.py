@@ -6,7 +6,7 @@ from notos.errors import NotosError
 from notos.features.model import Removal
 from notos.formats.tree import Directory, Entry, File, Symlink, Tree
 from notos.system.state import Member
-from notos.system.usr import build, overlaid, unused
+from notos.system.usr import build, is_below, overlaid, unused
 
 SYSTEM_PATH = "/nix/store/0-system-path"
 
@@ -83,7 +83,36 @@ def test_a_conflict_is_an_error(system: Tree, each: Member, message: str) -> Non
     assert caught.value.keys == each.keys
 
 
+@pytest.mark.parametrize(
+    ("members", "message"),
+    [
+        (("/usr/a", "/usr/a/b"), "/usr/a/b lies below /usr/a, which is a file of the config"),
+        (
+            ("/usr/bin/ls", "/usr/bin/ls/b"),
+            "/usr/bin/ls/b lies below /usr/bin/ls, which is a file of the config",
+        ),
+        (("/usr/a/b", "/usr/a"), "/usr/a is a file or link in the config, and a folder by another key"),
+    ],
+)
+def test_a_conflict_within_the_config(system: Tree, members: tuple[str, str], message: str) -> None:
+    with pytest.raises(NotosError) as caught:
+        overlaid(system, "/usr", [member(each) for each in members], [])
+    assert str(caught.value) == f"{message}: rename one of them"
+    assert caught.value.keys == ("files", members[1])
+
+
 def test_a_removal_that_matches_nothing_is_an_error() -> None:
     (error,) = unused([Removal("/usr/bin/lss", ("remove", "x")), Removal("/usr/*")], ["/usr/bin/ls"])
     assert error.message == "no package and no file has /usr/bin/lss"
     assert error.hint == "did you mean /usr/bin/ls?"
+
+
+def test_a_pattern_takes_all_below_a_folder() -> None:
+    """Packages' files in /var are known by their own paths only."""
+    path = "/var/www/html/index.html"
+    assert all(is_below(path, [each]) for each in (path, "/var/www/html", "/var/www", "/var/w*w", "*.html"))
+    assert not any(is_below(path, [each]) for each in ("/var/www/h", "/var/www/html/index", "/srv"))
+    assert not is_below(path, [])
+    assert list(unused([Removal("/var/www/html"), Removal("/var/w?w")], [path])) == []
+    (error,) = unused([Removal("/var/www/htm", ("remove",))], [path])
+    assert error.hint == "did you mean /var/www/html?"

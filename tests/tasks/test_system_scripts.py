@@ -161,6 +161,44 @@ def test_errors(project: Project, script: Any, said: str) -> None:
     assert not list((project.root / "build/box/scripts").iterdir())
 
 
+def test_each_script_sees_what_earlier_ones_made_and_removed(project: Project) -> None:
+    make = "echo x | tee /etc/gone /etc/turned /srv/gone /srv/turned /usr/share/gone >/usr/share/turned"
+    remove = "rm /etc/gone /srv/gone /usr/share/gone"
+    turn = "for x in /etc /srv /usr/share; do rm $x/turned; mkdir $x/turned; echo y >$x/turned/in; done"
+    see = "ls -d /*/gone /*/turned/in /usr/share/gone /usr/share/turned/in >/usr/share/seen 2>/dev/null || :"
+    configure(project, {"make": make, "remove": f"{remove}; {turn}", "see": see})
+    project.doit("toplevel")
+    seen = ["/etc/turned/in", "/srv/turned/in", "/usr/share/turned/in"]
+    files = made(project, "files")
+    assert text(files, "usr/share/seen").split() == seen
+    toplevel = [f"/{path}" for path, _ in made(project, "toplevel").items()]
+    kept = [path for path in toplevel if "gone" in path or "turned/" in path]
+    assert kept == ["/etc/turned/in"]
+    state = [path for path, _ in made(project, "state").items() if path.startswith("tree/srv/")]
+    assert state == ["tree/srv/turned", "tree/srv/turned/in"]
+    assert "usr/share/gone" not in files
+
+
+@pytest.mark.parametrize(
+    ("script", "both"),
+    [
+        ("mkdir -p /var/www; echo script >/var/www/index.html", "/var/www/index.html"),
+        ("mkdir -p /var/www/index.html/a", "/var/www/index.html"),
+        ("echo file >/var/www", "/var/www"),
+        ("mkdir /etc/site; echo script >/etc/site/index.html", "/etc/site/index.html"),
+    ],
+)
+def test_a_file_within_a_folder_of_files(project: Project, script: str, both: str) -> None:
+    """Neither the config nor the script silently replaces what the other makes."""
+    (project.root / "site").mkdir(exist_ok=True)
+    (project.root / "site/index.html").write_text("config\n")
+    files = {"/var/www": {"source": "site"}, "/etc/site": {"source": "site", "owner": "nobody"}}
+    whole = failure(project, {"x": script}, files=files)
+    key = "/etc/site" if both.startswith("/etc") else "/var/www"
+    message = rf"config\.yaml:\d+: system\.scripts\.x and files\.{key} both make {both}: leave one out"
+    assert re.search(message, whole), whole
+
+
 def test_an_unknown_package_is_an_error_at_its_line(project: Project) -> None:
     configure(project, {"x": {"run": "true", "packages": ["hallo-not-there"]}})
     done = project.doit("lock", check=False)
