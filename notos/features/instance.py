@@ -16,10 +16,14 @@ _FW_CFG = Requirement(
 )
 
 
+def taken(machine: Machine) -> bool:
+    """Return True if the machine takes instance data."""
+    return machine.ssh.server != "none" if machine.instance is None else machine.instance
+
+
 def feature(machine: Machine) -> Feature:
     """Return the scripts that apply it, if the machine takes instance data."""
-    enabled = machine.ssh.server != "none" if machine.instance is None else machine.instance
-    if not enabled:
+    if not taken(machine):
         return Feature()
     # Without ACPI, runvm.sh passes a drive. A machine with ssh has the module already.
     passed = machine.target.machine_types[machine.vm.machine].acpi

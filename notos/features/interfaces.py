@@ -8,7 +8,7 @@ from notos.config.model import Interface, IPAddress, IPInterface, Network
 
 # Patterns of re, which compiles them when they are used.
 MAC = r"(?:[0-9a-f]{2}:){5}[0-9a-f]{2}"
-_NUMBERED = r"eth([0-9]{1,3})"
+NUMBERED = r"eth(0|[1-9][0-9]{0,2})"
 MOST_IN_QEMU = 8  # network cards that runvm.sh gives a machine
 _FIRST_MAC = 0x525400123456  # of QEMU's first network card, unless the config names one
 
@@ -34,7 +34,8 @@ class Named(NamedTuple):
     def below(self) -> tuple[str, ...]:
         """The interfaces that it is made of."""
         vlan = self.settings.vlan
-        return (vlan.link,) if vlan else self.settings.bridge or ()
+        names = (vlan.link,) if vlan else self.settings.bridge or ()
+        return tuple(name for name in names if name)  # None is a missing value, which is an error already
 
 
 def interfaces(network: Network) -> tuple[Named, ...]:
@@ -51,6 +52,20 @@ def interfaces(network: Network) -> tuple[Named, ...]:
         gateway=(IPAddress(network.gateway),) if network.gateway else (),
     )
     return (Named(network.interface, ("network",), settings),)
+
+
+def refused(each: Named) -> Iterator[tuple[str, str]]:
+    """Yield what an interface cannot be by its name: the key below it, or "" for the name, and the text."""
+    if re.fullmatch(r"eth0[0-9]+", each.name) and not each.made:
+        number = int(each.name.removeprefix("eth"))
+        yield "", f": the kernel gives no network card the name {each.name}; write eth{number}"
+    if each.name != "lo":
+        return
+    if each.method not in ("static", "none"):
+        yield "method", f": lo, the loopback interface, cannot use {each.method}; use method: static, or none"
+    for key in ("gateway", "vlan", "bridge"):
+        if getattr(each.settings, key):
+            yield key, ": lo is the loopback interface, which has none"
 
 
 def resolves(network: Network) -> bool:
@@ -91,8 +106,8 @@ def cards(found: tuple[Named, ...]) -> Mapping[str, str]:
 
     A card between two others that the config does not name has the name that the kernel gives it.
     """
-    names = [name for name in hardware(found) if re.fullmatch(MAC, name) or re.fullmatch(_NUMBERED, name)]
-    numbered = {int(match[1]): name for name in names if (match := re.fullmatch(_NUMBERED, name))}
+    names = [name for name in hardware(found) if re.fullmatch(MAC, name) or re.fullmatch(NUMBERED, name)]
+    numbered = {int(match[1]): name for name in names if (match := re.fullmatch(NUMBERED, name))}
     by_mac = [name for name in names if re.fullmatch(MAC, name)]
     free = (number for number in range(MOST_IN_QEMU) if number not in numbered)
     places = {**numbered, **dict(zip(free, by_mac, strict=False))}

@@ -5,7 +5,8 @@ from collections.abc import Iterator
 from notos.config.model import Machine, Network
 from notos.config.reader import Checks
 from notos.config.yaml_source import Node, Problem, key_place, place_of
-from notos.features.interfaces import Named, cards, carrying, hardware, interfaces
+from notos.features.instance import taken
+from notos.features.interfaces import Named, cards, carrying, hardware, interfaces, refused
 from notos.features.model import EtcFile, Feature, NetworkCard, Script, Subnet, Text
 from notos.features.network_plan import bits, plan
 from notos.features.sysctl import late
@@ -28,12 +29,15 @@ def feature(machine: Machine) -> Feature:
     ):  # the checks report a ring of interfaces, or a missing value
         found, lines = (), []
     scripts = [Script(path="boot/20-network", values={"plan": "\n".join(lines)})]
-    if any(each.method == "dhcp" for each in found):
+    dhcp = [each for each in found if each.method == "dhcp"]
+    if dhcp or taken(machine):
+        scripts.append(Script(path="boot/11-resolv-conf"))
+    if dhcp:
         own = network.dns or "resolv.conf" in machine.etc
         values = {
             "ownDns": "yes" if own else "",
             "ownSearch": " ".join(network.search),
-            "ownMtu": "yes" if any(each.settings.mtu for each in found) else "",
+            "ownMtu": " ".join(each.name for each in dhcp if each.settings.mtu),
         }
         scripts.append(Script(path="udhcpc", values=values))
     return Feature(
@@ -108,7 +112,10 @@ def _problems(network: Network, node: Node) -> Iterator[Problem]:
             if getattr(network, key) is not None:
                 message = f"network.{key} needs method: static, but the method is {network.method}"
                 yield Problem(message, place_of(node, key))
+        if network.method == "dhcp":
+            yield from _named(network, node)
         return
+    yield from _named(network, node)
     if network.address is None:
         message = "network.address is missing: method static needs one, such as 10.0.2.15/24 (or write dhcp)"
         yield Problem(message, node.place)
@@ -131,6 +138,12 @@ def _problems(network: Network, node: Node) -> Iterator[Problem]:
         yield Problem(message, place_of(node, "gateway"))
 
 
+def _named(network: Network, node: Node) -> Iterator[Problem]:
+    """Yield what the interface of the short form cannot be."""
+    for key, text in refused(interfaces(network)[0]):
+        yield Problem(f"network.{key or 'interface'}{text}", place_of(node, key or "interface"))
+
+
 def _machine(machine: Machine, node: Node) -> Iterator[Problem]:
     """Yield entries of `vm.networks` that name no interface."""
     if not machine.vm.networks:
@@ -138,7 +151,8 @@ def _machine(machine: Machine, node: Node) -> Iterator[Problem]:
     known = cards(interfaces(machine.network))
     for name in machine.vm.networks:
         if name not in known:
-            message = f"vm.networks names {name}, but the network cards are {', '.join(known)}"
+            cards_ = f"network cards are {', '.join(known)}" if known else "machine has no network card"
+            message = f"vm.networks names {name}, but the {cards_}"
             yield Problem(message, key_place(node, "vm", "networks", name))
         elif name == next(iter(known)):
             message = "vm.networks names the first network card, which is on QEMU's user network"

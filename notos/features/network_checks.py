@@ -10,8 +10,8 @@ from itertools import combinations
 
 from notos.config.model import IPAddress, Network
 from notos.config.yaml_source import Node, Place, Problem, key_place, named_place, place_of, value_at
-from notos.features.interfaces import MAC, Named, in_order, interfaces
-from notos.features.network_plan import LINK_LOCAL, reached
+from notos.features.interfaces import MAC, NUMBERED, Named, in_order, interfaces, refused
+from notos.features.network_plan import LINK_LOCAL, default_routes, is_default, reached
 
 _SHORT = ("interface", "method", "address", "gateway")
 # Names of systemd.net-naming-scheme(7), which udev gives; Notos has no udev.
@@ -39,6 +39,10 @@ def _interface(each: Named, node: Node) -> Iterator[Problem]:
     if _OF_UDEV.fullmatch(each.name):
         message = f"{path} is a name given by udev; here names are eth0, eth1, …, or use the MAC address"
         yield Problem(message, key_place(node, each.name))
+    for key, text in refused(each):
+        yield Problem(
+            f"{path}{f'.{key}' if key else ''}{text}", key_place(node, each.name, *[key][: bool(key)])
+        )
     if settings.vlan is not None and settings.bridge is not None:
         yield Problem(f"{path} takes either vlan or bridge, not both", key_place(node, each.name, "bridge"))
     if each.made and re.fullmatch(MAC, each.name):
@@ -97,8 +101,14 @@ def _addresses(each: Named, node: Node, path: str) -> Iterator[Problem]:
         place = place_of(node, "routes", network)
         if network != "default" and (":" in network) != (":" in router):
             yield Problem(f"{path}.routes: {router} cannot lead to {network}: IPv4 and IPv6 differ", place)
-        elif network == "default" and settings.gateway:
-            yield Problem(f"{path}.routes: default is also the route to the gateway; keep one", place)
+        elif is_default(network) and any((":" in each) == (":" in router) for each in settings.gateway):
+            message = f"{path}.routes: {network} is also the route to the gateway; keep one"
+            yield Problem(message, place)
+        elif is_default(network) and each.method == "dhcp" and ":" not in router:
+            message = (
+                f"{path}.routes: DHCP gives the default route; leave {network} out, or use method: static"
+            )
+            yield Problem(message, place)
         else:
             yield from _router(each, router, f"{path}.routes", place, own_addresses)
 
@@ -140,7 +150,10 @@ def _links(found: tuple[Named, ...], node: Node) -> Iterator[Problem]:
                 else (named_place(node, each.name, key, name) or place_of(node, each.name, key))
             )
             other = by_name.get(name)
-            if other is None and not re.fullmatch(MAC, name) and not re.fullmatch(r"eth[0-9]+", name):
+            if name == "lo":
+                message = f"network.{each.name}.{key}: lo is the loopback interface; name a network card"
+                yield Problem(message, place)
+            elif other is None and not re.fullmatch(MAC, name) and not re.fullmatch(NUMBERED, name):
                 message = f"network.{each.name}.{key} names an unknown interface, {name}; add network.{name}"
                 yield Problem(message, place)
             if key == "vlan":
@@ -182,13 +195,18 @@ def _overlaps(found: tuple[Named, ...], node: Node) -> Iterator[Problem]:
 
 
 def _gateways(found: tuple[Named, ...], node: Node) -> Iterator[Problem]:
-    """Yield a second default gateway: the kernel would refuse its route."""
+    """Yield a second static default route: the kernel would refuse it. Those of DHCP have other metrics."""
     first: dict[int, str] = {}
     for each in found:
-        for router in each.settings.gateway:
-            version = ip_address(router).version
-            if first.setdefault(version, each.name) != each.name:
-                message = (
-                    f"network.{each.name}.gateway: {first[version]} has the default gateway for IPv{version}"
-                )
-                yield Problem(message, key_place(node, each.name, "gateway"))
+        own = {ip_address(router).version for router in each.settings.gateway}
+        for key, network, version in default_routes(each.settings):
+            if version not in first:
+                first[version] = each.name
+                continue
+            if first[version] == each.name and (key == "gateway" or version in own):
+                continue  # _addresses reports it
+            path = f"network.{each.name}.{key}"
+            message = f"{path}: {first[version]} has the default gateway for IPv{version}"
+            if first[version] == each.name:
+                message = f"{path}: {network} is a second default route for IPv{version}; keep one"
+            yield Problem(message, key_place(node, each.name, key, *([network] if key == "routes" else [])))

@@ -12,6 +12,7 @@ A device is named by its name, or by its MAC address as mac=ADDRESS.
 import re
 from collections.abc import Iterator, Mapping
 
+from notos.config.model import Interface
 from notos.features.interfaces import MAC, Named, hardware, in_order
 
 LINK_LOCAL = "fe80:"
@@ -42,7 +43,9 @@ def plan(found: tuple[Named, ...], late: Mapping[str, str]) -> Iterator[str]:
     for each in ordered:
         yield from _routes(each)
     clients = [each for each in found if each.method == "dhcp"]
-    for number, each in enumerate(clients):
+    # Otherwise udhcpc would replace a default route of the config, which has the metric 0.
+    static = any(version == 4 for each in found for _, _, version in default_routes(each.settings))
+    for number, each in enumerate(clients, int(static)):
         yield f"dhcp {number * _METRIC} {_device(each.name)}"
 
 
@@ -79,6 +82,20 @@ def _routes(each: Named) -> Iterator[str]:
         family = _family(network if network != "default" else hop)
         via = "" if hop == "link" else f"via {hop} "
         yield f"ip {family}route add {network} {via}dev {device}"
+
+
+def is_default(network: str) -> bool:
+    """Return True if a network of `routes` is every address of its family."""
+    return network in ("default", "0.0.0.0/0", "::/0")
+
+
+def default_routes(settings: Interface) -> Iterator[tuple[str, str, int]]:
+    """Yield the static default routes of an interface: the key, its network, and the version of IP."""
+    for router in settings.gateway:
+        yield "gateway", "default", 6 if ":" in router else 4
+    for network, hop in settings.routes.items():
+        if is_default(network):
+            yield "routes", network, 6 if ":" in network or ":" in hop else 4
 
 
 def reached(router: str, addresses: tuple[str, ...]) -> bool:

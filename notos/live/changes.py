@@ -15,7 +15,8 @@ from notos.formats.tree import Directory, Entry, File, Symlink, Tree
 
 # Boot fragments that may run again at any time, and the files below /etc that they read.
 REPEATABLE: Mapping[str, Sequence[str]] = {
-    "10-hostname": (),
+    "10-hostname": ("hosts", "hostname"),
+    "11-resolv-conf": ("resolv.conf",),
     "40-ssh-keys": ("ssh/authorized_keys.d/*",),
     "50-ssh-host-key-dropbear": (),
     "50-ssh-host-key-openssh": (),

@@ -23,7 +23,11 @@ class Client:
         self.inside, self.folder = inside, folder
         values = {"ownDns": "", "ownSearch": "", "ownMtu": "", **own}
         text = template.render((ROOT / "runit/udhcpc").read_text(), values, name="udhcpc")
-        text = text.replace("/run/", f"{folder}/").replace("/etc/", f"{folder}/")
+        text = (
+            text.replace("/run/", f"{folder}/")
+            .replace("/etc/", f"{folder}/")
+            .replace("/sys/", f"{folder}/sys/")
+        )
         self._text = folder / "udhcpc.ash"
         self._text.write_text(text)
         # udhcpc runs it by its first line, and the host's /bin/sh may be another shell.
@@ -206,10 +210,23 @@ def test_names(client: Make, own: dict[str, str], lease: dict[str, str], text: s
 
 
 @pytest.mark.parametrize(
-    ("own", "mtu", "expected"), [("", "1400", 1400), ("", "68", 1500), ("yes", "1400", 1500), ("", "", 1500)]
+    ("own", "mtu", "expected"),
+    [
+        ("", "1400", 1400),
+        ("", "68", 1500),
+        ("eth0", "1400", 1500),
+        ("eth1 eth01", "1400", 1400),
+        ("eth1 52:54:00:aa:00:01", "1400", 1500),
+        ("52:54:00:aa:00:02", "1400", 1400),
+        ("", "", 1500),
+    ],
 )
 def test_mtu(client: Make, own: str, mtu: str, expected: int) -> None:
+    """`own` has the interfaces of the config that have an MTU of the config."""
     made = client(ownMtu=own)
+    card = made.folder / "sys/class/net/eth0"
+    card.mkdir(parents=True)
+    (card / "address").write_text("52:54:00:aa:00:01\n")
     made.event("bound", **LEASE, mtu=mtu)
     assert made.inside.show("link show dev eth0")[0]["mtu"] == expected
 
@@ -259,4 +276,10 @@ option lease 600
     # The server has sent its answer, and the script may still run.
     wait_until(lambda: inside.addresses("eth0") == ["10.7.0.20/24"], "the interface has no address")
     assert (folder / "resolv.conf").stat() == before
+    # A switch that replaces the file renews the lease.
+    (folder / "resolv.conf").write_text("")
+    names = (ROOT / "runit/boot/11-resolv-conf").read_text()
+    (folder / "names").write_text(names.replace("/run/", f"{folder}/").replace("/etc/", f"{folder}/"))
+    inside.run(f"busybox ash {folder}/names")
+    wait_until(lambda: "nameserver 10.7.0.3\n" in made.resolv_conf, "resolv.conf has no name server")
     inside.run(f"kill $(cat {folder}/udhcpc.eth0.pid) $(cat {folder}/udhcpd.pid)")

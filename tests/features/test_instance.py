@@ -23,6 +23,14 @@ mount() { echo "mount $*"; }
 chown() { echo "chown $*"; case $* in *nobody-here*) return 1 ;; esac; }
 """
 
+# This host's kernel may have no VLANs: a bridge takes their place.
+BUSYBOX = """
+busybox() {
+    case $* in "ip link add link "*) set -- ip link add "$7" type bridge ;; esac
+    command busybox "$@"
+}
+"""
+
 
 class Boot:
     """Boot fragments that read and write below `root`."""
@@ -185,6 +193,13 @@ def test_systemd_s_credentials(boot: Boot) -> None:
         ("web1", "127.0.0.1 localhost\n127.0.1.1 notos\n", "127.0.0.1 localhost\n127.0.1.1 web1\n"),
         ("web1", "127.0.0.1 localhost\n", "127.0.0.1 localhost\n127.0.1.1 web1\n"),
         ("web1", "10.0.0.1 web1 w\n127.0.1.1 notos\n", "10.0.0.1 web1 w\n"),
+        ("web1", "127.0.1.1 notos\n10.0.0.1 db", "10.0.0.1 db\n127.0.1.1 web1\n"),
+        (
+            "web1",
+            "127.0.1.1 a notos notos.example\n127.0.1.1 db\n",
+            "127.0.1.1 a notos.example\n127.0.1.1 db\n127.0.1.1 web1\n",
+        ),
+        ("notos", "127.0.1.1 notos\n", "127.0.1.1 notos\n"),
     ],
 )
 def test_the_hostname(boot: Boot, name: str, hosts: str, expected: str) -> None:
@@ -207,6 +222,19 @@ def test_a_hostname_that_is_none(boot: Boot, name: str) -> None:
         "step: instance: hostname has no valid name"
     ]
     assert (boot.root / "proc/sys/kernel/hostname").read_text() == "notos\n"
+
+
+@pytest.mark.parametrize("name", ["boot/40-ssh-keys", "boot/40-ssh-keys-dropbear"])
+def test_keys_of_an_account_that_does_not_exist(boot: Boot, name: str) -> None:
+    folder = boot.root / "run/instance/authorized_keys.d"
+    folder.mkdir(parents=True)
+    for account in ("root", "nobody-here"):
+        (folder / account).write_text("k\n")
+    (boot.root / "etc/passwd").write_text("root:x:0:0:root:/:/bin/sh\n")
+    said = boot.run(boot.text(name).replace("/var/lib", f"{boot.root}/var/lib"))
+    assert [each for each in said if not each.startswith("modprobe")] == [
+        "step: instance: authorized_keys.d/nobody-here: there is no account nobody-here"
+    ]
 
 
 # The network ------------------------------------------------------------------------------------------
@@ -239,6 +267,24 @@ UNCHANGED = (
 )
 
 
+def configured(boot: Boot, inside: Namespace, plan: str, text: str) -> str:
+    """Run the fragments of the network in a machine with two cards and instance data; return their lines."""
+    (boot.root / "etc/runit").mkdir()
+    (boot.root / "etc/runit/instance-network").write_text(boot.text("instance-network"))
+    for number in (0, 1):
+        card = boot.root / f"sys/class/net/eth{number}"
+        (card / "device").mkdir(parents=True)
+        (card / "address").write_text(f"52:54:00:aa:00:0{number}\n")
+    if text:
+        (boot.root / "run/instance").mkdir()
+        (boot.root / "run/instance/network").write_text(text)
+    script = boot.root / "network"
+    fragments = boot.text("boot/11-resolv-conf"), boot.text("boot/20-network", plan=plan.strip())
+    client = f'udhcpc() {{ echo "$metric" >{boot.root}/metric; }}'
+    script.write_text("\n".join((FUNCTIONS, BUSYBOX, client, *fragments)))
+    return inside.run(f"busybox ash {script}")
+
+
 @pytest.mark.parametrize(
     ("text", "addresses", "routes", "names"),
     [
@@ -256,6 +302,15 @@ UNCHANGED = (
             "search b c\nnameserver 1.1.1.1\n",
         ),
         ("eth7 address 10.1.0.5/24\n", *UNCHANGED),
+        # As somebody writes it for a drive: comments, capitals, several lines of a kind, the gateway first.
+        (
+            "# mine\n52:54:00:AA:00:01 gateway 172.16.0.1 address 10.9.0.1/32 # lan\n"
+            "#eth0 address 10.1.0.5/8\n"
+            "dns 9.9.9.9 # google\nsearch b # x\ndns 9.9.9.10\nsearch c",
+            (["10.0.2.15/24"], ["10.9.0.1/32"]),
+            ["default 172.16.0.1", "172.16.0.1"],
+            "search b c\nnameserver 9.9.9.9\nnameserver 9.9.9.10\n",
+        ),
     ],
 )
 def test_the_network(  # noqa: PLR0917 — a case has four parts
@@ -267,23 +322,100 @@ def test_the_network(  # noqa: PLR0917 — a case has four parts
     names: str,
 ) -> None:
     """Judged by iproute2: what the data names replaces the config's, the rest stays."""
-    (boot.root / "etc/runit").mkdir()
-    (boot.root / "etc/runit/instance-network").write_text(boot.text("instance-network"))
     (boot.root / "etc/resolv.conf").write_text("search a\nnameserver 1.1.1.1\n")
-    for number in (0, 1):
-        card = boot.root / f"sys/class/net/eth{number}"
-        (card / "device").mkdir(parents=True)
-        (card / "address").write_text(f"52:54:00:aa:00:0{number}\n")
-    if text:
-        (boot.root / "run/instance").mkdir()
-        (boot.root / "run/instance/network").write_text(text)
-    script = boot.root / "network"
-    script.write_text(f"{FUNCTIONS}\n{boot.text('boot/20-network', plan=PLAN.strip())}")
-    said = inside.run(f"busybox ash {script}")
+    said = configured(boot, inside, PLAN, text)
     assert said == ("network: there is no interface eth7\n" if "eth7" in text else "")
     assert (inside.addresses("eth0"), inside.addresses("eth1")) == addresses
     assert inside.routes() == routes
     assert (boot.root / "etc/resolv.conf").read_text() == names
+
+
+@pytest.mark.parametrize(
+    ("network", "name"),
+    [
+        ("br0: {bridge: [eth0, eth1], address: 10.9.0.2/24}", "br0"),
+        ("v5: {vlan: {id: 5, link: eth0}, address: 10.9.0.2/24, gateway: 10.9.0.1}", "v5"),
+        ("eth1.5: {vlan: {id: 5, link: br0}}, br0: {bridge: [eth0]}", "eth1.5"),
+    ],
+)
+def test_an_interface_that_the_boot_makes(
+    boot: Boot, inside: Namespace, tmp_path: Path, network: str, name: str
+) -> None:
+    """It does not exist yet when the instance data are read."""
+    (boot.root / "etc/resolv.conf").write_text("")
+    path = tmp_path / "c.yaml"
+    path.write_text(f"name: x\nnetwork: {{{network}}}\n")
+    (plan,) = [
+        str(each.values["plan"])
+        for each in registry.features(loader.load(path).machine).scripts
+        if each.path == "boot/20-network"
+    ]
+    said = configured(boot, inside, plan, f"{name} address 10.1.0.5/24 gateway 10.1.0.1\n")
+    assert "no interface" not in said
+    assert "failed" not in said
+    assert inside.addresses(name) == ["10.1.0.5/24"]
+    assert inside.routes() == ["default 10.1.0.1"]
+
+
+@pytest.mark.parametrize(
+    ("text", "metric"),
+    [
+        ("eth0 address 10.1.0.5/24 gateway 10.1.0.1\n", "100"),
+        ("eth0 address fd00::5/64 gateway fd00::1\n", "0"),
+        ("eth0 address 10.1.0.5/24\n", "0"),
+    ],
+)
+def test_a_gateway_comes_before_that_of_dhcp(boot: Boot, inside: Namespace, text: str, metric: str) -> None:
+    """A route of a lease with the metric 0 would replace the gateway of the instance data."""
+    (boot.root / "proc/sys/kernel/hostname").write_text("box\n")
+    (boot.root / "etc/resolv.conf").write_text("")
+    assert configured(boot, inside, "need eth0\nneed eth1\ndhcp 0 eth1", text) == ""
+    assert (boot.root / "metric").read_text() == f"{metric}\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "lines"),
+    [
+        (
+            "eth0 address 10.1.0.5",
+            "network: the address 10.1.0.5 in the instance data lacks the length of its subnet\n",
+        ),
+        ("eth0 address 10.1.0.5/24 gateway", "network: a word in the instance data has no value: gateway\n"),
+        ("eth0 adress 10.1.0.5/24", "network: unknown word in the instance data: adress\n"),
+    ],
+)
+def test_what_is_wrong_in_the_network_of_a_drive(
+    boot: Boot, inside: Namespace, text: str, lines: str
+) -> None:
+    (boot.root / "etc/resolv.conf").write_text("")
+    assert configured(boot, inside, PLAN, text) == lines
+
+
+@pytest.mark.parametrize(
+    ("text", "before", "after"),
+    [
+        (
+            "search a.b",
+            "options edns0\nnameserver 1.1.1.1\nnameserver 9.9.9.9",
+            "search a.b\noptions edns0\nnameserver 1.1.1.1\nnameserver 9.9.9.9\n",
+        ),
+        ("search a.b", "# own\ndomain x\nnameserver 1.1.1.1\n", "search a.b\n# own\nnameserver 1.1.1.1\n"),
+        (
+            "dns 9.9.9.9",
+            "domain x\nnameserver 1.1.1.1\noptions rotate",
+            "domain x\nnameserver 9.9.9.9\noptions rotate\n",
+        ),
+        ("eth0 address 10.0.0.1/24", "nameserver 1.1.1.1", "nameserver 1.1.1.1"),
+    ],
+)
+def test_resolv_conf(boot: Boot, text: str, before: str, after: str) -> None:
+    """The instance data replace only the lines of their kind. A second run changes nothing."""
+    (boot.root / "run/instance").mkdir()
+    (boot.root / "run/instance/network").write_text(text)
+    (boot.root / "etc/resolv.conf").write_text(before)
+    for _ in range(2):
+        assert boot.run(boot.text("boot/11-resolv-conf")) == []
+        assert (boot.root / "etc/resolv.conf").read_text() == after
 
 
 # The config -------------------------------------------------------------------------------------------

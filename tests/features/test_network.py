@@ -95,6 +95,28 @@ def plan(features: Features) -> list[str]:
                 *("ip link set eth0 up", "ip link set eth1 up", "dhcp 0 eth0", "dhcp 100 eth1"),
             ],
         ),
+        # A default route of the config comes before that of DHCP, whatever the order.
+        (
+            "network: {eth0: dhcp, eth1: {address: 10.1.0.2/24, routes: {0.0.0.0/0: 10.1.0.1}}}",
+            [
+                *("step Setting static IP address...", "step Requesting an IP address..."),
+                *("ip link set lo up", "need eth0", "need eth1", "ip address add 10.1.0.2/24 dev eth1"),
+                *("ip link set eth0 up", "ip link set eth1 up"),
+                *("ip route add 0.0.0.0/0 via 10.1.0.1 dev eth1", "dhcp 100 eth0"),
+            ],
+        ),
+        (
+            "network: {eth0: {address: [10.0.0.2/24, 'fd00::2/64'], gateway: 'fd00::1', routes: {default: 10.0.0.1}}, eth1: none}",
+            [
+                *("step Setting static IP address...", "ip link set lo up", "need eth0", "need eth1"),
+                *("set 0 net/ipv6/conf/eth0/accept_dad", "ip address add 10.0.0.2/24 dev eth0"),
+                *("ip address add fd00::2/64 dev eth0", "ip link set eth0 up", "ip link set eth1 up"),
+                *(
+                    "ip -6 route add default via fd00::1 dev eth0",
+                    "ip route add default via 10.0.0.1 dev eth0",
+                ),
+            ],
+        ),
     ],
 )
 def test_the_plan(load: Load, text: str, lines: list[str]) -> None:
@@ -139,6 +161,23 @@ WRONG = [
     ("{eth0: {address: 10.0.0.1/16}, eth1: {address: 10.0.9.1/24}}", "10.0.9.1/24 is in the subnet of eth0, 10.0.0.0/16"),
     ("{eth0: {address: 10.0.0.1/24}, eth1: {address: 10.0.0.1/24}}", "is an address of eth0, too"),
     ("{eth0: {address: 10.0.0.1/24, gateway: 10.0.0.2}, eth1: {address: 10.1.0.1/24, gateway: 10.1.0.2}}", "eth0 has the default gateway for IPv4"),
+    ("{eth0: {address: 10.0.0.1/24, gateway: 10.0.0.2}, eth1: {address: 10.1.0.1/24, routes: {default: 10.1.0.2}}}", "network.eth1.routes: eth0 has the default gateway for IPv4"),
+    ("{eth0: {address: 10.0.0.1/24, routes: {0.0.0.0/0: 10.0.0.2}}, eth1: {address: 10.1.0.1/24, gateway: 10.1.0.2}}", "network.eth1.gateway: eth0 has the default gateway for IPv4"),
+    ("{eth0: {address: 'fd00::2/64', gateway: 'fd00::1'}, eth1: {address: 'fd01::2/64', routes: {'::0/0': 'fd01::1'}}}", "eth0 has the default gateway for IPv6"),
+    ("{eth0: {address: 10.0.0.1/24, gateway: 10.0.0.2}, eth1: {address: 10.1.0.1/24, routes: {0.0.0.0/0: link}}}", "eth0 has the default gateway for IPv4"),
+    ("{eth0: {address: 10.0.0.1/24, gateway: 10.0.0.2, routes: {0.0.0.0/0: 10.0.0.3}}}", "0.0.0.0/0 is also the route to the gateway; keep one"),
+    ("{eth0: {address: 10.0.0.1/24, routes: {default: 10.0.0.2, 0.0.0.0/0: 10.0.0.3}}}", "0.0.0.0/0 is a second default route for IPv4"),
+    ("{eth0: {method: dhcp, routes: {default: 10.0.0.2}}}", "DHCP gives the default route; leave default out"),
+    ("{eth00: dhcp, eth0: dhcp}", "the kernel gives no network card the name eth00; write eth0"),
+    ("{interface: eth01, method: dhcp}", "network.interface: the kernel gives no network card the name eth01; write eth1"),
+    ("{br0: {bridge: [eth00]}}", "names an unknown interface, eth00"),
+    ("{lo: dhcp}", "network.lo.method: lo, the loopback interface, cannot use dhcp"),
+    ("{lo: {method: slaac}}", "cannot use slaac"),
+    ("{interface: lo, method: dhcp}", "network.method: lo, the loopback interface, cannot use dhcp"),
+    ("{lo: {address: 10.9.0.1/32, gateway: 10.9.0.2}}", "network.lo.gateway: lo is the loopback interface"),
+    ("{lo: {bridge: [eth0]}}", "network.lo.bridge: lo is the loopback interface"),
+    ("{br0: {bridge: [lo]}}", "network.br0.bridge: lo is the loopback interface; name a network card"),
+    ("{v5: {vlan: {id: 5, link: lo}}}", "network.v5.vlan: lo is the loopback interface; name a network card"),
     ("{v5: {vlan: {id: 0, link: eth0}}}", "network.v5.vlan.id must be a whole number, 1 to 4094; got 0"),
     ("{v5: {vlan: {id: 4095, link: eth0}}}", "1 to 4094; got 4095"),
     ("{v5: {vlan: {link: eth0}}}", "network.v5.vlan.id is missing"),
@@ -220,6 +259,38 @@ def test_networks_of_cards(load: Load) -> None:
     for wrong in ("eth0", "eth7"):
         with pytest.raises(ConfigError, match=r"vm\.networks names"):
             load(text.replace("{eth1: lan}", f"{{{wrong}: lan}}"))
+
+
+@pytest.mark.parametrize(
+    "network",
+    [
+        "{eth0: {vlan: {id: 5}}}",
+        "{br0: {bridge: [eth0, {a: b}]}}",
+        "{br0: {bridge: }}",
+        "none",
+    ],
+)
+def test_networks_of_cards_that_do_not_exist(load: Load, network: str) -> None:
+    """A missing value below `network` is one more line, no traceback."""
+    with pytest.raises(ConfigError) as caught:
+        load(f"network: {network}\nvm: {{networks: {{eth1: lan}}}}\n")
+    cards = "network cards are eth0" if "[eth0" in network else "machine has no network card"
+    assert f"c.yaml:3: vm.networks names eth1, but the {cards}\n" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("network", "own"),
+    [
+        ("{eth0: dhcp, eth1: {address: 10.9.0.1/24, mtu: 9000}}", ""),
+        ("{eth0: {method: dhcp, mtu: 1400}, eth1: dhcp}", "eth0"),
+        ("{'52:54:00:AA:00:01': {method: dhcp, mtu: 1400}, eth1: dhcp}", "52:54:00:aa:00:01"),
+    ],
+)
+def test_the_mtu_of_dhcp_is_replaced_by_interface(load: Load, network: str, own: str) -> None:
+    (script,) = [
+        each for each in registry.features(load(f"network: {network}")).scripts if each.path == "udhcpc"
+    ]
+    assert script.values["ownMtu"] == own
 
 
 def test_requirements_name_the_key(load: Load) -> None:

@@ -166,5 +166,20 @@ def test_changes_that_need_a_boot() -> None:
     assert list(found.at_boot) == ["boot/20-network", "kernel modules", "stage 2"]
 
 
+@pytest.mark.parametrize(
+    ("path", "again"),
+    [
+        ("hosts", ["10-hostname"]),
+        ("hostname", ["10-hostname"]),
+        ("resolv.conf", ["11-resolv-conf"]),
+        ("motd", []),
+    ],
+)
+def test_files_with_words_of_the_instance_data_are_written_again(path: str, again: list[str]) -> None:
+    """A switch replaces a file of /etc that differs, and the boot has written into it."""
+    boot = {"10-hostname": "a", "11-resolv-conf": "a", "20-network": "a"}
+    assert between(system(boot=boot, etc={path: "a"}), system(boot=boot, etc={path: "b"})).again == again
+
+
 def test_many_names_are_shortened() -> None:
     assert changes.shortened([str(each) for each in range(12)]) == "0, 1, 2, 3, 4, 5, 6, 7 and 4 more"

@@ -129,6 +129,31 @@ def test_a_file_in_etc(machine: Switched) -> None:
     assert "runs /nix/store/" in machine.switch("etc: {motd: {text: two}}\n")
 
 
+def test_files_that_the_boot_writes(machine_factory: MachineFactory, built: Project) -> None:
+    """The names of the instance data and of DHCP stay, in files of /etc that the switch replaces."""
+    base = "name: named\nhostname: plain\nssh: {server: dropbear}\nsystem: {packages: [busybox]}\n"
+    project = built.build("named", f"{base}network: dhcp\n")
+    instance = {"hostname": "web1", "network": "search example.org\n"}
+    vm = machine_factory.at(project.script, instance=instance)
+    named = Switched(vm, project, base, "named.yaml")
+    before = named.ssh("cat /etc/resolv.conf")
+    assert re.fullmatch(r"search example\.org\n(nameserver .*\n)+", before)
+    said = named.switch("hosts: {db: 10.0.2.9}\nnetwork: {eth0: dhcp, search: [a.example]}\n")
+    assert "  run again  10-hostname, 11-resolv-conf\n" in said
+    assert "modified locally" not in said
+    assert named.ssh("hostname; cat /etc/hostname; grep -e web1 -e plain -e db /etc/hosts").splitlines() == [
+        *("web1", "web1", "10.0.2.9 db", "127.0.1.1 web1")
+    ]
+    vm.wait_until_succeeds("grep nameserver /etc/resolv.conf")
+    assert named.ssh("cat /etc/resolv.conf") == before
+    # An edit by hand is saved.
+    named.ssh("echo 10.0.2.8 mine >>/etc/hosts")
+    said = named.switch("hosts: {db: 10.0.2.7}\nnetwork: dhcp\n")
+    assert "/etc/hosts was modified locally" in said
+    assert "/etc/resolv.conf was" not in said
+    assert vm.shutdown() == 0
+
+
 def test_a_changed_file_has_another_time(machine: Switched) -> None:
     look = "stat -L -c %Y /etc/web.txt"
     seen = []

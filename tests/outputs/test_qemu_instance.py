@@ -74,6 +74,16 @@ NETWORK = [
     ("eth0 address 10.0.0.1/24 gateway 10.0.1.1", "10.0.1.1 is not in the subnet of an address of eth0"),
     ("eth0 address 10.0.0.1/24 gateway fd00::1", "fd00::1 is not in the subnet"),
     ("eth0 address 10.0.0.1/24 gateway 10.0.0.2 gateway 10.0.0.3", "second default gateway for IPv4"),
+    ("eth0 gateway 10.0.0.1 address 10.0.0.1/24", "the gateway 10.0.0.1 is the machine's own address"),
+    (
+        "eth0 address 10.0.0.2/24 gateway 10.0.0.1\neth1 address 10.0.0.1/24",
+        "the gateway 10.0.0.1 is the machine's own address",
+    ),
+    (
+        "eth0 address fe80::1%eth0/64",
+        ":1: fe80::1%eth0/64: leave out the scope after %; the interface is eth0",
+    ),
+    ("eth0 address fd00::1/64 gateway fe80::1%eth0", ":1: fe80::1%eth0: leave out the scope after %"),
     ("a/b address 10.0.0.1/24", "a/b is not the name of an interface"),
     ("$(id) address 10.0.0.1/24", "is not the name of an interface"),
     ("dns", "dns takes one to 3 addresses"),
@@ -106,6 +116,47 @@ def test_mistakes_in_the_network(tmp_path: Path, text: str, message: str) -> Non
 )
 def test_what_is_right(tmp_path: Path, text: str, read: str) -> None:
     assert instance.read(folder(tmp_path, network=text)).network.text() == read
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        "",
+        'command="echo #1" ',
+        'command="a \\"b\\" # c",no-pty\t',
+        'environment="A=b c",from="10.0.0.0/8,!10.0.0.1",restrict  ',
+    ],
+)
+def test_public_keys(tmp_path: Path, options: str) -> None:
+    instance.read(folder(tmp_path, authorized_keys=f"{options}{KEY}\n"))
+
+
+@pytest.mark.parametrize(
+    "line", [f"# {KEY}", f"no#pty {KEY}", f'command="a {KEY}', f"a b {KEY}", KEY[:12], "ssh-rsa B"]
+)
+def test_lines_that_are_no_public_keys(tmp_path: Path, line: str) -> None:
+    with pytest.raises(instance.InstanceError, match="public key"):
+        instance.read(folder(tmp_path, authorized_keys=f"{line}\n"))
+
+
+def test_all_mistakes_in_a_file(tmp_path: Path) -> None:
+    made = folder(
+        tmp_path,
+        authorized_keys=f"s3cret\n{KEY}\n# c\nssh-rsa\n",
+        network="eth0 address 10.0.0.1 gateway 10.0.0.300\ndns a b\neth1 gateway fd00::1 address fd00::1/8\n",
+    )
+    with pytest.raises(instance.InstanceError) as caught:
+        instance.read(made)
+    key = "this is not a public key; copy the line of ~/.ssh/id_ed25519.pub"
+    assert str(caught.value).replace(f"{made}/", "").splitlines() == [
+        f"authorized_keys:1: {key}",
+        f"authorized_keys:4: {key}",
+        "network:1: 10.0.0.1 lacks the length of its subnet; write 10.0.0.1/24",
+        "network:1: 10.0.0.300 is not an IP address",
+        "network:2: a is not an IP address",
+        "network:2: b is not an IP address",
+        "network:3: the gateway fd00::1 is the machine's own address",
+    ]
 
 
 def test_the_example_of_the_docs(tmp_path: Path) -> None:

@@ -39,6 +39,7 @@ def test_the_default_machine() -> None:
         "06-sysctl",
         "09-instance",
         "10-hostname",
+        "11-resolv-conf",
         "20-network",
         "40-ssh-keys",
         "50-ssh-host-key-openssh",
@@ -60,6 +61,7 @@ def test_features_are_files_taken_or_left() -> None:
         "05-modules",
         "06-sysctl",
         "10-hostname",
+        "11-resolv-conf",
         "20-network",
         "70-power-button",
     ]

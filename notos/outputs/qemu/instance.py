@@ -56,7 +56,9 @@ _ACCOUNT = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,30}")
 _MAC = re.compile(r"(?:[0-9a-f]{2}:){5}[0-9a-f]{2}")
 _INTERFACE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,14}")
 _DOMAIN = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?")
-_KEY = re.compile(r"(?:[^#]*\s)?(?:ssh|ecdsa|sk)-\S+ AAAA\S+(?:\s.*)?")
+# Options are separated by commas. Blanks and # are in quotes, in which \" is a quote.
+_OPTIONS = r"""(?:[^\s"#]|"(?:[^"\\]|\\.)*")+"""
+_KEY = re.compile(rf"(?:{_OPTIONS}\s+)?(?:ssh|ecdsa|sk)-\S+\s+AAAA\S+(?:\s.*)?")
 _FORMS = "NAME address ADDRESS/LENGTH [gateway ADDRESS], dns ADDRESS... or search DOMAIN..."
 _MOST_DNS = 3  # resolv.conf(5), MAXNS
 
@@ -244,52 +246,65 @@ def _keys(text: str) -> Iterator[str]:
         if not _KEY.fullmatch(key):
             # The line is not quoted: it may be a private key by mistake.
             yield f":{number}: this is not a public key; copy the line of ~/.ssh/id_ed25519.pub"
-            return
+            if key.startswith("----"):
+                return  # the first line of a key in another form, such as PEM: the others belong to it
     if not found:
         yield " has no public key"
 
 
 def _parse(text: str, network: Network) -> Iterator[str]:
     """Read the lines of `network`; yield mistakes, each after its line's number."""
+    numbers: dict[Router, int] = {}  # of the lines of gateways
     for number, line in enumerate(text.splitlines(), 1):
         words = line.partition("#")[0].split()
-        try:
-            if words:
-                _line(words, network)
-        except ValueError as error:
-            yield f":{number}: {error}"
+        if words:
+            yield from (f":{number}: {mistake}" for mistake in _line(words, network))
+            for routers in network.gateways.values():
+                numbers.update((each, number) for each in routers if each not in numbers)
     for name, routers in network.gateways.items():
         if name not in network.addresses:
-            yield f": {name} has a gateway and no address"
+            yield f":{numbers[routers[0]]}: {name} has a gateway and no address"
             continue
         for router in routers:
-            if not _reached(router, network.addresses[name]):
-                yield f": the gateway {router} is not in the subnet of an address of {name}"
+            # The address may come after the gateway, or be that of another interface.
+            if any(router == each.ip for addresses in network.addresses.values() for each in addresses):
+                yield f":{numbers[router]}: the gateway {router} is the machine's own address"
+            elif not _reached(router, network.addresses[name]):
+                yield f":{numbers[router]}: the gateway {router} is not in the subnet of an address of {name}"
 
 
-def _line(words: list[str], network: Network) -> None:
-    """Read one line. Raises ValueError."""
+def _line(words: list[str], network: Network) -> Iterator[str]:
+    """Read one line; yield its mistakes."""
     name, rest = words[0], words[1:]
     if name == "dns":
-        network.dns += [str(_address(each)) for each in rest]
+        for each in rest:
+            try:
+                network.dns.append(str(_address(each)))
+            except ValueError as error:
+                yield str(error)
         if not rest or len(network.dns) > _MOST_DNS:
-            raise ValueError(f"dns takes one to {_MOST_DNS} addresses")
+            yield f"dns takes one to {_MOST_DNS} addresses"
     elif name == "search":
         network.search += rest
         if not rest or not all(_DOMAIN.fullmatch(each) for each in rest):
-            raise ValueError("search takes domains, as search example.org")
+            yield "search takes domains, as search example.org"
     elif not rest or len(rest) % 2 or any(each not in ("address", "gateway") for each in rest[::2]):
-        raise ValueError(f"a line is {_FORMS}")
+        yield f"a line is {_FORMS}"
     else:
         name = name.lower() if _MAC.fullmatch(name.lower()) else name
         if not _MAC.fullmatch(name) and not _INTERFACE.fullmatch(name):
-            raise ValueError(f"{name} is not the name of an interface or a MAC address, as eth0")
-        for at in range(0, len(rest), 2):
-            kind, value = rest[at], rest[at + 1]
-            if kind == "address":
-                network.addresses.setdefault(name, []).append(_interface(value, name, network))
-            else:
-                _gateway(value, name, network)
+            yield f"{name} is not the name of an interface or a MAC address, as eth0"
+            return
+        for kind, value in zip(rest[::2], rest[1::2]):  # noqa: B905 — strict= needs Python 3.10
+            try:
+                if "%" in value:
+                    raise ValueError(f"{value}: leave out the scope after %; the interface is {name}")
+                if kind == "address":
+                    network.addresses.setdefault(name, []).append(_interface(value, name, network))
+                else:
+                    _gateway(value, name, network)
+            except ValueError as error:
+                yield str(error)
 
 
 def _address(text: str) -> Router:
@@ -323,8 +338,6 @@ def _gateway(text: str, name: str, network: Network) -> None:
     others = [each for routers in network.gateways.values() for each in routers]
     if any(each.version == found.version for each in others):
         raise ValueError(f"{text} is a second default gateway for IPv{found.version}")
-    if any(each.ip == found for each in network.addresses.get(name, [])):
-        raise ValueError(f"{text} is the machine's own address")
     network.gateways.setdefault(name, []).append(found)
 
 
