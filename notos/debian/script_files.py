@@ -7,7 +7,7 @@ only a running system has (/proc, /home, accounts, …) is unknown.
 import fnmatch
 import posixpath
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -55,8 +55,9 @@ _MOST_LINKS = 20
 class Packages:
     """The files of packages.
 
-    `folders` are those without files. `left_out` are paths of packages that `tree` may lack. Without `whole`
-    the tree has a few packages only: a path below /usr that it lacks is unknown.
+    `folders` are those without files. `left_out` are paths of packages that `tree` may lack. `diverted` are
+    the new paths of diverted ones. All are usr-merged paths. Without `whole` the tree has a few packages
+    only: a path below /usr that it lacks is unknown.
     """
 
     def __init__(
@@ -65,11 +66,13 @@ class Packages:
         folders: Iterable[str] = (),
         left_out: Callable[[str], bool] = lambda _path: False,
         *,
+        diverted: Mapping[str, str] = {},
         whole: bool = True,
     ) -> None:
         self._tree = tree
         self._folders = frozenset(folders)
         self._left_out = left_out
+        self._diverted = diverted
         self._whole = whole
 
     def look(self, path: str) -> Node:
@@ -85,6 +88,11 @@ class Packages:
         if self._left_out(path) or self._left_out(f"{path}/x") or _OTHERS.fullmatch(path):
             return UNKNOWN
         return UNKNOWN if not self._whole and path.startswith("usr/") else ABSENT
+
+    def true_name(self, path: str) -> str:
+        """Return the absolute path to which an absolute path is diverted, by default itself."""
+        target = self._diverted.get(merged(path.lstrip("/")))
+        return path if target is None else f"/{target}"
 
     def names(self, folder: str) -> list[str] | None:
         """Return the names in a folder, None if they are unknown."""
@@ -131,6 +139,10 @@ class Files:
                 return node
             path = posixpath.normpath(posixpath.join("/", posixpath.dirname(place), node.target))
         return UNKNOWN
+
+    def true_name(self, path: str) -> str:
+        """Return the path to which an absolute path is diverted, by default itself (dpkg-divert(1))."""
+        return self._packages.true_name(path) if self._packages else path
 
     def glob(self, pattern: str) -> list[str] | None:
         """Return the paths that match an absolute pattern, sorted; None if they are unknown."""
