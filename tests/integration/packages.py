@@ -30,7 +30,7 @@ def laid_out(
     known = installed(debs)
     diverted = diversions.read(calls(known, AMD64, *diversions.COMMANDS))
     tree = unpack(debs, keep=keep, attributes=attributes, aside=units, folders=folders, place=diverted.place)
-    seen = Packages(tree, folders, kinds.unwanted(keep), diverted=diverted.targets)
+    seen = Packages(tree, folders, kinds.unwanted(keep), attributes=attributes, diverted=diverted.targets)
     return tree, Context(AMD64, known, attributes, units, {}, keep, settings, frozenset(folders), seen)
 
 
