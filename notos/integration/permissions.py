@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 
 from notos.debian import modes
 from notos.debian.command_words import options
-from notos.debian.deb import Attributes
+from notos.debian.deb import PLAIN, Attributes
 from notos.debian.kinds import unwanted
 from notos.debian.maintainer_scripts import ScriptCall
 from notos.debian.script_commands import keeps_modes
@@ -56,6 +56,8 @@ class _Places:
         self._attributes = context.attributes if context else {}
         self._folders = context.folders if context else frozenset[str]()
         self.by_path: dict[str, _Place] = {}
+        self._gone: set[str] = set()
+        self.files: set[str] = set()  # those that scripts make
 
     def get(self, path: str) -> _Place:
         return self.by_path.get(_clean(path), _Place())
@@ -67,6 +69,19 @@ class _Places:
         """Take back the states of a path that a script removes, and those below it."""
         for each in [path, *self._changed_below(path)]:
             self.by_path.pop(_clean(each), None)
+        self._gone.add(_clean(path))
+
+    def is_gone(self, path: str) -> bool:
+        """Return True if a script has removed the entry of a package: a new one has other attributes."""
+        return _clean(path) in self._gone
+
+    def is_plain(self, path: str) -> bool:
+        """Return True if neither a package nor a script gives a mode or an owner to a path.
+
+        Of programs in /usr that is unknown: other packages may make them setuid.
+        """
+        short = _clean(path)[1:]
+        return self.get(path) == _Place() and short not in self._attributes and not short.startswith("usr/")
 
     def below(self, path: str) -> list[str]:
         """Return the files and folders below a path that packages or scripts make."""
@@ -90,7 +105,7 @@ class _Places:
         entry = self._tree.get(short)
         if isinstance(entry, File):
             return 0o755 if entry.executable else 0o644
-        if place.kind == "f":
+        if place.kind == "f" or _clean(path) in self.files:
             return 0o644
         return 0o755 if self.is_folder(path) or "." not in path.rpartition("/")[2] else 0o644
 
@@ -125,8 +140,6 @@ def apply(tree: Tree, context: Context) -> None:
             ),
         )
         if path.startswith(_AT_BOOT):
-            if place.mode == _default(below, tree, context) and below in tree and not place.kind:
-                place = replace(place, mode=None)
             lines += _lines(path, place, has_more=bool(places.below(path)) if any(place.below) else False)
         elif place.kind == "L":
             if below.startswith(("etc/", "usr/")) and below not in tree and _parents_free(below, tree):
@@ -138,12 +151,15 @@ def apply(tree: Tree, context: Context) -> None:
                 tree.add(below, Directory() if place.kind == "d" else File(b""))
             target = tree.resolve(below) or below
             below = target if target.startswith("etc/") else below
-            if isinstance(tree.get(below), Directory | File):
+            wants = place.mode is not None or place.owner or place.group
+            if wants and isinstance(tree.get(below), Directory | File):
                 present = context.attributes.get(below, Attributes(_default(below, tree, context)))
                 mode = place.mode if place.mode is not None else present.mode
-                row = [f"{mode:04o}", place.owner or present.owner, place.group or present.group]
-                if below in context.attributes or row != [f"{present.mode:04o}", "root", "root"]:
-                    etc[below.removeprefix("etc/")] = row
+                etc[below.removeprefix("etc/")] = [
+                    f"{mode:04o}",
+                    place.owner or present.owner,
+                    place.group or present.group,
+                ]
     if lines:
         tree.replace(TMPFILES, File("".join(f"{line}\n" for line in lines).encode()))
     if etc:
@@ -174,8 +190,7 @@ def _places(tree: Tree, context: Context, package: str = "") -> _Places:
                 _take_in(each, places)
     if not package:
         for each in unit_calls(context.units):
-            if each.call.name in COMMANDS:
-                _read(each, places)
+            _take_in(each, places)
     return places
 
 
@@ -189,13 +204,22 @@ def _take_in(each: ScriptCall, places: _Places) -> None:
         place = places.get(path)
         if node.kind == "" and each.call.certain:
             places.forget(path)
-        elif node.kind == "f" and replaces:
-            places.change(path, mode=node.bits, owner=node.owner, group=node.group)
-        elif node.kind in ("d", "f") and place.mode is None:
-            places.change(
-                path, mode=node.bits, owner=node.owner or place.owner, group=node.group or place.group
-            )
-        if node.kind == "f" and node.content == b"" and each.call.certain and made.is_kept(path):
+        elif node.kind in ("d", "f"):
+            replaces = replaces or places.is_gone(path)
+            given = Attributes(node.bits, node.owner or "root", node.group or "root")
+            if node.kind == "f":
+                places.files.add(_clean(path))
+            if (
+                replaces
+                and node.kind == "f"
+                and (given not in PLAIN or (each.call.certain and not places.is_plain(path)))
+            ):
+                places.change(path, mode=node.bits, owner=node.owner, group=node.group)
+            elif place.mode is None and given not in PLAIN:
+                owner, group = node.owner or place.owner, node.group or place.group
+                places.change(path, mode=node.bits, owner=owner, group=group)
+        is_empty = node.kind == "f" and node.content == b"" and made.is_kept(path)
+        if is_empty and each.call.certain and each.package not in made.BASE:
             places.change(path, kind="f")  # made.py leaves empty files to this module
 
 

@@ -159,7 +159,8 @@ CHANGES = [
     ("cp /usr/share/p/secret /etc/x", ("0600", "root", "root")),
     ("cp /usr/share/p/t /etc/x; chmod 600 /etc/x; cp /usr/share/p/t /etc/x", ("0600", "root", "root")),
     ("cp /usr/share/p/t /etc/x; chmod 600 /etc/x; rm /etc/x; cp /usr/share/p/t /etc/x", None),
-    ("cp /usr/share/p/t /etc/x; chmod 600 /etc/x; install -m 644 /usr/share/p/t /etc/x", None),
+    ("cp /usr/share/p/t /etc/x; chmod 600 /etc/x; install -m 644 /usr/share/p/t /etc/x",
+     ("0644", "root", "root")),
     ("cp /usr/share/p/t /etc/x; if [ -e /proc/y ]; then chmod 640 /etc/x; fi", ("0640", "root", "root")),
     ("cp /usr/share/p/t /etc/x; chown root.adm /etc/x", ("0644", "root", "adm")),
     ("umask 077; ucf /usr/share/p/t /etc/x", ("0600", "root", "root")),
@@ -194,7 +195,7 @@ def test_files_of_scripts_keep_their_modes(
         ("chmod --recursive 700 /etc/p/d", {"p/d": "0700", "p/d/b.sh": "0700"}),
         ("chmod o-rwx /etc/p.d", {"p.d": "0750"}),
         ("chmod o-rwx /etc/p/a", {"p/a": "0640"}),
-        ("chmod -R g+w /etc/p/d; chmod g-w /etc/p/d", {"p/d/b.sh": "0775"}),
+        ("chmod -R g+w /etc/p/d; chmod g-w /etc/p/d", {"p/d": "0755", "p/d/b.sh": "0775"}),
     ],
 )
 def test_present_modes_and_entries_below_are_those_of_the_packages(

@@ -139,6 +139,26 @@ def test_a_plain_program_that_replaces_a_setuid_one_is_plain(
     assert table(system(tmp_path, TOOL, other, packages=[name, "tool"])) == {}
 
 
+@pytest.mark.parametrize(
+    ("line", "mode"),
+    [
+        ("install -m 755 /usr/share/other /usr/bin/tool", None),
+        ("echo plain >/tmp/t; mv /tmp/t /usr/bin/tool", None),
+        ("rm /usr/bin/tool; cp /usr/share/other /usr/bin/tool", None),
+        ("rm /usr/bin/tool; echo plain >/usr/bin/tool", None),
+        ("install -m 2755 -g crontab /usr/share/other /bin/tool", "2755"),
+        ("cp /usr/share/other /usr/bin/tool", "4755"),
+        ("chmod u-s /usr/bin/tool", None),
+    ],
+)
+def test_a_program_that_a_script_replaces_has_the_mode_of_the_new_one(
+    tmp_path: Path, line: str, mode: str | None
+) -> None:
+    other = Deb("zzz", files={"usr/share/other": b"plain"}, scripts={"postinst": script(line)})
+    found = table(system(tmp_path, TOOL, other, packages=["tool", "zzz"]))
+    assert found == ({"tool": (mode, "root", "crontab" if mode == "2755" else "root", "")} if mode else {})
+
+
 def test_the_script_of_a_diverted_program_finds_it(tmp_path: Path) -> None:
     other = Deb(
         "other",
