@@ -219,7 +219,7 @@ def _adjust(words: Sequence[Value], files: Files) -> bool | None:
 
 
 def _ucf(words: Sequence[Value], files: Files) -> bool | None:
-    """Register a default of a configuration file (ucf(1)): on a new system, it is copied."""
+    """Register a default of a configuration file (ucf(1)): on a new system, it is copied with its mode."""
     given, rest = options(tuple(words), _UCF_VALUES)
     if "--purge" in given or "-p" in given:
         return True
@@ -228,7 +228,7 @@ def _ucf(words: Sequence[Value], files: Files) -> bool | None:
     present = files.look(rest[1]).kind
     if present == "f":
         return True
-    return None if present != "" else _copied(rest[0], rest[1], files, recursive=False)
+    return None if present != "" else _copied(rest[0], rest[1], files, recursive=False, keep=True)
 
 
 def _apache(kind: str, words: Sequence[Value], files: Files, depth: int = 0) -> bool | None:

@@ -163,7 +163,10 @@ CHANGES = [
      ("0644", "root", "root")),
     ("cp /usr/share/p/t /etc/x; if [ -e /proc/y ]; then chmod 640 /etc/x; fi", ("0640", "root", "root")),
     ("cp /usr/share/p/t /etc/x; chown root.adm /etc/x", ("0644", "root", "adm")),
-    ("umask 077; ucf /usr/share/p/t /etc/x", ("0600", "root", "root")),
+    ("umask 077; ucf /usr/share/p/t /etc/x", None),
+    ("t=$(mktemp); echo a >$t; ucf $t /etc/x; rm $t", ("0600", "root", "root")),
+    ("t=$(mktemp); echo a >$t; ucf $t /etc/x; chmod 644 /etc/x", ("0644", "root", "root")),
+    ("if [ -e /proc/y ]; then umask 077; echo a >/etc/x; fi", ("0600", "root", "root")),
 ]  # fmt: skip
 
 
