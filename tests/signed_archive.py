@@ -39,6 +39,7 @@ class Deb:
     depends: str = ""
     provides: str = ""
     conflicts: str = ""
+    replaces: str = ""
     breaks: str = ""
     architecture: str = "amd64"
     files: Mapping[str, bytes | str] = field(default_factory=dict)
@@ -57,6 +58,7 @@ class Deb:
             "Depends": self.depends,
             "Provides": self.provides,
             "Conflicts": self.conflicts,
+            "Replaces": self.replaces,
             "Breaks": self.breaks,
             "Description": "for a test\n Package: not-this-one\n .",
         }

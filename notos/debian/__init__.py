@@ -18,6 +18,7 @@ shell           a parser of shell scripts
 shell_values    patterns and test(1)
 shell_calls     the commands that a script would run
 command_words   options and arguments of a command
+modes           modes and owners that a command gives
 script_files    the files that a script sees and makes
 script_commands the commands on files that a script calls
 maintainer_scripts   the commands of a package's scripts

@@ -146,16 +146,17 @@ def _read_tar(
     """Return all entries of a tar member, and the target of each hard link. Unwanted files are empty."""
     tree = Tree()
     links: dict[str, str] = {}
+    special: dict[str, Attributes] = {}
     with path.open("rb") as deb:
         suffix, pieces = _member(deb, stem)
         try:
             reader = tar.Reader(pieces, suffix, open_end=True)
             for header in reader:
                 name = tar.normal(header.name)
-                if attributes is not None and header.kind in (b"0", b"5") and wanted(name):
+                if header.kind in (b"0", b"5"):
                     found = Attributes(header.mode & 0o7777, header.owner, header.group)
                     if found not in PLAIN:
-                        attributes[name] = found
+                        special[name] = found
                 if header.kind == b"0":
                     content = kept(reader.read()) if wanted(name) else b""
                     tree.add(name, File(content, bool(header.mode & 0o100)))
@@ -173,6 +174,8 @@ def _read_tar(
                             f"{name} is a hard link to {header.link}, which is not an earlier file"
                         )
                     links[name] = links.get(target, target)
+                    if target in special:
+                        special[name] = special[target]
                     tree.add(name, file)
                 elif header.kind in (b"3", b"4", b"6"):
                     raise PackageError(f"{name} is a device node or a fifo; packages must not have these")
@@ -180,4 +183,6 @@ def _read_tar(
                     raise PackageError(f"{name} is a tar entry of type {header.kind!r}, which deb(5) forbids")
         except PackageError as error:
             raise PackageError(f"{stem}{suffix}: {error.message}") from error
+    if attributes is not None:
+        attributes.update((name, value) for name, value in special.items() if wanted(name))
     return tree, links

@@ -175,8 +175,8 @@ def _output(words: tuple[Value, ...], target: Architecture, files: Files) -> Val
             "DEB_HOST_MULTIARCH",
         ):
             return f"{target.gnu}\n"
-        case ("dpkg-divert", "--truename", path):
-            return f"{path}\n"
+        case ("dpkg-divert", "--truename", str() as path):
+            return f"{files.true_name(path)}\n"
     return None
 
 

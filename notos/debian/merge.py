@@ -17,6 +17,7 @@ from functools import cache
 from pathlib import Path
 
 from notos.debian import deb
+from notos.debian.deb import Attributes
 from notos.debian.deb822 import stanza
 from notos.debian.relation import parse
 from notos.errors import PackageError, raise_all
@@ -36,6 +37,12 @@ class Owner:
 class _Claim:
     owner: Owner
     entry: Entry
+    attributes: Attributes | None = None
+
+    @property
+    def mode(self) -> tuple[int, str, str] | None:
+        """Return the mode and the owners, None if they are plain."""
+        return self.attributes and self.attributes[:3]
 
 
 class Merge:
@@ -45,10 +52,15 @@ class Merge:
         self._claims: dict[str, list[_Claim]] = {}
         self._folders: dict[str, Owner] = {}  # with the first package that has files there
 
-    def add(self, owner: Owner, entries: Mapping[str, Entry]) -> None:
-        """Add the files and links of a package by their paths. Folders follow from them."""
+    def add(
+        self, owner: Owner, entries: Mapping[str, Entry], attributes: Mapping[str, Attributes] = {}
+    ) -> None:
+        """Add the files and links of a package by their paths. Folders follow from them.
+
+        `attributes` are those of its files that are not plain (deb.PLAIN), by path.
+        """
         for path, entry in entries.items():
-            self._claim(path, _Claim(owner, entry))
+            self._claim(path, _Claim(owner, entry, attributes.get(path)))
 
     def tree(self) -> Tree:
         """Return the tree. Raises PackageError with all disagreements."""
@@ -66,6 +78,14 @@ class Merge:
         """Return the shown name of the package of each path; after tree()."""
         return {path: claims[0].owner.shown for path, claims in self._claims.items()}
 
+    def attributes(self) -> dict[str, Attributes]:
+        """Return the attributes of the files in the tree that are not plain, by path; after tree().
+
+        They belong to the file that won: a plain file that replaces a setuid program is not setuid.
+        """
+        found = {path: claims[0].attributes for path, claims in self._claims.items()}
+        return {path: each for path, each in found.items() if each is not None}
+
     def _claim(self, path: str, claim: _Claim) -> None:
         self._claims.setdefault(path, []).append(claim)
         parent = path.rpartition("/")[0]
@@ -80,8 +100,11 @@ class Merge:
                 claims.sort(key=_by_name)
                 first = claims[0]
                 for other in claims[1:]:
-                    if not _same(first.entry, other.entry):
+                    same = _same(first.entry, other.entry)
+                    if not same or first.mode != other.mode:
                         winner = _replacing(first, other)
+                        if winner is None and same:
+                            continue
                         if winner is None:
                             problems.setdefault((first.owner, other.owner, "files"), []).append(path)
                         else:

@@ -1,20 +1,24 @@
 """The commands on files that a maintainer script calls: their effects, their results, and their output.
 
-Read are cp, mv, install, mkdir, touch, ln, rm, chmod, mktemp, ucf, Apache's a2en… commands, and echo, printf,
-cat, basename and dirname. Each has the effect of the program on script_files.Files.
+Read are cp, mv, install, mkdir, touch, ln, rm, chmod, chown, chgrp, mktemp, ucf, Apache's a2en… commands, and
+echo, printf, cat, basename and dirname. Each has the effect of the program on script_files.Files.
 """
 
 import posixpath
 import re
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
-from notos.debian.command_words import Value, options
-from notos.debian.script_files import ABSENT, FOLDER, Files, Node
+from notos.debian import modes
+from notos.debian.command_words import Value, options, short_options
+from notos.debian.script_files import ABSENT, Files, Node
 
 _ESCAPES = {"n": "\n", "t": "\t", "\\": "\\", "r": "\r", "a": "\a"}
 _APACHE = {"mod": ("load", "conf"), "conf": ("conf",), "site": ("conf",)}
 _UCF_VALUES = ("--state-dir", "--src-dir", "--conf-file", "-s", "-c")
 _DEEP = 10
+# Commands whose work is that of integration/permissions.py: most files that they change are of packages.
+ON_MODES = ("chmod", "chown", "chgrp")
 
 
 def perform(words: Sequence[Value], files: Files) -> bool | None:
@@ -56,13 +60,17 @@ def _copy(words: Sequence[Value], files: Files) -> bool | None:
     for source, target in pairs:
         if ("n" in flags or "--no-clobber" in given) and files.look(target).kind not in ("", "?"):
             continue
-        done = _copied(source, target, files, recursive=bool(set("rRad") & flags))
+        recursive = bool(set("rRad") & flags)
+        done = _copied(source, target, files, recursive=recursive, keep=keeps_modes(words))
         if done is not True:
             return done
     return True
 
 
-def _copied(source: str, target: str, files: Files, *, recursive: bool, depth: int = 0) -> bool | None:
+def _copied(
+    source: str, target: str, files: Files, *, recursive: bool, keep: bool = False, depth: int = 0
+) -> bool | None:
+    """Copy a file, or a folder if `recursive`; with `keep`, modes and owners too."""
     node = files.look(source, follow=not recursive)
     if node.kind in ("", "?"):
         return False if node.kind == "" else None
@@ -70,14 +78,33 @@ def _copied(source: str, target: str, files: Files, *, recursive: bool, depth: i
         below = files.glob(f"{source}/*") if recursive and depth < _DEEP else None
         if below is None:
             return None
-        files.change(target, FOLDER)
+        if files.look(target).kind != "d" or keep:
+            files.change(target, _like(node, files, keep=keep))
         places = [(each, posixpath.join(target, posixpath.basename(each))) for each in below]
-        done = [_copied(each, place, files, recursive=True, depth=depth + 1) for each, place in places]
+        done = [
+            _copied(each, place, files, recursive=True, keep=keep, depth=depth + 1) for each, place in places
+        ]
         return None if None in done else all(done)
     if node.kind == "f" and node.content is None:
         return None
-    files.change(target, node)
+    present = files.look(target)
+    if node.kind == "f" and present.kind == "f" and not keep:
+        files.change(target, replace(present, content=node.content))
+    else:
+        files.change(target, _like(node, files, keep=keep))
     return True
+
+
+def _like(node: Node, files: Files, *, keep: bool) -> Node:
+    """Return `node` as a new copy has it."""
+    return node if keep else replace(node, mode=node.bits & 0o777 & ~files.umask, owner="", group="")
+
+
+def keeps_modes(words: Sequence[Value]) -> bool:
+    """Return True for a call of cp that copies modes and owners."""
+    given, _ = short_options(words, "tS", {"--archive": "-a"})
+    kept = given.get("--preserve")
+    return bool({"-p", "-a"} & given.keys()) or kept == "" or "mode" in (kept or "") or kept == "all"
 
 
 def _move(words: Sequence[Value], files: Files) -> bool | None:
@@ -97,16 +124,18 @@ def _move(words: Sequence[Value], files: Files) -> bool | None:
 
 
 def _install(words: Sequence[Value], files: Files) -> bool | None:
-    apart: list[Value] = []
-    for word in words:
-        match = re.fullmatch(r"(-[gmo])(\S+)", word or "")
-        apart += [match[1], match[2]] if match else [word]
-    given, rest = options(tuple(apart), ("-m", "--mode", "-o", "--owner", "-g", "--group"))
-    if "d" in _flags(given) or "--directory" in given:
-        return _folders(rest, files)
-    mode = given.get("-m", given.get("--mode", "0755"))
-    pairs = _places(words, rest, files)
-    if pairs is None or mode is None:
+    wanted = modes.install(words)
+    if wanted is None:
+        return None
+    owned = Node("f", None, wanted.mode, wanted.owner, wanted.group)
+    if wanted.folders:
+        if not all(path.startswith("/") for path in wanted.arguments):
+            return None
+        for path in wanted.arguments:
+            files.change(path, replace(owned, kind="d"))
+        return True
+    pairs = _places(words, wanted.arguments, files)
+    if pairs is None:
         return None
     for source, target in pairs:
         node = Node("f", b"") if source == "/dev/null" else files.look(source)
@@ -114,25 +143,21 @@ def _install(words: Sequence[Value], files: Files) -> bool | None:
             return False
         if node.kind != "f" or node.content is None:
             return None
-        files.change(target, Node("f", node.content, _executable(mode)))
+        files.change(target, replace(owned, content=node.content))
     return True
 
 
 def _mkdir(words: Sequence[Value], files: Files) -> bool | None:
-    given, rest = options(tuple(words), ("-m", "--mode"))
-    if "p" not in _flags(given) and "--parents" not in given:
-        kinds = [files.look(each).kind for each in rest]
-        if "d" in kinds:
-            return False
-    return _folders(rest, files)
-
-
-def _folders(paths: Sequence[Value], files: Files) -> bool | None:
+    paths, mode, parents = modes.folder_mode(words, files.umask)
+    if not parents and "d" in [files.look(each).kind for each in paths]:
+        return False
+    if mode is None:
+        return None
     for path in paths:
         if path is None or not path.startswith("/"):
             return None
         if files.look(path).kind != "d":
-            files.change(path, FOLDER)
+            files.change(path, Node("d", mode=mode))
     return True
 
 
@@ -142,7 +167,7 @@ def _touch(words: Sequence[Value], files: Files) -> bool | None:
         if path is None or not path.startswith("/"):
             return None
         if files.look(path).kind in ("", "?"):
-            files.change(path, Node("f", b"" if files.look(path).kind == "" else None))
+            files.change(path, files.new("f", b"" if files.look(path).kind == "" else None))
     return True
 
 
@@ -184,17 +209,17 @@ def _remove(words: Sequence[Value], files: Files) -> bool | None:
     return True
 
 
-def _chmod(words: Sequence[Value], files: Files) -> bool | None:
-    rest = [word for word in words[1:] if word not in ("-f", "-v", "-c", "-R", "--")]
-    if len(rest) < 2 or None in rest:
+def _adjust(words: Sequence[Value], files: Files) -> bool | None:
+    wanted = modes.change(words)
+    if wanted is None:
         return None
-    for path in rest[1:]:
-        files.set_executable(path or "", executable=_executable(rest[0] or ""))
+    for path in wanted.paths:
+        files.adjust(path, wanted)
     return True
 
 
 def _ucf(words: Sequence[Value], files: Files) -> bool | None:
-    """Register a default of a configuration file (ucf(1)): on a new system, it is copied."""
+    """Register a default of a configuration file (ucf(1)): on a new system, it is copied with its mode."""
     given, rest = options(tuple(words), _UCF_VALUES)
     if "--purge" in given or "-p" in given:
         return True
@@ -203,7 +228,7 @@ def _ucf(words: Sequence[Value], files: Files) -> bool | None:
     present = files.look(rest[1]).kind
     if present == "f":
         return True
-    return None if present != "" else _copied(rest[0], rest[1], files, recursive=False)
+    return None if present != "" else _copied(rest[0], rest[1], files, recursive=False, keep=True)
 
 
 def _apache(kind: str, words: Sequence[Value], files: Files, depth: int = 0) -> bool | None:
@@ -228,7 +253,7 @@ def _apache(kind: str, words: Sequence[Value], files: Files, depth: int = 0) -> 
 
 
 _COMMANDS: dict[str, Callable[[Sequence[Value], Files], bool | None]] = {
-    "chmod": _chmod,
+    **dict.fromkeys(ON_MODES, _adjust),
     "cp": _copy,
     "install": _install,
     "ln": _link,
@@ -244,10 +269,6 @@ _COMMANDS: dict[str, Callable[[Sequence[Value], Files], bool | None]] = {
 
 def _flags(given: dict[str, Value]) -> set[str]:
     return {letter for key in given if not key.startswith("--") for letter in key[1:]}
-
-
-def _executable(mode: str) -> bool:
-    return bool(int(mode, 8) & 0o100) if re.fullmatch("[0-7]+", mode) else bool(re.search(r"[+=]\w*x", mode))
 
 
 # --- output

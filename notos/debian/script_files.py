@@ -7,11 +7,12 @@ only a running system has (/proc, /home, accounts, …) is unknown.
 import fnmatch
 import posixpath
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-from notos.debian import base_folders
+from notos.debian import base_folders, modes
+from notos.debian.deb import Attributes
 from notos.formats.tree import File, Symlink, Tree
 from notos.formats.usr_merge import merged
 
@@ -22,12 +23,26 @@ class Node:
 
     kind         d (folder), f (file), l (link), "" (nothing) or ? (unknown)
     content      of a file, None if it is unknown
+    mode         None for the usual one
+    owner, group "" for root
     """
 
     kind: str
     content: bytes | None = None
-    executable: bool = False
+    mode: int | None = None
+    owner: str = ""
+    group: str = ""
     target: str = ""
+
+    @property
+    def executable(self) -> bool:
+        """Return True for a file that its owner may execute."""
+        return bool((self.mode or 0) & 0o100)
+
+    @property
+    def bits(self) -> int:
+        """Return the mode, the usual one by default."""
+        return self.mode if self.mode is not None else 0o755 if self.kind == "d" else 0o644
 
 
 ABSENT, UNKNOWN, FOLDER = Node(""), Node("?"), Node("d")
@@ -55,8 +70,9 @@ _MOST_LINKS = 20
 class Packages:
     """The files of packages.
 
-    `folders` are those without files. `left_out` are paths of packages that `tree` may lack. Without `whole`
-    the tree has a few packages only: a path below /usr that it lacks is unknown.
+    `folders` are those without files, `attributes` are modes that a tree lacks. `left_out` are paths of
+    packages that `tree` may lack. `diverted` are the new paths of diverted ones. All are usr-merged paths.
+    Without `whole` the tree has a few packages only: a path below /usr that it lacks is unknown.
     """
 
     def __init__(
@@ -65,11 +81,15 @@ class Packages:
         folders: Iterable[str] = (),
         left_out: Callable[[str], bool] = lambda _path: False,
         *,
+        attributes: Mapping[str, Attributes] = {},
+        diverted: Mapping[str, str] = {},
         whole: bool = True,
     ) -> None:
         self._tree = tree
         self._folders = frozenset(folders)
         self._left_out = left_out
+        self._attributes = attributes
+        self._diverted = diverted
         self._whole = whole
 
     def look(self, path: str) -> Node:
@@ -77,14 +97,23 @@ class Packages:
         entry = self._tree.get(path)
         if isinstance(entry, File):
             content = entry.content if isinstance(entry.content, bytes) else None
-            return Node("f", content, entry.executable)
+            return self._owned(path, Node("f", content, 0o755 if entry.executable else 0o644))
         if isinstance(entry, Symlink):
             return Node("l", target=entry.target)
         if entry is not None or path in self._all_folders:
-            return FOLDER
+            return self._owned(path, FOLDER)
         if self._left_out(path) or self._left_out(f"{path}/x") or _OTHERS.fullmatch(path):
             return UNKNOWN
         return UNKNOWN if not self._whole and path.startswith("usr/") else ABSENT
+
+    def _owned(self, path: str, node: Node) -> Node:
+        known = self._attributes.get(path)
+        return replace(node, mode=known.mode, owner=known.owner, group=known.group) if known else node
+
+    def true_name(self, path: str) -> str:
+        """Return the absolute path to which an absolute path is diverted, by default itself."""
+        target = self._diverted.get(merged(path.lstrip("/")))
+        return path if target is None else f"/{target}"
 
     def names(self, folder: str) -> list[str] | None:
         """Return the names in a folder, None if they are unknown."""
@@ -117,7 +146,12 @@ class Files:
     def __init__(self, packages: Packages | None = None) -> None:
         self._packages = packages
         self._changes: dict[str, Node] = {}
+        # Apart from the entries: of an entry whose mode may be changed, the content stays known.
+        self._modes: dict[str, Node] = {}
         self._scratch = 0
+        self.umask = 0o022  # that of dpkg
+        # All changes of entries so far, by usr-merged path.
+        self.journal: list[tuple[str, Node]] = []
 
     def look(self, path: str | None, *, follow: bool = True) -> Node:
         """Return the entry at an absolute path; a link is followed by default."""
@@ -131,6 +165,10 @@ class Files:
                 return node
             path = posixpath.normpath(posixpath.join("/", posixpath.dirname(place), node.target))
         return UNKNOWN
+
+    def true_name(self, path: str) -> str:
+        """Return the path to which an absolute path is diverted, by default itself (dpkg-divert(1))."""
+        return self._packages.true_name(path) if self._packages else path
 
     def glob(self, pattern: str) -> list[str] | None:
         """Return the paths that match an absolute pattern, sorted; None if they are unknown."""
@@ -160,7 +198,7 @@ class Files:
     def made(self) -> dict[str, Node]:
         """Return the files with a known content, and the links, that the script makes, by usr-merged path."""
         return {
-            path: node
+            path: self._at(path)
             for path, node in sorted(self._changes.items())
             if node.kind == "l" or (node.kind == "f" and node.content is not None)
         }
@@ -171,6 +209,8 @@ class Files:
         """Put `node` at an absolute path."""
         place = self._place(path)
         self._changes[place] = node
+        self._modes.pop(place, None)
+        self.journal.append((place, node))
         if node.kind in ("d", "f", "l"):
             while place := posixpath.dirname(place):
                 if self._at(place).kind in ("", "?"):
@@ -184,14 +224,18 @@ class Files:
             content = None
         elif append and before is not None and content is not None:
             content = before + content
-        self.change(path, Node("f", content, present.executable))
+        made = replace(present, content=content) if present.kind == "f" else self.new("f", content)
+        self.change(path, made)
 
     def remove(self, path: str) -> None:
         """Remove an entry, and what the script has made below it."""
         place = self._place(path)
         for below in [each for each in self._changes if each.startswith(f"{place}/")]:
             self._changes[below] = ABSENT
+        for below in [each for each in self._modes if f"{each}/".startswith(f"{place}/")]:
+            del self._modes[below]
         self._changes[place] = ABSENT
+        self.journal.append((place, ABSENT))
 
     def made_here(self, path: str) -> bool:
         """Return True if the script has made the entry."""
@@ -203,12 +247,19 @@ class Files:
             for path in list(self._changes):
                 if self._packages.look(path).kind in ("d", "f", "l"):
                     del self._changes[path]
+            for path in list(self._modes):
+                if self._packages.look(path).kind in ("d", "f", "l"):
+                    del self._modes[path]
+
+    def new(self, kind: str, content: bytes | None = None) -> Node:
+        """Return a new file or folder with the mode that the umask gives."""
+        return Node(kind, content, (0o777 if kind == "d" else 0o666) & ~self.umask)
 
     def scratch(self, *, folder: bool = False) -> str:
         """Make a file or folder of its own, and return its path."""
         self._scratch += 1
         path = f"/tmp/script.{self._scratch}"
-        self.change(path, FOLDER if folder else Node("f", b""))
+        self.change(path, Node("d", mode=0o700) if folder else Node("f", b"", 0o600))
         return path
 
     def state(self) -> dict[str, Node]:
@@ -221,10 +272,21 @@ class Files:
             if before.get(path) != node:
                 self._changes[path] = UNKNOWN
 
-    def set_executable(self, path: str, *, executable: bool) -> None:
-        """Change the mode of a file that the script has made."""
-        if self.made_here(path) and (node := self.look(path)).kind == "f":
-            self.change(path, replace(node, executable=executable))
+    def adjust(self, path: str, wanted: modes.Change) -> None:
+        """Change the mode or the owners of a file or a folder, and of the entries below it if so wanted."""
+        node = self.look(path)
+        if node.kind == "d" and wanted.recursive:
+            for below in (*(self.glob(f"{path}/*") or ()), *(self.glob(f"{path}/.*") or ())):
+                if self.look(below, follow=False).kind != "l":
+                    self.adjust(below, wanted)
+        if node.kind in ("d", "f"):
+            mode = modes.changed(node.bits, wanted.mode, folder=node.kind == "d", umask=self.umask)
+            self._modes[self._place(path)] = replace(
+                node,
+                mode=mode if wanted.mode else node.mode,
+                owner=wanted.owner or node.owner,
+                group=wanted.group or node.group,
+            )
 
     def _place(self, path: str) -> str:
         """Return the usr-merged path, with links among the folders followed."""
@@ -239,9 +301,13 @@ class Files:
         return place
 
     def _at(self, place: str) -> Node:
-        if place in self._changes:
-            return self._changes[place]
-        return self._packages.look(place) if self._packages else UNKNOWN
+        node = self._changes.get(place)
+        if node is None:
+            node = self._packages.look(place) if self._packages else UNKNOWN
+        other = self._modes.get(place)
+        if other is None or other.kind != node.kind:
+            return node
+        return replace(node, mode=other.mode, owner=other.owner, group=other.group)
 
     def _names(self, folder: str) -> list[str] | None:
         place = self._place(folder)

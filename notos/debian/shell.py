@@ -463,6 +463,7 @@ class _Parser:
     def _until_quote(self, end: str) -> list[Text | Parameter | Substitution | Opaque]:
         """Return the parts up to the character `end`, which is read too; "" is the end of the text."""
         parts: list[Text | Parameter | Substitution | Opaque] = [Text("", True)]
+        special = "$`\\" + end  # in a here-document, a quote is none of these (POSIX.1-2017, 2.7.4)
         plain = ""
         while True:
             if self.at >= len(self.text):
@@ -475,7 +476,7 @@ class _Parser:
                 break
             if char == "\\":
                 escaped = self.text[self.at + 1 : self.at + 2]
-                plain += "" if escaped == "\n" else escaped if escaped in '$`"\\' else f"\\{escaped}"
+                plain += "" if escaped == "\n" else escaped if escaped in special else f"\\{escaped}"
                 self.at += 2
             elif char in "$`":
                 parts.append(Text(plain, True))
@@ -549,7 +550,10 @@ class _Parser:
                 self.at += 1
                 argument += self._until_quote('"')
             elif char == "\\":
-                argument.append(Text(self.text[self.at + 1 : self.at + 2], True))
+                escaped = self.text[self.at + 1 : self.at + 2]
+                kept = quoted and escaped not in '$`"\\}\n'  # within quotes, only these are special
+                if escaped != "\n":
+                    argument.append(Text(f"\\{escaped}" if kept else escaped, True))
                 self.at += 2
             elif char in "$`":
                 argument.append(self._expansion(quoted=quoted))
@@ -597,14 +601,20 @@ class _Parser:
         """Return the text of a here-document, which starts after the current line or the one before it."""
         match = re.compile(r"(?<!\\)\n").search(self.text, self.at)
         start = max(match.end() if match else len(self.text), self._resume)
-        lines = []
+        lines: list[str] = []
         at = start
+        joined, first = "", 0  # lines that backslashes join, and the number of the first
         while at < len(self.text):
             line, newline, _ = self.text[at:].partition("\n")
             at += len(line) + len(newline)
             line = line.lstrip("\t") if tabs else line
-            if line == delimiter:
+            if joined + line == delimiter:
+                del lines[first:]
                 break
+            if not literal and (len(line) - len(line.rstrip("\\"))) % 2 == 1:
+                joined += line[:-1]
+            else:
+                joined, first = "", len(lines) + 1
             lines.append(line + "\n")
         self._resume = at
         text = "".join(lines)

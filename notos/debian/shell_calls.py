@@ -10,9 +10,9 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
-from notos.debian import script_commands, shell
+from notos.debian import modes, script_commands, shell
 from notos.debian.command_words import Value
-from notos.debian.script_files import Files
+from notos.debian.script_files import Files, Node
 from notos.debian.shell import (
     AndOr,
     Case,
@@ -47,7 +47,8 @@ class Call:
 
     `certain` is False if an unknown condition decides about the command. `writes` are the files that its
     redirections write, or extend if it `appends`; `document` is the text of its here-document. A command is
-    `done` if its effects are among the files of the surroundings.
+    `done` if its effects are among the files of the surroundings. `effects` are the entries that it makes or
+    removes, by usr-merged path.
     """
 
     words: tuple[Value, ...]
@@ -58,6 +59,7 @@ class Call:
     document: Value = None
     appends: bool = False
     done: bool = False
+    effects: tuple[tuple[str, Node], ...] = ()
 
     @property
     def name(self) -> str:
@@ -193,12 +195,12 @@ class _Run:
 
     def _apart(self, node: Command) -> bool | None:
         """Follow a command in a subshell."""
-        before, arguments = dict(self._variables), self._arguments
+        before, arguments, umask = dict(self._variables), self._arguments, self._files.umask
         try:
             with self._within("exit", "return", "loop"):
                 return self.command(node)
         finally:
-            self._variables, self._arguments = before, arguments
+            self._variables, self._arguments, self._files.umask = before, arguments, umask
 
     def _captured(self, node: Command) -> tuple[bool | None, Value]:
         """Follow a command in a subshell; return its result and its output."""
@@ -259,9 +261,12 @@ class _Run:
 
     def _write(self, node: Redirected, writes: tuple[Value, ...], text: Value) -> None:
         appends = any(each.operator.endswith(">>") for each in node.redirections)
+        start = len(self._files.journal)
         done = self._wrote(writes, text, appends=appends)
         certain = self._certain
-        self.calls.append(Call((":",), "{ … }", node.line, certain, writes, None, appends, done and certain))
+        made = tuple(self._files.journal[start:])
+        call = Call((":",), "{ … }", node.line, certain, writes, None, appends, done and certain, made)
+        self.calls.append(call)
 
     def _maybe(self, bodies: list[Command], *, loop: bool = False, exhaustive: bool = False) -> None:
         """Follow alternatives of which one runs, or none. Variables on which they disagree are unknown."""
@@ -396,6 +401,8 @@ class _Run:
                 for each in arguments:
                     self._variables[each or ""] = ""
                 return True
+            case "umask":
+                return self._umask(arguments)
             case "read":
                 return self._read_line(arguments)
             case "getopts":
@@ -411,6 +418,7 @@ class _Run:
         certain = self._certain
         lines = self._read(node.redirections)
         before = None if certain else self._files.state()
+        start = len(self._files.journal)
         result = script_commands.perform(words, self._files)
         printed = self._around.output(words)
         if printed is None:
@@ -422,14 +430,16 @@ class _Run:
                 else "".join(f"{each}\n" for each in lines)
             )
             printed = "" if words == (":",) else script_commands.printed(words, given, self._files)
-        done = result is True
+        done = result is True and (words[0] or "").rpartition("/")[2] not in script_commands.ON_MODES
         if writes:
             done = self._wrote(writes, printed, appends=appends)
         elif self._printed and not self._prints_aside(node.redirections) and printed != "":
             self._printed[-1].append(printed if certain else None)
         if before is not None:
             self._files.doubt(before)
-        self.calls.append(Call(words, node.text, node.line, certain, writes, text, appends, done and certain))
+        made = tuple(self._files.journal[start:])
+        call = Call(words, node.text, node.line, certain, writes, text, appends, done and certain, made)
+        self.calls.append(call)
         self._variables.update(self._around.effect(words))
         if result is None and words[0] and self._around.follows(words):
             result = self._included(words)
@@ -458,6 +468,19 @@ class _Run:
                 known = node.content if node.kind == "f" else None
                 lines = None if known is None else known.decode(errors="surrogateescape").splitlines()
         return lines
+
+    def _umask(self, arguments: list[Value]) -> bool | None:
+        """Change the umask or print it. One below an unknown condition may only take rights."""
+        present = self._files.umask
+        if not arguments:
+            if self._printed:
+                self._printed[-1].append(f"{present:04o}\n" if self._certain else None)
+            return True
+        mask = modes.umask(arguments[-1] or "", present)
+        if mask is None:
+            return None
+        self._files.umask = mask if self._certain else mask | present
+        return True
 
     def _read_line(self, arguments: list[Value]) -> bool | None:
         names = [each for each in arguments if each and not each.startswith("-")]
@@ -503,7 +526,7 @@ class _Run:
     def _program(self, commands: Sequence, arguments: tuple[Value, ...]) -> bool | None:
         """Follow the commands of a process."""
         functions, self._functions = self._functions, {}
-        before, outer = dict(self._variables), self._arguments
+        before, outer, umask = dict(self._variables), self._arguments, self._files.umask
         self._arguments = arguments
         self._depth += 1
         try:
@@ -512,7 +535,7 @@ class _Run:
         finally:
             self._depth -= 1
             self._functions = functions
-            self._variables, self._arguments = before, outer
+            self._variables, self._arguments, self._files.umask = before, outer, umask
 
     def _forget(self, node: Simple) -> None:
         """Make the variables unknown that a declaration with an unknown value sets."""

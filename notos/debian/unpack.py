@@ -53,8 +53,8 @@ def unpack(
     """Return one tree of all `debs`, with the usr-merged paths usr/…, etc/…, boot/… and so on.
 
     The package of each path is added to `names`. Modes and owners that a Tree does not have are added to
-    `attributes`, by usr-merged path, also those of folders. Of whole packages, contents of files of ASIDE
-    are added to `aside`, and folders outside of usr/ to `folders`.
+    `attributes`, by the path in the tree, also those of folders. Of whole packages, contents of files of
+    ASIDE are added to `aside`, and folders outside of usr/ to `folders`.
     `place` returns the path in the tree for a package and its usr-merged path (a diversion).
 
     The .debs are decompressed by `jobs` threads (the libraries release the GIL). The result does not
@@ -67,15 +67,13 @@ def unpack(
     )
     named = {each.package for each in debs if each.named}
     merge = Merge()
+    of_folders: dict[str, Attributes] = {}
     with ThreadPoolExecutor(jobs) as pool:
         found = pool.map(lambda each: _files(each, kept, requested=each.named or each.by in named), debs)
         for each, read in sorted(zip(debs, found, strict=True), key=lambda pair: pair[0].path):
             files = read.files
-            if attributes is not None:
-                attributes.update(
-                    (merged(path), value._replace(package=each.package))
-                    for path, value in read.attributes.items()
-                )
+            own = {path: value._replace(package=each.package) for path, value in read.attributes.items()}
+            of_folders.update((merged(path), value) for path, value in own.items() if path not in files)
             if aside is not None and not each.only:
                 aside.update(read.aside)
             if folders is not None and not each.only:
@@ -87,8 +85,17 @@ def unpack(
                     package=each.package,
                 )
             owner = Owner(each.path, str(each), each.package)
-            merge.add(owner, {place(each.package, merged(path)): entry for path, entry in files.items()})
+            merge.add(
+                owner,
+                {place(each.package, merged(path)): entry for path, entry in files.items()},
+                {place(each.package, merged(path)): value for path, value in own.items() if path in files},
+            )
     tree = merge.tree()
+    if attributes is not None:
+        # A folder may be a file or a link of another package.
+        free = (each for each in of_folders if isinstance(tree.get(each), Directory | None))
+        attributes.update((path, of_folders[path]) for path in free)
+        attributes.update(merge.attributes())
     if names is not None:
         names.update(merge.names())
     return tree

@@ -34,6 +34,11 @@ class Diversions:
         found = self.by_path.get(path)
         return path if found is None or found.package == package else found.target
 
+    @property
+    def targets(self) -> dict[str, str]:
+        """Return the new paths of the diverted ones."""
+        return {path: each.target for path, each in self.by_path.items()}
+
 
 def read(calls: Iterable[ScriptCall]) -> Diversions:
     """Return the diversions that calls of dpkg-divert add; a later removal takes one back."""

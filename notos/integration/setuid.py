@@ -91,7 +91,7 @@ def _programs(tree: Tree, context: Context) -> Iterator[_Program]:
     A script gives setuid instead if no setcap is installed: so does Debian's iputils-ping.
     """
     modes = {path: each for path, each in context.attributes.items() if each.mode & _SPECIAL}
-    for path, each in permissions.programs(context):
+    for path, each in permissions.programs(tree, context):
         modes.pop(path, None)
         if each.mode & _SPECIAL:
             modes[path] = each

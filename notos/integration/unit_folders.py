@@ -9,6 +9,7 @@ names here; their folders are left out.
 import re
 import shlex
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 
 from notos.debian.maintainer_scripts import ScriptCall
 from notos.debian.shell_calls import Surroundings, calls
@@ -32,12 +33,10 @@ def unit_calls(units: Mapping[str, bytes]) -> Iterator[ScriptCall]:
     for path, text in sorted(units.items()):
         name = path.rpartition("/")[2]
         if name.endswith((".service", ".socket")):
-            script = "\n".join(_commands(_settings(text.decode(errors="replace"), name)))
-            try:
-                found = calls(script, Surroundings())
-            except PackageError:
-                continue  # a command that is no shell script either
-            yield from (ScriptCall(name, "unit", each) for each in found)
+            for command in _commands(_settings(text.decode(errors="replace"), name)):
+                with suppress(PackageError):  # a command that the parser does not understand
+                    found = calls(command, Surroundings())
+                    yield from (ScriptCall(name, "unit", each) for each in found)
 
 
 def _settings(text: str, name: str) -> dict[str, list[str]]:
@@ -65,7 +64,7 @@ def _specified(value: str, name: str) -> str:
 
 
 def _commands(settings: Mapping[str, list[str]]) -> Iterator[str]:
-    """Yield the commands of a unit as lines of a shell script."""
+    """Yield the commands of a unit, each as a shell script of its own."""
     user = settings.get("User", ["root"])[-1]
     group = settings.get("Group", [user])[-1]
     for key, parent in _FOLDERS.items():

@@ -92,7 +92,7 @@ def build(
     kept = kinds.kept_kinds(keep, known, (each.package for each in debs if each.named))
     if any(each.named for each in debs):
         kept |= {"defaults"}  # those that scripts make
-    seen = Packages(packages, folders, kinds.unwanted(kept))
+    seen = Packages(packages, folders, kinds.unwanted(kept), attributes=attributes, diverted=diverted.targets)
     context = Context(
         target, known, attributes, units, accounts, sorted(kept), settings, frozenset(folders), seen
     )

@@ -1,13 +1,17 @@
 """The parser of shell scripts, compared with busybox sh."""
 
+import re
 import subprocess
 
 import pytest
+from hypothesis import assume, example, given, settings
+from hypothesis import strategies as st
 
 from notos.debian import shell
 from notos.debian.shell import AndOr, Case, For, Function, If, Parameter, Pipeline, Simple, Text, While
+from notos.debian.shell_calls import Surroundings, calls
 from notos.errors import PackageError
-from tests.conftest import Tool
+from tests.conftest import FIXTURES, Tool
 
 SCRIPTS = [
     "a b 'c d' \"e $f\" # comment\n",
@@ -86,3 +90,40 @@ def test_a_here_document_is_a_target() -> None:
         Text("\n", True),
     ]
     assert (file.operator, file.target) == (">", (Text("x", False),))
+
+
+PIECES = [
+    "\\",
+    '"',
+    "'",
+    "$x",
+    "${x}",
+    "${y:-b}",
+    "${y:-\\c}",
+    "${y:-a\\}b}",
+    "a",
+    " ",
+    "\n",
+    "\\\n",
+    "\\$",
+    "\\`",
+]
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=FIXTURES)
+@given(st.lists(st.sampled_from(PIECES), max_size=8).map("".join))
+@example('a=\\"b\\"')
+@example("a\\\nEOF")
+def test_escapes_within_quotes_and_here_documents_agree(tool: Tool, body: str) -> None:
+    """A name that goes on after a backslash and the end of a line is not read."""
+    assume(not re.search(r"\$x\\(\n|\Z)", body))
+    for script in (f"x=1; cat <<EOF\n{body}\nEOF\n", f'x=1; printf %s "{body}"'):
+        done = subprocess.run(
+            [*tool("busybox"), "sh", "-c", script], capture_output=True, text=True, check=False
+        )
+        if done.returncode or done.stderr:
+            continue
+        found = calls(script, Surroundings())
+        if len(found) == 1 and len(found[0].words) in (1, 3):  # others are more words or commands
+            call = found[0]
+            assert (call.document if call.words == ("cat",) else call.words[2]) == done.stdout

@@ -10,7 +10,8 @@ from notos.debian.deb import Attributes
 from notos.debian.script_files import Packages
 from notos.debian.unpack import Unpack, unpack
 from notos.formats.tree import Tree
-from notos.integration.model import Context, installed
+from notos.integration import diversions
+from notos.integration.model import Context, calls, installed
 from tests.signed_archive import Deb
 
 
@@ -26,11 +27,11 @@ def laid_out(
     attributes: dict[str, Attributes] = {}
     units: dict[str, bytes] = {}
     folders: set[str] = set()
-    tree = unpack(debs, keep=keep, attributes=attributes, aside=units, folders=folders)
-    seen = Packages(tree, folders, kinds.unwanted(keep))
-    return tree, Context(
-        AMD64, installed(debs), attributes, units, {}, keep, settings, frozenset(folders), seen
-    )
+    known = installed(debs)
+    diverted = diversions.read(calls(known, AMD64, *diversions.COMMANDS))
+    tree = unpack(debs, keep=keep, attributes=attributes, aside=units, folders=folders, place=diverted.place)
+    seen = Packages(tree, folders, kinds.unwanted(keep), attributes=attributes, diverted=diverted.targets)
+    return tree, Context(AMD64, known, attributes, units, {}, keep, settings, frozenset(folders), seen)
 
 
 def script(*lines: str) -> str:

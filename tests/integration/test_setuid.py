@@ -1,14 +1,18 @@
 """Setuid programs and file capabilities, from packages to the shell fragment of the activation."""
 
+import io
 import json
 import os
 import stat
 import subprocess
+import tarfile
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from notos.debian import deb
+from notos.debian.deb import Attributes
 from notos.errors import NotosError
 from notos.formats.tree import File, Symlink, Tree
 from notos.integration import registry, setuid
@@ -111,6 +115,74 @@ def test_capabilities_need_setcap_as_in_debian(tmp_path: Path) -> None:
     tree = system(tmp_path, PING, SETCAP, packages=["iputils-ping"])
     assert table(tree) == {"ping": ("0755", "root", "root", "cap_net_raw+ep")}
     assert wrappers.fragment(tree, ACCOUNTS).endswith('setcap cap_net_raw+ep "$wrappers"/ping\n')
+
+
+TOOL = Deb("tool", files={"usr/bin/tool": b"setuid"}, modes={"usr/bin/tool": 0o4755})
+DIVERT = "dpkg-divert --add --rename --divert /usr/bin/tool.real /usr/bin/tool"
+
+
+@pytest.mark.parametrize("name", ["aaa", "zzz"])
+def test_the_attribute_stays_with_a_diverted_program(tmp_path: Path, name: str) -> None:
+    other = Deb(name, files={"usr/bin/tool": b"plain"}, scripts={"preinst": script(DIVERT)})
+    tree = system(tmp_path, TOOL, other, packages=[name, "tool"])
+    assert table(tree) == {"tool.real": ("4755", "root", "root", "")}
+    entries = [tree.get(each) for each in ("bin/tool", "libexec/wrapped/tool.real")]
+    assert [entry.read() for entry in entries if isinstance(entry, File)] == [b"plain", b"setuid"]
+
+
+@pytest.mark.parametrize("name", ["aaa", "zzz"])
+@pytest.mark.parametrize("content", [b"plain", b"setuid"])
+def test_a_plain_program_that_replaces_a_setuid_one_is_plain(
+    tmp_path: Path, name: str, content: bytes
+) -> None:
+    other = Deb(name, files={"bin/tool": content}, replaces="tool")
+    assert table(system(tmp_path, TOOL, other, packages=[name, "tool"])) == {}
+
+
+@pytest.mark.parametrize(
+    ("line", "mode"),
+    [
+        ("install -m 755 /usr/share/other /usr/bin/tool", None),
+        ("echo plain >/tmp/t; mv /tmp/t /usr/bin/tool", None),
+        ("rm /usr/bin/tool; cp /usr/share/other /usr/bin/tool", None),
+        ("rm /usr/bin/tool; echo plain >/usr/bin/tool", None),
+        ("install -m 2755 -g crontab /usr/share/other /bin/tool", "2755"),
+        ("cp /usr/share/other /usr/bin/tool", "4755"),
+        ("chmod u-s /usr/bin/tool", None),
+    ],
+)
+def test_a_program_that_a_script_replaces_has_the_mode_of_the_new_one(
+    tmp_path: Path, line: str, mode: str | None
+) -> None:
+    other = Deb("zzz", files={"usr/share/other": b"plain"}, scripts={"postinst": script(line)})
+    found = table(system(tmp_path, TOOL, other, packages=["tool", "zzz"]))
+    assert found == ({"tool": (mode, "root", "crontab" if mode == "2755" else "root", "")} if mode else {})
+
+
+def test_the_script_of_a_diverted_program_finds_it(tmp_path: Path) -> None:
+    other = Deb(
+        "other",
+        files={"bin/ping": b"plain"},
+        scripts={"preinst": script("dpkg-divert --add --rename --divert /bin/ping.real /bin/ping")},
+    )
+    for more in ((), (SETCAP,)):
+        tree = system(tmp_path, PING, other, *more, packages=["iputils-ping", "other"])
+        assert set(table(tree)) == {"ping.real"}
+
+
+def test_a_hard_link_has_the_attributes_of_its_file(tmp_path: Path) -> None:
+    stream = io.BytesIO()
+    with tarfile.open(fileobj=stream, mode="w:xz") as archive:
+        for name, kind in (("./usr/bin/a", tarfile.REGTYPE), ("./usr/bin/b", tarfile.LNKTYPE)):
+            member = tarfile.TarInfo(name)
+            member.type, member.mode, member.linkname = kind, 0o4755, "./usr/bin/a"
+            archive.addfile(member)
+    (tmp_path / "x.deb").write_bytes(Deb("x").build(data={"data.tar.xz": stream.getvalue()}))
+    found: dict[str, Attributes] = {}
+    deb.read(tmp_path / "x.deb", attributes=found)
+    assert {path: each.mode for path, each in found.items()} == dict.fromkeys(
+        ("usr/bin/a", "usr/bin/b"), 0o4755
+    )
 
 
 def test_the_fragment_makes_the_copies(tmp_path: Path) -> None:

@@ -51,6 +51,18 @@ _USER = ["User=redis", "Group=redis"]
         (["User=%i", "RuntimeDirectory=x"], []),
         (["ExecStartPre=/usr/sbin/check --it 'now", "RuntimeDirectory=x"], ['d "/run/x" 0755 root root']),
         (["[Socket]", "RuntimeDirectory=x"], []),
+        (
+            ["StateDirectory=a", "ExecStartPre=/bin/sh -c 'echo x &&'", "ExecStartPre=mkdir /run/b"],
+            ['d "/run/b" 0755 - -', 'd "/var/lib/a" 0755 root root'],
+        ),
+        (
+            [
+                "ExecStartPre=sh -c 'exit 0'",
+                "ExecStartPre=sh -c 'umask 077; mkdir /run/a'",
+                "RuntimeDirectory=b",
+            ],
+            ['d "/run/a" 0700 - -', 'd "/run/b" 0755 root root'],
+        ),
     ],
 )
 def test_become_tmpfiles(tmp_path: Path, lines: list[str], found: list[str]) -> None:
