@@ -14,7 +14,8 @@ from tasks.inputs import recorded
 from tasks.uptodate import Folders
 
 STEP = own("scripts/step")
-STAGE2 = [*(own(f"scripts/stage2/{each}") for each in ("activate", "copy-state", "init", "plan-state")), STEP]
+_STAGE2 = ("activate", "copy-state", "init", "plan-state", "present-state", "recover-state")
+STAGE2 = [*(own(f"scripts/stage2/{each}") for each in _STAGE2), STEP]
 RUNIT = own("runit")
 
 

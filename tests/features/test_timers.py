@@ -32,11 +32,19 @@ echo "$up.00 0" >uptime
 read -r end <end
 [ "$up" -lt "$end" ] || kill "$PPID"
 """
+# The clock, and GNU's `date` as a machine with the package coreutils has it.
+BUSYBOX = """#!@sh@
+read -r now _ <"$CLOCK"
+case "$*" in
+'date +%s') echo "$now" ;;
+*) exec @busybox@ "$@" ;;
+esac
+"""
 DATE = """#!@sh@
 read -r now _ <"$CLOCK"
 case $1 in
 +%s) echo "$now" ;;
-*) exec @busybox@ date "$@" ;;
+*) exec /usr/bin/date "$@" ;;
 esac
 """
 CHPST = """#!@sh@
@@ -62,7 +70,7 @@ class Service:
         (folder / "scripts").mkdir()
         self._shell = folder / "bin/sh"
         self._write("bin/sh", f'#!/bin/sh\nexec {" ".join(busybox)} sh "$@"\n')
-        for name, text in (("sleep", SLEEP), ("date", DATE), ("chpst", CHPST)):
+        for name, text in (("sleep", SLEEP), ("date", DATE), ("busybox", BUSYBOX), ("chpst", CHPST)):
             self._write(
                 f"bin/{name}", text.replace("@sh@", "/bin/sh").replace("@busybox@", " ".join(busybox))
             )

@@ -3,8 +3,9 @@
 import hashlib
 import os
 import shutil
+import signal
 import subprocess
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,38 @@ from notos.system.state import Member, build, is_empty, members
 from notos.toolchain.tools_tree import ToolsTree
 
 SCRIPTS = Path(__file__).resolve().parents[2] / "scripts/stage2"
+COPY = "systemConfig=/system; . /stage2/copy-state"
+# Each program of copy-state counts; the one at which the power fails has half its effect.
+PROGRAMS = (
+    "busybox",
+    "cp",
+    "rm",
+    "mv",
+    "mkdir",
+    "rmdir",
+    "chmod",
+    "chown",
+    "sync",
+    "sort",
+    "cut",
+    "grep",
+    "tr",
+)
+POWER_CUT = """
+tick() {
+	read -r number </count
+	number=$((number - 1))
+	echo $number >/count
+	[ $number -gt 0 ] || { [ "$1 $2" != 'busybox xargs' ] || tear "$@"; kill -9 0; }
+}
+tear() {
+	command "$@"
+	case "$*" in *'busybox cp '*) ;; *) return ;; esac
+	for each in $(find "$(eval "echo \\${$#}")" -type f -newer /count -path '*/[vs]*' ! -path '*/notos/state*'); do
+		case $each in */notos/stage/* | /srv/* | /var/www/*) printf '#' >"$each" ;; esac
+	done
+}
+""" + "".join(f'{each}() {{ tick {each} "$@"; command {each} "$@"; }}\n' for each in PROGRAMS)
 MODIFIED = "was modified locally and stays"
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files to others")
 
@@ -34,8 +67,9 @@ def link(path: str, target: str) -> Member:
 class Root:
     """A root file system with busybox, in which copy-state runs as it does in a machine."""
 
-    def __init__(self, path: Path, tools: ToolsTree) -> None:
+    def __init__(self, path: Path, tools: ToolsTree, shell: Sequence[str] = ("/bin/sh",)) -> None:
         self.path = path
+        self.shell = shell
         for name in ("bin", "lib", "lib64", "dev"):
             (path / name).mkdir(parents=True)
         shutil.copy(tools.root / "usr/bin/busybox", path / "bin/busybox")
@@ -54,26 +88,40 @@ class Root:
         for name in ("var/lib", "srv", "run"):
             (path / name).mkdir(parents=True)
 
-    def call(self, *words: str) -> str:
+    def run(self, *words: str) -> subprocess.CompletedProcess[str]:
         user = [] if os.geteuid() == 0 else ["--map-root-user"]
         script = 'mount --bind /dev "$0/dev" && exec chroot "$0" "$@"'
-        done = subprocess.run(
+        return subprocess.run(
             ["unshare", "--mount", *user, "sh", "-c", script, self.path, *words],
             env={"PATH": f"{os.environ['PATH']}:/bin:/usr/sbin"},
             capture_output=True,
             text=True,
             errors="surrogateescape",
             check=False,
+            start_new_session=True,
         )
+
+    def call(self, *words: str) -> str:
+        done = self.run(*words)
         assert (done.returncode, done.stderr) == (0, "")
         return done.stdout
 
     def system(self, *content: Member) -> list[str]:
         """Make a system whose state is `content` the current one; return the lines that it prints."""
+        self.install(*content)
+        lines = self.call(*self.shell, "-c", f"{COPY}; echo end").splitlines()
+        assert lines.pop() == "end"
+        assert not (self.path / "run/notos/state").exists()
+        assert sorted(each.name for each in (self.path / "var/lib/notos").iterdir()) in (["state"], [])
+        return lines
+
+    def install(self, *content: Member) -> None:
+        """Place a system whose state is `content`, and the scripts."""
         stage2 = self.path / "stage2"
         shutil.rmtree(stage2, ignore_errors=True)
         stage2.mkdir()
-        shutil.copy(SCRIPTS / "plan-state", stage2)
+        for name in ("plan-state", "present-state", "recover-state"):
+            shutil.copy(SCRIPTS / name, stage2)
         text = (SCRIPTS / "copy-state").read_text().replace("self=@self@", "self=/stage2")
         (stage2 / "copy-state").write_text(text)
         top = self.path / "system"
@@ -83,10 +131,30 @@ class Root:
         if not is_empty(tree):
             (top / "state").mkdir()
             tree.write_to(top / "state", canonical=True)
-        lines = self.call("/bin/sh", "-c", "systemConfig=/system; . /stage2/copy-state").splitlines()
-        assert not (self.path / "run/notos/state").exists()
-        assert sorted(each.name for each in (self.path / "var/lib/notos").iterdir()) in (["state"], [])
-        return lines
+
+    def cut(self, number: int, *content: Member) -> bool:
+        """Start the system; end all its processes at its command `number`. Return False if it has fewer.
+
+        A copy that was interrupted has the first byte of each file only.
+        """
+        self.install(*content)
+        (self.path / "count").write_text(f"{number}\n")
+        return self.run(*self.shell, "-c", f"{POWER_CUT}{COPY}").returncode == -signal.SIGKILL
+
+    def state(self) -> dict[str, tuple[int, int, int, bytes | str]]:
+        """Return the mode, owner, group and contents of the paths in /srv and /var/www, and the table."""
+        found: dict[str, tuple[int, int, int, bytes | str]] = {}
+        for top in ("srv", "var/www", "var/lib/notos"):
+            for path in (self.path / top).rglob("*"):
+                status = path.lstat()
+                content: bytes | str = ""
+                if path.is_symlink():
+                    content = os.readlink(path)
+                elif path.is_file():
+                    content = path.read_bytes()
+                name = str(path.relative_to(self.path))
+                found[name] = (status.st_mode, status.st_uid, status.st_gid, content)
+        return found
 
     def at(self, path: str) -> Path:
         return self.path / path.lstrip("/")
@@ -95,9 +163,14 @@ class Root:
         return f"{self.at(path).stat().st_mode & 0o7777:04o}"
 
 
-@pytest.fixture
-def root(tmp_path: Path, tools_tree: ToolsTree) -> Root:
-    return Root(tmp_path / "root", tools_tree)
+@pytest.fixture(params=["sh", "sh -e"])
+def root(tmp_path: Path, tools_tree: ToolsTree, request: pytest.FixtureRequest) -> Root:
+    """A root whose shell is that of the boot, or that of a switch."""
+    return Root(
+        tmp_path / "root",
+        tools_tree,
+        [f"/bin/{word}" if word == "sh" else word for word in request.param.split()],
+    )
 
 
 def test_an_object_is_read_as_it_was_built() -> None:
@@ -287,10 +360,69 @@ def test_a_local_file_in_place_of_a_folder_stays(root: Root) -> None:
     assert root.at("/srv/z").read_text() == "z"
 
 
-def test_an_interrupted_run_is_repeated(root: Root) -> None:
-    root.at("/var/www").mkdir()
-    root.at("/var/www/index.html").write_text("on")
-    root.at("/var/lib/notos/stage/srv").mkdir(parents=True)
-    root.at("/var/lib/notos/pending").write_text("/var/www\n/srv/a b\\c'\"$\n")
-    assert root.system(*CONTENT) == []
-    assert root.at("/var/www/index.html").read_text() == "one"
+ONE = (
+    folder("/srv/gone"),
+    file("/srv/gone/file", "x"),
+    file("/srv/big", "old version", "0600"),
+    file("/srv/kept", "one"),
+    file("/srv/mine", "one"),
+    file("/srv/removed", "one"),
+    file("/srv/mode", "same", "0644"),
+    file("/srv/was-file", "x"),
+    folder("/srv/was-folder"),
+    link("/srv/link", "one"),
+)
+TWO = (
+    file("/srv/big", "new version", "0640"),
+    file("/srv/kept", "one"),
+    file("/srv/mine", "two"),
+    file("/srv/removed", "two"),
+    file("/srv/mode", "same", "0600"),
+    file("/srv/was-file/inside", "more"),
+    link("/srv/was-folder", "big"),
+    link("/srv/link", "two"),
+    folder("/srv/www", "2775"),
+    file("/srv/www/index.html", "index", "0755"),
+    file("/srv/www/deep/a b", "spaces", "0600"),
+    file("/srv/there", "was there first"),
+    link("/var/www/link", "/srv/www"),
+)
+
+
+def _first(root: Root) -> None:
+    root.system(*ONE)
+    root.at("/srv/mine").write_text("mine")
+    root.at("/srv/removed").unlink()
+    root.at("/srv/there").write_text("local")
+
+
+@pytest.mark.parametrize("then", ["the same", "the one before"])
+def test_a_power_cut_at_any_moment(tmp_path: Path, tools_tree: ToolsTree, then: str) -> None:
+    """The next boot, of either system, has the result of a run without a power cut."""
+    whole = Root(tmp_path / "whole", tools_tree)
+    _first(whole)
+    whole.system(*TWO)
+    if then != "the same":
+        whole.system(*ONE)
+    shutil.rmtree(whole.at("/run"))
+    expected = whole.state()
+    root = Root(tmp_path / "root", tools_tree)
+    _first(root)
+    shutil.rmtree(root.at("/run"))
+    for name in ("srv", "var"):
+        root.at(name).rename(tmp_path / name)
+    number = 0
+    while True:
+        number += 1
+        for name in ("srv", "var"):
+            shutil.copytree(tmp_path / name, root.at(name), symlinks=True)
+        root.at("/run").mkdir()
+        print(number, flush=True)
+        if not root.cut(number, *TWO):
+            break
+        shutil.rmtree(root.at("/run"))
+        root.system(*(TWO if then == "the same" else ONE))
+        assert root.state() == expected, number
+        for name in ("srv", "var", "run"):
+            shutil.rmtree(root.at(name))
+    assert number > 30
