@@ -17,22 +17,8 @@ from notos.toolchain.tools_tree import ToolsTree
 
 SCRIPTS = Path(__file__).resolve().parents[2] / "scripts/stage2"
 COPY = "systemConfig=/system; . /stage2/copy-state"
-# Each program of copy-state counts; the one at which the power fails has half its effect.
-PROGRAMS = (
-    "busybox",
-    "cp",
-    "rm",
-    "mv",
-    "mkdir",
-    "rmdir",
-    "chmod",
-    "chown",
-    "sync",
-    "sort",
-    "cut",
-    "grep",
-    "tr",
-)
+# Each of these counts (others run beside one of them); the one at which the power fails has half its effect.
+PROGRAMS = ("busybox", "cp", "rm", "mv", "mkdir", "rmdir", "chmod", "chown", "sync")
 POWER_CUT = """
 tick() {
 	read -r number </count
@@ -378,11 +364,13 @@ TWO = (
     file("/srv/mine", "two"),
     file("/srv/removed", "two"),
     file("/srv/mode", "same", "0600"),
+    folder("/srv/was-file"),
     file("/srv/was-file/inside", "more"),
     link("/srv/was-folder", "big"),
     link("/srv/link", "two"),
     folder("/srv/www", "2775"),
     file("/srv/www/index.html", "index", "0755"),
+    folder("/srv/www/deep"),
     file("/srv/www/deep/a b", "spaces", "0600"),
     file("/srv/there", "was there first"),
     link("/var/www/link", "/srv/www"),
@@ -417,12 +405,35 @@ def test_a_power_cut_at_any_moment(tmp_path: Path, tools_tree: ToolsTree, then: 
         for name in ("srv", "var"):
             shutil.copytree(tmp_path / name, root.at(name), symlinks=True)
         root.at("/run").mkdir()
-        print(number, flush=True)
         if not root.cut(number, *TWO):
             break
         shutil.rmtree(root.at("/run"))
         root.system(*(TWO if then == "the same" else ONE))
         assert root.state() == expected, number
         for name in ("srv", "var", "run"):
-            shutil.rmtree(root.at(name))
+            shutil.rmtree(root.at(name), ignore_errors=True)
     assert number > 30
+
+
+@needs_root
+def test_a_full_drive_keeps_no_incomplete_copy(root: Root) -> None:
+    """The next run copies what is missing, and what services have written meanwhile stays."""
+    root.install(folder("/srv/www"), file("/srv/www/big", "x" * 3_000_000), file("/srv/www/small", "s"))
+    text = f"""
+    mkdir /proc && mount -t proc proc /proc
+    mount -t tmpfs -o size=1m tmpfs /srv
+    if ({COPY}) 2>/dev/null; then echo success; fi
+    ls /srv/www | grep big
+    echo user >/srv/www/user
+    mount -o remount,size=10m /srv
+    {COPY}
+    wc -c <"/srv/www/big"
+    cat /srv/www/user /srv/www/small
+    """
+    output = root.call("/bin/sh", "-c", text).splitlines()
+    assert output == [
+        "copying the initial state failed; the next boot or switch repeats it",
+        "3000000",
+        "user",
+        "s",
+    ]
