@@ -166,7 +166,7 @@ def test_files_anywhere_run_the_task_of_their_folder(project: Project) -> None:
     for name in ("in_usr", "in_srv"):
         (project.root / name).write_text("one\n")
     config.write_text(
-        f"{config.read_text()}files:\n  /usr/share/x/file: {{source: in_usr}}\n  /srv/file: {{source: in_srv}}\n"
+        f"{config.read_text()}files: {{/usr/share/x/f: {{source: in_usr}}, /srv/f: {{source: in_srv}}}}\n"
     )
     project.ran()
     for name, task in (("in_usr", "files"), ("in_srv", "state")):

@@ -164,7 +164,7 @@ def test_examples_of_the_reference(tmp_path: Path, block: str) -> None:
     for each in BLOCKS:  # one may import another
         if named := re.match(r"# (\S+\.yaml)\n", each):
             (tmp_path / named[1]).write_text(each)
-    for path in ("services/metrics/run", "etc/sshd.conf"):
+    for path in ("services/metrics/run", "etc/ssh.conf"):
         (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / path).touch(0o755)
     (tmp_path / "block.yaml").write_text(block)

@@ -26,7 +26,7 @@ LIMIT = PATIENCE  # seconds, for a boot and for a command, on a loaded host with
 STEADY = 5.0  # seconds that a service has to keep its process
 # Other files of a reader, which the examples of the page name.
 READERS_FILES = {
-    "etc/sshd.conf": "X11Forwarding no\n",
+    "etc/ssh.conf": "Compression yes\n",
     "fix.patch": "",
     "services/metrics/run": "#!/bin/sh\nexec sleep 1000000\n",
     "signing.pem": "",

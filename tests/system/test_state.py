@@ -29,7 +29,8 @@ tick() {
 tear() {
 	command "$@"
 	case "$*" in *'busybox cp '*) ;; *) return ;; esac
-	for each in $(find "$(eval "echo \\${$#}")" -type f -newer /count -path '*/[vs]*' ! -path '*/notos/state*'); do
+	last=$(eval "echo \\${$#}")
+	for each in $(find "$last" -type f -newer /count -path '*/[vs]*' ! -path '*/notos/state*'); do
 		case $each in */notos/stage/* | /srv/* | /var/www/*) printf '#' >"$each" ;; esac
 	done
 }
@@ -151,7 +152,7 @@ class Root:
 
 @pytest.fixture(params=["sh", "sh -e"])
 def root(tmp_path: Path, tools_tree: ToolsTree, request: pytest.FixtureRequest) -> Root:
-    """A root whose shell is that of the boot, or that of a switch."""
+    """Return a root whose shell is that of the boot or of a switch."""
     return Root(
         tmp_path / "root",
         tools_tree,
@@ -372,7 +373,7 @@ TWO = (
     file("/srv/www/index.html", "index", "0755"),
     folder("/srv/www/deep"),
     file("/srv/www/deep/a b", "spaces", "0600"),
-    file("/srv/there", "was there first"),
+    file("/srv/there", "it was there before"),
     link("/var/www/link", "/srv/www"),
 )
 
