@@ -29,7 +29,7 @@ tick() {
 tear() {
 	command "$@"
 	case "$*" in *'busybox cp '*) ;; *) return ;; esac
-	for each in $(find "$(eval "echo \\${$#}")" -type f -newer /count -path '*/[vs]*' ! -path '*/notos/state*'); do
+	for each in $(find "$(eval "echo \\${$#}")" -type f -newer /count ! -path '/dev/*'); do
 		case $each in */notos/stage/* | /srv/* | /var/www/*) printf '#' >"$each" ;; esac
 	done
 }
@@ -151,7 +151,7 @@ class Root:
 
 @pytest.fixture(params=["sh", "sh -e"])
 def root(tmp_path: Path, tools_tree: ToolsTree, request: pytest.FixtureRequest) -> Root:
-    """A root whose shell is that of the boot, or that of a switch."""
+    """Return a root with the shell of the boot, or of a switch."""
     return Root(
         tmp_path / "root",
         tools_tree,
@@ -372,7 +372,7 @@ TWO = (
     file("/srv/www/index.html", "index", "0755"),
     folder("/srv/www/deep"),
     file("/srv/www/deep/a b", "spaces", "0600"),
-    file("/srv/there", "was there first"),
+    file("/srv/there", "existed first"),
     link("/var/www/link", "/srv/www"),
 )
 
