@@ -28,9 +28,12 @@ tick() {
 }
 tear() {
 	command "$@"
-	case "$*" in *'busybox cp '*) ;; *) return ;; esac
-	for each in $(find "$(eval "echo \\${$#}")" -type f -newer /count ! -path '/dev/*'); do
-		case $each in */notos/stage/* | /srv/* | /var/www/*) printf '#' >"$each" ;; esac
+	sed 's|^|/|' /run/notos/state/replace >/replaced
+	case "$*" in
+	*'busybox cp '*' /') grep -v -x -F -f /replaced /run/notos/state/pending ;;
+	*'busybox cp '*/stage) sed 's|^|/var/lib/notos/stage/|' /run/notos/state/replace ;;
+	esac | while IFS= read -r path; do
+		[ -L "$path" ] || [ ! -f "$path" ] || printf '#' >"$path"
 	done
 }
 """ + "".join(f'{each}() {{ tick {each} "$@"; command {each} "$@"; }}\n' for each in PROGRAMS)
