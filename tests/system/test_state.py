@@ -28,10 +28,12 @@ tick() {
 }
 tear() {
 	command "$@"
-	case "$*" in *'busybox cp '*) ;; *) return ;; esac
-	last=$(eval "echo \\${$#}")
-	for each in $(find "$last" -type f -newer /count -path '*/[vs]*' ! -path '*/notos/state*'); do
-		case $each in */notos/stage/* | /srv/* | /var/www/*) printf '#' >"$each" ;; esac
+	sed 's|^|/|' /run/notos/state/replace >/replaced
+	case "$*" in
+	*'busybox cp '*' /') grep -v -x -F -f /replaced /run/notos/state/pending ;;
+	*'busybox cp '*/stage) sed 's|^|/var/lib/notos/stage/|' /run/notos/state/replace ;;
+	esac | while IFS= read -r path; do
+		[ -L "$path" ] || [ ! -f "$path" ] || printf '#' >"$path"
 	done
 }
 """ + "".join(f'{each}() {{ tick {each} "$@"; command {each} "$@"; }}\n' for each in PROGRAMS)
@@ -152,7 +154,7 @@ class Root:
 
 @pytest.fixture(params=["sh", "sh -e"])
 def root(tmp_path: Path, tools_tree: ToolsTree, request: pytest.FixtureRequest) -> Root:
-    """Return a root whose shell is that of the boot or of a switch."""
+    """Return a root with the shell of the boot, or of a switch."""
     return Root(
         tmp_path / "root",
         tools_tree,
@@ -373,7 +375,7 @@ TWO = (
     file("/srv/www/index.html", "index", "0755"),
     folder("/srv/www/deep"),
     file("/srv/www/deep/a b", "spaces", "0600"),
-    file("/srv/there", "it was there before"),
+    file("/srv/there", "existed first"),
     link("/var/www/link", "/srv/www"),
 )
 
