@@ -24,6 +24,8 @@ REPEATABLE: Mapping[str, Sequence[str]] = {
 _ACCOUNTS = ("passwd", "group", "shadow", "gshadow")
 _STORE = re.compile(r"/nix/store/[0-9a-z]{32}-")
 _OWN = re.compile(r"(?:15|30)-[0-9]{3}-")  # fragments that run the scripts of the config
+# Those of all kinds: the kind, and the script's name after its place in the order.
+_FRAGMENT = re.compile(r"(boot/15-|boot/30-|post-boot/|with-services/)[0-9]{3}-(.+)")
 _MOST_SHOWN = 8
 
 
@@ -166,9 +168,10 @@ def between(old: System, new: System, replaced: Mapping[str, Iterable[str]]) -> 
         if name in (*fragments.added, *fragments.changed)
         or (f"boot/{name}" in new.runit and any(_matches(path, reads) for path in touched))
     ]
-    own = _delta(_below(old.runit, "scripts/"), _below(new.runit, "scripts/"))
+    own = _delta(_own_scripts(old.runit), _own_scripts(new.runit))
     at_boot = [
         *(f"boot.{name}" for name in (*own.added, *own.changed)),
+        *(f"boot.{name} (removed)" for name in own.removed),
         *(
             f"boot/{name}"
             for name in (*fragments.added, *fragments.changed)
@@ -199,6 +202,18 @@ def between(old: System, new: System, replaced: Mapping[str, Iterable[str]]) -> 
         again=again,
         at_boot=at_boot,
     )
+
+
+def _own_scripts(runit: Tree) -> dict[str, str]:
+    """Return the scripts of the config's `boot` by name: their texts, and the fragments that run them.
+
+    The kind of a script (`when`) is the folder of its fragment. Those of stage-1 are not in the toplevel.
+    """
+    found = _below(runit, "scripts/")
+    for path, content in _below(runit, "").items():
+        if (fragment := _FRAGMENT.fullmatch(path)) and fragment[2] in found:
+            found[fragment[2]] += f" {fragment[1]} {content}"
+    return found
 
 
 def placed(old: System, new: System) -> Delta:

@@ -1,5 +1,6 @@
 """The scripts of the key `boot`: their order, their place in the machine, and what a failure does."""
 
+import os
 import subprocess
 from pathlib import Path
 
@@ -89,6 +90,12 @@ def test_mistakes(tmp_path: Path, text: str, message: str) -> None:
         ("set -e; false; exit 0", {}, "step boot.a failed: status 1\nstep on"),
         ("exit 3", {"required": 1}, "step required script failed: boot.a: status 3\nstop\nstep on"),
         ("sleep 9", {"timeout": 1}, "step boot.a failed: it ran for more than 1 s\nstep on"),
+        (
+            "trap 'exit 7' TERM; sleep 9 & wait",
+            {"timeout": 1},
+            "step boot.a failed: it ran for more than 1 s\nstep on",
+        ),
+        ("sleep 1; exit 143", {"timeout": 60}, "step boot.a failed: status 143\nstep on"),
     ],
 )
 def test_a_failure(tmp_path: Path, tool: Tool, script: str, values: dict[str, int], said: str) -> None:
@@ -102,15 +109,33 @@ def test_a_failure(tmp_path: Path, tool: Tool, script: str, values: dict[str, in
         {"name": "a", "required": 0, "timeout": 0, **values},
         name="a",
     ).replace("/etc/runit/scripts", str(path.parent))
-    busybox = " ".join(tool("busybox"))
-    functions = (
-        'step() { echo "step $1"; }',
-        "stopBoot() { echo stop; }",
-        f'busybox() {{ {busybox} "$@"; }}',
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    (programs / "busybox").write_text(f'#!/bin/sh\nexec {" ".join(tool("busybox"))} "$@"\n')
+    (programs / "busybox").chmod(0o755)
+    stage = "\n".join(['step() { echo "step $1"; }', "stopBoot() { echo stop; }", text, "step on"])
+    done = subprocess.run(
+        [*tool("busybox"), "sh", "-c", stage],
+        env={"PATH": f"{programs}:/usr/bin"},
+        capture_output=True,
+        text=True,
+        check=False,
     )
-    stage = "\n".join([*functions, text, "step on"])
-    done = subprocess.run([*tool("busybox"), "sh", "-c", stage], capture_output=True, text=True, check=False)
     assert done.stdout.strip() == said
+
+
+def test_the_children_of_a_late_script_end(tmp_path: Path, tool: Tool) -> None:
+    script = "trap '' TERM; (sleep 60; :) & echo $! >child; sleep 60; sleep 60"
+    test_a_failure(
+        tmp_path,
+        tool,
+        f"cd {tmp_path}\n{script}",
+        {"timeout": 1},
+        "step boot.a failed: it ran for more than 1 s\nstep on",
+    )
+    child = int((tmp_path / "child").read_text())
+    with pytest.raises(ProcessLookupError):
+        os.kill(child, 0)
 
 
 def test_a_switch_lists_changed_scripts_for_the_next_boot(tmp_path: Path) -> None:
@@ -124,3 +149,11 @@ def test_a_switch_lists_changed_scripts_for_the_next_boot(tmp_path: Path) -> Non
 
     changes = between(system("{a: echo 1, b: echo 1}"), system("{a: echo 2, b: echo 1, c: echo 1}"), {})
     assert list(changes.at_boot) == ["boot.c", "boot.a"]
+    before = system("{a: {run: x}, b: {run: x, when: post-boot, timeout: 5}, c: {run: x}, d: {run: x}}")
+    after = system(
+        "{d: {run: x}, a: {run: x, required: true}, b: {run: x, when: post-boot}, c: {run: x, when: with-services}}"
+    )
+    assert list(between(before, after, {}).at_boot) == ["boot.a", "boot.b", "boot.c"]
+    assert list(between(before, system("{a: {run: x}}"), {}).at_boot) == [
+        f"boot.{name} (removed)" for name in "bcd"
+    ]

@@ -212,9 +212,11 @@ def test_a_small_step_back_repeats_nothing(service: Service) -> None:
 
 
 def test_the_account_and_the_failure_are_in_the_log(service: Service) -> None:
-    service.timer("backup period 60 0 0 1 nobody", "echo out; echo err >&2; exit 3")
+    service.timer("backup period 60 0 0 1 nobody", "echo $USER; echo err >&2; exit 3")
     lines = service.output(NOON, 120)
-    assert lines[:4] == ["backup: as nobody", "backup: out", "backup: err", "backup: failed with status 3"]
+    # With all groups of the account.
+    said = ["as nobody:nogroup", "nobody", "err", "failed with status 3"]
+    assert lines[:4] == [f"backup: {each}" for each in said]
 
 
 def test_no_run_while_the_earlier_one_goes_on(service: Service) -> None:

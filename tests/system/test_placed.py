@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 
 from notos.errors import NotosError
+from notos.features.files import is_excluded
 from notos.features.model import Copy, Folder, Link, Placed, Removal, Text
 from notos.formats.tree import Directory, File, Symlink
-from notos.system.placed import area, is_excluded, members, unknown_owners
+from notos.system.placed import area, members, unknown_owners
 
 
 @pytest.fixture

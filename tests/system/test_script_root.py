@@ -9,7 +9,7 @@ import pytest
 
 from notos.architecture import AMD64
 from notos.errors import NotosError
-from notos.formats.tree import Directory, File, Symlink, Tree
+from notos.formats.tree import Directory, Entry, File, Symlink, Tree
 from notos.integration import permissions
 from notos.system import script_changes, script_root
 from notos.system.script_changes import Changes
@@ -253,7 +253,7 @@ def test_a_file_of_the_config_and_of_a_script() -> None:
 
 def test_a_folder_of_a_script_and_a_file_of_the_config() -> None:
     paths = ("/var/a", "/var/a/b", "/var/a/b/c", "/var/d/e")
-    entries = (Directory(), Directory(), File(b""), File(b""))
+    entries: tuple[Entry, ...] = (Directory(), Directory(), File(b""), File(b""))
     changes = Changes(
         tuple(Member(path, entry, "0755", keys=KEYS) for path, entry in zip(paths, entries, strict=True))
     )

@@ -14,13 +14,12 @@ KEYS = {"sysctl.d/a.conf": ("etc", "sysctl.d/a.conf")}
 
 
 def made(etc: dict[str, str] | None = None, usr: dict[str, str] | None = None) -> str:
-    trees = []
-    for files, prefix in ((etc or {}, ""), (usr or {}, "lib/")):
-        tree = Tree()
-        for name, content in files.items():
-            tree.add(f"{prefix}{name}", File(content.encode()))
-        trees.append(tree)
-    return table(*trees, KEYS)
+    of_etc, of_usr = Tree(), Tree()
+    for name, content in (etc or {}).items():
+        of_etc.add(name, File(content.encode()))
+    for name, content in (usr or {}).items():
+        of_usr.add(f"lib/{name}", File(content.encode()))
+    return table(of_etc, of_usr, KEYS)
 
 
 def test_the_last_value_counts_and_etc_replaces_usr() -> None:
