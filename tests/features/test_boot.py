@@ -150,9 +150,8 @@ def test_a_switch_lists_changed_scripts_for_the_next_boot(tmp_path: Path) -> Non
     changes = between(system("{a: echo 1, b: echo 1}"), system("{a: echo 2, b: echo 1, c: echo 1}"), {})
     assert list(changes.at_boot) == ["boot.c", "boot.a"]
     before = system("{a: {run: x}, b: {run: x, when: post-boot, timeout: 5}, c: {run: x}, d: {run: x}}")
-    after = system(
-        "{d: {run: x}, a: {run: x, required: true}, b: {run: x, when: post-boot}, c: {run: x, when: with-services}}"
-    )
+    changed = "a: {run: x, required: true}, b: {run: x, when: post-boot}, c: {run: x, when: with-services}"
+    after = system(f"{{d: x, {changed}}}")
     assert list(between(before, after, {}).at_boot) == ["boot.a", "boot.b", "boot.c"]
     assert list(between(before, system("{a: {run: x}}"), {}).at_boot) == [
         f"boot.{name} (removed)" for name in "bcd"
