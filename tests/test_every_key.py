@@ -86,7 +86,7 @@ def in_packages(key: str, context: Config) -> list[Case]:
     (name,) = context[key]
     with_hello = merged(context, {key: {name: {"packages": ["hello"]}}})
     return [
-        case(f"{key}.NAME.packages.NAME.closure", "depends", with_hello),
+        case(f"{key}.NAME.packages.NAME.closure", "elf", with_hello),
         case(f"{key}.NAME.packages.NAME.only", ["usr/bin/hello"], with_hello),
         case(f"{key}.NAME.packages.NAME.exclude", ["usr/bin/goodbye"], with_hello),
     ]
@@ -190,7 +190,7 @@ CASES = [
     case("modprobe.NAME", {"numdummies": 2}, {"modprobe": {"dummy": {"numdummies": 1}}}),
     case("mounts", {"/data": {"device": "/dev/vdc", "type": "xfs"}}),
     case("mounts.NAME.device", "/dev/vdd", {"mounts": {"/data": {"device": "/dev/vdc", "type": "xfs"}}}),
-    case("mounts.NAME.type", "tmpfs", {"mounts": {"/data": {"device": "/dev/vdc", "type": "xfs"}}}),
+    case("mounts.NAME.type", "ext4", {"mounts": {"/data": {"device": "/dev/vdc", "type": "xfs"}}}),
     case("mounts.NAME.options", "size=64m", {"mounts": {"/data": {"device": "tmpfs"}}}),
     case("mounts.NAME.required", True, {"mounts": {"/data": {"device": "tmpfs"}}}),
     case("time_servers", ["192.0.2.1"]),
