@@ -21,7 +21,8 @@ def test_the_first_difference_is_named(built: Project, tmp_path: Path) -> None:
     path.write_text(
         path.read_text().replace(
             'project.add("stage2", "stage-2", tree)',
-            'import os\n    tree.text("built", f"in {os.getcwd()}")\n    project.add("stage2", "stage-2", tree)',
+            'import os\n    tree.text("built", f"in {os.getcwd()}")\n'
+            '    project.add("stage2", "stage-2", tree)',
         )
     )
     done = project.doit("check-reproducible", check=False)
