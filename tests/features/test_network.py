@@ -1,29 +1,13 @@
 """The network's keys: the plan for the boot, the rules, and QEMU's network cards."""
 # ruff: noqa: E501 — a case of the table is one line
 
-from collections.abc import Callable
-from pathlib import Path
-
 import pytest
 
-from notos import loader
-from notos.config.model import Machine
 from notos.errors import ConfigError
 from notos.features import registry
 from notos.features.model import Features, Text
 from notos.outputs.qemu import network as qemu
-
-Load = Callable[[str], Machine]
-
-
-@pytest.fixture
-def load(tmp_path: Path) -> Load:
-    def read(text: str) -> Machine:
-        path = tmp_path / "c.yaml"
-        path.write_text(f"name: x\n{text}")
-        return loader.load(path).machine
-
-    return read
+from tests.features.conftest import Load
 
 
 def plan(features: Features) -> list[str]:

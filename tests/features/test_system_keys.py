@@ -2,31 +2,18 @@
 # ruff: noqa: E501 — a case of the table is one line
 
 import subprocess
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from notos import loader
-from notos.config.model import LocaleName, Machine
+from notos.config.model import LocaleName
 from notos.config.types import FILE_SYSTEMS
 from notos.errors import ConfigError, PackageError
 from notos.features import keymap, locale, mounts, registry, sysctl
 from notos.features.model import Features, Text
 from notos.formats.tree import Tree
 from tests.conftest import ROOT
-
-Load = Callable[[str], Machine]
-
-
-@pytest.fixture
-def load(tmp_path: Path) -> Load:
-    def read(text: str) -> Machine:
-        path = tmp_path / "c.yaml"
-        path.write_text(f"name: x\n{text}")
-        return loader.load(path).machine
-
-    return read
+from tests.features.conftest import Load
 
 
 def script(features: Features, path: str) -> dict[str, object]:
