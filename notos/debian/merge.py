@@ -119,7 +119,10 @@ class Merge:
         (claim,) = self._claims[path]
         if isinstance(claim.entry, Symlink):
             place = self._leads_to(path)
-            if place is None:
+            # dpkg does not replace a folder by a link. The package that replaces another one comes later.
+            claims_below = [each for claims in below.values() for each in claims]
+            comes_later = all(_replacing(claim, each) is claim for each in claims_below)
+            if place is None or comes_later:
                 del self._claims[path]
                 return
             for each, claims in below.items():

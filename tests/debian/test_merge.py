@@ -4,7 +4,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from notos.debian.unpack import Unpack, unpack
@@ -65,6 +65,10 @@ def package(draw: st.DrawFn, own: str, other: str, links: tuple[str, ...]) -> tu
 
 
 @settings(max_examples=12, suppress_health_check=FIXTURES)
+@example(
+    ({"usr/y": b"1", "usr/x/y": "../leads", "usr/leads/here": b""}, "Replaces: two\n"),
+    ({"usr/y/two": b"2", "usr/x/y/two": b"2"}, ""),
+)
 @given(package("one", "two", ("leads", "lost")), package("two", "one", ()))
 def test_dpkg_agrees_in_one_of_the_orders(
     dpkg: Dpkg, tmp_path: Path, one: tuple[Files, str], two: tuple[Files, str]
