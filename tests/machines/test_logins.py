@@ -114,6 +114,7 @@ def logins(
         (site / "dangling").symlink_to("/nowhere")
         Path(os.fsdecode(os.fsencode(site) + b"/caf\xe9")).write_text("latin")
     vm = machine_factory.at(built.build(request.param, text).script, scope="module")
+    vm.wait_for_boot()
     return Logins(vm, request.param, tool("ssh"), keys)
 
 
