@@ -43,13 +43,10 @@ def table(etc: Tree, system: Tree, keys: Mapping[str, Keys]) -> str:
             found.pop(f"-{where}", None)
             found[where] = value
     errors.raise_all(wrong)
-    if any("*" in where for where in found):
-        patterns = [where for where in found if _is_pattern(where)]
-        own = [where.removeprefix("-") for where in found if not _is_pattern(where)]
-        ordered = [*((where, "") for where in own), *((where, found[where]) for where in patterns)]
-    else:
-        ordered = []
-    ordered += [(where, value) for where, value in found.items() if not _is_pattern(where) and value]
+    patterns = {where: value for where, value in found.items() if _is_pattern(where)}
+    own = {where: value for where, value in found.items() if where not in patterns}
+    ordered = [(where.removeprefix("-"), "") for where in own] if patterns else []
+    ordered += [*patterns.items(), *((where, value) for where, value in own.items() if value)]
     return "".join(f"{where} {value}".rstrip() + "\n" for where, value in ordered)
 
 

@@ -30,6 +30,11 @@ def test_the_last_value_counts_and_etc_replaces_usr() -> None:
     assert made(last, usr).endswith("net/ipv4/conf/eth0.1/rp_filter 1\n")
 
 
+def test_each_kind_of_pattern_counts() -> None:
+    text = "net.ipv4.conf.eth?.rp_filter = 2\nkernel.panic = 5\n"
+    assert made({"sysctl.d/a.conf": text}) == "kernel/panic\nnet/ipv4/conf/eth?/rp_filter 2\nkernel/panic 5\n"
+
+
 def test_a_link_to_null_masks_a_file() -> None:
     etc, usr = Tree(), Tree()
     etc.add("sysctl.d/10.conf", Symlink("/dev/null"))
