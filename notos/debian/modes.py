@@ -30,7 +30,7 @@ _INSTALL = {
 
 @dataclass(frozen=True)
 class Change:
-    """A call of chmod, chown or chgrp: "" for what it leaves; `mode` is the text of the new mode."""
+    """A call of chmod, chown or chgrp. `mode` is the text of the new mode. What stays is ""."""
 
     paths: tuple[str, ...]
     mode: str = ""
