@@ -29,9 +29,10 @@ T = TypeVar("T")
 P = TypeVar("P")
 Json = Any
 
-# Keys that change no output, so no task depends on them: mirrors of signed packages, settings of compilers.
+# Keys that change no output, so no task depends on them: mirrors of signed packages and the age of their
+# indexes, settings of compilers.
 # tests/test_every_key.py proves it.
-NEUTRAL = ("build", "debian.mirror", "debian.security_mirror")
+NEUTRAL = ("build", "debian.mirror", "debian.security_mirror", "debian.check_valid_until")
 
 # The value of a missing path. It differs from all JSON values.
 GONE = object()

@@ -26,7 +26,12 @@ def ask(cause: str) -> str | None:
             return None
         try:
             address = mirror.checked(answer)
-            archive.signed(address, MACHINE.debian.suite, release.certificates())
+            archive.signed(
+                address,
+                MACHINE.debian.suite,
+                release.certificates(),
+                check_valid_until=MACHINE.debian.check_valid_until,
+            )
         except FetchError as error:
             _say(f"{error.message}; another one, or Enter to give up\n")
             continue

@@ -165,7 +165,15 @@ class Archive:
             ]
             url, *others = dict.fromkeys(f"{each}/dists/{name}" for each in addresses)
             key = "mirror" if origin == "main" else "security_mirror"
-            found = signed(addresses[0], name, certs, key=key, retries=retries, proxies=self.mirrors.proxies)
+            found = signed(
+                addresses[0],
+                name,
+                certs,
+                key=key,
+                check_valid_until=self.debian.check_valid_until,
+                retries=retries,
+                proxies=self.mirrors.proxies,
+            )
             return _Suite(origin, url, tuple(others), found)
 
         with ThreadPoolExecutor(len(places)) as pool:
@@ -216,11 +224,13 @@ def signed(
     certs: "list[Cert]",
     *,
     key: str = "mirror",
+    check_valid_until: bool = True,
     retries: Retries = download.RETRIES,
     proxies: Proxies = ENVIRONMENT,
 ) -> Release:
-    """Return the Release of `suite` on the mirror at `address`; `key` is the mirror's key in the config.
+    """Return the Release of `suite` on the mirror at `address`.
 
+    `key` is the mirror's key in the config, and `check_valid_until` is as in release.read.
     Raises FetchError if it does not exist, SignatureError if it is not trustworthy.
     """
     url = f"{address}/dists/{suite}/InRelease"
@@ -231,7 +241,9 @@ def signed(
             hint=f"check debian.suite in the config, and the mirror (debian.{key})",
             keys=("debian", "suite") if key == "mirror" else ("debian", key),
         )
-    return release.read(data, certs, expected=suite, shown=without_password(url))
+    return release.read(
+        data, certs, expected=suite, shown=without_password(url), check_valid_until=check_valid_until
+    )
 
 
 def _unpacked(path: Path) -> Iterator[bytes]:

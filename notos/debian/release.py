@@ -49,12 +49,18 @@ def certificates(folder: Path = KEYS) -> "list[Cert]":
 
 
 def read(
-    data: bytes, certs: "Iterable[Cert]", *, expected: str, shown: str, now: datetime | None = None
+    data: bytes,
+    certs: "Iterable[Cert]",
+    *,
+    expected: str,
+    shown: str,
+    check_valid_until: bool = True,
+    now: datetime | None = None,
 ) -> Release:
     """Verify the InRelease `data` and return it. `expected` is the suite, by name or codename.
 
     `shown` is its address, for messages. Raises SignatureError if it has no valid signature by one of
-    `certs`, is of another suite, or is expired or not yet valid.
+    `certs`, is of another suite, or is expired (unless `check_valid_until` is false) or not yet valid.
     """
     fields = next(deb822.paragraphs(_signed(data, list(certs), shown)), {})
     suite, codename = fields.get("Suite", ""), fields.get("Codename", "")
@@ -63,7 +69,7 @@ def read(
             f"{shown} is of the suite {suite} ({codename}), not of {expected}",
             hint="check debian.suite in the config, and the mirror",
         )
-    _check_time(fields, now or datetime.now(UTC), shown)
+    _check_time(fields, now or datetime.now(UTC), shown, check_valid_until)
     files = {
         match[3]: Listed(int(match[2]), match[1])
         for line in fields.get("SHA256", "").splitlines()
@@ -86,7 +92,7 @@ def _signed(data: bytes, certs: "list[Cert]", shown: str) -> str:
     return (signed.bytes or b"").decode(errors="replace")
 
 
-def _check_time(fields: Mapping[str, str], now: datetime, shown: str) -> None:
+def _check_time(fields: Mapping[str, str], now: datetime, shown: str, check_valid_until: bool) -> None:
     """Raise SignatureError for an expired index (Valid-Until), or one from the future (Date)."""
     clock = f"this host's clock shows {now:%Y-%m-%d %H:%M} UTC"
     try:
@@ -96,10 +102,11 @@ def _check_time(fields: Mapping[str, str], now: datetime, shown: str) -> None:
         )
     except ValueError as error:
         raise SignatureError(f"{shown} has an invalid date", hint="name another mirror") from error
-    if until and now > until:
+    if check_valid_until and until and now > until:
         raise SignatureError(
             f"{shown} was valid until {fields['Valid-Until']}, and {clock}",
-            hint="set the clock if it is wrong; otherwise the mirror is out of date: name another one",
+            hint="set the clock if it is wrong; otherwise the mirror is out of date: name another one, or "
+            "set debian.check_valid_until: false to use the packages of that day",
         )
     if made and now < made:
         raise SignatureError(f"{shown} is from {fields['Date']}, and {clock}", hint="set the clock")

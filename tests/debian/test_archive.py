@@ -247,6 +247,12 @@ def test_a_good_signature_is_not_enough(
     assert hint in error.hint
 
 
+def test_an_expired_release_on_request(archive: Archive, signed: SignedArchive) -> None:
+    signed.publish([BASH], fields={"Valid-Until": stamp(NOW - timedelta(hours=1))})
+    assert "check_valid_until" in refused(archive).hint
+    assert replace(archive, debian=replace(archive.debian, check_valid_until=False)).newest("bash")
+
+
 def test_a_release_without_an_end(archive: Archive, signed: SignedArchive) -> None:
     signed.publish([BASH], fields={"Valid-Until": None})
     assert archive.newest("bash")

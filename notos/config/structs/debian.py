@@ -23,6 +23,10 @@ class Debian:
         "the security archive's URL; auto chooses the one that matches `mirror`", "auto"
     )
     components: tuple[ComponentName, ...] = setting("components of the archive", lambda: ("main",))
+    check_valid_until: bool = setting(
+        "refuse an index after its Valid-Until date; false: for an archive with the state of a past day",
+        True,
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
