@@ -21,6 +21,9 @@ command_words   options and arguments of a command
 modes           modes and owners that a command gives
 script_files    the files that a script sees and makes
 script_commands the commands on files that a script calls
+text_filters    grep, sed, sort and the like
+web_modules     the programs that enable modules of Apache, PHP and lighttpd
+configure_order the order in which dpkg configures packages
 maintainer_scripts   the commands of a package's scripts
 
 Modules without a test module of their own name are tested by

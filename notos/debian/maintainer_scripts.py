@@ -5,13 +5,15 @@ Questions of debconf have their defaults from the package's templates.
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from notos.architecture import Architecture
-from notos.debian.command_words import Value
+from notos.debian.command_words import Value, options
 from notos.debian.script_files import Files
 from notos.debian.shell_calls import Call, Surroundings, calls
+from notos.debian.shell_values import is_glob
 from notos.errors import PackageError
 
 # Scripts of a new package in order, with their arguments.
@@ -36,7 +38,7 @@ _ACCOUNTS = {
 }
 _CREATE = ("adduser", "addgroup", "useradd", "groupadd")
 # Programs that are shell scripts and only make links or call programs whose work is known.
-_FOLLOWED = (".", "source", "configure-symlinks", "phpenmod", "phpdismod", "phpquery")
+_FOLLOWED = (".", "source", "configure-symlinks")
 
 
 @dataclass(frozen=True)
@@ -60,50 +62,115 @@ class Unread:
     reason: str
 
 
+class Read(NamedTuple):
+    """The commands of a package's scripts, and the scripts that are not understood."""
+
+    calls: list[ScriptCall]
+    unread: list[Unread]
+
+
 def read(
     package: str, control: Mapping[str, bytes], target: Architecture, files: Files | None = None
-) -> tuple[list[ScriptCall], list[Unread]]:
-    """Return the commands of the scripts among `control` files, and the scripts that are not understood.
+) -> Read:
+    """Return the commands of the scripts among the `control` files of one package, as read_all() does."""
+    return read_all({package: control}, target, lambda _package: files or Files())[package]
 
-    `files` are those that the scripts see; the changes of the scripts are added.
+
+def read_all(
+    controls: Mapping[str, Mapping[str, bytes]],
+    target: Architecture,
+    files: Callable[[str], Files],
+    *,
+    installed: Mapping[str, str] | None = None,
+) -> dict[str, Read]:
+    """Return the commands of the scripts of all packages, which `controls` has in the order of dpkg.
+
+    All packages are unpacked before the first one is configured. `files` returns the files that a package's
+    scripts see; the changes of the scripts are added. `installed` are the versions of the system's packages
+    by name, None if these are unknown.
     """
-    seen = files or Files()
-    accounts = {(kind, name) for kind, names in _ACCOUNTS.items() for name in names}
-    answers = _defaults(control.get("templates", b""))
-    found: list[ScriptCall] = []
-    unread: list[Unread] = []
-    for script, arguments in _SCRIPTS.items():
-        data = control.get(script)
+    database = Database(installed, set())
+    packages = {
+        name: _Scripts(name, control, target, files(name), database) for name, control in controls.items()
+    }
+    for each in packages.values():
+        each.follow("preinst")
+    for name, each in packages.items():
+        each.follow("config")
+        each.follow("postinst")
+        database.configured.add(name)
+    return {name: each.read for name, each in packages.items()}
+
+
+@dataclass(frozen=True)
+class Database:
+    """dpkg's database: the versions of installed packages, None if they are unknown, and configured ones."""
+
+    installed: Mapping[str, str] | None
+    configured: set[str]
+
+    def status(self, package: str) -> str | None:
+        """Return the status of a package as in dpkg-query(1), "" if it is not installed; None if unknown."""
+        if self.installed is None:
+            return None
+        if package not in self.installed:
+            return ""
+        return "install ok installed" if package in self.configured else "install ok unpacked"
+
+
+class _Scripts:
+    """The scripts of one package. `read` has what they do as far as they were followed."""
+
+    def __init__(
+        self,
+        package: str,
+        control: Mapping[str, bytes],
+        target: Architecture,
+        files: Files,
+        database: Database,
+    ) -> None:
+        self.read = Read([], [])
+        self._package = package
+        self._control = control
+        self._target = target
+        self._files = files
+        self._accounts = {(kind, name) for kind, names in _ACCOUNTS.items() for name in names}
+        self._database = database
+        self._answers = _defaults(control.get("templates", b""))
+
+    def follow(self, script: str) -> None:
+        """Add the commands of a script to `read`."""
+        data = self._control.get(script)
         if data is None:
-            continue
+            return
         if not _SHELL.match(data):
             first = data[:2] == b"#!" and data.partition(b"\n")[0][2:].decode(errors="replace").split()
             reason = f"it is a script for {first[0]}" if first else "it is a program"
-            unread.append(Unread(package, script, reason))
-            continue
+            self.read.unread.append(Unread(self._package, script, reason))
+            return
         surroundings = Surroundings(
-            arguments=arguments,
+            arguments=_SCRIPTS[script],
             variables={
                 **_VARIABLES,
                 "DPKG_MAINTSCRIPT_NAME": script,
-                "DPKG_MAINTSCRIPT_PACKAGE": package,
-                "DPKG_MAINTSCRIPT_ARCH": target.debian,
+                "DPKG_MAINTSCRIPT_PACKAGE": self._package,
+                "DPKG_MAINTSCRIPT_ARCH": self._target.debian,
             },
-            status=lambda words: _status(words, seen, accounts),
-            output=lambda words: _output(words, target, seen),
-            effect=lambda words: _debconf(words, answers),
-            files=seen,
+            status=lambda words: _status(words, self._files, self._accounts, self._database),
+            output=lambda words: _output(words, self._target, self._files, self._database),
+            effect=lambda words: _debconf(words, self._answers),
+            files=self._files,
             follows=_follows,
         )
+        self._files.umask = 0o022  # that of dpkg
         try:
             made = calls(data.decode(errors="replace"), surroundings)
         except PackageError as error:
-            unread.append(Unread(package, script, error.message))
-            continue
-        found += (ScriptCall(package, script, each) for each in made)
+            self.read.unread.append(Unread(self._package, script, error.message))
+            return
+        self.read.calls.extend(ScriptCall(self._package, script, each) for each in made)
         if script == "preinst":
-            seen.lay_out()
-    return found, unread
+            self._files.lay_out()
 
 
 def _follows(words: tuple[Value, ...]) -> bool:
@@ -112,7 +179,9 @@ def _follows(words: tuple[Value, ...]) -> bool:
     return name in _FOLLOWED and not (words[1:] and (words[1] or "").startswith("/usr/share/debconf/"))
 
 
-def _status(words: tuple[Value, ...], files: Files, accounts: set[tuple[str, str]]) -> bool | None:
+def _status(
+    words: tuple[Value, ...], files: Files, accounts: set[tuple[str, str]], database: Database
+) -> bool | None:
     """Return the result of a command on a new system.
 
     `accounts` are those that exist by then, as ("passwd" or "group", NAME).
@@ -120,22 +189,23 @@ def _status(words: tuple[Value, ...], files: Files, accounts: set[tuple[str, str
     match words:
         case ("dpkg", "--compare-versions", "", str() as operator, str() as right) if right:
             return {**_EARLIER, **_LATER}.get(operator)
+        case ("dpkg-query" | "dpkg", *_) if (packages := _queried(words)) is not None:
+            found_all = [database.status(each) for each in packages]
+            return None if None in found_all else "" not in found_all
         case ("dpkg-statoverride", *rest) if "--list" in rest and None not in rest:
             return False
         case ("command", "-v" | "-V", str() as name) | ("which" | "type", str() as name):
             found = _program(name, files)
             return None if found is None else found != ""
         case ("which", "-s" | "-a", str() as name):
-            return _status(("which", name), files, accounts)
-        case ("getent", "passwd" | "group" as database, str() as name) if (database, name) in accounts:
+            return _status(("which", name), files, accounts, database)
+        case ("getent", "passwd" | "group" as kind, str() as name) if (kind, name) in accounts:
             return True
         case ("id", *_, str() as name) if ("passwd", name) in accounts:
             return True
         case (str() as name, *options, str() as account) if name.rpartition("/")[2] in _CREATE:
             accounts.update((kind, account) for kind in _created(name.rpartition("/")[2], options, accounts))
             return True
-        case ("grep" | "egrep" | "fgrep", *_, str() as path) if files.look(path).kind == "":
-            return False
         case ("db_get" | "db_input" | "db_go" | "db_set" | "db_version" | "db_capb" | "db_stop", *_):
             return True
     return None
@@ -162,9 +232,48 @@ def _program(name: str, files: Files) -> Value:
     return None if any(node.kind == "?" for node in nodes.values()) else ""
 
 
-def _output(words: tuple[Value, ...], target: Architecture, files: Files) -> Value:
+def _queried(words: tuple[Value, ...]) -> list[str] | None:
+    """Return the packages of which a command shows the status; None for others and unknown ones."""
+    given, names = options(words, ("-f", "--showformat", "--admindir"))
+    known = [each for each in names if each is not None]
+    asks = {"-W", "--show", "-s", "--status"} & given.keys()
+    is_literal = known and len(known) == len(names) and not any(map(is_glob, known))
+    return [each.partition(":")[0] for each in known] if asks and is_literal else None
+
+
+def _shown(words: tuple[Value, ...], packages: Sequence[str], database: Database) -> Value:
+    """Return the output of dpkg-query -W for these packages."""
+    given, _ = options(words, ("-f", "--showformat", "--admindir"))
+    attached = next((key[2:] for key in given if re.match("-f.", key)), None)
+    if attached is not None:  # -f='…' and -f'…'
+        attached = attached.removeprefix("=") or given[f"-f{attached}"]
+    shape = given.get("-f") or given.get("--showformat") or attached
+    shown = ""
+    for package in packages:
+        status = database.status(package)
+        if status is None or shape is None:
+            return None
+        if status:
+            values = {
+                "Package": package,
+                "Status": status,
+                "db:Status-Status": status.rpartition(" ")[2],
+                "Version": (database.installed or {})[package],
+            }
+            text = shape
+            for name, value in values.items():
+                text = text.replace(f"${{{name}}}", value)
+            if "${" in text:
+                return None
+            shown += text.replace("\\n", "\n").replace("\\t", "\t")
+    return shown
+
+
+def _output(words: tuple[Value, ...], target: Architecture, files: Files, database: Database) -> Value:
     """Return the output of a command whose output is known; None for others."""
     match words:
+        case ("dpkg-query", *_) if (packages := _queried(words)) is not None:
+            return _shown(words, packages, database)
         case ("command", "-v", str() as name) | ("which", str() as name) if found := _program(name, files):
             return f"{found}\n"
         case ("dpkg", "--print-architecture"):

@@ -1,7 +1,7 @@
 """The commands on files that a maintainer script calls: their effects, their results, and their output.
 
-Read are cp, mv, install, mkdir, touch, ln, rm, chmod, chown, chgrp, mktemp, ucf, Apache's a2en… commands, and
-echo, printf, cat, basename and dirname. Each has the effect of the program on script_files.Files.
+Read are cp, mv, install, mkdir, touch, ln, rm, chmod, chown, chgrp, mktemp, ucf, and echo, printf, cat,
+basename and dirname. Each has the effect of the program on script_files.Files.
 """
 
 import posixpath
@@ -12,9 +12,9 @@ from dataclasses import replace
 from notos.debian import modes
 from notos.debian.command_words import Value, options, short_options
 from notos.debian.script_files import ABSENT, Files, Node
+from notos.debian.text_filters import content
 
 _ESCAPES = {"n": "\n", "t": "\t", "\\": "\\", "r": "\r", "a": "\a"}
-_APACHE = {"mod": ("load", "conf"), "conf": ("conf",), "site": ("conf",)}
 _UCF_VALUES = ("--state-dir", "--src-dir", "--conf-file", "-s", "-c")
 _DEEP = 10
 # Commands whose work is that of integration/permissions.py: most files that they change are of packages.
@@ -27,8 +27,6 @@ def perform(words: Sequence[Value], files: Files) -> bool | None:
     A path that it may change in an unknown way becomes unknown.
     """
     name = (words[0] or "").rpartition("/")[2]
-    if name in ("a2enmod", "a2enconf", "a2ensite"):
-        return _apache(name.removeprefix("a2en"), words, files)
     command = _COMMANDS.get(name)
     if command is None:
         return None
@@ -231,27 +229,6 @@ def _ucf(words: Sequence[Value], files: Files) -> bool | None:
     return None if present != "" else _copied(rest[0], rest[1], files, recursive=False, keep=True)
 
 
-def _apache(kind: str, words: Sequence[Value], files: Files, depth: int = 0) -> bool | None:
-    """Enable modules, configurations or sites of Apache by links, as a2enmod(8) does."""
-    names = [word for word in words[1:] if word is None or not word.startswith("-")]
-    folder = "sites" if kind == "site" else "mods" if kind == "mod" else "conf"
-    for name in names:
-        if name is None or depth > _DEEP:
-            return None
-        stem = re.sub(r"\.(?:conf|load)$", "", name)
-        source = f"/etc/apache2/{folder}-available/{stem}"
-        first = files.look(f"{source}.{_APACHE[kind][0]}")
-        if first.kind != "f" or first.content is None:
-            return False if first.kind == "" else None
-        for needed in re.findall(rb"^# Depends: (.+)$", first.content, re.MULTILINE):
-            _apache(kind, ("", *needed.decode().split()), files, depth + 1)
-        for suffix in _APACHE[kind]:
-            if files.look(f"{source}.{suffix}").kind == "f":
-                link = f"/etc/apache2/{folder}-enabled/{stem}.{suffix}"
-                files.change(link, Node("l", target=f"../{folder}-available/{stem}.{suffix}"))
-    return True
-
-
 _COMMANDS: dict[str, Callable[[Sequence[Value], Files], bool | None]] = {
     **dict.fromkeys(ON_MODES, _adjust),
     "cp": _copy,
@@ -288,7 +265,7 @@ def printed(words: Sequence[Value], given: Value, files: Files) -> Value:
         case "printf":
             return _printf(known)
         case "cat":
-            texts = [given if path == "-" else _text(path, files) for path in known or ["-"]]
+            texts = [given if path == "-" else content(path, files) for path in known or ["-"]]
             return None if None in texts else "".join(each or "" for each in texts)
         case "basename" if len(known) in (1, 2):
             tail = known[0].rstrip("/").rpartition("/")[2]
@@ -302,13 +279,6 @@ def printed(words: Sequence[Value], given: Value, files: Files) -> Value:
             node = files.look(known[0], follow=False)
             return None if node.kind == "?" else f"{node.target}\n" if node.kind == "l" else ""
     return None
-
-
-def _text(path: str, files: Files) -> Value:
-    node = files.look(path)
-    if node.kind == "":
-        return ""
-    return node.content.decode(errors="surrogateescape") if node.content is not None else None
 
 
 def _echo(words: list[str]) -> Value:

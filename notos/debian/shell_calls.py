@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
-from notos.debian import modes, script_commands, shell
+from notos.debian import modes, script_commands, shell, text_filters, web_modules
 from notos.debian.command_words import Value
 from notos.debian.script_files import Files, Node
 from notos.debian.shell import (
@@ -102,9 +102,10 @@ def calls(text: str, surroundings: Surroundings) -> list[Call]:
 class _EndError(Exception):
     """The end of a script (exit), a function (return) or a round of a loop (break, continue)."""
 
-    def __init__(self, kind: str, result: bool | None = None) -> None:
+    def __init__(self, kind: str, result: bool | None = None, status: int | None = None) -> None:
         self.kind = kind
         self.result = result
+        self.status = status
 
 
 class _Run:
@@ -115,6 +116,8 @@ class _Run:
         self._around = surroundings
         self._variables: dict[str, Value] = dict(surroundings.variables)
         self._arguments: tuple[Value, ...] = surroundings.arguments
+        self._name = ""  # $0
+        self._status: int | None = 0  # $?, None if it is unknown
         self._functions: dict[str, Command] = {}
         self._uncertain = 0  # unknown conditions around the current command
         # True after a command that may have ended the script, the function, or the round of the loop.
@@ -146,6 +149,7 @@ class _Run:
         try:
             return self._follow(node)
         except _EndError as end:
+            self._status = end.status
             return end.result
 
     def _follow(self, node: Command) -> bool | None:
@@ -154,9 +158,14 @@ class _Run:
             raise _EndError("exit")
         self._nested += 1
         try:
-            return self._kind(node)
+            result = self._kind(node)
         finally:
             self._nested -= 1
+        if result is not False:
+            self._status = None if result is None else 0
+        elif not self._status:
+            self._status = 1
+        return result
 
     @property
     def _is_deep(self) -> bool:
@@ -362,17 +371,16 @@ class _Run:
 
     def _simple(self, node: Simple) -> bool | None:
         words = tuple(self._fields(node.words))
-        if not words:
-            for variable, value in node.assignments:
-                self._variables[variable] = self._text(value)
+        result = self._assigned(node) if not words else True
         writes = tuple(self._written(node.redirections))
         if not words:
-            return True if not writes else self._called(node, (":",), writes)
+            return result if not writes else self._called(node, (":",), writes)
         name, *arguments = words
+        if name not in ("exit", "return"):
+            self._status = 1  # of a command that fails
         match name:
             case "exit" | "return" | "break" | "continue":
-                status = arguments[0] if arguments else None
-                raise _EndError(name, status == "0" if (status or "").isdigit() else None)
+                raise self._end(name, arguments)
             case "true" | ":":
                 return True if not writes else self._called(node, words, writes)
             case "false":
@@ -403,6 +411,10 @@ class _Run:
                 return True
             case "umask":
                 return self._umask(arguments)
+            case "eval" if not writes:
+                if (done := self._evaluated(arguments)) is not None:
+                    return done[0]
+                self._forget(node)
             case "read":
                 return self._read_line(arguments)
             case "getopts":
@@ -411,26 +423,47 @@ class _Run:
                 return self._function(name, tuple(arguments))
         return self._called(node, words, writes)
 
+    def _assigned(self, node: Simple) -> bool:
+        """Set variables. The result is that of the last command in their values, if it certainly fails."""
+        self._status = 0
+        for variable, value in node.assignments:
+            self._variables[variable] = self._text(value)
+        return self._status in (0, None)
+
+    def _end(self, kind: str, arguments: list[Value]) -> _EndError:
+        """Return the end that exit, return, break or continue is; by default with the present status."""
+        status = self._status
+        if arguments:
+            status = int(arguments[0] or "") if (arguments[0] or "").isdigit() else None
+        return _EndError(kind, None if status is None else status == 0, status)
+
+    def _evaluated(self, arguments: list[Value]) -> tuple[bool | None] | None:
+        """Follow the commands that the arguments of eval are; None if these are unknown."""
+        known = [each for each in arguments if each is not None]
+        if len(known) < len(arguments) or self._is_deep:
+            return None
+        try:
+            return (self._follow(shell.parse(" ".join(known))),)
+        except PackageError:
+            return None
+
     def _called(self, node: Simple, words: tuple[Value, ...], writes: tuple[Value, ...]) -> bool | None:
         document = [self._text(each.target) for each in node.redirections if "<<" in each.operator]
         text = document[0] if document else None
         appends = any(each.operator.endswith(">>") for each in node.redirections)
         certain = self._certain
         lines = self._read(node.redirections)
+        given = text if text is not None or lines is None else "".join(f"{each}\n" for each in lines)
         before = None if certain else self._files.state()
         start = len(self._files.journal)
-        result = script_commands.perform(words, self._files)
-        printed = self._around.output(words)
-        if printed is None:
-            given = (
-                text
-                if text is not None
-                else None
-                if lines is None
-                else "".join(f"{each}\n" for each in lines)
-            )
+        outcome = web_modules.run(words, self._files) or text_filters.run(words, given, self._files)
+        result = None if outcome else script_commands.perform(words, self._files)
+        if outcome:
+            result, self._status = outcome.status == 0, outcome.status
+        printed = outcome.output if outcome else self._around.output(words)
+        if printed is None and not outcome:
             printed = "" if words == (":",) else script_commands.printed(words, given, self._files)
-        done = result is True and (words[0] or "").rpartition("/")[2] not in script_commands.ON_MODES
+        done = (result is True or outcome is not None) and words[0] not in script_commands.ON_MODES
         if writes:
             done = self._wrote(writes, printed, appends=appends)
         elif self._printed and not self._prints_aside(node.redirections) and printed != "":
@@ -509,7 +542,7 @@ class _Run:
         except PackageError:
             return None
         self.calls[-1] = replace(self.calls[-1], done=True)
-        return self._sourced(commands) if sourced else self._program(commands, words[1:])
+        return self._sourced(commands) if sourced else self._program(commands, words)
 
     def _sourced(self, commands: Sequence) -> bool | None:
         self._depth += 1
@@ -519,29 +552,33 @@ class _Run:
         except _EndError as end:
             if end.kind != "return":
                 raise
+            self._status = end.status
             return end.result
         finally:
             self._depth -= 1
 
-    def _program(self, commands: Sequence, arguments: tuple[Value, ...]) -> bool | None:
-        """Follow the commands of a process."""
+    def _program(self, commands: Sequence, words: tuple[Value, ...]) -> bool | None:
+        """Follow the commands of a process; `words` are its name and its arguments."""
+        name, self._name = self._name, words[0] or ""
         functions, self._functions = self._functions, {}
         before, outer, umask = dict(self._variables), self._arguments, self._files.umask
-        self._arguments = arguments
+        self._arguments = words[1:]
         self._depth += 1
         try:
             with self._within("exit", "return", "loop"):
                 return self.command(commands)
         finally:
             self._depth -= 1
+            self._name = name
             self._functions = functions
             self._variables, self._arguments, self._files.umask = before, outer, umask
 
     def _forget(self, node: Simple) -> None:
         """Make the variables unknown that a declaration with an unknown value sets."""
         for word in node.words[1:]:
-            if word and isinstance(word[0], Text) and "=" in word[0].text:
-                self._variables[word[0].text.partition("=")[0]] = None
+            first = next((part for part in word if part != Text("", True)), None)
+            if isinstance(first, Text) and "=" in first.text:
+                self._variables[first.text.partition("=")[0]] = None
 
     def _function(self, name: str, arguments: tuple[Value, ...]) -> bool | None:
         if self._is_deep:
@@ -554,6 +591,7 @@ class _Run:
         except _EndError as end:
             if end.kind != "return":
                 raise
+            self._status = end.status
             return end.result
         finally:
             self._depth -= 1
@@ -631,11 +669,13 @@ class _Run:
         elif part.name == "#":
             value = str(len(self._arguments))
         elif part.name == "0":
-            value = ""
+            value = self._name
+        elif part.name == "?":
+            value = None if self._status is None else str(self._status)
         elif part.name.isdigit():
             number = int(part.name) - 1
             value = self._arguments[number] if number < len(self._arguments) else ""
-        elif part.name in ("?", "!", "$", "-"):
+        elif part.name in ("!", "$", "-"):
             value = None
         else:
             value = self._variables.get(part.name, "")

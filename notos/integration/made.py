@@ -12,43 +12,21 @@ from notos.integration.model import Context
 
 # Records of programs that a machine does not have.
 _RECORDS = re.compile(r"var/(?:lib/(?:dpkg|ucf)|cache/debconf|tmp|backups|run|lock)/|.*\.dpkg-")
-# Packages whose scripts set up the base of a system, which Notos does itself.
-BASE = frozenset(
-    (
-        *(
-            "base-files",
-            "base-passwd",
-            "bash",
-            "ca-certificates",
-            "dash",
-            "kmod",
-            "libc-bin",
-            "libc6",
-            "locales",
-        ),
-        *("mawk", "openssh-server", "passwd", "runit", "tzdata"),
-    )
-)
 _AREAS = ("etc/", "usr/", "var/", "srv/", "opt/")
 
 
 def apply(tree: Tree, context: Context) -> None:
-    """Add the files and links to `tree`; of two packages that make one path, the first by name does."""
+    """Add the files and links to `tree`, as they are after the last script."""
     left_out = unwanted(context.keep)
-    found: set[str] = set()
-    for package in context.packages.values():
-        if package.name in BASE:
+    for path, node in context.scripts.made.items():
+        if not is_kept(path) or left_out(path) or not _parents_free(path, tree):
             continue
-        for path, node in context.scripts(package).made.items():
-            if not is_kept(path) or left_out(path) or path in found or not _parents_free(path, tree):
-                continue
-            if isinstance(tree.get(path), Directory):
-                continue
-            if node.kind == "l" and path.startswith(("etc/", "usr/")):
-                tree.replace(path, Symlink(node.target))
-            elif node.content:  # permissions.py makes empty ones
-                tree.replace(path, File(node.content, node.executable))
-            found.add(path)
+        if isinstance(tree.get(path), Directory):
+            continue
+        if node.kind == "l" and path.startswith(("etc/", "usr/")):
+            tree.replace(path, Symlink(node.target))
+        elif node.content:  # permissions.py makes empty ones
+            tree.replace(path, File(node.content, node.executable))
 
 
 def is_kept(path: str) -> bool:

@@ -2,50 +2,54 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache, cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from notos.architecture import Architecture
-from notos.debian import deb
+from notos.debian import configure_order, deb
 from notos.debian.deb import Attributes
-from notos.debian.maintainer_scripts import ScriptCall, Unread, read
+from notos.debian.maintainer_scripts import Read, ScriptCall, read_all
 from notos.debian.script_files import Files, Node, Packages
 from notos.debian.unpack import Unpack
 
+# Packages whose scripts set up the base of a system, which Notos does itself.
+BASE = frozenset(
+    (
+        *("base-files", "base-passwd", "bash", "ca-certificates", "dash", "kmod", "libc-bin", "libc6"),
+        *("locales", "mawk", "openssh-server", "passwd", "runit", "tzdata"),
+    )
+)
+
 
 class Scripts(NamedTuple):
-    """The commands of a package's maintainer scripts, scripts not understood, and the files they make."""
+    """The commands of all packages' maintainer scripts, and the files that they have made in the end."""
 
-    calls: list[ScriptCall]
-    unread: list[Unread]
-    made: dict[str, Node]
+    of: Mapping[str, Read]
+    made: Mapping[str, Node]
+
+    def calls(self, *names: str) -> Iterator[ScriptCall]:
+        """Yield the commands of these names, in the order in which dpkg configures the packages."""
+        for each in self.of.values():
+            yield from (call for call in each.calls if call.call.name in names)
 
 
-@dataclass(frozen=True, eq=False)
-class Installed:
-    """An installed package: its name and its .deb on this host.
+@lru_cache(maxsize=2)
+def scripts(packages: Packages | None, target: Architecture, *installed: Installed) -> Scripts:
+    """Return what the maintainer scripts of `installed` do. `packages` are the files that they see, if known.
 
-    A `partial` one has only the files that the config or a feature lists (`only`): its scripts do not count.
+    Each script sees the changes of those before it, in dpkg's order. No other package sees those of BASE.
     """
-
-    name: str
-    path: Path
-    partial: bool = False
-
-    @cached_property
-    def control(self) -> Mapping[str, bytes]:
-        """Return the files of its control archive by name: postinst, triggers, …. Raises PackageError."""
-        return deb.control(self.path)
-
-    @cache  # noqa: B019 — a build has each package once
-    def scripts(self, target: Architecture, packages: Packages | None = None) -> Scripts:
-        """Return the commands of its maintainer scripts; `packages` are the files that they see, if known."""
-        if self.partial:
-            return Scripts([], [], {})
-        files = Files(packages)
-        found, unread = read(self.name, self.control, target, files)
-        return Scripts(found, unread, files.made)
+    controls = {each.name: each.control for each in installed if not each.partial}
+    names = configure_order.order(controls)
+    common = Files(packages)
+    found = read_all(
+        {name: controls[name] for name in names},
+        target,
+        lambda package: Files(packages) if package in BASE else common,
+        installed={name: configure_order.version(controls[name]) for name in names} if packages else None,
+    )
+    return Scripts(found, common.made)
 
 
 @dataclass(frozen=True)
@@ -75,21 +79,12 @@ class Context:
 
     def calls(self, *names: str) -> Iterator[ScriptCall]:
         """Yield the commands of these names in all maintainer scripts."""
-        return calls(self.packages, self.target, *names, files=self.files)
+        return self.scripts.calls(*names)
 
-    def scripts(self, package: Installed) -> Scripts:
-        """Return the commands of a package's maintainer scripts."""
-        return package.scripts(self.target, self.files)
-
-
-def calls(
-    packages: Mapping[str, Installed], target: Architecture, *names: str, files: Packages | None = None
-) -> Iterator[ScriptCall]:
-    """Yield the commands of these names in all maintainer scripts, in the order of the packages."""
-    for package in packages.values():
-        for each in package.scripts(target, files).calls:
-            if each.call.name in names:
-                yield each
+    @property
+    def scripts(self) -> Scripts:
+        """Return what the maintainer scripts do."""
+        return scripts(self.files, self.target, *self.packages.values())
 
 
 def installed(debs: Sequence[Unpack]) -> dict[str, Installed]:

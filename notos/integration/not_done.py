@@ -12,15 +12,15 @@ from dataclasses import dataclass
 
 from notos.architecture import Architecture
 from notos.debian import deb
-from notos.debian.maintainer_scripts import ScriptCall
+from notos.debian.maintainer_scripts import Read, ScriptCall
 from notos.debian.script_files import Files, Packages
 from notos.debian.shell_calls import Call
 from notos.debian.shell_values import is_glob
 from notos.errors import PackageError
 from notos.formats.tree import Directory, Tree
 from notos.formats.usr_merge import merged
-from notos.integration import accounts, alternatives, diversions, made, pam, permissions, setuid, texts
-from notos.integration.model import Installed
+from notos.integration import accounts, alternatives, diversions, pam, permissions, setuid, texts
+from notos.integration.model import BASE, Installed, Scripts, scripts
 
 # Mechanisms that decide by a command's words whether its work is done.
 _DECIDED: Mapping[str, Callable[[ScriptCall], bool]] = {
@@ -100,17 +100,19 @@ def find(
     Raises PackageError.
     """
     known = list(packages)
-    suspects = [each for each in known if each.name not in made.BASE and any(_of(each, target, None))]
+    everything = list(others or known)
+    blind = scripts(None, target, *everything)
+    suspects = [each.name for each in known if each.name not in BASE and any(_of(each.name, blind, None))]
     # Files decide about the conditions in scripts. They are read only if that matters, because it takes long.
     if not suspects:
         return
-    everything = list(others or known)
     files, folders = _files(everything)
     seen = Packages(files, folders)
-    calls = (call for each in everything for call in each.scripts(target).calls)
+    calls = (call for each in blind.of.values() for call in each.calls)
     users = accounts.created(calls, files)
-    for package in suspects:
-        yield from _of(package, target, seen, users)
+    found = scripts(seen, target, *everything)
+    for name in suspects:
+        yield from _of(name, found, seen, users)
 
 
 def _files(packages: Iterable[Installed]) -> tuple[Tree, set[str]]:
@@ -135,20 +137,20 @@ def _read(package: Installed) -> Tree:
 
 
 def _of(
-    package: Installed, target: Architecture, files: Packages | None, users: Container[str] = ()
+    package: str, found: Scripts, files: Packages | None, users: Container[str] = ()
 ) -> Iterator[NotDone]:
     """Yield the commands of a package's scripts that are not done, each once.
 
     `users` are those that scripts create.
     """
-    found, unread, _ = package.scripts(target, files)
+    calls, unread = found.of.get(package, Read([], []))
     seen: dict[tuple[str, str], None] = {}
     for each in unread:
         seen[each.script, f"is not understood ({each.reason})"] = None
-    for call in found:
+    for call in calls:
         if text := _text(call, files, users):
             seen[call.script, text] = None
-    yield from (NotDone(package.name, script, text) for script, text in seen)
+    yield from (NotDone(package, script, text) for script, text in seen)
 
 
 def _text(each: ScriptCall, files: Packages | None, users: Container[str]) -> str:

@@ -22,7 +22,7 @@ from notos.debian.shell_values import is_glob
 from notos.formats.tree import Directory, File, Symlink, Tree
 from notos.formats.usr_merge import merged
 from notos.integration import accounts, made
-from notos.integration.model import Context
+from notos.integration.model import BASE, Context
 from notos.integration.unit_folders import unit_calls
 
 COMMANDS = ("chown", "chgrp", "chmod", "mkdir", "install", "touch", "ln", "dpkg-statoverride")
@@ -184,9 +184,9 @@ def understood(each: ScriptCall) -> bool:
 
 def _places(tree: Tree, context: Context, package: str = "") -> _Places:
     places = _Places(tree, context)
-    for installed in context.packages.values():
-        if package in ("", installed.name):
-            for each in context.scripts(installed).calls:
+    for name, found in context.scripts.of.items():
+        if package in ("", name):
+            for each in found.calls:
                 _take_in(each, places)
     if not package:
         for each in unit_calls(context.units):
@@ -219,7 +219,7 @@ def _take_in(each: ScriptCall, places: _Places) -> None:
                 owner, group = node.owner or place.owner, node.group or place.group
                 places.change(path, mode=node.bits, owner=owner, group=group)
         is_empty = node.kind == "f" and node.content == b"" and made.is_kept(path)
-        if is_empty and each.call.certain and each.package not in made.BASE:
+        if is_empty and each.call.certain and each.package not in BASE:
             places.change(path, kind="f")  # made.py leaves empty files to this module
 
 

@@ -24,7 +24,7 @@ from notos.formats import shared_libraries
 from notos.formats.tree import Directory, Entry, Symlink, Tree
 from notos.integration import diversions
 from notos.integration import registry as integration
-from notos.integration.model import Context, calls, installed
+from notos.integration.model import Context, installed, scripts
 from notos.system import bytecode, databases, library_cache, missing_files, packaged
 from notos.system import choices as chosen
 from notos.system.busybox import applet_paths
@@ -74,7 +74,7 @@ def build(
     folders: set[str] = set()
     owners: dict[str, str] = {}
     known = installed(debs)
-    diverted = diversions.read(calls(known, target, *diversions.COMMANDS))
+    diverted = diversions.read(scripts(None, target, *known.values()).calls(*diversions.COMMANDS))
     try:
         packages = unpack(
             debs,

@@ -11,7 +11,7 @@ from notos.debian.script_files import Packages
 from notos.debian.unpack import Unpack, unpack
 from notos.formats.tree import Tree
 from notos.integration import diversions
-from notos.integration.model import Context, calls, installed
+from notos.integration.model import Context, installed, scripts
 from tests.signed_archive import Deb
 
 
@@ -28,7 +28,7 @@ def laid_out(
     units: dict[str, bytes] = {}
     folders: set[str] = set()
     known = installed(debs)
-    diverted = diversions.read(calls(known, AMD64, *diversions.COMMANDS))
+    diverted = diversions.read(scripts(None, AMD64, *known.values()).calls(*diversions.COMMANDS))
     tree = unpack(debs, keep=keep, attributes=attributes, aside=units, folders=folders, place=diverted.place)
     seen = Packages(tree, folders, kinds.unwanted(keep), attributes=attributes, diverted=diverted.targets)
     return tree, Context(AMD64, known, attributes, units, {}, keep, settings, frozenset(folders), seen)

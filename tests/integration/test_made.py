@@ -133,7 +133,7 @@ def test_what_is_uncertain_is_not_made(tmp_path: Path) -> None:
 def test_after_a_possible_end_nothing_is_certain(tmp_path: Path, lines: str, *, made: bool) -> None:
     _, context = laid_out(tmp_path, [Deb("made-up", files=FILES, scripts={"postinst": script(lines)})])
     assert [each.call.certain for each in context.calls("echo")][-1] == made
-    assert ("etc/x" in context.scripts(context.packages["made-up"]).made) == made
+    assert ("etc/x" in context.scripts.made) == made
 
 
 def test_a_file_of_the_package_replaces_that_of_its_preinst(tmp_path: Path) -> None:
