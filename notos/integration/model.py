@@ -22,6 +22,23 @@ BASE = frozenset(
 )
 
 
+@dataclass(frozen=True, eq=False)
+class Installed:
+    """An installed package: its name and its .deb on this host.
+
+    A `partial` one has only the files that the config or a feature lists (`only`): its scripts do not count.
+    """
+
+    name: str
+    path: Path
+    partial: bool = False
+
+    @cached_property
+    def control(self) -> Mapping[str, bytes]:
+        """Return the files of its control archive by name: postinst, triggers, …. Raises PackageError."""
+        return deb.control(self.path)
+
+
 class Scripts(NamedTuple):
     """The commands of all packages' maintainer scripts, and the files that they have made in the end."""
 
