@@ -425,10 +425,10 @@ class _Run:
 
     def _assigned(self, node: Simple) -> bool:
         """Set variables. The result is that of the last command in their values, if it certainly fails."""
-        self._status = 0
         for variable, value in node.assignments:
             self._variables[variable] = self._text(value)
-        return self._status in (0, None)
+        calls = any(isinstance(part, Substitution) for _, value in node.assignments for part in value)
+        return not calls or self._status in (0, None)
 
     def _end(self, kind: str, arguments: list[Value]) -> _EndError:
         """Return the end that exit, return, break or continue is; by default with the present status."""
