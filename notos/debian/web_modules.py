@@ -17,14 +17,35 @@ from notos.debian.script_files import Files, Node
 from notos.debian.text_filters import Outcome
 
 _DEEP = 10
-_OFF = {"admin": 32, "maint": 33}  # exit statuses for a part that was disabled
+_OFF = {"maint": 33, "admin": 32}  # exit statuses for a part that was disabled
 _SAID = {"admin": "site administrator", "maint": "maintainer script"}
+# Modules that a2dismod disables only with -f, or after a question.
+_ESSENTIAL = frozenset(
+    (
+        *(
+            "alias",
+            "auth_basic",
+            "authn_file",
+            "authz_host",
+            "authz_user",
+            "autoindex",
+            "deflate",
+            "dir",
+            "env",
+        ),
+        *("filter", "logio", "mime", "negotiation", "setenvif", "unixd", "version", "watchdog"),
+    )
+)
 _PHP, _PHP_STATE = "/etc/php", "/var/lib/php/modules"
 _LIGHTTPD = "/etc/lighttpd"
 
 
 class _UnknownError(Exception):
     """Files or words that are unknown."""
+
+
+class _AbortError(Exception):
+    """A question that nobody answers."""
 
 
 def run(words: Sequence[Value], files: Files) -> Outcome | None:
@@ -41,6 +62,8 @@ def run(words: Sequence[Value], files: Files) -> Outcome | None:
         return program(name, known, files)
     except _UnknownError:
         return None
+    except _AbortError:
+        return Outcome(1, None)
 
 
 def _exists(path: str, files: Files) -> bool:
@@ -68,9 +91,9 @@ def _matches(pattern: str, files: Files) -> list[str]:
 
 
 def _stems(folder: str, pattern: str, suffix: str, files: Files) -> list[str]:
-    """Return the names that match, without their suffix. Raises _UnknownError."""
+    """Return the names that match, without their suffix, or a name that is no pattern. Raises _UnknownError."""
     if not re.search(r"[*?\[]", pattern):
-        return [pattern] if files.look(f"{folder}/{pattern}{suffix}", follow=False).kind else []
+        return [pattern]
     found = _matches(f"{folder}/{pattern}{suffix}", files)
     return [each.rpartition("/")[2].removesuffix(suffix) for each in found]
 
@@ -86,8 +109,10 @@ def _mark(folder: str, name: str, files: Files, wanted: str) -> None:
 
 
 def _marked(folder: str, action: str, name: str, files: Files) -> str:
-    """Return who has enabled or disabled a part: admin, maint, or ""."""
-    return next((who for who in _OFF if files.look(f"{folder}/{action}_by_{who}/{name}").kind == "f"), "")
+    """Return who has enabled or disabled a part: admin, maint, or ""; without a name, any part."""
+    return next(
+        (who for who in _OFF if files.look(f"{folder}/{action}_by_{who}/{name}").kind in ("f", "d")), ""
+    )
 
 
 # --- Apache
@@ -161,6 +186,8 @@ class _Apache:
             if not all(self.disable(each, mark, force=True, depth=depth + 1) for each in needing):
                 return False
         if self.is_enabled(name):
+            if self.kind == "mod" and name in _ESSENTIAL and not force:
+                raise _AbortError
             for suffix in dict.fromkeys((self.suffix, ".conf")):
                 if self.files.look(f"{self.enabled}/{name}{suffix}", follow=False).kind == "l":
                     self.files.remove(f"{self.enabled}/{name}{suffix}")
@@ -170,12 +197,18 @@ class _Apache:
 
 def _switch_apache(program: str, words: Sequence[str], files: Files) -> Outcome:
     found, names = short_options(
-        words, "", {"--quiet": "-q", "--force": "-f", "--maintmode": "-m", "--purge": "-p"}
+        words,
+        "",
+        {
+            "--quiet": "-q",
+            "--force": "-f",
+            "--maintmode": "-m",
+        },
     )
     enables = program.startswith("a2en")
     parts = _Apache(program.removeprefix("a2en" if enables else "a2dis"), files)
     who = "maint" if "-m" in found else "admin"
-    mark = "" if "-p" in found else f"{'enabled' if enables else 'disabled'}_by_{who}"
+    mark = f"{'enabled' if enables else 'disabled'}_by_{who}"
     status = 0
     for pattern in names:
         stem = (pattern or "").removesuffix(parts.suffix)
@@ -185,14 +218,17 @@ def _switch_apache(program: str, words: Sequence[str], files: Files) -> Outcome:
         for name in matching:
             done = parts.enable(name, mark) if enables else parts.disable(name, mark, force="-f" in found)
             status = status if done else 1
-    return Outcome(status, None if "-q" not in found else "")
+    return Outcome(status, None)
 
 
 def _query_apache(_program: str, words: Sequence[str], files: Files) -> Outcome:
     found, rest = short_options(words, "", {})
+    names = _stems("/etc/apache2/mods-enabled", "mpm_*", ".load", files)
+    if len(names) > 1:
+        return Outcome(1)
     if "-M" in found:
-        names = _stems("/etc/apache2/mods-enabled", "mpm_*", ".load", files)
-        return Outcome(0, f"{names[0].removeprefix('mpm_')}\n") if len(names) == 1 else Outcome(1)
+        model = names[0].removeprefix("mpm_") if names else "invalid"
+        return Outcome(0, "" if "-q" in found else f"{model}\n")
     wanted = {"-m": ("mod", "module"), "-c": ("conf", "conf"), "-s": ("site", "site")}
     kinds = [kind for option, kind in wanted.items() if option in found]
     if len(kinds) != 1 or found.keys() - {*wanted, "-q"}:
@@ -264,14 +300,15 @@ def _switch_php(program: str, words: Sequence[str], files: Files) -> Outcome:
     who = "maint" if "m" in flags else "admin"
     every: tuple[list[str], ...] = ([], ["ALL"])
     for name in names:
+        registry = ""
         for version in _versions(files) if found["-v"] in every else found["-v"]:
             for sapi in _sapis(version, files) if found["-s"] in every else found["-s"]:
                 _switch_php_module(program, (version, sapi, name), who, files)
             registry = f"{_PHP_STATE}/{version}/registry/{name}"
             if program == "phpenmod" and "r" in flags and not _exists(registry, files):
                 files.change(registry, files.new("f", b""))
-            elif program == "phpdismod" and {"r", "p"} & flags and _exists(registry, files):
-                files.remove(registry)
+        if program == "phpdismod" and "r" in flags and registry and _exists(registry, files):
+            files.remove(registry)  # that of the last version alone
     return Outcome(0)
 
 
@@ -293,7 +330,7 @@ def _switch_php_module(program: str, module: tuple[str, str, str], who: str, fil
         files.remove(link)
     folder = f"{_PHP_STATE}/{version}/{sapi}"
     action = "enabled" if enables else "disabled"
-    if not _marked(folder, action, name, files):
+    if _marked(folder, action, name, files) not in ("admin", who):
         _mark(folder, name, files, f"{action}_by_{who}")
 
 
@@ -310,9 +347,9 @@ def _query_php(_program: str, words: Sequence[str], files: Files) -> Outcome:
         registry = _matches(f"{_PHP_STATE}/{version}/registry/*", files)
         return Outcome(0, "".join(f"{each.rpartition('/')[2]}\n" for each in registry))
     if not _exists(f"/usr/lib/php/{version}", files):
-        return Outcome(1)
+        return Outcome(1, None)
     if sapi and not _exists(f"/usr/lib/php/{version}/sapi/{sapi}", files):
-        return Outcome(1)
+        return Outcome(1, None)
     if not name:
         return Outcome(0, f"{sapi}\n" if "-q" not in found else "")
     return Outcome(_php_state(version, sapi, name, files), None if "-q" not in found else "")
