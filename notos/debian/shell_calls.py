@@ -411,9 +411,9 @@ class _Run:
                 return True
             case "umask":
                 return self._umask(arguments)
-            case "eval" if not writes:
-                if (done := self._evaluated(arguments)) is not None:
-                    return done[0]
+            case "eval":
+                if (commands := self._evaluated(arguments)) is not None:
+                    return self._redirected(Redirected(commands, node.redirections, node.line))
                 self._forget(node)
             case "read":
                 return self._read_line(arguments)
@@ -437,13 +437,13 @@ class _Run:
             status = int(arguments[0] or "") if (arguments[0] or "").isdigit() else None
         return _EndError(kind, None if status is None else status == 0, status)
 
-    def _evaluated(self, arguments: list[Value]) -> tuple[bool | None] | None:
-        """Follow the commands that the arguments of eval are; None if these are unknown."""
+    def _evaluated(self, arguments: list[Value]) -> Sequence | None:
+        """Return the commands that the arguments of eval are, None if these are unknown."""
         known = [each for each in arguments if each is not None]
         if len(known) < len(arguments) or self._is_deep:
             return None
         try:
-            return (self._follow(shell.parse(" ".join(known))),)
+            return shell.parse(" ".join(known))
         except PackageError:
             return None
 

@@ -22,6 +22,7 @@ _CLASSES = {
     "upper": "A-Z",
     "xdigit": "0-9a-fA-F",
 }
+_BRACKET = re.compile(r"\[(\^?)(\]?(?:\[:\w+:\]|\[[.=]|[^]])*)\]")
 _SED = re.compile(
     r"[\s;]*(?:(?P<line>[0-9]+|\$)|/(?P<pattern>(?:[^/\\]|\\.)*)/)?\s*(?P<not>!?)\s*(?P<name>[pdqs])"
 )
@@ -58,15 +59,11 @@ def regex(text: str, *, extended: bool = False, fold: bool = False) -> re.Patter
     while at < len(text):
         char = text[at]
         if char == "[":
-            end = text.index("]", at + (3 if text.startswith("[^", at) else 2))
-            while text.rfind("[:", at + 1, end) > text.rfind(":]", at + 1, end):
-                end = text.index("]", end + 2 if text.startswith(":]", end - 1) else end + 1)
-            inside = text[at + 1 : end].replace("\\", "\\\\").replace("[:", "\0[:")
-            inside = re.sub(r"\0\[:(\w+):\]", lambda match: _CLASSES[match[1]], inside)
-            if "\0" in inside or "[." in inside or "[=" in inside:
+            bracket = _BRACKET.match(text, at)
+            if not bracket:
                 raise ValueError(text)
-            found += "[" + re.sub(r"^(\^?)\]", r"\1\\]", inside).replace("[", "\\[") + "]"
-            at = end + 1
+            found += _bracket(bracket[1], bracket[2])
+            at = bracket.end()
             continue
         if char == "\\":
             escaped = text[at + 1 : at + 2]
@@ -92,6 +89,18 @@ def regex(text: str, *, extended: bool = False, fold: bool = False) -> re.Patter
             found += char
         at += 1
     return re.compile(found, re.IGNORECASE if fold else 0)
+
+
+def _bracket(negation: str, inside: str) -> str:
+    """Return a bracket expression. Raises ValueError."""
+    text = ""
+    for part in re.findall(r"\[:\w+:\]|.", inside, re.DOTALL):
+        text += (
+            _CLASSES.get(part[2:-2], part) if len(part) > 1 else f"\\{part}" if part in "\\[]^&~|" else part
+        )
+    if "[." in inside or "[=" in inside or "[:" in text:
+        raise ValueError(inside)
+    return f"[{negation}{text}]"
 
 
 def _texts(paths: Sequence[str], given: Value, files: Files) -> Iterator[Value]:
@@ -179,10 +188,14 @@ def _grep(words: Sequence[str], given: Value, files: Files) -> Outcome:
     for line in _lines(rest, given, files):
         matches = [each.match(line) if "x" in flags else each.search(line) for each in found]
         if any(matches) != ("v" in flags):
-            first = next(filter(None, matches), None)
-            matching.append(first[0] if "o" in flags and first else line)
+            matching.append(line)
+    status = 0 if matching else 1
+    if "o" in flags:
+        if len(found) > 1 or flags & {"v", "c"}:
+            raise ValueError(words)
+        matching = [each[0] for line in matching for each in found[0].finditer(line) if each[0]]
     output = "" if "q" in flags else f"{len(matching)}\n" if "c" in flags else _shown(matching)
-    return Outcome(0 if matching else 1, output if len(rest) < 2 or "h" in flags or "q" in flags else None)
+    return Outcome(status, output if len(rest) < 2 or "h" in flags or "q" in flags else None)
 
 
 @dataclass(frozen=True)
@@ -254,6 +267,22 @@ def _replacement(by: str) -> Callable[[re.Match[str]], str]:
     return made
 
 
+def _substituted(edit: _Edit, line: str) -> Value:
+    """Return a line after the command s, None if it does not match.
+
+    Other than in Python, no empty match follows another match at once.
+    """
+    made = _replacement(edit.by)
+    text, end, count = "", 0, 0
+    for match in edit.replaced.finditer(line) if edit.replaced else ():
+        if (count and match.start() == match.end() == end) or (count and "g" not in edit.flags):
+            continue
+        text += line[end : match.start()] + made(match)
+        end = match.end()
+        count += 1
+    return text + line[end:] if count else None
+
+
 def _edited(lines: Sequence[str], edits: Sequence[_Edit], *, silent: bool) -> list[str]:
     found: list[str] = []
     for number, original in enumerate(lines, 1):
@@ -267,8 +296,9 @@ def _edited(lines: Sequence[str], edits: Sequence[_Edit], *, silent: bool) -> li
             if selected == edit.negated:
                 continue
             if edit.replaced:
-                line, count = edit.replaced.subn(_replacement(edit.by), line, 0 if "g" in edit.flags else 1)
-                if count and "p" in edit.flags:
+                changed = _substituted(edit, line)
+                line = line if changed is None else changed
+                if changed is not None and "p" in edit.flags:
                     found.append(line)
             elif edit.name == "p":
                 found.append(line)
@@ -355,7 +385,7 @@ def _part(words: Sequence[str], given: Value, files: Files) -> Outcome:
     pending = iter(words[1:])
     for word in pending:
         if word == "-n":
-            number = int(next(pending))
+            number = int(re.sub(r"^\D", "x", next(pending)))
         elif match := re.fullmatch(r"-n?([0-9]+)|--lines=([0-9]+)", word):
             number = int(match[1] or match[2])
         elif word.startswith("-"):
@@ -363,8 +393,6 @@ def _part(words: Sequence[str], given: Value, files: Files) -> Outcome:
         else:
             rest.append(word)
     lines = _lines(rest, given, files)
-    if number < 0:
-        raise ValueError(words)
     is_head = words[0].endswith("head")
     return Outcome(0, _shown(lines[:number] if is_head else lines[max(len(lines) - number, 0) :]))
 

@@ -91,7 +91,7 @@ def _matches(pattern: str, files: Files) -> list[str]:
 
 
 def _stems(folder: str, pattern: str, suffix: str, files: Files) -> list[str]:
-    """Return the names that match, without their suffix, or a name that is no pattern. Raises _UnknownError."""
+    """Return the names that match, without their suffix, or a plain name. Raises _UnknownError."""
     if not re.search(r"[*?\[]", pattern):
         return [pattern]
     found = _matches(f"{folder}/{pattern}{suffix}", files)

@@ -33,8 +33,9 @@ _DECIDED: Mapping[str, Callable[[ScriptCall], bool]] = {
 }
 # Commands that print, read, test or prepare.
 _HARMLESS = """
-: [ [[ aa-enabled aa-status alias apache2ctl apachectl awk base64 basename bc cat cd chronyd cksum cmp comm command cut date df
-diff dirname dpkg dpkg-query dpkg-realpath dpkg-vendor echo egrep env expr false fgrep find fold gawk getcap
+: [ [[ aa-enabled aa-status alias apache2ctl apachectl awk base64 basename bc cat cd chronyd cksum cmp comm
+command cut date df diff dirname
+dpkg dpkg-query dpkg-realpath dpkg-vendor echo egrep env expr false fgrep find fold gawk getcap
 getent grep groups hash head hostname id ischroot journalctl ldd locale logger ls lsb_release lsof mawk md5sum
 mktemp mountpoint named-checkconf netstat nproc paste pg_checksystem pg_lsclusters pgrep pidof printf proftpd
 ps pwd read readlink realpath runlevel sed seq sha256sum shopt slappasswd sleep sort squid ss stat su sync tac

@@ -1,4 +1,4 @@
-"""The programs themselves are the judges: Debian's scripts run over a copy of /etc, with other paths in them."""
+"""The programs themselves are the judges: they run over a copy of /etc, with other paths in them."""
 
 import os
 import random

@@ -60,6 +60,17 @@ CASES = [
     ("echo a >/etc/x; [ -s /etc/x ] && cp /etc/x /srv/y", {"etc/x": "a\n", "srv/y": "a\n"}),
     ("until [ -e /etc/x ]; do echo 1 >/etc/x; done", {"etc/x": "1\n"}),
     ("cp -n /etc/made/default /etc/made/available/a.conf", {}),
+    ("f() { return 3; }; f || s=$?; echo $s >/etc/x", {"etc/x": "3\n"}),
+    ("f() { (exit 4); }; f; echo $? >/etc/x; true; echo $? >>/etc/x", {"etc/x": "4\n0\n"}),
+    ("f() { false; return; }; f && echo a >/etc/x || echo $? >/etc/x", {"etc/x": "1\n"}),
+    ("x=$(exit 5) || echo $? >/etc/x; local=$(true); echo $? >>/etc/x", {"etc/x": "5\n0\n"}),
+    ("if ! grep -q b /etc/made/default; then echo $? >/etc/x; fi", {"etc/x": "0\n"}),
+    ("grep -q default /etc/made/default && echo a >/etc/x", {"etc/x": "a\n"}),
+    ("cat /etc/made/default | grep -v x | sed 's/def/DEF/' | head -n 1 >/etc/x", {"etc/x": "DEFault\n"}),
+    ("for v in A B; do eval \"$v=/etc/$v\"; eval echo '$'$v >>/etc/x; done", {"etc/x": "/etc/A\n/etc/B\n"}),
+    ("cat /dev/null >/etc/x; { echo a; echo b; } >>/etc/x", {"etc/x": "a\nb\n"}),
+    ("cp /etc/made/default /etc/x; sed -i -e 's/d/D/' /etc/x", {"etc/x": "Default\n"}),
+    ("n=$(ls /etc/made/available/*.conf | wc -l); echo $(expr $n + 1) >/etc/x", {"etc/x": "3\n"}),
 ]  # fmt: skip
 
 
@@ -143,6 +154,124 @@ def test_a_file_of_the_package_replaces_that_of_its_preinst(tmp_path: Path) -> N
     entry = tree.get("etc/made/default")
     assert isinstance(entry, File)
     assert entry.read() == b"default\n"
+
+
+def made_by(folder: Path, *packages: Deb) -> dict[str, str]:
+    tree, context = laid_out(folder, [BASE, *packages])
+    registry.apply(tree, context)
+    return shown(tree)
+
+
+def test_a_script_sees_what_those_before_it_have_made(tmp_path: Path) -> None:
+    """The order is that of dpkg: all preinst scripts, then dependencies first."""
+    first = Deb(
+        "z-first", scripts={"postinst": script("mkdir /etc/parts; echo 1 >/etc/parts/one; touch /etc/gone")}
+    )
+    second = Deb(
+        "a-second",
+        depends="z-virtual | absent",
+        scripts={
+            "preinst": script("[ -e /etc/parts/one ] || echo early >/etc/early"),
+            "postinst": script(
+                "for f in /etc/parts/*; do cp $f /etc/copy; done; rm /etc/gone /etc/parts/one"
+            ),
+        },
+    )
+    third = Deb(
+        "b-third",
+        depends="a-second (>= 1)",
+        scripts={"postinst": script("[ -e /etc/gone ] || echo 3 >/etc/3")},
+    )
+    virtual = Deb("y-virtual", provides="z-virtual", depends="z-first")
+    assert made_by(tmp_path, third, second, virtual, first) == {
+        "etc/3": "3\n",
+        "etc/copy": "1\n",
+        "etc/early": "early\n",
+    }
+
+
+def test_a_script_sees_which_packages_are_configured(tmp_path: Path) -> None:
+    status = "dpkg-query -f '${Status}' -W needed"
+    lines = (
+        f"echo \"$({status}) $(dpkg-query -W -f='${{Version}}\\n' needed)\" >/etc/needed",
+        "dpkg-query -W absent >/dev/null 2>&1 || echo none >/etc/absent",
+        "if dpkg -s later | grep -q x; then :; fi",
+        "dpkg-query --show --showformat='${db:Status-Status}' later >/etc/later",
+    )
+    packages = (
+        Deb("needed", version="1:2-3"),
+        Deb("later"),
+        Deb("asking", depends="needed", scripts={"postinst": script(*lines)}),
+    )
+    assert made_by(tmp_path, *packages) == {
+        "etc/absent": "none\n",
+        "etc/later": "unpacked",
+        "etc/needed": "install ok installed 1:2-3\n",
+    }
+
+
+def test_packages_that_need_each_other_are_configured(tmp_path: Path) -> None:
+    one = Deb("one", depends="two", scripts={"postinst": script("echo one >>/etc/order")})
+    two = Deb("two", depends="one", scripts={"postinst": script("echo two >>/etc/order")})
+    assert made_by(tmp_path, two, one) == {"etc/order": "two\none\n"}
+
+
+HELPER = """
+[ -z "$SOURCED" ] || return
+SOURCED=1
+dpkg-query -f '${Status}' -W apache2 | egrep -q 'installed|triggers-' || LATER=/var/lib/apache2/later
+switch_mpm() {
+    if [ -n "$LATER" ]; then echo "switch_mpm $1" >>$LATER; return 0; fi
+    local ret=0
+    a2query -m mpm_$1 >/dev/null 2>&1 || ret=$?
+    case $ret in 0) return 0;; 32) return 1;; esac
+    local now=$(a2query -M) || return 1
+    a2dismod -m -q mpm_$now
+    a2enmod -m -q mpm_$1
+    a2query -m mpm_$1 >/dev/null || return 1
+}
+"""
+
+
+@pytest.mark.parametrize("name", ["a-module", "z-module"])
+def test_a_module_is_enabled_by_functions_of_another_package(tmp_path: Path, name: str) -> None:
+    """The helper library decides by exit statuses, and leaves work to a server that is configured later."""
+    available = "etc/apache2/mods-available"
+    files: dict[str, bytes | str] = {
+        f"{available}/{each}.{suffix}": text.encode()
+        for each in ("mpm_event", "mpm_prefork", "php")
+        for suffix, text in (
+            ("load", "# Depends: mpm_prefork\n" if each == "php" else "#\n"),
+            ("conf", "#\n"),
+        )
+    }
+    files["usr/share/apache2/helper"] = HELPER.encode()
+    server = script(
+        "a2enmod -m -q mpm_event",
+        "[ -e /var/lib/apache2/later ] || exit 0",
+        "cat /var/lib/apache2/later | while read what model; do",
+        'now="$(ls /etc/apache2/mods-enabled/mpm_*.load | grep -e event -e prefork)"',
+        'now="${now##*/mpm_}"; a2dismod -m -q mpm_${now%.load} && a2enmod -m -q mpm_$model',
+        "done; a2enmod php; rm /var/lib/apache2/later",
+    )
+    lines = (
+        ". /usr/share/apache2/helper; . /usr/share/apache2/helper",
+        "other=$(a2query -m | sed -n 's/^\\(php[.0-9]*\\) (enabled.*)/\\1/p')",
+        'if [ -z "$other" ] && switch_mpm prefork; then [ "$LATER" ] || a2enmod -q php; fi',
+    )
+    tree, context = laid_out(
+        tmp_path,
+        [
+            Deb("apache2", files=files, depends="" if name > "b" else name, scripts={"postinst": server}),
+            Deb(name, scripts={"postinst": script(*lines)}),
+        ],
+    )
+    registry.apply(tree, context)
+    assert not list(not_done.find(context.packages.values(), context.target))
+    enabled = [
+        path.rpartition("/")[2] for path, _ in tree.items() if path.startswith("etc/apache2/mods-enabled/")
+    ]
+    assert sorted(enabled) == ["mpm_prefork.conf", "mpm_prefork.load", "php.conf", "php.load"]
 
 
 def test_modules_of_apache_are_enabled_with_those_they_need(tmp_path: Path) -> None:
