@@ -158,7 +158,7 @@ class _Scripts:
             },
             status=lambda words: _status(words, self._files, self._accounts, self._database),
             output=lambda words: _output(words, self._target, self._files, self._database),
-            effect=lambda words: _debconf(words, self._answers),
+            effect=lambda words, certain: _debconf(words, self._answers, certain=certain),
             files=self._files,
             follows=_follows,
         )
@@ -303,7 +303,7 @@ def _defaults(templates: bytes) -> dict[str, Value]:
     return answers
 
 
-def _debconf(words: tuple[Value, ...], answers: dict[str, Value]) -> Mapping[str, Value]:
+def _debconf(words: tuple[Value, ...], answers: dict[str, Value], *, certain: bool) -> Mapping[str, Value]:
     """Return the variables that a debconf command sets, and keep the answer that db_set gives."""
     match words:
         case ("db_get", question):
@@ -312,7 +312,7 @@ def _debconf(words: tuple[Value, ...], answers: dict[str, Value]) -> Mapping[str
             return {"RET": "false"}
         case ("db_set", question, value):
             if question:  # another branch of the script may set another one
-                answers[question] = value if answers.get(question) == value else None
+                answers[question] = value if certain or answers.get(question) == value else None
         case (str() as name, *_) if name.startswith("db_"):
             return {"RET": None}
     return {}

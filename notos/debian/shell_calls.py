@@ -72,15 +72,15 @@ class Surroundings:
     """The surroundings of a script: its arguments, variables, and commands with known results.
 
     `status` returns the result of a command, None if it is unknown; `output` returns its output. `effect`
-    may set variables, as the functions of a sourced library do. `files` are those that the script sees, and
-    have its changes afterwards. `follows` returns True for a call of another script to follow.
+    may set variables, as the functions of a sourced library do; it gets Call.certain too. `files` are those
+    that the script sees, and have its changes afterwards. `follows` returns True for a call of another script to follow.
     """
 
     arguments: tuple[str, ...] = ()
     variables: Mapping[str, Value] = field(default_factory=dict)
     status: Callable[[tuple[Value, ...]], bool | None] = lambda words: None
     output: Callable[[tuple[Value, ...]], Value] = lambda words: None
-    effect: Callable[[tuple[Value, ...]], Mapping[str, Value]] = lambda words: {}
+    effect: Callable[[tuple[Value, ...], bool], Mapping[str, Value]] = lambda words, certain: {}
     files: Files = field(default_factory=Files)
     follows: Callable[[tuple[Value, ...]], bool] = lambda words: False
 
@@ -108,6 +108,19 @@ class _EndError(Exception):
         self.status = status
 
 
+@dataclass
+class _Output:
+    """Pieces of output. `doubt` are the unknown conditions where the reading begins."""
+
+    doubt: tuple[int, dict[str, bool]]
+    pieces: list[Value] = field(default_factory=list)
+
+    @property
+    def text(self) -> Value:
+        """Return the text, None if a piece is unknown."""
+        return None if None in self.pieces else "".join(each or "" for each in self.pieces)
+
+
 class _Run:
     """The state of a script that is followed."""
 
@@ -126,7 +139,7 @@ class _Run:
         self._nested = 0
         self._left = _MOST
         self._files = surroundings.files
-        self._printed: list[list[Value]] = []  # the output of commands whose output is read
+        self._printed: list[_Output] = []  # the output of commands whose output is read
         self._input: list[str] | None = None  # the lines of the standard input, if they are known
 
     # --- commands: each returns its result, None if that is unknown
@@ -134,6 +147,16 @@ class _Run:
     @property
     def _certain(self) -> bool:
         return self._uncertain == 0 and not any(self._may_have_ended.values())
+
+    @property
+    def _doubt(self) -> tuple[int, dict[str, bool]]:
+        return self._uncertain, dict(self._may_have_ended)
+
+    def _print(self, text: Value) -> None:
+        """Add to the output that is read; text below a condition that is unknown since then is unknown."""
+        if self._printed:
+            output = self._printed[-1]
+            output.pieces.append(text if output.doubt == self._doubt else None)
 
     @contextmanager
     def _within(self, *kinds: str) -> Iterator[None]:
@@ -213,12 +236,12 @@ class _Run:
 
     def _captured(self, node: Command) -> tuple[bool | None, Value]:
         """Follow a command in a subshell; return its result and its output."""
-        self._printed.append([])
+        self._printed.append(_Output(self._doubt))
         try:
             result = self._apart(node)
         finally:
             printed = self._printed.pop()
-        return result, None if None in printed else "".join(each or "" for each in printed)
+        return result, printed.text
 
     def _pipeline(self, commands: tuple[Command, ...]) -> bool | None:
         before = self._input
@@ -255,7 +278,7 @@ class _Run:
         writes = tuple(self._written(node.redirections))
         aside = self._prints_aside(node.redirections)
         if aside:
-            self._printed.append([])
+            self._printed.append(_Output(self._doubt))
         result: bool | None = None
         try:
             result = self._follow(node.body)
@@ -263,9 +286,8 @@ class _Run:
             self._input = before
             if aside:
                 printed = self._printed.pop()
-                text = None if None in printed else "".join(each or "" for each in printed)
                 if writes:
-                    self._write(node, writes, text)
+                    self._write(node, writes, printed.text)
         return result
 
     def _write(self, node: Redirected, writes: tuple[Value, ...], text: Value) -> None:
@@ -466,14 +488,14 @@ class _Run:
         done = (result is True or outcome is not None) and words[0] not in script_commands.ON_MODES
         if writes:
             done = self._wrote(writes, printed, appends=appends)
-        elif self._printed and not self._prints_aside(node.redirections) and printed != "":
-            self._printed[-1].append(printed if certain else None)
+        elif not self._prints_aside(node.redirections) and printed != "":
+            self._print(printed)
         if before is not None:
             self._files.doubt(before)
         made = tuple(self._files.journal[start:])
         call = Call(words, node.text, node.line, certain, writes, text, appends, done and certain, made)
         self.calls.append(call)
-        self._variables.update(self._around.effect(words))
+        self._variables.update(self._around.effect(words, certain))
         if result is None and words[0] and self._around.follows(words):
             result = self._included(words)
         if result is None:
@@ -506,8 +528,7 @@ class _Run:
         """Change the umask or print it. One below an unknown condition may only take rights."""
         present = self._files.umask
         if not arguments:
-            if self._printed:
-                self._printed[-1].append(f"{present:04o}\n" if self._certain else None)
+            self._print(f"{present:04o}\n")
             return True
         mask = modes.umask(arguments[-1] or "", present)
         if mask is None:

@@ -457,7 +457,7 @@ def _wc(words: Sequence[str], given: Value, files: Files) -> Outcome:
 
 def _ls(words: Sequence[str], given: Value, files: Files) -> Outcome:
     found, rest = short_options(words, "", {})
-    if found.keys() - {"-1", "-d"}:
+    if found.keys() - {"-1", "-d", "-L"}:
         raise ValueError(words)
     shown: list[str] = []
     status = 0

@@ -34,13 +34,12 @@ _DECIDED: Mapping[str, Callable[[ScriptCall], bool]] = {
 # Commands that print, read, test or prepare.
 _HARMLESS = """
 : [ [[ aa-enabled aa-status alias apache2ctl apachectl awk base64 basename bc cat cd chronyd cksum cmp comm
-command cut date df diff dirname
-dpkg dpkg-query dpkg-realpath dpkg-vendor echo egrep env expr false fgrep find fold gawk getcap
-getent grep groups hash head hostname id ischroot journalctl ldd locale logger ls lsb_release lsof mawk md5sum
-mktemp mountpoint named-checkconf netstat nproc paste pg_checksystem pg_lsclusters pgrep pidof printf proftpd
-ps pwd read readlink realpath runlevel sed seq sha256sum shopt slappasswd sleep sort squid ss stat su sync tac
-tail tee test tput tr trap true tty type ulimit umask uname uniq vgcfgbackup wait wc which xargs yes ypcat
-ypwhich zcat
+command cut date df diff dirname dpkg dpkg-query dpkg-realpath dpkg-vendor echo egrep env expr false fgrep
+find fold gawk getcap getent grep groups hash head hostname id ischroot journalctl ldd locale logger ls
+lsb_release lsof mawk md5sum mktemp mountpoint named-checkconf netstat nproc pam_getenv paste pg_checksystem
+pg_lsclusters pgrep pidof printf proftpd ps pwd read readlink realpath runlevel sed seq sha256sum shopt
+slappasswd sleep sort squid ss stat su sync tac tail tee test tput tr trap true tty type ulimit umask uname
+uniq vgcfgbackup wait wc which xargs yes ypcat ypwhich zcat
 """
 # Commands that start, stop or enable services, and those of other init systems.
 _SERVICES = """
@@ -167,8 +166,12 @@ def _text(each: ScriptCall, files: Packages | None, users: Container[str]) -> st
         return f"writes {', '.join(path or 'a file' for path in dict.fromkeys(written))}"
     if each.script == "config" and name not in _DECIDED:
         return ""  # questions
+    if re.fullmatch(r"python3(?:\.[0-9]+)?", name) and any(
+        "py_compile" in (word or "") for word in call.words
+    ):
+        return ""  # system/bytecode.py
     if name in ("perl", "sed", "exec"):
-        return f"calls {_short(call.text)}" if _changes_files(call) else ""
+        return f"calls {_short(call)}" if _changes_files(call) else ""
     if name in _SILENT or name.startswith("db_"):
         return ""
     source = call.words[1] if call.words[1:] else None
@@ -181,10 +184,14 @@ def _text(each: ScriptCall, files: Packages | None, users: Container[str]) -> st
         return ""
     if _is_passing(each) or _is_vague(each) or _matches_nothing(each, files):
         return ""
-    return f"calls {_short(call.text)}"
+    return f"calls {_short(call)}"
 
 
-def _short(text: str) -> str:
+def _short(call: Call) -> str:
+    """Return the source of a call; its words if they are known and the source does not name the command."""
+    known = [word for word in call.words if word is not None]
+    is_named = not call.text.startswith(("$", '"$')) or len(known) < len(call.words)
+    text = call.text if is_named else " ".join(known)
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
 
 

@@ -72,7 +72,11 @@ def test_debconf_has_the_defaults_of_the_templates() -> None:
     )
     assert commands(text, templates=templates) == [("yes",)]
     config = "#!/bin/sh\ndb_set made-up/setuid false\n"
+    assert commands(text, templates=templates, config=config) == [("no",)]
+    config = "#!/bin/sh\n[ -e /proc/x ] && db_set made-up/setuid false\n"
     assert commands(text, templates=templates, config=config) == [("yes",), ("no",)]
+    captured = 'if [ -e /proc/x ]; then x=$(echo a | sed s/a/b/); do_ $x; fi\n'
+    assert commands(captured) == [("b",)]
 
 
 def test_scripts_that_are_not_understood_are_named() -> None:
