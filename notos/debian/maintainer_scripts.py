@@ -39,6 +39,11 @@ _ACCOUNTS = {
 _CREATE = ("adduser", "addgroup", "useradd", "groupadd")
 # Programs that are shell scripts and only make links or call programs whose work is known.
 _FOLLOWED = (".", "source", "configure-symlinks")
+_NOT_FOLLOWED = (
+    "/usr/share/debconf/",
+    "/usr/share/dbconfig-common/dpkg/p",
+    "/usr/share/dbconfig-common/dpkg/config",
+)
 
 
 @dataclass(frozen=True)
@@ -174,9 +179,12 @@ class _Scripts:
 
 
 def _follows(words: tuple[Value, ...]) -> bool:
-    """Return True for a call of another script that is followed; debconf's functions are known (_debconf)."""
+    """Return True for a call of another script that is followed.
+
+    debconf's functions are known (_debconf); those of dbconfig-common need a running database.
+    """
     name = (words[0] or "").rpartition("/")[2]
-    return name in _FOLLOWED and not (words[1:] and (words[1] or "").startswith("/usr/share/debconf/"))
+    return name in _FOLLOWED and not (words[1:] and (words[1] or "").startswith(_NOT_FOLLOWED))
 
 
 def _status(

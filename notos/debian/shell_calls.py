@@ -7,7 +7,7 @@ unknown. Where a condition is unknown, all branches are followed, so the result 
 import fnmatch
 import re
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 
 from notos.debian import modes, script_commands, shell, text_filters, web_modules
@@ -73,7 +73,8 @@ class Surroundings:
 
     `status` returns the result of a command, None if it is unknown; `output` returns its output. `effect`
     may set variables, as the functions of a sourced library do; it gets Call.certain too. `files` are those
-    that the script sees, and have its changes afterwards. `follows` returns True for a call of another script to follow.
+    that the script sees, and have its changes afterwards. `follows` returns True for a call of another script
+    to follow.
     """
 
     arguments: tuple[str, ...] = ()
@@ -433,6 +434,8 @@ class _Run:
                 return True
             case "umask":
                 return self._umask(arguments)
+            case "alias":
+                return self._alias(arguments)
             case "eval":
                 if (commands := self._evaluated(arguments)) is not None:
                     return self._redirected(Redirected(commands, node.redirections, node.line))
@@ -444,6 +447,15 @@ class _Run:
             case str() if name in self._functions:
                 return self._function(name, tuple(arguments))
         return self._called(node, words, writes)
+
+    def _alias(self, arguments: list[Value]) -> bool:
+        """Define aliases, as functions."""
+        for each in arguments:
+            name, equal, text = (each or "").partition("=")
+            if equal:
+                with suppress(PackageError):
+                    self._functions[name] = shell.parse(f'{text} "$@"')
+        return True
 
     def _assigned(self, node: Simple) -> bool:
         """Set variables. The result is that of the last command in their values, if it certainly fails."""

@@ -65,8 +65,12 @@ update-shells update-smart-drivedb
 """
 _SILENT = frozenset(f"{_HARMLESS} {_SERVICES} {_PACKAGING} {_NATIVE}".split())
 
-# Libraries of functions whose effects are known.
-_SOURCED = ("/usr/share/debconf/confmodule", "/usr/share/debconf/confmodule.sh")
+_SOURCED = (
+    "/etc/",
+    "/usr/share/debconf/confmodule",
+    "/usr/share/dbconfig-common/dpkg/p",
+    "/usr/share/dbconfig-common/dpkg/config",
+)
 # Files that do not matter after a boot, that no program of the machine reads, or of system/databases.py.
 _PASSING = re.compile(
     r"/(?:dev|proc|sys|tmp|run|var/run|var/log|var/tmp|var/backups|etc/apparmor\.d)/|.*\.dpkg-"
@@ -175,7 +179,9 @@ def _text(each: ScriptCall, files: Packages | None, users: Container[str]) -> st
     if name in _SILENT or name.startswith("db_"):
         return ""
     source = call.words[1] if call.words[1:] else None
-    if name == "." and (source is None or source.startswith("/etc/") or source in _SOURCED):
+    if name == "." and (source is None or source.startswith(_SOURCED)):
+        return ""  # of the last ones, each call of a function is reported
+    if (call.words[0] or "").startswith("/etc/init.d/"):
         return ""
     if name in ("cp", "mv") and not call.certain and not (source or "").startswith("/usr/share/"):
         return ""  # files of an earlier version

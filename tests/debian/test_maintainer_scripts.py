@@ -50,6 +50,10 @@ def commands(text: str, **files: str) -> list[tuple[str | None, ...]]:
         ("eval 'do_ a'; eval \"x=$(hostname)\"; eval 'do_' '$x'", [("a",), (None,)]),
         ("[ -x /usr/bin/y ] && do_ a", [("a",)]),
         ("until false; do break; done; do_ a", [("a",)]),
+        (
+            "alias cut_='tr -d x'; do_ $(echo axb | cut_); alias do_all='do_ a'; do_all b",
+            [("ab",), ("a", "b")],
+        ),
         ("addgroup --system web\ngetent group web || do_ group\ngetent passwd web || do_ user", [("user",)]),
         ("adduser --system web\ngetent passwd web || do_ user\ngetent group web || do_ group", [("group",)]),
         ("adduser --system --group web; id web || do_ a; getent group web || do_ b", []),
@@ -75,7 +79,7 @@ def test_debconf_has_the_defaults_of_the_templates() -> None:
     assert commands(text, templates=templates, config=config) == [("no",)]
     config = "#!/bin/sh\n[ -e /proc/x ] && db_set made-up/setuid false\n"
     assert commands(text, templates=templates, config=config) == [("yes",), ("no",)]
-    captured = 'if [ -e /proc/x ]; then x=$(echo a | sed s/a/b/); do_ $x; fi\n'
+    captured = "if [ -e /proc/x ]; then x=$(echo a | sed s/a/b/); do_ $x; fi\n"
     assert commands(captured) == [("b",)]
 
 
