@@ -316,8 +316,12 @@ def _debconf(words: tuple[Value, ...], answers: dict[str, Value], *, certain: bo
     match words:
         case ("db_get", question):
             return {"RET": answers.get(question) if question else None}
-        case ("db_fget", _, "seen"):
-            return {"RET": "false"}
+        case ("db_fget", question, flag):
+            return {"RET": answers.get(f"{question} {flag}", "false") if question and flag else None}
+        case ("db_fset", question, flag, value):
+            if question and flag:
+                known = answers.get(f"{question} {flag}", "false")
+                answers[f"{question} {flag}"] = value if certain or known == value else None
         case ("db_set", question, value):
             if question:  # another branch of the script may set another one
                 answers[question] = value if certain or answers.get(question) == value else None

@@ -191,7 +191,7 @@ def _link(words: Sequence[Value], files: Files) -> bool | None:
             return False
         if symbolic:
             files.change(target, Node("l", target=source))
-        elif (done := _copied(source, target, files, recursive=False)) is not True:
+        elif (done := _copied(source, target, files, recursive=False, keep=True)) is not True:
             return done
     return True
 

@@ -658,13 +658,26 @@ class _Run:
             unquoted = any(isinstance(part, Parameter | Substitution) and not part.quoted for part in word)
             quoted = any(isinstance(part, Text) and part.quoted for part in word)
             if value is not None and unquoted and not quoted:
-                pieces: list[Value] = [*value.split()]
+                pieces: list[Value] = self._split(value)
             else:
                 pieces = [value]
             for piece in pieces:
                 paths = self._files.glob(piece) if piece and is_glob(piece) and not quoted else None
                 found += paths or [piece]
         return found
+
+    def _split(self, text: str) -> list[Value]:
+        """Return the fields of a text by IFS; an unset and an empty one are the usual one here."""
+        separators = self._variables.get("IFS", "")
+        if separators is None:
+            return [None]
+        blank = "".join(each for each in separators if each in " \t\n")
+        other = "".join(each for each in separators if each not in blank)
+        if not other:
+            return [*text.split(blank or None)] if len(blank) == 1 else [*text.split()]
+        spaces = f"[{re.escape(blank)}]*" if blank else ""
+        found = re.split(f"{spaces}[{re.escape(other)}]{spaces}", text.strip(blank) if blank else text)
+        return [*(found[:-1] if found[-1] == "" else found)]
 
     def _text(self, word: Word) -> Value:
         """Return the value of a word in one piece."""

@@ -69,6 +69,9 @@ CASES = [
     ("cat /etc/made/default | grep -v x | sed 's/def/DEF/' | head -n 1 >/etc/x", {"etc/x": "DEFault\n"}),
     ("for v in A B; do eval \"$v=/etc/$v\"; eval echo '$'$v >>/etc/x; done", {"etc/x": "/etc/A\n/etc/B\n"}),
     ("cat /dev/null >/etc/x; { echo a; echo b; } >>/etc/x", {"etc/x": "a\nb\n"}),
+    ("IFS=,; l='a.conf,b.conf'; for f in $l; do ln /etc/made/available/$f /etc/made/$f; done",
+     {"etc/made/a.conf": "a\n", "etc/made/b.conf": "b\n"}),
+    ("l=a::b:; IFS=:; set -- $l; unset IFS; echo $# $1$2$3 >/etc/x", {"etc/x": "3 ab\n"}),
     ("cp /etc/made/default /etc/x; sed -i -e 's/d/D/' /etc/x", {"etc/x": "Default\n"}),
     ("n=$(ls /etc/made/available/*.conf | wc -l); echo $(expr $n + 1) >/etc/x", {"etc/x": "3\n"}),
 ]  # fmt: skip
