@@ -32,11 +32,6 @@ def order(controls: Mapping[str, Mapping[str, bytes]]) -> list[str]:
     return list(found)
 
 
-def version(files: Mapping[str, bytes]) -> str:
-    """Return the version of a package from its control files, "" if it is missing."""
-    return _fields(files).get("Version", "")
-
-
 def _fields(files: Mapping[str, bytes]) -> Mapping[str, str]:
     return deb822.stanza(files.get("control", b"").decode(errors="replace"))
 

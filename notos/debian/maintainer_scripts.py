@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from notos.architecture import Architecture
 from notos.debian.command_words import Value, options
+from notos.debian.deb822 import stanza
 from notos.debian.script_files import Files
 from notos.debian.shell_calls import Call, Surroundings, calls
 from notos.debian.shell_values import is_glob
@@ -91,8 +92,8 @@ def read_all(
     """Return the commands of the scripts of all packages, which `controls` has in the order of dpkg.
 
     All packages are unpacked before the first one is configured. `files` returns the files that a package's
-    scripts see; the changes of the scripts are added. `installed` are the versions of the system's packages
-    by name, None if these are unknown.
+    scripts see; the changes of the scripts are added. `installed` are the texts of the files "control" of the
+    system's packages by name, None if these are unknown.
     """
     database = Database(installed, set())
     packages = {
@@ -109,7 +110,7 @@ def read_all(
 
 @dataclass(frozen=True)
 class Database:
-    """dpkg's database: the versions of installed packages, None if they are unknown, and configured ones."""
+    """dpkg's database: the fields of installed packages, None if they are unknown, and configured ones."""
 
     installed: Mapping[str, str] | None
     configured: set[str]
@@ -266,7 +267,7 @@ def _shown(words: tuple[Value, ...], packages: Sequence[str], database: Database
                 "Package": package,
                 "Status": status,
                 "db:Status-Status": status.rpartition(" ")[2],
-                "Version": (database.installed or {})[package],
+                "Version": stanza((database.installed or {})[package]).get("Version", ""),
             }
             text = shape
             for name, value in values.items():
@@ -277,9 +278,26 @@ def _shown(words: tuple[Value, ...], packages: Sequence[str], database: Database
     return shown
 
 
+def _paragraphs(packages: Sequence[str], database: Database) -> Value:
+    """Return the output of dpkg -s for these packages: the control file, with the status after the name."""
+    found = []
+    for package in packages:
+        status = database.status(package)
+        if status is None:
+            return None
+        if status:
+            control = (database.installed or {})[package].strip("\n")
+            found.append(
+                re.sub("^(Package:.*)$", rf"\1\nStatus: {status}", control, count=1, flags=re.M) + "\n"
+            )
+    return "\n".join(found)
+
+
 def _output(words: tuple[Value, ...], target: Architecture, files: Files, database: Database) -> Value:
     """Return the output of a command whose output is known; None for others."""
     match words:
+        case ("dpkg" | "dpkg-query", "-s" | "--status", *_) if (packages := _queried(words)) is not None:
+            return _paragraphs(packages, database)
         case ("dpkg-query", *_) if (packages := _queried(words)) is not None:
             return _shown(words, packages, database)
         case ("command", "-v", str() as name) | ("which", str() as name) if found := _program(name, files):

@@ -64,7 +64,9 @@ def scripts(packages: Packages | None, target: Architecture, *installed: Install
         {name: controls[name] for name in names},
         target,
         lambda package: Files(packages) if package in BASE else common,
-        installed={name: configure_order.version(controls[name]) for name in names} if packages else None,
+        installed={name: controls[name].get("control", b"").decode(errors="replace") for name in names}
+        if packages
+        else None,
     )
     return Scripts(found, common.made)
 

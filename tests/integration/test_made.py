@@ -198,7 +198,8 @@ def test_a_script_sees_which_packages_are_configured(tmp_path: Path) -> None:
     lines = (
         f"echo \"$({status}) $(dpkg-query -W -f='${{Version}}\\n' needed)\" >/etc/needed",
         "dpkg-query -W absent >/dev/null 2>&1 || echo none >/etc/absent",
-        "if dpkg -s later | grep -q x; then :; fi",
+        "dpkg -s needed | grep '^Version' | sed 's,Version: .:\\([^-]*\\).*,\\1,' >/etc/version",
+        "dpkg -s later | grep -e ^Package -e ^Status >/etc/status",
         "dpkg-query --show --showformat='${db:Status-Status}' later >/etc/later",
     )
     packages = (
@@ -209,6 +210,8 @@ def test_a_script_sees_which_packages_are_configured(tmp_path: Path) -> None:
     assert made_by(tmp_path, *packages) == {
         "etc/absent": "none\n",
         "etc/later": "unpacked",
+        "etc/status": "Package: later\nStatus: install ok unpacked\n",
+        "etc/version": "2\n",
         "etc/needed": "install ok installed 1:2-3\n",
     }
 
