@@ -6,9 +6,7 @@ from notos.vm.plugin import MachineFactory
 
 
 def test_php_runs_in_apache_and_reaches_the_database(machine_factory: MachineFactory, tmp_path: Path) -> None:
-    machine = machine_factory(
-        "examples/machines/lamp.yaml", environment={"DISK": str(tmp_path / "disk.img")}
-    )
+    machine = machine_factory("examples/machines/lamp.yaml", environment={"DISK": str(tmp_path / "disk.img")})
     machine.wait_for_open_port(80)
     enabled = machine.succeed("ls /etc/apache2/mods-enabled").split()
     assert {"php8.4.load", "php8.4.conf", "mpm_prefork.load"} <= set(enabled)
