@@ -519,12 +519,11 @@ class _Parser:
             self.at = end + 1
             return Opaque()
         match = _PARAMETER.match(text, self.at + 1)
-        if not match:
-            self.at += 1
-            return Text("$", True)
-        name = match[0][0] if match[0][0].isdigit() else match[0]
+        name = (match[0][0] if match[0][0].isdigit() else match[0]) if match else ""
         self.at += 1 + len(name)
-        return Parameter(name, "", (), quoted)
+        if text.startswith("\\\n", self.at):
+            return Opaque()  # the name may go on in the next line
+        return Parameter(name, "", (), quoted) if name else Text("$", True)
 
     def _braced(self, quoted: bool) -> Parameter | Opaque:
         self.at += 2

@@ -4,7 +4,7 @@ import re
 import subprocess
 
 import pytest
-from hypothesis import assume, example, given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from notos.debian import shell
@@ -114,9 +114,11 @@ PIECES = [
 @given(st.lists(st.sampled_from(PIECES), max_size=8).map("".join))
 @example('a=\\"b\\"')
 @example("a\\\nEOF")
+@example("\\\\$\\")
+@example("$\\\nx")
+@example("$x\\\ny")
 def test_escapes_within_quotes_and_here_documents_agree(tool: Tool, body: str) -> None:
-    """A name that goes on after a backslash and the end of a line is not read."""
-    assume(not re.search(r"\$x\\(\n|\Z)", body))
+    """A name that goes on after a backslash and the end of a line is unknown, as is the process ($$)."""
     for script in (f"x=1; cat <<EOF\n{body}\nEOF\n", f'x=1; printf %s "{body}"'):
         done = subprocess.run(
             [*tool("busybox"), "sh", "-c", script], capture_output=True, text=True, check=False
@@ -126,4 +128,6 @@ def test_escapes_within_quotes_and_here_documents_agree(tool: Tool, body: str) -
         found = calls(script, Surroundings())
         if len(found) == 1 and len(found[0].words) in (1, 3):  # others are more words or commands
             call = found[0]
-            assert (call.document if call.words == ("cat",) else call.words[2]) == done.stdout
+            said = call.document if call.words == ("cat",) else call.words[2]
+            assert said in (done.stdout, None)
+            assert said is not None or re.search(r"\$(x?\\(\n|\Z)|\$)", body)
