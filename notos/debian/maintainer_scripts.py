@@ -125,7 +125,7 @@ class Database:
 
 
 class _Scripts:
-    """The scripts of one package. `read` has what they do as far as they were followed."""
+    """The scripts of one package; `read` has the commands that were followed."""
 
     def __init__(
         self,

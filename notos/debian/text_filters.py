@@ -1,6 +1,6 @@
 """Filters of text that maintainer scripts call: grep, sed, sort, uniq, head, tail, cut, tr, wc, ls and expr.
 
-A filter reads the text that is piped into it, or known files. What it does not understand is unknown.
+A filter reads the text that is piped into it, or known files. The output of other options is unknown.
 Regular expressions are those of POSIX and GNU (regex(7)), as expressions of Python.
 """
 
