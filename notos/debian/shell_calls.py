@@ -497,7 +497,8 @@ class _Run:
         printed = outcome.output if outcome else self._around.output(words)
         if printed is None and not outcome:
             printed = "" if words == (":",) else script_commands.printed(words, given, self._files)
-        done = (result is True or outcome is not None) and words[0] not in script_commands.ON_MODES
+        name = (words[0] or "").rpartition("/")[2]
+        done = (result is True or outcome is not None) and name not in script_commands.ON_MODES
         if writes:
             done = self._wrote(writes, printed, appends=appends)
         elif not self._prints_aside(node.redirections) and printed != "":
