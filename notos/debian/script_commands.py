@@ -12,7 +12,6 @@ from dataclasses import replace
 from notos.debian import modes
 from notos.debian.command_words import Value, options, short_options
 from notos.debian.script_files import ABSENT, Files, Node
-from notos.debian.text_filters import content
 
 _ESCAPES = {"n": "\n", "t": "\t", "\\": "\\", "r": "\r", "a": "\a"}
 _UCF_VALUES = ("--state-dir", "--src-dir", "--conf-file", "-s", "-c")
@@ -265,7 +264,7 @@ def printed(words: Sequence[Value], given: Value, files: Files) -> Value:
         case "printf":
             return _printf(known)
         case "cat":
-            texts = [given if path == "-" else content(path, files) for path in known or ["-"]]
+            texts = [given if path == "-" else files.text(path) for path in known or ["-"]]
             return None if None in texts else "".join(each or "" for each in texts)
         case "basename" if len(known) in (1, 2):
             tail = known[0].rstrip("/").rpartition("/")[2]

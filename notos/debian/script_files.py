@@ -170,6 +170,13 @@ class Files:
         """Return the path to which an absolute path is diverted, by default itself (dpkg-divert(1))."""
         return self._packages.true_name(path) if self._packages else path
 
+    def text(self, path: str) -> str | None:
+        """Return the text of a file, "" if it is missing; None if it is unknown."""
+        node = self.look(path)
+        if path == "/dev/null" or node.kind == "":
+            return ""
+        return node.content.decode(errors="surrogateescape") if node.content is not None else None
+
     def glob(self, pattern: str) -> list[str] | None:
         """Return the paths that match an absolute pattern, sorted; None if they are unknown."""
         if not pattern.startswith("/"):

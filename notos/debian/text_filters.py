@@ -5,7 +5,7 @@ Regular expressions are those of POSIX and GNU (regex(7)), as expressions of Pyt
 """
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from notos.debian.command_words import Value, short_options
@@ -103,30 +103,16 @@ def _bracket(negation: str, inside: str) -> str:
     return f"[{negation}{text}]"
 
 
-def _texts(paths: Sequence[str], given: Value, files: Files) -> Iterator[Value]:
-    """Yield the contents of files, by default the input; of a missing one "", None of an unknown one."""
-    for path in paths or ["-"]:
-        yield given if path == "-" else content(path, files)
-
-
-def content(path: str, files: Files) -> Value:
-    """Return the text of a file, "" if it is missing; None if it is unknown."""
-    node = files.look(path)
-    if path == "/dev/null" or node.kind == "":
-        return ""
-    return node.content.decode(errors="surrogateescape") if node.content is not None else None
-
-
 def _lines(paths: Sequence[str], given: Value, files: Files) -> list[str]:
-    texts = list(_texts(paths, given, files))
-    if None in texts:
-        raise ValueError("unknown text")
-    return [
-        line
-        for text in texts
-        for line in (text or "").split("\n")[: -1 if (text or "").endswith("\n") else None]
-        if text
-    ]
+    """Return the lines of files, by default of the input. Raises ValueError for an unknown text."""
+    found: list[str] = []
+    for path in paths or ["-"]:
+        text = given if path == "-" else files.text(path)
+        if text is None:
+            raise ValueError(path)
+        if text:
+            found += text.removesuffix("\n").split("\n")
+    return found
 
 
 def _shown(lines: Sequence[str]) -> str:
