@@ -168,9 +168,11 @@ def test_packages_that_debian_installs_always_or_recommends(world: World) -> Non
     world.publish(
         *(Deb("podman", depends="netavark"), Deb("netavark"), Deb("nftables")),
         *(Deb("wireguard-tools"), Deb("bash"), Deb("iproute2")),
+        *(Deb("sudo", depends="libpam-modules"), Deb("libpam-modules"), Deb("libpam-runtime")),
     )
     assert world.set(podman="depends") == "netavark nftables podman"
     assert world.set(wireguard_tools="depends") == "bash iproute2 wireguard-tools"
+    assert world.set(sudo="depends") == "libpam-modules libpam-runtime sudo"
 
 
 def test_package_takes_one_and_what_it_names_exactly(world: World) -> None:
