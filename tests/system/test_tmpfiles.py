@@ -55,6 +55,25 @@ def test_it_can_be_applied_twice(tool: Tool, tmp_path: Path) -> None:
     assert (tmp_path / "run/b").read_text() == "changed"
 
 
+@AS_ROOT
+def test_a_path_that_a_user_could_have_placed_is_reported(tool: Tool, tmp_path: Path) -> None:
+    """Also a file in place of a folder: each has one line, and the rest is applied."""
+    (tmp_path / "run/user/own").mkdir(parents=True)
+    (tmp_path / "run/file").touch()
+    for path in ("run/user", "run/user/own"):
+        os.chown(tmp_path / path, 1000 if path == "run/user" else 1001, 1000)
+    made = script({"x.conf": "z /run/user/own 0700 0 0\nd /run/file\nd /run/last\n"})
+    done = run(
+        [*tool("busybox"), "ash", "-eu", "-c", f"exec 2>&1; root={tmp_path}\n{made}"],
+        env={"PATH": os.environ["PATH"]},
+    )
+    assert sorted(done.decode().splitlines()) == [
+        "tmpfiles.d: /run/file exists and is not a folder",
+        "tmpfiles.d: unsafe path: /run/user/own",
+    ]
+    assert (tmp_path / "run/last").is_dir()
+
+
 def test_few_commands_for_many_folders(tool: Tool, tmp_path: Path) -> None:
     """At a boot /run is empty: one mkdir, one chown and one chmod for each mode but 0755."""
     text = "".join(f"d /run/{name} 0755\nd /run/of-{name} 0750 65534 65534\n" for name in "abcdef")

@@ -25,7 +25,7 @@ _LATE = {  # values of the booted machine; each is read once
 }
 _TYPES = {"f": "-f", "F": "-f", "L": "-L", "p": "-p", "c": "-c", "b": "-b", "C": "-"}
 _WILD = re.compile(r"[*?\[]")
-_FUNCTION = re.compile(r"^(?:#.*\n)+(\w+)\(\) \{\n(?:.*\n)*?\}\n", re.MULTILINE)
+_FUNCTION = re.compile(r"^(\w+)\(\) \{\n(?:.*\n)*?\}\n", re.MULTILINE)
 
 
 @dataclass(frozen=True)
