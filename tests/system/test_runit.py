@@ -1,5 +1,6 @@
 """The runit object: which fragments and services a machine gets."""
 
+import subprocess
 from dataclasses import replace
 from pathlib import Path
 
@@ -112,3 +113,31 @@ def test_a_feature_from_outside(tmp_path: Path) -> None:
     assert text(tree, "services/own/reads") == "own/*\n"
     with pytest.raises(ScriptError, match="/gone is missing"):
         runit.build(join([Feature(scripts=(Script(path="boot/1", source="/gone"),))]), SOURCE)
+
+
+@pytest.mark.parametrize(
+    ("words", "level"),
+    [
+        (("poweroff",), "0"),
+        (("halt", "-p"), "0"),
+        (("shutdown", "-h", "now"), "0"),
+        (("shutdown", "-r", "now"), "6"),
+        (("shutdown", "-P", "+0"), "0"),
+        (("reboot",), "6"),
+        (("reboot", "-f"), "6"),
+        (("shutdown", "--help"), ""),
+        (("shutdown", "-c"), ""),
+        (("shutdown", "-r", "+10"), ""),
+        (("shutdown", "22:00"), ""),
+        (("reboot", "--help"), ""),
+    ],
+)
+def test_shutdown_does_only_what_its_words_say(tmp_path: Path, words: tuple[str, ...], level: str) -> None:
+    """A later time, a message or --help does not end the machine."""
+    program = tmp_path / words[0]
+    script = (ROOT / "runit/shutdown").read_text()
+    program.write_text(script.replace("exec /usr/sbin/runit-init", "exec echo level"))
+    done = subprocess.run(["sh", program, *words[1:]], capture_output=True, text=True, check=False)
+    assert done.stdout == (f"level {level}\n" if level else "")
+    assert (done.returncode == 0) == bool(level)
+    assert done.stderr.startswith(f"usage: {words[0]} ") != bool(level)
