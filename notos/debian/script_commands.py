@@ -14,7 +14,11 @@ from notos.debian.command_words import Value, options, short_options
 from notos.debian.script_files import ABSENT, Files, Node
 
 _ESCAPES = {"n": "\n", "t": "\t", "\\": "\\", "r": "\r", "a": "\a"}
-_UCF_VALUES = ("--state-dir", "--src-dir", "--conf-file", "-s", "-c")
+# The options of ucf(1) with a value.
+_UCF_VALUES = (
+    *("--state-dir", "--src-dir", "--dest-dir", "--sum-file", "--debconf-template", "--package"),
+    *("-s", "-P"),
+)
 _DEEP = 10
 # Commands whose work is that of integration/permissions.py: most files that they change are of packages.
 ON_MODES = ("chmod", "chown", "chgrp")

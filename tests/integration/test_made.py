@@ -49,6 +49,10 @@ CASES = [
     ("t=$(mktemp); echo a >$t; mv $t /etc/x", {"etc/x": "a\n"}),
     ("t=$(mktemp); cat >$t <<EOF\nb\nEOF\nucf $t /etc/x; rm -f $t", {"etc/x": "b\n"}),
     ("ucf --three-way --debconf-ok /usr/share/made/template /etc/x", {"etc/x": "port 80\n"}),
+    (
+        "ucf --sum-file /usr/share/made/sums --debconf-template=a/b -P made /usr/share/made/template /etc/x",
+        {"etc/x": "port 80\n"},
+    ),
     ("echo a >/etc/x; rm /etc/x", {}),
     ("for f in /etc/made/available/*.conf; do ln -s $f /etc/made/$(basename $f); done",
      {f"etc/made/{each}.conf": f"-> /etc/made/available/{each}.conf" for each in "ab"}),
