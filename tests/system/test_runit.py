@@ -123,17 +123,21 @@ def test_a_feature_from_outside(tmp_path: Path) -> None:
         (("shutdown", "-h", "now"), "0"),
         (("shutdown", "-r", "now"), "6"),
         (("shutdown", "-P", "+0"), "0"),
+        (("shutdown", "-r", "0", "a message, +10 -c"), "6"),
+        (("shutdown", "-hr", "--no-wall", "now", "a", "message"), "6"),
         (("reboot",), "6"),
         (("reboot", "-f"), "6"),
         (("shutdown", "--help"), ""),
         (("shutdown", "-c"), ""),
         (("shutdown", "-r", "+10"), ""),
         (("shutdown", "22:00"), ""),
+        (("shutdown", "-h", "-t", "5", "now"), ""),
+        (("poweroff", "-"), ""),
         (("reboot", "--help"), ""),
     ],
 )
 def test_shutdown_does_only_what_its_words_say(tmp_path: Path, words: tuple[str, ...], level: str) -> None:
-    """A later time, a message or --help does not end the machine."""
+    """A later time or --help does not end the machine. A message may follow the time."""
     program = tmp_path / words[0]
     script = (ROOT / "runit/shutdown").read_text()
     program.write_text(script.replace("exec /usr/sbin/runit-init", "exec echo level"))
