@@ -5,6 +5,7 @@ backslash and "t", a newline as a backslash and "n".
 """
 
 _ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n"})
+_UNESCAPED = {"\\": "\\", "t": "\t", "n": "\n"}
 
 
 class Plan:
@@ -36,8 +37,9 @@ def _field(text: str) -> str:
     for char in rest:
         if char == "\\":
             escape = next(rest, "")
-            if escape not in ("\\", "t", "n") or not escape:
+            if escape not in _UNESCAPED:
                 raise ValueError(f"invalid escape in a plan: {text}")
-            char = {"t": "\t", "n": "\n"}.get(escape, escape)
-        out.append(char)
+            out.append(_UNESCAPED[escape])
+        else:
+            out.append(char)
     return "".join(out)

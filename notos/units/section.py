@@ -1,8 +1,9 @@
 """The settings of one section of a unit, read by key: lists with resets, single values, parsed values."""
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import TypeVar
+from typing import Any, TypeVar
 
+from notos.units.paths import absolute
 from notos.units.report import Report
 from notos.units.specifiers import SpecifierError, Specifiers
 from notos.units.unit_text import Setting
@@ -69,15 +70,23 @@ class Section:
                 self.report.ignored(setting, str(error))
         return None
 
-    def words(self, setting: Setting, separators: str = " \t\n\r", **flags: bool) -> list[str]:
-        """Return the words of a setting's value; the flags are those of words.first_word."""
+    def checked_path(self, setting: Setting, text: str) -> str:
+        """Return an absolute path, simplified; empty for an invalid one, with a note."""
         try:
-            return words(setting.value, separators, **flags)
+            return absolute(text)
+        except ValueError as error:
+            self.report.ignored(setting, str(error))
+            return ""
+
+    def words(self, setting: Setting, **flags: Any) -> list[str]:
+        """Return the words of a setting's value; the separators and flags are those of words.first_word."""
+        try:
+            return words(setting.value, **flags)
         except WordError as error:
             self.report.ignored(setting, f"{setting.value}: {error}")
             return []
 
-    def expanded_words(self, *keys: str, **flags: bool) -> Iterator[tuple[Setting, str]]:
+    def expanded_words(self, *keys: str, **flags: Any) -> Iterator[tuple[Setting, str]]:
         """Yield the words of all settings of `keys`, with specifiers replaced."""
         for each in self.all(*keys):
             for word in self.words(each, **flags):

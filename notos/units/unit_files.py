@@ -45,6 +45,11 @@ class UnitFiles:
         A template is its DefaultInstance. Raises NotosError if no package has the unit, if it is masked or
         invalid, or if it is a template without an instance.
         """
+        if name not in self._read:
+            self._read[name] = self._loaded(name)
+        return self._read[name]
+
+    def _loaded(self, name: str) -> UnitFile:
         if not unit_names.is_valid(name):
             raise NotosError(f"{name} is not the name of a unit", hint="write for example nginx.service")
         main, fragment = self._found(name)
@@ -92,6 +97,11 @@ class UnitFiles:
     def exists(self, name: str) -> bool:
         """Return True if `name` is a unit that is not masked, an instance of a template, or an alias."""
         return self._found(name)[1] not in (None, _MASK)
+
+    @cached_property
+    def _read(self) -> dict[str, UnitFile]:
+        """The units that were loaded, by name."""
+        return {}
 
     @cached_property
     def _places(self) -> Mapping[str, str]:

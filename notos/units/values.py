@@ -103,7 +103,8 @@ def size(text: str, base: int = 1024) -> int:
             raise ValueError("not a size")
         power = 0 if match[3] in ("", "B") else len(_SUFFIXES) - 1 - _SUFFIXES.index(match[3])
         fraction = int(match[2]) / 10 ** len(match[2]) if match[2] else 0.0
-        total += int(match[1]) * base**power + int(fraction * base**power)
+        factor = int(base**power)
+        total += int(match[1]) * factor + int(fraction * factor)
         if total > _LARGEST:
             raise ValueError("too large a size")
         start = suffixes.index(match[3]) + 1
@@ -182,7 +183,7 @@ def limit(resource: str, text: str) -> tuple[str, str]:
     soft, colon, hard = text.partition(":")
     low = _limit(resource, soft)
     high = _limit(resource, hard) if colon else low
-    if low is not None and high is not None and low > high or (low is None and high is not None):
+    if high is not None and (low is None or low > high):
         raise ValueError("the soft limit exceeds the hard limit")
     return tuple(INFINITY if each is None else str(each) for each in (low, high))  # type: ignore[return-value]
 
