@@ -203,6 +203,9 @@ class Execution:
     def _scheduling(self, plan: Plan) -> None:
         section = self._section
         self._number(plan, "nice", "Nice", -20, 19)
+        number = section.last(personality, "Personality")
+        if number:
+            plan.add("personality", f"{number:x}")
         self._number(plan, "oom", "OOMScoreAdjust", -1000, 1000)
         umask = section.last(values.mode, "UMask")
         if umask is not None:
@@ -296,6 +299,11 @@ class Execution:
             return f"fd:{text}"
         path = section.checked_path(setting, text)
         return f"{kind}:{path}" if path else ""
+
+
+def personality(text: str) -> int:
+    """Return the number of Personality= (personality(2)): that of a 32-bit architecture is PER_LINUX32."""
+    return 8 if text in ("x86", "arm") else 0
 
 
 def _limit_of(name: str) -> Callable[[str], tuple[str, str]]:

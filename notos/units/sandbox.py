@@ -6,7 +6,7 @@ from notos.units import values
 from notos.units.names import CAPABILITIES
 from notos.units.paths import absolute
 from notos.units.plan import Plan
-from notos.units.section import Section
+from notos.units.section import Section, choice
 from notos.units.unit_text import Setting
 from notos.units.words import WordError, first_word, words
 
@@ -31,7 +31,6 @@ _SECURE_BITS = (
     *("keep-caps", "keep-caps-locked", "no-setuid-fixup", "no-setuid-fixup-locked", "noroot"),
     "noroot-locked",
 )
-_FLAGS = {**{"shared": "shared", "slave": "slave", "private": "private"}}
 _BY_NUMBER = {number: name for name, number in CAPABILITIES.items()}
 
 
@@ -109,17 +108,6 @@ def _words_and_numbers(plan: Plan, section: Section) -> None:
     keyring = section.last(choice("inherit", "private", "shared"), "KeyringMode")
     if keyring:
         plan.add("keyring", keyring)
-
-
-def choice(*known: str) -> Callable[[str], str]:
-    """Return a parser of one of the words `known`."""
-
-    def parse(text: str) -> str:
-        if text not in known:
-            raise ValueError(f"not one of {', '.join(known)}")
-        return text
-
-    return parse
 
 
 def _or_boolean(*known: str, yes: str = "yes") -> Callable[[str], str]:

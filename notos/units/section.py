@@ -12,6 +12,17 @@ from notos.units.words import WordError, words
 T = TypeVar("T")
 
 
+def choice(*known: str) -> Callable[[str], str]:
+    """Return a parser of one of the words `known`."""
+
+    def parse(text: str) -> str:
+        if text not in known:
+            raise ValueError(f"not one of {', '.join(known)}")
+        return text
+
+    return parse
+
+
 class Section:
     """The settings of a section, with access by key.
 

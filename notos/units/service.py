@@ -6,8 +6,7 @@ from notos.units import values
 from notos.units.commands import SEARCHED, Command, Exists, commands
 from notos.units.paths import absolute
 from notos.units.plan import Plan
-from notos.units.sandbox import choice
-from notos.units.section import Section
+from notos.units.section import Section, choice
 
 _COMMANDS = {
     **{"ExecCondition": "execcondition", "ExecStartPre": "pre", "ExecStart": "start"},
