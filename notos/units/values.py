@@ -95,7 +95,7 @@ def time(text: str, unit: int = _SECOND) -> int | None:
 
 def size(text: str, base: int = 1024) -> int:
     """Return the bytes of a size such as 1.5G or 1G 512M."""
-    rest, total, start = text.rstrip(" \t\n\r") if text.strip() else text, 0, 0
+    rest, total, start = text, 0, 0
     suffixes = [*_SUFFIXES, ""]
     while True:
         match = _SIZE.match(rest)
@@ -210,6 +210,8 @@ def processors(text: str) -> tuple[int, ...]:
             continue
         first, dash, last = word.partition("-")
         if not first.isdigit() or (dash and not last.isdigit()) or int(last or first) > 8191:
+            raise ValueError(f"{word} is not a range of processors")
+        if last and int(first) > int(last):
             raise ValueError(f"{word} is not a range of processors")
         found.update(range(int(first), int(last or first) + 1))
     return tuple(sorted(found))
