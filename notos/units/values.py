@@ -102,7 +102,11 @@ def size(text: str, base: int = 1024) -> int:
         if not match or match[3] not in suffixes[start:]:
             raise ValueError("not a size")
         power = 0 if match[3] in ("", "B") else len(_SUFFIXES) - 1 - _SUFFIXES.index(match[3])
-        fraction = int(match[2]) / 10 ** len(match[2]) if match[2] else 0.0
+        fraction = float(int(match[2] or 0))
+        for _ in match[2] or "":
+            fraction /= 10  # digit by digit, as systemd does, for the same rounding
+        if int(match[2] or 0) > _LARGEST:
+            raise ValueError("too many digits")
         factor = int(base**power)
         total += int(match[1]) * factor + int(fraction * factor)
         if total > _LARGEST:

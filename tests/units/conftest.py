@@ -45,11 +45,15 @@ class Systemd:
         loader_, option, libraries, *rest = self.tree.command(program)
         return [loader_, option, f"{libraries}:{private}", *rest]
 
-    def run(self, program: str, *words: str) -> subprocess.CompletedProcess[str]:
+    def run(self, program: str, *words: str, **variables: str) -> subprocess.CompletedProcess[str]:
         """Run a program without the host's environment."""
         environment = {"LC_ALL": "C.UTF-8", "TZ": "UTC", "SYSTEMD_LOG_LEVEL": "info", "SYSTEMD_COLORS": "0"}
         return subprocess.run(
-            [*self.command(program), *words], capture_output=True, text=True, check=False, env=environment
+            [*self.command(program), *words],
+            capture_output=True,
+            text=True,
+            check=False,
+            env=environment | variables,
         )
 
     def verify(self, path: Path) -> Verdict:
