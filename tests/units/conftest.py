@@ -17,7 +17,6 @@ from notos.toolchain import peers
 from notos.toolchain.tools_tree import ToolsTree
 from tests.conftest import ROOT
 
-
 PACKAGES = (
     *("systemd", "libseccomp2", "python3-minimal", "python3.13-minimal", "libpython3.13-minimal"),
     "libpython3.13-stdlib",
