@@ -27,18 +27,18 @@ def task_system_path() -> Task:
         "actions": [action(lay_out)],
         "file_dep": [sets.path(contents.SYSTEM)],
         "task_dep": ["fetch"],
-        "targets": [manifest("system-path"), manifest("packaged")],
+        "targets": [manifest("system-path"), manifest("packaged"), manifest("units")],
         "clean": True,
     }
 
 
 def lay_out() -> None:
-    """Make system-path, and the object of the packages' files in /var, /srv and /opt."""
+    """Make system-path, and the objects of the packages' files in /var, /srv and /opt and of their units."""
     from notos.formats.tree import Tree
-    from notos.system import packaged, system_path
+    from notos.system import packaged, packaged_units, system_path
 
     debs = sets.debs(contents.SYSTEM, CACHE, packages())
-    apart = Tree()
+    apart, units = Tree(), Tree()
     tree = system_path.build(
         debs,
         MACHINE.target,
@@ -49,9 +49,11 @@ def lay_out() -> None:
         settings=FEATURES.integration,
         note=reporter.note,
         apart=apart,
+        unit_files=units,
     )
     project.add("system-path", system_path.NAME, tree)
     project.add("packaged", packaged.NAME, apart)
+    project.add("units", packaged_units.NAME, units)
 
 
 def task_toplevel() -> Task:
