@@ -1,6 +1,7 @@
 """The system: its packages as one /usr, and the toplevel, which refers to everything else."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from notos.config.model import Package
 from notos.features import extensions
@@ -10,6 +11,10 @@ from tasks import placed, project, reporter, scripted, sets
 from tasks.config import CACHE, FEATURES, MACHINE, manifest
 from tasks.graph import Task, action, files
 from tasks.inputs import recorded
+
+if TYPE_CHECKING:
+    from notos.errors import NotosError
+    from notos.formats.tree import Tree
 
 ETC = own("scripts/stage2/etc")
 PARTS = ("system-path", "stage2", "runit", "system-modules", "files", "state")  # of the toplevel
@@ -65,6 +70,7 @@ def task_toplevel() -> Task:
             *map(manifest, PARTS),
             manifest("packaged"),
             *scripted.manifests(),
+            *([manifest("units")] if FEATURES.units else []),
             *placed.sources(placed.etc_files()),
             sets.path(contents.SYSTEM),
             *files(ETC),
@@ -76,6 +82,17 @@ def task_toplevel() -> Task:
         "code": [*FEATURES.etc_functions, *computing],
         "clean": True,
     }
+
+
+def units_lacking(system: "Tree", runit: "Tree", etc: "Tree") -> "list[NotosError]":
+    """Return an error for each thing that systemd units need and the machine lacks."""
+    if not FEATURES.units:
+        return []
+    from notos.system import packaged_units, unit_needs, unit_services
+
+    units = unit_services.unit_files(FEATURES, packaged_units.read(project.tree("units")))
+    machine = unit_needs.Machine(system.as_usr(), etc, placed.opt_tree())
+    return list(unit_needs.lacking(FEATURES, units, runit, machine))
 
 
 def join() -> None:
@@ -109,6 +126,7 @@ def join() -> None:
     else:
         found += placed.unknown_owners(made.tree)
         found += account_names.lacking(FEATURES, etc=made.tree, runit=runit)
+        found += units_lacking(system, runit, made.tree)
         try:
             tmpfiles = toplevel.tmpfiles_fragment(made.tree, system)
         except errors.NotosError as error:

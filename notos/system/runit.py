@@ -43,7 +43,8 @@ def build(features: Features, source: Tree, folders: Mapping[str, Tree] = {}) ->
         if service.name in folders:
             files.graft("", folders[service.name])
         for path, text in service.files.items():
-            files.text(path, text)
+            if path not in files:
+                files.text(path, text)
         for script in service.scripts:
             files.text(script.path, script.text, executable=True)
         if service.reads and "reads" not in files:

@@ -8,8 +8,10 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from notos.features.model import Features, Keys, Unit
 from notos.formats.tree import File, Tree
 
+TIMERS = "units"  # the folder with a folder for each systemd timer, in that of the service for timers
 COMMANDS = {
     "pre": "ExecStartPre",
     "start": "ExecStart",
@@ -60,7 +62,19 @@ def commands(text: str) -> Iterator[Command]:
             yield Command(COMMANDS[key], values[0], values[1], values[2:])
 
 
-def of(runit: Tree, service: str) -> str:
-    """Return the plan of a service in the tree of the runit object; "" if it has none."""
-    entry = runit.get(f"services/{service}/unit")
+def places(features: Features) -> Iterator[tuple[Unit, Keys, str]]:
+    """Yield the units of services and timers, each with its key in the config and the folder of its plan.
+
+    The folder is below the runit object.
+    """
+    for service in features.services:
+        if service.unit is not None:
+            yield service.unit, service.keys, f"services/{service.name}"
+        for timer in service.timers:
+            yield timer.unit, timer.keys, f"services/{service.name}/{TIMERS}/{timer.name}"
+
+
+def at(runit: Tree, folder: str) -> str:
+    """Return the plan in a folder of the runit object; "" if it has none."""
+    entry = runit.get(f"{folder}/unit")
     return entry.read().decode("utf-8", "surrogateescape") if isinstance(entry, File) else ""

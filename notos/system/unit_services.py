@@ -6,6 +6,7 @@ services/NAME/seccomp        the filter of system calls, if the unit has one
 services/NAME/check          waits until the unit is ready
 services/NAME/control/k      kills all processes of the service
 services/NAME/reads          patterns of files; a switch restarts the service if one of them changes
+services/timers/…            files of systemd timers (unit_timers.py)
 """
 
 import posixpath
@@ -17,12 +18,13 @@ from pathlib import Path
 from notos import errors
 from notos.architecture import Architecture
 from notos.errors import ClosureError, NotosError
-from notos.features.model import Features, Service, Unit
+from notos.features.model import Features, Keys, Service, Unit, UnitTimer
 from notos.features.own_units import REPLACED
 from notos.formats.tree import File, Tree
-from notos.system import template, unit_plan
+from notos.system import template, unit_plan, unit_timers
 from notos.system.packaged_units import PackagedUnits
 from notos.units.model import Context, Translation
+from notos.units.timers import timer
 from notos.units.translate import translate
 from notos.units.unit_files import UnitFiles
 
@@ -60,21 +62,118 @@ class Made:
 def build(features: Features, packaged: PackagedUnits, machine: Machine) -> Made:
     """Return the folders of all services that have a unit. Raises NotosError with all errors."""
     files = unit_files(features, packaged)
+    maker = _Maker(files, packaged, machine, service_names(features, files))
     made, found = Made(), list[NotosError]()
-    names = service_names(features, files)
     for service in features.services:
-        if service.unit is None:
-            continue
         try:
-            _check(service.unit, service.keys, files, packaged)
-            translation = translate(service.unit.name, files, _context(service, machine, names))
+            if service.unit is not None:
+                made.folders[service.name] = maker.service(service, service.unit)
+            elif service.timers:
+                made.folders[service.name] = maker.timers(service)
         except NotosError as error:
             found += error.parts or (error,)
-            continue
-        made.folders[service.name] = _folder(service, translation, packaged, machine)
-        made.notes += translation.notes
     errors.raise_all(found)
+    made.notes += dict.fromkeys(maker.notes)
     return made
+
+
+@dataclass
+class _Maker:
+    """Makes the folders of services, and collects notes."""
+
+    files: UnitFiles
+    packaged: PackagedUnits
+    machine: Machine
+    names: Mapping[str, str]  # of the machine's services by unit
+    notes: list[str] = field(default_factory=list)
+
+    def service(self, service: Service, unit: Unit) -> Tree:
+        """Return the files of a service's folder, without those that all services have. Raises NotosError."""
+        self._check(unit, service.keys)
+        made = self._translated(unit.name, service.name, overrides(unit), service.keys)
+        tree = Tree()
+        for path in ("run", "check", "control/k"):
+            tree.text(path, self._script(path), executable=True)
+        _add_plan(tree, "", made)
+        package = self.packaged.owner(made.unit) if made.files and made.files[0] in self.packaged else ""
+        conf_files = self.packaged.conf_files.get(package, ())
+        patterns = dict.fromkeys((*service.reads, *reads(made.plan, conf_files)))
+        if patterns:
+            tree.text("reads", "".join(f"{each}\n" for each in patterns))
+        return tree
+
+    def timers(self, service: Service) -> Tree:
+        """Return the files of the service for timers that it needs for systemd timers. Raises NotosError."""
+        tree = Tree()
+        tree.text("units/times", self._script("times"))
+        table, found = service.files.get("table", ""), list[NotosError]()
+        for each in service.timers:
+            try:
+                table += self._timer(tree, each)
+            except NotosError as error:
+                found += error.parts or (error,)
+        errors.raise_all(found)
+        tree.text("table", table)
+        return tree
+
+    def _timer(self, tree: Tree, each: UnitTimer) -> str:
+        """Add the files of a timer to `tree`; return its line in the table. Raises NotosError."""
+        self._check(each.unit, each.keys)
+        given = overrides(each.unit)
+        own = {key: value for key, value in given.items() if key.startswith("Timer.")}
+        found = timer(each.unit.name, self.files, self._context(each.name, own, each.keys))
+        self.notes += found.notes
+        folder = f"{unit_plan.TIMERS}/{each.name}.timer"
+        others = {key: value for key, value in given.items() if key not in own}
+        _add_plan(tree, f"{folder}/", self._translated(found.starts, f"{each.name}.timer", others, each.keys))
+        tree.text(f"{folder}/times", unit_timers.times(found, each.keys))
+        tree.text(f"scripts/{each.name}", self._script("timer"), executable=True)
+        return unit_timers.line(each.name, found)
+
+    def _translated(
+        self, unit: str, service: str, given: Mapping[str, tuple[str, ...]], keys: Keys
+    ) -> Translation:
+        made = translate(unit, self.files, self._context(service, given, keys))
+        self.notes += made.notes
+        return made
+
+    def _context(self, service: str, given: Mapping[str, tuple[str, ...]], keys: Keys) -> Context:
+        return Context(
+            service=service,
+            target=self.machine.target,
+            keys=keys,
+            overrides=given,
+            services=self.names,
+            hostname=self.machine.hostname,
+            release=RELEASE,
+        )
+
+    def _check(self, unit: Unit, keys: Keys) -> None:
+        """Raise ClosureError if no package has the unit but one has an init script of its name."""
+        if unit.file or self.packaged.has(unit.name):
+            return
+        if package := self.packaged.owner(unit.name):
+            script = unit.name.rpartition(".")[0]
+            raise ClosureError(
+                f"{package} has no unit {unit.name}, only the init script /etc/init.d/{script}",
+                hint="write a unit of yours (unit: ./NAME.service) or a run script",
+                keys=keys,
+            )
+
+    def _script(self, name: str) -> str:
+        entry = self.machine.source.get(f"unit/{name}")
+        assert isinstance(entry, File), "a file of Notos"
+        text = entry.read().decode()
+        values = {"runUnit": self.machine.run_unit}
+        used = {name: value for name, value in values.items() if f"@{name}@" in text}
+        return template.render(text, used, name=f"runit/unit/{name}")
+
+
+def _add_plan(tree: Tree, folder: str, made: Translation) -> None:
+    """Add a plan and its filter of system calls to `folder` of a tree."""
+    tree.add(f"{folder}unit", File(made.plan.encode("utf-8", "surrogateescape")))
+    if made.seccomp:
+        tree.add(f"{folder}seccomp", File(made.seccomp))
 
 
 def unit_files(features: Features, packaged: PackagedUnits) -> UnitFiles:
@@ -120,54 +219,6 @@ def _quoted(text: str) -> str:
     """Return a word in quotes, as systemd.syntax(7) reads it; % begins a specifier there."""
     escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%")
     return f'"{escaped}"'
-
-
-def _context(service: Service, machine: Machine, names: Mapping[str, str]) -> Context:
-    assert service.unit is not None
-    return Context(
-        service=service.name,
-        target=machine.target,
-        keys=service.keys,
-        overrides=overrides(service.unit),
-        services=names,
-        hostname=machine.hostname,
-        release=RELEASE,
-    )
-
-
-def _check(unit: Unit, keys: tuple[str, ...], files: UnitFiles, packaged: PackagedUnits) -> None:
-    """Raise ClosureError if no package has the unit but one has an init script of its name."""
-    if unit.file or packaged.has(unit.name):
-        return
-    package = packaged.owner(unit.name)
-    if package:
-        script = unit.name.rpartition(".")[0]
-        raise ClosureError(
-            f"{package} has no unit {unit.name}, only the init script /etc/init.d/{script}",
-            hint="write a unit of yours (unit: ./NAME.service) or a run script",
-            keys=(*keys, "unit") if keys else (),
-        )
-
-
-def _folder(service: Service, made: Translation, packaged: PackagedUnits, machine: Machine) -> Tree:
-    """Return the files of the service's folder, without those that all services have."""
-    tree = Tree()
-    values = {"runUnit": machine.run_unit}
-    for path in ("run", "check", "control/k"):
-        entry = machine.source.get(f"unit/{path}")
-        assert isinstance(entry, File), "a file of Notos"
-        text = entry.read().decode()
-        used = {name: value for name, value in values.items() if f"@{name}@" in text}
-        rendered = template.render(text, used, name=f"runit/unit/{path}")
-        tree.text(path, rendered, executable=True)
-    tree.add("unit", File(made.plan.encode("utf-8", "surrogateescape")))
-    if made.seccomp:
-        tree.add("seccomp", File(made.seccomp))
-    package = packaged.owner(made.unit) if made.files and made.files[0] in packaged else ""
-    patterns = dict.fromkeys((*service.reads, *reads(made.plan, packaged.conf_files.get(package, ()))))
-    if patterns:
-        tree.text("reads", "".join(f"{each}\n" for each in patterns))
-    return tree
 
 
 def reads(plan: str, conf_files: tuple[str, ...]) -> Iterator[str]:
