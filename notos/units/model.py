@@ -13,9 +13,9 @@ class Context:
     service: str  # runit's name of the service
     target: Architecture
     keys: tuple[str, ...] = ()  # path of the config's keys, for errors
-    # Settings of the user (`set`), by key ("LimitNOFILE") or section and key ("Unit.After"). A list is one
-    # assignment for each item; all replace those of the files. None removes the key.
-    overrides: Mapping[str, str | Sequence[str] | None] = field(default_factory=dict)
+    # The lines of a last drop-in: values by key ("LimitNOFILE") or by section and key ("Unit.After",
+    # "Socket.ListenStream"). A list is one line for each item; an empty list or text resets the key.
+    overrides: Mapping[str, str | Sequence[str]] = field(default_factory=dict)
     services: Mapping[str, str] = field(default_factory=dict)  # runit's names by unit name, of the machine
     hostname: str = ""
     release: Mapping[str, str] = field(default_factory=dict)  # fields of os-release(5)
@@ -31,7 +31,9 @@ class Translation:
     plan: str  # the file `unit`: lines as in docs; bytes that are not UTF-8 are surrogate escapes
     seccomp: bytes = b""  # a classic BPF program of struct sock_filter, empty if the unit needs none
     notes: tuple[str, ...] = ()  # warnings, one line each
-    files: tuple[str, ...] = ()  # the files that were read, units and drop-ins
+    files: tuple[
+        str, ...
+    ] = ()  # the unit's file, then its drop-ins: paths as in UnitFiles.texts, or the user's
     sockets: tuple[str, ...] = ()  # socket units whose listeners the plan has
     users: tuple[str, ...] = ()  # accounts that the plan names; they must exist
     groups: tuple[str, ...] = ()
