@@ -14,7 +14,8 @@ from notos.formats.usr_merge import merged
 from notos.system import programs, unit_plan
 from notos.system.account_names import Accounts
 from notos.system.etc import text
-from notos.units.unit_files import Setting, UnitFiles
+from notos.units.unit_files import UnitFiles
+from notos.units.unit_text import Setting
 
 _OPTIONAL = "-"  # the flag of a command or a file whose failure does not count
 

@@ -71,7 +71,7 @@ def places(features: Features) -> Iterator[tuple[Unit, Keys, str]]:
         if service.unit is not None:
             yield service.unit, service.keys, f"services/{service.name}"
         for timer in service.timers:
-            yield timer.unit, timer.keys, f"services/{service.name}/{TIMERS}/{timer.name}"
+            yield timer.unit, timer.keys, f"services/{service.name}/{TIMERS}/{timer.name}.timer"
 
 
 def at(runit: Tree, folder: str) -> str:

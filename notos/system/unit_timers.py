@@ -13,10 +13,11 @@ from notos.features.model import Keys
 from notos.units.model import Timer
 
 _WEEKDAYS = ("Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat")
+_ONE = r"(?:\*|[0-9]+(?:\.\.[0-9]+)?)(?:/[0-9]+)?"
+_LIST = rf"{_ONE}(?:,{_ONE})*"
 _CALENDAR = re.compile(
-    r"(?:(?P<weekdays>[A-Z][A-Za-z.,]*) )?"
-    r"(?P<year>[0-9*.,/]+)-(?P<month>[0-9*.,/]+)(?P<last>[-~])(?P<day>[0-9*.,/]+)"
-    r" (?P<hour>[0-9*.,/]+):(?P<minute>[0-9*.,/]+):(?P<second>[0-9*.,/]+)(?: (?P<zone>\S+))?"
+    rf"(?:(?P<weekdays>[A-Z][A-Za-z.,]*) )?(?P<year>{_LIST})-(?P<month>{_LIST})(?P<last>[-~])(?P<day>{_LIST})"
+    rf" (?P<hour>{_LIST}):(?P<minute>{_LIST}):(?P<second>{_LIST})(?: (?P<zone>\S+))?"
 )
 _RANGES = {"month": (1, 12), "day": (1, 31), "hour": (0, 23), "minute": (0, 59), "second": (0, 59)}
 _YEARS = (1970, 2199)  # those that systemd.time(7) allows

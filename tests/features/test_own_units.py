@@ -60,7 +60,8 @@ def test_units_of_the_user_need_no_package_and_bring_their_sockets(read: Read, t
     for name in ("app.service", "app.socket", "job.timer", "job.service"):
         (tmp_path / name).write_text("")
     features = read(
-        "services: {app: {unit: ./app.service}}\ntimers: {job: {unit: ./job.timer}, logrotate: {unit: logrotate.timer}}"
+        "services: {app: {unit: ./app.service}}\n"
+        "timers: {job: {unit: ./job.timer}, logrotate: {unit: logrotate.timer}}"
     )
     assert optional(features) == {"logrotate": "depends"}
     app, job, logrotate = (unit for unit, _ in features.units)
@@ -74,7 +75,8 @@ def test_settings_are_text_as_in_a_drop_in(read: Read) -> None:
     features = read(
         "services:\n"
         "  nginx:\n"
-        "    set: {LimitNOFILE: 65536, NoNewPrivileges: true, Unit.After: ['', db.service], ExecStart: ['', /x y]}\n"
+        "    set:\n"
+        "      {LimitNOFILE: 65536, NoNewPrivileges: true, Unit.After: ['', a.service], ExecStart: ['', /x y]}\n"
         "    environment: {A: 1, B: two words, C: false}\n"
     )
     ((unit, keys),) = features.units
@@ -82,7 +84,7 @@ def test_settings_are_text_as_in_a_drop_in(read: Read) -> None:
     assert unit.settings == {
         "LimitNOFILE": ("65536",),
         "NoNewPrivileges": ("true",),
-        "Unit.After": ("", "db.service"),
+        "Unit.After": ("", "a.service"),
         "ExecStart": ("", "/x y"),
     }
     assert unit.environment == {"A": "1", "B": "two words", "C": "false"}

@@ -24,7 +24,7 @@ WEB = Deb(
     },
     scripts={"conffiles": "/etc/init.d/web\nremove-on-upgrade /etc/old\n/etc/web/web.conf\n"},
 )
-OLD = Deb("old-daemon", files={"etc/init.d/old-daemon": b"#!/bin/sh\n"})
+OLD = Deb("old-daemon", files={"etc/init.d/old-daemon": b"#!/bin/sh\n", "usr/sbin/old": b""})
 
 
 def made(folder: Path) -> tuple[PackagedUnits, set[str], Aside]:

@@ -40,6 +40,6 @@ def test_monotonic_times_and_the_line_of_the_table() -> None:
 @pytest.mark.parametrize("calendar", ["*-*-* 00:00:00 Europe/Berlin", "*-*-* 00:00:00.5"])
 def test_times_that_are_not_supported(calendar: str) -> None:
     timer = Timer(unit="x.timer", starts="x.service", calendars=(calendar,))
-    with pytest.raises(NotosError, match="OnCalendar=.* is not supported") as caught:
+    with pytest.raises(NotosError, match=r"OnCalendar=.* is not supported") as caught:
         unit_timers.times(timer, KEYS)
     assert caught.value.keys == KEYS
