@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/sysinfo.h>
 #include <unistd.h>
 
 #define TOP "/sys/fs/cgroup"
@@ -25,6 +26,26 @@ static void enable(const char *group) {
     char *control = format("%s/cgroup.subtree_control", group);
     for (char *name = names != NULL ? strtok(names, " \n") : NULL; name != NULL; name = strtok(NULL, " \n"))
         write_file(control, format("+%s", name));
+}
+
+/* Return a value with a percentage as a number: of the memory for memory.*, of the process ids for pids.max. */
+static char *absolute(const char *file, const char *value) {
+    char *point;
+    uint64_t whole = 32768, hundredths = strtoul(value, &point, 10) * 100;
+    if (strchr(value, '%') == NULL)
+        return copy(value);
+    if (*point == '.' && point[1] >= '0' && point[1] <= '9')
+        hundredths += (uint64_t)(point[1] - '0') * 10 + (point[2] >= '0' && point[2] <= '9' ? (uint64_t)(point[2] - '0') : 0);
+    struct sysinfo system;
+    if (starts_with(file, "memory.") && sysinfo(&system) == 0) {
+        whole = (uint64_t)system.totalram * system.mem_unit;
+    } else {
+        char *pids = read_file("/proc/sys/kernel/pid_max", 64, NULL);
+        char *threads = read_file("/proc/sys/kernel/threads-max", 64, NULL);
+        if (pids != NULL && threads != NULL)
+            whole = strtoul(atol(pids) < atol(threads) ? pids : threads, NULL, 10);
+    }
+    return format("%llu", (unsigned long long)(whole / 10000 * hundredths));
 }
 
 /* Make the unit's group and set its limits. A limit that the kernel does not know is one note. */
@@ -47,7 +68,7 @@ void make_cgroup(const char *service, const struct plan *plan) {
         char *path = format("%s/%s", folder, line->fields[0]);
         if (strchr(line->fields[0], '/') != NULL || access(path, W_OK) != 0)
             say("this kernel has no %s; ignoring it", line->fields[0]);
-        else if (!write_file(path, line->fields[1]))
+        else if (!write_file(path, absolute(line->fields[0], line->fields[1])))
             say("cannot set %s to %s: %s; ignoring it", line->fields[0], line->fields[1], strerror(errno));
     }
 }

@@ -86,11 +86,12 @@ static void set_environment(struct command *command) {
                          exited ? format("%d", WEXITSTATUS(status)) : signal_name(WTERMSIG(status)));
         }
     }
-    if (account->given) {
+    if (account->given || plan_yes(command->plan, "setloginenv")) {
         if (account->home != NULL && strcmp(account->home, "/") != 0)
             set_variable(environment, "HOME", account->home);
-        set_variable(environment, "LOGNAME", account->name);
-        set_variable(environment, "USER", account->name);
+        const char *name = account->name != NULL ? account->name : "root";
+        set_variable(environment, "LOGNAME", name);
+        set_variable(environment, "USER", name);
         if (account->shell != NULL && !is_no_shell(account->shell))
             set_variable(environment, "SHELL", account->shell);
     }
@@ -169,7 +170,8 @@ static void arrange_descriptors(const struct command *command, int *pipe) {
         if ((held[at] = fcntl(command->unit->sockets.fds[at], F_DUPFD_CLOEXEC, first)) < 0)
             give_up(STATUS_FDS, "sockets");
     for (int at = 0; at < count; at++)
-        if (dup2(held[at], FIRST_SOCKET + at) < 0)
+        if (dup2(held[at], FIRST_SOCKET + at) < 0 ||
+            fcntl(FIRST_SOCKET + at, F_SETFL, plan_yes(command->plan, "nonblocking") ? O_NONBLOCK : 0) < 0)
             give_up(STATUS_FDS, "sockets");
     if (syscall(SYS_close_range, first, ~0u, 4u /* CLOSE_RANGE_CLOEXEC */) != 0)
         for (int fd = first; fd < 4096; fd++)
@@ -223,7 +225,8 @@ static _Noreturn void become(struct command *command, int pipe) {
     umask(mask);
     if (command->set_user)
         set_groups(command);
-    if (command->sandboxed && plan_yes(plan, "privateusers") && !enter_user_namespace(&command->account))
+    const char *users = plan_text(plan, "privateusers", "no");
+    if (command->sandboxed && strcmp(users, "no") != 0 && !enter_user_namespace(&command->account, users))
         give_up(STATUS_USER, "user namespace");
     const char *program = find_program(command);
     arrange_descriptors(command, &pipe);

@@ -91,34 +91,22 @@ static bool set_affinity(const char *list) {
     return sched_setaffinity(0, sizeof set, &set) == 0;
 }
 
+/* The policy is the kernel's number (sched(7)). musl's sched_setscheduler always fails. */
 static bool set_policy(const struct line *line) {
-    static const struct {
-        const char *name;
-        int policy;
-    } policies[] = {{"other", 0}, {"fifo", SCHED_FIFO}, {"rr", SCHED_RR}, {"batch", SCHED_BATCH}, {"idle", SCHED_IDLE}};
     struct sched_param param = {.sched_priority = atoi(line->fields[1])};
-    for (size_t at = 0; at < sizeof policies / sizeof *policies; at++)
-        if (strcmp(policies[at].name, line->fields[0]) == 0) {
-            int reset = strcmp(line->fields[2], "yes") == 0 ? SCHED_RESET_ON_FORK : 0;
-            /* musl's sched_setscheduler fails always. */
-            return syscall(SYS_sched_setscheduler, 0, policies[at].policy | reset, &param) == 0;
-        }
-    errno = EINVAL;
-    return false;
+    int reset = strcmp(line->fields[2], "yes") == 0 ? SCHED_RESET_ON_FORK : 0;
+    return syscall(SYS_sched_setscheduler, 0, atoi(line->fields[0]) | reset, &param) == 0;
 }
 
+/* Class and priority are the kernel's numbers (ioprio_set(2)). */
 static bool set_io(const struct line *line) {
-    static const char *const classes[] = {"none", "realtime", "best-effort", "idle"};
-    for (unsigned at = 0; at < 4; at++)
-        if (strcmp(classes[at], line->fields[0]) == 0 || (line->fields[0][0] == (char)('0' + at)))
-            return syscall(SYS_ioprio_set, 1, 0, at << 13 | (unsigned)atoi(line->fields[1])) == 0;
-    errno = EINVAL;
-    return false;
+    unsigned class = (unsigned)atoi(line->fields[0]), priority = (unsigned)atoi(line->fields[1]);
+    return syscall(SYS_ioprio_set, 1, 0, class << 13 | priority) == 0;
 }
 
+/* The personality is a number, in hexadecimal digits (personality(2)). */
 static bool set_personality(const char *name) {
-    unsigned long wanted = strcmp(name, "x86") == 0 ? PER_LINUX32 : PER_LINUX;
-    return personality(wanted) != -1;
+    return personality(strtoul(name, NULL, 16)) != -1;
 }
 
 /* Set what systemd sets before the namespaces. */
@@ -127,6 +115,9 @@ int set_scheduling(const struct plan *plan) {
     if (plan_has(plan, "oom") && !write_file("/proc/self/oom_score_adj", plan_text(plan, "oom", "0")) &&
         errno != EPERM && errno != EACCES)
         return STATUS_OOM_ADJUST;
+    if (plan_has(plan, "coredumpfilter") &&
+        !write_file("/proc/self/coredump_filter", format("0x%s", plan_text(plan, "coredumpfilter", "33"))))
+        say("cannot set the filter of core dumps: %s; ignoring it", strerror(errno));
     if (plan_has(plan, "nice") && setpriority(PRIO_PROCESS, 0, (int)plan_integer(plan, "nice", 0)) != 0)
         return STATUS_NICE;
     if ((line = plan_last(plan, "cpusched")) != NULL && !set_policy(line))
@@ -135,7 +126,7 @@ int set_scheduling(const struct plan *plan) {
         return STATUS_CPUAFFINITY;
     if ((line = plan_last(plan, "io")) != NULL && !set_io(line))
         return STATUS_IOPRIO;
-    if ((line = plan_last(plan, "timerslack")) != NULL &&
+    if ((line = plan_last(plan, "slackns")) != NULL &&
         prctl(PR_SET_TIMERSLACK, strtoul(line->fields[0], NULL, 10)) != 0)
         return STATUS_TIMERSLACK;
     if ((line = plan_last(plan, "personality")) != NULL && !set_personality(line->fields[0]))

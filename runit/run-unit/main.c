@@ -109,11 +109,14 @@ static bool shall_restart(const struct unit *unit) {
     return strcmp(policy, "on-watchdog") == 0 && result == RESULT_WATCHDOG;
 }
 
-/* Return the pause before restart number `count`: RestartSec=, growing to RestartMaxDelaySec= by steps. */
+/* Return the pause before restart number `count`: RestartSec=, growing to RestartMaxDelaySec= in RestartSteps=. */
 static uint64_t restart_pause(const struct unit *unit, unsigned count) {
     uint64_t pause = plan_time(&unit->plan, "restartsec", NULL, 100000);
-    uint64_t most = plan_time(&unit->plan, "restartmax", NULL, FOREVER);
-    long steps = plan_integer(&unit->plan, "restartsteps", 0);
+    uint64_t most = FOREVER;
+    const struct line *line = plan_last(&unit->plan, "restartsteps");
+    long steps = line != NULL ? atol(line->fields[0]) : 0;
+    if (line != NULL)
+        parse_time(line->fields[1], &most);
     if (steps <= 0 || most == FOREVER || pause == FOREVER || most <= pause)
         return pause;
     if (count >= (unsigned)steps)

@@ -64,9 +64,9 @@ int enter_namespaces(const struct unit *unit) {
 }
 
 /* Enter a new user namespace, in which root and the account's user and group are themselves and no other
- * exists. A helper outside of it writes the maps.
+ * exists; more exist for the kinds identity and full. A helper outside of it writes the maps.
  */
-bool enter_user_namespace(const struct account *account) {
+bool enter_user_namespace(const struct account *account, const char *kind) {
     int entered[2], status = 0;
     char byte = 0;
     if (pipe2(entered, O_CLOEXEC) != 0)
@@ -81,6 +81,10 @@ bool enter_user_namespace(const struct account *account) {
         for (int at = 0; at < 2; at++) {
             unsigned id = at == 0 ? account->uid : account->gid;
             char *map = id != 0 ? format("0 0 1\n%u %u 1\n", id, id) : copy("0 0 1\n");
+            if (strcmp(kind, "identity") == 0)
+                map = copy("0 0 65536\n");
+            else if (strcmp(kind, "full") == 0)
+                map = copy("0 0 4294967295\n");
             if (!write_file(format("/proc/%d/%s", (int)self, at == 0 ? "uid_map" : "gid_map"), map))
                 _exit(errno);
         }

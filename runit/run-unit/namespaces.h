@@ -5,5 +5,5 @@
 
 bool make_namespaces(struct unit *unit);
 int enter_namespaces(const struct unit *unit);
-bool enter_user_namespace(const struct account *account);
+bool enter_user_namespace(const struct account *account, const char *kind);
 #endif

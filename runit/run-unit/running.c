@@ -44,6 +44,8 @@ static void reload(struct unit *unit) {
 }
 
 static bool main_is_over(struct unit *unit) {
+    if (plan_is(&unit->plan, "exittype", "cgroup"))
+        return (unit->main_ended || !unit->main_known) && !has_processes();
     if (unit->main_known && unit->main_ended)
         return !moved(unit);
     return !unit->main_known && !has_processes();
@@ -101,7 +103,7 @@ bool run_until_end(struct unit *unit) {
             continue;
         }
         uint64_t until = watchdog < most ? watchdog : most;
-        if (!unit->main_known && !remains && until > now() + SECOND)
+        if ((!unit->main_known || plan_is(&unit->plan, "exittype", "cgroup")) && !remains && until > now() + SECOND)
             until = now() + SECOND;
         wait_event(unit, until);
     }

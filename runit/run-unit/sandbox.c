@@ -29,7 +29,8 @@ static const char *const programs[] = {"/usr", "/boot", "/efi", NULL};
 static const char *const always_writable[] = {"/dev", "/proc", "/sys", "/home", "/root", "/run/user", NULL};
 
 static const char *const keys[] = {
-    "bind", "bindro", "dynamicuser", "exec", "hide", "mountapi", "noexec", "privatedevices", "procsubset",
+    "bind", "bindro", "dynamicuser", "exec", "hide", "mountapi", "mountflags", "noexec", "privatedevices",
+    "privatemounts", "procsubset",
     "protectcgroups", "protectlogs", "protectmodules", "protectproc", "protecttunables", "ro", "root", "rw",
     "tmpfs",
 };
@@ -221,5 +222,9 @@ int enter_sandbox(const struct sandbox *sandbox, const struct plan *plan, const 
         return STATUS_NAMESPACE;
     if (*mounts.root != '\0' && !change_root(mounts.root))
         return STATUS_CHROOT;
+    const char *flags = plan_text(plan, "mountflags", "slave");
+    if (strcmp(flags, "slave") != 0 &&
+        mount(NULL, "/", NULL, (*flags == 's' ? MS_SHARED : MS_PRIVATE) | MS_REC, NULL) != 0)
+        return STATUS_NAMESPACE;
     return 0;
 }

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/netlink.h>
+#include <linux/vm_sockets.h>
 #include <net/if.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -28,6 +29,7 @@ union address {
     struct sockaddr_in four;
     struct sockaddr_in6 six;
     struct sockaddr_nl netlink;
+    struct sockaddr_vm machine;
 };
 
 /* Options that are one integer of setsockopt. */
@@ -42,9 +44,9 @@ static const struct {
     {"nodelay", IPPROTO_TCP, TCP_NODELAY},       {"deferaccept", IPPROTO_TCP, TCP_DEFER_ACCEPT},
     {"priority", SOL_SOCKET, SO_PRIORITY},       {"mark", SOL_SOCKET, SO_MARK},
     {"rcvbuf", SOL_SOCKET, SO_RCVBUF},           {"sndbuf", SOL_SOCKET, SO_SNDBUF},
-    {"iptos", IPPROTO_IP, IP_TOS},               {"ipttl", IPPROTO_IP, IP_TTL},
+    {"tos", IPPROTO_IP, IP_TOS},               {"ttl", IPPROTO_IP, IP_TTL},
     {"passcred", SOL_SOCKET, SO_PASSCRED},       {"passsec", SOL_SOCKET, SO_PASSSEC},
-    {"passpktinfo", IPPROTO_IP, IP_PKTINFO},     {"timestamping", SOL_SOCKET, SO_TIMESTAMP},
+    {"passpktinfo", IPPROTO_IP, IP_PKTINFO},     {"timestamping", SOL_SOCKET, SO_TIMESTAMPNS},
 };
 
 static const char *option(const struct line *line, const char *name) {
@@ -79,6 +81,14 @@ static bool parse_address(const char *text, union address *address, socklen_t *l
             address->local.sun_path[0] = '\0';
         *length = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + size + (*text == '/'));
         return true;
+    }
+    if (starts_with(text, "vsock:")) {
+        const char *middle = strchr(text + 6, ':');
+        address->machine.svm_family = AF_VSOCK;
+        address->machine.svm_cid = middle != NULL && middle > text + 6 ? (unsigned)strtoul(text + 6, NULL, 10) : VMADDR_CID_ANY;
+        address->machine.svm_port = (unsigned)strtoul(middle != NULL ? middle + 1 : "", NULL, 10);
+        *length = sizeof address->machine;
+        return middle != NULL || refuse(EINVAL);
     }
     char *host = copy(text), *colon = strrchr(host, ':'), *scope;
     if (!parse_number(colon != NULL ? colon + 1 : host, 65535, &port))
@@ -149,8 +159,8 @@ static bool own_file(const struct line *line, const char *path) {
     if (chown(path, uid, gid) != 0)
         return false;
     for (size_t at = 3; at < line->count; at++)
-        if (starts_with(line->fields[at], "symlinks=")) {
-            const char *link = line->fields[at] + 9;
+        if (starts_with(line->fields[at], "symlink=")) {
+            const char *link = line->fields[at] + 8;
             make_parents(link, 0755);
             if (symlink(path, link) != 0 && errno == EEXIST) {
                 unlink(link);
@@ -169,6 +179,9 @@ static int open_pipe(const struct line *line) {
     umask(mask);
     int fd = made ? open(path, O_RDWR | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW | O_NOCTTY) : -1;
     struct stat found;
+    const char *size = option(line, "pipesize");
+    if (fd >= 0 && size != NULL && fcntl(fd, F_SETPIPE_SZ, atoi(size)) < 0)
+        say("socket %s: cannot set pipesize: %s; ignoring it", path, strerror(errno));
     if (fd >= 0 && (fstat(fd, &found) != 0 || !S_ISFIFO(found.st_mode) || !own_file(line, path))) {
         close(fd);
         return -1;
@@ -198,12 +211,19 @@ static int open_netlink(const struct line *line) {
     return -1;
 }
 
+static int protocol_of(const struct line *line) {
+    const char *name = option(line, "protocol");
+    if (name == NULL)
+        return 0;
+    return strcmp(name, "udplite") == 0 ? IPPROTO_UDPLITE : strcmp(name, "sctp") == 0 ? IPPROTO_SCTP : 262 /* MPTCP */;
+}
+
 static int open_socket(const struct line *line, int type) {
     union address address;
     socklen_t length;
     if (!parse_address(line->fields[1], &address, &length))
         return -1;
-    int fd = socket(address.any.sa_family, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    int fd = socket(address.any.sa_family, type | SOCK_CLOEXEC | SOCK_NONBLOCK, protocol_of(line));
     if (fd < 0 && errno == EAFNOSUPPORT && strchr(line->fields[1], '[') == NULL) {
         /* A kernel without IPv6: a port alone is one of IPv4. */
         uint16_t port = address.six.sin6_port;
@@ -248,7 +268,8 @@ bool open_sockets(struct sockets *sockets, const struct plan *plan) {
         else if (strcmp(kind, "fifo") == 0)
             fd = open_pipe(line);
         else if (strcmp(kind, "special") == 0)
-            fd = open(line->fields[1], O_RDWR | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+            fd = open(line->fields[1], (option(line, "writable") != NULL ? O_RDWR : O_RDONLY) | O_CLOEXEC | O_NONBLOCK |
+                                            O_NOCTTY);
         else if (strcmp(kind, "netlink") == 0)
             fd = open_netlink(line);
         else

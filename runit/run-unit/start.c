@@ -135,7 +135,7 @@ static bool start_forking(struct unit *unit, const struct line *line) {
     if (result != RESULT_SUCCESS || unit->stop)
         return false;
     if (!plan_has(&unit->plan, "pidfile")) {
-        if (!plan_is(&unit->plan, "guessmain", "no"))
+        if (!plan_is(&unit->plan, "guessmainpid", "no"))
             guess_main(unit);
         return true;
     }

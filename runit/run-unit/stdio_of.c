@@ -23,6 +23,19 @@ static bool place(int from, int fd) {
     return done;
 }
 
+/* Return a copy of the socket called `name`, of the first one for "". */
+static int socket_named(const struct unit *unit, const char *name) {
+    for (size_t at = 0; at < unit->sockets.count; at++)
+        if (*name == '\0' || strcmp(unit->sockets.names[at], name) == 0) {
+            int fd = fcntl(unit->sockets.fds[at], F_DUPFD_CLOEXEC, 3);
+            if (fd >= 0)
+                fcntl(fd, F_SETFL, 0);
+            return fd;
+        }
+    errno = ENOENT;
+    return -1;
+}
+
 static int open_terminal(const struct plan *plan, int flags) {
     int fd = open(plan_text(plan, "tty", "/dev/console"), flags | O_NOCTTY | O_CLOEXEC);
     if (fd >= 0)
@@ -49,8 +62,8 @@ static bool open_input(const struct plan *plan, const struct unit *unit) {
         return place(open_terminal(plan, O_RDWR), 0);
     if (strcmp(value, "data") == 0)
         return place(open_data(plan), 0);
-    if (strcmp(value, "socket") == 0 && unit->sockets.count > 0)
-        return place(dup(unit->sockets.fds[0]), 0);
+    if (strcmp(value, "socket") == 0 || starts_with(value, "fd:"))
+        return place(socket_named(unit, *value == 'f' ? value + 3 : ""), 0);
     return place(open("/dev/null", O_RDONLY | O_CLOEXEC), 0);
 }
 
@@ -70,12 +83,12 @@ static bool open_output(const struct plan *plan, const struct unit *unit, const 
         return place(open_file(value + 9, O_TRUNC), fd);
     if (strcmp(value, "tty") == 0)
         return place(open_terminal(plan, O_WRONLY), fd);
-    if (strcmp(value, "socket") == 0 && unit->sockets.count > 0)
-        return place(dup(unit->sockets.fds[0]), fd);
+    if (strcmp(value, "socket") == 0 || starts_with(value, "fd:"))
+        return place(socket_named(unit, *value == 'f' ? value + 3 : ""), fd);
     if (starts_with(value, "kmsg"))
         return place(open("/dev/kmsg", O_WRONLY | O_CLOEXEC), fd);
     if (strcmp(value, "inherit") == 0)
-        return fd == 2 ? dup2(1, 2) == 2 : place(dup(strcmp(plan_text(plan, "stdin", "null"), "null") != 0 ? 0 : log_fd), 1);
+        return dup2(fd == 2 ? 1 : plan_is(plan, "stdin", "") || plan_is(plan, "stdin", "null") ? log_fd : 0, fd) == fd;
     return dup2(log_fd, fd) == fd; /* the journal: the log of the service */
 }
 
