@@ -12,7 +12,7 @@ from notos.lock.request import Request
 # Sets of packages, each with its own closure, resolved together.
 SYSTEM, INITRD, KERNEL, SOURCE, FIRMWARE = "system", "initrd", "kernel", "source", "firmware"
 TOOLS_IMAGE, TOOLS_KERNEL, TOOLS_QEMU = "tools/image", "tools/kernel", "tools/qemu"
-TOOLS_SANDBOX = "tools/sandbox"
+TOOLS_SANDBOX, TOOLS_RUN_UNIT = "tools/sandbox", "tools/run-unit"
 
 
 def package(
@@ -49,6 +49,13 @@ TOOLS = {
         ),
     ),
     TOOLS_SANDBOX: (package("bubblewrap"),),
+    # gcc's compiler proper without its driver, and musl; tool_packages adds the assembler and the linker.
+    TOOLS_RUN_UNIT: (
+        package("bubblewrap"),
+        package("cpp", closure="depends"),
+        package("linux-libc-dev", only=("usr/include/*", "usr/lib/linux/uapi/*")),
+        package("musl-dev", only=("usr/include/*", "usr/lib/*/*.o", "usr/lib/*/libc.a")),
+    ),
 }
 
 # The clock of the scripts in `system.scripts`, by LD_PRELOAD.
@@ -81,11 +88,18 @@ def initrd_packages(machine: Machine, features: Features) -> tuple[Package, ...]
     )
 
 
+def has_units(features: Features) -> bool:
+    """Return True if the machine runs systemd units, for which it needs run-unit."""
+    return bool(getattr(features, "units", ()))
+
+
 def tools(machine: Machine, features: Features) -> tuple[str, ...]:
     """Return the names of the tool sets that the build of `machine` needs."""
     unused = {TOOLS_KERNEL} if machine.kernel.source is None else set()
     if not machine.system.scripts:
         unused.add(TOOLS_SANDBOX)
+    if not has_units(features):
+        unused.add(TOOLS_RUN_UNIT)
     own = (name for name in TOOLS if name not in unused)
     return (*own, *(f"tools/{name}" for name in features.tools))
 
@@ -98,6 +112,9 @@ def tool_packages(
         return features.tools[name.removeprefix("tools/")]
     if name == TOOLS_QEMU:
         return (*TOOLS[name], *(package(each, only=only) for each, only in target.qemu_packages.items()))
+    if name == TOOLS_RUN_UNIT:
+        binutils = f"binutils-{build.gnu.replace('_', '-')}"
+        return (*TOOLS[name], package(binutils, only=("usr/bin/*-as", "usr/bin/*-ld.bfd")))
     if name == TOOLS_KERNEL and target != build:
         return (*TOOLS[name], *(package(each, closure="depends") for each in target.cross_packages))
     return TOOLS[name]

@@ -16,7 +16,17 @@ from pathlib import Path
 PASSWD = "root:x:0:0::/root:/bin/sh\nweb:x:1234:1234::/srv/web:/bin/sh\ndb:x:1300:1301::/:/usr/sbin/nologin\n"
 GROUPS = "root:x:0:\nweb:x:1234:\ndb:x:1301:\nextra:x:1400:web\nlog:x:1500:\n"
 LONGEST = 60.0  # seconds, for a busy host; a test that passes waits only as long as it needs
-_NAMESPACES = ("--mount", "--pid", "--fork", "--kill-child", "--mount-proc", "--cgroup", "--ipc", "--uts", "--net")
+_NAMESPACES = (
+    "--mount",
+    "--pid",
+    "--fork",
+    "--kill-child",
+    "--mount-proc",
+    "--cgroup",
+    "--ipc",
+    "--uts",
+    "--net",
+)
 
 _SETUP = """
 mount --make-rprivate /
@@ -147,9 +157,12 @@ class Scene:
             *("unshare", *_NAMESPACES, "sh", "-ec", setup, "sh", str(self.binary), *self.words),
             str(self.folder),
         ]
-        with self.log.open("wb") as log, subprocess.Popen(
-            self._in_cgroup(command), stdin=subprocess.DEVNULL, stdout=log, stderr=log
-        ) as process:
+        with (
+            self.log.open("wb") as log,
+            subprocess.Popen(
+                self._in_cgroup(command), stdin=subprocess.DEVNULL, stdout=log, stderr=log
+            ) as process,
+        ):
             try:
                 yield Running(process, self)
             finally:
