@@ -58,7 +58,7 @@ void stay_down(const struct unit *unit) {
 static pid_t state_process(const char *text) {
     const char *space = strchr(text, ' ');
     long pid = space != NULL ? strtol(space, NULL, 10) : 0;
-    return pid > 1 && kill((pid_t)pid, 0) == 0 ? (pid_t)pid : 0;
+    return pid > 0 && kill((pid_t)pid, 0) == 0 ? (pid_t)pid : 0;
 }
 
 /* Run the script `check` of a service that is no unit. It has 5 seconds. */
