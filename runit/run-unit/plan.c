@@ -59,7 +59,7 @@ static const struct row table[] = {
     {"limit", "www", NULL},
     {"listen", "ewww*", "stream|datagram|sequential|fifo|special|netlink"},
     {"lockpersonality", "y", NULL},
-    {"mount", "fawwa", NULL},
+    {"mount", "fapaa", NULL},
     {"mountapi", "y", NULL},
     {"mountflags", "e", "slave|private|shared"},
     {"name", "w", NULL},
