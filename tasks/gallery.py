@@ -21,8 +21,8 @@ _BIG = 100.0  # MB; the median of the build times leaves larger images out
 _HEAD = """\
 # Gallery
 
-Each machine is a folder with a config of at most 15 lines, a README, and a test in tests/gallery that uses it from
-outside. `./doit test-gallery` builds and boots all of them, and then writes this page.
+Each machine is a folder with a config of at most 15 lines, a README, and a test in tests/gallery that uses it
+from outside. `./doit test-gallery` builds and boots all of them, and then writes this page.
 
 | machine | lines | image | build | boot | services' memory |
 |---|---|---|---|---|---|

@@ -51,7 +51,7 @@ class Gallery:
         self._built: dict[str, float] = {}
 
     def __call__(
-        self, name: str, overrides: Mapping[str, Any] | None = None, *, config: str = "config", **more: Any
+        self, name: str, overrides: Mapping[str, Any] | None = None, /, *, config: str = "config", **more: Any
     ) -> Machine:
         """Return the booting machine `name`; otherwise like MachineFactory.__call__.
 

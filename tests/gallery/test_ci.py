@@ -21,7 +21,7 @@ def test_a_push_is_built(gallery: Gallery, key: Key, tmp_path: Path) -> None:
         environment={"DISK": str(tmp_path / "disk.img")},
         instance={"authorized_keys.d/ci": key.public},
     )
-    machine.wait_until_succeeds("sv check nix-daemon")
+    machine.wait_until_succeeds("test -S /nix/var/nix/daemon-socket/socket")
     address = f"ssh://ci@127.0.0.1:{machine.forward(22)}/srv/ci/project.git"
     work = tmp_path / "work"
     key.commit(work, {"default.nix": BUILD, "source": "hello\n"})

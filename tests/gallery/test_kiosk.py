@@ -37,7 +37,7 @@ def test_a_program_on_the_screen(gallery: Gallery) -> None:
     # A terminal in this mode writes the mouse's place at each click (xterm, "normal tracking mode").
     type_keys(machine, "printf '\\33[?1000h'; cat > mouse\n")
     machine.wait_until_succeeds("pidof cat")
-    places = []
+    places: list[str] = []
     for by in ((-2000, -2000), (200, 100)):
         move(machine, *by)
         click(machine)

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from notos.errors import ToolError
-from tasks import suites
+from tasks import gallery, suites
 from tests.conftest import ROOT
 
 # The last one ends when the run has shown how far it is.
@@ -57,8 +57,8 @@ def test_only_a_whole_run_without_failures_writes_the_gallery(
             raise ToolError("pytest failed")
 
     monkeypatch.setattr(suites, "run", run)
-    monkeypatch.setattr(suites.gallery, "FIGURES", tmp_path / "figures")
-    monkeypatch.setattr(suites.gallery, "write", lambda: done.append("page"))
+    monkeypatch.setattr(gallery, "FIGURES", tmp_path / "figures")
+    monkeypatch.setattr(gallery, "write", lambda: done.append("page"))
     for tests in (None, "tests/gallery/test_nginx.py"):
         with pytest.raises(ToolError) if broken else nullcontext():
             suites.test(suite, tests)
@@ -81,8 +81,8 @@ def test_what_the_default_suite_leaves_out_is_said(
 ) -> None:
     ran: list[list[str]] = []
     monkeypatch.setattr(suites, "run", ran.append)
-    monkeypatch.setattr(suites.gallery, "FIGURES", tmp_path / "figures")
-    monkeypatch.setattr(suites.gallery, "write", lambda: None)
+    monkeypatch.setattr(gallery, "FIGURES", tmp_path / "figures")
+    monkeypatch.setattr(gallery, "write", lambda: None)
     for suite in suites.SUITES:
         suites.test(suite)
     said = capsys.readouterr().out.splitlines()
