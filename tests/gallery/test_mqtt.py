@@ -22,6 +22,7 @@ class Mqtt:
 
     def subscribe(self, topic: str) -> None:
         """Subscribe to a topic."""
+        assert self.status == 0
         self._send(0x82, struct.pack("!H", 1) + _text(topic) + b"\0")
         assert self._read() == (0x90, b"\0\1\0")
 
