@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from notos import loader
+from notos.errors import ToolError
 from tasks import arguments, command_line, gallery
 from tests.conftest import ROOT
 
@@ -56,3 +57,23 @@ def test_the_page_is_the_one_that_the_code_writes() -> None:
 def test_the_median_is_short() -> None:
     counts = sorted(gallery.lines(each / "config.yaml") for each in MACHINES)
     assert counts[len(counts) // 2] <= 12
+
+
+def test_a_page_lists_each_machine_and_its_figures_can_be_read() -> None:
+    known = {
+        each.name: {"image": 12.5, "build": 9.0 + at, "boot": 7.5, "services": {"a-b": 1.0, "c": 22.1}}
+        for at, each in enumerate(MACHINES)
+    }
+    first = MACHINES[0].name
+    known[first] = {"image": 130.0, "build": 99.0, "boot": 7.5, "services": {}}
+    text = gallery.page(known, ROOT)
+    assert gallery.read(text) == known
+    assert f"| [{first}](../examples/machines/{first}): " in text
+    assert "| a-b 1.0, c 22.1 |\n" in text
+    assert " s for images up to 100 MB)" in text
+
+
+def test_a_machine_without_figures_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    with pytest.raises(ToolError, match=r"no figures of backup, "):
+        gallery.write(tmp_path)
