@@ -3,7 +3,7 @@
 import socket
 from pathlib import Path
 
-from tests.gallery.machines import Gallery
+from tests.gallery.machines import Gallery, set_clock
 
 
 def test_messages_of_two_hosts(gallery: Gallery, tmp_path: Path) -> None:
@@ -20,6 +20,7 @@ def test_messages_of_two_hosts(gallery: Gallery, tmp_path: Path) -> None:
     machine.succeed("logger -t own hello")
     machine.wait_until_succeeds("grep 'own: hello' /var/log/syslog")
     # Files of hosts that have been silent for a month are removed at night.
-    machine.succeed("touch -d '2020-01-01' /var/log/hosts/alpha.log", 'date -s "$(date +%F) 23:59:55"')
+    machine.succeed("touch -d '2020-01-01' /var/log/hosts/alpha.log")
+    set_clock(machine, "23:59:55")
     machine.wait_until_fails("test -e /var/log/hosts/alpha.log", seconds=60)
     machine.succeed("test -e /var/log/hosts/beta.log")

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from notos.vm import Machine
-from tests.gallery.machines import Gallery
+from tests.gallery.machines import Gallery, set_clock
 
 BACKUP = "/var/lib/postgresql/backup.sql"
 
@@ -28,8 +28,7 @@ def test_data_survives_and_a_backup_restores_it(gallery: Gallery, tmp_path: Path
     assert psql(machine, kept) == "fig\nöl\n7MB"
     machine.reboot()
     assert psql(machine, kept) == "fig\nöl\n7MB"
-    # The timer runs at 03:00: let the clock reach it.
-    machine.succeed('date -s "$(date +%F) 02:59:50"')
+    set_clock(machine, "02:59:55")
     machine.wait_until_succeeds(
         f"grep -q '^-- PostgreSQL database cluster dump complete' {BACKUP}", seconds=60
     )
