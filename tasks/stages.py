@@ -7,7 +7,7 @@ from notos.config.model import Package
 from notos.formats.tree import File, Tree
 from notos.home import own
 from notos.system import contents
-from tasks import project, sets
+from tasks import project, sets, system
 from tasks.config import CACHE, FEATURES, MACHINE, manifest
 from tasks.graph import Task, action, files
 from tasks.inputs import recorded
@@ -129,7 +129,8 @@ def task_runit() -> Task:
     """render the runit stages, boot fragments and services"""
     return {
         "actions": [action(render_runit)],
-        "file_dep": [*files(RUNIT), STEP, *files(*FEATURES.runit_sources)],
+        "file_dep": [*files(RUNIT), STEP, *files(*FEATURES.runit_sources), sets.path(contents.SYSTEM)],
+        "task_dep": ["fetch"],
         "uptodate": [Folders(service_folders(), _sources)] if service_folders() else [],
         "targets": [manifest("runit")],
         "clean": True,
@@ -138,11 +139,14 @@ def task_runit() -> Task:
 
 def render_runit() -> None:
     """Make the runit object."""
+    from notos.integration import first_states
     from notos.system import runit
 
     source = Tree.from_directory(Path(RUNIT))
     source.text("step", Path(STEP).read_text(), executable=True)
-    project.add("runit", runit.NAME, runit.build(FEATURES, source))
+    debs = sets.debs(contents.SYSTEM, CACHE, system.packages())
+    states = first_states.ordered(debs, runit.first_state_names(source))
+    project.add("runit", runit.NAME, runit.build(FEATURES, source, states))
 
 
 def _rendered(paths: list[str], values: dict[str, str]) -> Tree:
