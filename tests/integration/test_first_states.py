@@ -156,7 +156,7 @@ def test_a_state_is_made_once(made_up: Machine) -> None:
 
 
 def test_a_failure_is_one_line_and_the_others_go_on(made_up: Machine) -> None:
-    """What the failure left is removed, and the next boot tries again."""
+    """The remains of a failure are removed, and the next boot tries again."""
     made_up.state("00-x", STATE)
     made_up.state("01-y", "isMade() { [ -e @/y ]; }\nmake() { touch @/y; }\n")
     (made_up.root / "broken").touch()
