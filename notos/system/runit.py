@@ -8,8 +8,9 @@ scripts/NAME             scripts of the config's `boot`; a fragment runs each
 post-boot/NN-name        fragments that stage-2 sources at its end
 first-state              makes the first states of packages; only if the machine has some
 first-states/NN-PACKAGE  each first state, in their order; waiting: services that start after them
-services/NAME/           run; finish, which waits longer after each failure; log/run; reads: patterns of
-                         files below /etc, whose change makes switch.py restart the service
+services/NAME/           run; finish, which waits longer after each failure; log/run; of a unit the files of
+                         unit_services.py; reads: patterns of files, whose change makes switch.py restart
+                         the service
 """
 
 from collections.abc import Mapping, Sequence
@@ -27,11 +28,14 @@ ALWAYS = ("1", "2", "3", "ctrlaltdel", "shutdown", "environment", "step")
 SUPERVISE = "/run/runit"  # the state of runsv, because the services themselves are read-only
 
 
-def build(features: Features, source: Tree, states: Sequence[str] = ()) -> Tree:
+def build(
+    features: Features, source: Tree, folders: Mapping[str, Tree] = {}, states: Sequence[str] = ()
+) -> Tree:
     """Return the object's tree, with the features' scripts and services.
 
-    `source` is the tree of runit/ with step; `states` are the packages with a first state, in their order.
-    Raises ScriptError.
+    `source` is the tree of runit/ with step; `folders` has those of services with units (unit_services.py),
+    and further files of others; `states` are the packages with a first state, in their order. Raises
+    ScriptError.
     """
     tree = Tree()
     for path in ALWAYS:
@@ -42,8 +46,11 @@ def build(features: Features, source: Tree, states: Sequence[str] = ()) -> Tree:
     tree.directory("services")
     for service in features.services:
         files = _files(service, source)
+        if service.name in folders:
+            files.graft("", folders[service.name])
         for path, text in service.files.items():
-            files.text(path, text)
+            if path not in files:
+                files.text(path, text)
         for script in service.scripts:
             files.text(script.path, script.text, executable=True)
         if service.reads and "reads" not in files:
@@ -89,6 +96,8 @@ def _files(service: Service, source: Tree) -> Tree:
         is_own = service.keys[:1] == ("services",)
         keys = (*service.keys, "source") if is_own else service.keys
         return service_folder.read(Path(service.folder), keys)
+    if service.unit is not None:
+        return Tree()
     if service.folder:
         return _folder(source, f"services/{service.folder}")
     text = service.run if service.run.startswith("#!") else f"#!/bin/sh\nexec 2>&1\n{service.run}"

@@ -153,7 +153,7 @@ def test_first_states(tmp_path: Path) -> None:
     (tmp_path / "c.yaml").write_text(f"name: x\n{services}\n")
     features = registry.features(loader.load(tmp_path / "c.yaml").machine)
     assert "first-state" not in runit.build(features, SOURCE)
-    tree = runit.build(features, SOURCE, ["ssl-cert", "postfix"])
+    tree = runit.build(features, SOURCE, states=["ssl-cert", "postfix"])
     assert tree.children()["first-states"] == ["00-ssl-cert", "01-postfix", "waiting"]
     assert text(tree, "first-states/waiting") == "web app\n"
     assert text(tree, "first-states/01-postfix") == (ROOT / "runit/first-states/postfix").read_text()
