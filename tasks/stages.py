@@ -7,7 +7,7 @@ from notos.config.model import Package
 from notos.formats.tree import File, Tree
 from notos.home import own
 from notos.system import contents
-from tasks import project, reporter, sets
+from tasks import project, reporter, sets, system
 from tasks.config import CACHE, FEATURES, MACHINE, manifest
 from tasks.graph import Task, action, files
 from tasks.inputs import recorded
@@ -129,7 +129,14 @@ def task_runit() -> Task:
     """render the runit stages, boot fragments and services"""
     return {
         "actions": [action(render_runit)],
-        "file_dep": [*files(RUNIT), STEP, *files(*FEATURES.runit_sources), *unit_manifests()],
+        "file_dep": [
+            *files(RUNIT),
+            STEP,
+            *files(*FEATURES.runit_sources),
+            sets.path(contents.SYSTEM),
+            *unit_manifests(),
+        ],
+        "task_dep": ["fetch"],
         "uptodate": [Folders(service_folders(), _sources)] if service_folders() else [],
         "targets": [manifest("runit")],
         "clean": True,
@@ -143,12 +150,15 @@ def unit_manifests() -> list[str]:
 
 def render_runit() -> None:
     """Make the runit object. Raises NotosError."""
+    from notos.integration import first_states
     from notos.system import packaged_units, runit, unit_services
 
     source = Tree.from_directory(Path(RUNIT))
     source.text("step", Path(STEP).read_text(), executable=True)
+    debs = sets.debs(contents.SYSTEM, CACHE, system.packages())
+    states = first_states.ordered(debs, runit.first_state_names(source))
     if not FEATURES.units:
-        project.add("runit", runit.NAME, runit.build(FEATURES, source))
+        project.add("runit", runit.NAME, runit.build(FEATURES, source, states=states))
         return
     packaged = packaged_units.read(project.tree("units"))
     run_unit = f"{project.get('run-unit').path}/run-unit"
@@ -156,7 +166,7 @@ def render_runit() -> None:
     made = unit_services.build(FEATURES, packaged, machine)
     for line in made.notes:
         reporter.note(line)
-    project.add("runit", runit.NAME, runit.build(FEATURES, source, made.folders), ["run-unit"])
+    project.add("runit", runit.NAME, runit.build(FEATURES, source, made.folders, states), ["run-unit"])
 
 
 def _rendered(paths: list[str], values: dict[str, str]) -> Tree:
