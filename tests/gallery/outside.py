@@ -2,22 +2,50 @@
 
 import shlex
 import subprocess
+import time
 import urllib.request
+from collections.abc import Callable
 from dataclasses import dataclass
+from http.client import HTTPException
 from pathlib import Path
+from typing import TypeVar
+from urllib.error import HTTPError, URLError
 
 from notos.vm import Machine
 from tests.conftest import Tool
 
 SECONDS = 60
+_PAUSE = 0.2
+
+Found = TypeVar("Found")
+
+
+def patiently(ask: Callable[[], Found]) -> Found:
+    """Return what `ask` returns, once the server answers.
+
+    A port that accepts a connection does not suffice: `nginx -t`, which runs before nginx, opens all ports.
+    """
+    end = time.monotonic() + SECONDS
+    while True:
+        late = time.monotonic() > end
+        try:
+            return ask()
+        except (ConnectionError, HTTPException, EOFError, URLError) as error:
+            if late or isinstance(error, HTTPError):
+                raise
+        time.sleep(_PAUSE)
 
 
 def page(machine: Machine, port: int, path: str = "/") -> str:
     """Return the page at `path` of the machine's server, once the port accepts connections."""
     address = f"http://127.0.0.1:{machine.wait_for_port(port, seconds=60)}{path}"
-    with urllib.request.urlopen(address, timeout=SECONDS) as answer:
-        text: str = answer.read().decode()
-    return text
+
+    def ask() -> str:
+        with urllib.request.urlopen(address, timeout=SECONDS) as answer:
+            text: str = answer.read().decode()
+        return text
+
+    return patiently(ask)
 
 
 @dataclass(frozen=True)

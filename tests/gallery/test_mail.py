@@ -9,6 +9,7 @@ import pytest
 
 from notos.vm import Machine
 from tests.gallery.machines import Gallery
+from tests.gallery.outside import patiently
 from tests.this_host import wait_until
 
 
@@ -35,8 +36,8 @@ def letters(machine: Machine) -> list[bytes]:
 
 def test_a_letter(gallery: Gallery, tmp_path: Path) -> None:
     machine = gallery("mail", environment={"DISK": str(tmp_path / "disk.img")})
-    send(machine, "alice@mail.example")
-    (letter,) = wait_until(lambda: letters(machine), "alice has a letter", seconds=120)
+    patiently(lambda: send(machine, "alice@mail.example"))
+    (letter,) = wait_until(lambda: patiently(lambda: letters(machine)), "alice has a letter", seconds=120)
     assert b"hello alice" in letter
     gallery.works(machine)
     for stranger in ("someone@other.example", "nobody-here@mail.example"):
@@ -46,4 +47,4 @@ def test_a_letter(gallery: Gallery, tmp_path: Path) -> None:
     with server, pytest.raises(imaplib.IMAP4.error):
         server.login("alice", "wrong")
     machine.reboot()
-    assert len(letters(machine)) == 1
+    assert len(patiently(lambda: letters(machine))) == 1

@@ -10,6 +10,7 @@ import pytest
 
 from tests.conftest import Tool
 from tests.gallery.machines import Gallery
+from tests.gallery.outside import patiently
 
 
 def certificates(folder: Path, openssl: list[str]) -> None:
@@ -56,7 +57,7 @@ def test_a_page_over_tls(gallery: Gallery, tool: Tool, tmp_path: Path) -> None:
     machine = gallery("tls", instance=secret)
     address = f"https://localhost:{machine.wait_for_port(443, seconds=60)}/"
     context = ssl.create_default_context(cafile=str(tmp_path / "ca.crt"))
-    with urllib.request.urlopen(address, context=context, timeout=60) as answer:
+    with patiently(lambda: urllib.request.urlopen(address, context=context, timeout=60)) as answer:
         assert answer.read() == b"hello over TLS\n"
     gallery.works(machine)
     # Without the CA, and by another name, the certificate is not valid.
