@@ -4,6 +4,7 @@ services/NAME/run            executes run-unit, which follows the plan
 services/NAME/unit           the plan (unit_plan.py)
 services/NAME/seccomp        the filter of system calls, if the unit has one
 services/NAME/check          waits until the unit is ready
+services/NAME/finish         ends what a killed run-unit leaves
 services/NAME/control/k      kills all processes of the service
 services/NAME/reads          patterns of files; a switch restarts the service if one of them changes
 services/timers/…            files of systemd timers (unit_timers.py)
@@ -92,7 +93,7 @@ class _Maker:
         self._check(unit, service.keys)
         made = self._translated(unit.name, service.name, overrides(unit), service.keys)
         tree = Tree()
-        for path in ("run", "check", "control/k"):
+        for path in ("run", "check", "finish", "control/k"):
             tree.text(path, self._script(path), executable=True)
         _add_plan(tree, "", made)
         package = self.packaged.owner(made.unit) if made.files and made.files[0] in self.packaged else ""

@@ -76,7 +76,7 @@ def test_settings_are_text_as_in_a_drop_in(read: Read) -> None:
         "services:\n"
         "  nginx:\n"
         "    set:\n"
-        "      {LimitNOFILE: 65536, NoNewPrivileges: true, Unit.After: ['', a.service], ExecStart: ['', /x y]}\n"
+        "      {LimitNOFILE: 65536, NoNewPrivileges: true, Unit.After: [a.service, b], ExecStart: ['', /x]}\n"
         "    environment: {A: 1, B: two words, C: false}\n"
     )
     ((unit, keys),) = features.units
@@ -84,8 +84,8 @@ def test_settings_are_text_as_in_a_drop_in(read: Read) -> None:
     assert unit.settings == {
         "LimitNOFILE": ("65536",),
         "NoNewPrivileges": ("true",),
-        "Unit.After": ("", "a.service"),
-        "ExecStart": ("", "/x y"),
+        "Unit.After": ("a.service", "b"),
+        "ExecStart": ("", "/x"),
     }
     assert unit.environment == {"A": "1", "B": "two words", "C": "false"}
 

@@ -8,6 +8,7 @@ from notos.formats.tree import Tree
 from notos.system import unit_needs
 from notos.units.unit_files import UnitFiles
 
+WEB = Unit("web.service")
 PATH = "usr/lib/systemd/system/web.service"
 UNIT = """[Service]
 User=web
@@ -35,7 +36,7 @@ def machine(*paths: str, users: str = "") -> unit_needs.Machine:
     return unit_needs.Machine(trees["usr"], trees["etc"], trees["opt"])
 
 
-def said(machine: unit_needs.Machine, plan: str = PLAN, unit: Unit = Unit("web.service")) -> list[str]:
+def said(machine: unit_needs.Machine, plan: str = PLAN, unit: Unit = WEB) -> list[str]:
     runit = Tree()
     runit.text("services/web/unit", plan)
     features = join([Feature(services=(Service("web", unit=unit, keys=("services", "web")),))])
