@@ -145,24 +145,27 @@ def task_runit() -> Task:
 
 def unit_manifests() -> list[str]:
     """Return the manifests of the objects that services with systemd units are made from."""
-    return [manifest("units"), manifest("run-unit")] if FEATURES.units else []
+    names = ("units", "run-unit", "system-path")
+    return [manifest(each) for each in names] if FEATURES.units else []
 
 
 def render_runit() -> None:
     """Make the runit object. Raises NotosError."""
     from notos.integration import first_states
-    from notos.system import packaged_units, runit, unit_services
+    from notos.system import packaged_units, programs, runit, unit_services
 
     source = Tree.from_directory(Path(RUNIT))
     source.text("step", Path(STEP).read_text(), executable=True)
     debs = sets.debs(contents.SYSTEM, CACHE, system.packages())
-    states = first_states.ordered(debs, runit.first_state_names(source))
+    services = [each.name for each in FEATURES.services if not each.keys]
+    states = first_states.ordered(debs, runit.first_state_names(source), services)
     if not FEATURES.units:
         project.add("runit", runit.NAME, runit.build(FEATURES, source, states=states))
         return
     packaged = packaged_units.read(project.tree("units"))
     run_unit = f"{project.get('run-unit').path}/run-unit"
-    machine = unit_services.Machine(MACHINE.target, MACHINE.hostname, source, run_unit)
+    exists = programs.finder(project.tree("system-path"), FEATURES.placed)
+    machine = unit_services.Machine(MACHINE.target, MACHINE.hostname, source, run_unit, exists)
     made = unit_services.build(FEATURES, packaged, machine)
     for line in made.notes:
         reporter.note(line)

@@ -9,12 +9,13 @@ runit/first-state runs it. Its lines
 name the commands of maintainer scripts whose work it does. PACKAGE is a pattern; * stands for all commands
 of the script, and ? for commands whose name is known only when the script runs. Other commands are still
 reported (not_done.py). The order is dpkg's order of configuration; a line "# after: PACKAGE …" names others
-that come first if the machine has them.
+that come first if the machine has them, and "# without: SERVICE" a service of Notos beside which the file is
+not part of the machine.
 """
 
 import fnmatch
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from functools import cache
 from pathlib import Path
 
@@ -29,6 +30,7 @@ WAITING = f"{FOLDER}/waiting"  # names of the services that wait for all first s
 ALL = "*"
 _UNKNOWN = "?"
 _AFTER = "# after: "
+_WITHOUT = "# without: "
 _DOES = re.compile(r"# does (\w+) of (\S+): (.+)")
 
 
@@ -51,18 +53,27 @@ class Claim:
 
 @dataclass(frozen=True)
 class FirstState:
-    """The comments of a first state's file: its claims, and the packages whose first states come before."""
+    """The comments of a first state's file.
+
+    after    packages whose first states come before
+    without  services beside which it is not needed
+    """
 
     claims: tuple[Claim, ...]
     after: tuple[str, ...]
+    without: tuple[str, ...]
 
 
 def parse(text: str) -> FirstState:
     """Return the comments of the file of a first state."""
     found = (_DOES.fullmatch(line) for line in text.splitlines())
     claims = tuple(Claim(match[1], match[2], tuple(match[3].split())) for match in found if match)
-    after = (line.removeprefix(_AFTER) for line in text.splitlines() if line.startswith(_AFTER))
-    return FirstState(claims, tuple(" ".join(after).split()))
+    return FirstState(claims, _words(text, _AFTER), _words(text, _WITHOUT))
+
+
+def _words(text: str, start: str) -> tuple[str, ...]:
+    lines = (line.removeprefix(start) for line in text.splitlines() if line.startswith(start))
+    return tuple(" ".join(lines).split())
 
 
 @cache
@@ -83,12 +94,13 @@ def does(installed: Iterable[str], package: str, script: str, command: str) -> b
     )
 
 
-def ordered(debs: Iterable[Unpack], names: Iterable[str]) -> list[str]:
+def ordered(debs: Iterable[Unpack], names: Iterable[str], services: Collection[str] = ()) -> list[str]:
     """Return the packages of `debs` that are among `names`, in the order in which dpkg configures them.
 
-    A package of which the machine has only some files has no first state. Raises PackageError.
+    A package of which the machine has only some files has no first state. `services` are those of Notos in
+    the machine. Raises PackageError.
     """
-    wanted = set(names)
+    wanted = {name for name in names if not set(known()[name].without) & set(services)}
     found = {each.package: each.path for each in debs if each.package in wanted and not each.only}
     if len(found) < 2:
         return list(found)

@@ -75,6 +75,12 @@ def test_parts_of_a_package_have_no_first_state(tmp_path: Path) -> None:
     assert first_states.ordered([part], ["ssl-cert"]) == []
 
 
+def test_a_service_of_notos_in_its_place(tmp_path: Path) -> None:
+    made = debs(tmp_path, [Deb("openssh-server")])
+    assert first_states.ordered(made, ["openssh-server"]) == ["openssh-server"]
+    assert first_states.ordered(made, ["openssh-server"], ["sshd"]) == []
+
+
 def test_the_report_leaves_out_their_work(tmp_path: Path) -> None:
     """A command that a new version of the package adds is reported."""
     lines = script("make-ssl-cert generate-default-snakeoil", "make-other-cert now")
