@@ -335,6 +335,21 @@ def test_a_link_to_the_project_s_folder_lists_it(tmp_path: Path, monkeypatch: py
     assert "(README.md)" in (source / "index.md").read_text()
 
 
+def test_a_folder_s_page_begins_with_its_readme(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """mkdocs refuses a folder with index.md and README.md."""
+    monkeypatch.chdir(tmp_path)
+    Path("docs").mkdir()
+    Path("machine").mkdir()
+    Path("README.md").write_text("[machine](machine)\n")
+    Path("machine/README.md").write_text("# A machine\n")
+    Path("machine/config.yaml").write_text("name: x\n")
+    site.stage(tmp_path / "site")
+    assert (tmp_path / "site/README.md").read_text() == "[machine](machine/README.md)\n"
+    assert not (tmp_path / "site/machine/index.md").exists()
+    page = (tmp_path / "site/machine/README.md").read_text()
+    assert page == "# A machine\n\n- [config.yaml](config.yaml)\n"
+
+
 def test_every_page_can_be_found() -> None:
     """Each is in the site's navigation."""
 

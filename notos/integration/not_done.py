@@ -5,7 +5,7 @@ read or test, that start services, or that serve dpkg and other init systems hav
 """
 
 import re
-from collections.abc import Callable, Container, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Container, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
@@ -19,7 +19,16 @@ from notos.debian.shell_values import is_glob
 from notos.errors import PackageError
 from notos.formats.tree import Directory, Tree
 from notos.formats.usr_merge import merged
-from notos.integration import accounts, alternatives, diversions, pam, permissions, setuid, texts
+from notos.integration import (
+    accounts,
+    alternatives,
+    diversions,
+    first_states,
+    pam,
+    permissions,
+    setuid,
+    texts,
+)
 from notos.integration.model import BASE, Installed, Scripts, scripts
 
 # Mechanisms that decide by a command's words whether its work is done.
@@ -105,8 +114,11 @@ def find(
     """
     known = list(packages)
     everything = list(others or known)
+    present = {each.name for each in everything if not each.partial}
     blind = scripts(None, target, *everything)
-    suspects = [each.name for each in known if each.name not in BASE and any(_of(each.name, blind, None))]
+    suspects = [
+        each.name for each in known if each.name not in BASE and any(_of(each.name, blind, None, present))
+    ]
     # Files decide about the conditions in scripts. They are read only if that matters, because it takes long.
     if not suspects:
         return
@@ -116,7 +128,7 @@ def find(
     users = accounts.created(calls, files)
     found = scripts(seen, target, *everything)
     for name in suspects:
-        yield from _of(name, found, seen, users)
+        yield from _of(name, found, seen, present, users)
 
 
 def _files(packages: Iterable[Installed]) -> tuple[Tree, set[str]]:
@@ -141,18 +153,24 @@ def _read(package: Installed) -> Tree:
 
 
 def _of(
-    package: str, found: Scripts, files: Packages | None, users: Container[str] = ()
+    package: str,
+    found: Scripts,
+    files: Packages | None,
+    present: Collection[str],
+    users: Container[str] = (),
 ) -> Iterator[NotDone]:
     """Yield the commands of a package's scripts that are not done, each once.
 
-    `users` are those that scripts create.
+    `present` are the packages of the system, and `users` those that scripts create.
     """
     calls, unread = found.of.get(package, Read([], []))
     seen: dict[tuple[str, str], None] = {}
     for each in unread:
-        seen[each.script, f"is not understood ({each.reason})"] = None
+        if not first_states.does(present, package, each.script, first_states.ALL):
+            seen[each.script, f"is not understood ({each.reason})"] = None
     for call in calls:
-        if text := _text(call, files, users):
+        text = _text(call, files, users)
+        if text and not first_states.does(present, package, call.script, call.call.name):
             seen[call.script, text] = None
     yield from (NotDone(package, script, text) for script, text in seen)
 
