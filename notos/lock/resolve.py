@@ -22,46 +22,11 @@ from notos.debian.unpack import chosen
 from notos.errors import ClosureError, FetchError, LockError, raise_all
 from notos.formats.shared_libraries import is_plugin
 from notos.lock import elf_facts
-from notos.lock.candidates import Candidates, meeting, meets
+from notos.lock.candidates import Candidates, meets
+from notos.lock.dependencies import depended_on, groups, is_narrowed
 from notos.lock.elf_facts import Facts, Need
 from notos.lock.lockfile import Lock
 from notos.lock.request import Request, Requests
-
-# Packages that only install, configure or start other packages. Notos does not use them. Their dependencies
-# are not followed either, so perl-base is only included if another package depends on it. Alternatives to
-# one of these (systemd, for systemd-sysusers) are also left out. Busybox and Notos itself have the parts of
-# base-files, base-passwd and debianutils that programs use: all Debian systems have these packages.
-MACHINERY = frozenset(
-    (
-        *(
-            "adduser",
-            "base-files",
-            "base-passwd",
-            "cdebconf",
-            "debconf",
-            "debconf-2.0",
-            "debianutils",
-            "dpkg",
-        ),
-        *("init-system-helpers", "initramfs-tools", "install-info", "linux-initramfs-tool", "lsb-base"),
-        *("opensysusers", "opentmpfiles", "runit-helper", "sysuser-helper", "sysvinit-utils"),
-        *("systemd-standalone-sysusers", "systemd-standalone-tmpfiles", "systemd-sysusers"),
-        *("systemd-tmpfiles", "ucf", "update-inetd", "update-notifier-common", "usrmerge"),
-    )
-)
-
-
-# Packages that need another one without a dependency on it: a C compiler, which only recommends the headers
-# and startup files of libc; cron, whose crontab calls run-parts of debianutils; netavark, which calls nft for
-# every network of podman; wg-quick, a script for bash that calls ip; PAM's modules, used through the common
-# files of libpam-runtime, which sudo includes. Debian always has bash, iproute2 and libpam-runtime.
-_ALSO = (
-    (re.compile(r"gcc-[0-9]+(-[a-z0-9-]+-linux-gnu)?|tcc"), "libc6-dev"),
-    (re.compile(r"cron|anacron"), "debianutils"),
-    (re.compile(r"netavark"), "nftables"),
-    (re.compile(r"wireguard-tools"), "bash, iproute2"),
-    (re.compile(r"libpam-modules"), "libpam-runtime"),
-)
 
 
 def resolve(
@@ -166,7 +131,7 @@ class _Set:
                 self._add_dependencies(requested[each], followed)
             elif request.closure == "package":
                 self._add_exact(requested[each])
-        self._whole = _depended_on(requests, self.members)
+        self._whole = depended_on(requests, self.members)
 
     def grow(self) -> list[LockedPackage]:
         """Add packages for the libraries that members need; return the packages to read before the next call.
@@ -270,7 +235,7 @@ class _Set:
             if needing.name in followed:
                 continue
             followed.add(needing.name)
-            for group in _groups(needing):
+            for group in groups(needing):
                 each = self._candidates.pick(group, self.members)
                 if each is None:
                     raise self._unmet(needing, group, self._candidates.whatever_version(group))
@@ -279,7 +244,7 @@ class _Set:
 
     def _add_exact(self, package: LockedPackage) -> None:
         self._closed.add(package.name)
-        for group in _groups(package):
+        for group in groups(package):
             if len(group) == 1 and group[0].operator == "=":
                 found = self._candidates.pick(group, self.members)
                 if found is None:
@@ -359,7 +324,7 @@ class _Set:
         than one about a missing library.
         """
         found = []
-        for group in _groups(package):
+        for group in groups(package):
             each = self._candidates.pick(group, self.members, locked_only=locked_only)
             if each is None and not locked_only:
                 each = self._candidates.whatever_version(group)
@@ -389,60 +354,6 @@ class _Set:
             hint=hint,
             package=package.name,
         )
-
-
-def is_narrowed(request: Request, whole: bool) -> bool:
-    """Return True if the request selects files; `whole` is True if another package depends on this one."""
-    return bool(request.only or request.exclude) and not (request.yields and whole)
-
-
-def whole(lock: Lock, name: str) -> frozenset[str]:
-    """Return the packages of the set `name` whose files a feature does not narrow: others depend on them."""
-    lock = lock.part(name)
-    requests = lock.requests[name]
-    reached = _depended_on(requests, {each.name: each for each in lock.set(name)})
-    return frozenset(each for each in reached if each in requests and requests[each].yields)
-
-
-def requested_by(lock: Lock, name: str) -> dict[str, str]:
-    """Return the requested package that each other package of the set `name` is a dependency of."""
-    lock = lock.part(name)
-    requests = lock.requests[name]
-    members = {each.name: each for each in lock.set(name)}
-    found: dict[str, str] = {}
-    # A closure over dependencies explains more packages than one over libraries.
-    for request in sorted(requests, key=lambda each: (requests[each].closure != "depends", each)):
-        pending = [request]
-        seen = {request}
-        while pending:
-            for group in _groups(members[pending.pop()]):
-                each = meeting(group, members)
-                if each is not None and each.name not in seen:
-                    seen.add(each.name)
-                    pending.append(each.name)
-                    found.setdefault(each.name, request)
-    return {package: request for package, request in found.items() if package not in requests}
-
-
-def _depended_on(requests: Mapping[str, Request], members: Mapping[str, LockedPackage]) -> set[str]:
-    """Return the members that a closure over dependencies reaches."""
-    by_name = dict(sorted(members.items()))
-    reached: set[str] = set()
-    pending = [package for package, each in requests.items() if each.closure == "depends"]
-    while pending:
-        for group in _groups(members[pending.pop()]):
-            found = meeting(group, by_name)
-            if found is not None and found.name not in reached:
-                reached.add(found.name)
-                pending.append(found.name)
-    return reached
-
-
-def _groups(package: LockedPackage) -> list[tuple[Relation, ...]]:
-    """Return the dependencies of `package` without MACHINERY, and with those in _ALSO."""
-    groups = [group for group in parse(package.depends) if not any(each.name in MACHINERY for each in group)]
-    also = (parse(needed) for names, needed in _ALSO if names.fullmatch(package.name))
-    return [*groups, *(group for needed in also for group in needed)]
 
 
 def _fits(package: str, soname: str) -> bool:
