@@ -4,7 +4,7 @@ This module selects no packages; it reads dependencies of those in a lock or in 
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from notos.debian.package import LockedPackage
 from notos.debian.relation import Relation, parse
@@ -47,6 +47,15 @@ _ALSO = (
     (re.compile(r"wireguard-tools"), "bash, iproute2"),
     (re.compile(r"libpam-modules"), "libpam-runtime"),
 )
+
+
+# Ubuntu's metapackage of a kernel, and its image, name the parts of a kernel without a version.
+_KERNEL = re.compile(r"linux-(?:image(?:-unsigned)?|modules|modules-extra)-[0-9].*")
+
+
+def is_part(group: Sequence[Relation]) -> bool:
+    """Return True for a dependency on an exact version, or on a part of a kernel."""
+    return len(group) == 1 and (group[0].operator == "=" or _KERNEL.fullmatch(group[0].name) is not None)
 
 
 def is_narrowed(request: Request, whole: bool) -> bool:

@@ -14,7 +14,9 @@ from notos import atomic
 from notos.debian.package import LockedPackage
 from notos.debian.relation import compare
 from notos.errors import LockError
+from notos.lock import source_record
 from notos.lock.request import Request, Requests
+from notos.lock.source_record import SourceRecord
 
 FORMAT = 1
 
@@ -23,8 +25,8 @@ FORMAT = 1
 class Lock:
     """A lock: all packages by name, and the names of each set's packages.
 
-    It was resolved for `requests` in the Debian release `suite`. `tools` is the lock of the tools' sets if
-    these come from another release.
+    It was resolved for `requests` in the release `suite`, and with the further archives `sources`. `tools`
+    is the lock of the tools' sets if these come from another release, or without those archives.
     """
 
     suite: str
@@ -32,6 +34,7 @@ class Lock:
     sets: Mapping[str, tuple[str, ...]]
     packages: Mapping[str, LockedPackage]
     tools: "Lock | None" = None
+    sources: tuple[SourceRecord, ...] = ()
 
     def set(self, name: str) -> tuple[LockedPackage, ...]:
         """Return the packages of the set `name`, sorted by name."""
@@ -85,10 +88,18 @@ def _parts(lock: Lock, depth: int) -> list[str]:
     }
     return [
         f'"suite": {json.dumps(lock.suite)}',
+        *([f'"sources": {_sources(lock, depth)}'] if lock.sources else []),
         '"requests": ' + _block(lock.requests, lambda each: _block(each, _request, depth + 2), depth + 1),
         '"sets": ' + _block(lock.sets, partial(_names, depth + 1), depth + 1),
         '"packages": ' + _block(packages, lambda each: json.dumps(each, sort_keys=True), depth + 1),
     ]
+
+
+def _sources(lock: Lock, depth: int) -> str:
+    """Return a JSON list with one source per line."""
+    indent = "  " * (depth + 1)
+    lines = (f"\n{indent}  {json.dumps(each.encoded(), sort_keys=True)}" for each in lock.sources)
+    return f"[{','.join(lines)}\n{indent}]"
 
 
 def changes(old: Lock | None, new: Lock) -> list[str]:
@@ -111,15 +122,22 @@ def _package_changes(old: Lock | None, new: Lock) -> list[str]:
     for name in sorted({*before, *new.packages}):
         was, now = before.get(name), new.packages.get(name)
         if was is None and now is not None:
-            lines.append(f"added      {name} {now.version} ({', '.join(_sets_of(new, name))})")
+            lines.append(f"added      {name} {now.version} ({', '.join(_sets_of(new, name))}){_from(now)}")
         elif was is not None and now is None:
             lines.append(f"removed    {name} {was.version}")
         elif was is not None and now is not None and was.version != now.version:
             word = "upgraded" if compare(was.version, now.version) < 0 else "downgraded"
-            lines.append(f"{word:<10} {name} {was.version} -> {now.version}")
+            lines.append(f"{word:<10} {name} {was.version} -> {now.version}{_from(now, was)}")
         elif was is not None and now is not None and was.sha256 != now.sha256:
-            lines.append(f"rebuilt    {name} {now.version}")
+            lines.append(f"rebuilt    {name} {now.version}{_from(now, was)}")
     return lines
+
+
+def _from(now: LockedPackage, was: LockedPackage | None = None) -> str:
+    """Return the source of a package in words, unless it was and is the release itself."""
+    if now.is_own and (was is None or was.is_own):
+        return ""
+    return f", from {now.source}"
 
 
 def _sets_of(lock: Lock, package: str) -> list[str]:
@@ -179,4 +197,5 @@ def _decode_part(data: Any) -> Lock:
             raise LockError(f"set {name} has {lacking[0]}, which is not in packages")
     if sets.keys() != requests.keys():
         raise LockError("sets and requests have different names")
-    return Lock(data["suite"], requests, sets, packages)
+    sources = tuple(map(source_record.decode, data.get("sources", ())))
+    return Lock(data["suite"], requests, sets, packages, sources=sources)

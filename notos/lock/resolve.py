@@ -6,7 +6,8 @@ their versions; the archive is only used for packages that it lacks.
 Closures of a request:
     elf      the package, and the packages of the libraries that its ELF files need, recursively
     depends  the package and its dependencies, recursively, and the libraries that all of these need
-    package  the package, and its dependencies on an exact version (a metapackage's kernel), recursively
+    package  the package, and its dependencies on an exact version (a metapackage's kernel) and on parts of a
+             kernel, recursively
 """
 
 import re
@@ -16,17 +17,18 @@ from dataclasses import dataclass
 from notos.architecture import Architecture
 from notos.cache import Cache
 from notos.debian.archive import Archive
-from notos.debian.package import LockedPackage
+from notos.debian.package import LOCAL, LockedPackage
 from notos.debian.relation import Relation, parse
 from notos.debian.unpack import chosen
 from notos.errors import ClosureError, FetchError, LockError, raise_all
 from notos.formats.shared_libraries import is_plugin
-from notos.lock import elf_facts
+from notos.lock import elf_facts, source_record
 from notos.lock.candidates import Candidates, meets
-from notos.lock.dependencies import depended_on, groups, is_narrowed
+from notos.lock.dependencies import depended_on, groups, is_narrowed, is_part
 from notos.lock.elf_facts import Facts, Need
 from notos.lock.lockfile import Lock
 from notos.lock.request import Request, Requests
+from notos.lock.source_record import SourceRecord
 
 
 def resolve(
@@ -38,7 +40,7 @@ def resolve(
     cache: Cache,
     fetch: Callable[[Sequence[LockedPackage]], None],
 ) -> Lock:
-    """Return the lock for `requests`; `base` itself if its requests are the same.
+    """Return the lock for `requests`; `base` itself if its requests and its sources are the same.
 
     `archive` is only used for packages that `base` lacks. `fetch` downloads .debs into `cache`, since the
     needed libraries are only known from their ELF files; each call has as many packages as possible. Raises
@@ -48,9 +50,12 @@ def resolve(
     wanted = {name: dict(sorted(packages.items())) for name, packages in sorted(requests.items())}
     if base is not None and base.suite != suite:
         base = None
-    if base is not None and {name: dict(each) for name, each in base.requests.items()} == wanted:
+    sources = source_record.records(archive.debian.sources)
+    locked = _still_valid(base, archive, sources) if base is not None else {}
+    same = base is not None and {name: dict(each) for name, each in base.requests.items()} == wanted
+    if base is not None and same and base.sources == sources and len(locked) == len(base.packages):
         return base
-    candidates = Candidates(base, archive)
+    candidates = Candidates(locked, archive)
     reader = _FactsReader(cache, archive.architecture, fetch)
     requested = candidates.requested(wanted)
     sets = {name: _Set(name, candidates, reader, packages, requested) for name, packages in wanted.items()}
@@ -65,7 +70,19 @@ def resolve(
         requests=wanted,
         sets={name: tuple(sorted(each.members)) for name, each in sets.items()},
         packages=dict(sorted(chosen.items())),
+        sources=sources,
     )
+
+
+def _still_valid(base: Lock, archive: Archive, sources: tuple[SourceRecord, ...]) -> dict[str, LockedPackage]:
+    """Return the packages of `base` that a change of sources or of the user's .debs does not concern."""
+    kept = source_record.unaffected(base.packages, base.sources, sources)
+    local = archive.local
+    return {
+        name: package
+        for name, package in kept.items()
+        if local.get(name) == package or (name not in local and package.origin != LOCAL)
+    }
 
 
 class _FactsReader:
@@ -212,13 +229,10 @@ class _Set:
         """Return the error for an unmet group; `held` is the available version, None if there is none."""
         prefix = f"set {self._name}: {package.name} {package.version} needs {_text(group)}"
         if held is None:
-            return LockError(
-                f"{prefix}, which does not exist",
-                hint="check debian.components in the config",
-                package=package.name,
-            )
+            hint = self._candidates.elsewhere(group) or "check debian.components in the config"
+            return LockError(f"{prefix}, which does not exist", hint=hint, package=package.name)
         source = "config.lock" if held.name in self._candidates.locked else "the archive"
-        hint = (
+        hint = self._candidates.elsewhere(group) or (
             "run `./doit lock` to upgrade all packages"
             if self._candidates.locked
             else "the mirror is being updated; try again later"
@@ -245,7 +259,7 @@ class _Set:
     def _add_exact(self, package: LockedPackage) -> None:
         self._closed.add(package.name)
         for group in groups(package):
-            if len(group) == 1 and group[0].operator == "=":
+            if is_part(group):
                 found = self._candidates.pick(group, self.members)
                 if found is None:
                     raise self._unmet(package, group, self._candidates.whatever_version(group))
