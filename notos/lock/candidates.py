@@ -89,9 +89,7 @@ class Candidates:
             for source, version in self._archive.not_allowed(each.name):
                 if each.accepts(version):
                     where = policy.title(source)
-                    return (
-                        f"{where} has {each.name} {version}; add {each.name} to its packages"
-                    )
+                    return f"{where} has {each.name} {version}; add {each.name} to its packages"
             for other, version in self._archive.versions(each.name):
                 if other is not None and each.accepts(version):
                     where = policy.title(other)

@@ -19,6 +19,7 @@ from notos.lock.request import Request, Requests
 from notos.lock.source_record import SourceRecord
 
 FORMAT = 1
+_MOST_NAMES = 8  # in a line of `./doit lock`
 
 
 @dataclass(frozen=True)
@@ -103,10 +104,11 @@ def _sources(lock: Lock, depth: int) -> str:
 
 
 def changes(old: Lock | None, new: Lock) -> list[str]:
-    """Return the lines that `./doit lock` prints: added, removed and changed packages, and set sizes."""
+    """Return the lines that `./doit lock` prints: changed packages, sources, and sizes of sets."""
     lines = _package_changes(old, new)
     if new.tools is not None:
         lines += _package_changes(old.tools if old else None, new.tools)
+    lines += map(partial(_source_line, new), new.sources)
     every = {**new.sets, **(new.tools.sets if new.tools else {})}
     width = max(map(len, every), default=0)
     for name in sorted(every):
@@ -114,6 +116,22 @@ def changes(old: Lock | None, new: Lock) -> list[str]:
         size = sum(each.size for each in packages) / 1e6
         lines.append(f"{name:<{width}}  {len(packages)} packages, {size:.1f} MB to download")
     return lines
+
+
+def _source_line(lock: Lock, source: SourceRecord) -> str:
+    """Return the packages that a source provides, or else those that it may provide but does not."""
+    title = source.url or ", ".join(source.suites)
+    mine = [name for name, each in lock.packages.items() if source.has(each)]
+    if mine:
+        return f"source     {title} provides {_some(mine)}"
+    others = [f"{name} {each.version}" for name, each in lock.packages.items() if source.allows(name)]
+    return f"source     {title} provides nothing" + (f"; elsewhere is {_some(others)}" if others else "")
+
+
+def _some(names: Sequence[str]) -> str:
+    """Return names in words, the first ones of many."""
+    more = len(names) - _MOST_NAMES
+    return ", ".join(names[:_MOST_NAMES]) + (f" and {more} more" if more > 0 else "")
 
 
 def _package_changes(old: Lock | None, new: Lock) -> list[str]:
