@@ -419,10 +419,6 @@ def test_a_machine_of_ubuntu(world: World) -> None:
             "no mirror of Ubuntu is named, and this host's mirror of Debian has no packages",
         ),
         ({}, "debian.suite is missing: the name of Ubuntu's release, such as noble"),
-        (
-            {"suite": "noble", "security_mirror": "http://mirror.example/x"},
-            "debian.security_mirror: Ubuntu's mirror has the security fixes too; leave it out",
-        ),
     ],
 )
 def test_errors_of_ubuntu(world: World, debian: Config, said: str) -> None:

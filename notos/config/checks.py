@@ -57,9 +57,6 @@ def _debian(debian: Debian, node: Node) -> Iterator[Problem]:
     if debian.distribution == "ubuntu" and value_at(node, "suite") is None:
         message = "debian.suite is missing: the name of Ubuntu's release, such as noble"
         yield Problem(message, key_place(node, "distribution"))
-    if debian.distribution == "ubuntu" and debian.security_mirror != "auto":
-        message = "debian.security_mirror: Ubuntu's mirror has the security fixes too; leave it out"
-        yield Problem(message, key_place(node, "security_mirror"))
     for key in ("suite", "tools_suite"):
         suite = getattr(debian, key)
         if match := _PARTIAL.fullmatch(suite):

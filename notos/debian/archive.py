@@ -199,7 +199,7 @@ class Archive:
         places = distribution.of(self.debian).suites(self.debian.suite)
 
         def read(name: str, origin: str) -> SignedSuite:
-            is_security = origin == distribution.SECURITY
+            is_security = distribution.is_security(name)
             every = (mirrors, self.mirrors, *self.mirrors.others)
             addresses = [each.security if is_security else each.main for each in every]
             url, *others = dict.fromkeys(f"{each}/dists/{name}" for each in addresses)

@@ -13,7 +13,8 @@ MAIN, SECURITY, UBUNTU = "main", "security", "ubuntu"  # the values of LockedPac
 class Distribution:
     """A distribution. `keys` is the folder of its certificates below debian/keys.
 
-    `main` and `security` are the origins of packages in these archives.
+    `main` and `security` are the origins of packages in its suites and in those of security fixes. Ubuntu has
+    one pool for all suites, so they are the same.
     """
 
     title: str
@@ -34,10 +35,14 @@ class Distribution:
 
     def origin(self, suite: str) -> str:
         """Return the origin of a single suite."""
-        return self.security if suite.endswith("-security") else self.main
+        return self.security if is_security(suite) else self.main
 
 
-# Ubuntu's mirrors have the suite of security fixes beside the others.
+def is_security(suite: str) -> bool:
+    """Return True if the security archive has the suite; in Ubuntu, the mirror may have it too."""
+    return suite.endswith("-security")
+
+
 ALL = {
     "debian": Distribution("Debian", "", MAIN, SECURITY),
     "ubuntu": Distribution("Ubuntu", "ubuntu", UBUNTU, UBUNTU),

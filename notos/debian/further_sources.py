@@ -75,7 +75,8 @@ class Reader:
         if source.url is None:
             origin = distribution.of(self.debian).origin(name)
             mirrors = (self.mirrors, *self.mirrors.others)
-            addresses = [each.security if origin == distribution.SECURITY else each.main for each in mirrors]
+            is_security = distribution.is_security(name)
+            addresses = [each.security if is_security else each.main for each in mirrors]
             url, *others = dict.fromkeys(f"{each}/dists/{name}" for each in addresses)
             trust = Trust(self.own.certs, self.own.signer, self.own.hint, f"suites in {place}", until, keys)
             unreachable = OTHER_MIRROR

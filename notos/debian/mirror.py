@@ -25,7 +25,7 @@ UBUNTU_EXAMPLE, UBUNTU_VARIABLE = "http://mirror.example/ubuntu", "NOTOS_UBUNTU_
 
 @dataclass(frozen=True)
 class Mirrors:
-    """The addresses of the main and the security archive, without a trailing slash; of Ubuntu both are one.
+    """The addresses of the main and the security archive, without a trailing slash.
 
     `others` are fallbacks, in this order. `pinned` means that the config names the mirror: its indexes are
     then the only ones that are read, and only .debs may come from a fallback.
@@ -103,7 +103,8 @@ def _ubuntu(debian: Debian, settings: HostSettings) -> Mirrors:
             keys=("debian", "distribution"),
         )
     main = main.rstrip("/")
-    return Mirrors(main, main, pinned=pinned)
+    security = main if debian.security_mirror == "auto" else debian.security_mirror.rstrip("/")
+    return Mirrors(main, security, pinned=pinned)
 
 
 def checked(address: str) -> str:

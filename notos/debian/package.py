@@ -74,11 +74,12 @@ class LockedPackage:
         if "://" in self.origin:
             url = f"{self.origin}/{self.filename}"
             return Download(name, url, self.size, self.sha256, wrong=WRONG, unreachable=UNREACHABLE)
-        places = [
-            f"{each.security if self.origin == 'security' else each.main}/{self.filename}"
-            for each in (mirrors, *mirrors.others)
-        ]
-        return Download(name, places[0], self.size, self.sha256, others=tuple(places[1:]))
+        every = (mirrors, *mirrors.others)
+        places = [each.security if self.origin == "security" else each.main for each in every]
+        if self.origin == "ubuntu":  # one pool; a fix may not have reached the mirror yet
+            places += [each.security for each in every]
+        urls = list(dict.fromkeys(f"{each}/{self.filename}" for each in places))
+        return Download(name, urls[0], self.size, self.sha256, others=tuple(urls[1:]))
 
 
 def of_stanza(stanza: Mapping[str, str], origin: str, architecture: str, suite: str = "") -> LockedPackage:

@@ -73,7 +73,7 @@ class Debian:
         "the archive's URL; auto uses this host's mirror (hosts.md)", "auto"
     )
     security_mirror: Literal["auto"] | Url = setting(
-        "the security archive's URL; auto chooses the one that matches `mirror`", "auto"
+        "the security archive's URL; auto chooses the one that matches `mirror`, for ubuntu the same", "auto"
     )
     components: tuple[ComponentName, ...] = setting(
         "components of the archive; for ubuntu by default main and universe", lambda: ("main",)
