@@ -7,6 +7,7 @@
     ├── bytecode/ab/abcdef…      byte code of a Python file (system/bytecode.py)
     ├── databases/ab/abcdef…     files that programs of packages make (system/databases.py)
     ├── compiled/ab/abcdef…      run-unit (system/run_unit.py)
+    ├── releases/ab/abcdef…      dates of the indexes that this host has seen (debian/seen_releases.py)
     ├── tools/KEY/               tools trees
     ├── source/KEY/              patched kernel sources
     └── ccache/                  compiler results
@@ -50,6 +51,10 @@ class Cache:
     def compiled(self, key: str) -> Path:
         """Return the path of the compiled program `key` (64 hex digits)."""
         return self.root / "compiled" / key[:2] / key
+
+    def release(self, key: str) -> Path:
+        """Return the path of the date of the index `key` (64 hex digits)."""
+        return self.root / "releases" / key[:2] / key
 
     def tools(self, key: str) -> Path:
         """Return the path of the tools tree `key`."""

@@ -12,7 +12,7 @@ from notos.architecture import Architecture
 from notos.config.setting import TARGET, setting
 from notos.config.structs.boot import BootScript, Timer
 from notos.config.structs.build import Build, Ccache
-from notos.config.structs.debian import Debian, Package
+from notos.config.structs.debian import UBUNTU_COMPONENTS, UBUNTU_KERNEL, Debian, Package, PackageSource
 from notos.config.structs.kernel import Initrd, Kernel, KernelSource, Modprobe, Purpose
 from notos.config.structs.login import Group, Ssh, User
 from notos.config.structs.network import Interface, Network, Vlan
@@ -25,8 +25,10 @@ from notos.config.value_types import (
     AccountName,
     AlternativeChoice,
     AlternativeName,
+    ArchiveSuite,
     CacheSize,
     ComponentName,
+    Debs,
     DeviceName,
     DiskSize,
     DomainName,
@@ -58,6 +60,7 @@ from notos.config.value_types import (
     NameOrAddress,
     NixSetting,
     PackageName,
+    PackagePattern,
     PasswordHash,
     PathPattern,
     Period,
@@ -74,6 +77,7 @@ from notos.config.value_types import (
     Source,
     SourceFile,
     SourceFolder,
+    SourceUrl,
     SuiteName,
     SysctlName,
     TimeOfDay,
@@ -88,16 +92,20 @@ from notos.structs import dataclass
 __all__ = [
     "HOST_SSH_PORT",
     "SSH_PORT",
+    "UBUNTU_COMPONENTS",
+    "UBUNTU_KERNEL",
     "AbsolutePath",
     "AccountName",
     "AlternativeChoice",
     "AlternativeName",
+    "ArchiveSuite",
     "BootScript",
     "Build",
     "CacheSize",
     "Ccache",
     "ComponentName",
     "Debian",
+    "Debs",
     "DeviceName",
     "Disk",
     "DiskSize",
@@ -143,6 +151,8 @@ __all__ = [
     "NixSetting",
     "Package",
     "PackageName",
+    "PackagePattern",
+    "PackageSource",
     "PasswordHash",
     "PathPattern",
     "Period",
@@ -162,6 +172,7 @@ __all__ = [
     "Source",
     "SourceFile",
     "SourceFolder",
+    "SourceUrl",
     "Ssh",
     "SuiteName",
     "SysctlName",

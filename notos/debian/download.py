@@ -131,20 +131,29 @@ def has(cache: Cache, download: Download) -> bool:
         return False
 
 
-def get(url: str, *, retries: Retries = RETRIES, proxies: Proxies = ENVIRONMENT) -> bytes | None:
+def get(
+    url: str,
+    *,
+    retries: Retries = RETRIES,
+    proxies: Proxies = ENVIRONMENT,
+    unreachable: str = OTHER_MIRROR,
+) -> bytes | None:
     """Return the bytes at `url`, None if it does not exist. For small files without a known hash.
 
-    Raises FetchError.
+    `unreachable` is the hint for a server that does not answer. Raises FetchError.
     """
     from requests import Session
 
     proxy = proxies.of(url)
 
     def attempt() -> bytes | None:
-        with network(url, proxy), session.get(url, timeout=TIMEOUT, proxies=route(proxy)) as answer:
+        with (
+            network(url, proxy, unreachable),
+            session.get(url, timeout=TIMEOUT, proxies=route(proxy)) as answer,
+        ):
             if answer.status_code == 404:
                 return None
-            check_status(answer, url, proxy)
+            check_status(answer, url, proxy, unreachable)
             return answer.content
 
     with Session() as session:

@@ -16,7 +16,7 @@ from notos.debian.archive import Archive
 from notos.debian.download import Retries
 from notos.debian.package import LockedPackage
 from notos.errors import ClosureError, LockError
-from notos.lock import resolve
+from notos.lock import dependencies, resolve
 from notos.lock.lockfile import Lock
 from notos.lock.request import Request, Requests
 from tests.conftest import FIXTURES
@@ -152,9 +152,9 @@ def test_a_feature_s_choice_of_files_yields_to_a_dependency(world: World) -> Non
     assert world.set(tool=small, user="elf") == "tool user"
     lock = world.resolve({"system": {"tool": small, "user": "depends"}})
     assert " ".join(lock.sets["system"]) == "bar-data libbar2 libc6 libfoo1 tool user"
-    assert resolve.whole(lock, "system") == {"tool"}
+    assert dependencies.whole(lock, "system") == {"tool"}
     own = replace(small, yields=False)
-    assert resolve.whole(world.resolve({"system": {"tool": own, "user": "depends"}}), "system") == set()
+    assert dependencies.whole(world.resolve({"system": {"tool": own, "user": "depends"}}), "system") == set()
 
 
 def test_a_compiler_has_libc_s_headers(world: World) -> None:
@@ -347,7 +347,7 @@ def test_the_package_that_the_config_names_explains_the_others(world: World) -> 
     world.publish(PROG, FOO, BAR, DATA, COMMON)
     lock = world.resolve({"system": {"prog": "depends", "libbar2": "elf"}})
     others = ("bar-data", "libc6", "libfoo1", "perl-base", "prog-common")
-    assert resolve.requested_by(lock, "system") == dict.fromkeys(others, "prog")
+    assert dependencies.requested_by(lock, "system") == dict.fromkeys(others, "prog")
 
 
 def test_only_wanted_files_bring_their_libraries(world: World) -> None:
