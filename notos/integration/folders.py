@@ -1,6 +1,7 @@
-"""Folders that packages have in /var and /srv, as a tmpfiles.d file: a tree of packages has no empty folders.
+"""Folders that packages have in /var and /srv, as a tmpfiles.d file, and empty ones that they have in /etc.
 
-Files there are the initial state (notos.system.state); modes and owners are those of the packages.
+A tree of packages has no empty folders. Files in /var and /srv are the initial state (notos.system.state);
+modes and owners are those of the packages.
 """
 
 import re
@@ -8,20 +9,23 @@ from collections.abc import Iterator
 
 from notos.debian import base_folders
 from notos.debian.deb import Attributes
-from notos.formats.tree import File, Tree
+from notos.debian.kinds import unwanted
+from notos.formats.tree import Directory, File, Tree
 from notos.integration import accounts
 from notos.integration.model import Context
 
 # The last file by name: a line of a package or of a maintainer script wins.
 TMPFILES = "usr/lib/tmpfiles.d/zz-packages.conf"
 AREAS = ("var/", "srv/")
+ETC = "etc/"
 _ESCAPES = {"\\": "\\\\", '"': '\\"', "%": "%%"}
 _PLAIN = {escape: letter for letter, escape in _ESCAPES.items()}
 _PATH = re.compile(r'd "((?:\\.|[^"\\])*)" ')
 
 
 def apply(tree: Tree, context: Context) -> None:
-    """Add the folders of whole packages to `tree`, as lines of tmpfiles.d(5)."""
+    """Add the folders of whole packages to `tree`, those of /var and /srv as lines of tmpfiles.d(5)."""
+    _add_empty(tree, context)
     known = set(accounts.declared(tree, context))
     found = []
     for path in sorted(context.folders - base_folders.PATHS - base_folders.LINKS.keys()):
@@ -31,6 +35,25 @@ def apply(tree: Tree, context: Context) -> None:
             found.append(f'd "/{quoted}" {mode} {owner} {group}\n')
     if found:
         tree.replace(TMPFILES, File("".join(found).encode()))
+
+
+def _add_empty(tree: Tree, context: Context) -> None:
+    """Add folders of /etc that have no files, without those for files that the machine leaves out."""
+    left_out = unwanted(context.keep)
+    for path in sorted(context.folders - base_folders.PATHS):
+        wanted = path.startswith(ETC) and not left_out(path) and not left_out(f"{path}/x")
+        if (
+            wanted
+            and path not in tree
+            and all(isinstance(tree.get(above), Directory | None) for above in parents(path))
+        ):
+            tree.directory(path)
+
+
+def parents(path: str) -> Iterator[str]:
+    """Yield the folders above a relative path."""
+    while path := path.rpartition("/")[0]:
+        yield path
 
 
 def lines(text: str) -> Iterator[tuple[str, str]]:
