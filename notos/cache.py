@@ -6,6 +6,7 @@
     ├── facts/ab/abcdef….json    the libraries that a .deb needs and has, by the .deb's sha256
     ├── bytecode/ab/abcdef…      byte code of a Python file (system/bytecode.py)
     ├── databases/ab/abcdef…     files that programs of packages make (system/databases.py)
+    ├── compiled/ab/abcdef…      run-unit (system/run_unit.py)
     ├── tools/KEY/               tools trees
     ├── source/KEY/              patched kernel sources
     └── ccache/                  compiler results
@@ -45,6 +46,10 @@ class Cache:
     def database(self, key: str) -> Path:
         """Return the path of the database `key` (64 hex digits)."""
         return self.root / "databases" / key[:2] / key
+
+    def compiled(self, key: str) -> Path:
+        """Return the path of the compiled program `key` (64 hex digits)."""
+        return self.root / "compiled" / key[:2] / key
 
     def tools(self, key: str) -> Path:
         """Return the path of the tools tree `key`."""
