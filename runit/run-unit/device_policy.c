@@ -7,7 +7,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <fnmatch.h>
 #include <linux/bpf.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +14,8 @@
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
+
+#include "patterns.h"
 
 #define MOST 1024
 #define ANY (-1)
@@ -73,7 +74,7 @@ static void add_group(struct program *program, const char *name, const char *rig
             in_block = true;
         char *group;
         long major = strtol(line, &group, 10);
-        if (group != line && *group == ' ' && in_block == block && fnmatch(name, group + 1, 0) == 0)
+        if (group != line && *group == ' ' && in_block == block && matches(name, group + 1))
             add_rule(program, block, (int)major, ANY, rights);
     }
     free(text);

@@ -182,6 +182,11 @@ static const char *find_program(const struct command *command) {
     give_up(STATUS_EXEC, program);
 }
 
+bool set_blocking(int fd, bool blocks) {
+    int flags = fcntl(fd, F_GETFL);
+    return flags >= 0 && fcntl(fd, F_SETFL, blocks ? flags & ~O_NONBLOCK : flags | O_NONBLOCK) == 0;
+}
+
 /* Put the sockets at descriptor 3 and following. All others close when the program starts. */
 static void arrange_descriptors(const struct command *command, int *pipe) {
     int count = command->main ? (int)command->unit->sockets.count : 0, first = FIRST_SOCKET + count;
@@ -195,7 +200,7 @@ static void arrange_descriptors(const struct command *command, int *pipe) {
             give_up(STATUS_FDS, "sockets");
     for (int at = 0; at < count; at++)
         if (dup2(held[at], FIRST_SOCKET + at) < 0 ||
-            fcntl(FIRST_SOCKET + at, F_SETFL, plan_yes(command->plan, "nonblocking") ? O_NONBLOCK : 0) < 0)
+            !set_blocking(FIRST_SOCKET + at, !plan_yes(command->plan, "nonblocking")))
             give_up(STATUS_FDS, "sockets");
     if (syscall(SYS_close_range, first, ~0u, 4u /* CLOSE_RANGE_CLOEXEC */) != 0)
         for (int fd = first; fd < 4096; fd++)

@@ -8,7 +8,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "directories.h"
+#include "exec.h"
 #include "status.h"
 #include "terminal.h"
 
@@ -30,7 +30,7 @@ static int socket_named(const struct unit *unit, const char *name) {
         if (*name == '\0' || strcmp(unit->sockets.names[at], name) == 0) {
             int fd = fcntl(unit->sockets.fds[at], F_DUPFD_CLOEXEC, 3);
             if (fd >= 0)
-                fcntl(fd, F_SETFL, 0);
+                set_blocking(fd, true);
             return fd;
         }
     errno = ENOENT;
