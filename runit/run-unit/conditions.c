@@ -34,8 +34,8 @@ static bool is_link(const char *path) {
 bool is_mount_point(const char *path) {
     char *real = realpath(path, NULL), *text = read_file("/proc/self/mountinfo", 1 << 22, NULL), *rest = NULL;
     bool found = false;
-    for (char *line = text != NULL ? strtok_r(text, "\n", &rest) : NULL; line != NULL && real != NULL && !found;
-         line = strtok_r(NULL, "\n", &rest)) {
+    for (char *line = text != NULL ? strtok_r(text, "\n", &rest) : NULL;
+         line != NULL && real != NULL && !found; line = strtok_r(NULL, "\n", &rest)) {
         for (int skipped = 0; skipped < 4 && line != NULL; skipped++)
             line = strchr(line, ' ') != NULL ? strchr(line, ' ') + 1 : NULL;
         size_t length = line != NULL ? strcspn(line, " ") : 0;
@@ -197,7 +197,8 @@ static bool is_architecture(const char *name) {
 }
 
 static bool is_container(void) {
-    return path_exists("/run/.containerenv") || path_exists("/.dockerenv") || path_exists("/run/host/container-manager");
+    return path_exists("/run/.containerenv") || path_exists("/.dockerenv") ||
+           path_exists("/run/host/container-manager");
 }
 
 /* The hypervisor is known by the processor's flag and the firmware's vendor. */
@@ -211,8 +212,7 @@ static bool is_virtual(const char *name) {
         return container;
     if (strcmp(name, "vm") == 0)
         return machine || emulated;
-    return (strcmp(name, "qemu") == 0 || strcmp(name, "kvm") == 0) && emulated &&
-           machine == (name[0] == 'k');
+    return (strcmp(name, "qemu") == 0 || strcmp(name, "kvm") == 0) && emulated && machine == (name[0] == 'k');
 }
 
 static bool has_capability(const char *name) {

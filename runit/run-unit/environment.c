@@ -54,8 +54,7 @@ static void unset_variable(struct words *environment, const char *name) {
 /* Set what all units have: PATH, the locale, and the places of this machine. */
 void base_environment(struct words *environment) {
     static const char *const kept[] = {"LANG", "LANGUAGE", "TZ", "SSL_CERT_FILE"};
-    set_variable(environment, "PATH",
-                 access(WRAPPERS, X_OK) == 0 ? WRAPPERS ":" DEFAULT_PATH : DEFAULT_PATH);
+    set_variable(environment, "PATH", access(WRAPPERS, X_OK) == 0 ? WRAPPERS ":" DEFAULT_PATH : DEFAULT_PATH);
     for (size_t at = 0; at < sizeof kept / sizeof *kept; at++)
         if (getenv(kept[at]) != NULL)
             set_variable(environment, kept[at], getenv(kept[at]));

@@ -9,7 +9,8 @@
 #include <string.h>
 #include <unistd.h>
 
-/* Match one byte against the set at `*pattern`, behind its [; move that behind the set. An open set is a [. */
+/* Match one byte against the set at `*pattern`, behind its [; move that behind the set. An open set is a [.
+ */
 static bool matches_set(const char **pattern, char byte) {
     const char *at = *pattern, *first;
     bool inverted = *at == '!' || *at == '^', found = false;
@@ -62,9 +63,12 @@ bool matches(const char *pattern, const char *text) {
     return true;
 }
 
-static int by_name(const void *one, const void *other) { return strcmp(*(char *const *)one, *(char *const *)other); }
+static int by_name(const void *one, const void *other) {
+    return strcmp(*(char *const *)one, *(char *const *)other);
+}
 
-/* Add the paths below `folder` (with its slash) that match the rest of a pattern, which has no first slash. */
+/* Add the paths below `folder` (with its slash) that match the rest of a pattern, which has no first slash.
+ */
 static void add_matches(struct words *found, const char *folder, const char *pattern, int depth) {
     size_t length = strcspn(pattern, "/");
     char *part = format("%.*s", (int)length, pattern);

@@ -89,7 +89,10 @@ static bool open_output(const struct plan *plan, const struct unit *unit, const 
     if (starts_with(value, "kmsg"))
         return place(open("/dev/kmsg", O_WRONLY | O_CLOEXEC), fd);
     if (strcmp(value, "inherit") == 0)
-        return dup2(fd == 2 ? 1 : plan_is(plan, "stdin", "") || plan_is(plan, "stdin", "null") ? log_fd : 0, fd) == fd;
+        return dup2(fd == 2                                                        ? 1
+                    : plan_is(plan, "stdin", "") || plan_is(plan, "stdin", "null") ? log_fd
+                                                                                   : 0,
+                    fd) == fd;
     return dup2(log_fd, fd) == fd; /* the journal: the log of the service */
 }
 

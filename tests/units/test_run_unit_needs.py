@@ -49,7 +49,10 @@ def test_open_files(scene: Scene) -> None:
 def test_devices_are_limited(scene: Scene, policy: str) -> None:
     if scene._group is None:
         pytest.skip("this host has no cgroup2")
-    code = "import os\nfor each in ('null', 'zero', 'full', 'kmsg'):\n try: os.open(f'/dev/{each}', os.O_RDWR); print(each)\n except OSError: pass"
+    code = (
+        "import os\nfor each in ('null', 'zero', 'full', 'kmsg'):\n"
+        " try: os.open(f'/dev/{each}', os.O_RDWR); print(each)\n except OSError: pass"
+    )
     rule = [("deviceallow", "/dev/full", "rw"), ("deviceallow", "char-mem", "r")]
     if policy != "strict":
         rule = rule[:1]
@@ -60,8 +63,13 @@ def test_devices_are_limited(scene: Scene, policy: str) -> None:
 
 
 def test_each_connection_gets_a_process(scene: Scene) -> None:
-    lines = [("listen", "stream", "/run/one", "x"), ("accept", "2"), ("stdin", "socket"), ("stdout", "socket")]
-    program = shell("read -r line; echo \"got $line $LISTEN_FDS\"; [ $line != wait ] || sleep 1000")
+    lines = [
+        ("listen", "stream", "/run/one", "x"),
+        ("accept", "2"),
+        ("stdin", "socket"),
+        ("stdout", "socket"),
+    ]
+    program = shell('read -r line; echo "got $line $LISTEN_FDS"; [ $line != wait ] || sleep 1000')
     with scene.start(*lines, program) as running:
         running.until("active")
 
@@ -76,6 +84,7 @@ def test_each_connection_gets_a_process(scene: Scene) -> None:
             with ask(str(at)) as client:
                 assert client.recv(100) == f"got {at} 1\n".encode()
                 assert client.recv(100) == b""
+
         def served() -> socket.socket:
             """Ask until the place of an earlier connection is free: its process may still be ending."""
             while True:
@@ -98,7 +107,12 @@ def test_each_connection_gets_a_process(scene: Scene) -> None:
 
 
 def test_the_peer_of_a_connection(scene: Scene) -> None:
-    lines = [("listen", "stream", "127.0.0.1:4010", "x"), ("accept", "2"), ("stdin", "socket"), ("stdout", "socket")]
+    lines = [
+        ("listen", "stream", "127.0.0.1:4010", "x"),
+        ("accept", "2"),
+        ("stdin", "socket"),
+        ("stdout", "socket"),
+    ]
     client = (
         "import socket, time\n"
         "for _ in range(500):\n"
@@ -106,7 +120,7 @@ def test_the_peer_of_a_connection(scene: Scene) -> None:
         "    except OSError: time.sleep(0.02)\n"
         "open('/run/answer', 'wb').write(s.recv(100))"
     )
-    scene.before = f"{PYTHON} -c \"{client}\" &"
+    scene.before = f'{PYTHON} -c "{client}" &'
     with scene.start(*lines, shell("echo $REMOTE_ADDR $REMOTE_PORT")) as running:
         running.until_file(scene.run / "answer")
         address, port = (scene.run / "answer").read_text().split()
@@ -139,7 +153,9 @@ def test_answers_to_a_timeout(scene: Scene, mode: str) -> None:
 def test_unknown_limits_of_the_group_are_a_note(scene: Scene) -> None:
     if scene._group is None:
         pytest.skip("this host has no cgroup2")
-    status, log = scene.result(("cgroup", "none.max", "1"), ("cgroup", "cgroup.max.depth", "3"), shell("echo started"))
+    status, log = scene.result(
+        ("cgroup", "none.max", "1"), ("cgroup", "cgroup.max.depth", "3"), shell("echo started")
+    )
     assert status == 0
     assert log == "test.service: this kernel has no none.max; ignoring it\n" * 2 + "started\n" or log == (
         "test.service: this kernel has no none.max; ignoring it\nstarted\n"

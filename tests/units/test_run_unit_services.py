@@ -203,7 +203,8 @@ def test_processes_of_a_killed_run_unit_are_ended(scene: Scene) -> None:
     if scene._group is None:
         pytest.skip("this host has no cgroup2")
     pids: Path = scene.run / "pids"
-    runner = f"{scene.binary} {scene.folder} & sleep 0.3; while ! [ -s {pids} ]; do sleep 0.02; done; kill -9 $!; wait"
+    wait = f"while ! [ -s {pids} ]; do sleep 0.02; done"
+    runner = f"{scene.binary} {scene.folder} & {wait}; kill -9 $!; wait"
     scene.before = runner
     with scene.start(shell(f"echo $$ >>{pids}; exec sleep 1000")) as running:
         running.until_log("ending 1 processes that were left")
