@@ -41,6 +41,7 @@ class Architecture:
     gnu: str  # the triplet, DEB_HOST_MULTIARCH of dpkg-architecture(1)
     nix: str  # Nix' name of the system (nix.conf(5), system)
     systemd: str  # systemd's name, %a of systemd.unit(5)
+    node: str  # the name in Node.js (process.arch)
     title: str  # the name in messages
 
     # ELF: EI_CLASS, EI_DATA and e_machine of the header (System V gABI, chapter 4), and ld.so(8)
@@ -93,6 +94,7 @@ AMD64 = Architecture(
     gnu="x86_64-linux-gnu",
     nix="x86_64-linux",
     systemd="x86-64",
+    node="x64",
     title="x86-64",
     elf=(2, 1, 62),
     loader="/lib64/ld-linux-x86-64.so.2",

@@ -8,6 +8,7 @@ OTHER = Architecture(
     gnu="other-linux-gnu",
     nix="other-linux",
     systemd="other",
+    node="other",
     title="Other",
     elf=(1, 2, 999),
     loader="/lib/ld-other.so.9",

@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Literal
 from notos.architecture import Architecture
 from notos.config.setting import TARGET, setting
 from notos.config.structs.boot import BootScript, Timer
-from notos.config.structs.build import Build, Ccache
+from notos.config.structs.build import Build, Ccache, Program
 from notos.config.structs.debian import Debian, Package
 from notos.config.structs.kernel import Initrd, Kernel, KernelSource, Modprobe, Purpose
 from notos.config.structs.login import Group, Ssh, User
@@ -25,6 +25,7 @@ from notos.config.value_types import (
     AccountName,
     AlternativeChoice,
     AlternativeName,
+    BuildPath,
     CacheSize,
     ComponentName,
     DeviceName,
@@ -73,6 +74,7 @@ from notos.config.value_types import (
     Source,
     SourceFile,
     SourceFolder,
+    SourceTree,
     SuiteName,
     SysctlName,
     TimeOfDay,
@@ -90,6 +92,7 @@ __all__ = [
     "AlternativeName",
     "BootScript",
     "Build",
+    "BuildPath",
     "CacheSize",
     "Ccache",
     "ComponentName",
@@ -144,6 +147,7 @@ __all__ = [
     "Period",
     "PlacedFile",
     "Port",
+    "Program",
     "ProgramName",
     "PublicKey",
     "Purpose",
@@ -157,6 +161,7 @@ __all__ = [
     "Source",
     "SourceFile",
     "SourceFolder",
+    "SourceTree",
     "Ssh",
     "SuiteName",
     "SysctlName",
@@ -294,4 +299,4 @@ class Machine:
         "parameters on the kernel's command line", lambda: (KernelParam("quiet"), KernelParam("panic=-1"))
     )
     vm: Vm = setting("the virtual machine that runvm.sh starts", Vm)
-    build: Build = setting("settings for compiling on this host", Build)
+    build: Build = setting("settings for compiling on this host, and programs to build", Build)

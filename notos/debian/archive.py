@@ -215,7 +215,7 @@ class Archive:
             )
         proxies = self.mirrors.proxies
         download.fetch(downloads, self.cache, progress=self.progress, retries=self.retries, proxies=proxies)
-        return [self.cache.download(each.sha256) for each in downloads]
+        return [each.place(self.cache) for each in downloads]
 
 
 def signed(
