@@ -9,7 +9,7 @@ from notos.config.model import Machine, Package
 class PackageList(NamedTuple):
     """A list: the path of its key, its packages, and where these are.
 
-    Those of `script` are there only while a script of `system.scripts` or a build of `build` runs.
+    Those of `script` are for a script of `system.scripts` or the build of a program, not for the machine.
     """
 
     keys: tuple[str, ...]

@@ -75,7 +75,7 @@ def keep(tree: Tree, place: Path) -> None:
 
 
 class Prepared(NamedTuple):
-    """What a build gets with its dependencies: environment variables, and folders of this host by path."""
+    """The dependencies of a build: environment variables, and folders of this host by path in the sandbox."""
 
     environment: Mapping[str, str]
     readable: Mapping[str, Path]
@@ -92,7 +92,7 @@ def run(
     jobs: int,
     on_line: Callable[[str], None],
 ) -> Tree:
-    """Build a program in the folder `scratch`, and return the tree of its files, whose contents are there.
+    """Build a program in the folder `scratch`, and return the tree of its files.
 
     `bwrap` has the program bwrap, and `system` the packages of the build. `usual` is the usual script of its
     kind. `prepare` gets the copy of the source, the folder of dependencies and the home folder, and adds the
@@ -183,12 +183,12 @@ def _result(job: Job, copied: Path, result: Path) -> Tree:
         (result / "opt").rmdir()
     tree = Tree.from_directory(result)
     wrong: list[NotosError] = []
-    for path, inside in job.install.items():
+    for place, inside in job.install.items():
         try:
-            _install(tree, path.lstrip("/"), copied, inside)
+            _install(tree, place.lstrip("/"), copied, inside)
         except (NotosError, OSError) as error:
             message = f"build.{job.name}.install: {_reason(error, inside, copied)}"
-            wrong.append(NotosError(message, hint="correct the path", keys=(*keys, "install", path)))
+            wrong.append(NotosError(message, hint="correct the path", keys=(*keys, "install", place)))
     if not len(tree) and not wrong:
         hint = "name files in install, or put them below $DESTDIR or /opt"
         raise failed(job.name, "the build made no file for the machine", hint)

@@ -69,7 +69,9 @@ def build_packages(source: str, kinds: Iterable[Kind], *, named: bool) -> tuple[
     for each in kinds:
         found.update(dict.fromkeys((*each.always, *(() if named else each.default))))
         if each is PYTHON:
-            found.update(dict.fromkeys(map(backend_package, build_requirements(source))))
+            own = _listed(source)
+            backends = (every for every in build_requirements(source) if every not in own)
+            found.update(dict.fromkeys(map(backend_package, backends)))
     return tuple(found)
 
 
@@ -95,6 +97,15 @@ def required_names(requirements: Iterable[Any]) -> tuple[str, ...]:
     """Return the normalised names in a list of Python requirements (PEP 508, PEP 503)."""
     names = (re.match(r"\s*([A-Za-z0-9._-]+)", str(each)) for each in requirements)
     return tuple(dict.fromkeys(re.sub(r"[-_.]+", "-", each[1]).lower() for each in names if each))
+
+
+def _listed(source: str) -> frozenset[str]:
+    """Return the normalised names of the Python packages that requirements.txt pins."""
+    try:
+        text = Path(source, "requirements.txt").read_text(encoding="utf-8")
+    except (OSError, ValueError):
+        return frozenset()
+    return frozenset(required_names(text.splitlines()))
 
 
 def backend_package(name: str) -> str:

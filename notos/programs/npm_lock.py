@@ -161,7 +161,7 @@ def strongest(integrity: str) -> tuple[str, str]:
         if algorithm in found:
             try:
                 return algorithm, base64.b64decode(found[algorithm], validate=True).hex()
-            except binascii.Error as error:
+            except (binascii.Error, ValueError) as error:
                 raise ValueError(f"has an invalid hash ({integrity})") from error
     raise ValueError("has no hash (integrity)")
 

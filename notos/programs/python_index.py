@@ -27,7 +27,7 @@ _HINT = "pip's configuration names the index (index-url); `pip config list` show
 
 
 class Places(NamedTuple):
-    """Where files are: addresses of indexes, and folders or addresses of pages with links."""
+    """The places of files: addresses of indexes, and folders or addresses of pages with links."""
 
     indexes: tuple[str, ...]
     links: tuple[str, ...]

@@ -57,6 +57,13 @@ def conflicts(
             yield NotosError(message, hint="rename it, or add the package's path to `remove`", keys=each.keys)
 
 
+def _own_interpreter(data: bytes, root: Tree) -> str:
+    """Return the interpreter below /opt that a script names if `root` lacks it, else ""."""
+    words = data.partition(b"\n")[0][2:].decode(errors="replace").split()
+    path = words[0] if words else ""
+    return path if path.startswith("/opt/") and root.resolve(path.lstrip("/")) is None else ""
+
+
 def lacking(
     programs: Iterable[Member], root: Tree, target: Architecture, provider: Callable[[str, str], str]
 ) -> Iterator[NotosError]:
@@ -84,6 +91,8 @@ def lacking(
         if not isinstance(entry, File) or not entry.executable or not _STARTED.fullmatch(path):
             continue
         data = entry.read()
-        if data.startswith(b"#!") and (lacks := missing_interpreter(data, root)):
+        if data.startswith(b"#!") and (
+            lacks := _own_interpreter(data, root) or missing_interpreter(data, root)
+        ):
             message = f"{'.'.join(of)}: the machine lacks {lacks}, which starts /{path}"
             yield ClosureError(message, hint=f"add its package to build.{of[-1]}.needs", keys=of)
