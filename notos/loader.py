@@ -36,6 +36,10 @@ def _problems(machine: Machine, node: Node) -> Iterator[Problem]:
         from notos.outputs import registry
 
         yield from registry.problems(machine, features, node)
+    if machine.build.programs:
+        from notos.programs import checks as programs
+
+        yield from programs.problems(machine, node)
     for each in machine.kernel_params:
         if each.startswith("systemConfig="):
             place = named_place(node, "kernel_params", each) or node.place

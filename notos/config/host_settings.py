@@ -52,7 +52,8 @@ class HostSettings:
             if value is not None and not given("build", "ccache", name):
                 ccache = replace(ccache, **{name: value})
         jobs = build.jobs if given("build", "jobs") else self.jobs
-        return replace(build, jobs=jobs, ccache=ccache)
+        # Programs are no settings: what compiles a kernel does not depend on them.
+        return replace(build, jobs=jobs, ccache=ccache, programs={})
 
 
 def path() -> Path:

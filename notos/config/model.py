@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Literal
 from notos.architecture import Architecture
 from notos.config.setting import TARGET, setting
 from notos.config.structs.boot import BootScript, Timer
-from notos.config.structs.build import Build, Ccache
+from notos.config.structs.build import Build, Ccache, Program
 from notos.config.structs.debian import UBUNTU_COMPONENTS, UBUNTU_KERNEL, Debian, Package, PackageSource
 from notos.config.structs.kernel import Initrd, Kernel, KernelSource, Modprobe, Purpose
 from notos.config.structs.login import Group, Ssh, User
@@ -26,6 +26,7 @@ from notos.config.value_types import (
     AlternativeChoice,
     AlternativeName,
     ArchiveSuite,
+    BuildPath,
     CacheSize,
     ComponentName,
     Debs,
@@ -77,6 +78,7 @@ from notos.config.value_types import (
     Source,
     SourceFile,
     SourceFolder,
+    SourceTree,
     SourceUrl,
     SuiteName,
     SysctlName,
@@ -101,6 +103,7 @@ __all__ = [
     "ArchiveSuite",
     "BootScript",
     "Build",
+    "BuildPath",
     "CacheSize",
     "Ccache",
     "ComponentName",
@@ -158,6 +161,7 @@ __all__ = [
     "Period",
     "PlacedFile",
     "Port",
+    "Program",
     "ProgramName",
     "PublicKey",
     "Purpose",
@@ -172,6 +176,7 @@ __all__ = [
     "Source",
     "SourceFile",
     "SourceFolder",
+    "SourceTree",
     "SourceUrl",
     "Ssh",
     "SuiteName",
@@ -315,4 +320,4 @@ class Machine:
         "parameters on the kernel's command line", lambda: (KernelParam("quiet"), KernelParam("panic=-1"))
     )
     vm: Vm = setting("the virtual machine that runvm.sh starts", Vm)
-    build: Build = setting("settings for compiling on this host", Build)
+    build: Build = setting("settings for compiling on this host, and programs to build", Build)

@@ -213,17 +213,22 @@ def _gathered(node: MappingNode, shape: Struct) -> MappingNode:
     """Return `node` with the entries of the field `shape.rest` below a key of that name.
 
     A key with a field's name is no entry, also if the field is one of an entry. Neither is a key with a word
-    or a list whose name is similar to a field's: it is probably a misspelling.
+    or a list whose name is similar to a field's, which is probably a misspelling, or that of a field of
+    the empty key before it.
     """
     value = shape.entries.value
     fields = {*shape.fields, *(value.fields if isinstance(value, Struct) else ())} - {shape.rest}
     entries, own = {}, {}
+    empty = ""
     for name, item in node.items.items():
         word = not isinstance(item.value, MappingNode)
-        if name in fields or (word and did_you_mean(name, fields, 0.7)):
+        outdented = bool(empty) and word and _has(shape.fields[empty].shape, name)
+        if name in fields or outdented or (word and did_you_mean(name, fields, 0.7)):
             own[name] = item
         else:
             entries[name] = item
+        if not outdented:
+            empty = name if name in shape.fields and _is_empty(item.value) else ""
     if not entries:
         return node
     first = next(iter(entries.values())).key

@@ -114,6 +114,14 @@ def _debs(text: str, folder: Path) -> str:
     return str(path)
 
 
+def _source_tree(text: str, folder: Path) -> str:
+    path = _absolute(text, folder)
+    if not path.is_dir():
+        raise ValueError(f"{folder / text} {'is not a folder' if path.exists() else missing(path, text)}")
+    os.scandir(path).close()
+    return str(path)
+
+
 def _raise(error: OSError) -> None:
     raise error
 
@@ -548,6 +556,20 @@ TEXTS: Mapping[Any, Text] = {
         example="services/web",
         convert=_source_folder,
         on_host=True,
+    ),
+    value_types.SourceTree: Text(
+        name="a folder's path",
+        form="relative to its config file",
+        pattern=f"{_PRINTABLE}+",
+        example="app",
+        convert=_source_tree,
+        on_host=True,
+    ),
+    value_types.BuildPath: Text(
+        name="a path",
+        form="relative to the source, without a slash at either end and without ..",
+        pattern=rf"\.|{_PART}(?:/{_PART})*",
+        example="app",
     ),
     value_types.FileMode: Text(
         name="a file's mode",

@@ -148,7 +148,7 @@ def fetch(
     """Download and verify the files; return their paths in the cache."""
     downloads = [each.download() for each in files]
     download.fetch(downloads, cache, progress=progress, retries=retries, proxies=proxies)
-    return [cache.download(each.sha256) for each in downloads]
+    return [each.place(cache) for each in downloads]
 
 
 def index(path: Path, name: str) -> Index:
