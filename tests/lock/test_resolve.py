@@ -516,8 +516,8 @@ def test_an_optional_package_is_left_out_where_it_does_not_exist(world: World) -
     assert lock.sets == {"system": ("libc6", "web")}
     assert set(lock.requests["system"]) == {"web", "smbd"}
     assert set(lock.present("system")) == {"web"}
-    assert resolve.requested_by(lock, "system") == {"libc6": "web"}
-    assert resolve.whole(lock, "system") == frozenset()
+    assert dependencies.requested_by(lock, "system") == {"libc6": "web"}
+    assert dependencies.whole(lock, "system") == frozenset()
     with pytest.raises(LockError, match="has no package smbd"):
         world.resolve({"system": {"web": OPTIONAL, "smbd": "depends"}}, lock)
 
