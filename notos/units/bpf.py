@@ -29,7 +29,7 @@ def errno(number: int) -> int:
 
 
 @dataclass(frozen=True)
-class Test:
+class Match:
     """A test of the low 32 bits of an argument: masked, it is one of `values`, or none of them."""
 
     argument: int
@@ -43,7 +43,7 @@ class Rule:
     """An action for a system call whose arguments meet all tests."""
 
     action: int
-    tests: tuple[Test, ...] = ()
+    tests: tuple[Match, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -134,7 +134,7 @@ def _leaf(rules: Iterable[Rule]) -> Code:
     return code
 
 
-def _test(test: Test, skipped: int) -> Code:
+def _test(test: Match, skipped: int) -> Code:
     """Return the code that goes on if the test succeeds, and else skips `skipped` more instructions."""
     code: Code = [(_LOAD, 0, 0, _ARGUMENTS + 8 * test.argument)]
     if test.mask != 0xFFFFFFFF:

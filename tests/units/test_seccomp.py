@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from notos import architecture
 from notos.architecture import Architecture
 from notos.units import bpf, syscalls
-from notos.units.bpf import ALLOW, KILL_PROCESS, LOG, Layer, Rule, Test
+from notos.units.bpf import ALLOW, KILL_PROCESS, LOG, Layer, Match, Rule
 from notos.units.names import NAMESPACES
 from tests.other_architecture import OTHER
 from tests.units.made import service
@@ -214,7 +214,7 @@ def test_a_service_without_restrictions_has_no_program() -> None:
 
 ACTIONS = st.sampled_from([ALLOW, EPERM, ENOSYS, LOG, KILL_PROCESS, bpf.errno(5)])
 TESTS = st.builds(
-    Test,
+    Match,
     st.integers(0, 2),
     st.lists(st.integers(0, 5), max_size=4).map(tuple),
     st.sampled_from([MASK, 1, 6]),
