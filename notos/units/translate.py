@@ -33,8 +33,8 @@ def translate(name: str, files: UnitFiles, context: Context) -> Translation:
     service = Service(sections["Service"], sections["Unit"], context.exists)
     execution = Execution(sections["Service"], unit.name)
     listeners = [_socket(each, files, context, report) for each in listened]
-    machine = conditions.Machine(context.target.systemd, context.hostname, context.release)
-    if not conditions.add(plan, sections["Unit"], machine):
+    facts = conditions.Facts(context.target.systemd, context.hostname, context.release)
+    if not conditions.add(plan, sections["Unit"], facts):
         report.note(f"{unit.name}: its conditions never hold in this machine, so it does not start")
     Dependencies(unit, files, sections["Unit"], context).add(plan)
     for each in listeners:
