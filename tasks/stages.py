@@ -7,7 +7,7 @@ from notos.config.model import Package
 from notos.formats.tree import File, Tree
 from notos.home import own
 from notos.system import contents
-from tasks import project, sets
+from tasks import project, reporter, sets
 from tasks.config import CACHE, FEATURES, MACHINE, manifest
 from tasks.graph import Task, action, files
 from tasks.inputs import recorded
@@ -129,20 +129,34 @@ def task_runit() -> Task:
     """render the runit stages, boot fragments and services"""
     return {
         "actions": [action(render_runit)],
-        "file_dep": [*files(RUNIT), STEP, *files(*FEATURES.runit_sources)],
+        "file_dep": [*files(RUNIT), STEP, *files(*FEATURES.runit_sources), *unit_manifests()],
         "uptodate": [Folders(service_folders(), _sources)] if service_folders() else [],
         "targets": [manifest("runit")],
         "clean": True,
     }
 
 
+def unit_manifests() -> list[str]:
+    """Return the manifests of the objects that services with systemd units are made from."""
+    return [manifest("units"), manifest("run-unit")] if FEATURES.units else []
+
+
 def render_runit() -> None:
-    """Make the runit object."""
-    from notos.system import runit
+    """Make the runit object. Raises NotosError."""
+    from notos.system import packaged_units, runit, unit_services
 
     source = Tree.from_directory(Path(RUNIT))
     source.text("step", Path(STEP).read_text(), executable=True)
-    project.add("runit", runit.NAME, runit.build(FEATURES, source))
+    if not FEATURES.units:
+        project.add("runit", runit.NAME, runit.build(FEATURES, source))
+        return
+    packaged = packaged_units.read(project.tree("units"))
+    run_unit = f"{project.get('run-unit').path}/run-unit"
+    machine = unit_services.Machine(MACHINE.target, MACHINE.hostname, source, run_unit)
+    made = unit_services.build(FEATURES, packaged, machine)
+    for line in made.notes:
+        reporter.note(line)
+    project.add("runit", runit.NAME, runit.build(FEATURES, source, made.folders), ["run-unit"])
 
 
 def _rendered(paths: list[str], values: dict[str, str]) -> Tree:

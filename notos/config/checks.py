@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 
-from notos.config.model import Debian, EtcFile, Initrd, Kernel, KernelSource, PlacedFile, Service
+from notos.config.model import Debian, EtcFile, Initrd, Kernel, KernelSource, PlacedFile, Service, Timer
 from notos.config.reader import Alternatives, Checks
 from notos.config.yaml_source import MappingNode, Node, Problem, key_place, place_of
 
@@ -55,8 +55,9 @@ def _debian(debian: Debian, node: Node) -> Iterator[Problem]:
 CHECKS: Checks = {Debian: _debian, Kernel: _kernel, KernelSource: _source, Initrd: _initrd}
 
 ALTERNATIVES: Alternatives = {
-    KernelSource: ("kernel.source", ("package", "url")),
-    Service: ("a service", ("run", "source")),
-    EtcFile: ("a file in etc", ("text", "source")),
-    PlacedFile: ("a path in files", ("text", "source", "link")),
+    KernelSource: ("kernel.source", ("package", "url"), True),
+    Service: ("a service", ("run", "source"), False),
+    Timer: ("a timer", ("run", "unit"), True),
+    EtcFile: ("a file in etc", ("text", "source"), True),
+    PlacedFile: ("a path in files", ("text", "source", "link"), True),
 }

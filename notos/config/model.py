@@ -68,6 +68,7 @@ from notos.config.value_types import (
     RelativePath,
     ScriptName,
     ServiceName,
+    ServiceUnit,
     Sha256,
     ShellText,
     Source,
@@ -76,7 +77,10 @@ from notos.config.value_types import (
     SuiteName,
     SysctlName,
     TimeOfDay,
+    TimerUnit,
+    UnitKey,
     Url,
+    VariableName,
     ZoneName,
 )
 from notos.structs import dataclass
@@ -152,6 +156,7 @@ __all__ = [
     "ScriptName",
     "Service",
     "ServiceName",
+    "ServiceUnit",
     "Sha256",
     "ShellText",
     "Source",
@@ -164,8 +169,11 @@ __all__ = [
     "SystemScript",
     "TimeOfDay",
     "Timer",
+    "TimerUnit",
+    "UnitKey",
     "Url",
     "User",
+    "VariableName",
     "Vlan",
     "Vm",
     "ZoneName",
@@ -251,7 +259,9 @@ class Machine:
     )
     syslog: bool = setting("a daemon for /dev/log, which logs to /var/log/syslog", True)
     services: Mapping[ServiceName, Service] = setting(
-        "your services", dict, example={"web": {"run": "exec busybox httpd -f -h /tmp"}}
+        "the services: daemons of packages by their systemd units, and your own",
+        dict,
+        example={"nginx": {}, "web": {"run": "exec busybox httpd -f -h /tmp"}},
     )
     boot: Mapping[ScriptName, BootScript] = setting(
         "your scripts that run once at boot",
@@ -261,7 +271,7 @@ class Machine:
         },
     )
     timers: Mapping[ScriptName, Timer] = setting(
-        "your scripts that run at certain times",
+        "scripts and systemd timers that run at certain times",
         dict,
         example={"backup": {"every": "day", "at": "03:00", "run": "tar cf /var/backup.tar /srv"}},
     )

@@ -25,8 +25,8 @@ Check = Callable[[Any, Node], Iterable[Problem]]
 Checks = Mapping[type, Check]
 """Checks by the struct that they are for."""
 
-Alternatives = Mapping[type, tuple[str, tuple[str, ...]]]
-"""By struct: its name in errors, and the keys of which exactly one must be set."""
+Alternatives = Mapping[type, tuple[str, tuple[str, ...], bool]]
+"""By struct: its name in errors, keys of which at most one may be set, and True if it needs one of them."""
 
 
 class Reader:
@@ -230,13 +230,15 @@ def _keyed(node: Node, shape: Struct, key_path: str) -> tuple[ScalarNode, Node]:
     raise unwanted(node, shape, form, key_path, item=True)
 
 
-def _one_of(node: MappingNode, shape: Struct, subject: str, keys: tuple[str, ...]) -> Iterable[Problem]:
-    """Yield a problem if a struct has none of `keys`, or more than one.
+def _one_of(
+    node: MappingNode, shape: Struct, subject: str, keys: tuple[str, ...], needed: bool
+) -> Iterable[Problem]:
+    """Yield a problem if a struct has more than one of `keys`, or none of them if one is `needed`.
 
     None of them is no problem if the struct has an unknown key, which may be a misspelling of one.
     """
     given = [key for key in keys if key in node.items]
-    if not given and all(key in shape.fields for key in node.items):
+    if needed and not given and all(key in shape.fields for key in node.items):
         yield Problem(f"{subject} needs either {' or '.join(keys)}", node.place)
     elif len(given) > 1:
         place = key_place(node, given[1])

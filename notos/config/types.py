@@ -64,6 +64,11 @@ def _source_file(text: str, folder: Path) -> str:
     return str(path)
 
 
+def _unit(text: str, folder: Path) -> str:
+    """Return a unit's name, or the absolute path of its file."""
+    return _source_file(text, folder) if "/" in text else text
+
+
 def _source_folder(text: str, folder: Path) -> str:
     path = _absolute(text, folder)
     if not path.is_dir():
@@ -178,6 +183,7 @@ _LENGTH_6 = "(?:12[0-8]|1[01][0-9]|[1-9]?[0-9])"
 _LABEL = "[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 _PART = r"(?!\.\.?(?:/|$))[^/\x00-\x1f\x7f]{1,255}"
 _PRINTABLE = r"[^\x00-\x1f\x7f]"
+_UNIT = r"[A-Za-z0-9:_.\\-]+(?:@[A-Za-z0-9:_.\\@-]*)?"  # without its suffix, systemd.unit(5)
 KEY_TYPES = (
     r"(?:ssh-ed25519|ssh-rsa|ecdsa-sha2-nistp(?:256|384|521)"
     r"|sk-ssh-ed25519@openssh\.com|sk-ecdsa-sha2-nistp256@openssh\.com)"
@@ -286,6 +292,32 @@ TEXTS: Mapping[Any, Text] = {
         form="letters, digits and ._- after the first, at most 64",
         pattern="[A-Za-z0-9][A-Za-z0-9._-]{0,63}",
         example="web",
+    ),
+    value_types.ServiceUnit: Text(
+        name="a systemd service",
+        form="the name of a unit, or the path of a file with a slash in it",
+        pattern=rf"(?:{_PRINTABLE}*/)?{_UNIT}\.service",
+        example="postgresql@17-main.service",
+        convert=_unit,
+    ),
+    value_types.TimerUnit: Text(
+        name="a systemd timer",
+        form="the name of a unit, or the path of a file with a slash in it",
+        pattern=rf"(?:{_PRINTABLE}*/)?{_UNIT}\.timer",
+        example="logrotate.timer",
+        convert=_unit,
+    ),
+    value_types.UnitKey: Text(
+        name="a key of a systemd unit",
+        form="such as LimitNOFILE, or Unit.After with the name of a section",
+        pattern=r"(?:[A-Z][A-Za-z]*\.)?[A-Z][A-Za-z0-9]*",
+        example="LimitNOFILE",
+    ),
+    value_types.VariableName: Text(
+        name="the name of an environment variable",
+        form="letters, digits and _",
+        pattern="[A-Za-z_][A-Za-z0-9_]*",
+        example="LANG",
     ),
     value_types.ScriptName: Text(
         name="a script's name",

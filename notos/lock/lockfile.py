@@ -4,7 +4,7 @@ This module reads, writes and compares locks. resolve.py makes them.
 """
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from functools import partial
 from pathlib import Path
@@ -38,9 +38,19 @@ class Lock:
         part = self.part(name)
         return tuple(part.packages[each] for each in part.sets[name])
 
+    def present(self, name: str) -> dict[str, Request]:
+        """Return the requests of the set `name` without optional ones for packages that do not exist."""
+        lock = self.part(name)
+        return present(lock.requests[name], lock.packages)
+
     def part(self, name: str) -> "Lock":
         """Return the lock of the release from which the set `name` comes: this one, or `tools`."""
         return self.tools if self.tools is not None and name in self.tools.sets else self
+
+
+def present(requests: Mapping[str, Request], packages: Container[str]) -> dict[str, Request]:
+    """Return the requests without optional ones for packages that `packages` lacks."""
+    return {name: each for name, each in requests.items() if not each.optional or name in packages}
 
 
 def read(path: Path) -> Lock | None:
@@ -145,7 +155,12 @@ def _decode_request(value: Any) -> Request:
     if isinstance(value, str):
         return Request(value)
     globs = {name: tuple(value[name]) for name in ("only", "exclude") if name in value}
-    return Request(value["closure"], **globs, yields=value.get("yields", False))
+    return Request(
+        value["closure"],
+        **globs,
+        yields=value.get("yields", False),
+        optional=value.get("optional", False),
+    )
 
 
 def _names(depth: int, names: Sequence[str]) -> str:

@@ -24,7 +24,7 @@ from notos.formats.shared_libraries import is_plugin
 from notos.lock import elf_facts
 from notos.lock.candidates import Candidates, meeting, meets
 from notos.lock.elf_facts import Facts, Need
-from notos.lock.lockfile import Lock
+from notos.lock.lockfile import Lock, present
 from notos.lock.request import Request, Requests
 
 # Packages that only install, configure or start other packages. Notos does not use them. Their dependencies
@@ -86,9 +86,11 @@ def resolve(
     if base is not None and {name: dict(each) for name, each in base.requests.items()} == wanted:
         return base
     candidates = Candidates(base, archive)
+    left_out = _left_out(base, wanted, candidates)
+    found = {name: present(each, each.keys() - left_out) for name, each in wanted.items()}
     reader = _FactsReader(cache, archive.architecture, fetch)
-    requested = candidates.requested(wanted)
-    sets = {name: _Set(name, candidates, reader, packages, requested) for name, packages in wanted.items()}
+    requested = candidates.requested(found)
+    sets = {name: _Set(name, candidates, reader, packages, requested) for name, packages in found.items()}
     while unread := [package for each in sets.values() for package in each.grow()]:
         reader.read(unread)
     for each in sets.values():
@@ -101,6 +103,22 @@ def resolve(
         sets={name: tuple(sorted(each.members)) for name, each in sets.items()},
         packages=dict(sorted(chosen.items())),
     )
+
+
+def _left_out(base: Lock | None, wanted: Requests, candidates: Candidates) -> set[str]:
+    """Return the packages of optional requests that do not exist: in `base` if it has the request, or now."""
+    names = {name for packages in wanted.values() for name, request in packages.items() if request.optional}
+    known = {
+        name
+        for packages in (base.requests if base else {}).values()
+        for name, request in packages.items()
+        if request.optional
+    }
+    return {
+        name
+        for name in names
+        if (name not in candidates.locked if name in known else candidates.find(name) is None)
+    }
 
 
 class _FactsReader:
@@ -398,16 +416,14 @@ def is_narrowed(request: Request, whole: bool) -> bool:
 
 def whole(lock: Lock, name: str) -> frozenset[str]:
     """Return the packages of the set `name` whose files a feature does not narrow: others depend on them."""
-    lock = lock.part(name)
-    requests = lock.requests[name]
+    requests = lock.present(name)
     reached = _depended_on(requests, {each.name: each for each in lock.set(name)})
     return frozenset(each for each in reached if each in requests and requests[each].yields)
 
 
 def requested_by(lock: Lock, name: str) -> dict[str, str]:
     """Return the requested package that each other package of the set `name` is a dependency of."""
-    lock = lock.part(name)
-    requests = lock.requests[name]
+    requests = lock.present(name)
     members = {each.name: each for each in lock.set(name)}
     found: dict[str, str] = {}
     # A closure over dependencies explains more packages than one over libraries.

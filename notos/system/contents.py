@@ -1,6 +1,6 @@
 """The packages of a machine: those in its config and those of its features."""
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from typing import Literal
 
 from notos.architecture import Architecture
@@ -70,7 +70,11 @@ def system_packages(machine: Machine, features: Features) -> tuple[Package, ...]
 
     Those of features are without a closure, except where a feature chooses one (features/named.py).
     """
-    packages = (*features.packages, *map(named.settled, machine.system.packages))
+    packages = (
+        *features.optional_packages,
+        *features.packages,
+        *map(named.settled, machine.system.packages),
+    )
     by_name: dict[str, Package] = {each.name: each for each in packages}
     return tuple(by_name[name] for name in sorted(by_name))
 
@@ -129,7 +133,7 @@ def script_packages(script: SystemScript) -> tuple[Package, ...]:
 def requests(machine: Machine, features: Features, build: Architecture) -> dict[str, dict[str, Request]]:
     """Return what config.lock must have to build `machine` on `build`: requests by set and package."""
     sets: dict[str, dict[str, Request]] = {
-        SYSTEM: _requests(system_packages(machine, features)),
+        SYSTEM: _requests(system_packages(machine, features), optional=optional_names(machine, features)),
         INITRD: _requests(initrd_packages(machine, features)),
         **{
             name: _requests(tool_packages(name, features, machine.target, build))
@@ -148,9 +152,21 @@ def requests(machine: Machine, features: Features, build: Architecture) -> dict[
     return sets
 
 
-def _requests(packages: Iterable[Package]) -> dict[str, Request]:
+def optional_names(machine: Machine, features: Features) -> frozenset[str]:
+    """Return the packages of the system that are left out where the archive lacks them."""
+    needed = {each.name for each in (*features.packages, *machine.system.packages)}
+    return frozenset(each.name for each in features.optional_packages if each.name not in needed)
+
+
+def _requests(packages: Iterable[Package], *, optional: Container[str] = frozenset()) -> dict[str, Request]:
     return {
-        each.name: Request(each.closure or "elf", each.only, each.exclude, yields=yields(each))
+        each.name: Request(
+            each.closure or "elf",
+            each.only,
+            each.exclude,
+            yields=yields(each),
+            optional=each.name in optional,
+        )
         for each in packages
     }
 

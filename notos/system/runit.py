@@ -6,8 +6,9 @@ environment              the environment of services and boot fragments
 boot/NN-name             boot fragments of the features
 scripts/NAME             scripts of the config's `boot`; a fragment runs each
 post-boot/NN-name        fragments that stage-2 sources at its end
-services/NAME/           run; finish, which waits longer after each failure; log/run; reads: patterns of
-                         files below /etc, whose change makes switch.py restart the service
+services/NAME/           run; finish, which waits longer after each failure; log/run; of a unit the files of
+                         unit_services.py; reads: patterns of files, whose change makes switch.py restart
+                         the service
 """
 
 from collections.abc import Mapping
@@ -24,10 +25,11 @@ ALWAYS = ("1", "2", "3", "ctrlaltdel", "shutdown", "environment", "step")
 SUPERVISE = "/run/runit"  # the state of runsv, because the services themselves are read-only
 
 
-def build(features: Features, source: Tree) -> Tree:
+def build(features: Features, source: Tree, folders: Mapping[str, Tree] = {}) -> Tree:
     """Return the object's tree, with the features' scripts and services.
 
-    `source` is the tree of runit/ with step. Raises ScriptError.
+    `source` is the tree of runit/ with step; `folders` has those of services with units (unit_services.py),
+    and further files of others. Raises ScriptError.
     """
     tree = Tree()
     for path in ALWAYS:
@@ -38,8 +40,11 @@ def build(features: Features, source: Tree) -> Tree:
     tree.directory("services")
     for service in features.services:
         files = _files(service, source)
+        if service.name in folders:
+            files.graft("", folders[service.name])
         for path, text in service.files.items():
-            files.text(path, text)
+            if path not in files:
+                files.text(path, text)
         for script in service.scripts:
             files.text(script.path, script.text, executable=True)
         if service.reads and "reads" not in files:
@@ -66,6 +71,8 @@ def _files(service: Service, source: Tree) -> Tree:
         is_own = service.keys[:1] == ("services",)
         keys = (*service.keys, "source") if is_own else service.keys
         return service_folder.read(Path(service.folder), keys)
+    if service.unit is not None:
+        return Tree()
     if service.folder:
         return _folder(source, f"services/{service.folder}")
     text = service.run if service.run.startswith("#!") else f"#!/bin/sh\nexec 2>&1\n{service.run}"

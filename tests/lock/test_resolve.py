@@ -507,6 +507,32 @@ def test_all_that_do_not_exist_are_told_at_once(world: World) -> None:
 # --- an earlier lock
 
 
+OPTIONAL = Request("depends", optional=True)
+
+
+def test_an_optional_package_is_left_out_where_it_does_not_exist(world: World) -> None:
+    world.publish(program("web", "libc.so.6", depends="libc6"))
+    lock = world.resolve({"system": {"web": OPTIONAL, "smbd": OPTIONAL}})
+    assert lock.sets == {"system": ("libc6", "web")}
+    assert set(lock.requests["system"]) == {"web", "smbd"}
+    assert set(lock.present("system")) == {"web"}
+    assert resolve.requested_by(lock, "system") == {"libc6": "web"}
+    assert resolve.whole(lock, "system") == frozenset()
+    with pytest.raises(LockError, match="has no package smbd"):
+        world.resolve({"system": {"web": OPTIONAL, "smbd": "depends"}}, lock)
+
+
+def test_the_lock_keeps_the_absence_of_an_optional_package(world: World) -> None:
+    """A package that the archive gets later is used by an upgrade alone."""
+    world.publish(program("web", "libc.so.6", depends="libc6"), program("other"))
+    first = world.resolve({"system": {"web": "depends", "later": OPTIONAL}})
+    world.publish(program("web", "libc.so.6", depends="libc6"), program("other"), program("later"))
+    more: Closures = {"system": {"web": "depends", "later": OPTIONAL, "other": "depends"}}
+    assert world.resolve(first.requests, first) is first
+    assert world.resolve(more, first).sets["system"] == ("libc6", "other", "web")
+    assert "later" in world.resolve(more).sets["system"]
+
+
 def test_a_lock_that_covers_all_needs_nothing(world: World) -> None:
     world.publish(PROG, FOO, BAR, DATA, COMMON)
     requests = {"system": {"prog": "elf"}}
