@@ -261,7 +261,7 @@ bool start_unit(struct unit *unit) {
         fail(unit, RESULT_RESOURCES);
         return false;
     }
-    make_cgroup(unit->service, &unit->plan);
+    limit_cgroup(&unit->plan);
     make_namespaces(unit);
     if (!mount_needed(&unit->plan)) {
         fail(unit, RESULT_RESOURCES);
