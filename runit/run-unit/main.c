@@ -309,6 +309,7 @@ static int run_folder(const char *folder, bool once, bool check) {
     log_fd = fcntl(2, F_DUPFD_CLOEXEC, 100);
     if (log_fd < 0)
         log_fd = 2;
+    umask(0022);
     prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
     open_events(&unit);
     if (!claim_state(&unit))

@@ -134,7 +134,8 @@ void stop_unit(struct unit *unit, bool clean) {
         if (result != RESULT_SUCCESS)
             break;
     }
-    end_processes(unit, SIGTERM, timeout, true);
+    /* With KillMode=mixed the other processes get SIGKILL alone. */
+    end_processes(unit, is_mode(unit, "mixed") ? SIGKILL : SIGTERM, timeout, true);
     const char *pid_file = plan_text(&unit->plan, "pidfile", NULL);
     if (pid_file != NULL)
         unlink(pid_file);

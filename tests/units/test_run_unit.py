@@ -380,6 +380,12 @@ def test_an_assertion_is_a_failure(scene: Scene) -> None:
     assert log == "test.service: AssertPathExists=/none is not met; not started\n"
 
 
+def test_success_statuses_are_for_the_main_process(scene: Scene) -> None:
+    status, log = scene.result(("success", "5"), shell("exit 5", key="pre"), shell("echo started"))
+    assert status == 1
+    assert "ExecStartPre /bin/sh exited, status=5" in log
+
+
 def test_a_condition_command_skips_the_start(scene: Scene) -> None:
     status, log = scene.result(
         shell("exit 3", key="execcondition"), ("restart", "always"), shell("echo started")
@@ -475,9 +481,12 @@ def test_kill_modes(scene: Scene, mode: str) -> None:
     with scene.start(("killmode", mode), ("timeout", "stop", "1000000"), shell(script)) as running:
         running.until_file(ready)
         assert running.stop() == 0
+        group = scene._group
+        if group is not None:  # with processes in it, the group could not have been removed
+            assert (group / "notos/svc").exists() == (mode in ("process", "none"))
     if mode == "control-group":
         assert got.exists()
-    if mode in ("process", "none"):
+    else:
         assert not got.exists()
 
 
