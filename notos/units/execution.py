@@ -59,7 +59,7 @@ class Execution:
     def __init__(self, section: Section, unit: str) -> None:
         self._section = section
         self._unit = unit
-        self.dynamic = bool(section.last(values.boolean, "DynamicUser"))
+        self.dynamic = self._is_dynamic()
         self.user = self._account("User")
         self.group = self._account("Group")
         if self.dynamic:
@@ -80,6 +80,19 @@ class Execution:
         self._scheduling(plan)
         self._limits(plan)
         self._streams(plan)
+
+    def _is_dynamic(self) -> bool:
+        """Return DynamicUser=; with an invalid value systemd refuses the unit."""
+        found = False
+        for setting in self._section.every("DynamicUser"):
+            if setting.own and not setting.value:
+                found = False
+                continue
+            try:
+                found = values.boolean(setting.value)
+            except ValueError as error:
+                self._section.report.error(setting, f"{setting.value}: {error}")
+        return found
 
     def _account(self, key: str) -> str:
         section = self._section
@@ -147,15 +160,17 @@ class Execution:
             return
         flag = "-" if cwd.value.startswith("-") else ""
         text = cwd.value.removeprefix("-")
-        place = "~" if text == "~" else self._path(cwd, text)
+        place = "~" if text == "~" else self._path(cwd, text, fatal=not flag)
         if place:
             plan.add("cwd", flag, place)
 
-    def _path(self, setting: Setting, text: str) -> str:
-        """Return an absolute path, empty after a mistake, with which systemd refuses the unit."""
-        expanded = self._section.expanded(setting, text, fatal=True)
+    def _path(self, setting: Setting, text: str, *, fatal: bool = True) -> str:
+        """Return an absolute path, empty after a mistake; if `fatal`, systemd refuses the unit then."""
+        expanded = self._section.expanded(setting, text, fatal=fatal)
         if expanded is None:
             return ""
+        if not fatal:
+            return self._section.checked_path(setting, expanded)
         try:
             return absolute(expanded)
         except ValueError as error:
