@@ -33,6 +33,8 @@ Config = dict[str, Any]
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIEbdNV5Ga9YK6EdBuiG0Zk60TOLYzPkvCyQs1bHYO6Qj me"
 STATIC = {"network": {"method": "static", "address": "10.0.2.15/24"}}
 SERVICE = {"services": {"web": {"run": "exec busybox httpd -f"}}}
+UNIT = {"services": {"greeter": {}}}
+UNIT_TIMER = {"timers": {"greeter": {"unit": "greeter.timer"}}}
 BOOT = {"boot": {"hello": {"run": "echo hello"}}}
 TIMER = {"timers": {"backup": {"every": "day", "run": "echo hello"}}}
 NIX = {"nix": {"enable": True}}
@@ -226,6 +228,17 @@ CASES = [
         ["usr/bin/goodbye"],
         merged(SERVICE, {"services": {"web": {"packages": ["hello"]}}}),
     ),
+    case("services", {"greeter": {}}, name="unit"),
+    case("services.NAME.unit", "greeter@x.service", UNIT),
+    case(
+        "services.NAME.unit",
+        "@folder@/greeter.service",
+        {"services": {"greeter": {"packages": ["greeter"]}}},
+        name="file",
+    ),
+    case("services.NAME.set", {"Nice": 5}, UNIT),
+    case("services.NAME.set", {"ExecStart": ["", "/usr/sbin/greeter x"]}, UNIT, name="list"),
+    case("services.NAME.environment", {"GREETING": "hello"}, UNIT),
     case("services.NAME.reads", ["web/*", "/opt/web/*"], SERVICE),
     case("services.NAME.log", True, SERVICE),
     case("alternatives", {"greeting": "/usr/bin/hello"}, HELLO),
@@ -249,6 +262,8 @@ CASES = [
     case("timers.NAME.at", "03:00", TIMER),
     case("timers.NAME.on", "friday", {"timers": {"backup": {"every": "week", "run": "echo hello"}}}),
     case("timers.NAME.run", "echo hi", TIMER),
+    case("timers.NAME.unit", "greeter-2.timer", UNIT_TIMER),
+    case("timers.NAME.set", {"Timer.OnCalendar": ["", "monthly"]}, UNIT_TIMER),
     case("timers.NAME.user", "nobody", TIMER),
     case("timers.NAME.packages", ["hello"], TIMER),
     *in_packages("timers", TIMER),
@@ -482,6 +497,7 @@ FILES: Mapping[str, str] = {
     "b.config": "CONFIG_B=y\n",
     "a.pem": "a key\n",
     "a.patch": "--- a/Makefile\n+++ b/Makefile\n@@ -1 +1,2 @@\n VERSION = 1\n+PATCHED = y\n",
+    "greeter.service": "[Service]\nExecStart=/usr/sbin/greeter of mine\n",
     "service/run": "#!/bin/sh\nexec busybox httpd -f\n",
     "service-2/run": "#!/bin/sh\nexec busybox httpd -f -p 81\n",
 }

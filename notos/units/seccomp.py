@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from notos.architecture import Architecture
 from notos.units import syscalls, values
 from notos.units.bpf import ALLOW, KILL_PROCESS, LOG, Layer, Rule, Test, compiled, errno
+from notos.units.execution import personality
 from notos.units.names import ADDRESS_FAMILIES, ADDRESS_FAMILY_LIMIT, ERRORS, NAMESPACES
 from notos.units.section import Section
 from notos.units.unit_text import Setting
@@ -86,11 +87,6 @@ def _layers(section: Section, *, dynamic: bool) -> Iterator[Mapping[str, list[Ru
     if on("LockPersonality"):
         chosen = section.last(personality, "Personality") or 0
         yield {"personality": [Rule(_DENY, (Test(0, (chosen,), negated=True),))]}
-
-
-def personality(text: str) -> int:
-    """Return the number of Personality= (personality(2)): that of a 32-bit architecture is PER_LINUX32."""
-    return 8 if text in _FOREIGN else 0
 
 
 def _families(section: Section) -> Mapping[str, list[Rule]]:

@@ -15,6 +15,8 @@
 #include <sys/sysinfo.h>
 #include <unistd.h>
 
+#include "device_policy.h"
+
 #define TOP "/sys/fs/cgroup"
 #define OURS TOP "/notos"
 
@@ -71,6 +73,7 @@ void make_cgroup(const char *service, const struct plan *plan) {
         else if (!write_file(path, absolute(line->fields[0], line->fields[1])))
             say("cannot set %s to %s: %s; ignoring it", line->fields[0], line->fields[1], strerror(errno));
     }
+    limit_devices(plan, folder);
 }
 
 /* Move the calling process into the unit's group. */

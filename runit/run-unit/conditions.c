@@ -38,7 +38,7 @@ static bool is_link(const char *path) {
 }
 
 /* The fifth field of a line of mountinfo is the mount point (proc_pid_mountinfo(5)). */
-static bool is_mount_point(const char *path) {
+bool is_mount_point(const char *path) {
     char *real = realpath(path, NULL), *text = read_file("/proc/self/mountinfo", 1 << 22, NULL), *rest = NULL;
     bool found = false;
     for (char *line = text != NULL ? strtok_r(text, "\n", &rest) : NULL; line != NULL && real != NULL && !found;

@@ -58,7 +58,7 @@ void stay_down(const struct unit *unit) {
 static pid_t state_process(const char *text) {
     const char *space = strchr(text, ' ');
     long pid = space != NULL ? strtol(space, NULL, 10) : 0;
-    return pid > 1 && kill((pid_t)pid, 0) == 0 ? (pid_t)pid : 0;
+    return pid > 0 && kill((pid_t)pid, 0) == 0 ? (pid_t)pid : 0;
 }
 
 /* Run the script `check` of a service that is no unit. It has 5 seconds. */
@@ -184,9 +184,24 @@ enum wait wait_for_services(struct unit *unit) {
     }
 }
 
+static int reload_watches[64];
+static size_t reload_count;
+
+/* Watch the reloads of the services whose reload is also this unit's. */
+static void watch_reloads(struct unit *unit) {
+    reload_count = 0;
+    for (const struct line *line = NULL; (line = plan_next(&unit->plan, "reloadfrom", line)) != NULL;)
+        for (size_t at = 0; at < line->count && reload_count < 64; at++) {
+            char *folder = format(STATES "/%s.unit", line->fields[at]);
+            mkdir(folder, 0755);
+            reload_watches[reload_count++] = inotify_add_watch(unit->inotify, folder, IN_MOVED_TO | IN_CLOSE_WRITE);
+            free(folder);
+        }
+}
+
 /* Watch the states of the services whose stop is also this unit's. */
 void watch_services(struct unit *unit) {
-    static const char *const keys[] = {"requires", "bindsto", "partof", "conflicts"};
+    static const char *const keys[] = {"requires", "bindsto", "partof", "conflicts", "stopfrom"};
     for (size_t key = 0; key < sizeof keys / sizeof *keys; key++)
         for (const struct line *line = NULL; (line = plan_next(&unit->plan, keys[key], line)) != NULL;)
             for (size_t at = 0; at < line->count; at++) {
@@ -196,14 +211,29 @@ void watch_services(struct unit *unit) {
                 inotify_add_watch(unit->inotify, folder, IN_MOVED_TO | IN_CLOSE_WRITE);
                 free(folder);
             }
+    watch_reloads(unit);
+}
+
+static bool is_reload(const struct inotify_event *event) {
+    for (size_t at = 0; at < reload_count; at++)
+        if (reload_watches[at] == event->wd && event->len > 0 && strcmp(event->name, "reload") == 0)
+            return true;
+    return false;
 }
 
 /* After a change of a watched service: note if this unit must stop. */
 void take_changes(struct unit *unit) {
-    static const char *const keys[] = {"requires", "bindsto", "partof", "conflicts"};
-    char bytes[4096];
-    while (read(unit->inotify, bytes, sizeof bytes) > 0)
-        ;
+    static const char *const keys[] = {"requires", "bindsto", "partof", "conflicts", "stopfrom"};
+    union {
+        char bytes[4096];
+        struct inotify_event align;
+    } events;
+    for (ssize_t length; (length = read(unit->inotify, events.bytes, sizeof events)) > 0;)
+        for (ssize_t at = 0; at < length;) {
+            const struct inotify_event *event = (const void *)(events.bytes + at);
+            unit->reload |= is_reload(event);
+            at += (ssize_t)(sizeof *event + event->len);
+        }
     for (size_t key = 0; key < sizeof keys / sizeof *keys; key++)
         for (const struct line *line = NULL; (line = plan_next(&unit->plan, keys[key], line)) != NULL;)
             for (size_t at = 0; at < line->count; at++) {
@@ -221,7 +251,7 @@ void take_changes(struct unit *unit) {
 
 /* Return true if a service whose stop stopped this unit will not start again by itself. */
 bool needed_services_stay_down(const struct unit *unit) {
-    static const char *const keys[] = {"requires", "bindsto", "partof"};
+    static const char *const keys[] = {"requires", "bindsto", "partof", "stopfrom"};
     bool runs, wanted;
     for (size_t key = 0; key < sizeof keys / sizeof *keys; key++)
         for (const struct line *line = NULL; (line = plan_next(&unit->plan, keys[key], line)) != NULL;)

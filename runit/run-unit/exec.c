@@ -5,6 +5,7 @@
  */
 #include "exec.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
@@ -15,6 +16,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "cgroup.h"
@@ -63,6 +65,26 @@ static bool is_no_shell(const char *path) {
     return strcmp(name, "nologin") == 0 || strcmp(name, "false") == 0 || strcmp(name, "true") == 0;
 }
 
+/* Set REMOTE_ADDR and REMOTE_PORT to the peer of a connection. */
+static void add_peer(struct words *environment, int connection) {
+    union {
+        struct sockaddr any;
+        struct sockaddr_in four;
+        struct sockaddr_in6 six;
+    } peer;
+    socklen_t length = sizeof peer;
+    char text[INET6_ADDRSTRLEN];
+    if (getpeername(connection, &peer.any, &length) != 0 || peer.any.sa_family == AF_UNIX)
+        return;
+    bool six = peer.any.sa_family == AF_INET6;
+    if ((!six && peer.any.sa_family != AF_INET) ||
+        inet_ntop(peer.any.sa_family, six ? (void *)&peer.six.sin6_addr : (void *)&peer.four.sin_addr, text,
+                  sizeof text) == NULL)
+        return;
+    set_variable(environment, "REMOTE_ADDR", starts_with(text, "::ffff:") ? text + 7 : text);
+    set_variable(environment, "REMOTE_PORT", format("%u", ntohs(six ? peer.six.sin6_port : peer.four.sin_port)));
+}
+
 /* Set the variables that come before those of the plan. */
 static void set_environment(struct command *command) {
     const struct unit *unit = command->unit;
@@ -109,6 +131,8 @@ static void set_environment(struct command *command) {
         set_variable(environment, "LISTEN_FDS", format("%zu", unit->sockets.count));
         set_variable(environment, "LISTEN_FDNAMES", names);
     }
+    if (command->main && unit->accepting)
+        add_peer(environment, unit->sockets.fds[0]);
     add_directory_variables(environment, command->plan);
     char *problem = add_plan_environment(environment, command->plan);
     if (problem != NULL) {

@@ -293,6 +293,7 @@ static int run_folder(const char *folder, bool once, bool check) {
     log_name = unit.name = plan_text(&unit.plan, "name", "");
     unit.service = strrchr(unit.folder, '/') + 1;
     unit.state = format(STATES "/%s.unit", unit.service);
+    unit.sandbox.notify = unit.state;
     unit.seccomp = plan_yes(&unit.plan, "seccomp") ? format("%s/seccomp", unit.folder) : NULL;
     free(filter);
     log_fd = fcntl(2, F_DUPFD_CLOEXEC, 100);

@@ -59,7 +59,7 @@ static const struct row table[] = {
     {"limit", "www", NULL},
     {"listen", "ewww*", "stream|datagram|sequential|fifo|special|netlink"},
     {"lockpersonality", "y", NULL},
-    {"mount", "fawwa", NULL},
+    {"mount", "fapaa", NULL},
     {"mountapi", "y", NULL},
     {"mountflags", "e", "slave|private|shared"},
     {"name", "w", NULL},
@@ -155,12 +155,12 @@ static const struct {
     {"XCPU", SIGXCPU}, {"XFSZ", SIGXFSZ},
 };
 
-/* Return the number of a signal by number or name, with or without SIG; 0 if there is none. */
+/* Return the number of a signal by number or name, both with or without SIG; 0 if there is none. */
 int signal_number(const char *text) {
     uint64_t number;
-    if (parse_number(text, 64, &number))
-        return (int)number;
     const char *name = starts_with(text, "SIG") ? text + 3 : text;
+    if (parse_number(name, 64, &number))
+        return (int)number;
     for (size_t at = 0; at < sizeof signals / sizeof *signals; at++)
         if (strcmp(signals[at].name, name) == 0)
             return signals[at].number;

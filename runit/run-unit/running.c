@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <sys/wait.h>
 
+#include "accept.h"
 #include "cgroup.h"
 #include "events.h"
 #include "exec.h"
@@ -22,6 +23,9 @@ static void reload(struct unit *unit) {
         return;
     }
     set_state(unit, "reloading");
+    char *path = format("%s/reload", unit->state); /* units with ReloadPropagatedFrom= watch this file */
+    replace_file(path, "");
+    free(path);
     bool done = true;
     for (const struct line *line = NULL; done && (line = plan_next(&unit->plan, "reload", line)) != NULL;) {
         enum result result = run_control(unit, line, STEP_RELOAD, start_timeout(unit), true);
@@ -71,6 +75,8 @@ static bool judge_end(struct unit *unit) {
 bool run_until_end(struct unit *unit) {
     uint64_t most = after(plan_time(&unit->plan, "runtimemax", NULL, FOREVER));
     bool remains = false;
+    if (plan_has(&unit->plan, "accept"))
+        return serve_connections(unit);
     unit->watchdog_seen = now();
     while (!unit->stop && !unit->depends_stop) {
         uint64_t watchdog = unit->watchdog > 0 && unit->main > 0 ? unit->watchdog_seen + unit->watchdog : FOREVER;

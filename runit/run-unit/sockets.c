@@ -257,7 +257,7 @@ static int open_socket(const struct line *line, int type) {
 
 /* Open all sockets that are not yet open. Print a line and return false if one fails. */
 bool open_sockets(struct sockets *sockets, const struct plan *plan) {
-    if (sockets->count > 0)
+    if (sockets->listening > 0)
         return true;
     for (const struct line *line = NULL; (line = plan_next(plan, "listen", line)) != NULL;) {
         const char *kind = line->fields[0];
@@ -283,6 +283,7 @@ bool open_sockets(struct sockets *sockets, const struct plan *plan) {
         }
         sockets->fds[sockets->count] = fd;
         sockets->names[sockets->count++] = line->fields[2];
+        sockets->listening = sockets->count;
     }
     return true;
 }
@@ -291,7 +292,7 @@ bool open_sockets(struct sockets *sockets, const struct plan *plan) {
 void close_sockets(struct sockets *sockets, const struct plan *plan) {
     for (size_t at = 0; at < sockets->count; at++)
         close(sockets->fds[at]);
-    sockets->count = 0;
+    sockets->count = sockets->listening = 0;
     for (const struct line *line = NULL; (line = plan_next(plan, "listen", line)) != NULL;) {
         const char *remove = option(line, "removeonstop");
         if (remove != NULL && strcmp(remove, "yes") == 0 && line->fields[1][0] == '/')

@@ -14,6 +14,7 @@
 #include "lifecycle.h"
 #include "namespaces.h"
 #include "notify.h"
+#include "prepare.h"
 
 #define STEP_WAIT 100000ull
 #define IDLE_WAIT (5 * SECOND)
@@ -260,11 +261,17 @@ bool start_unit(struct unit *unit) {
     }
     make_cgroup(unit->service, &unit->plan);
     make_namespaces(unit);
-    if (!run_conditions(unit) || !run_all(unit, "pre", STEP_PRE))
-        return false;
-    if (!open_sockets(&unit->sockets, &unit->plan)) {
+    if (!mount_needed(&unit->plan)) {
         fail(unit, RESULT_RESOURCES);
         return false;
     }
+    if (!run_conditions(unit) || !run_all(unit, "pre", STEP_PRE))
+        return false;
+    if (!open_sockets(&unit->sockets, &unit->plan) || !open_files(&unit->sockets, &unit->plan)) {
+        fail(unit, RESULT_RESOURCES);
+        return false;
+    }
+    if (plan_has(&unit->plan, "accept"))
+        return run_all(unit, "post", STEP_POST);
     return start_commands(unit) && run_all(unit, "post", STEP_POST);
 }

@@ -10,6 +10,7 @@
 
 #include "directories.h"
 #include "status.h"
+#include "terminal.h"
 
 /* Make `fd` a copy of `from`, which is closed if it is another one. */
 static bool place(int from, int fd) {
@@ -95,6 +96,7 @@ static bool open_output(const struct plan *plan, const struct unit *unit, const 
 /* Open the three; `status` is 0 or an exit status, with errno set. */
 void open_stdio(const struct plan *plan, const struct unit *unit, int *status) {
     *status = 0;
+    prepare_terminal(plan);
     if (!open_input(plan, unit))
         *status = STATUS_STDIN;
     else if (!open_output(plan, unit, plan_text(plan, "stdout", "journal"), 1))

@@ -6,6 +6,8 @@
 #include "sandbox.h"
 #include "sockets.h"
 
+#define MOST_CONNECTIONS 512
+
 enum result {
     RESULT_SUCCESS,
     RESULT_RESOURCES,
@@ -34,6 +36,8 @@ struct unit {
     pid_t main, control;        /* 0 for none */
     int main_watch;             /* a pidfd if the main process is no child, else -1 */
     int exec_pipe;              /* ends when the last command has started its program, else -1 */
+    bool accepting;             /* the sockets get connections, each served by a process */
+    pid_t connections[MOST_CONNECTIONS];
     bool main_ended, main_known;
     int main_status, control_status;
     bool main_ignored;          /* its command has the prefix - */
