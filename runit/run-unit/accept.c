@@ -30,7 +30,8 @@ static void serve(struct unit *unit, int connection, const struct line *command)
         close(connection);
         return;
     }
-    unit->sockets = (struct sockets){.fds = {connection}, .names = {"connection"}, .count = 1, .listening = 1};
+    unit->sockets =
+        (struct sockets){.fds = {connection}, .names = {"connection"}, .count = 1, .listening = 1};
     pid_t pid = spawn(unit, command, STEP_START);
     unit->sockets = listening;
     close(connection);

@@ -30,14 +30,16 @@ static void enable(const char *group) {
         write_file(control, format("+%s", name));
 }
 
-/* Return a value with a percentage as a number: of the memory for memory.*, of the process ids for pids.max. */
+/* Return a value with a percentage as a number: of the memory for memory.*, of the process ids for pids.max.
+ */
 static char *absolute(const char *file, const char *value) {
     char *point;
     uint64_t whole = 32768, hundredths = strtoul(value, &point, 10) * 100;
     if (strchr(value, '%') == NULL)
         return copy(value);
     if (*point == '.' && point[1] >= '0' && point[1] <= '9')
-        hundredths += (uint64_t)(point[1] - '0') * 10 + (point[2] >= '0' && point[2] <= '9' ? (uint64_t)(point[2] - '0') : 0);
+        hundredths += (uint64_t)(point[1] - '0') * 10 +
+                      (point[2] >= '0' && point[2] <= '9' ? (uint64_t)(point[2] - '0') : 0);
     struct sysinfo system;
     if (starts_with(file, "memory.") && sysinfo(&system) == 0) {
         whole = (uint64_t)system.totalram * system.mem_unit;
@@ -93,7 +95,8 @@ static void add_group(struct pids *pids, const char *group) {
     char *path = format("%s/cgroup.procs", group);
     char *text = read_file(path, 1 << 22, NULL), *rest = NULL;
     free(path);
-    for (char *at = text != NULL ? strtok_r(text, "\n", &rest) : NULL; at != NULL; at = strtok_r(NULL, "\n", &rest))
+    for (char *at = text != NULL ? strtok_r(text, "\n", &rest) : NULL; at != NULL;
+         at = strtok_r(NULL, "\n", &rest))
         if (atoi(at) > 0)
             add_pid(pids, atoi(at));
     free(text);

@@ -94,9 +94,9 @@ static enum state state_of(const char *service) {
         const char *text;
         enum state state;
     } words[] = {
-        {"active ", STATE_UP},      {"reloading ", STATE_UP},         {"inactive ", STATE_DONE},
-        {"skipped ", STATE_DONE},   {"failed ", STATE_FAILED},        {"stopped ", STATE_DOWN},
-        {"stopping ", STATE_DOWN},  {"restarting ", STATE_RESTARTING},
+        {"active ", STATE_UP},     {"reloading ", STATE_UP},          {"inactive ", STATE_DONE},
+        {"skipped ", STATE_DONE},  {"failed ", STATE_FAILED},         {"stopped ", STATE_DOWN},
+        {"stopping ", STATE_DOWN}, {"restarting ", STATE_RESTARTING},
     };
     bool runs, wanted, known = runsv_status(service, &runs, &wanted);
     char *path = format(STATES "/%s.unit/state", service), *text = read_file(path, 256, NULL);
@@ -140,7 +140,8 @@ static void pull(const struct unit *unit, const char *key, char letter) {
         }
 }
 
-/* Return the first service of `key` for which the unit still waits, or that failed; NULL if all are settled. */
+/* Return the first service of `key` for which the unit still waits, or that failed; NULL if all are settled.
+ */
 static const char *unsettled(const struct unit *unit, const char *key, bool *failed) {
     for (const struct line *line = NULL; (line = plan_next(&unit->plan, key, line)) != NULL;)
         for (size_t at = 0; at < line->count; at++) {
@@ -172,7 +173,8 @@ enum wait wait_for_services(struct unit *unit) {
             return WAIT_FAILED;
         }
         if (now() - began >= MOST_WAIT) {
-            say("the service %s is not ready after %d s; starting without it", service, (int)(MOST_WAIT / SECOND));
+            say("the service %s is not ready after %d s; starting without it", service,
+                (int)(MOST_WAIT / SECOND));
             return WAIT_DONE;
         }
         if (service != waits)
@@ -194,7 +196,8 @@ static void watch_reloads(struct unit *unit) {
         for (size_t at = 0; at < line->count && reload_count < 64; at++) {
             char *folder = format(STATES "/%s.unit", line->fields[at]);
             mkdir(folder, 0755);
-            reload_watches[reload_count++] = inotify_add_watch(unit->inotify, folder, IN_MOVED_TO | IN_CLOSE_WRITE);
+            reload_watches[reload_count++] =
+                inotify_add_watch(unit->inotify, folder, IN_MOVED_TO | IN_CLOSE_WRITE);
             free(folder);
         }
 }

@@ -72,8 +72,8 @@ static void end_main(struct unit *unit) {
 /* Wait until something happens, at most until the time `until`, and take note of all that has happened. */
 void wait_event(struct unit *unit, uint64_t until) {
     struct pollfd each[5 + MOST_SOCKETS] = {
-        {.fd = unit->signals, .events = POLLIN},    {.fd = unit->notify, .events = POLLIN},
-        {.fd = unit->inotify, .events = POLLIN},    {.fd = unit->main_watch, .events = POLLIN},
+        {.fd = unit->signals, .events = POLLIN},   {.fd = unit->notify, .events = POLLIN},
+        {.fd = unit->inotify, .events = POLLIN},   {.fd = unit->main_watch, .events = POLLIN},
         {.fd = unit->exec_pipe, .events = POLLIN},
     };
     nfds_t count = 5;

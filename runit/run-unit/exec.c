@@ -1,7 +1,7 @@
 /* A command of a unit: the process that becomes it, from fork to execve.
  *
- * The order is that of exec_invoke() in systemd's src/core/exec-invoke.c. A step that fails prints one line and
- * ends the process with the status of systemd.exec(5), "Process Exit Codes".
+ * The order is that of exec_invoke() in systemd's src/core/exec-invoke.c. A step that fails prints one line
+ * and ends the process with the status of systemd.exec(5), "Process Exit Codes".
  */
 #include "exec.h"
 
@@ -82,7 +82,8 @@ static void add_peer(struct words *environment, int connection) {
                   sizeof text) == NULL)
         return;
     set_variable(environment, "REMOTE_ADDR", starts_with(text, "::ffff:") ? text + 7 : text);
-    set_variable(environment, "REMOTE_PORT", format("%u", ntohs(six ? peer.six.sin6_port : peer.four.sin_port)));
+    set_variable(environment, "REMOTE_PORT",
+                 format("%u", ntohs(six ? peer.six.sin6_port : peer.four.sin_port)));
 }
 
 /* Set the variables that come before those of the plan. */
@@ -103,7 +104,10 @@ static void set_environment(struct command *command) {
         if (unit->main_ended) {
             int status = unit->main_status;
             bool exited = WIFEXITED(status);
-            set_variable(environment, "EXIT_CODE", exited ? "exited" : WCOREDUMP(status) ? "dumped" : "killed");
+            set_variable(environment, "EXIT_CODE",
+                         exited              ? "exited"
+                         : WCOREDUMP(status) ? "dumped"
+                                             : "killed");
             set_variable(environment, "EXIT_STATUS",
                          exited ? format("%d", WEXITSTATUS(status)) : signal_name(WTERMSIG(status)));
         }
@@ -182,6 +186,11 @@ static const char *find_program(const struct command *command) {
     give_up(STATUS_EXEC, program);
 }
 
+bool set_blocking(int fd, bool blocks) {
+    int flags = fcntl(fd, F_GETFL);
+    return flags >= 0 && fcntl(fd, F_SETFL, blocks ? flags & ~O_NONBLOCK : flags | O_NONBLOCK) == 0;
+}
+
 /* Put the sockets at descriptor 3 and following. All others close when the program starts. */
 static void arrange_descriptors(const struct command *command, int *pipe) {
     int count = command->main ? (int)command->unit->sockets.count : 0, first = FIRST_SOCKET + count;
@@ -195,7 +204,7 @@ static void arrange_descriptors(const struct command *command, int *pipe) {
             give_up(STATUS_FDS, "sockets");
     for (int at = 0; at < count; at++)
         if (dup2(held[at], FIRST_SOCKET + at) < 0 ||
-            fcntl(FIRST_SOCKET + at, F_SETFL, plan_yes(command->plan, "nonblocking") ? O_NONBLOCK : 0) < 0)
+            !set_blocking(FIRST_SOCKET + at, !plan_yes(command->plan, "nonblocking")))
             give_up(STATUS_FDS, "sockets");
     if (syscall(SYS_close_range, first, ~0u, 4u /* CLOSE_RANGE_CLOEXEC */) != 0)
         for (int fd = first; fd < 4096; fd++)
@@ -244,7 +253,8 @@ static _Noreturn void become(struct command *command, int pipe) {
         if (status == 0)
             status = enter_sandbox(&command->unit->sandbox, plan, &command->account);
         if (status != 0)
-            give_up(status, status == STATUS_NAMESPACE ? "mount namespace" : plan_text(plan, "root", "namespace"));
+            give_up(status,
+                    status == STATUS_NAMESPACE ? "mount namespace" : plan_text(plan, "root", "namespace"));
     }
     umask(mask);
     if (command->set_user)
@@ -274,8 +284,8 @@ static _Noreturn void become(struct command *command, int pipe) {
     give_up(STATUS_EXEC, program);
 }
 
-/* Start a command. Return its process id; 0 with errno set on failure. unit->exec_pipe ends when its program has
- * started.
+/* Start a command. Return its process id; 0 with errno set on failure. unit->exec_pipe ends when its program
+ * has started.
  */
 pid_t spawn(struct unit *unit, const struct line *command, enum step step) {
     int ends[2];

@@ -21,7 +21,8 @@
 static int column_of(char *heading, const char *name) {
     char *rest = NULL;
     int column = 0;
-    for (char *word = strtok_r(heading, " \t", &rest); word != NULL; word = strtok_r(NULL, " \t", &rest), column++)
+    for (char *word = strtok_r(heading, " \t", &rest); word != NULL;
+         word = strtok_r(NULL, " \t", &rest), column++)
         if (strcmp(word, name) == 0)
             return column;
     return -1;

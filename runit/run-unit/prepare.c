@@ -17,12 +17,29 @@ static const struct {
     const char *name;
     unsigned long set, clear;
 } options[] = {
-    {"ro", MS_RDONLY, 0},        {"rw", 0, MS_RDONLY},     {"nosuid", MS_NOSUID, 0},     {"suid", 0, MS_NOSUID},
-    {"nodev", MS_NODEV, 0},      {"dev", 0, MS_NODEV},     {"noexec", MS_NOEXEC, 0},     {"exec", 0, MS_NOEXEC},
-    {"noatime", MS_NOATIME, 0},  {"atime", 0, MS_NOATIME}, {"relatime", MS_RELATIME, 0}, {"strictatime", MS_STRICTATIME, 0},
-    {"nodiratime", MS_NODIRATIME, 0}, {"sync", MS_SYNCHRONOUS, 0}, {"bind", MS_BIND, 0}, {"rbind", MS_BIND | MS_REC, 0},
-    {"defaults", 0, 0},          {"auto", 0, 0},           {"noauto", 0, 0},             {"nofail", 0, 0},
-    {"_netdev", 0, 0},           {"user", 0, 0},           {"nouser", 0, 0},
+    {"ro", MS_RDONLY, 0},
+    {"rw", 0, MS_RDONLY},
+    {"nosuid", MS_NOSUID, 0},
+    {"suid", 0, MS_NOSUID},
+    {"nodev", MS_NODEV, 0},
+    {"dev", 0, MS_NODEV},
+    {"noexec", MS_NOEXEC, 0},
+    {"exec", 0, MS_NOEXEC},
+    {"noatime", MS_NOATIME, 0},
+    {"atime", 0, MS_NOATIME},
+    {"relatime", MS_RELATIME, 0},
+    {"strictatime", MS_STRICTATIME, 0},
+    {"nodiratime", MS_NODIRATIME, 0},
+    {"sync", MS_SYNCHRONOUS, 0},
+    {"bind", MS_BIND, 0},
+    {"rbind", MS_BIND | MS_REC, 0},
+    {"defaults", 0, 0},
+    {"auto", 0, 0},
+    {"noauto", 0, 0},
+    {"nofail", 0, 0},
+    {"_netdev", 0, 0},
+    {"user", 0, 0},
+    {"nouser", 0, 0},
 };
 
 /* Split mount(8)'s options into flags and the file system's own options, which it returns. */
@@ -30,7 +47,8 @@ static char *split_options(const char *text, unsigned long *flags) {
     char *data = copy("");
     while (*text != '\0') {
         size_t length = strcspn(text, ","), at = 0, count = sizeof options / sizeof *options;
-        while (at < count && (strncmp(options[at].name, text, length) != 0 || options[at].name[length] != '\0'))
+        while (at < count &&
+               (strncmp(options[at].name, text, length) != 0 || options[at].name[length] != '\0'))
             at++;
         if (at < count)
             *flags = (*flags | options[at].set) & ~options[at].clear;
@@ -52,7 +70,8 @@ static bool mount_one(const struct line *line) {
     return mount(what, where, *type != '\0' ? type : NULL, flags, data) == 0;
 }
 
-/* Make the mounts that the unit needs, unless something is mounted there. A failure of a wanted one is a note. */
+/* Make the mounts that the unit needs, unless something is mounted there. A failure of a wanted one is a
+ * note. */
 bool mount_needed(const struct plan *plan) {
     for (const struct line *line = NULL; (line = plan_next(plan, "mount", line)) != NULL;)
         if (!mount_one(line)) {

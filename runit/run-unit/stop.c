@@ -20,7 +20,8 @@ static void send(pid_t pid, int number) {
         kill(pid, SIGCONT);
 }
 
-/* Send a signal as KillMode= says. `last`: it is the one that ends what is left. Return true if a process got it. */
+/* Send a signal as KillMode= says. `last`: it is the one that ends what is left. Return true if a process got
+ * it. */
 static bool signal_all(const struct unit *unit, int number, bool last) {
     bool any = unit->main > 0 || unit->control > 0;
     if (is_mode(unit, "none") && !last)
@@ -140,7 +141,8 @@ void stop_unit(struct unit *unit, bool clean) {
     unit->sandbox.temporary = NULL;
     struct account account;
     int status;
-    if (plan_yes(&unit->plan, "removeipc") && find_account(&account, &unit->plan, unit->name, &status) == NULL)
+    if (plan_yes(&unit->plan, "removeipc") &&
+        find_account(&account, &unit->plan, unit->name, &status) == NULL)
         remove_ipc(account.uid);
     remove_cgroup();
 }

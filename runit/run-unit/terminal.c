@@ -18,8 +18,9 @@ static void reset(int fd) {
     modes.c_oflag |= ONLCR | OPOST;
     modes.c_cflag |= CREAD;
     modes.c_lflag = ISIG | ICANON | IEXTEN | ECHO | ECHOE | ECHOK | ECHOCTL | ECHOKE;
-    static const unsigned char keys[][2] = {{VINTR, 03},  {VQUIT, 034}, {VERASE, 0177}, {VKILL, 025}, {VEOF, 04},
-                                            {VSTART, 021}, {VSTOP, 023}, {VSUSP, 032},   {VMIN, 1},    {VTIME, 0}};
+    static const unsigned char keys[][2] = {{VINTR, 03}, {VQUIT, 034},  {VERASE, 0177}, {VKILL, 025},
+                                            {VEOF, 04},  {VSTART, 021}, {VSTOP, 023},   {VSUSP, 032},
+                                            {VMIN, 1},   {VTIME, 0}};
     for (size_t at = 0; at < sizeof keys / sizeof *keys; at++)
         modes.c_cc[keys[at][0]] = keys[at][1];
     tcsetattr(fd, TCSANOW, &modes);

@@ -31,7 +31,7 @@ SOURCE = ROOT / "runit/run-unit"
 
 @pytest.fixture(scope="session")
 def compiler_key() -> tuple[ToolsTree, str]:
-    """The tools tree that compiles run-unit, and its key; its lock is in build/."""
+    """Return the tools tree that compiles run-unit, and its key; its lock is in build/."""
     machine: Machine = loader.load(ROOT / "config.yaml").machine
     cache, build, name = Cache.default(), architecture.host(), contents.TOOLS_RUN_UNIT
     archive = Archive(machine.debian, cache, build)
@@ -43,7 +43,7 @@ def compiler_key() -> tuple[ToolsTree, str]:
 
     kept = ROOT / "build/tests/run-unit.lock"
     kept.parent.mkdir(parents=True, exist_ok=True)
-    requests = {each.name: Request(each.closure or "elf", each.only, each.exclude) for each in packages}
+    requests = {str(each.name): Request(each.closure or "elf", each.only, each.exclude) for each in packages}
     locked = resolve(
         {name: requests},
         suite=archive.debian.suite,
@@ -71,9 +71,9 @@ def compiler_key() -> tuple[ToolsTree, str]:
 
 @pytest.fixture(scope="session")
 def program(compiler_key: tuple[ToolsTree, str], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The compiled run-unit."""
+    """Return the compiled run-unit."""
     tools, key = compiler_key
-    tree = run_unit.compiled(Cache.default(), SOURCE, tools, key, tools.build, tools.build)
+    tree = run_unit.compiled(Cache.default(), SOURCE, tools, key, target=tools.build)
     folder = tmp_path_factory.mktemp("run-unit")
     tree.write_to(folder)
     folder.chmod(0o755)
@@ -82,7 +82,7 @@ def program(compiler_key: tuple[ToolsTree, str], tmp_path_factory: pytest.TempPa
 
 @pytest.fixture
 def scene(program: Path, tmp_path: Path) -> Scene:
-    """A scene in which run-unit runs. Skip the test where this host has no namespaces."""
+    """Return a scene in which run-unit runs. Skip the test where this host has no namespaces."""
     words = ["unshare", "--mount", "--pid", "--fork", "--cgroup", "--ipc", "--uts", "--net", "true"]
     if subprocess.run(words, check=False, capture_output=True).returncode:
         pytest.skip("these tests need root's namespaces")
@@ -94,7 +94,6 @@ def scene(program: Path, tmp_path: Path) -> Scene:
 
 
 Starter = Callable[..., object]
-
 
 PACKAGES = (
     *("systemd", "libseccomp2", "python3-minimal", "python3.13-minimal", "libpython3.13-minimal"),

@@ -26,7 +26,8 @@ def service(code: str) -> tuple[str, ...]:
 
 def test_a_service_is_ready_by_its_message(scene: Scene) -> None:
     go = scene.run / "go"
-    code = f"while not os.path.exists({str(go)!r}): time.sleep(0.02)\nsend('READY=1\\nSTATUS=all is well'); time.sleep(1000)"
+    wait = f"while not os.path.exists({str(go)!r}): time.sleep(0.02)\n"
+    code = f"{wait}send('READY=1\\nSTATUS=all is well'); time.sleep(1000)"
     with scene.start(("type", "notify"), service(code)) as running:
         running.until("starting")
         go.touch()
@@ -63,7 +64,9 @@ if pid == 0:
 send(f"MAINPID={pid}\\nREADY=1")
 open("/run/pid", "w").write(str(pid))
 """
-    with scene.start(("type", "notify"), service(code), shell("echo $MAINPID >/run/reload", key="reload")) as running:
+    with scene.start(
+        ("type", "notify"), service(code), shell("echo $MAINPID >/run/reload", key="reload")
+    ) as running:
         running.until("active")
         running.until_file(scene.run / "pid")
         running.signal(signal.SIGHUP)
@@ -141,12 +144,21 @@ def test_the_watchdog(scene: Scene) -> None:
 
 
 def test_the_watchdog_restarts(scene: Scene) -> None:
-    lines = [("restart", "on-watchdog"), ("restartsec", "0"), ("startlimit", "100000000", "2"), ("watchdog", "200000")]
-    _, log = scene.result(("type", "notify"), *lines, service("print('started', flush=True); send('READY=1'); time.sleep(1000)"))
+    lines = [
+        ("restart", "on-watchdog"),
+        ("restartsec", "0"),
+        ("startlimit", "100000000", "2"),
+        ("watchdog", "200000"),
+    ]
+    _, log = scene.result(
+        ("type", "notify"), *lines, service("print('started', flush=True); send('READY=1'); time.sleep(1000)")
+    )
     assert log.count("started\n") == 2
 
 
-@pytest.mark.parametrize("text", ["\\n" * 4000, "x" * 5000, "=", "READY", "\\0READY=1", "WATCHDOG_USEC=99999999999999999999"])
+@pytest.mark.parametrize(
+    "text", ["\\n" * 4000, "x" * 5000, "=", "READY", "\\0READY=1", "WATCHDOG_USEC=99999999999999999999"]
+)
 def test_hostile_messages(scene: Scene, text: str) -> None:
     code = f"send('{text}', 0, 1, 2); send('READY=1'); time.sleep(1000)"
     with scene.start(("type", "notify"), service(code)) as running:

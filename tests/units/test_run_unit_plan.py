@@ -20,8 +20,17 @@ def checked(tmp_path_factory: pytest.TempPathFactory) -> Path:
     if gcc is None:
         pytest.skip("this host has no gcc")
     target = tmp_path_factory.mktemp("checked") / "run-unit"
-    words = [gcc, "-std=c11", "-D_GNU_SOURCE", "-O1", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
-    done = subprocess.run([*words, *SOURCE.glob("*.c"), "-o", target], check=False, capture_output=True, text=True)
+    words = [
+        gcc,
+        "-std=c11",
+        "-D_GNU_SOURCE",
+        "-O1",
+        "-fsanitize=address,undefined",
+        "-fno-sanitize-recover=all",
+    ]
+    done = subprocess.run(
+        [*words, *SOURCE.glob("*.c"), "-o", target], check=False, capture_output=True, text=True
+    )
     if done.returncode and "sanitize" in done.stderr + done.stdout:
         pytest.skip("this host's gcc has no sanitizers")
     assert done.returncode == 0, done.stderr
@@ -83,10 +92,18 @@ def test_a_missing_plan(program: Path, tmp_path: Path) -> None:
 
 
 def test_usage(program: Path) -> None:
-    for words, status in ((["--help"], 0), ([], 100), (["--none"], 100), (["--once"], 100), (["a", "b", "c"], 100)):
+    for words, status in (
+        (["--help"], 0),
+        ([], 100),
+        (["--none"], 100),
+        (["--once"], 100),
+        (["a", "b", "c"], 100),
+    ):
         done = subprocess.run([program, *words], check=False, capture_output=True, text=True)
         assert done.returncode == status
-        assert done.stdout + done.stderr == "usage: run-unit [--once | --check] FOLDER | run-unit --ready NAME\n"
+        assert (
+            done.stdout + done.stderr == "usage: run-unit [--once | --check] FOLDER | run-unit --ready NAME\n"
+        )
     assert subprocess.run([program, "--ready", "none"], check=False).returncode == 1
 
 
@@ -113,7 +130,9 @@ def test_every_cut_of_a_plan_is_refused_or_good(checked: Path, tmp_path: Path) -
         assert check(checked, tmp_path, GOOD[:length])[0] in (0, 111)
 
 
-BYTES = st.lists(st.sampled_from([b"\t", b"\n", b"\\", b"\0", b"name\tx\n", b"start", b"dir\tstate\t", b"\xff", b"9" * 30]))
+BYTES = st.lists(
+    st.sampled_from([b"\t", b"\n", b"\\", b"\0", b"name\tx\n", b"start", b"dir\tstate\t", b"\xff", b"9" * 30])
+)
 
 
 @settings(max_examples=60, suppress_health_check=FIXTURES)

@@ -17,12 +17,18 @@ mount -t tmpfs tmpfs /opt
 mount -t tmpfs tmpfs /home
 echo secret >/home/file
 """
-WRITE = 'w() { for each; do if touch "$each/x" 2>/dev/null; then rm "$each/x"; echo "$each yes"; else echo "$each no"; fi; done; }\n'
+WRITE = """
+w() {
+    for each; do
+        if touch "$each/x" 2>/dev/null; then rm "$each/x"; echo "$each yes"; else echo "$each no"; fi
+    done
+}
+"""
 
 
 @pytest.fixture
 def places(scene: Scene) -> Scene:
-    """A scene with folders that the commands change."""
+    """Return a scene with folders that the commands change."""
     scene.before = PLACES
     return scene
 
@@ -39,19 +45,34 @@ def writable(scene: Scene, paths: str, *lines: tuple[str, ...]) -> dict[str, boo
     [
         ("yes", {"/usr": False, "/etc": True, "/opt": True, "/run": True, "/home": True, "/dev/shm": True}),
         ("full", {"/usr": False, "/etc": False, "/opt": True, "/run": True, "/home": True, "/dev/shm": True}),
-        ("strict", {"/usr": False, "/etc": False, "/opt": False, "/run": False, "/home": True, "/dev/shm": True}),
+        (
+            "strict",
+            {"/usr": False, "/etc": False, "/opt": False, "/run": False, "/home": True, "/dev/shm": True},
+        ),
     ],
 )
 def test_protect_system(places: Scene, value: str, result: dict[str, bool]) -> None:
     """The table of ProtectSystem= in systemd.exec(5)."""
-    places.before += "mkdir /opt/etc; mount -t overlay overlay -o lowerdir=/etc,upperdir=/opt/etc,workdir=/opt/w /etc 2>/dev/null || mount --bind /opt/etc /etc\n"
+    places.before += "mkdir /opt/etc; mount --bind /opt/etc /etc\n"
     assert writable(places, " ".join(result), ("protectsystem", value)) == result
 
 
 def test_writable_paths_in_a_protected_system(places: Scene) -> None:
-    lines = [("protectsystem", "strict"), ("rw", "", "/srv/a"), ("ro", "", "/srv/a/b"), ("rw", "-", "/srv/a/b/c")]
+    lines = [
+        ("protectsystem", "strict"),
+        ("rw", "", "/srv/a"),
+        ("ro", "", "/srv/a/b"),
+        ("rw", "-", "/srv/a/b/c"),
+    ]
     lines += [("rw", "-", "/none"), ("dir", "runtime", "one", "0755")]
-    result = {"/srv": False, "/srv/a": True, "/srv/a/b": False, "/srv/a/b/c": True, "/srv/d": False, "/run/one": True}
+    result = {
+        "/srv": False,
+        "/srv/a": True,
+        "/srv/a/b": False,
+        "/srv/a/b/c": True,
+        "/srv/d": False,
+        "/run/one": True,
+    }
     assert writable(places, " ".join(result), *lines) == result
 
 
@@ -72,7 +93,12 @@ def test_protect_home(places: Scene, value: str, content: bool, write: bool) -> 
 
 def test_private_tmp(places: Scene) -> None:
     script = "ls -A /tmp /var/tmp; stat -c %a /tmp /var/tmp; touch /tmp/mine"
-    lines = [("privatetmp", "yes"), shell("touch /tmp/pre", key="pre"), shell(script), shell("ls -A /tmp", key="stoppost")]
+    lines = [
+        ("privatetmp", "yes"),
+        shell("touch /tmp/pre", key="pre"),
+        shell(script),
+        shell("ls -A /tmp", key="stoppost"),
+    ]
     _, log = places.result(*lines)
     assert log.split() == ["/tmp:", "pre", "/var/tmp:", "1777", "1777", "mine", "pre"]
     assert not list(Path("/tmp").glob("notos-private-*"))
@@ -81,7 +107,13 @@ def test_private_tmp(places: Scene) -> None:
 
 
 def test_hidden_paths(places: Scene) -> None:
-    lines = [("hide", "", "/srv/a"), ("hide", "-", "/none"), ("hide", "", "/etc/passwd"), ("user", "1234"), ("group", "1234")]
+    lines = [
+        ("hide", "", "/srv/a"),
+        ("hide", "-", "/none"),
+        ("hide", "", "/etc/passwd"),
+        ("user", "1234"),
+        ("group", "1234"),
+    ]
     script = "ls /srv/a 2>&1; cat /etc/passwd 2>&1; ls -d /srv/d"
     _, log = places.result(*lines, shell(script))
     assert log.count("Permission denied") == 2
@@ -102,14 +134,19 @@ def test_bind_mounts(places: Scene) -> None:
 
 
 def test_a_bind_mount_in_a_tmpfs(places: Scene) -> None:
-    lines = [("tmpfs", "/srv", "mode=0700"), ("bind", "", "/srv/a/b", "/srv/x/y", "rec"), ("protectsystem", "strict")]
+    lines = [
+        ("tmpfs", "/srv", "mode=0700"),
+        ("bind", "", "/srv/a/b", "/srv/x/y", "rec"),
+        ("protectsystem", "strict"),
+    ]
     _, log = places.result(*lines, shell("ls /srv /srv/x/y; stat -c %a /srv"))
     assert log.split() == ["/srv:", "x", "/srv/x/y:", "c", "file", "program", "700"]
 
 
 def test_programs_that_do_not_run(places: Scene) -> None:
     lines = [("noexec", "", "/srv"), ("exec", "", "/srv/a/b"), ("ro", "", "/srv/a")]
-    script = "cp /srv/a/b/program /srv/d/ && /srv/d/program 2>&1; /srv/a/b/program && echo ran; touch /srv/a/b/x 2>&1"
+    script = "cp /srv/a/b/program /srv/d/ && /srv/d/program 2>&1; /srv/a/b/program && echo ran; "
+    script += "touch /srv/a/b/x 2>&1"
     _, log = places.result(*lines, shell(script))
     assert "/srv/d/program: Permission denied" in log
     assert "ran\n" in log
@@ -117,7 +154,8 @@ def test_programs_that_do_not_run(places: Scene) -> None:
 
 
 def test_private_devices(scene: Scene) -> None:
-    script = "ls -A /dev; echo x >/dev/null; touch /dev/x 2>&1; touch /dev/shm/notos-x && rm /dev/shm/notos-x && echo shm"
+    script = "ls -A /dev; echo x >/dev/null; touch /dev/x 2>&1; "
+    script += "touch /dev/shm/notos-x && rm /dev/shm/notos-x && echo shm"
     _, log = scene.result(("privatedevices", "yes"), ("protectsystem", "strict"), shell(script))
     found = log.split()
     assert {"null", "zero", "full", "random", "urandom", "tty", "fd", "shm"} <= set(found)
@@ -127,7 +165,12 @@ def test_private_devices(scene: Scene) -> None:
 
 
 def test_the_kernel_is_protected(scene: Scene) -> None:
-    lines = [("protecttunables", "yes"), ("protectcgroups", "yes"), ("protectmodules", "yes"), ("protectlogs", "yes")]
+    lines = [
+        ("protecttunables", "yes"),
+        ("protectcgroups", "yes"),
+        ("protectmodules", "yes"),
+        ("protectlogs", "yes"),
+    ]
     script = (
         "echo 1 >/proc/sys/kernel/panic; mkdir /sys/fs/cgroup/x; cat /proc/kcore >/dev/null; "
         "ls /usr/lib/modules; cat /dev/kmsg"
@@ -147,7 +190,7 @@ def test_processes_of_others_are_hidden(scene: Scene) -> None:
 
 def test_a_private_network(scene: Scene) -> None:
     lines = [("privatenetwork", "yes"), shell("readlink /proc/self/ns/net", key="pre")]
-    show = "readlink /proc/self/ns/net; cat /sys/class/net/lo/flags 2>/dev/null; tail -n +3 /proc/net/dev | cut -d: -f1"
+    show = "readlink /proc/self/ns/net; tail -n +3 /proc/net/dev | cut -d: -f1"
     log = scene.result(*lines, shell(show))[1].split()
     assert log[0] == log[1]  # all commands share it
     assert log[-1] == "lo"
@@ -176,12 +219,19 @@ def test_private_users(scene: Scene, account: tuple[tuple[str, str], ...]) -> No
 
 def test_a_root_directory(places: Scene) -> None:
     places.before += (
-        "for each in usr bin lib lib64; do [ ! -e /$each ] || { mkdir -p /srv/d/$each; mount --rbind /$each /srv/d/$each; }; done\n"
+        "for each in usr bin lib lib64; do\n"
+        "[ ! -e /$each ] || { mkdir -p /srv/d/$each; mount --rbind /$each /srv/d/$each; }\ndone\n"
         "echo mine >/srv/d/file; ln -s /file /srv/d/link\n"
     )
-    lines = [("root", "/srv/d"), ("mountapi", "yes"), ("bindro", "", "/etc", "/etc", "rec"), ("ro", "", "/link")]
+    lines = [
+        ("root", "/srv/d"),
+        ("mountapi", "yes"),
+        ("bindro", "", "/etc", "/etc", "rec"),
+        ("ro", "", "/link"),
+    ]
     lines += [("privatetmp", "disconnected"), ("type", "oneshot")]
-    script = "cat /file; ls -A / | tr '\\n' ' '; echo; ls -d /proc/self; echo x >/link || :; touch /tmp/x && echo tmp; head -n 1 /etc/passwd"
+    script = "cat /file; ls -A / | tr '\\n' ' '; echo; ls -d /proc/self; echo x >/link || :; "
+    script += "touch /tmp/x && echo tmp; head -n 1 /etc/passwd"
     _, log = places.result(*lines, shell(f"{{ {script}; }} 2>&1"))
     said = log.splitlines()
     assert said[0] == "mine"

@@ -70,7 +70,10 @@ def test_owner_and_mode_of_a_socket(scene: Scene) -> None:
 
 
 def test_the_files_of_sockets(scene: Scene) -> None:
-    stays, goes = ("listen", "stream", "/run/one", "a"), ("listen", "stream", "/run/two", "a", "removeonstop=yes")
+    stays, goes = (
+        ("listen", "stream", "/run/one", "a"),
+        ("listen", "stream", "/run/two", "a", "removeonstop=yes"),
+    )
     assert scene.result(stays, goes, shell("true"))[0] == 0
     assert (scene.run / "one").is_socket()
     assert not (scene.run / "two").exists()
@@ -80,7 +83,9 @@ def test_the_files_of_sockets(scene: Scene) -> None:
 def test_sockets_stay_open_over_restarts(scene: Scene) -> None:
     lines = [("listen", "stream", "/run/one", "first"), ("restart", "on-failure"), ("restartsec", "300000")]
     code = "import os, socket; c, _ = socket.socket(fileno=3).accept(); c.send(b'hi'); os._exit(1)"
-    with scene.start(*lines, ("startlimit", "100000000", "9"), ("start", "", PYTHON, "p", "-c", code)) as running:
+    with scene.start(
+        *lines, ("startlimit", "100000000", "9"), ("start", "", PYTHON, "p", "-c", code)
+    ) as running:
         running.until("active")
         for _ in range(3):
             with socket.socket(socket.AF_UNIX) as client:
@@ -92,7 +97,12 @@ def test_sockets_stay_open_over_restarts(scene: Scene) -> None:
 
 @pytest.mark.parametrize(
     ("address", "error"),
-    [("1.2.3.4:80", "Address not available"), ("127.0.0.1:99999", "Invalid"), ("/proc/x/y", "No such file"), ("[::1", "Invalid")],
+    [
+        ("1.2.3.4:80", "Address not available"),
+        ("127.0.0.1:99999", "Invalid"),
+        ("/proc/x/y", "No such file"),
+        ("[::1", "Invalid"),
+    ],
 )
 def test_a_socket_that_cannot_be_made(scene: Scene, address: str, error: str) -> None:
     status, log = scene.result(("listen", "stream", address, "x"), shell("echo started"))
