@@ -20,7 +20,7 @@ from notos.errors import LockError, NotosError, raise_all
 
 @dataclass(frozen=True)
 class Reader:
-    """What reading all sources of a machine has in common; `own` are the distribution's keys."""
+    """A reader of all sources of a machine; `own` are the keys of the distribution."""
 
     debian: Debian
     architecture: str
