@@ -99,7 +99,7 @@ class Reader:
             unreachable=unreachable,
         )
         if source.url and source.check_valid_until:
-            seen_releases.check(url, release, self.cache, until=until)
+            seen_releases.check(url, release, self.cache, until=until, keys=keys)
         return SignedSuite(
             origin,
             url,
