@@ -44,6 +44,10 @@ class Architecture:
     node: str  # the name in Node.js (process.arch)
     title: str  # the name in messages
 
+    # System calls, for seccomp(2)
+    audit_number: int  # AUDIT_ARCH_… (include/uapi/linux/audit.h)
+    syscall_table: Literal["64", "generic"]  # the kernel's name of their numbers, as in units/syscalls.py
+
     # ELF: EI_CLASS, EI_DATA and e_machine of the header (System V gABI, chapter 4), and ld.so(8)
     elf: tuple[int, int, int]
     loader: str  # the path that programs have in PT_INTERP
@@ -96,6 +100,8 @@ AMD64 = Architecture(
     systemd="x86-64",
     node="x64",
     title="x86-64",
+    audit_number=0xC000003E,
+    syscall_table="64",
     elf=(2, 1, 62),
     loader="/lib64/ld-linux-x86-64.so.2",
     library_folders=("usr/lib/x86_64-linux-gnu", "usr/lib"),

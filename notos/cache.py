@@ -6,6 +6,8 @@
     ├── facts/ab/abcdef….json    the libraries that a .deb needs and has, by the .deb's sha256
     ├── bytecode/ab/abcdef…      byte code of a Python file (system/bytecode.py)
     ├── databases/ab/abcdef…     files that programs of packages make (system/databases.py)
+    ├── compiled/ab/abcdef…      run-unit (system/run_unit.py)
+    ├── releases/ab/abcdef…      dates of the indexes that this host has seen (debian/seen_releases.py)
     ├── tools/KEY/               tools trees
     ├── vendored/KEY/            modules of a program that its package manager has fetched
     ├── programs/KEY/            built programs (programs/build.py)
@@ -47,6 +49,14 @@ class Cache:
     def database(self, key: str) -> Path:
         """Return the path of the database `key` (64 hex digits)."""
         return self.root / "databases" / key[:2] / key
+
+    def compiled(self, key: str) -> Path:
+        """Return the path of the compiled program `key` (64 hex digits)."""
+        return self.root / "compiled" / key[:2] / key
+
+    def release(self, key: str) -> Path:
+        """Return the path of the date of the index `key` (64 hex digits)."""
+        return self.root / "releases" / key[:2] / key
 
     def tools(self, key: str) -> Path:
         """Return the path of the tools tree `key`."""

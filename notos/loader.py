@@ -10,16 +10,18 @@ from notos.config import loader
 from notos.config.loader import Loaded
 from notos.config.model import Machine
 from notos.config.yaml_source import Node, Problem, key_place, named_place
+from notos.debian import local_debs
 from notos.features import checks, extension_code, extensions
 from notos.outputs.qemu import command_line
 
 
 def load(path: Path) -> Loaded:
     """Read the config at `path`. Raises ConfigError with every problem, each at its line."""
-    return loader.load(path, [*checks.checks(), {Machine: _problems}], extension_code.find)
+    return loader.load(path, [*checks.checks(), {Machine: _problems}], extension_code.find, local_debs.expand)
 
 
 def _problems(machine: Machine, node: Node) -> Iterator[Problem]:
+    yield from local_debs.problems(machine, node)
     features = checks.features(machine)
     if features is None:
         return

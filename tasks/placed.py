@@ -307,7 +307,12 @@ def task_state() -> Task:
     """collect the files of /var and other writable folders"""
     return {
         "actions": [action(collect_state)],
-        "file_dep": [manifest("packaged"), *sources(state_files()), *made_before()],
+        "file_dep": [
+            manifest("packaged"),
+            *([manifest("system-path")] if MACHINE.disk and MACHINE.disk.etc else []),
+            *sources(state_files()),
+            *made_before(),
+        ],
         "uptodate": folders(state_files()),
         "targets": [manifest("state")],
         "clean": True,
@@ -326,7 +331,8 @@ def packaged_state() -> "list[Member]":
 def collect_state() -> None:
     """Make the initial state. Raises NotosError."""
     from notos import errors
-    from notos.system import placed, state
+    from notos.formats.tree import Directory
+    from notos.system import kept, placed, state
 
     errors.raise_all(taken("state"))
     members = packaged_state()
@@ -337,6 +343,13 @@ def collect_state() -> None:
         ]
         members += changes.elsewhere(*placed.STORED)
     members += programmed.members("srv")
-    members += placed.members(state_files(), FEATURES.removed)
+    if MACHINE.disk and MACHINE.disk.etc:
+        members += kept.members(project.tree("system-path"), MACHINE.disk.etc)
+    known = {each.path for each in members}
+    members += [
+        each
+        for each in placed.members(state_files(), FEATURES.removed)
+        if not (each.path in known and each.keys[:2] == ("disk", "etc") and isinstance(each.entry, Directory))
+    ]
     # A later member replaces an earlier one, so members of packages come first.
     project.add("state", state.NAME, state.build(members))

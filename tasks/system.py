@@ -1,6 +1,7 @@
 """The system: its packages as one /usr, and the toplevel, which refers to everything else."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from notos.config.model import Package
 from notos.features import extensions
@@ -10,6 +11,10 @@ from tasks import placed, project, reporter, sets
 from tasks.config import CACHE, FEATURES, MACHINE, manifest
 from tasks.graph import Task, action, files
 from tasks.inputs import recorded
+
+if TYPE_CHECKING:
+    from notos.errors import NotosError
+    from notos.formats.tree import Tree
 
 ETC = own("scripts/stage2/etc")
 PARTS = ("system-path", "stage2", "runit", "system-modules", "files", "state")  # of the toplevel
@@ -27,18 +32,18 @@ def task_system_path() -> Task:
         "actions": [action(lay_out)],
         "file_dep": [sets.path(contents.SYSTEM)],
         "task_dep": ["fetch"],
-        "targets": [manifest("system-path"), manifest("packaged")],
+        "targets": [manifest("system-path"), manifest("packaged"), manifest("units")],
         "clean": True,
     }
 
 
 def lay_out() -> None:
-    """Make system-path, and the object of the packages' files in /var, /srv and /opt."""
+    """Make system-path, and the objects of the packages' files in /var, /srv and /opt and of their units."""
     from notos.formats.tree import Tree
-    from notos.system import packaged, system_path
+    from notos.system import packaged, packaged_units, system_path
 
     debs = sets.debs(contents.SYSTEM, CACHE, packages())
-    apart = Tree()
+    apart, units = Tree(), Tree()
     tree = system_path.build(
         debs,
         MACHINE.target,
@@ -49,9 +54,11 @@ def lay_out() -> None:
         settings=FEATURES.integration,
         note=reporter.note,
         apart=apart,
+        unit_files=units,
     )
     project.add("system-path", system_path.NAME, tree)
     project.add("packaged", packaged.NAME, apart)
+    project.add("units", packaged_units.NAME, units)
 
 
 def task_toplevel() -> Task:
@@ -63,6 +70,7 @@ def task_toplevel() -> Task:
             *map(manifest, PARTS),
             manifest("packaged"),
             *placed.made_before(),
+            *([manifest("units")] if FEATURES.units else []),
             *placed.sources(placed.etc_files()),
             sets.path(contents.SYSTEM),
             *files(ETC),
@@ -74,6 +82,17 @@ def task_toplevel() -> Task:
         "code": [*FEATURES.etc_functions, *computing],
         "clean": True,
     }
+
+
+def units_lacking(system: "Tree", runit: "Tree", etc: "Tree") -> "list[NotosError]":
+    """Return an error for each thing that systemd units need and the machine lacks."""
+    if not FEATURES.units:
+        return []
+    from notos.system import packaged_units, unit_needs, unit_services
+
+    units = unit_services.unit_files(FEATURES, packaged_units.read(project.tree("units")))
+    machine = unit_needs.Machine(system.as_usr(), etc, placed.opt_tree())
+    return list(unit_needs.lacking(FEATURES, units, runit, machine))
 
 
 def join() -> None:
@@ -107,6 +126,7 @@ def join() -> None:
     else:
         found += placed.unknown_owners(made.tree)
         found += account_names.lacking(FEATURES, etc=made.tree, runit=runit)
+        found += units_lacking(system, runit, made.tree)
         try:
             tmpfiles = toplevel.tmpfiles_fragment(made.tree, system)
         except errors.NotosError as error:

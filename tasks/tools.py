@@ -44,9 +44,9 @@ def unpack(name: str, set_name: str) -> None:
 
     packages = contents.tool_packages(set_name, FEATURES, MACHINE.target, BUILD)
     keep = contents.KEEP.get(set_name, ())
-    key = tools_tree.key(sets.hashes(set_name).values(), packages, keep)
-    tools_tree.ensure(CACHE, key, BUILD, sets.debs(set_name, CACHE, packages), keep)
-    write_if_changed(target(name), json.dumps({"key": key}).encode())
+    named = tools_tree.key(sets.hashes(set_name).values(), packages, keep)
+    tools_tree.ensure(CACHE, named, BUILD, sets.debs(set_name, CACHE, packages), keep)
+    write_if_changed(target(name), json.dumps({"key": named}).encode())
 
 
 def where(name: str) -> list[Path]:
@@ -54,9 +54,15 @@ def where(name: str) -> list[Path]:
     return [root(name)] if Path(target(name)).exists() else []
 
 
+def key(name: str) -> str:
+    """Return the key of the tools tree `name`, once its task has run."""
+    found: str = json.loads(Path(target(name)).read_bytes())["key"]
+    return found
+
+
 def root(name: str) -> Path:
     """Return the folder of the tools tree `name`, once its task has run."""
-    return CACHE.tools(json.loads(Path(target(name)).read_bytes())["key"])
+    return CACHE.tools(key(name))
 
 
 def tree(name: str) -> "ToolsTree":

@@ -12,11 +12,16 @@ _FILES = "files and folders go into files: files: {/var/www: {source: site}}"
 _PORTS = "write vm: {forward: {8080: 80}}, from a port of this host to one of the machine"
 _SERVICE = "programs run as services: services: {web: {run: exec busybox httpd -f -h /tmp}}"
 _ONCE = f"no command runs during a build; {_SERVICE}"
+_DAEMON = "daemons of packages and of yours are services: services: {nginx: {}}, by their systemd units"
 _ENVIRONMENT = "set variables in the service's run script, or for logins in etc: {profile.d/NAME.sh: …}"
 _PASSWORD = "passwords are for sudo and the console: users: {alice: {password_hash: …}}; ssh logins need keys"
 _DRIVES = "one drive holds all persistent data: write disk: 10G"
-_ROOT = "services run as root; the run script can change the user: exec chpst -u USER PROGRAM"
-_ORDER = "all services start at once; a run script can wait for another service: sv check NAME || exit 1"
+_ROOT = "write set: {User: NAME} for a unit; a run script changes the user itself: exec chpst -u USER PROGRAM"
+_VARIABLES = "write environment: {NAME: value} for a unit; a run script exports its variables itself"
+_ORDER = (
+    "write set: {Unit.After: OTHER.service} for a unit; a run script can wait for another service: "
+    "sv check NAME || exit 1"
+)
 _ARCHITECTURE = f"machines are {Machine.target.title}; leave it out"
 _ALWAYS = "runit restarts a service whenever it ends; leave it out"
 _DEBIAN = "packages come from Debian: write debian: {suite: trixie}"
@@ -36,7 +41,8 @@ _TOP: Mapping[str, str] = {
     **_each(_ACCOUNTS, "user accounts group passwd chpasswd mutable_users"),
     **_each(_FILES, "file write_files extra_files extra_trees skeleton_trees copy configs secrets"),
     **_each(_PORTS, "ports port expose forward port_forward forward_ports publish forwards"),
-    **_each(_SERVICE, "service daemons daemon systemd units unit entrypoint command cmd exec init process"),
+    **_each(_DAEMON, "service daemons daemon systemd systemd_services units unit"),
+    **_each(_SERVICE, "entrypoint command cmd exec init process"),
     **_each(_ONCE, "runcmd bootcmd script scripts run postinst build_scripts postinstall hooks"),
     **_each(_ENVIRONMENT, "environment env env_file variables"),
     **_each(_PASSWORD, "password passwords root_password rootpw ssh_pwauth"),
@@ -77,14 +83,21 @@ _INNER: Mapping[str, Mapping[str, str]] = {
         **_each(
             "write run: exec PROGRAM", "command cmd exec script exec_start entrypoint start program service"
         ),
-        **_each(_ENVIRONMENT, "environment env env_file"),
+        **_each(_VARIABLES, "env env_file variables"),
+        **_each(
+            "write set: {LimitNOFILE: 65536}, with keys of the unit",
+            "unit_config service_config override overrides",
+        ),
         **_each(_ROOT, "user group users uid"),
         **_each(_ALWAYS, "restart enable enabled autostart"),
         **_each(_ORDER, "depends_on requires after before wants"),
         **_each(_PORTS, "ports port expose"),
         **_each("write packages: [NAME], with Debian packages", "image package depends"),
         **_each(_DRIVES, "volumes volumes_from mounts"),
-        **_each("write cd FOLDER in the run script", "working_dir workdir working_directory cwd"),
+        **_each(
+            "write set: {WorkingDirectory: FOLDER} for a unit, and cd FOLDER in a run script",
+            "working_dir workdir working_directory cwd",
+        ),
         **_each("write log: true", "logging logs stdout"),
         **_each(
             "write source: FOLDER, a folder with run, finish and others", "finish stop exec_stop folder path"

@@ -33,6 +33,7 @@ class HostSettings:
     security_mirror: Url | None = setting(
         "the address of the security archive; without it, the mirror's with -security at its end", None
     )
+    ubuntu_mirror: Url | None = setting("the address of Ubuntu's archive", None)
     fallback_mirrors: tuple[Url, ...] = setting("mirrors to try, in this order, when the first one fails", ())
     jobs: int | None = setting(
         "number of parallel compilers; without it, one per processor", None, minimum=1, maximum=1024

@@ -12,7 +12,7 @@ from notos.architecture import Architecture
 from notos.config.setting import TARGET, setting
 from notos.config.structs.boot import BootScript, Timer
 from notos.config.structs.build import Build, Ccache, Program
-from notos.config.structs.debian import Debian, Package
+from notos.config.structs.debian import UBUNTU_COMPONENTS, UBUNTU_KERNEL, Debian, Package, PackageSource
 from notos.config.structs.kernel import Initrd, Kernel, KernelSource, Modprobe, Purpose
 from notos.config.structs.login import Group, Ssh, User
 from notos.config.structs.network import Interface, Network, Vlan
@@ -25,9 +25,11 @@ from notos.config.value_types import (
     AccountName,
     AlternativeChoice,
     AlternativeName,
+    ArchiveSuite,
     BuildPath,
     CacheSize,
     ComponentName,
+    Debs,
     DeviceName,
     DiskSize,
     DomainName,
@@ -59,6 +61,7 @@ from notos.config.value_types import (
     NameOrAddress,
     NixSetting,
     PackageName,
+    PackagePattern,
     PasswordHash,
     PathPattern,
     Period,
@@ -69,16 +72,21 @@ from notos.config.value_types import (
     RelativePath,
     ScriptName,
     ServiceName,
+    ServiceUnit,
     Sha256,
     ShellText,
     Source,
     SourceFile,
     SourceFolder,
     SourceTree,
+    SourceUrl,
     SuiteName,
     SysctlName,
     TimeOfDay,
+    TimerUnit,
+    UnitKey,
     Url,
+    VariableName,
     ZoneName,
 )
 from notos.structs import dataclass
@@ -86,10 +94,13 @@ from notos.structs import dataclass
 __all__ = [
     "HOST_SSH_PORT",
     "SSH_PORT",
+    "UBUNTU_COMPONENTS",
+    "UBUNTU_KERNEL",
     "AbsolutePath",
     "AccountName",
     "AlternativeChoice",
     "AlternativeName",
+    "ArchiveSuite",
     "BootScript",
     "Build",
     "BuildPath",
@@ -97,6 +108,7 @@ __all__ = [
     "Ccache",
     "ComponentName",
     "Debian",
+    "Debs",
     "DeviceName",
     "Disk",
     "DiskSize",
@@ -142,6 +154,8 @@ __all__ = [
     "NixSetting",
     "Package",
     "PackageName",
+    "PackagePattern",
+    "PackageSource",
     "PasswordHash",
     "PathPattern",
     "Period",
@@ -156,12 +170,14 @@ __all__ = [
     "ScriptName",
     "Service",
     "ServiceName",
+    "ServiceUnit",
     "Sha256",
     "ShellText",
     "Source",
     "SourceFile",
     "SourceFolder",
     "SourceTree",
+    "SourceUrl",
     "Ssh",
     "SuiteName",
     "SysctlName",
@@ -169,8 +185,11 @@ __all__ = [
     "SystemScript",
     "TimeOfDay",
     "Timer",
+    "TimerUnit",
+    "UnitKey",
     "Url",
     "User",
+    "VariableName",
     "Vlan",
     "Vm",
     "ZoneName",
@@ -256,7 +275,9 @@ class Machine:
     )
     syslog: bool = setting("a daemon for /dev/log, which logs to /var/log/syslog", True)
     services: Mapping[ServiceName, Service] = setting(
-        "your services", dict, example={"web": {"run": "exec busybox httpd -f -h /tmp"}}
+        "the services: daemons of packages by their systemd units, and your own",
+        dict,
+        example={"nginx": {}, "web": {"run": "exec busybox httpd -f -h /tmp"}},
     )
     boot: Mapping[ScriptName, BootScript] = setting(
         "your scripts that run once at boot",
@@ -266,7 +287,7 @@ class Machine:
         },
     )
     timers: Mapping[ScriptName, Timer] = setting(
-        "your scripts that run at certain times",
+        "scripts and systemd timers that run at certain times",
         dict,
         example={"backup": {"every": "day", "at": "03:00", "run": "tar cf /var/backup.tar /srv"}},
     )

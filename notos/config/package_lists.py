@@ -23,12 +23,12 @@ def package_lists(machine: Machine) -> Iterator[PackageList]:
     yield PackageList(("initrd", "packages"), machine.initrd.packages, "initrd")
     name: str
     for name, service in machine.services.items():
-        yield PackageList(("services", name, "packages"), service.packages)
+        yield PackageList(("services", name, "packages"), service.packages or ())
     for name, boot in machine.boot.items():
         keys = ("boot", name, "packages")
         yield PackageList(keys, boot.packages, "initrd" if boot.when == "pre-mount" else "system")
     for name, timer in machine.timers.items():
-        yield PackageList(("timers", name, "packages"), timer.packages)
+        yield PackageList(("timers", name, "packages"), timer.packages or ())
     for name, script in machine.system.scripts.items():
         yield PackageList(("system", "scripts", name, "packages"), script.packages, "script")
     for name, program in machine.build.programs.items():

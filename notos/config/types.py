@@ -64,6 +64,11 @@ def _source_file(text: str, folder: Path) -> str:
     return str(path)
 
 
+def _unit(text: str, folder: Path) -> str:
+    """Return a unit's name, or the absolute path of its file."""
+    return _source_file(text, folder) if "/" in text else text
+
+
 def _source_folder(text: str, folder: Path) -> str:
     path = _absolute(text, folder)
     if not path.is_dir():
@@ -90,6 +95,22 @@ def _source(text: str, folder: Path) -> str:
         path.open("rb").close()
     else:
         raise ValueError(f"{folder / text} is neither a file nor a folder")
+    return str(path)
+
+
+def _source_url(text: str, _folder: Path) -> str:
+    scheme = text.partition(":")[0].lower()
+    if scheme in ("file", "copy", "cdrom"):
+        raise ValueError(
+            f"{text} is a folder of this host; name its packages as system: {{packages: [deb: FOLDER]}}"
+        )
+    return text.rstrip("/")
+
+
+def _debs(text: str, folder: Path) -> str:
+    path = _absolute(text, folder)
+    if not path.exists() and not (set(text) & set("*?[")):
+        raise ValueError(f"{folder / text} {missing(path, text)}")
     return str(path)
 
 
@@ -186,6 +207,7 @@ _LENGTH_6 = "(?:12[0-8]|1[01][0-9]|[1-9]?[0-9])"
 _LABEL = "[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 _PART = r"(?!\.\.?(?:/|$))[^/\x00-\x1f\x7f]{1,255}"
 _PRINTABLE = r"[^\x00-\x1f\x7f]"
+_UNIT = r"[A-Za-z0-9:_.\\-]+(?:@[A-Za-z0-9:_.\\@-]*)?"  # without its suffix, systemd.unit(5)
 KEY_TYPES = (
     r"(?:ssh-ed25519|ssh-rsa|ecdsa-sha2-nistp(?:256|384|521)"
     r"|sk-ssh-ed25519@openssh\.com|sk-ecdsa-sha2-nistp256@openssh\.com)"
@@ -239,6 +261,33 @@ TEXTS: Mapping[Any, Text] = {
         form="http:// or https://, without user, ? or #",
         pattern=r"https?://[A-Za-z0-9._:\[\]-]+(?:/[!$-;=A-Z_a-z~]*)?",
         example="http://mirror.example/debian",
+    ),
+    value_types.SourceUrl: Text(
+        name="an archive's URL",
+        form="http:// or https://, without user, ? or #",
+        pattern=r"https?://[A-Za-z0-9._:\[\]-]+(?:/[!$-;=A-Z_a-z~]*)?|(?:file|copy|cdrom):.*",
+        example="https://packages.example/debian",
+        convert=_source_url,
+    ),
+    value_types.ArchiveSuite: Text(
+        name="a suite of an archive",
+        form="a name, or a path with a slash at its end; without ..",
+        pattern=r"(?!(?:.*/)?\.\./)(?:[A-Za-z0-9._+~-]+/)*(?:[A-Za-z0-9][A-Za-z0-9._+~-]*/?)|\./|/",
+        example="trixie-backports",
+    ),
+    value_types.PackagePattern: Text(
+        name="a package's name or a pattern",
+        form="lower-case letters, digits, +, - and .; * and ? match any characters",
+        pattern="[a-z0-9*?][a-z0-9+.*?-]*",
+        example="golang-*",
+    ),
+    value_types.Debs: Text(
+        name="a path of .deb files",
+        form="a file, a folder or a pattern, relative to its config file",
+        pattern=f"{_PRINTABLE}+",
+        example="./my.deb",
+        convert=_debs,
+        on_host=True,
     ),
     value_types.Hostname: Text(
         name="a host's name",
@@ -294,6 +343,32 @@ TEXTS: Mapping[Any, Text] = {
         form="letters, digits and ._- after the first, at most 64",
         pattern="[A-Za-z0-9][A-Za-z0-9._-]{0,63}",
         example="web",
+    ),
+    value_types.ServiceUnit: Text(
+        name="a systemd service",
+        form="the name of a unit, or the path of a file with a slash in it",
+        pattern=rf"(?:{_PRINTABLE}*/)?{_UNIT}\.service",
+        example="postgresql@17-main.service",
+        convert=_unit,
+    ),
+    value_types.TimerUnit: Text(
+        name="a systemd timer",
+        form="the name of a unit, or the path of a file with a slash in it",
+        pattern=rf"(?:{_PRINTABLE}*/)?{_UNIT}\.timer",
+        example="logrotate.timer",
+        convert=_unit,
+    ),
+    value_types.UnitKey: Text(
+        name="a key of a systemd unit",
+        form="such as LimitNOFILE, or Unit.After with the name of a section",
+        pattern=r"(?:[A-Z][A-Za-z]*\.)?[A-Z][A-Za-z0-9]*",
+        example="LimitNOFILE",
+    ),
+    value_types.VariableName: Text(
+        name="the name of an environment variable",
+        form="letters, digits and _",
+        pattern="[A-Za-z_][A-Za-z0-9_]*",
+        example="LANG",
     ),
     value_types.ScriptName: Text(
         name="a script's name",

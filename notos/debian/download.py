@@ -142,11 +142,13 @@ def get(
     *,
     retries: Retries = RETRIES,
     proxies: Proxies = ENVIRONMENT,
+    unreachable: str = OTHER_MIRROR,
     headers: Mapping[str, str] | None = None,
 ) -> bytes | None:
     """Return the bytes at `url`, None if it does not exist. For small files without a known hash.
 
-    `headers` are added to those of the request. Raises FetchError.
+    `unreachable` is the hint for a server that does not answer. `headers` are added to those of the request.
+    Raises FetchError.
     """
     from requests import Session
 
@@ -154,12 +156,12 @@ def get(
 
     def attempt() -> bytes | None:
         with (
-            network(url, proxy),
+            network(url, proxy, unreachable),
             session.get(url, headers=headers, timeout=TIMEOUT, proxies=route(proxy)) as answer,
         ):
             if answer.status_code == 404:
                 return None
-            check_status(answer, url, proxy)
+            check_status(answer, url, proxy, unreachable)
             return answer.content
 
     with Session() as session:

@@ -3,9 +3,9 @@
 This module reads .debs; the lock selects them and their versions.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,11 +13,45 @@ from notos.debian import deb, kinds
 from notos.debian.deb import Attributes
 from notos.debian.merge import Merge, Owner
 from notos.errors import PackageError
-from notos.formats.tree import Directory, Entry, File, Tree
+from notos.formats.tree import Directory, Entry, File, Symlink, Tree
 from notos.formats.usr_merge import merged
 
-# Left out of the tree, but read: units of systemd name accounts.
-ASIDE = ("usr/lib/systemd/system/*.service", "usr/lib/systemd/system/*.socket")
+# Left out of the tree, but read: units of systemd, and the names of init scripts.
+UNITS = "usr/lib/systemd/system/"
+INIT_SCRIPTS = "etc/init.d/"
+ASIDE = (f"{UNITS}*", f"{INIT_SCRIPTS}*")
+
+
+@dataclass(frozen=True)
+class Aside:
+    """What is left out of the tree, but read, by usr-merged path.
+
+    units         the contents of systemd's units and their drop-ins
+    links         the targets of links among them
+    init_scripts  the paths of init scripts
+    owners        the package of each path
+    """
+
+    units: dict[str, bytes] = field(default_factory=dict)
+    links: dict[str, str] = field(default_factory=dict)
+    init_scripts: set[str] = field(default_factory=set)
+    owners: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def accounts(self) -> dict[str, bytes]:
+        """The units that may name accounts and folders."""
+        return {path: text for path, text in self.units.items() if path.endswith((".service", ".socket"))}
+
+    def add(self, package: str, files: Mapping[str, Entry]) -> None:
+        """Add the files and links of a package, by usr-merged path."""
+        for path, entry in files.items():
+            self.owners[path] = package
+            if path.startswith(INIT_SCRIPTS):
+                self.init_scripts.add(path)
+            elif isinstance(entry, File):
+                self.units[path] = entry.read()
+            elif isinstance(entry, Symlink):
+                self.links[path] = entry.target
 
 
 @dataclass(frozen=True)
@@ -46,15 +80,15 @@ def unpack(
     jobs: int = 2,
     names: dict[str, str] | None = None,
     attributes: dict[str, Attributes] | None = None,
-    aside: dict[str, bytes] | None = None,
+    aside: Aside | None = None,
     folders: set[str] | None = None,
     place: Callable[[str, str], str] = lambda package, path: path,
 ) -> Tree:
     """Return one tree of all `debs`, with the usr-merged paths usr/…, etc/…, boot/… and so on.
 
     The package of each path is added to `names`. Modes and owners that a Tree does not have are added to
-    `attributes`, by the path in the tree, also those of folders. Of whole packages, contents of files of
-    ASIDE are added to `aside`, and folders outside of usr/ to `folders`.
+    `attributes`, by the path in the tree, also those of folders. Of whole packages, files of ASIDE are added
+    to `aside`, and folders outside of usr/ to `folders`.
     `place` returns the path in the tree for a package and its usr-merged path (a diversion).
 
     The .debs are decompressed by `jobs` threads (the libraries release the GIL). The result does not
@@ -75,7 +109,7 @@ def unpack(
             own = {path: value._replace(package=each.package) for path, value in read.attributes.items()}
             of_folders.update((merged(path), value) for path, value in own.items() if path not in files)
             if aside is not None and not each.only:
-                aside.update(read.aside)
+                aside.add(each.package, read.aside)
             if folders is not None and not each.only:
                 folders.update(read.folders)
             if each.only and not files:
@@ -122,7 +156,7 @@ class _Read(NamedTuple):
 
     files: dict[str, Entry]
     attributes: dict[str, Attributes]
-    aside: dict[str, bytes]
+    aside: dict[str, Entry]
     folders: frozenset[str]
 
 
@@ -151,11 +185,7 @@ def _read(each: Unpack, left_out: Callable[[str], bool]) -> _Read:
     return _Read(
         {path: entry for path, entry in entries if wanted(path)},
         attributes,
-        {
-            merged(path): entry.read()
-            for path, entry in entries
-            if isinstance(entry, File) and is_aside(merged(path))
-        },
+        {merged(path): entry for path, entry in entries if is_aside(merged(path))},
         frozenset(
             path
             for path, entry in tree.items()

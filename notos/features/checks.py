@@ -7,7 +7,7 @@ from notos.config.model import Machine
 from notos.config.reader import Checks
 from notos.config.yaml_source import Consequence, Node, Problem, key_place
 from notos.errors import NotosError
-from notos.features import extensions, registry, services
+from notos.features import extensions, own_units, registry, services
 from notos.features.model import Feature, Features
 
 
@@ -45,13 +45,28 @@ def _extensions(machine: Machine, node: Node) -> Iterator[Problem]:
         yield Problem(f"{'.'.join(keys)}: {message}", key_place(node, *keys))
 
 
+def _replaced_by(unit: str, found: Features) -> str:
+    """Return the service of Notos that does the work of a unit in this machine; "" if none does."""
+    running = {service.name for service in found.services if not service.keys}
+    names = (name for name, units in own_units.REPLACED.items() if unit in units and name in running)
+    return next((name for name in names if name in found.reserved_services), "")
+
+
 def _reserved(machine: Machine, node: Node) -> Iterator[Problem]:
     found = features(machine)
     if found is None:
         return
     for service in found.services:
-        if service.keys and (switch := found.reserved_services.get(service.name)):
-            message = f"the service {service.name} is built in; rename yours, or turn it off with {switch}"
+        if not service.keys:
+            continue
+        message = ""
+        if off := found.reserved_services.get(service.name):
+            message = f"the service {service.name} is built in; rename yours, or turn it off with {off}"
+        elif service.unit is not None and (own := _replaced_by(service.unit.name, found)):
+            off = found.reserved_services[own]
+            what = f"{service.unit.name} does the same as the built-in service {own}"
+            message = f"{what}; leave it out, or turn that off with {off}"
+        if message:
             yield Problem(message, key_place(node, *service.keys))
     for file in found.etc:
         top = file.path.partition("/")[0]

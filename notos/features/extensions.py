@@ -12,6 +12,7 @@ from notos.config.model import (
     PackageName,
     RelativePath,
     ServiceName,
+    ServiceUnit,
     SourceFile,
     SourceFolder,
 )
@@ -21,7 +22,7 @@ from notos.errors import ConfigError
 from notos.features import extension_code, plain
 from notos.features.extension_code import Code
 from notos.features.join import join
-from notos.features.model import Computed, Content, Copy, Feature, Keys
+from notos.features.model import Computed, Content, Copy, Feature, Keys, Unit
 
 KEYS = ("extensions",)
 CHECKS: Checks = {}  # notos.features.checks has those between extensions and other features
@@ -106,8 +107,8 @@ def _placed(feature: Feature, folder: Path, keys: Keys) -> Feature:
             raise ValueError(f'Script.path wants boot/NN-name; got "{script.path}"')
     for service in feature.services:
         _check(service.name, ServiceName, "Service.name")
-        if bool(service.folder) == bool(service.run):
-            raise ValueError(f"the service {service.name} wants either folder or run")
+        if sum(map(bool, (service.folder, service.run, service.unit))) != 1:
+            raise ValueError(f"the service {service.name} wants either folder or run or unit")
     for file in feature.etc:
         _check(file.path, RelativePath, "EtcFile.path")
         if not re.fullmatch("0[0-7]{3}", file.mode):
@@ -125,11 +126,21 @@ def _placed(feature: Feature, folder: Path, keys: Keys) -> Feature:
             for each in feature.scripts
         ),
         services=tuple(
-            each._replace(folder=each.folder and _path(each.folder, folder, SourceFolder), keys=keys)
+            each._replace(
+                folder=each.folder and _path(each.folder, folder, SourceFolder),
+                unit=each.unit and _unit(each.unit, folder),
+                keys=keys,
+            )
             for each in feature.services
         ),
         etc=tuple(each._replace(content=_content(each.content, folder), keys=keys) for each in feature.etc),
     )
+
+
+def _unit(unit: Unit, folder: Path) -> Unit:
+    """Return a unit with the absolute path of its file. Raises ValueError, OSError."""
+    _check(unit.name, ServiceUnit, "Unit.name")
+    return unit._replace(file=unit.file and _path(unit.file, folder, SourceFile))
 
 
 def _check(text: str, kind: Any, where: str) -> None:

@@ -35,11 +35,42 @@ class Script(NamedTuple):
     user: str = ""
 
 
+class Unit(NamedTuple):
+    """A systemd unit that a service or a timer runs by.
+
+    name         with its suffix; nginx.service, logrotate.timer
+    file         the user's file with the unit, an absolute path; "" for a unit of a package
+    settings     the config's values for its keys, as lines of a drop-in: LimitNOFILE, Unit.After
+    environment  its environment variables of the config
+    beside       further units of the user, beside its file: the socket of a service, the service of a timer
+    """
+
+    name: str
+    file: str = ""
+    beside: tuple[str, ...] = ()
+    settings: Mapping[str, tuple[str, ...]] = {}
+    environment: Mapping[str, str] = {}
+
+
+class UnitTimer(NamedTuple):
+    """A systemd timer that the service for timers runs.
+
+    name  its name in the config
+    keys  the key in the config that defines it
+    """
+
+    name: str
+    unit: Unit
+    keys: Keys = ()
+
+
 class Service(NamedTuple):
     """A service that runit keeps running.
 
     folder  the folder with run and other files: below runit/services/, or an absolute path
     run     the text of the run script, in place of a folder
+    unit    the systemd unit to run, in place of both
+    timers  systemd timers, for the service that runs timers
     log     True if svlogd stores its output
     reads   patterns of files, below /etc or absolute; a switch restarts the service if one of them changes
     files   texts of further files by path
@@ -50,6 +81,8 @@ class Service(NamedTuple):
     name: str
     folder: str = ""
     run: str = ""
+    unit: Unit | None = None
+    timers: tuple[UnitTimer, ...] = ()
     files: Mapping[str, str] = {}
     scripts: tuple[Script, ...] = ()
     log: bool = False
@@ -109,12 +142,14 @@ class EtcFile(NamedTuple):
     path     below /etc
     mode     octal
     keys     the key in the config that defines it; empty for a built-in file
+    yields   a built-in file that a file of a package replaces
     """
 
     path: str
     content: Content
     mode: FileMode = FileMode("0644")
     keys: Keys = ()
+    yields: bool = False
 
 
 class Placed(NamedTuple):
@@ -239,6 +274,7 @@ class Feature:
     """
 
     packages: tuple[Package, ...] = ()  # of the system
+    optional_packages: tuple[Package, ...] = ()  # of the system, if the archive has them
     initrd_packages: tuple[Package, ...] = ()
     requirements: tuple[Requirement, ...] = ()  # of the kernel; stage-1 loads modules in this order
     kernel_params: tuple[str, ...] = ()  # before those of the config
@@ -292,7 +328,15 @@ class Features(Feature):
         )
 
     @property
+    def units(self) -> tuple[tuple[Unit, Keys], ...]:
+        """Return the systemd units of services and timers, each with the key in the config."""
+        services = [(each.unit, each.keys) for each in self.services if each.unit is not None]
+        timers = [(timer.unit, timer.keys) for each in self.services for timer in each.timers]
+        return (*services, *timers)
+
+    @property
     def runit_sources(self) -> tuple[str, ...]:
-        """Return the files and folders outside of Notos that the runit object contains."""
+        """Return the files and folders outside of Notos that the runit object contains or is made from."""
         sources = [*(each.source for each in self.scripts), *(each.folder for each in self.services)]
+        sources += [path for unit, _ in self.units for path in (unit.file, *unit.beside)]
         return tuple(each for each in sources if each.startswith("/"))

@@ -1,13 +1,16 @@
-"""The scripts in the config's `timers`, and the service that runs them."""
+"""The scripts and systemd timers in the config's `timers`, and the service that runs them.
+
+The build adds the times of systemd timers, which only their units have (system/unit_timers.py).
+"""
 
 from collections.abc import Iterator
 
 from notos.config.model import Machine, Timer
 from notos.config.reader import Checks
-from notos.config.yaml_source import Node, Problem, key_place
+from notos.config.yaml_source import MappingNode, Node, Problem, key_place
 from notos.features.boot import script_text
-from notos.features.model import Feature, Script, Service
-from notos.features.named import settled
+from notos.features.model import Feature, Script, Service, UnitTimer
+from notos.features.own_units import is_unit, packages_of, unit_of
 
 KEYS = ("timers",)
 SERVICE = "timers"
@@ -20,14 +23,27 @@ def feature(machine: Machine) -> Feature:
     """Return the service with its scripts, and their packages; nothing for a machine without timers."""
     if not machine.timers:
         return Feature()
-    table = "".join(f"{name} {_line(each)}\n" for name, each in machine.timers.items())
+    scripted = {name: each for name, each in machine.timers.items() if not is_unit(each)}
+    table = "".join(f"{name} {_line(each)}\n" for name, each in scripted.items())
     scripts = tuple(
-        Script(f"scripts/{name}", text=script_text(each.run), keys=("timers", name), user=each.user or "")
+        Script(
+            f"scripts/{name}", text=script_text(each.run or ""), keys=("timers", name), user=each.user or ""
+        )
+        for name, each in scripted.items()
+    )
+    units = tuple(
+        UnitTimer(name, unit_of(each, f"{name}.timer"), ("timers", name))
         for name, each in machine.timers.items()
+        if is_unit(each)
+    )
+    named, optional = packages_of(dict(machine.timers), machine)
+    service = Service(
+        name=SERVICE, folder=SERVICE, log=True, files={"table": table}, scripts=scripts, timers=units
     )
     return Feature(
-        packages=tuple(settled(package) for each in machine.timers.values() for package in each.packages),
-        services=(Service(name=SERVICE, folder=SERVICE, log=True, files={"table": table}, scripts=scripts),),
+        packages=named,
+        optional_packages=optional,
+        services=(service,),
         reserved_services={SERVICE: "an empty `timers`"},
     )
 
@@ -60,4 +76,20 @@ def _problems(machine: Machine, node: Node) -> Iterator[Problem]:
             yield Problem(message, key_place(node, "timers", name, "at"))
 
 
-CHECKS: Checks = {Machine: _problems}
+def _timer_problems(timer: Timer, node: Node) -> Iterator[Problem]:
+    """Yield keys of a script's timer in one of a unit and the reverse, and a script without `every`."""
+    if not isinstance(node, MappingNode):
+        return
+    if is_unit(timer):
+        for key in ("every", "at", "on", "user"):
+            if key in node.items:
+                yield Problem(f"a timer with unit takes no {key}; its unit has it", key_place(node, key))
+    elif timer.run is not None:
+        if timer.every is None:
+            yield Problem("a timer with run needs every: hour, day, week or a period such as 15m", node.place)
+        if "set" in node.items:
+            message = "a timer with run takes no set; its keys are for a systemd timer"
+            yield Problem(message, key_place(node, "set"))
+
+
+CHECKS: Checks = {Machine: _problems, Timer: _timer_problems}

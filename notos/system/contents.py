@@ -1,6 +1,6 @@
 """The packages of a machine: those in its config and those of its features."""
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from typing import Literal
 
 from notos.architecture import Architecture
@@ -12,7 +12,7 @@ from notos.lock.request import Request
 # Sets of packages, each with its own closure, resolved together.
 SYSTEM, INITRD, KERNEL, SOURCE, FIRMWARE = "system", "initrd", "kernel", "source", "firmware"
 TOOLS_IMAGE, TOOLS_KERNEL, TOOLS_QEMU = "tools/image", "tools/kernel", "tools/qemu"
-TOOLS_SANDBOX = "tools/sandbox"
+TOOLS_SANDBOX, TOOLS_RUN_UNIT = "tools/sandbox", "tools/run-unit"
 
 
 def package(
@@ -49,6 +49,13 @@ TOOLS = {
         ),
     ),
     TOOLS_SANDBOX: (package("bubblewrap"),),
+    # gcc's compiler proper without its driver, and musl; tool_packages adds the assembler and the linker.
+    TOOLS_RUN_UNIT: (
+        package("bubblewrap"),
+        package("cpp", closure="depends"),
+        package("linux-libc-dev", only=("usr/include/*", "usr/lib/linux/uapi/*")),
+        package("musl-dev", only=("usr/include/*", "usr/lib/*/*.o", "usr/lib/*/libc.a")),
+    ),
 }
 
 # The clock of the scripts in `system.scripts`, by LD_PRELOAD.
@@ -69,7 +76,12 @@ def system_packages(machine: Machine, features: Features) -> tuple[Package, ...]
     Those of features are without a closure, except where a feature chooses one (features/named.py).
     """
     needed = (each for program in machine.build.programs.values() for each in program_needs(program))
-    packages = (*features.packages, *needed, *map(named.settled, machine.system.packages))
+    packages = (
+        *features.optional_packages,
+        *features.packages,
+        *needed,
+        *map(named.settled, machine.system.packages),
+    )
     by_name: dict[str, Package] = {each.name: each for each in packages}
     return tuple(by_name[name] for name in sorted(by_name))
 
@@ -83,11 +95,18 @@ def initrd_packages(machine: Machine, features: Features) -> tuple[Package, ...]
     )
 
 
+def has_units(features: Features) -> bool:
+    """Return True if the machine runs systemd units, for which it needs run-unit."""
+    return bool(getattr(features, "units", ()))
+
+
 def tools(machine: Machine, features: Features) -> tuple[str, ...]:
     """Return the names of the tool sets that the build of `machine` needs."""
     unused = {TOOLS_KERNEL} if machine.kernel.source is None else set()
     if not machine.system.scripts and not machine.build.programs:
         unused.add(TOOLS_SANDBOX)
+    if not has_units(features):
+        unused.add(TOOLS_RUN_UNIT)
     own = (name for name in TOOLS if name not in unused)
     return (*own, *(f"tools/{name}" for name in features.tools))
 
@@ -100,6 +119,9 @@ def tool_packages(
         return features.tools[name.removeprefix("tools/")]
     if name == TOOLS_QEMU:
         return (*TOOLS[name], *(package(each, only=only) for each, only in target.qemu_packages.items()))
+    if name == TOOLS_RUN_UNIT:
+        binutils = f"binutils-{build.gnu.replace('_', '-')}"
+        return (*TOOLS[name], package(binutils, only=("usr/bin/*-as", "usr/bin/*-ld.bfd")))
     if name == TOOLS_KERNEL and target != build:
         return (*TOOLS[name], *(package(each, closure="depends") for each in target.cross_packages))
     return TOOLS[name]
@@ -150,7 +172,7 @@ def _user_package(name: str) -> Package:
 def requests(machine: Machine, features: Features, build: Architecture) -> dict[str, dict[str, Request]]:
     """Return what config.lock must have to build `machine` on `build`: requests by set and package."""
     sets: dict[str, dict[str, Request]] = {
-        SYSTEM: _requests(system_packages(machine, features)),
+        SYSTEM: _requests(system_packages(machine, features), optional=optional_names(machine, features)),
         INITRD: _requests(initrd_packages(machine, features)),
         **{
             name: _requests(tool_packages(name, features, machine.target, build))
@@ -171,9 +193,21 @@ def requests(machine: Machine, features: Features, build: Architecture) -> dict[
     return sets
 
 
-def _requests(packages: Iterable[Package]) -> dict[str, Request]:
+def optional_names(machine: Machine, features: Features) -> frozenset[str]:
+    """Return the packages of the system that are left out where the archive lacks them."""
+    needed = {each.name for each in (*features.packages, *machine.system.packages)}
+    return frozenset(each.name for each in features.optional_packages if each.name not in needed)
+
+
+def _requests(packages: Iterable[Package], *, optional: Container[str] = frozenset()) -> dict[str, Request]:
     return {
-        each.name: Request(each.closure or "elf", each.only, each.exclude, yields=yields(each))
+        each.name: Request(
+            each.closure or "elf",
+            each.only,
+            each.exclude,
+            yields=yields(each),
+            optional=each.name in optional,
+        )
         for each in packages
     }
 

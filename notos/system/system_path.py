@@ -17,7 +17,7 @@ from notos.cache import Cache
 from notos.debian import kinds
 from notos.debian.deb import Attributes
 from notos.debian.script_files import Packages
-from notos.debian.unpack import Unpack, unpack
+from notos.debian.unpack import Aside, Unpack, unpack
 from notos.errors import PackageError, raise_all
 from notos.features.model import Choice
 from notos.formats import shared_libraries
@@ -25,7 +25,7 @@ from notos.formats.tree import Directory, Entry, Symlink, Tree
 from notos.integration import diversions
 from notos.integration import registry as integration
 from notos.integration.model import Context, installed, scripts
-from notos.system import bytecode, databases, library_cache, missing_files, packaged
+from notos.system import bytecode, databases, library_cache, missing_files, packaged, packaged_units
 from notos.system import choices as chosen
 from notos.system.busybox import applet_paths
 
@@ -59,18 +59,19 @@ def build(
     settings: Mapping[str, Any] = {},
     note: Callable[[str], None] = lambda _line: None,
     apart: Tree | None = None,
+    unit_files: Tree | None = None,
 ) -> Tree:
     """Return the tree of system-path; call `note` with a line for each package that may lack files.
 
     `choices` are files that must exist, `accounts` are the features' sysusers.d files by name, `settings` are
     those of notos.integration by mechanism. The object of the packages' other files (packaged.py) is added to
-    `apart`.
+    `apart`, that of systemd's units (packaged_units.py) to `unit_files`.
 
     Raises ClosureError if a library or the target of a program's link is missing, PackageError, ToolError,
     NotosError.
     """
     attributes: dict[str, Attributes] = {}
-    units: dict[str, bytes] = {}
+    aside = Aside()
     folders: set[str] = set()
     owners: dict[str, str] = {}
     known = installed(debs)
@@ -81,7 +82,7 @@ def build(
             keep=keep,
             names=owners,
             attributes=attributes,
-            aside=units,
+            aside=aside,
             folders=folders,
             place=diverted.place,
         )
@@ -94,11 +95,13 @@ def build(
         kept |= {"defaults"}  # those that scripts make
     seen = Packages(packages, folders, kinds.unwanted(kept), attributes=attributes, diverted=diverted.targets)
     context = Context(
-        target, known, attributes, units, accounts, sorted(kept), settings, frozenset(folders), seen
+        target, known, attributes, aside.accounts, accounts, sorted(kept), settings, frozenset(folders), seen
     )
     integration.apply(packages, context)
     if apart is not None:
         apart.graft("", packaged.build(packages, context))
+    if unit_files is not None:
+        unit_files.graft("", packaged_units.build(aside, known))
     folders_of_libraries = library_cache.folders(library_cache.configured(packages), target)
     survey = shared_libraries.survey(packages, target, folders_of_libraries)
     applets = applet_paths(packages, target)
@@ -112,8 +115,11 @@ def build(
     bytecode.add(packages, target, cache)
     databases.add(packages, target, cache)
     tree = Tree()
+    filled = packages.children()
     for path, entry in packages.items():
         if isinstance(entry, Directory):
+            if path.startswith("etc/") and not filled[path]:
+                tree.directory(path)
             continue
         if path.startswith("usr/"):
             tree.add(path.removeprefix("usr/"), _relinked(path, entry))

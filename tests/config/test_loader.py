@@ -233,7 +233,22 @@ WRONG = [
     (STATIC % "gateway: 10.0.2.15", "network.gateway is the machine's own address", "10.0.2.15"),
     ("network: {address: 10.0.2.0/24}", "is the subnet's own address", "10.0.2.0/24"),
     ("network: {address: 10.0.2.255/24}", "is the subnet's broadcast address", "10.0.2.255/24"),
-    ("services: {a: {}}", "a service needs either run or source", "{"),
+    ("services: {a: {unit: nginx}}", "services.a.unit must be a systemd service", "nginx"),
+    ("services: {a: {unit: a.socket}}", "services.a.unit must be a systemd service", "a.socket"),
+    ("services: {a: {unit: ./nope.service}}", "services.a.unit: nope.service does not exist", "./nope.service"),
+    ("services: {a: {set: {limit: 1}}}", "a key of services.a.set must be a key of a systemd unit", "limit"),
+    ("services: {a: {run: x, set: {Nice: 1}}}", "a service with run takes no set; its keys are for a", "set"),
+    ("services: {a: {run: x, unit: a.service}}", "a service with run takes no unit; leave out one", "unit"),
+    ("services: {a: {run: x, environment: {A: 1}}}", "no environment; write export NAME=value", "environment"),
+    ("services: {a: {environment: {A-B: 1}}}", "must be the name of an environment variable", "A-B"),
+    ("services: {a: {}, b: {unit: a.service}}", "a and b have the same unit, a.service; a is on", "a.service"),
+    ("services: {ssh: {}}", "ssh.service does the same as the built-in service sshd; leave it out", "ssh"),
+    ("services: {log: {unit: rsyslog.service}}", "or turn that off with syslog: false", "log"),
+    ("timers: {a: {}}", "a timer needs either run or unit", "{"),
+    ("timers: {a: {unit: a.service}}", "timers.a.unit must be a systemd timer", "a.service"),
+    ("timers: {a: {unit: a.timer, every: day}}", "a timer with unit takes no every; its unit has", "every"),
+    ("timers: {a: {run: x}}", "a timer with run needs every: hour, day, week or a period", "{"),
+    ("timers: {a: {run: x, every: day, set: {Nice: 1}}}", "a timer with run takes no set", "set"),
     ("services: {a: {source: .}}", "services.a.source: . has no file named run", "."),
     ("services: {a: {run: x, source: ok}}", "not both; run is on line 2", "source"),
     ("services: {a: {source: nope}}", "services.a.source: nope does not exist", "nope"),
@@ -408,7 +423,7 @@ def test_point_to_point_addresses_have_no_broadcast(write: Write) -> None:
 def test_all_problems_at_once_in_order(write: Write) -> None:
     path = write(
         c="hostname: a_b\nvm: {memory: 1, cpus: x}\nimports: [d.yaml, e.yaml]\nzzz: 1\n",
-        d="vm: {accel: x}\nservices: {a: {}}\n",
+        d="vm: {accel: x}\nservices: {a: {unit: x}}\n",
         e="network: {adress: 1}\n",
     )
     heads = [line.split(" ")[0] for line in problems(path).split("\n")[::3]]

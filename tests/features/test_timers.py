@@ -1,8 +1,9 @@
 """The timers' service with a fake clock: the times of runs, in busybox's shell with its `date`."""
 
+import itertools
 import os
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -96,6 +97,13 @@ class Service:
             stream.write(f"{line}\n")
         self._write(f"scripts/{line.split(maxsplit=1)[0]}", f"#!/bin/sh\n{script}\n")
 
+    def unit(self, name: str, times: str, *, delay: int = 0, persistent: bool = False) -> None:
+        """Add a systemd timer."""
+        (self.folder / f"units/{name}.timer").mkdir(parents=True)
+        (self.folder / f"units/{name}.timer/times").write_text(times)
+        self._write("units/times", (RUN.parents[2] / "unit/times").read_text())
+        self.timer(f"{name} timer {delay} {int(persistent)} 0 0 root")
+
     def runs(
         self, start: datetime, seconds: int, *, zone: str = "UTC", jump: tuple[int, int] | None = None
     ) -> list[datetime]:
@@ -171,6 +179,66 @@ def test_once_a_day_where_summer_time_begins_and_ends(service: Service, time: st
     _, hour, minute = map(int, time.split())
     usual = [each for each in runs if (each.hour, each.minute) == (hour, minute)]
     assert len(usual) >= 3
+
+
+CALENDARS = {
+    "* * * * 3 0 0 local": "*-*-* 03:00:00",
+    "1,3 * * * 0,12 30 0 local": "Mon,Wed *-*-* 00,12:30:00",
+    "* * * 1,~1 6 0 0 UTC": "the first and the last day of a month",
+    "5 * 4,5 13,14,15,16,17,18,19 9 0 0 local": "a Friday",
+    "* * * 31 23 59 59 local": "only long months",
+}
+
+
+@pytest.mark.parametrize("calendar", CALENDARS)
+def test_the_calendar_of_a_systemd_timer(service: Service, calendar: str) -> None:
+    """All seconds of 70 days that match are those of the runs."""
+    service.unit("job", f"calendar {calendar}\n")
+    zone = "UTC" if calendar.endswith("UTC") else "Asia/Kolkata"
+    found = service.runs(NOON, 70 * DAY, zone="Asia/Kolkata")
+    assert [each.astimezone(ZoneInfo(zone)) for each in found] == list(expected(calendar, zone, NOON, 70))
+
+
+def expected(calendar: str, zone: str, start: datetime, days: int) -> Iterator[datetime]:
+    """Yield the times of a calendar after `start`, within `days`."""
+    weekdays, years, months, dates, *clock, _ = calendar.split(" ")
+    first = start.astimezone(ZoneInfo(zone))
+    times = sorted(itertools.product(*(map(int, each.split(",")) for each in clock)))
+    for count in range(days + 1):
+        day = first.date() + timedelta(days=count)
+        left = (day.replace(day=28) + timedelta(days=4)).replace(day=1) - day
+        fits = (str((day.weekday() + 1) % 7), weekdays), (str(day.year), years), (str(day.month), months)
+        if all(wanted == "*" or value in wanted.split(",") for value, wanted in fits) and (
+            dates == "*" or {str(day.day), f"~{left.days}"} & set(dates.split(","))
+        ):
+            for time in times:
+                at = datetime(day.year, day.month, day.day, *time, tzinfo=ZoneInfo(zone))
+                if start < at <= start + timedelta(days=days):
+                    yield at
+
+
+def test_only_a_persistent_systemd_timer_makes_up_a_missed_run(service: Service) -> None:
+    service.unit("job", "calendar * * * * 3 0 0 local\n")
+    service.unit("kept", "calendar * * * * 4 0 0 local\n", persistent=True)
+    assert len(service.runs(NOON, DAY)) == 2
+    later = NOON + timedelta(days=10)
+    found = [f"{each:%d %H:%M}" for each in service.runs(later, DAY)]
+    assert found == ["07 12:00", "08 03:00", "08 04:00"]
+
+
+def test_a_systemd_timer_counts_from_the_boot_and_from_its_run(service: Service) -> None:
+    service.unit("job", "boot 900\nactive 3600\n")
+    assert [f"{each:%H:%M}" for each in service.runs(NOON, 3 * 3600)] == ["12:14", "13:14", "14:14"]
+    later = NOON + timedelta(hours=4)
+    assert [f"{each:%H:%M}" for each in service.runs(later, 3600)] == ["16:14"], "after each boot"
+
+
+def test_a_random_delay_is_at_most_the_one_that_is_set(service: Service) -> None:
+    service.unit("job", "calendar * * * * * 0 0 local\n", delay=600)
+    runs = service.runs(NOON, 10 * 3600 + 900)
+    assert len(runs) == 10
+    assert all(each.minute < 10 for each in runs)
+    assert len({each.minute * 60 + each.second for each in runs}) > 1
 
 
 def test_a_missed_run_is_made_up_once(service: Service) -> None:

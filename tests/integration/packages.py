@@ -8,7 +8,7 @@ from notos.architecture import AMD64
 from notos.debian import kinds
 from notos.debian.deb import Attributes
 from notos.debian.script_files import Packages
-from notos.debian.unpack import Unpack, unpack
+from notos.debian.unpack import Aside, Unpack, unpack
 from notos.formats.tree import Tree
 from notos.integration import diversions
 from notos.integration.model import Context, installed, scripts
@@ -25,12 +25,13 @@ def laid_out(
         path.write_bytes(each.build())
         debs.append(Unpack(path, package=each.name))
     attributes: dict[str, Attributes] = {}
-    units: dict[str, bytes] = {}
+    aside = Aside()
     folders: set[str] = set()
     known = installed(debs)
     diverted = diversions.read(scripts(None, AMD64, *known.values()).calls(*diversions.COMMANDS))
-    tree = unpack(debs, keep=keep, attributes=attributes, aside=units, folders=folders, place=diverted.place)
+    tree = unpack(debs, keep=keep, attributes=attributes, aside=aside, folders=folders, place=diverted.place)
     seen = Packages(tree, folders, kinds.unwanted(keep), attributes=attributes, diverted=diverted.targets)
+    units = aside.accounts
     return tree, Context(AMD64, known, attributes, units, {}, keep, settings, frozenset(folders), seen)
 
 

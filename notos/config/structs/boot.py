@@ -1,10 +1,11 @@
 """Scripts that run once at boot, and timers."""
 
+from collections.abc import Mapping
 from typing import ClassVar, Literal
 
 from notos.config.setting import setting
 from notos.config.structs.debian import Package
-from notos.config.value_types import AccountName, Period, ShellText, TimeOfDay
+from notos.config.value_types import AccountName, Line, Period, ShellText, TimeOfDay, TimerUnit, UnitKey
 from notos.structs import dataclass
 
 
@@ -35,15 +36,30 @@ class BootScript:
 
 @dataclass(frozen=True, kw_only=True)
 class Timer:
-    """A script that runs at certain times."""
+    """A script that runs at certain times, or a systemd timer."""
 
-    every: Literal["hour", "day", "week"] | Period = setting(
-        "hour, day or week by the clock of the time zone, or a period such as 15m, 6h or 2d", example="day"
+    every: Literal["hour", "day", "week"] | Period | None = setting(
+        "hour, day or week by the clock of the time zone, or a period such as 15m, 6h or 2d; needed with run",
+        None,
+        example="day",
     )
     at: TimeOfDay | None = setting("the time of day (03:00); with hour, only the minute counts (00:15)", None)
     on: Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"] | None = (
         setting("with week: the day; monday by default", None)
     )
-    run: ShellText = setting("the script; without #! it is a shell script")
+    run: ShellText | None = setting("the script; without #! it is a shell script", None)
+    unit: TimerUnit | None = setting(
+        "in place of run and every: a systemd timer of a package, or a file (./backup.timer)", None
+    )
+    set: Mapping[UnitKey, tuple[int | bool | Line, ...]] = setting(
+        "keys of the timer's service with other values, as in a drop-in; Timer.OnCalendar for the timer",
+        dict,
+        single=True,
+        example={"Timer.OnCalendar": "daily"},
+    )
     user: AccountName | None = setting("the account that runs it; root by default", None)
-    packages: tuple[Package, ...] = setting("packages that it needs", ())
+    packages: tuple[Package, ...] | None = setting(
+        "packages that it needs; of a unit, by default the package with the timer's name if one exists",
+        None,
+        example=["hello"],
+    )

@@ -1,0 +1,93 @@
+"""The plan of a unit: the file `unit` of a service's folder, which run-unit follows.
+
+Its lines have fields that are separated by tabs. The first field is a key. In a field, a backslash is
+doubled, a tab is \\t and a line break is \\n. runit/run-unit has the list of keys.
+"""
+
+import re
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from notos.features.model import Features, Keys, Unit
+from notos.formats.tree import File, Tree
+
+TIMERS = "units"  # the folder with a folder for each systemd timer, in that of the service for timers
+COMMANDS = {
+    "pre": "ExecStartPre",
+    "start": "ExecStart",
+    "post": "ExecStartPost",
+    "reload": "ExecReload",
+    "stop": "ExecStop",
+    "stoppost": "ExecStopPost",
+}
+# Programs whose option -Z sets a context of SELinux, which no machine has; those of busybox refuse it.
+_LABELLING = re.compile(r"(/usr)?/bin/(cp|install|ln|mkdir|mkfifo|mknod|mv)")
+_ESCAPES = {"\\\\": "\\", "\\t": "\t", "\\n": "\n"}
+
+
+class Line(NamedTuple):
+    """A line of a plan."""
+
+    key: str
+    values: tuple[str, ...]
+
+
+class Command(NamedTuple):
+    """A command of a plan.
+
+    key      of the unit: ExecStart
+    flags    of - + ! :
+    program  its absolute path
+    words    its arguments, which may contain variables, with the name first
+    """
+
+    key: str
+    flags: str
+    program: str
+    words: tuple[str, ...]
+
+
+def lines(text: str) -> Iterator[Line]:
+    """Yield the lines of a plan."""
+    for line in text.split("\n"):
+        if line:
+            key, *values = (
+                re.sub(r"\\[\\tn]", lambda found: _ESCAPES[found[0]], each) for each in line.split("\t")
+            )
+            yield Line(key, tuple(values))
+
+
+def commands(text: str) -> Iterator[Command]:
+    """Yield the commands of a plan, in its order."""
+    for key, values in lines(text):
+        if key in COMMANDS and len(values) > 1:
+            yield Command(COMMANDS[key], values[0], values[1], values[2:])
+
+
+def without_labels(text: str) -> str:
+    """Return a plan whose commands set no contexts of SELinux."""
+    kept = []
+    for line in text.split("\n"):
+        key, *fields = line.split("\t")
+        is_labelling = key in COMMANDS and len(fields) > 1 and _LABELLING.fullmatch(fields[1])
+        words = (key, *(each for each in fields if each != "-Z"))
+        kept.append("\t".join(words) if is_labelling else line)
+    return "\n".join(kept)
+
+
+def places(features: Features) -> Iterator[tuple[Unit, Keys, str]]:
+    """Yield the units of services and timers, each with its key in the config and the folder of its plan.
+
+    The folder is below the runit object.
+    """
+    for service in features.services:
+        if service.unit is not None:
+            yield service.unit, service.keys, f"services/{service.name}"
+        for timer in service.timers:
+            yield timer.unit, timer.keys, f"services/{service.name}/{TIMERS}/{timer.name}.timer"
+
+
+def at(runit: Tree, folder: str) -> str:
+    """Return the plan in a folder of the runit object; "" if it has none."""
+    entry = runit.get(f"{folder}/unit")
+    return entry.read().decode("utf-8", "surrogateescape") if isinstance(entry, File) else ""

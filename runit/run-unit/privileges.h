@@ -1,0 +1,14 @@
+/* The privileges of a command. */
+#ifndef PRIVILEGES_H
+#define PRIVILEGES_H
+#include "accounts.h"
+
+int capability_number(const char *name);
+const char *unknown_capability(const struct plan *plan);
+bool in_bounding_set(int number);
+bool may_use(int number);
+uint64_t kept_capabilities(const struct plan *plan);
+int drop_privileges(const struct plan *plan, const struct account *account, bool filters, bool set_user,
+                    bool sandboxed);
+int install_filter(const char *path);
+#endif

@@ -1,0 +1,43 @@
+/* The exit statuses of a command that failed before its program ran: those of systemd.exec(5). */
+#ifndef STATUS_H
+#define STATUS_H
+
+enum {
+    STATUS_CHDIR = 200,
+    STATUS_NICE = 201,
+    STATUS_FDS = 202,
+    STATUS_EXEC = 203,
+    STATUS_LIMITS = 205,
+    STATUS_OOM_ADJUST = 206,
+    STATUS_SIGNAL_MASK = 207,
+    STATUS_STDIN = 208,
+    STATUS_STDOUT = 209,
+    STATUS_CHROOT = 210,
+    STATUS_IOPRIO = 211,
+    STATUS_TIMERSLACK = 212,
+    STATUS_SECUREBITS = 213,
+    STATUS_SETSCHEDULER = 214,
+    STATUS_CPUAFFINITY = 215,
+    STATUS_GROUP = 216,
+    STATUS_USER = 217,
+    STATUS_CAPABILITIES = 218,
+    STATUS_CGROUP = 219,
+    STATUS_SETSID = 220,
+    STATUS_STDERR = 222,
+    STATUS_NETWORK = 225,
+    STATUS_NAMESPACE = 226,
+    STATUS_NO_NEW_PRIVILEGES = 227,
+    STATUS_SECCOMP = 228,
+    STATUS_PERSONALITY = 230,
+    STATUS_RUNTIME_DIRECTORY = 233,
+    STATUS_CHOWN = 235,
+    STATUS_KEYRING = 237,
+    STATUS_STATE_DIRECTORY = 238,
+    STATUS_CACHE_DIRECTORY = 239,
+    STATUS_LOGS_DIRECTORY = 240,
+    STATUS_CONFIGURATION_DIRECTORY = 241,
+};
+
+const char *status_name(int status);
+const char *signal_name(int number);
+#endif
