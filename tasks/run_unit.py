@@ -6,7 +6,7 @@ from pathlib import Path
 from notos.home import own
 from notos.system import contents
 from tasks import project, tools
-from tasks.config import BUILD, CACHE, FEATURES, MACHINE, manifest
+from tasks.config import CACHE, FEATURES, MACHINE, manifest
 from tasks.graph import Task, action, files
 
 SOURCE = own("runit/run-unit")
@@ -31,5 +31,5 @@ def compile_() -> None:
     """Make the run-unit object. Raises ToolError."""
     from notos.system import run_unit
 
-    tree = run_unit.compiled(CACHE, Path(SOURCE), tools.tree(TOOLS), tools.key(TOOLS), BUILD, MACHINE.target)
+    tree = run_unit.compiled(CACHE, Path(SOURCE), tools.tree(TOOLS), tools.key(TOOLS), target=MACHINE.target)
     project.add("run-unit", run_unit.NAME, tree)

@@ -1,8 +1,8 @@
 """The docs as a site. Its generator is installed on first use.
 
 The source of the site is a copy of the pages and of the files that they link to. It has the project's layout,
-so that links work on the site and in a clone. A folder that a page links to gets a page that lists its files, after
-the text of its README.md if it has one.
+so that links work on the site and in a clone. A folder that a page links to gets a page that lists its files,
+after the text of its README.md if it has one.
 """
 
 import os

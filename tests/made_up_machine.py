@@ -36,6 +36,7 @@ RELEASE = "6.1.2+made-up"
 MODULES = ("virtio_rng", "tun", "dummy")
 DUMMY: dict[str, str | list[str]] = {"firmware": "dummy.bin", "parm": "numdummies:their number (int)"}
 LIB = AMD64.libraries
+UNITS = "usr/lib/systemd/system"
 
 # The maintainer script of hello.
 POSTINST = """#!/bin/sh
@@ -43,6 +44,11 @@ set -e
 for each in hello goodbye; do
 	update-alternatives --install /usr/bin/greeting greeting /usr/bin/$each 10
 done
+"""
+# The compiler, assembler and linker of run-unit: the last word is the output.
+COMPILE = b"""#!/bin/sh
+for word; do output=$word; done
+echo "made up" >"$output"
 """
 PATCH = b"""#!/bin/sh
 cat /source/Makefile /patch >/source/.new
@@ -131,8 +137,10 @@ def debs(tree: ToolsTree) -> list[Deb]:
         _program("libfaketime", {REAL["libfaketime"]: _read(root / REAL["libfaketime"])}),
         *_base(),
         *_features(busybox),
+        *_compilers(),
         *_for_configs(busybox),
         Deb("linux-image-cloud-amd64", depends=f"linux-image-{RELEASE} (= 1)"),
+        Deb("linux-image-virtual", depends=f"linux-image-{RELEASE}"),  # Ubuntu's
         Deb("linux-image-amd64", depends=f"linux-image-{RELEASE}-2 (= 1)"),
         Deb(f"linux-image-{RELEASE}", files=kernel(RELEASE)),
         Deb(f"linux-image-{RELEASE}-2", files=kernel(f"{RELEASE}-2")),
@@ -185,6 +193,21 @@ def _features(program: bytes) -> list[Deb]:
     ]
 
 
+def _compilers() -> list[Deb]:
+    """Return the packages that compile run-unit."""
+    gnu = AMD64.gnu
+    musl = gnu.replace("-gnu", "-musl")
+    return [
+        Deb("cpp", files={f"usr/libexec/gcc/{gnu}/14/cc1": COMPILE}, depends="bash"),
+        Deb("linux-libc-dev", files={"usr/include/linux/types.h": b""}),
+        Deb("musl-dev", files={f"usr/include/{musl}/stdio.h": b"", f"usr/lib/{musl}/libc.a": b""}),
+        Deb(
+            f"binutils-{gnu.replace('_', '-')}",
+            files={f"usr/bin/{gnu}-as": COMPILE, f"usr/bin/{gnu}-ld.bfd": COMPILE},
+        ),
+    ]
+
+
 def _for_configs(program: bytes) -> list[Deb]:
     """Return the packages that only a config names."""
     return [
@@ -199,6 +222,17 @@ def _for_configs(program: bytes) -> list[Deb]:
             depends="libc6, hello-data",
             modes={"usr/bin/hello": 0o4755, "usr/bin/goodbye": 0o2755},
             scripts={"postinst": POSTINST},
+        ),
+        Deb(
+            "greeter",
+            files={
+                "usr/sbin/greeter": program,
+                f"{UNITS}/greeter.service": b"[Service]\nExecStart=/usr/sbin/greeter\n",
+                f"{UNITS}/greeter@.service": b"[Service]\nExecStart=/usr/sbin/greeter %i\n",
+                f"{UNITS}/greeter.timer": b"[Timer]\nOnCalendar=daily\n",
+                f"{UNITS}/greeter-2.timer": b"[Timer]\nUnit=greeter.service\nOnCalendar=weekly\n",
+            },
+            depends="libc6",
         ),
         Deb("hello-data", files={"usr/share/hello/data": b"data"}),
         _program("udev", {"usr/bin/udevadm": program, "usr/lib/systemd/systemd-udevd": program}),

@@ -35,12 +35,13 @@ class FailedService:
     """A service that did not keep running after a switch."""
 
     name: str
-    status: str  # its exit status; empty if its own `finish` does not record it
+    status: str  # its exit status, or the result of its unit; empty if its own `finish` does not record it
     log: Sequence[str]  # the last lines of its log; empty if it has none
 
     def lines(self) -> Iterator[str]:
         """Yield the lines of a report for the user."""
-        yield f"{self.name} does not stay up{f': exit status {self.status}' if self.status else ''}"
+        status = f"exit status {self.status}" if self.status.lstrip("-").isdigit() else self.status
+        yield f"{self.name} does not stay up{f': {status}' if status else ''}"
         yield from (f"| {line}" for line in self.log)
         if not self.log:
             yield f"its output is on the machine's console; `log: true` keeps it in /var/log/{self.name}"

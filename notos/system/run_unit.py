@@ -51,18 +51,16 @@ def key(source: Path, tools: str) -> str:
     return hasher.hexdigest()
 
 
-def compiled(
-    cache: Cache, source: Path, tools: ToolsTree, tools_key: str, build: Architecture, target: Architecture
-) -> Tree:
+def compiled(cache: Cache, source: Path, tools: ToolsTree, tools_key: str, *, target: Architecture) -> Tree:
     """Return the tree of the store object run-unit; compile the program if the cache lacks it.
 
-    `source` is the folder of the C files. Raises ToolError with the compiler's messages, or if `build` is not
-    the architecture `target` of the machine.
+    `source` is the folder of the C files. Raises ToolError with the compiler's messages, or if the tools
+    are not of the architecture `target` of the machine.
     """
-    if build != target:
+    if tools.build != target:
         raise ToolError(
             f"run-unit is compiled only on a host of the machine's architecture, {target.title}; this is "
-            f"{build.title}",
+            f"{tools.build.title}",
             hint="build machines with systemd units on such a host",
         )
     path = cache.compiled(key(source, tools_key))

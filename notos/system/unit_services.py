@@ -6,6 +6,7 @@ services/NAME/seccomp        the filter of system calls, if the unit has one
 services/NAME/check          waits until the unit is ready
 services/NAME/finish         ends what a killed run-unit leaves
 services/NAME/control/k      kills all processes of the service
+services/NAME/stop-seconds   how long its stop may take
 services/NAME/reads          patterns of files; a switch restarts the service if one of them changes
 services/timers/…            files of systemd timers (unit_timers.py)
 """
@@ -29,6 +30,7 @@ from notos.units.timers import timer
 from notos.units.translate import translate
 from notos.units.unit_files import UnitFiles
 
+_LONGEST = 300  # seconds to wait for the stop of a service
 RELEASE = {"ID": "notos"}  # of /etc/os-release, for specifiers
 # Folders in /etc that programs of many packages read, so that a file in them says nothing about one service.
 _SHARED = """
@@ -99,6 +101,7 @@ class _Maker:
         _add_plan(tree, "", made)
         package = self.packaged.owner(made.unit) if made.files and made.files[0] in self.packaged else ""
         conf_files = self.packaged.conf_files.get(package, ())
+        tree.text("stop-seconds", f"{stop_seconds(made.plan)}\n")
         patterns = dict.fromkeys((*service.reads, *reads(made.plan, conf_files)))
         if patterns:
             tree.text("reads", "".join(f"{each}\n" for each in patterns))
@@ -223,6 +226,16 @@ def _quoted(text: str) -> str:
     """Return a word in quotes, as systemd.syntax(7) reads it; % begins a specifier there."""
     escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%")
     return f'"{escaped}"'
+
+
+def stop_seconds(plan: str) -> int:
+    """Return the seconds that a unit may need to stop: its commands, the signal and the final signal."""
+    limit = 90_000_000
+    for key, values in unit_plan.lines(plan):
+        if key == "timeout" and values[:1] == ("stop",):
+            limit = _LONGEST * 1_000_000 if values[1] == "infinity" else int(values[1])
+    commands = [each for each in unit_plan.commands(plan) if each.key in ("ExecStop", "ExecStopPost")]
+    return min(_LONGEST, (len(commands) + 2) * limit // 1_000_000 + 5)
 
 
 def reads(plan: str, conf_files: tuple[str, ...]) -> Iterator[str]:

@@ -1,6 +1,5 @@
 """Condition… and Assert… (systemd.unit(5)), decided now where the machine is known, else left to run-unit."""
 
-import posixpath
 from collections.abc import Callable, Mapping
 from fnmatch import fnmatchcase
 
@@ -8,6 +7,7 @@ from notos.units.plan import Plan
 from notos.units.section import Section
 from notos.units.unit_text import Setting
 from notos.units.values import boolean
+from notos.units.words import WHITESPACE
 
 _PATHS = (
     *("PathExists", "PathExistsGlob", "PathIsDirectory", "PathIsSymbolicLink", "PathIsMountPoint"),
@@ -81,17 +81,17 @@ def _kept(section: Section, prefix: str) -> list[Setting]:
 def _line(section: Section, setting: Setting, kind: str, machine: Machine) -> tuple[str, str, str] | None:
     text = setting.value
     trigger, negated = text.startswith("|"), False
-    text = text[1:].lstrip(" \t") if trigger else text
+    blanks = "" if kind in _PATHS else WHITESPACE
+    text = text[1:].lstrip(blanks) if trigger else text
     if text.startswith("!"):
-        text, negated = text[1:].lstrip(" \t"), True
+        text, negated = text[1:].lstrip(blanks), True
     argument = section.expanded(setting, text)
     if argument is None:
         return None
     if kind in _PATHS:
-        if not argument.startswith("/"):
-            section.report.ignored(setting, f"{argument} is not an absolute path")
+        argument = section.checked_path(setting, argument)
+        if not argument:
             return None
-        argument = posixpath.normpath(argument).replace("//", "/")
     flags = "|" if trigger else ""
     try:
         decided = _decided(kind, argument, machine)

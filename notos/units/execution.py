@@ -25,9 +25,9 @@ _DUMPED = (
     *("private-anonymous", "shared-anonymous", "private-file-backed", "shared-file-backed", "elf-headers"),
     *("private-huge", "shared-huge", "private-dax", "shared-dax"),
 )
-_INPUTS = ("null", "tty", "tty-force", "tty-fail", "data", "socket")
+_INPUTS = ("null", "tty", "tty-force", "tty-fail", "socket", "fd")
 _OUTPUTS = {
-    **{name: name for name in ("inherit", "null", "tty", "socket")},
+    **{name: name for name in ("inherit", "null", "tty", "socket", "fd")},
     # The service's log takes the place of the journal.
     **dict.fromkeys(("journal", "syslog", "journal+console", "syslog+console", "kmsg+console"), "journal"),
     "kmsg": "file:/dev/kmsg",
@@ -203,15 +203,18 @@ class Execution:
     def _scheduling(self, plan: Plan) -> None:
         section = self._section
         self._number(plan, "nice", "Nice", -20, 19)
+        number = section.last(personality, "Personality")
+        if number:
+            plan.add("personality", f"{number:x}")
         self._number(plan, "oom", "OOMScoreAdjust", -1000, 1000)
         umask = section.last(values.mode, "UMask")
         if umask is not None:
             plan.add("umask", f"{umask:04o}")
-        io_class = section.last(lambda text: _named(text, _IO_CLASSES), "IOSchedulingClass")
-        priority = section.last(lambda text: values.integer(text, 0, 7), "IOSchedulingPriority")
+        io_class = section.last(lambda text: _named(text, _IO_CLASSES), "IOSchedulingClass", resets=True)
+        priority = section.last(lambda text: values.integer(text, 0, 7), "IOSchedulingPriority", resets=True)
         if io_class is not None or priority is not None:
             plan.add("io", 2 if io_class is None else io_class, 4 if priority is None else priority)
-        policy = section.last(lambda text: _named(text, _POLICIES), "CPUSchedulingPolicy")
+        policy = section.last(lambda text: _named(text, _POLICIES), "CPUSchedulingPolicy", resets=True)
         static = section.last(lambda text: values.integer(text, 0, 99), "CPUSchedulingPriority")
         reset = section.last(values.boolean, "CPUSchedulingResetOnFork")
         if policy is not None or static is not None or reset is not None:
@@ -238,7 +241,7 @@ class Execution:
             plan.add("ignoresigpipe", "no")
 
     def _number(self, plan: Plan, line: str, key: str, least: int, most: int) -> None:
-        number = self._section.last(lambda text: values.integer(text, least, most), key)
+        number = self._section.last(lambda text: values.integer(text, least, most), key, resets=True)
         if number is not None:
             plan.add(line, number)
 
@@ -250,17 +253,14 @@ class Execution:
 
     def _streams(self, plan: Plan) -> None:
         section = self._section
-        source = section.setting("StandardInput")
-        if source:
-            text = self._stream(source, _INPUTS)
-            if text and text != "null":
-                plan.add("stdin", text)
+        source = self._stream("StandardInput", _INPUTS)
+        if source and source != "null":
+            plan.add("stdin", source)
         # Streams inherit one that goes both ways; otherwise stdout is the log. stderr inherits stdout.
         streams = [fields[0].partition(":")[0] for fields in plan.values("stdin")]
         both_ways = any(each not in ("null", "file") for each in streams)
         for key, line in (("StandardOutput", "stdout"), ("StandardError", "stderr")):
-            target = section.setting(key)
-            text = self._stream(target, tuple(_OUTPUTS)) if target else ""
+            text = self._stream(key, tuple(_OUTPUTS))
             text = _OUTPUTS.get(text, text) or "inherit"
             if line == "stdout" and not both_ways and text == "journal":
                 continue
@@ -276,17 +276,19 @@ class Execution:
             if section.last(values.boolean, key):
                 plan.add(line, "yes")
 
-    def _stream(self, setting: Setting, known: tuple[str, ...]) -> str:
-        """Return a stream: a word of `known`, or a kind, a colon and a path or name."""
+    def _stream(self, key: str, known: tuple[str, ...]) -> str:
+        """Return the last valid stream of a key: a word of `known`, or a kind, a colon and a path or name."""
+        found = [self._one_stream(each, known) for each in self._section.all(key)]
+        valid = [each for each in found if each]
+        return valid[-1] if valid else ""
+
+    def _one_stream(self, setting: Setting, known: tuple[str, ...]) -> str:
         section = self._section
         kind, colon, rest = setting.value.partition(":")
         if not colon and kind in known:
-            if kind == "data":
-                section.report.error(setting, "data is not supported")
-                return ""
             return kind
         kinds = ("file", "fd") if "tty-force" in known else ("file", "append", "truncate", "fd")
-        if kind not in kinds or (not colon and kind != "fd"):
+        if kind not in kinds or not colon:
             section.report.ignored(setting, f"{setting.value} is not a stream")
             return ""
         text = section.expanded(setting, rest)
@@ -296,6 +298,11 @@ class Execution:
             return f"fd:{text}"
         path = section.checked_path(setting, text)
         return f"{kind}:{path}" if path else ""
+
+
+def personality(text: str) -> int:
+    """Return the number of Personality= (personality(2)): that of a 32-bit architecture is PER_LINUX32."""
+    return 8 if text in ("x86", "arm") else 0
 
 
 def _limit_of(name: str) -> Callable[[str], tuple[str, str]]:

@@ -12,7 +12,10 @@ def relative(text: str) -> str:
     """Return a relative path, simplified likewise. Raises ValueError."""
     if not text or text.startswith("/"):
         raise ValueError(f"{text} is not a relative path")
-    return _simplified(text)
+    simplified = _simplified(text)
+    if not simplified:
+        raise ValueError(f"{text} is not the path of a folder below")
+    return simplified
 
 
 def _simplified(text: str) -> str:

@@ -18,32 +18,32 @@ def add(plan: Plan, section: Section) -> None:
     """Add a line `cgroup FILE VALUE` for each limit. A percentage of memory or tasks keeps its sign."""
     _processor(plan, section)
     for key, file in _MEMORY.items():
-        value = section.last(lambda text, key=key: _memory(key, text), key)  # type: ignore[misc]
+        value = section.last(lambda text, key=key: _memory(key, text), key, resets=True)  # type: ignore[misc]
         if value is not None:
             plan.add("cgroup", file, value)
-    most = section.last(lambda text: _memory("MemoryMax", text), "MemoryMax")
+    most = section.last(lambda text: _memory("MemoryMax", text), "MemoryMax", resets=True)
     if most is None:
-        most = section.last(lambda text: _memory("MemoryLimit", text), "MemoryLimit")
+        most = section.last(lambda text: _memory("MemoryLimit", text), "MemoryLimit", resets=True)
     if most is not None:
         plan.add("cgroup", "memory.max", most)
     back = section.last(values.boolean, "MemoryZSwapWriteback")
     if back is False:
         plan.add("cgroup", "memory.zswap.writeback", 0)
-    tasks = section.last(_tasks, "TasksMax")
+    tasks = section.last(_tasks, "TasksMax", resets=True)
     if tasks is not None:
         plan.add("cgroup", "pids.max", tasks)
-    weight = section.last(lambda text: values.integer(text, 1, 10_000), "IOWeight")
+    weight = section.last(lambda text: values.integer(text, 1, 10_000), "IOWeight", resets=True)
     if weight is not None:
         plan.add("cgroup", "io.weight", f"default {weight}")
 
 
 def _processor(plan: Plan, section: Section) -> None:
-    weight = section.last(_weight, "CPUWeight")
+    weight = section.last(_weight, "CPUWeight", resets=True)
     if weight == 0:
         plan.add("cgroup", "cpu.idle", 1)
     elif weight is not None:
         plan.add("cgroup", "cpu.weight", weight)
-    quota = section.last(_quota, "CPUQuota")
+    quota = section.last(_quota, "CPUQuota", resets=True)
     if quota is not None:
         asked = section.last(values.time, "CPUQuotaPeriodSec")
         period = min(max(_DEFAULT_PERIOD if asked is None else asked, _SHORTEST), _LONGEST)
@@ -72,12 +72,12 @@ def _memory(key: str, text: str) -> str:
     if text == values.INFINITY:
         return "max"
     try:
-        return _percentage(values.permyriad(text))
+        share = values.permyriad(text)
     except ValueError:
-        number = values.size(text)
-    if not number and key not in _MAY_BE_ZERO:
-        raise ValueError("0 is not a limit") from None
-    return str(number)
+        share, number = None, values.size(text)
+    if not (number if share is None else share) and key not in _MAY_BE_ZERO:
+        raise ValueError("0 is not a limit")
+    return str(number) if share is None else _percentage(share)
 
 
 def _tasks(text: str) -> str:

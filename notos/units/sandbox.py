@@ -6,7 +6,7 @@ from notos.units import values
 from notos.units.names import CAPABILITIES
 from notos.units.paths import absolute
 from notos.units.plan import Plan
-from notos.units.section import Section
+from notos.units.section import Section, choice
 from notos.units.unit_text import Setting
 from notos.units.words import WordError, first_word, words
 
@@ -31,7 +31,6 @@ _SECURE_BITS = (
     *("keep-caps", "keep-caps-locked", "no-setuid-fixup", "no-setuid-fixup-locked", "noroot"),
     "noroot-locked",
 )
-_FLAGS = {**{"shared": "shared", "slave": "slave", "private": "private"}}
 _BY_NUMBER = {number: name for name, number in CAPABILITIES.items()}
 
 
@@ -46,7 +45,7 @@ def add(plan: Plan, section: Section, *, dynamic: bool) -> None:
     _binds(plan, section)
     _temporary(plan, section)
     for key, line in _SWITCHES.items():
-        if section.last(values.boolean, key):
+        if section.last(values.boolean, key, resets=key in ("MountAPIVFS", "PrivateMounts")):
             plan.add(line, "yes")
     _protections(plan, section, dynamic=dynamic)
     _devices(plan, section)
@@ -80,8 +79,11 @@ def _set(
         inverted = setting.value.startswith("~")
         listed: set[int] = set()
         for word in setting.value.removeprefix("~").split():
-            if section.report.checked(setting, values.capability, word):
+            try:
                 listed.add(values.capability(word))
+            except ValueError as error:  # systemd ignores it without a warning
+                if setting.own:
+                    section.report.error(setting, str(error))
         chosen = frozenset(listed) & everything
         if not listed or found == unset or found is None:
             found = everything - chosen if inverted else chosen
@@ -109,17 +111,6 @@ def _words_and_numbers(plan: Plan, section: Section) -> None:
     keyring = section.last(choice("inherit", "private", "shared"), "KeyringMode")
     if keyring:
         plan.add("keyring", keyring)
-
-
-def choice(*known: str) -> Callable[[str], str]:
-    """Return a parser of one of the words `known`."""
-
-    def parse(text: str) -> str:
-        if text not in known:
-            raise ValueError(f"not one of {', '.join(known)}")
-        return text
-
-    return parse
 
 
 def _or_boolean(*known: str, yes: str = "yes") -> Callable[[str], str]:
@@ -157,21 +148,24 @@ def _binds(plan: Plan, section: Section) -> None:
             if options not in ("", "rbind", "norbind"):
                 section.report.ignored(setting, f"{options} is not an option of a bind mount")
                 continue
-            checked = [section.checked_path(setting, each) if each else "" for each in paths]
-            if not checked[0] or (target and not checked[1]):
+            if None in paths:
+                continue
+            checked = [section.checked_path(setting, each or "") for each in paths]
+            if not all(checked):
                 continue
             kind = "norec" if options == "norbind" else "rec"
-            plan.add(line, "-" if ignored else "", checked[0], checked[1] or checked[0], kind)
+            plan.add(line, "-" if ignored else "", *checked, kind)
 
 
 def _bind_parts(section: Section, setting: Setting) -> list[tuple[str, str, str]]:
-    """Return source, destination and options of each bind mount, empty if absent."""
+    """Return source, destination (the source if absent) and options of each bind mount."""
     found: list[tuple[str, str, str]] = []
     rest: str | None = setting.value
     try:
         while rest:
-            parts = ["", "", ""]
+            parts, given = ["", "", ""], 0
             for at in range(3):
+                given = at + 1
                 separators = " \t\n\r" if at == 2 else ": \t\n\r"
                 before = rest or ""
                 word, rest = first_word(before, separators, unquote=True, single=at < 2)
@@ -180,7 +174,8 @@ def _bind_parts(section: Section, setting: Setting) -> list[tuple[str, str, str]
                 if rest is None or not used.endswith(":"):
                     break
             if parts[0]:
-                found.append((parts[0], parts[1], parts[2]))
+                target = parts[1] if given > 1 else parts[0].removeprefix("-")
+                found.append((parts[0], target, parts[2]))
     except WordError as error:
         section.report.ignored(setting, f"{setting.value}: {error}")
         return []

@@ -4,6 +4,7 @@ systemd installs a filter for each key; here each is a layer of one program. Dif
 
 - All filters cover only the machine's own architecture. Calls of other ones (32-bit programs) are blocked:
   the process is killed if SystemCallArchitectures= does not name them, and otherwise they fail with ENOSYS.
+- ProtectKernelTunables= has no layer: kernels since 5.5 have no _sysctl(2).
 - Arguments of 32 bits are compared in their low half, which is all that the kernel reads.
 """
 
@@ -14,6 +15,7 @@ from dataclasses import dataclass, field
 from notos.architecture import Architecture
 from notos.units import syscalls, values
 from notos.units.bpf import ALLOW, KILL_PROCESS, LOG, Layer, Rule, Test, compiled, errno
+from notos.units.execution import personality
 from notos.units.names import ADDRESS_FAMILIES, ADDRESS_FAMILY_LIMIT, ERRORS, NAMESPACES
 from notos.units.section import Section
 from notos.units.unit_text import Setting
@@ -72,8 +74,6 @@ def _layers(section: Section, *, dynamic: bool) -> Iterator[Mapping[str, list[Ru
     if on("RestrictSUIDSGID") or dynamic:
         yield _set_id()
     yield _namespaces(section)
-    if on("ProtectKernelTunables"):
-        yield {"_sysctl": [Rule(_DENY)]}
     for key, names in (
         ("ProtectKernelModules", syscalls.groups()["@module"]),
         ("ProtectKernelLogs", ("syslog",)),
@@ -86,11 +86,6 @@ def _layers(section: Section, *, dynamic: bool) -> Iterator[Mapping[str, list[Ru
     if on("LockPersonality"):
         chosen = section.last(personality, "Personality") or 0
         yield {"personality": [Rule(_DENY, (Test(0, (chosen,), negated=True),))]}
-
-
-def personality(text: str) -> int:
-    """Return the number of Personality= (personality(2)): that of a 32-bit architecture is PER_LINUX32."""
-    return 8 if text in _FOREIGN else 0
 
 
 def _families(section: Section) -> Mapping[str, list[Rule]]:

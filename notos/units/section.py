@@ -12,6 +12,17 @@ from notos.units.words import WordError, words
 T = TypeVar("T")
 
 
+def choice(*known: str) -> Callable[[str], str]:
+    """Return a parser of one of the words `known`."""
+
+    def parse(text: str) -> str:
+        if text not in known:
+            raise ValueError(f"not one of {', '.join(known)}")
+        return text
+
+    return parse
+
+
 class Section:
     """The settings of a section, with access by key.
 
@@ -35,19 +46,26 @@ class Section:
         """Return the settings of `keys` in order, also those with an empty value."""
         return [each for each in self.settings if each.key in keys]
 
-    def values(self, parse: Callable[[str], T], *keys: str) -> list[tuple[Setting, T]]:
-        """Return the parsed values of all settings of `keys`, without those that `parse` refuses."""
-        found = []
-        for each in self.all(*keys):
+    def values(self, parse: Callable[[str], T], *keys: str, resets: bool = False) -> list[tuple[Setting, T]]:
+        """Return the parsed values of all settings of `keys`, without those that `parse` refuses.
+
+        An empty value removes those before it if `resets`, or if the user wrote it. Otherwise systemd
+        ignores it.
+        """
+        found: list[tuple[Setting, T]] = []
+        for each in self.every(*keys):
+            if not each.value and (resets or each.own):
+                found = []
+                continue
             try:
                 found.append((each, parse(each.value)))
             except ValueError as error:
-                self.report.ignored(each, f"{each.value}: {error}")
+                self.report.ignored(each, f"{each.value}: {error}" if each.value else "is empty")
         return found
 
-    def last(self, parse: Callable[[str], T], *keys: str) -> T | None:
-        """Return the last valid value of `keys`; None if there is none, or if an empty value follows it."""
-        found = self.values(parse, *keys)
+    def last(self, parse: Callable[[str], T], *keys: str, resets: bool = False) -> T | None:
+        """Return the last valid value of `keys`, None if there is none; `resets` as in `values`."""
+        found = self.values(parse, *keys, resets=resets)
         return found[-1][1] if found else None
 
     def setting(self, *keys: str) -> Setting | None:

@@ -1,13 +1,13 @@
 """The section [Service] (systemd.service(5)) and the keys for killing (systemd.kill(5))."""
 
+import re
 from collections.abc import Mapping
 
 from notos.units import values
 from notos.units.commands import SEARCHED, Command, Exists, commands
 from notos.units.paths import absolute
 from notos.units.plan import Plan
-from notos.units.sandbox import choice
-from notos.units.section import Section
+from notos.units.section import Section, choice
 
 _COMMANDS = {
     **{"ExecCondition": "execcondition", "ExecStartPre": "pre", "ExecStart": "start"},
@@ -15,6 +15,8 @@ _COMMANDS = {
 }
 TYPES = ("simple", "exec", "notify", "notify-reload", "forking", "oneshot", "idle", "dbus")
 _RESTARTS = ("no", "always", "on-success", "on-failure", "on-abnormal", "on-abort", "on-watchdog")
+_KILL_MODES = choice("control-group", "mixed", "process", "none")
+_BUS_NAME = re.compile(r"[A-Za-z_-][A-Za-z0-9_-]*(?:\.[A-Za-z_-][A-Za-z0-9_-]*)+")
 _SECOND = 1_000_000
 # Values of systemd-system.conf(5) in Debian.
 _TIMEOUT = 90 * _SECOND
@@ -58,8 +60,14 @@ class Service:
         return {line: commands(self._section, key, exists, folders) for key, line in _COMMANDS.items()}
 
     def _bus_name(self) -> str:
-        setting = self._section.setting("BusName")
-        return (setting and self._section.expanded(setting, setting.value)) or ""
+        found = ""
+        for setting in self._section.all("BusName"):
+            text = self._section.expanded(setting, setting.value)
+            if text and _BUS_NAME.fullmatch(text):
+                found = text
+            elif text:
+                self._section.report.ignored(setting, f"{text} is not a name on the bus")
+        return found
 
     def _kind(self) -> str:
         chosen = self._section.last(choice(*TYPES), "Type")
@@ -159,7 +167,7 @@ class Service:
                 stop = time
         plan.add("timeout", "start", _infinite(start))
         plan.add("timeout", "stop", _infinite(stop))
-        abort = section.values(_time_or_none, "TimeoutAbortSec")
+        abort = section.values(_time_or_none, "TimeoutAbortSec", resets=True)
         if abort:
             plan.add("timeout", "abort", _infinite(abort[-1][1]))
         modes = choice("terminate", "abort", "kill")
@@ -212,7 +220,7 @@ class Service:
 
     def _killing(self, plan: Plan) -> None:
         section = self._section
-        mode = section.last(choice("control-group", "mixed", "process", "none"), "KillMode")
+        mode = section.last(_KILL_MODES, "KillMode", resets=True)
         if mode and mode != "control-group":
             plan.add("killmode", mode)
         for key, line in (

@@ -10,8 +10,7 @@ from notos.units.commands import SEARCHED, Exists, commands
 from notos.units.execution import account
 from notos.units.paths import absolute
 from notos.units.plan import Plan
-from notos.units.sandbox import choice
-from notos.units.section import Section
+from notos.units.section import Section, choice
 from notos.units.unit_files import UnitFile, UnitFiles
 from notos.units.unit_text import Setting
 

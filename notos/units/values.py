@@ -95,14 +95,18 @@ def time(text: str, unit: int = _SECOND) -> int | None:
 
 def size(text: str, base: int = 1024) -> int:
     """Return the bytes of a size such as 1.5G or 1G 512M."""
-    rest, total, start = text.rstrip(" \t\n\r") if text.strip() else text, 0, 0
+    rest, total, start = text, 0, 0
     suffixes = [*_SUFFIXES, ""]
     while True:
         match = _SIZE.match(rest)
         if not match or match[3] not in suffixes[start:]:
             raise ValueError("not a size")
         power = 0 if match[3] in ("", "B") else len(_SUFFIXES) - 1 - _SUFFIXES.index(match[3])
-        fraction = int(match[2]) / 10 ** len(match[2]) if match[2] else 0.0
+        fraction = float(int(match[2] or 0))
+        for _ in match[2] or "":
+            fraction /= 10  # digit by digit, as systemd does, for the same rounding
+        if int(match[2] or 0) > _LARGEST:
+            raise ValueError("too many digits")
         factor = int(base**power)
         total += int(match[1]) * factor + int(fraction * factor)
         if total > _LARGEST:
@@ -210,6 +214,8 @@ def processors(text: str) -> tuple[int, ...]:
             continue
         first, dash, last = word.partition("-")
         if not first.isdigit() or (dash and not last.isdigit()) or int(last or first) > 8191:
+            raise ValueError(f"{word} is not a range of processors")
+        if last and int(first) > int(last):
             raise ValueError(f"{word} is not a range of processors")
         found.update(range(int(first), int(last or first) + 1))
     return tuple(sorted(found))

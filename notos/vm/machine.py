@@ -31,6 +31,9 @@ _LATER = "the first states of packages are being made"
 _LEAVE = 2.0  # seconds for the connection to break when the machine goes down
 
 
+_STATE_OF_UNIT = re.compile(r"([a-z]+) \d+ ([a-z-]+)")  # as run-unit writes it
+
+
 class Result(NamedTuple):
     """The result of a command: exit status and standard output."""
 
@@ -243,12 +246,19 @@ class Machine(Devices):
     def wait_for_unit(self, name: str, seconds: float = WAIT, *, steady: float = 1.0) -> None:
         """Wait until runit's service `name`, and its log if it has one, have been up for `steady` seconds.
 
+        A service with a systemd unit must also be ready, or have ended well if it runs only once.
+
         Raises MachineTimeoutError with its state, and with its last exit status if it ends again and again;
         MachineLostError; MachineError if there is no such service.
         """
         quoted_name = shlex.quote(name)
-        # runit/finish writes the second line's file: the time of the end, the delay, the exit status.
-        query = f"sv status {quoted_name} 2>&1; cat /run/runit/{quoted_name}.backoff 2>/dev/null || :"
+        # runit/finish writes the second line's file: the time of the end, the delay, the exit status. Of a
+        # unit, run-unit writes its state, a process and a result.
+        query = (
+            f"sv status {quoted_name} 2>&1; "
+            f"if [ -e /run/service/{quoted_name}/unit ]; then cat /run/runit/{quoted_name}.unit/state; "
+            f"else cat /run/runit/{quoted_name}.backoff; fi 2>/dev/null || :"
+        )
         # Services of the config wait for the first states of packages.
         has = f"[ ! -e /run/service/{quoted_name} ] && [ -d /etc/runit/services/{quoted_name} ]"
         query = f"{has} && echo {shlex.quote(_LATER)}; {query}"
@@ -261,10 +271,14 @@ class Machine(Devices):
             if "unable to change to service directory" in last and not last.startswith(_LATER):
                 services = ", ".join(self.succeed("ls /run/service").split())
                 raise MachineError(f"{self.name} has no service {name}; it has {services}")
-            state = last.partition("\n")[0]
+            state, _, more = last.partition("\n")
+            unit = _STATE_OF_UNIT.fullmatch(more)
+            if unit and (unit[1] == "skipped" or unit.groups() == ("inactive", "success")):
+                return True
             ages = re.findall(r"(\w+): [^:]*: \(pid \d+\) (\d+)s", state)
             stays = bool(ages) and "want down" not in state
-            return stays and all(each == "run" and int(age) >= steady for each, age in ages)
+            ready = not unit or unit[1] in ("active", "reloading")
+            return ready and stays and all(each == "run" and int(age) >= steady for each, age in ages)
 
         self._until(up, seconds, lambda: f"service {name} does not run: {_service(last)}")
 
@@ -399,6 +413,8 @@ def _outcome(done: Ended) -> str:
 def _service(status: str) -> str:
     """Return a service's state for a message: `status` is what sv prints, and a record if it has ended."""
     state, _, ended = status.partition("\n")
+    if unit := _STATE_OF_UNIT.fullmatch(ended):
+        return f"its unit is {unit[1]}, with the result {unit[2]}; now {state}"
     restarts = "want down" not in state and ("want up" in state or not state.startswith("down: "))
     if restarts and (found := re.fullmatch(r"\d+ (\d+) (-?\d+)", ended)):
         return f"it ended with status {found[2]}, and starts again {found[1]} s later; now {state}"

@@ -8,14 +8,14 @@
 #define MOST_GROUPS 256
 
 struct account {
-    bool given;           /* the plan names a user */
+    bool given; /* the plan names a user */
     bool dynamic;
     uid_t uid;
     gid_t gid;
     const char *name, *home, *shell;
     gid_t groups[MOST_GROUPS];
     size_t group_count;
-    bool has_groups;      /* set the supplementary groups */
+    bool has_groups; /* set the supplementary groups */
 };
 
 bool find_uid(const char *name, uid_t *uid);

@@ -15,6 +15,8 @@
 #include <sys/sysinfo.h>
 #include <unistd.h>
 
+#include "device_policy.h"
+
 #define TOP "/sys/fs/cgroup"
 #define OURS TOP "/notos"
 
@@ -28,14 +30,16 @@ static void enable(const char *group) {
         write_file(control, format("+%s", name));
 }
 
-/* Return a value with a percentage as a number: of the memory for memory.*, of the process ids for pids.max. */
+/* Return a value with a percentage as a number: of the memory for memory.*, of the process ids for pids.max.
+ */
 static char *absolute(const char *file, const char *value) {
     char *point;
     uint64_t whole = 32768, hundredths = strtoul(value, &point, 10) * 100;
     if (strchr(value, '%') == NULL)
         return copy(value);
     if (*point == '.' && point[1] >= '0' && point[1] <= '9')
-        hundredths += (uint64_t)(point[1] - '0') * 10 + (point[2] >= '0' && point[2] <= '9' ? (uint64_t)(point[2] - '0') : 0);
+        hundredths += (uint64_t)(point[1] - '0') * 10 +
+                      (point[2] >= '0' && point[2] <= '9' ? (uint64_t)(point[2] - '0') : 0);
     struct sysinfo system;
     if (starts_with(file, "memory.") && sysinfo(&system) == 0) {
         whole = (uint64_t)system.totalram * system.mem_unit;
@@ -71,6 +75,7 @@ void make_cgroup(const char *service, const struct plan *plan) {
         else if (!write_file(path, absolute(line->fields[0], line->fields[1])))
             say("cannot set %s to %s: %s; ignoring it", line->fields[0], line->fields[1], strerror(errno));
     }
+    limit_devices(plan, folder);
 }
 
 /* Move the calling process into the unit's group. */
@@ -90,7 +95,8 @@ static void add_group(struct pids *pids, const char *group) {
     char *path = format("%s/cgroup.procs", group);
     char *text = read_file(path, 1 << 22, NULL), *rest = NULL;
     free(path);
-    for (char *at = text != NULL ? strtok_r(text, "\n", &rest) : NULL; at != NULL; at = strtok_r(NULL, "\n", &rest))
+    for (char *at = text != NULL ? strtok_r(text, "\n", &rest) : NULL; at != NULL;
+         at = strtok_r(NULL, "\n", &rest))
         if (atoi(at) > 0)
             add_pid(pids, atoi(at));
     free(text);

@@ -4,8 +4,6 @@
 #include <ctype.h>
 #include <dirent.h>
 #include <fcntl.h>
-#include <fnmatch.h>
-#include <glob.h>
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,17 +13,12 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
+#include "patterns.h"
 #include "privileges.h"
 
 static bool path_exists(const char *path) { return access(path, F_OK) == 0; }
 
-static bool glob_exists(const char *pattern) {
-    glob_t found;
-    if (glob(pattern, GLOB_NOSORT, NULL, &found) != 0)
-        return false;
-    globfree(&found);
-    return true;
-}
+static bool glob_exists(const char *pattern) { return match_paths(pattern).count > 0; }
 
 static bool is_directory(const char *path) {
     struct stat found;
@@ -38,11 +31,11 @@ static bool is_link(const char *path) {
 }
 
 /* The fifth field of a line of mountinfo is the mount point (proc_pid_mountinfo(5)). */
-static bool is_mount_point(const char *path) {
+bool is_mount_point(const char *path) {
     char *real = realpath(path, NULL), *text = read_file("/proc/self/mountinfo", 1 << 22, NULL), *rest = NULL;
     bool found = false;
-    for (char *line = text != NULL ? strtok_r(text, "\n", &rest) : NULL; line != NULL && real != NULL && !found;
-         line = strtok_r(NULL, "\n", &rest)) {
+    for (char *line = text != NULL ? strtok_r(text, "\n", &rest) : NULL;
+         line != NULL && real != NULL && !found; line = strtok_r(NULL, "\n", &rest)) {
         for (int skipped = 0; skipped < 4 && line != NULL; skipped++)
             line = strchr(line, ' ') != NULL ? strchr(line, ' ') + 1 : NULL;
         size_t length = line != NULL ? strcspn(line, " ") : 0;
@@ -86,7 +79,7 @@ static bool is_root(const char *name) {
 static bool is_host(const char *pattern) {
     struct utsname system;
     char *id = read_file("/etc/machine-id", 64, NULL);
-    return (uname(&system) == 0 && fnmatch(pattern, system.nodename, FNM_CASEFOLD) == 0) ||
+    return (uname(&system) == 0 && matches(pattern, system.nodename)) ||
            (id != NULL && strlen(pattern) == 32 && starts_with(id, pattern));
 }
 
@@ -136,7 +129,7 @@ static bool is_kernel_version(const char *words) {
         size_t length = strcspn(words, " \t");
         char *version = format("%.*s", (int)length, words);
         bool pattern = test == NULL || (test == same && strpbrk(version, "*?[") != NULL);
-        if (pattern ? fnmatch(version, system.release, 0) != 0 : !test(strverscmp(system.release, version)))
+        if (pattern ? !matches(version, system.release) : !test(strverscmp(system.release, version)))
             return false;
         words += length;
     }
@@ -204,7 +197,8 @@ static bool is_architecture(const char *name) {
 }
 
 static bool is_container(void) {
-    return path_exists("/run/.containerenv") || path_exists("/.dockerenv") || path_exists("/run/host/container-manager");
+    return path_exists("/run/.containerenv") || path_exists("/.dockerenv") ||
+           path_exists("/run/host/container-manager");
 }
 
 /* The hypervisor is known by the processor's flag and the firmware's vendor. */
@@ -218,8 +212,7 @@ static bool is_virtual(const char *name) {
         return container;
     if (strcmp(name, "vm") == 0)
         return machine || emulated;
-    return (strcmp(name, "qemu") == 0 || strcmp(name, "kvm") == 0) && emulated &&
-           machine == (name[0] == 'k');
+    return (strcmp(name, "qemu") == 0 || strcmp(name, "kvm") == 0) && emulated && machine == (name[0] == 'k');
 }
 
 static bool has_capability(const char *name) {
@@ -243,17 +236,13 @@ static bool has_security(const char *name) {
 /* True on mains power: a machine without batteries, or with one adapter that is online. */
 static bool is_on_power(const char *text) {
     bool wanted = strcmp(text, "yes") == 0 || strcmp(text, "true") == 0 || strcmp(text, "1") == 0;
-    glob_t found;
-    bool adapter = false, online = false;
-    if (glob("/sys/class/power_supply/*/online", GLOB_NOSORT, NULL, &found) == 0) {
-        for (size_t at = 0; at < found.gl_pathc; at++) {
-            char *state = read_file(found.gl_pathv[at], 16, NULL);
-            adapter = true;
-            online |= state != NULL && state[0] == '1';
-        }
-        globfree(&found);
+    struct words adapters = match_paths("/sys/class/power_supply/*/online");
+    bool online = adapters.count == 0;
+    for (size_t at = 0; at < adapters.count; at++) {
+        char *state = read_file(adapters.at[at], 16, NULL);
+        online |= state != NULL && state[0] == '1';
     }
-    return (online || !adapter) == wanted;
+    return online == wanted;
 }
 
 static bool has_environment(const char *text) {

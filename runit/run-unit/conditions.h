@@ -5,4 +5,5 @@
 
 const struct line *failed_condition(const struct plan *plan, const char *key);
 const char *unknown_condition(const struct plan *plan);
+bool is_mount_point(const char *path);
 #endif

@@ -58,7 +58,7 @@ void stay_down(const struct unit *unit) {
 static pid_t state_process(const char *text) {
     const char *space = strchr(text, ' ');
     long pid = space != NULL ? strtol(space, NULL, 10) : 0;
-    return pid > 1 && kill((pid_t)pid, 0) == 0 ? (pid_t)pid : 0;
+    return pid > 0 && kill((pid_t)pid, 0) == 0 ? (pid_t)pid : 0;
 }
 
 /* Run the script `check` of a service that is no unit. It has 5 seconds. */
@@ -94,9 +94,9 @@ static enum state state_of(const char *service) {
         const char *text;
         enum state state;
     } words[] = {
-        {"active ", STATE_UP},      {"reloading ", STATE_UP},         {"inactive ", STATE_DONE},
-        {"skipped ", STATE_DONE},   {"failed ", STATE_FAILED},        {"stopped ", STATE_DOWN},
-        {"stopping ", STATE_DOWN},  {"restarting ", STATE_RESTARTING},
+        {"active ", STATE_UP},     {"reloading ", STATE_UP},          {"inactive ", STATE_DONE},
+        {"skipped ", STATE_DONE},  {"failed ", STATE_FAILED},         {"stopped ", STATE_DOWN},
+        {"stopping ", STATE_DOWN}, {"restarting ", STATE_RESTARTING},
     };
     bool runs, wanted, known = runsv_status(service, &runs, &wanted);
     char *path = format(STATES "/%s.unit/state", service), *text = read_file(path, 256, NULL);
@@ -140,7 +140,8 @@ static void pull(const struct unit *unit, const char *key, char letter) {
         }
 }
 
-/* Return the first service of `key` for which the unit still waits, or that failed; NULL if all are settled. */
+/* Return the first service of `key` for which the unit still waits, or that failed; NULL if all are settled.
+ */
 static const char *unsettled(const struct unit *unit, const char *key, bool *failed) {
     for (const struct line *line = NULL; (line = plan_next(&unit->plan, key, line)) != NULL;)
         for (size_t at = 0; at < line->count; at++) {
@@ -172,7 +173,8 @@ enum wait wait_for_services(struct unit *unit) {
             return WAIT_FAILED;
         }
         if (now() - began >= MOST_WAIT) {
-            say("the service %s is not ready after %d s; starting without it", service, (int)(MOST_WAIT / SECOND));
+            say("the service %s is not ready after %d s; starting without it", service,
+                (int)(MOST_WAIT / SECOND));
             return WAIT_DONE;
         }
         if (service != waits)
@@ -184,9 +186,25 @@ enum wait wait_for_services(struct unit *unit) {
     }
 }
 
+static int reload_watches[64];
+static size_t reload_count;
+
+/* Watch the reloads of the services whose reload is also this unit's. */
+static void watch_reloads(struct unit *unit) {
+    reload_count = 0;
+    for (const struct line *line = NULL; (line = plan_next(&unit->plan, "reloadfrom", line)) != NULL;)
+        for (size_t at = 0; at < line->count && reload_count < 64; at++) {
+            char *folder = format(STATES "/%s.unit", line->fields[at]);
+            mkdir(folder, 0755);
+            reload_watches[reload_count++] =
+                inotify_add_watch(unit->inotify, folder, IN_MOVED_TO | IN_CLOSE_WRITE);
+            free(folder);
+        }
+}
+
 /* Watch the states of the services whose stop is also this unit's. */
 void watch_services(struct unit *unit) {
-    static const char *const keys[] = {"requires", "bindsto", "partof", "conflicts"};
+    static const char *const keys[] = {"requires", "bindsto", "partof", "conflicts", "stopfrom"};
     for (size_t key = 0; key < sizeof keys / sizeof *keys; key++)
         for (const struct line *line = NULL; (line = plan_next(&unit->plan, keys[key], line)) != NULL;)
             for (size_t at = 0; at < line->count; at++) {
@@ -196,14 +214,29 @@ void watch_services(struct unit *unit) {
                 inotify_add_watch(unit->inotify, folder, IN_MOVED_TO | IN_CLOSE_WRITE);
                 free(folder);
             }
+    watch_reloads(unit);
+}
+
+static bool is_reload(const struct inotify_event *event) {
+    for (size_t at = 0; at < reload_count; at++)
+        if (reload_watches[at] == event->wd && event->len > 0 && strcmp(event->name, "reload") == 0)
+            return true;
+    return false;
 }
 
 /* After a change of a watched service: note if this unit must stop. */
 void take_changes(struct unit *unit) {
-    static const char *const keys[] = {"requires", "bindsto", "partof", "conflicts"};
-    char bytes[4096];
-    while (read(unit->inotify, bytes, sizeof bytes) > 0)
-        ;
+    static const char *const keys[] = {"requires", "bindsto", "partof", "conflicts", "stopfrom"};
+    union {
+        char bytes[4096];
+        struct inotify_event align;
+    } events;
+    for (ssize_t length; (length = read(unit->inotify, events.bytes, sizeof events)) > 0;)
+        for (ssize_t at = 0; at < length;) {
+            const struct inotify_event *event = (const void *)(events.bytes + at);
+            unit->reload |= is_reload(event);
+            at += (ssize_t)(sizeof *event + event->len);
+        }
     for (size_t key = 0; key < sizeof keys / sizeof *keys; key++)
         for (const struct line *line = NULL; (line = plan_next(&unit->plan, keys[key], line)) != NULL;)
             for (size_t at = 0; at < line->count; at++) {
@@ -221,7 +254,7 @@ void take_changes(struct unit *unit) {
 
 /* Return true if a service whose stop stopped this unit will not start again by itself. */
 bool needed_services_stay_down(const struct unit *unit) {
-    static const char *const keys[] = {"requires", "bindsto", "partof"};
+    static const char *const keys[] = {"requires", "bindsto", "partof", "stopfrom"};
     bool runs, wanted;
     for (size_t key = 0; key < sizeof keys / sizeof *keys; key++)
         for (const struct line *line = NULL; (line = plan_next(&unit->plan, keys[key], line)) != NULL;)

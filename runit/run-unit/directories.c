@@ -75,7 +75,8 @@ static bool give_below(int folder, const struct account *account) {
         if (fstatat(dirfd(entries), entry->d_name, &found, AT_SYMLINK_NOFOLLOW) != 0)
             continue;
         if (S_ISDIR(found.st_mode)) {
-            int inner = openat(dirfd(entries), entry->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+            int inner =
+                openat(dirfd(entries), entry->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
             if (inner >= 0 && !give_below(inner, account))
                 done = false;
         }

@@ -5,10 +5,11 @@
 
 #include <ctype.h>
 #include <errno.h>
-#include <glob.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+#include "patterns.h"
 
 #define DEFAULT_PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin"
 #define WRAPPERS "/run/wrappers/bin"
@@ -53,8 +54,7 @@ static void unset_variable(struct words *environment, const char *name) {
 /* Set what all units have: PATH, the locale, and the places of this machine. */
 void base_environment(struct words *environment) {
     static const char *const kept[] = {"LANG", "LANGUAGE", "TZ", "SSL_CERT_FILE"};
-    set_variable(environment, "PATH",
-                 access(WRAPPERS, X_OK) == 0 ? WRAPPERS ":" DEFAULT_PATH : DEFAULT_PATH);
+    set_variable(environment, "PATH", access(WRAPPERS, X_OK) == 0 ? WRAPPERS ":" DEFAULT_PATH : DEFAULT_PATH);
     for (size_t at = 0; at < sizeof kept / sizeof *kept; at++)
         if (getenv(kept[at]) != NULL)
             set_variable(environment, kept[at], getenv(kept[at]));
@@ -172,13 +172,12 @@ char *add_plan_environment(struct words *environment, const struct plan *plan) {
         set_variable(environment, line->fields[0], line->fields[1]);
     while ((line = plan_next(plan, "envfile", line)) != NULL) {
         bool optional = strchr(line->fields[0], '-') != NULL;
-        glob_t found;
-        int failed = glob(line->fields[1], GLOB_NOCHECK, NULL, &found);
-        for (size_t at = 0; failed == 0 && at < found.gl_pathc; at++)
-            if (!add_file(environment, found.gl_pathv[at]) && !optional)
-                return format("%s: %s", found.gl_pathv[at], strerror(errno));
-        if (failed != 0 && !optional)
-            return format("%s: the pattern cannot be matched", line->fields[1]);
+        struct words found = match_paths(line->fields[1]);
+        for (size_t at = 0; at < found.count; at++)
+            if (!add_file(environment, found.at[at]) && !optional)
+                return format("%s: %s", found.at[at], strerror(errno));
+        if (found.count == 0 && !optional)
+            return format("%s: %s", line->fields[1], strerror(ENOENT));
     }
     while ((line = plan_next(plan, "unsetenv", line)) != NULL)
         for (size_t at = 0; at < line->count; at++)

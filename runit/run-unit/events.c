@@ -35,6 +35,9 @@ static void reap(struct unit *unit) {
             unit->main_ended = true;
             unit->main_status = status;
         }
+        for (size_t at = 0; unit->accepting && at < MOST_CONNECTIONS; at++)
+            if (unit->connections[at] == pid)
+                unit->connections[at] = 0;
         if (pid == unit->control) {
             unit->control = 0;
             unit->control_status = status;
@@ -68,18 +71,21 @@ static void end_main(struct unit *unit) {
 
 /* Wait until something happens, at most until the time `until`, and take note of all that has happened. */
 void wait_event(struct unit *unit, uint64_t until) {
-    struct pollfd each[5] = {
-        {.fd = unit->signals, .events = POLLIN},    {.fd = unit->notify, .events = POLLIN},
-        {.fd = unit->inotify, .events = POLLIN},    {.fd = unit->main_watch, .events = POLLIN},
+    struct pollfd each[5 + MOST_SOCKETS] = {
+        {.fd = unit->signals, .events = POLLIN},   {.fd = unit->notify, .events = POLLIN},
+        {.fd = unit->inotify, .events = POLLIN},   {.fd = unit->main_watch, .events = POLLIN},
         {.fd = unit->exec_pipe, .events = POLLIN},
     };
+    nfds_t count = 5;
+    for (size_t at = 0; unit->accepting && at < unit->sockets.listening; at++)
+        each[count++] = (struct pollfd){.fd = unit->sockets.fds[at], .events = POLLIN};
     uint64_t time = now();
     struct timespec left = {0};
     if (until != FOREVER && until > time) {
         left.tv_sec = (time_t)((until - time) / SECOND);
         left.tv_nsec = (long)((until - time) % SECOND) * 1000;
     }
-    if (ppoll(each, 5, until == FOREVER ? NULL : &left, NULL) < 0 && errno != EINTR)
+    if (ppoll(each, count, until == FOREVER ? NULL : &left, NULL) < 0 && errno != EINTR)
         return;
     /* Messages first: their sender may have ended since. */
     if (unit->notify >= 0)

@@ -1,10 +1,11 @@
 /* A command of a unit: the process that becomes it, from fork to execve.
  *
- * The order is that of exec_invoke() in systemd's src/core/exec-invoke.c. A step that fails prints one line and
- * ends the process with the status of systemd.exec(5), "Process Exit Codes".
+ * The order is that of exec_invoke() in systemd's src/core/exec-invoke.c. A step that fails prints one line
+ * and ends the process with the status of systemd.exec(5), "Process Exit Codes".
  */
 #include "exec.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
@@ -15,6 +16,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "cgroup.h"
@@ -63,6 +65,27 @@ static bool is_no_shell(const char *path) {
     return strcmp(name, "nologin") == 0 || strcmp(name, "false") == 0 || strcmp(name, "true") == 0;
 }
 
+/* Set REMOTE_ADDR and REMOTE_PORT to the peer of a connection. */
+static void add_peer(struct words *environment, int connection) {
+    union {
+        struct sockaddr any;
+        struct sockaddr_in four;
+        struct sockaddr_in6 six;
+    } peer;
+    socklen_t length = sizeof peer;
+    char text[INET6_ADDRSTRLEN];
+    if (getpeername(connection, &peer.any, &length) != 0 || peer.any.sa_family == AF_UNIX)
+        return;
+    bool six = peer.any.sa_family == AF_INET6;
+    if ((!six && peer.any.sa_family != AF_INET) ||
+        inet_ntop(peer.any.sa_family, six ? (void *)&peer.six.sin6_addr : (void *)&peer.four.sin_addr, text,
+                  sizeof text) == NULL)
+        return;
+    set_variable(environment, "REMOTE_ADDR", starts_with(text, "::ffff:") ? text + 7 : text);
+    set_variable(environment, "REMOTE_PORT",
+                 format("%u", ntohs(six ? peer.six.sin6_port : peer.four.sin_port)));
+}
+
 /* Set the variables that come before those of the plan. */
 static void set_environment(struct command *command) {
     const struct unit *unit = command->unit;
@@ -81,7 +104,10 @@ static void set_environment(struct command *command) {
         if (unit->main_ended) {
             int status = unit->main_status;
             bool exited = WIFEXITED(status);
-            set_variable(environment, "EXIT_CODE", exited ? "exited" : WCOREDUMP(status) ? "dumped" : "killed");
+            set_variable(environment, "EXIT_CODE",
+                         exited              ? "exited"
+                         : WCOREDUMP(status) ? "dumped"
+                                             : "killed");
             set_variable(environment, "EXIT_STATUS",
                          exited ? format("%d", WEXITSTATUS(status)) : signal_name(WTERMSIG(status)));
         }
@@ -109,6 +135,8 @@ static void set_environment(struct command *command) {
         set_variable(environment, "LISTEN_FDS", format("%zu", unit->sockets.count));
         set_variable(environment, "LISTEN_FDNAMES", names);
     }
+    if (command->main && unit->accepting)
+        add_peer(environment, unit->sockets.fds[0]);
     add_directory_variables(environment, command->plan);
     char *problem = add_plan_environment(environment, command->plan);
     if (problem != NULL) {
@@ -158,6 +186,11 @@ static const char *find_program(const struct command *command) {
     give_up(STATUS_EXEC, program);
 }
 
+bool set_blocking(int fd, bool blocks) {
+    int flags = fcntl(fd, F_GETFL);
+    return flags >= 0 && fcntl(fd, F_SETFL, blocks ? flags & ~O_NONBLOCK : flags | O_NONBLOCK) == 0;
+}
+
 /* Put the sockets at descriptor 3 and following. All others close when the program starts. */
 static void arrange_descriptors(const struct command *command, int *pipe) {
     int count = command->main ? (int)command->unit->sockets.count : 0, first = FIRST_SOCKET + count;
@@ -171,7 +204,7 @@ static void arrange_descriptors(const struct command *command, int *pipe) {
             give_up(STATUS_FDS, "sockets");
     for (int at = 0; at < count; at++)
         if (dup2(held[at], FIRST_SOCKET + at) < 0 ||
-            fcntl(FIRST_SOCKET + at, F_SETFL, plan_yes(command->plan, "nonblocking") ? O_NONBLOCK : 0) < 0)
+            !set_blocking(FIRST_SOCKET + at, !plan_yes(command->plan, "nonblocking")))
             give_up(STATUS_FDS, "sockets");
     if (syscall(SYS_close_range, first, ~0u, 4u /* CLOSE_RANGE_CLOEXEC */) != 0)
         for (int fd = first; fd < 4096; fd++)
@@ -220,7 +253,8 @@ static _Noreturn void become(struct command *command, int pipe) {
         if (status == 0)
             status = enter_sandbox(&command->unit->sandbox, plan, &command->account);
         if (status != 0)
-            give_up(status, status == STATUS_NAMESPACE ? "mount namespace" : plan_text(plan, "root", "namespace"));
+            give_up(status,
+                    status == STATUS_NAMESPACE ? "mount namespace" : plan_text(plan, "root", "namespace"));
     }
     umask(mask);
     if (command->set_user)
@@ -250,8 +284,8 @@ static _Noreturn void become(struct command *command, int pipe) {
     give_up(STATUS_EXEC, program);
 }
 
-/* Start a command. Return its process id; 0 with errno set on failure. unit->exec_pipe ends when its program has
- * started.
+/* Start a command. Return its process id; 0 with errno set on failure. unit->exec_pipe ends when its program
+ * has started.
  */
 pid_t spawn(struct unit *unit, const struct line *command, enum step step) {
     int ends[2];

@@ -19,10 +19,12 @@ static const struct {
     const char *name;
     int number;
 } limits[] = {
-    {"AS", RLIMIT_AS},           {"CORE", RLIMIT_CORE},     {"CPU", RLIMIT_CPU},       {"DATA", RLIMIT_DATA},
-    {"FSIZE", RLIMIT_FSIZE},     {"LOCKS", RLIMIT_LOCKS},   {"MEMLOCK", RLIMIT_MEMLOCK}, {"MSGQUEUE", RLIMIT_MSGQUEUE},
-    {"NICE", RLIMIT_NICE},       {"NOFILE", RLIMIT_NOFILE}, {"NPROC", RLIMIT_NPROC},   {"RSS", RLIMIT_RSS},
-    {"RTPRIO", RLIMIT_RTPRIO},   {"RTTIME", RLIMIT_RTTIME}, {"SIGPENDING", RLIMIT_SIGPENDING}, {"STACK", RLIMIT_STACK},
+    {"AS", RLIMIT_AS},           {"CORE", RLIMIT_CORE},         {"CPU", RLIMIT_CPU},
+    {"DATA", RLIMIT_DATA},       {"FSIZE", RLIMIT_FSIZE},       {"LOCKS", RLIMIT_LOCKS},
+    {"MEMLOCK", RLIMIT_MEMLOCK}, {"MSGQUEUE", RLIMIT_MSGQUEUE}, {"NICE", RLIMIT_NICE},
+    {"NOFILE", RLIMIT_NOFILE},   {"NPROC", RLIMIT_NPROC},       {"RSS", RLIMIT_RSS},
+    {"RTPRIO", RLIMIT_RTPRIO},   {"RTTIME", RLIMIT_RTTIME},     {"SIGPENDING", RLIMIT_SIGPENDING},
+    {"STACK", RLIMIT_STACK},
 };
 
 static int limit_number(const char *name) {
@@ -59,7 +61,8 @@ int set_limits(const struct plan *plan) {
     for (const struct line *line = NULL; (line = plan_next(plan, "limit", line)) != NULL;) {
         int number = limit_number(line->fields[0]);
         struct rlimit wanted, had;
-        if (!parse_limit(line->fields[1], &wanted.rlim_cur) || !parse_limit(line->fields[2], &wanted.rlim_max))
+        if (!parse_limit(line->fields[1], &wanted.rlim_cur) ||
+            !parse_limit(line->fields[2], &wanted.rlim_max))
             return STATUS_LIMITS;
         if (setrlimit(number, &wanted) == 0)
             continue;
@@ -105,9 +108,7 @@ static bool set_io(const struct line *line) {
 }
 
 /* The personality is a number, in hexadecimal digits (personality(2)). */
-static bool set_personality(const char *name) {
-    return personality(strtoul(name, NULL, 16)) != -1;
-}
+static bool set_personality(const char *name) { return personality(strtoul(name, NULL, 16)) != -1; }
 
 /* Set what systemd sets before the namespaces. */
 int set_scheduling(const struct plan *plan) {

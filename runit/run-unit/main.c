@@ -109,7 +109,8 @@ static bool shall_restart(const struct unit *unit) {
     return strcmp(policy, "on-watchdog") == 0 && result == RESULT_WATCHDOG;
 }
 
-/* Return the pause before restart number `count`: RestartSec=, growing to RestartMaxDelaySec= in RestartSteps=. */
+/* Return the pause before restart number `count`: RestartSec=, growing to RestartMaxDelaySec= in
+ * RestartSteps=. */
 static uint64_t restart_pause(const struct unit *unit, unsigned count) {
     uint64_t pause = plan_time(&unit->plan, "restartsec", NULL, 100000);
     uint64_t most = FOREVER;
@@ -186,8 +187,8 @@ static bool is_forbidden(struct unit *unit, int *status) {
     }
     if (line == NULL)
         return false;
-    say("%s%s=%s%s is not met; not started", what, line->fields[1], strchr(line->fields[0], '!') != NULL ? "!" : "",
-        line->fields[2]);
+    say("%s%s=%s%s is not met; not started", what, line->fields[1],
+        strchr(line->fields[0], '!') != NULL ? "!" : "", line->fields[2]);
     *status = end(unit, state, *status);
     return true;
 }
@@ -278,7 +279,8 @@ static bool claim_state(const struct unit *unit) {
 }
 
 static int run_folder(const char *folder, bool once, bool check) {
-    struct unit unit = {.network = -1, .ipc = -1, .main_watch = -1, .exec_pipe = -1, .notify = -1, .once = once};
+    struct unit unit = {
+        .network = -1, .ipc = -1, .main_watch = -1, .exec_pipe = -1, .notify = -1, .once = once};
     unit.folder = realpath(folder, NULL);
     char *path = format("%s/unit", folder), *filter = format("%s/seccomp", folder);
     char *problem = plan_read(&unit.plan, path);
@@ -293,6 +295,7 @@ static int run_folder(const char *folder, bool once, bool check) {
     log_name = unit.name = plan_text(&unit.plan, "name", "");
     unit.service = strrchr(unit.folder, '/') + 1;
     unit.state = format(STATES "/%s.unit", unit.service);
+    unit.sandbox.notify = unit.state;
     unit.seccomp = plan_yes(&unit.plan, "seccomp") ? format("%s/seccomp", unit.folder) : NULL;
     free(filter);
     log_fd = fcntl(2, F_DUPFD_CLOEXEC, 100);

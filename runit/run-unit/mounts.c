@@ -28,10 +28,10 @@ int mount(const char *, const char *, const char *, unsigned long, const void *)
 
 struct entry {
     enum change change;
-    char *path;   /* below `root`, without symbolic links */
+    char *path; /* below `root`, without symbolic links */
     char *source;
     bool optional, recursive;
-    int tree;     /* the clone, or -1 */
+    int tree; /* the clone, or -1 */
 };
 
 /* Return the path of a file below `root`, with all symbolic links followed as if that were /; NULL if it does
@@ -120,7 +120,8 @@ static enum change nearest(const struct mounts *mounts, const char *path, enum c
     for (size_t at = 0; at < mounts->count; at++) {
         const struct entry *entry = &mounts->entries[at];
         size_t length = strlen(entry->path);
-        if ((entry->change == one || entry->change == other) && is_within(path, entry->path) && length >= best) {
+        if ((entry->change == one || entry->change == other) && is_within(path, entry->path) &&
+            length >= best) {
             best = length;
             found = entry->change;
         }
@@ -143,7 +144,8 @@ static uint64_t attributes(const struct mounts *mounts, const struct entry *entr
 static bool set_attributes(int tree, const char *path, uint64_t set) {
     struct mount_attr attr = {.attr_set = set};
     unsigned flags = RECURSIVE | (tree >= 0 ? AT_EMPTY_PATH : 0);
-    return set == 0 || syscall(SYS_mount_setattr, tree >= 0 ? tree : AT_FDCWD, path, flags, &attr, sizeof attr) == 0;
+    return set == 0 ||
+           syscall(SYS_mount_setattr, tree >= 0 ? tree : AT_FDCWD, path, flags, &attr, sizeof attr) == 0;
 }
 
 static bool shows_tree(const struct entry *entry) {
@@ -168,7 +170,8 @@ static bool hide(const char *path) {
     if (stat(path, &found) != 0)
         return false;
     if (S_ISDIR(found.st_mode))
-        return mount("tmpfs", path, "tmpfs", 1 | 2 | 4 | 8 /* ro, nosuid, nodev, noexec */, "mode=000,nr_inodes=2,size=4k") == 0;
+        return mount("tmpfs", path, "tmpfs", 1 | 2 | 4 | 8 /* ro, nosuid, nodev, noexec */,
+                     "mode=000,nr_inodes=2,size=4k") == 0;
     return mount(HIDDEN, path, NULL, 4096 /* bind */, NULL) == 0 &&
            mount(NULL, path, NULL, 4096 | 32 | 1 | 2 | 4 | 8 /* remount */, NULL) == 0;
 }
@@ -187,9 +190,11 @@ static bool apply(const struct mounts *mounts, const struct entry *entry) {
     case CHANGE_HIDDEN: return hide(path);
     case CHANGE_TMPFS: return mount("tmpfs", path, "tmpfs", 2 | 4, entry->source) == 0;
     case CHANGE_PROC:
-        return mount("proc", path, "proc", 2 | 4 | 8, entry->source) == 0 || errno == EINVAL || errno == EPERM;
+        return mount("proc", path, "proc", 2 | 4 | 8, entry->source) == 0 || errno == EINVAL ||
+               errno == EPERM;
     default:
-        return syscall(SYS_move_mount, entry->tree, "", AT_FDCWD, path, 4u /* MOVE_MOUNT_F_EMPTY_PATH */) == 0;
+        return syscall(SYS_move_mount, entry->tree, "", AT_FDCWD, path, 4u /* MOVE_MOUNT_F_EMPTY_PATH */) ==
+               0;
     }
 }
 

@@ -4,16 +4,16 @@
 #include "text.h"
 
 enum change {
-    CHANGE_READ_ONLY,   /* the tree at the path, read-only */
-    CHANGE_WRITABLE,    /* the tree at the path, as it was before */
-    CHANGE_NO_EXEC,     /* programs in the tree do not run */
-    CHANGE_EXEC,        /* they run again */
-    CHANGE_HIDDEN,      /* an empty folder or file that nobody can open */
-    CHANGE_BIND,        /* the tree at `source` */
+    CHANGE_READ_ONLY, /* the tree at the path, read-only */
+    CHANGE_WRITABLE,  /* the tree at the path, as it was before */
+    CHANGE_NO_EXEC,   /* programs in the tree do not run */
+    CHANGE_EXEC,      /* they run again */
+    CHANGE_HIDDEN,    /* an empty folder or file that nobody can open */
+    CHANGE_BIND,      /* the tree at `source` */
     CHANGE_BIND_READ_ONLY,
-    CHANGE_TMPFS,       /* an empty file system with the options in `source` */
-    CHANGE_PROC,        /* a new /proc with the options in `source` */
-    CHANGE_DEVICES,     /* a /dev with the usual devices alone */
+    CHANGE_TMPFS,   /* an empty file system with the options in `source` */
+    CHANGE_PROC,    /* a new /proc with the options in `source` */
+    CHANGE_DEVICES, /* a /dev with the usual devices alone */
 };
 
 struct mounts {

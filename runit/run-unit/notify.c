@@ -62,7 +62,8 @@ static bool may_notify(const struct unit *unit, pid_t pid) {
 
 static void take_main_pid(struct unit *unit, const char *text, const struct ucred *sender) {
     uint64_t pid;
-    if (!parse_number(text, INT32_MAX, &pid) || pid <= 1 || (pid_t)pid == getpid() || kill((pid_t)pid, 0) != 0)
+    if (!parse_number(text, INT32_MAX, &pid) || pid <= 1 || (pid_t)pid == getpid() ||
+        kill((pid_t)pid, 0) != 0)
         say("a message names the main process %s, which does not exist; ignoring it", text);
     else if (sender->uid != 0 && !in_unit((pid_t)pid))
         say("a message names the main process %s, which is not of this unit; ignoring it", text);

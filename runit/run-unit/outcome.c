@@ -7,16 +7,17 @@
 #include "status.h"
 
 static const char *const results[] = {
-    "success", "resources", "protocol", "timeout", "exit-code", "signal", "core-dump", "watchdog",
-    "start-limit-hit", "oom-kill", "exec-condition",
+    "success",   "resources", "protocol",        "timeout",  "exit-code",      "signal",
+    "core-dump", "watchdog",  "start-limit-hit", "oom-kill", "exec-condition",
 };
 
 const char *result_name(enum result result) { return results[result]; }
 
 /* Exit statuses that have names, besides those of status.c: sysexits.h. */
 static int named_status(const char *text) {
-    static const char *const sys[] = {"USAGE", "DATAERR", "NOINPUT", "NOUSER", "NOHOST", "UNAVAILABLE", "SOFTWARE",
-                                      "OSERR", "OSFILE", "CANTCREAT", "IOERR", "TEMPFAIL", "PROTOCOL", "NOPERM", "CONFIG"};
+    static const char *const sys[] = {"USAGE",       "DATAERR",  "NOINPUT",  "NOUSER", "NOHOST",
+                                      "UNAVAILABLE", "SOFTWARE", "OSERR",    "OSFILE", "CANTCREAT",
+                                      "IOERR",       "TEMPFAIL", "PROTOCOL", "NOPERM", "CONFIG"};
     uint64_t number;
     if (parse_number(text, 255, &number))
         return (int)number;
@@ -41,7 +42,8 @@ bool matches_status(const struct plan *plan, const char *key, int status) {
     return false;
 }
 
-/* Return the result of a wait status. `command`: of a command, or of a oneshot, for which no signal is clean. */
+/* Return the result of a wait status. `command`: of a command, or of a oneshot, for which no signal is clean.
+ */
 enum result result_of(const struct unit *unit, int status, bool command) {
     if (matches_status(&unit->plan, "success", status))
         return RESULT_SUCCESS;
@@ -59,6 +61,7 @@ void describe(const char *what, int status) {
         const char *name = status_name(WEXITSTATUS(status));
         say("%s exited, status=%d%s%s", what, WEXITSTATUS(status), *name != '\0' ? "/" : "", name);
     } else {
-        say("%s killed, signal=%s%s", what, signal_name(WTERMSIG(status)), WCOREDUMP(status) ? ", core dumped" : "");
+        say("%s killed, signal=%s%s", what, signal_name(WTERMSIG(status)),
+            WCOREDUMP(status) ? ", core dumped" : "");
     }
 }

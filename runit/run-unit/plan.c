@@ -59,7 +59,7 @@ static const struct row table[] = {
     {"limit", "www", NULL},
     {"listen", "ewww*", "stream|datagram|sequential|fifo|special|netlink"},
     {"lockpersonality", "y", NULL},
-    {"mount", "fawwa", NULL},
+    {"mount", "fapaa", NULL},
     {"mountapi", "y", NULL},
     {"mountflags", "e", "slave|private|shared"},
     {"name", "w", NULL},
@@ -146,21 +146,21 @@ static const struct {
     const char *name;
     int number;
 } signals[] = {
-    {"ABRT", SIGABRT}, {"ALRM", SIGALRM}, {"BUS", SIGBUS},   {"CHLD", SIGCHLD}, {"CONT", SIGCONT},
-    {"FPE", SIGFPE},   {"HUP", SIGHUP},   {"ILL", SIGILL},   {"INT", SIGINT},   {"IO", SIGIO},
-    {"KILL", SIGKILL}, {"PIPE", SIGPIPE}, {"POLL", SIGPOLL}, {"PROF", SIGPROF}, {"PWR", SIGPWR},
-    {"QUIT", SIGQUIT}, {"SEGV", SIGSEGV}, {"STOP", SIGSTOP}, {"SYS", SIGSYS},   {"TERM", SIGTERM},
-    {"TRAP", SIGTRAP}, {"TSTP", SIGTSTP}, {"TTIN", SIGTTIN}, {"TTOU", SIGTTOU}, {"URG", SIGURG},
-    {"USR1", SIGUSR1}, {"USR2", SIGUSR2}, {"VTALRM", SIGVTALRM}, {"WINCH", SIGWINCH},
-    {"XCPU", SIGXCPU}, {"XFSZ", SIGXFSZ},
+    {"ABRT", SIGABRT}, {"ALRM", SIGALRM}, {"BUS", SIGBUS},       {"CHLD", SIGCHLD},   {"CONT", SIGCONT},
+    {"FPE", SIGFPE},   {"HUP", SIGHUP},   {"ILL", SIGILL},       {"INT", SIGINT},     {"IO", SIGIO},
+    {"KILL", SIGKILL}, {"PIPE", SIGPIPE}, {"POLL", SIGPOLL},     {"PROF", SIGPROF},   {"PWR", SIGPWR},
+    {"QUIT", SIGQUIT}, {"SEGV", SIGSEGV}, {"STOP", SIGSTOP},     {"SYS", SIGSYS},     {"TERM", SIGTERM},
+    {"TRAP", SIGTRAP}, {"TSTP", SIGTSTP}, {"TTIN", SIGTTIN},     {"TTOU", SIGTTOU},   {"URG", SIGURG},
+    {"USR1", SIGUSR1}, {"USR2", SIGUSR2}, {"VTALRM", SIGVTALRM}, {"WINCH", SIGWINCH}, {"XCPU", SIGXCPU},
+    {"XFSZ", SIGXFSZ},
 };
 
-/* Return the number of a signal by number or name, with or without SIG; 0 if there is none. */
+/* Return the number of a signal by number or name, both with or without SIG; 0 if there is none. */
 int signal_number(const char *text) {
     uint64_t number;
-    if (parse_number(text, 64, &number))
-        return (int)number;
     const char *name = starts_with(text, "SIG") ? text + 3 : text;
+    if (parse_number(name, 64, &number))
+        return (int)number;
     for (size_t at = 0; at < sizeof signals / sizeof *signals; at++)
         if (strcmp(signals[at].name, name) == 0)
             return signals[at].number;
@@ -245,7 +245,8 @@ static bool unescape(char *field, size_t length) {
     return true;
 }
 
-/* Parse the bytes of a plan, which it keeps and changes; text[length] is NUL. Return an error text or NULL. */
+/* Parse the bytes of a plan, which it keeps and changes; text[length] is NUL. Return an error text or NULL.
+ */
 char *plan_parse(struct plan *plan, char *text, size_t length) {
     char *at = text, *end = text + length;
     size_t number = 0;
@@ -289,7 +290,8 @@ char *plan_read(struct plan *plan, const char *path) {
 
 /* Return the line of `key` after `after`; the first if that is NULL; NULL if there is none. */
 const struct line *plan_next(const struct plan *plan, const char *key, const struct line *after) {
-    for (const struct line *at = after != NULL ? after + 1 : plan->lines; at < plan->lines + plan->count; at++)
+    for (const struct line *at = after != NULL ? after + 1 : plan->lines; at < plan->lines + plan->count;
+         at++)
         if (strcmp(at->key, key) == 0)
             return at;
     return NULL;

@@ -25,11 +25,46 @@
 #define MOST_FILTER (1 << 19)
 
 static const char *const names[] = {
-    "chown", "dac_override", "dac_read_search", "fowner", "fsetid", "kill", "setgid", "setuid", "setpcap",
-    "linux_immutable", "net_bind_service", "net_broadcast", "net_admin", "net_raw", "ipc_lock", "ipc_owner",
-    "sys_module", "sys_rawio", "sys_chroot", "sys_ptrace", "sys_pacct", "sys_admin", "sys_boot", "sys_nice",
-    "sys_resource", "sys_time", "sys_tty_config", "mknod", "lease", "audit_write", "audit_control", "setfcap",
-    "mac_override", "mac_admin", "syslog", "wake_alarm", "block_suspend", "audit_read", "perfmon", "bpf",
+    "chown",
+    "dac_override",
+    "dac_read_search",
+    "fowner",
+    "fsetid",
+    "kill",
+    "setgid",
+    "setuid",
+    "setpcap",
+    "linux_immutable",
+    "net_bind_service",
+    "net_broadcast",
+    "net_admin",
+    "net_raw",
+    "ipc_lock",
+    "ipc_owner",
+    "sys_module",
+    "sys_rawio",
+    "sys_chroot",
+    "sys_ptrace",
+    "sys_pacct",
+    "sys_admin",
+    "sys_boot",
+    "sys_nice",
+    "sys_resource",
+    "sys_time",
+    "sys_tty_config",
+    "mknod",
+    "lease",
+    "audit_write",
+    "audit_control",
+    "setfcap",
+    "mac_override",
+    "mac_admin",
+    "syslog",
+    "wake_alarm",
+    "block_suspend",
+    "audit_read",
+    "perfmon",
+    "bpf",
     "checkpoint_restore",
 };
 #define COUNT ((int)(sizeof names / sizeof *names))
@@ -120,7 +155,8 @@ static bool drop_bounding(uint64_t kept) {
     if (!set(&able))
         return false;
     for (int number = 0; number < 64; number++)
-        if ((kept & BIT(number)) == 0 && in_bounding_set(number) && prctl(PR_CAPBSET_DROP, number, 0, 0, 0) != 0)
+        if ((kept & BIT(number)) == 0 && in_bounding_set(number) &&
+            prctl(PR_CAPBSET_DROP, number, 0, 0, 0) != 0)
             return false;
     held.inheritable &= kept;
     return set(&held);
@@ -181,7 +217,8 @@ static int change_user(const struct account *account, uint64_t kept) {
     return set(&held) ? 0 : STATUS_CAPABILITIES;
 }
 
-/* Install the filter at `path`, an array of struct sock_filter. The process may lack privileges afterwards. */
+/* Install the filter at `path`, an array of struct sock_filter. The process may lack privileges afterwards.
+ */
 int install_filter(const char *path) {
     size_t length;
     char *bytes = read_file(path, MOST_FILTER, &length);

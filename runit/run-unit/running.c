@@ -3,15 +3,14 @@
 #include <stdlib.h>
 #include <sys/wait.h>
 
+#include "accept.h"
 #include "cgroup.h"
 #include "events.h"
 #include "exec.h"
 #include "lifecycle.h"
 
 /* Return true if the main process moved to another one, which the PID file names. */
-static bool moved(struct unit *unit) {
-    return plan_has(&unit->plan, "pidfile") && take_pid_file(unit);
-}
+static bool moved(struct unit *unit) { return plan_has(&unit->plan, "pidfile") && take_pid_file(unit); }
 
 /* Run ExecReload, or send the reload signal and wait for the message that follows. */
 static void reload(struct unit *unit) {
@@ -22,6 +21,9 @@ static void reload(struct unit *unit) {
         return;
     }
     set_state(unit, "reloading");
+    char *path = format("%s/reload", unit->state); /* units with ReloadPropagatedFrom= watch this file */
+    replace_file(path, "");
+    free(path);
     bool done = true;
     for (const struct line *line = NULL; done && (line = plan_next(&unit->plan, "reload", line)) != NULL;) {
         enum result result = run_control(unit, line, STEP_RELOAD, start_timeout(unit), true);
@@ -65,22 +67,26 @@ static bool judge_end(struct unit *unit) {
     return unit->result == RESULT_SUCCESS && plan_yes(&unit->plan, "remain");
 }
 
-/* Run until the unit has to stop. Return true if its ExecStop commands are to run: it was asked to stop, or its
- * main process ended well.
+/* Run until the unit has to stop. Return true if its ExecStop commands are to run: it was asked to stop, or
+ * its main process ended well.
  */
 bool run_until_end(struct unit *unit) {
     uint64_t most = after(plan_time(&unit->plan, "runtimemax", NULL, FOREVER));
     bool remains = false;
+    if (plan_has(&unit->plan, "accept"))
+        return serve_connections(unit);
     unit->watchdog_seen = now();
     while (!unit->stop && !unit->depends_stop) {
-        uint64_t watchdog = unit->watchdog > 0 && unit->main > 0 ? unit->watchdog_seen + unit->watchdog : FOREVER;
+        uint64_t watchdog =
+            unit->watchdog > 0 && unit->main > 0 ? unit->watchdog_seen + unit->watchdog : FOREVER;
         if (!remains && main_is_over(unit)) {
             if (!judge_end(unit))
                 return unit->result == RESULT_SUCCESS;
             remains = true;
         }
         if (now() >= watchdog || unit->watchdog_failed) {
-            say("watchdog: no message of the main process for %llu ms", (unsigned long long)unit->watchdog / 1000);
+            say("watchdog: no message of the main process for %llu ms",
+                (unsigned long long)unit->watchdog / 1000);
             fail(unit, RESULT_WATCHDOG);
             return false;
         }
@@ -103,7 +109,8 @@ bool run_until_end(struct unit *unit) {
             continue;
         }
         uint64_t until = watchdog < most ? watchdog : most;
-        if ((!unit->main_known || plan_is(&unit->plan, "exittype", "cgroup")) && !remains && until > now() + SECOND)
+        if ((!unit->main_known || plan_is(&unit->plan, "exittype", "cgroup")) && !remains &&
+            until > now() + SECOND)
             until = now() + SECOND;
         wait_event(unit, until);
     }

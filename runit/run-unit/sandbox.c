@@ -1,5 +1,5 @@
-/* The mount namespace of a command: ProtectSystem=, PrivateTmp=, BindPaths= and the others of systemd.exec(5),
- * as changes of paths.
+/* The mount namespace of a command: ProtectSystem=, PrivateTmp=, BindPaths= and the others of
+ * systemd.exec(5), as changes of paths.
  */
 #include "sandbox.h"
 
@@ -17,9 +17,25 @@
 #include "status.h"
 
 static const char *const tunables[] = {
-    "/proc/acpi", "/proc/apm", "/proc/asound", "/proc/bus", "/proc/fs", "/proc/irq", "/proc/latency_stats",
-    "/proc/mtrr", "/proc/scsi", "/proc/sys", "/proc/sysrq-trigger", "/proc/timer_stats", "/sys",
-    "/sys/fs/bpf", "/sys/fs/cgroup", "/sys/fs/selinux", "/sys/kernel/debug", "/sys/kernel/tracing", NULL,
+    "/proc/acpi",
+    "/proc/apm",
+    "/proc/asound",
+    "/proc/bus",
+    "/proc/fs",
+    "/proc/irq",
+    "/proc/latency_stats",
+    "/proc/mtrr",
+    "/proc/scsi",
+    "/proc/sys",
+    "/proc/sysrq-trigger",
+    "/proc/timer_stats",
+    "/sys",
+    "/sys/fs/bpf",
+    "/sys/fs/cgroup",
+    "/sys/fs/selinux",
+    "/sys/kernel/debug",
+    "/sys/kernel/tracing",
+    NULL,
 };
 static const char *const kernel_memory[] = {"/proc/kallsyms", "/proc/kcore", NULL};
 static const char *const modules[] = {"/lib/modules", "/usr/lib/modules", NULL};
@@ -29,9 +45,25 @@ static const char *const programs[] = {"/usr", "/boot", "/efi", NULL};
 static const char *const always_writable[] = {"/dev", "/proc", "/sys", "/home", "/root", "/run/user", NULL};
 
 static const char *const keys[] = {
-    "bind", "bindro", "dynamicuser", "exec", "hide", "mountapi", "mountflags", "noexec", "privatedevices",
-    "privatemounts", "procsubset",
-    "protectcgroups", "protectlogs", "protectmodules", "protectproc", "protecttunables", "ro", "root", "rw",
+    "bind",
+    "bindro",
+    "dynamicuser",
+    "exec",
+    "hide",
+    "mountapi",
+    "mountflags",
+    "noexec",
+    "privatedevices",
+    "privatemounts",
+    "procsubset",
+    "protectcgroups",
+    "protectlogs",
+    "protectmodules",
+    "protectproc",
+    "protecttunables",
+    "ro",
+    "root",
+    "rw",
     "tmpfs",
 };
 
@@ -114,7 +146,8 @@ static bool add_kernel(struct mounts *mounts, const struct plan *plan) {
     if (*options != '\0')
         done = add_mount(mounts, CHANGE_PROC, "/proc", options, true, true);
     if (plan_yes(plan, "protecttunables"))
-        done = done && add_all(mounts, CHANGE_READ_ONLY, tunables) && add_all(mounts, CHANGE_HIDDEN, kernel_memory);
+        done = done && add_all(mounts, CHANGE_READ_ONLY, tunables) &&
+               add_all(mounts, CHANGE_HIDDEN, kernel_memory);
     if (plan_yes(plan, "protectmodules"))
         done = done && add_all(mounts, CHANGE_HIDDEN, modules);
     if (plan_yes(plan, "protectcgroups"))
@@ -148,8 +181,8 @@ static bool add_directories(struct mounts *mounts, const struct plan *plan, cons
             char *top = format("%.*s", (int)(strstr(path, "/private/") - path) + 8, path);
             done = add_mount(mounts, CHANGE_TMPFS, top, "mode=0755,size=4k,nr_inodes=64", false, true);
         }
-        done = done && add_mount(mounts, hidden || *mounts->root != '\0' ? CHANGE_BIND : CHANGE_WRITABLE, path,
-                                 hidden || *mounts->root != '\0' ? path : NULL, false, true);
+        done = done && add_mount(mounts, hidden || *mounts->root != '\0' ? CHANGE_BIND : CHANGE_WRITABLE,
+                                 path, hidden || *mounts->root != '\0' ? path : NULL, false, true);
     }
     return done;
 }
@@ -159,19 +192,23 @@ static bool add_paths(struct mounts *mounts, const struct plan *plan) {
     static const struct {
         const char *key;
         enum change change;
-    } kinds[] = {{"ro", CHANGE_READ_ONLY}, {"rw", CHANGE_WRITABLE}, {"hide", CHANGE_HIDDEN},
-                 {"exec", CHANGE_EXEC},    {"noexec", CHANGE_NO_EXEC}};
+    } kinds[] = {{"ro", CHANGE_READ_ONLY},
+                 {"rw", CHANGE_WRITABLE},
+                 {"hide", CHANGE_HIDDEN},
+                 {"exec", CHANGE_EXEC},
+                 {"noexec", CHANGE_NO_EXEC}};
     const struct line *line = NULL;
     bool done = true;
     for (size_t at = 0; at < sizeof kinds / sizeof *kinds; at++)
         while (done && (line = plan_next(plan, kinds[at].key, line)) != NULL)
-            done = add_mount(mounts, kinds[at].change, line->fields[1], NULL, strchr(line->fields[0], '-') != NULL,
-                             true);
+            done = add_mount(mounts, kinds[at].change, line->fields[1], NULL,
+                             strchr(line->fields[0], '-') != NULL, true);
     for (int only = 0; only < 2; only++) {
         line = NULL;
         while (done && (line = plan_next(plan, only ? "bindro" : "bind", line)) != NULL)
-            done = add_mount(mounts, only ? CHANGE_BIND_READ_ONLY : CHANGE_BIND, line->fields[2], line->fields[1],
-                             strchr(line->fields[0], '-') != NULL, strcmp(line->fields[3], "rec") == 0);
+            done = add_mount(mounts, only ? CHANGE_BIND_READ_ONLY : CHANGE_BIND, line->fields[2],
+                             line->fields[1], strchr(line->fields[0], '-') != NULL,
+                             strcmp(line->fields[3], "rec") == 0);
     }
     line = NULL;
     while (done && (line = plan_next(plan, "tmpfs", line)) != NULL)
@@ -194,8 +231,8 @@ static bool add_api(struct mounts *mounts, const struct plan *plan, const struct
     return done && add_mount(mounts, CHANGE_BIND, sandbox->notify, sandbox->notify, true, true);
 }
 
-/* Enter a new mount namespace and apply the plan. Return 0 or an exit status, with errno set; it prints a line
- * about a failure. A kernel without namespaces runs the command as it is, with one note.
+/* Enter a new mount namespace and apply the plan. Return 0 or an exit status, with errno set; it prints a
+ * line about a failure. A kernel without namespaces runs the command as it is, with one note.
  */
 int enter_sandbox(const struct sandbox *sandbox, const struct plan *plan, const struct account *account) {
     struct mounts mounts = {.root = plan_text(plan, "root", "")};
@@ -213,9 +250,8 @@ int enter_sandbox(const struct sandbox *sandbox, const struct plan *plan, const 
     }
     if (mount(NULL, "/", NULL, MS_SLAVE | MS_REC, NULL) != 0)
         return STATUS_NAMESPACE;
-    if (*mounts.root != '\0' &&
-        (mount(mounts.root, mounts.root, NULL, MS_BIND | MS_REC, NULL) != 0 ||
-         !add_api(&mounts, plan, sandbox)))
+    if (*mounts.root != '\0' && (mount(mounts.root, mounts.root, NULL, MS_BIND | MS_REC, NULL) != 0 ||
+                                 !add_api(&mounts, plan, sandbox)))
         return STATUS_NAMESPACE;
     if (!add_system(&mounts, plan) || !add_kernel(&mounts, plan) || !add_temporary(&mounts, sandbox, plan) ||
         !add_directories(&mounts, plan, account) || !add_paths(&mounts, plan) || !apply_mounts(&mounts))

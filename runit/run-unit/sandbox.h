@@ -4,8 +4,8 @@
 #include "accounts.h"
 
 struct sandbox {
-    char *temporary;     /* folder with the private /tmp and /var/tmp, or NULL */
-    const char *notify;  /* the socket's folder, which stays visible in a RootDirectory= */
+    char *temporary;    /* folder with the private /tmp and /var/tmp, or NULL */
+    const char *notify; /* the socket's folder, which stays visible in a RootDirectory= */
 };
 
 bool make_private_tmp(struct sandbox *sandbox, const struct plan *plan);

@@ -37,16 +37,26 @@ static const struct {
     const char *name;
     int level, option;
 } integers[] = {
-    {"reuseport", SOL_SOCKET, SO_REUSEPORT},     {"freebind", IPPROTO_IP, IP_FREEBIND},
-    {"transparent", IPPROTO_IP, IP_TRANSPARENT}, {"broadcast", SOL_SOCKET, SO_BROADCAST},
-    {"keepalive", SOL_SOCKET, SO_KEEPALIVE},     {"keepalivetime", IPPROTO_TCP, TCP_KEEPIDLE},
-    {"keepaliveinterval", IPPROTO_TCP, TCP_KEEPINTVL}, {"keepaliveprobes", IPPROTO_TCP, TCP_KEEPCNT},
-    {"nodelay", IPPROTO_TCP, TCP_NODELAY},       {"deferaccept", IPPROTO_TCP, TCP_DEFER_ACCEPT},
-    {"priority", SOL_SOCKET, SO_PRIORITY},       {"mark", SOL_SOCKET, SO_MARK},
-    {"rcvbuf", SOL_SOCKET, SO_RCVBUF},           {"sndbuf", SOL_SOCKET, SO_SNDBUF},
-    {"tos", IPPROTO_IP, IP_TOS},               {"ttl", IPPROTO_IP, IP_TTL},
-    {"passcred", SOL_SOCKET, SO_PASSCRED},       {"passsec", SOL_SOCKET, SO_PASSSEC},
-    {"passpktinfo", IPPROTO_IP, IP_PKTINFO},     {"timestamping", SOL_SOCKET, SO_TIMESTAMPNS},
+    {"reuseport", SOL_SOCKET, SO_REUSEPORT},
+    {"freebind", IPPROTO_IP, IP_FREEBIND},
+    {"transparent", IPPROTO_IP, IP_TRANSPARENT},
+    {"broadcast", SOL_SOCKET, SO_BROADCAST},
+    {"keepalive", SOL_SOCKET, SO_KEEPALIVE},
+    {"keepalivetime", IPPROTO_TCP, TCP_KEEPIDLE},
+    {"keepaliveinterval", IPPROTO_TCP, TCP_KEEPINTVL},
+    {"keepaliveprobes", IPPROTO_TCP, TCP_KEEPCNT},
+    {"nodelay", IPPROTO_TCP, TCP_NODELAY},
+    {"deferaccept", IPPROTO_TCP, TCP_DEFER_ACCEPT},
+    {"priority", SOL_SOCKET, SO_PRIORITY},
+    {"mark", SOL_SOCKET, SO_MARK},
+    {"rcvbuf", SOL_SOCKET, SO_RCVBUF},
+    {"sndbuf", SOL_SOCKET, SO_SNDBUF},
+    {"tos", IPPROTO_IP, IP_TOS},
+    {"ttl", IPPROTO_IP, IP_TTL},
+    {"passcred", SOL_SOCKET, SO_PASSCRED},
+    {"passsec", SOL_SOCKET, SO_PASSSEC},
+    {"passpktinfo", IPPROTO_IP, IP_PKTINFO},
+    {"timestamping", SOL_SOCKET, SO_TIMESTAMPNS},
 };
 
 static const char *option(const struct line *line, const char *name) {
@@ -67,7 +77,8 @@ static bool refuse(int error) {
     return false;
 }
 
-/* Read an address of a stream, datagram or sequential socket: a path, @NAME, PORT, IPv4:PORT or [IPv6]:PORT. */
+/* Read an address of a stream, datagram or sequential socket: a path, @NAME, PORT, IPv4:PORT or [IPv6]:PORT.
+ */
 static bool parse_address(const char *text, union address *address, socklen_t *length) {
     uint64_t port;
     memset(address, 0, sizeof *address);
@@ -85,7 +96,8 @@ static bool parse_address(const char *text, union address *address, socklen_t *l
     if (starts_with(text, "vsock:")) {
         const char *middle = strchr(text + 6, ':');
         address->machine.svm_family = AF_VSOCK;
-        address->machine.svm_cid = middle != NULL && middle > text + 6 ? (unsigned)strtoul(text + 6, NULL, 10) : VMADDR_CID_ANY;
+        address->machine.svm_cid =
+            middle != NULL && middle > text + 6 ? (unsigned)strtoul(text + 6, NULL, 10) : VMADDR_CID_ANY;
         address->machine.svm_port = (unsigned)strtoul(middle != NULL ? middle + 1 : "", NULL, 10);
         *length = sizeof address->machine;
         return middle != NULL || refuse(EINVAL);
@@ -125,7 +137,8 @@ static bool set_options(int fd, const struct line *line, const union address *ad
             continue;
         int value = strcmp(text, "yes") == 0 ? 1 : atoi(text);
         if (setsockopt(fd, integers[at].level, integers[at].option, &value, sizeof value) != 0)
-            say("socket %s: cannot set %s: %s; ignoring it", line->fields[1], integers[at].name, strerror(errno));
+            say("socket %s: cannot set %s: %s; ignoring it", line->fields[1], integers[at].name,
+                strerror(errno));
     }
     if ((text = option(line, "congestion")) != NULL)
         setsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, text, (socklen_t)strlen(text));
@@ -136,7 +149,8 @@ static bool set_options(int fd, const struct line *line, const union address *ad
             return false;
     }
     text = option(line, "bindtodevice");
-    return text == NULL || setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, text, (socklen_t)strlen(text) + 1) == 0;
+    return text == NULL ||
+           setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, text, (socklen_t)strlen(text) + 1) == 0;
 }
 
 /* Set the owner of a socket's or pipe's file, and make the links to it. */
@@ -193,8 +207,11 @@ static int open_netlink(const struct line *line) {
     static const struct {
         const char *name;
         int protocol;
-    } families[] = {{"route", NETLINK_ROUTE}, {"kobject-uevent", NETLINK_KOBJECT_UEVENT}, {"audit", NETLINK_AUDIT},
-                    {"netfilter", NETLINK_NETFILTER}, {"generic", NETLINK_GENERIC}};
+    } families[] = {{"route", NETLINK_ROUTE},
+                    {"kobject-uevent", NETLINK_KOBJECT_UEVENT},
+                    {"audit", NETLINK_AUDIT},
+                    {"netfilter", NETLINK_NETFILTER},
+                    {"generic", NETLINK_GENERIC}};
     size_t length = strcspn(line->fields[1], " ");
     union address address = {.netlink = {.nl_family = AF_NETLINK}};
     address.netlink.nl_groups = (unsigned)strtoul(line->fields[1] + length, NULL, 10);
@@ -215,7 +232,9 @@ static int protocol_of(const struct line *line) {
     const char *name = option(line, "protocol");
     if (name == NULL)
         return 0;
-    return strcmp(name, "udplite") == 0 ? IPPROTO_UDPLITE : strcmp(name, "sctp") == 0 ? IPPROTO_SCTP : 262 /* MPTCP */;
+    return strcmp(name, "udplite") == 0 ? IPPROTO_UDPLITE
+           : strcmp(name, "sctp") == 0  ? IPPROTO_SCTP
+                                        : 262 /* MPTCP */;
 }
 
 static int open_socket(const struct line *line, int type) {
@@ -257,7 +276,7 @@ static int open_socket(const struct line *line, int type) {
 
 /* Open all sockets that are not yet open. Print a line and return false if one fails. */
 bool open_sockets(struct sockets *sockets, const struct plan *plan) {
-    if (sockets->count > 0)
+    if (sockets->listening > 0)
         return true;
     for (const struct line *line = NULL; (line = plan_next(plan, "listen", line)) != NULL;) {
         const char *kind = line->fields[0];
@@ -268,8 +287,8 @@ bool open_sockets(struct sockets *sockets, const struct plan *plan) {
         else if (strcmp(kind, "fifo") == 0)
             fd = open_pipe(line);
         else if (strcmp(kind, "special") == 0)
-            fd = open(line->fields[1], (option(line, "writable") != NULL ? O_RDWR : O_RDONLY) | O_CLOEXEC | O_NONBLOCK |
-                                            O_NOCTTY);
+            fd = open(line->fields[1], (option(line, "writable") != NULL ? O_RDWR : O_RDONLY) | O_CLOEXEC |
+                                           O_NONBLOCK | O_NOCTTY);
         else if (strcmp(kind, "netlink") == 0)
             fd = open_netlink(line);
         else
@@ -283,6 +302,7 @@ bool open_sockets(struct sockets *sockets, const struct plan *plan) {
         }
         sockets->fds[sockets->count] = fd;
         sockets->names[sockets->count++] = line->fields[2];
+        sockets->listening = sockets->count;
     }
     return true;
 }
@@ -291,7 +311,7 @@ bool open_sockets(struct sockets *sockets, const struct plan *plan) {
 void close_sockets(struct sockets *sockets, const struct plan *plan) {
     for (size_t at = 0; at < sockets->count; at++)
         close(sockets->fds[at]);
-    sockets->count = 0;
+    sockets->count = sockets->listening = 0;
     for (const struct line *line = NULL; (line = plan_next(plan, "listen", line)) != NULL;) {
         const char *remove = option(line, "removeonstop");
         if (remove != NULL && strcmp(remove, "yes") == 0 && line->fields[1][0] == '/')

@@ -10,6 +10,7 @@ struct sockets {
     int fds[MOST_SOCKETS];
     const char *names[MOST_SOCKETS];
     size_t count;
+    size_t listening; /* of these, those of the sockets; files follow */
 };
 
 bool open_sockets(struct sockets *sockets, const struct plan *plan);

@@ -14,11 +14,12 @@
 #include "lifecycle.h"
 #include "namespaces.h"
 #include "notify.h"
+#include "prepare.h"
 
 #define STEP_WAIT 100000ull
 #define IDLE_WAIT (5 * SECOND)
 
-static const char *const steps[] = {"ExecCondition", "ExecStartPre", "ExecStart", "ExecStartPost",
+static const char *const steps[] = {"ExecCondition", "ExecStartPre", "ExecStart",   "ExecStartPost",
                                     "ExecReload",    "ExecStop",     "ExecStopPost"};
 
 void fail(struct unit *unit, enum result result) {
@@ -78,7 +79,8 @@ static bool run_conditions(struct unit *unit) {
         if (unit->stop)
             return false;
         if (result == RESULT_EXIT_CODE && WEXITSTATUS(unit->control_status) < 255) {
-            say("condition %s is not met (status %d); not started", line->fields[1], WEXITSTATUS(unit->control_status));
+            say("condition %s is not met (status %d); not started", line->fields[1],
+                WEXITSTATUS(unit->control_status));
             result = RESULT_CONDITION;
         }
         fail(unit, result);
@@ -97,8 +99,9 @@ bool take_pid_file(struct unit *unit) {
     if (text == NULL)
         return false;
     text[strcspn(text, " \t\r\n")] = '\0';
-    bool valid = parse_number(text, INT32_MAX, &pid) && pid > 1 && kill((pid_t)pid, 0) == 0 &&
-                 (in_unit((pid_t)pid) || (lstat(path, &found) == 0 && found.st_uid == 0 && (pid_t)pid != getpid()));
+    bool valid =
+        parse_number(text, INT32_MAX, &pid) && pid > 1 && kill((pid_t)pid, 0) == 0 &&
+        (in_unit((pid_t)pid) || (lstat(path, &found) == 0 && found.st_uid == 0 && (pid_t)pid != getpid()));
     free(text);
     if (valid)
         set_main(unit, (pid_t)pid);
@@ -260,11 +263,17 @@ bool start_unit(struct unit *unit) {
     }
     make_cgroup(unit->service, &unit->plan);
     make_namespaces(unit);
-    if (!run_conditions(unit) || !run_all(unit, "pre", STEP_PRE))
-        return false;
-    if (!open_sockets(&unit->sockets, &unit->plan)) {
+    if (!mount_needed(&unit->plan)) {
         fail(unit, RESULT_RESOURCES);
         return false;
     }
+    if (!run_conditions(unit) || !run_all(unit, "pre", STEP_PRE))
+        return false;
+    if (!open_sockets(&unit->sockets, &unit->plan) || !open_files(&unit->sockets, &unit->plan)) {
+        fail(unit, RESULT_RESOURCES);
+        return false;
+    }
+    if (plan_has(&unit->plan, "accept"))
+        return run_all(unit, "post", STEP_POST);
     return start_commands(unit) && run_all(unit, "post", STEP_POST);
 }

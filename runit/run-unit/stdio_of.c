@@ -8,8 +8,9 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "directories.h"
+#include "exec.h"
 #include "status.h"
+#include "terminal.h"
 
 /* Make `fd` a copy of `from`, which is closed if it is another one. */
 static bool place(int from, int fd) {
@@ -29,7 +30,7 @@ static int socket_named(const struct unit *unit, const char *name) {
         if (*name == '\0' || strcmp(unit->sockets.names[at], name) == 0) {
             int fd = fcntl(unit->sockets.fds[at], F_DUPFD_CLOEXEC, 3);
             if (fd >= 0)
-                fcntl(fd, F_SETFL, 0);
+                set_blocking(fd, true);
             return fd;
         }
     errno = ENOENT;
@@ -88,13 +89,17 @@ static bool open_output(const struct plan *plan, const struct unit *unit, const 
     if (starts_with(value, "kmsg"))
         return place(open("/dev/kmsg", O_WRONLY | O_CLOEXEC), fd);
     if (strcmp(value, "inherit") == 0)
-        return dup2(fd == 2 ? 1 : plan_is(plan, "stdin", "") || plan_is(plan, "stdin", "null") ? log_fd : 0, fd) == fd;
+        return dup2(fd == 2                                                        ? 1
+                    : plan_is(plan, "stdin", "") || plan_is(plan, "stdin", "null") ? log_fd
+                                                                                   : 0,
+                    fd) == fd;
     return dup2(log_fd, fd) == fd; /* the journal: the log of the service */
 }
 
 /* Open the three; `status` is 0 or an exit status, with errno set. */
 void open_stdio(const struct plan *plan, const struct unit *unit, int *status) {
     *status = 0;
+    prepare_terminal(plan);
     if (!open_input(plan, unit))
         *status = STATUS_STDIN;
     else if (!open_output(plan, unit, plan_text(plan, "stdout", "journal"), 1))

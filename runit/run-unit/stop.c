@@ -8,6 +8,7 @@
 #include "directories.h"
 #include "events.h"
 #include "exec.h"
+#include "ipc.h"
 #include "lifecycle.h"
 
 static bool is_mode(const struct unit *unit, const char *mode) {
@@ -19,7 +20,8 @@ static void send(pid_t pid, int number) {
         kill(pid, SIGCONT);
 }
 
-/* Send a signal as KillMode= says. `last`: it is the one that ends what is left. Return true if a process got it. */
+/* Send a signal as KillMode= says. `last`: it is the one that ends what is left. Return true if a process got
+ * it. */
 static bool signal_all(const struct unit *unit, int number, bool last) {
     bool any = unit->main > 0 || unit->control > 0;
     if (is_mode(unit, "none") && !last)
@@ -57,6 +59,14 @@ static bool wait_end(struct unit *unit, uint64_t timeout, bool all) {
     }
 }
 
+/* Return true if a timeout of `step`, start or stop, is answered by `mode`. */
+static bool timeout_mode(const struct unit *unit, const char *step, const char *mode) {
+    for (const struct line *line = NULL; (line = plan_next(&unit->plan, "timeoutfailure", line)) != NULL;)
+        if (strcmp(line->fields[0], step) == 0)
+            return strcmp(line->fields[1], mode) == 0;
+    return false;
+}
+
 /* End the processes: the signal `number`, then after `timeout` SIGKILL. */
 static void end_processes(struct unit *unit, int number, uint64_t timeout, bool all) {
     if (is_mode(unit, "process") || is_mode(unit, "none"))
@@ -72,6 +82,12 @@ static void end_processes(struct unit *unit, int number, uint64_t timeout, bool 
         say("processes are left after the stop timeout; SendSIGKILL=no keeps them");
         return;
     }
+    if (number != SIGABRT && timeout_mode(unit, "stop", "abort")) {
+        say("stop timed out; aborting");
+        signal_all(unit, plan_signal(&unit->plan, "watchdogsignal", SIGABRT), true);
+        if (wait_end(unit, plan_time(&unit->plan, "timeout", "abort", timeout), all))
+            return;
+    }
     say("stop timed out; killing");
     if (unit->result == RESULT_SUCCESS)
         unit->result = RESULT_TIMEOUT;
@@ -82,7 +98,10 @@ static void end_processes(struct unit *unit, int number, uint64_t timeout, bool 
 
 /* Return the signal that ends the unit after its result. */
 static int end_signal(const struct unit *unit) {
-    if (unit->result == RESULT_WATCHDOG)
+    bool timeout = unit->result == RESULT_TIMEOUT;
+    if (timeout && timeout_mode(unit, "start", "kill"))
+        return SIGKILL;
+    if (unit->result == RESULT_WATCHDOG || (timeout && timeout_mode(unit, "start", "abort")))
         return plan_signal(&unit->plan, "watchdogsignal", SIGABRT);
     int usual = plan_signal(&unit->plan, "killsignal", SIGTERM);
     return unit->depends_stop ? plan_signal(&unit->plan, "restartkillsignal", usual) : usual;
@@ -120,5 +139,10 @@ void stop_unit(struct unit *unit, bool clean) {
     if (unit->sandbox.temporary != NULL)
         remove_tree(unit->sandbox.temporary);
     unit->sandbox.temporary = NULL;
+    struct account account;
+    int status;
+    if (plan_yes(&unit->plan, "removeipc") &&
+        find_account(&account, &unit->plan, unit->name, &status) == NULL)
+        remove_ipc(account.uid);
     remove_cgroup();
 }

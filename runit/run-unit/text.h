@@ -14,8 +14,8 @@ struct words {
     size_t count;
 };
 
-extern int log_fd;            /* where lines of the log go: standard error at the start */
-extern const char *log_name;  /* the unit's name, before each line */
+extern int log_fd;           /* where lines of the log go: standard error at the start */
+extern const char *log_name; /* the unit's name, before each line */
 
 void *must(void *memory);
 char *copy(const char *text);

@@ -75,6 +75,12 @@ def test_a_service_has_its_plan_and_scripts() -> None:
     ]
 
 
+def test_how_long_a_stop_may_take() -> None:
+    assert unit_services.stop_seconds("timeout\tstop\t5000000\nstop\t-\t/usr/bin/x\tx\n") == 20
+    assert unit_services.stop_seconds("timeout\tstop\tinfinity\n") == 300
+    assert unit_services.stop_seconds("") == 185
+
+
 def test_settings_and_environment_of_the_config() -> None:
     unit = Unit(
         "www.service",

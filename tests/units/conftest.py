@@ -1,8 +1,12 @@
-"""run-unit for tests, compiled once by the code of the build, and scenes in which it runs."""
+"""Fixtures of the tests of units: systemd's programs as judges, and run-unit, compiled once."""
 
+import json
+import re
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,7 +21,7 @@ from notos.lock import lockfile
 from notos.lock.request import Request
 from notos.lock.resolve import resolve
 from notos.system import contents, run_unit
-from notos.toolchain import tools_tree
+from notos.toolchain import peers, tools_tree
 from notos.toolchain.tools_tree import ToolsTree
 from tests.conftest import ROOT
 from tests.units.unit_scene import Scene
@@ -27,7 +31,7 @@ SOURCE = ROOT / "runit/run-unit"
 
 @pytest.fixture(scope="session")
 def compiler_key() -> tuple[ToolsTree, str]:
-    """The tools tree that compiles run-unit, and its key; its lock is in build/."""
+    """Return the tools tree that compiles run-unit, and its key; its lock is in build/."""
     machine: Machine = loader.load(ROOT / "config.yaml").machine
     cache, build, name = Cache.default(), architecture.host(), contents.TOOLS_RUN_UNIT
     archive = Archive(machine.debian, cache, build)
@@ -39,7 +43,7 @@ def compiler_key() -> tuple[ToolsTree, str]:
 
     kept = ROOT / "build/tests/run-unit.lock"
     kept.parent.mkdir(parents=True, exist_ok=True)
-    requests = {each.name: Request(each.closure or "elf", each.only, each.exclude) for each in packages}
+    requests = {str(each.name): Request(each.closure or "elf", each.only, each.exclude) for each in packages}
     locked = resolve(
         {name: requests},
         suite=archive.debian.suite,
@@ -67,9 +71,9 @@ def compiler_key() -> tuple[ToolsTree, str]:
 
 @pytest.fixture(scope="session")
 def program(compiler_key: tuple[ToolsTree, str], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The compiled run-unit."""
+    """Return the compiled run-unit."""
     tools, key = compiler_key
-    tree = run_unit.compiled(Cache.default(), SOURCE, tools, key, tools.build, tools.build)
+    tree = run_unit.compiled(Cache.default(), SOURCE, tools, key, target=tools.build)
     folder = tmp_path_factory.mktemp("run-unit")
     tree.write_to(folder)
     folder.chmod(0o755)
@@ -78,7 +82,7 @@ def program(compiler_key: tuple[ToolsTree, str], tmp_path_factory: pytest.TempPa
 
 @pytest.fixture
 def scene(program: Path, tmp_path: Path) -> Scene:
-    """A scene in which run-unit runs. Skip the test where this host has no namespaces."""
+    """Return a scene in which run-unit runs. Skip the test where this host has no namespaces."""
     words = ["unshare", "--mount", "--pid", "--fork", "--cgroup", "--ipc", "--uts", "--net", "true"]
     if subprocess.run(words, check=False, capture_output=True).returncode:
         pytest.skip("these tests need root's namespaces")
@@ -90,3 +94,97 @@ def scene(program: Path, tmp_path: Path) -> Scene:
 
 
 Starter = Callable[..., object]
+
+PACKAGES = (
+    *("systemd", "libseccomp2", "python3-minimal", "python3.13-minimal", "libpython3.13-minimal"),
+    "libpython3.13-stdlib",
+)
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The judgement of systemd-analyze(1) about a unit: messages by line, and True if it is refused."""
+
+    lines: dict[int, str]
+    refused: bool
+    text: str
+
+
+@dataclass(frozen=True)
+class Systemd:
+    """The programs of the package systemd."""
+
+    tree: ToolsTree
+
+    def command(self, program: str) -> list[str]:
+        """Return the command of a program, which finds systemd's own libraries."""
+        private = self.tree.libraries / "systemd"
+        loader_, option, libraries, *rest = self.tree.command(program)
+        return [loader_, option, f"{libraries}:{private}", *rest]
+
+    def run(self, program: str, *words: str, **variables: str) -> subprocess.CompletedProcess[str]:
+        """Run a program without the host's environment."""
+        environment = {"LC_ALL": "C.UTF-8", "TZ": "UTC", "SYSTEMD_LOG_LEVEL": "info", "SYSTEMD_COLORS": "0"}
+        return subprocess.run(
+            [*self.command(program), *words],
+            capture_output=True,
+            text=True,
+            check=False,
+            env=environment | variables,
+        )
+
+    def verify(self, path: Path) -> Verdict:
+        """Return the judgement about the unit at `path`."""
+        done = self.run("systemd-analyze", "verify", "--man=no", str(path))
+        found = re.findall(rf"^{re.escape(str(path))}:(\d+): (.*)$", done.stderr, re.MULTILINE)
+        refused = bool(re.search("bad unit file setting|Refusing|failed to load", done.stderr))
+        return Verdict({int(line): text for line, text in found}, refused, done.stderr)
+
+
+@pytest.fixture(scope="session")
+def systemd() -> Systemd:
+    """Return systemd 257's programs; the lock of the packages is in build/."""
+    debian = loader.load(ROOT / "config.yaml").machine.debian
+    archive = Archive(debian, Cache.default(), architecture.host())
+    return Systemd(peers.tree(PACKAGES, archive, ROOT / "build/tests/systemd.lock"))
+
+
+@pytest.fixture(scope="session")
+def library(systemd: Systemd) -> Iterator["Library"]:
+    """Return functions of systemd's library, which run in a Python of the tools tree."""
+    (path,) = systemd.tree.libraries.glob("systemd/libsystemd-shared-*.so")
+    script = Path(__file__).with_name("oracle.py")
+    command = [*systemd.command("python3"), "-s", str(script), str(path)]
+    environment = {"PYTHONHOME": str(systemd.tree.root / "usr"), "TZ": "UTC"}
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
+    ) as process:
+        yield Library(process)
+        assert process.stdin is not None
+        process.stdin.close()
+
+
+@dataclass(frozen=True)
+class Library:
+    """A process that calls functions of systemd's library (oracle.py)."""
+
+    process: "subprocess.Popen[str]"
+
+    def __call__(self, name: str, *arguments: Any) -> Any:
+        """Return the result of a function. Bytes that are not UTF-8 are surrogate escapes."""
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        sent = [_narrow(each) for each in arguments]
+        self.process.stdin.write(json.dumps([name, *sent]) + "\n")
+        self.process.stdin.flush()
+        return _wide(json.loads(self.process.stdout.readline()))
+
+
+def _narrow(value: Any) -> Any:
+    return value.encode("utf-8", "surrogateescape").decode("latin-1") if isinstance(value, str) else value
+
+
+def _wide(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_wide(each) for each in value]
+    return value.encode("latin-1").decode("utf-8", "surrogateescape") if isinstance(value, str) else value

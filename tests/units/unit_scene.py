@@ -204,7 +204,7 @@ class Scene:
         while time.monotonic() < ends:
             try:
                 for folder, _, _ in os.walk(group, topdown=False):
-                    os.rmdir(folder)
+                    Path(folder).rmdir()
                 return
             except OSError:
                 time.sleep(0.02)

@@ -1,0 +1,218 @@
+"""Units as a whole. systemd-analyze verify is the judge of the settings that systemd ignores or refuses."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from notos.units.names import LIMITS
+from tests.units.conftest import Systemd
+from tests.units.made import service
+
+BASE = "[Service]\nExecStart=/bin/true\n"
+
+# Values of keys, valid and not, in the themes of systemd's own tests.
+BOOLEANS = ("yes", "no", "1", "0", "on", "off", "TRUE", "f", "maybe", "2", "yes no", "")
+TIMES = (
+    *("5", "1s", "1.5h", "2min 200ms", "infinity", "5 5", "", "1y 12month", "-5", "5x", "3.", ".5s", "1us"),
+    *("55s500ms", "2weeks", "1 min30s", "0", "infinityx", "12.34.56", "+5", "1,5", "5µs"),
+)
+SIZES = ("1", "1K", "1.5G", "1G 512M", "1T1G", "infinity", "", "-1", "1X", "10M10G", "1.K", "5B", "K", "0")
+MODES = ("0755", "644", "7777", "17777", "0o755", "8", "rwx", "", "-1", "755 755")
+SIGNALS = (
+    "TERM",
+    "SIGTERM",
+    "15",
+    "0",
+    "65",
+    "64",
+    "RTMIN",
+    "RTMIN+3",
+    "RTMAX-30",
+    "RTMIN+99",
+    "FOO",
+    "term",
+    "",
+)
+NUMBERS = ("0", "1", "-1", "19", "20", "-20", "-21", "x", "0x10", "010", "1 2", "", "99999999999")
+PATHS = (
+    *("/a", "a", "/a/../b", "//a//b/", "-/a", "/a b", '"/a b"', "/%n", "/%%", "%t/x", "/%!", "/a /b c", ""),
+    *("+/a", "-+/a", "+-/a", "/%Z", "/a\\x20b"),
+)
+TABLE = {
+    **dict.fromkeys(
+        (
+            *("RemainAfterExit", "SendSIGKILL", "PrivateNetwork", "ProtectClock"),
+            *("GuessMainPID", "CPUSchedulingResetOnFork", "RemoveIPC", "NoNewPrivileges", "MountAPIVFS"),
+            *("PrivateDevices", "ProtectKernelTunables", "LockPersonality", "RestrictRealtime"),
+            *("MemoryDenyWriteExecute", "RestrictSUIDSGID", "IgnoreSIGPIPE", "PrivateMounts", "NonBlocking"),
+        ),
+        BOOLEANS,
+    ),
+    **dict.fromkeys(
+        (
+            *("TimeoutStopSec", "TimeoutStartSec", "TimeoutSec", "RestartSec", "WatchdogSec"),
+            *("RuntimeMaxSec", "TimeoutAbortSec", "RestartMaxDelaySec", "StartLimitInterval"),
+        ),
+        TIMES,
+    ),
+    **dict.fromkeys(("MemoryMax", "MemoryHigh", "MemoryLow", "MemorySwapMax"), (*SIZES, "10%", "101%", "0%")),
+    **dict.fromkeys(("UMask", "RuntimeDirectoryMode", "StateDirectoryMode"), MODES),
+    **dict.fromkeys(("KillSignal", "FinalKillSignal", "RestartKillSignal", "ReloadSignal"), SIGNALS),
+    **dict.fromkeys(("Nice", "OOMScoreAdjust", "IOSchedulingPriority", "CPUSchedulingPriority"), NUMBERS),
+    **dict.fromkeys(
+        ("ReadWritePaths", "ReadOnlyPaths", "InaccessiblePaths", "ExecPaths", "NoExecPaths"), PATHS
+    ),
+    **{
+        f"Limit{name}": ("1", "1:2", "2:1", "infinity", "1:infinity", "infinity:1", "1K", "5s", "x", "", "-1")
+        for name in LIMITS
+    },
+    "LimitNICE": ("+19", "-20", "+20", "-21", "5", "41", "40:+0"),
+    "TasksMax": ("1", "0", "infinity", "10%", "101%", "x", "", "1.5%", "12.345%", "5‰", "7‱", "-3"),
+    "CPUQuota": ("20%", "120%", "0%", "x", "", "1.5%", "20", "-1%", "1000000%"),
+    "CPUWeight": ("1", "10000", "0", "10001", "idle", "", "x"),
+    "IOWeight": ("1", "10000", "0", "10001", "default", "", "x"),
+    "Type": ("notify", "simple", "foo", "", "Notify", "idle"),
+    "Restart": ("always", "no", "on-failure", "yes", "on-abort", ""),
+    "KillMode": ("mixed", "none", "all", ""),
+    "NotifyAccess": ("all", "exec", "main", "none", "no", "yes"),
+    "ExitType": ("main", "cgroup", "x"),
+    "KeyringMode": ("private", "shared", "inherit", "x"),
+    "IOSchedulingClass": ("idle", "best-effort", "2", "x", "none", "realtime", ""),
+    "CPUSchedulingPolicy": ("idle", "rr", "other", "fifo", "batch", "x", ""),
+    "StandardOutput": (
+        "null",
+        "journal",
+        "file:/x",
+        "file:x",
+        "append:/a/b",
+        "syslog",
+        "socket",
+        "fd",
+        "x:y",
+    ),
+    "StandardInput": ("null", "tty", "file:/x", "append:/x", "fd:a", "x", "tty-force", "socket"),
+    "Environment": (
+        "A=b",
+        '"A=b c" D=e',
+        "A",
+        "1A=b",
+        "A=b=c",
+        '"A=b',
+        "A=\\x41",
+        "A=\\q",
+        "A='b'\"c\"",
+        "=",
+    ),
+    "EnvironmentFile": ("/a", "-/a", "a", "", "--/a", "/a b", "-a"),
+    "PassEnvironment": ("A B", "A=b", "1A", '"A B"', ""),
+    "UnsetEnvironment": ("A", "A=b", "1A", '"A=b c"', "A=b 2"),
+    "SupplementaryGroups": ("a b",),
+    "RuntimeDirectory": (
+        *(
+            "a",
+            "a/b",
+            "/a",
+            "../a",
+            "a:b",
+            "a:b:ro",
+            "a b:c",
+            '"a b"',
+            "private/x",
+            "a:/b",
+            "%N",
+            ".",
+            "a:b:rw",
+        ),
+        "",
+    ),
+    "ConfigurationDirectory": ("a", "a:b", "a/../b"),
+    "CapabilityBoundingSet": ("CAP_CHOWN", "~CAP_KILL cap_chown", "", "~", "CHOWN", "63", "64", "5 x"),
+    "AmbientCapabilities": ("CAP_CHOWN", "FOO"),
+    "SecureBits": ("noroot keep-caps", "noroot-locked"),
+    "SystemCallFilter": (
+        "@system-service",
+        "~@foo",
+        "read:EPERM",
+        "~read:EPERM write:kill",
+        "~open:99999",
+        "x:",
+    ),
+    "SystemCallErrorNumber": ("EPERM", "kill", "EFOO", "4095", "4096", "-1", "5"),
+    "SystemCallLog": ("@chown", "~read"),
+    "RestrictAddressFamilies": ("AF_INET AF_UNIX", "~AF_FOO", "none", "inet", "AF_INET none"),
+    "RestrictNamespaces": ("yes", "no", "net mnt", "~user", "foo", "net foo", "~yes"),
+    "ProtectSystem": ("yes", "strict", "full", "no", "x", "STRICT"),
+    "ProtectHome": ("yes", "read-only", "tmpfs", "x"),
+    "ProtectProc": ("invisible", "default", "x", "yes"),
+    "ProcSubset": ("pid", "all", "x"),
+    "PrivateTmp": ("yes", "disconnected", "connected", "x"),
+    "PrivateUsers": ("yes", "self", "identity", "x"),
+    "MountFlags": ("slave", "shared", "private"),
+    "BindPaths": (
+        *("/a", "/a:/b", "/a:/b:rbind", "/a:/b:norbind", "/a:/b:x", "-/a:/b", "a:/b", "/a:b", "/a:/b /c:/d"),
+        *('"/a b:/c"', "", "/a:"),
+    ),
+    "TemporaryFileSystem": ("/a", "/a:ro", "a", "/a:ro,mode=0700 /b", '"/a b:ro"'),
+    "DeviceAllow": (
+        "/dev/null",
+        "/dev/null rw",
+        "/dev/null rx",
+        "char-rtc r",
+        "block-* rwm",
+        "null",
+        "/tmp/x r",
+    ),
+    "DevicePolicy": ("auto", "closed", "strict", "x"),
+    "CPUAffinity": ("0", "0-3", "0,2 4", "x", "3-1", ""),
+    "AllowedCPUs": ("0-3", "x", ""),
+    "SuccessExitStatus": ("1 2 SIGKILL", "TEMPFAIL 250", "256", "FOO", "TERM", "RTMIN+1", ""),
+    "RestartPreventExitStatus": ("255", "-1 5"),
+    "RestartForceExitStatus": ("SIGABRT",),
+    "PIDFile": ("/run/x.pid", "x.pid", "", "%N.pid"),
+    "BusName": ("org.example.X", "x"),
+    "SyslogIdentifier": ("%N", "a b"),
+    "RestartSteps": ("0", "5", "x"),
+    "OpenFile": ("/a", "/a:b", "/a:b:read-only", "/a:b:foo", "a", "/a::append,graceful"),
+    "RuntimeDirectoryPreserve": ("yes", "no", "restart", "x"),
+    "ExecSearchPath": ("/a:/b",),
+    "Personality": ("x86",),
+    "CoredumpFilter": ("all", "default private-huge", "0x33", "33 elf-headers", "foo"),
+    "TimerSlackNSec": ("5", "10us", "x", "1ms 5ns"),
+    "OOMPolicy": ("continue", "stop"),
+}
+# Words of systemd's messages about a value that it takes, or about the whole unit.
+NO_FAULT = re.compile("obsolete|legacy directory|please use|Support for|deprecated|unsafe|insecure")
+UNIT = {
+    "ConditionPathExists": (*PATHS, "|/a", "!/a", "|!/a", "!|/a", "| /a"),
+    "ConditionFileNotEmpty": tuple(filter(None, PATHS)),
+    "AssertPathExists": PATHS,
+    "ConditionKernelCommandLine": ("!x", "| ! x"),
+    "ConditionACPower": ("yes", "x"),
+    "StartLimitIntervalSec": TIMES,
+    "StartLimitBurst": ("1", "x", "-1"),
+    "After": ("a.service b.target", "a", "x@.service", "a/b.service", "%p.socket"),
+    "Requires": ("%i.mount", "foo.bar"),
+}
+
+
+def settings(table: dict[str, tuple[str, ...]]) -> Iterator[str]:
+    """Yield the lines of a section; an empty value stands first, as it removes what stands before it."""
+    for key, values in table.items():
+        yield from (f"{key}={value}" for value in sorted(values, key=bool))
+
+
+def test_the_judge_of_ignored_settings_is_systemd(systemd: Systemd, tmp_path: Path) -> None:
+    """The lines of the notes are those about which systemd-analyze warns."""
+    text = "\n".join((*("[Unit]", *settings(UNIT)), *(BASE, *settings(TABLE)), "Type=simple", ""))
+    (tmp_path / "x.service").write_text(text)
+    verdict = systemd.verify(tmp_path / "x.service")
+    assert not verdict.refused, verdict.text
+    theirs = {line for line, message in verdict.lines.items() if not NO_FAULT.search(message)}
+    made = service(text)
+    ours = {int(line) for note in made.notes for line in re.findall(r"/x\.service:(\d+): ", note)}
+    numbered = text.splitlines()
+    assert (
+        sorted(f"{numbered[at - 1]}  # only ours" for at in ours - theirs)
+        + sorted(f"{numbered[at - 1]}  # only theirs: {verdict.lines[at]}" for at in theirs - ours)
+        == []
+    )
