@@ -329,7 +329,6 @@ def test_a_stop_while_it_waits_for_a_restart(scene: Scene) -> None:
         ([("", "Capability", "CAP_CHOWN")], True),
         ([("", "Host", "no-such-host")], False),
         ([("", "KernelCommandLine", "no_such_word")], False),
-        ([("", "Architecture", "x86-64")], True),
         ([("", "ControlGroupController", "no-such")], False),
         ([("", "ACPower", "true")], True),
         ([("", "OSRelease", "ID=no-such")], False),
