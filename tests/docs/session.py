@@ -17,7 +17,7 @@ import yaml
 from notos import loader
 from notos.cache import Cache
 from notos.config.model import Port
-from tests.conftest import Project, clean_environment
+from tests.conftest import ROOT, Project, clean_environment
 from tests.docs.pages import Block, Command
 from tests.docs.ways import Way, way
 from tests.signed_archive import Deb
@@ -35,8 +35,8 @@ READERS_FILES: Mapping[str, str | bytes] = {
     "keys/example.asc": "-----BEGIN PGP PUBLIC KEY BLOCK-----\n",
     "etc/ssh.conf": "Compression yes\n",
     "fix.patch": "",
-    "keys/vendor.asc": "",
-    "my.deb": "",
+    "app/hello.c": "int main(void) { return 0; }\n",
+    "keys/vendor.asc": (ROOT / "notos/debian/keys/debian-archive-trixie-stable.asc").read_text(),
     "site/index.html": "",
     "services/metrics/run": "#!/bin/sh\nexec sleep 1000000\n",
     "signing.pem": "",
