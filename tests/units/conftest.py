@@ -12,8 +12,8 @@ import pytest
 
 from notos import architecture, atomic, loader
 from notos.cache import Cache
-from notos.debian.archive import Archive
 from notos.debian import download
+from notos.debian.archive import Archive
 from notos.debian.unpack import Aside, Unpack, unpack
 from notos.lock import lockfile
 from notos.system import run_unit
