@@ -41,6 +41,7 @@ class Architecture:
     gnu: str  # the triplet, DEB_HOST_MULTIARCH of dpkg-architecture(1)
     nix: str  # Nix' name of the system (nix.conf(5), system)
     systemd: str  # systemd's name, %a of systemd.unit(5)
+    node: str  # the name in Node.js (process.arch)
     title: str  # the name in messages
 
     # System calls, for seccomp(2)
@@ -97,6 +98,7 @@ AMD64 = Architecture(
     gnu="x86_64-linux-gnu",
     nix="x86_64-linux",
     systemd="x86-64",
+    node="x64",
     title="x86-64",
     audit_number=0xC000003E,
     syscall_table="64",

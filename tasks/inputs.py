@@ -32,7 +32,10 @@ Json = Any
 # Keys that change no output, so no task depends on them: mirrors of signed packages and the age of their
 # indexes, settings of compilers.
 # tests/test_every_key.py proves it.
-NEUTRAL = ("build", "debian.mirror", "debian.security_mirror", "debian.check_valid_until")
+NEUTRAL = (
+    *("build.jobs", "build.ccache", "build.compiler_prefix", "build.environment"),
+    *("debian.mirror", "debian.security_mirror", "debian.check_valid_until"),
+)
 
 # The value of a missing path. It differs from all JSON values.
 GONE = object()

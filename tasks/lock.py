@@ -5,6 +5,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from notos.debian import local_debs
 from notos.lock.request import Request
 from notos.system import contents
 from tasks import reporter, scripts, sets
@@ -27,6 +28,12 @@ def requests() -> dict[str, dict[str, Request]]:
     return contents.requests(MACHINE, FEATURES, BUILD)
 
 
+@recorded
+def local() -> dict[str, str]:
+    """Return the path of each package that the config names by its .deb, by the package's name."""
+    return local_debs.paths(MACHINE)
+
+
 def task_lock() -> Task:
     """resolve packages to exact versions (`./doit lock` upgrades them)
 
@@ -34,6 +41,7 @@ def task_lock() -> Task:
     """
     return {
         "actions": [action(choose)],
+        "file_dep": [*dict.fromkeys(local().values())],
         "targets": [LOCK, *map(sets.path, requests())],
         "uptodate": [UnlessAsked()],
     }
@@ -45,10 +53,7 @@ def choose() -> None:
     from notos.lock import lockfile, suites
 
     def archive(debian: "Debian") -> Archive:
-        # The mirrors of the config, which are not looked for twice.
-        return Archive(
-            debian, CACHE, MACHINE.target, progress=_show, where=lambda _: _mirrors(MACHINE.debian)
-        )
+        return Archive(debian, CACHE, MACHINE.target, progress=_show, where=_where)
 
     old = lockfile.read(Path(LOCK))
     new = suites.resolve(
@@ -58,6 +63,7 @@ def choose() -> None:
         archive=archive,
         cache=CACHE,
         fetch=download,
+        local={name: local_debs.locked(Path(path), MACHINE.target) for name, path in local().items()},
     )
     if new != old:
         lockfile.write(Path(LOCK), new)
@@ -115,13 +121,29 @@ def fetch() -> None:
 
 def download(packages: "Sequence[LockedPackage]") -> None:
     """Download .debs into the cache. This needs neither network nor mirror if the cache has them all."""
+    from notos.debian import distribution
     from notos.debian.download import Download, has
     from notos.debian.download import fetch as get
+    from notos.debian.package import LOCAL
+    from notos.lock import suites
 
     missing = [each for each in packages if not has(CACHE, Download(each.name, "", each.size, each.sha256))]
-    if missing:
-        where = _mirrors(MACHINE.debian)
-        get([each.download(where) for each in missing], CACHE, progress=_show, proxies=where.proxies)
+    for each in missing:
+        if each.origin == LOCAL:
+            local_debs.keep(Path(local()[each.name]), each, CACHE)
+    for debian in (MACHINE.debian, suites.tools(MACHINE.debian)):
+        # Of two distributions, each has its own mirrors. Sources with a URL use none.
+        origins = distribution.of(debian).origins
+        these = [each for each in missing if each.origin in origins or "://" in each.origin]
+        missing = [each for each in missing if each not in these]
+        if these:
+            where = _where(debian)
+            get([each.download(where) for each in these], CACHE, progress=_show, proxies=where.proxies)
+
+
+def _where(debian: "Debian") -> "Mirrors":
+    """Return the mirrors of a distribution: of the machine's, those of the config."""
+    return _mirrors(MACHINE.debian if debian.distribution == MACHINE.debian.distribution else debian)
 
 
 @cache

@@ -12,7 +12,7 @@ def ask(cause: str) -> str | None:
     `cause` is the reason why no mirror is known. Raises HostError if host.yaml cannot be written.
     """
     from notos.config import host_settings
-    from notos.debian import archive, mirror, release
+    from notos.debian import archive, mirror
     from notos.errors import FetchError
 
     if sys.stdin is None or not sys.stdin.isatty() or not sys.stderr.isatty():
@@ -29,7 +29,7 @@ def ask(cause: str) -> str | None:
             archive.signed(
                 address,
                 MACHINE.debian.suite,
-                release.certificates(),
+                archive.trust(MACHINE.debian),
                 check_valid_until=MACHINE.debian.check_valid_until,
             )
         except FetchError as error:

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 from notos.features.model import Copy, Folder, Placed, Removal, Text
-from tasks import project, scripted
+from tasks import programmed, project, scripted
 from tasks.config import CACHE, FEATURES, MACHINE, manifest
 from tasks.graph import Task, action
 from tasks.inputs import recorded
@@ -67,6 +67,11 @@ def folders(files: tuple[Placed, ...]) -> list[Folders]:
     return [Folders([each.source for each in found])] if found else []
 
 
+def made_before() -> list[str]:
+    """Return the manifests of the programs and of the changes by scripts."""
+    return [*programmed.manifests(), *scripted.manifests()]
+
+
 def files_tree(system: "Tree") -> "Tree":
     """Return the tree of /usr, of packages and of files, with etc/ of packages. Raises NotosError.
 
@@ -74,9 +79,9 @@ def files_tree(system: "Tree") -> "Tree":
     """
     from notos.system import packaged, placed, usr
 
-    if not usr_files() and not FEATURES.removed:
+    members = [*programmed.members("usr"), *placed.members(usr_files(), FEATURES.removed)]
+    if not members and not FEATURES.removed:
         return system
-    members = list(placed.members(usr_files(), FEATURES.removed))
     tree = usr.overlaid(system, "/usr", members, FEATURES.removed)
     packaged.remove_folders(tree, [each.path for each in FEATURES.removed])
     _compile(tree, "usr", members)
@@ -87,7 +92,7 @@ def files_opt() -> "Tree":
     """Return the tree of /opt, of packages and of files. Raises NotosError."""
     from notos.system import packaged, placed, usr
 
-    members = list(placed.members(opt_files(), FEATURES.removed))
+    members = [*programmed.members("opt"), *placed.members(opt_files(), FEATURES.removed)]
     tree = usr.overlaid(packaged.opt(project.tree("packaged")), "/opt", members, FEATURES.removed)
     _compile(tree, "opt", members)
     return tree
@@ -106,7 +111,8 @@ def usr_keys() -> "dict[str, tuple[str, ...]]":
     from notos.system import placed
 
     by_scripts = (member for each in scripted.changes() for member in each.below("usr"))
-    return {each.path: each.keys for each in (*placed.members(usr_files(), FEATURES.removed), *by_scripts)}
+    own = (*programmed.members("usr"), *placed.members(usr_files(), FEATURES.removed))
+    return {each.path: each.keys for each in (*own, *by_scripts)}
 
 
 def _scripted(tree: "Tree", root: str) -> "Tree":
@@ -214,6 +220,7 @@ def unused_removals() -> "list[NotosError]":
     apart = project.tree("packaged")
     paths += [each.path for each in packaged.members(apart)]
     paths += [f"/opt/{path}" for path, _ in packaged.opt(apart).items()]
+    paths += [each.path for each in programmed.members("usr", "opt", "srv", whole=True)]
     for files in (usr_files(), opt_files(), etc_files(), state_files()):
         paths += [each.path for each in placed.members(files)]
     return list(usr.unused(FEATURES.removed, paths))
@@ -230,11 +237,11 @@ def unknown_owners(etc: "Tree") -> "list[NotosError]":
 def task_files() -> Task:
     """collect the files of /usr and /opt"""
     files = (*usr_files(), *opt_files())
-    used = files or FEATURES.removed or scripted.scripts()
+    used = files or FEATURES.removed or scripted.scripts() or programmed.programs()
     below = [manifest("system-path")] if used else []  # opt: its Python compiles them
     return {
         "actions": [action(collect_files)],
-        "file_dep": [manifest("packaged"), *sources(files), *below, *scripted.manifests()],
+        "file_dep": [manifest("packaged"), *sources(files), *below, *made_before()],
         "uptodate": folders(files),
         "targets": [manifest("files")],
         "clean": True,
@@ -247,13 +254,40 @@ def collect_files() -> None:
     from notos.system import usr
 
     tree = Tree()
-    if usr_files() or FEATURES.removed or scripted.scripts():
-        system = project.tree("system-path")
-        tree = usr.build(usr_tree(system), system, project.get("system-path").path)
     opt = _scripted(files_opt(), "opt")
+    if usr_files() or FEATURES.removed or scripted.scripts() or programmed.programs():
+        system = project.tree("system-path")
+        whole = usr_tree(system)
+        _check_programs(system, whole, opt)
+        tree = usr.build(whole, system, project.get("system-path").path)
     if len(opt):
         tree.graft("opt", opt)
     project.add("files", usr.NAME, tree, ["system-path"] if "usr" in tree else [])
+
+
+def _check_programs(system: "Tree", usr: "Tree", opt: "Tree") -> None:
+    """Raise NotosError with all that is wrong with the files of programs, by the trees of /usr and /opt.
+
+    `system` is the tree of system-path.
+    """
+    if not programmed.programs():
+        return
+    from notos import errors
+    from notos.formats.tree import Directory
+    from notos.system import packaged, placed
+
+    files = (*usr_files(), *opt_files(), *state_files())
+    members = (each for each in placed.members(files, FEATURES.removed))
+    others = {each.path: each.keys for each in members if not isinstance(each.entry, Directory)}
+    apart = project.tree("packaged")
+    paths = {f"/usr/{path}" for path, _ in system.items()}
+    paths.update(f"/opt/{path}" for path, _ in packaged.opt(apart).items())
+    paths.update(each.path for each in packaged.members(apart))
+    errors.raise_all(programmed.conflicts(frozenset(paths), others))
+    root = usr.as_usr()
+    if len(opt):
+        root.graft("opt", opt)
+    errors.raise_all(programmed.lacking(root))
 
 
 def _compile(tree: "Tree", root: str, members: "Iterable[Member]") -> None:
@@ -273,7 +307,12 @@ def task_state() -> Task:
     """collect the files of /var and other writable folders"""
     return {
         "actions": [action(collect_state)],
-        "file_dep": [manifest("packaged"), *sources(state_files()), *scripted.manifests()],
+        "file_dep": [
+            manifest("packaged"),
+            *([manifest("system-path")] if MACHINE.disk and MACHINE.disk.etc else []),
+            *sources(state_files()),
+            *made_before(),
+        ],
         "uptodate": folders(state_files()),
         "targets": [manifest("state")],
         "clean": True,
@@ -292,7 +331,8 @@ def packaged_state() -> "list[Member]":
 def collect_state() -> None:
     """Make the initial state. Raises NotosError."""
     from notos import errors
-    from notos.system import placed, state
+    from notos.formats.tree import Directory
+    from notos.system import kept, placed, state
 
     errors.raise_all(taken("state"))
     members = packaged_state()
@@ -302,6 +342,14 @@ def collect_state() -> None:
             each for each in members if not any(f"{each.path}/".startswith(f"{path}/") for path in gone)
         ]
         members += changes.elsewhere(*placed.STORED)
-    members += placed.members(state_files(), FEATURES.removed)
+    members += programmed.members("srv")
+    if MACHINE.disk and MACHINE.disk.etc:
+        members += kept.members(project.tree("system-path"), MACHINE.disk.etc)
+    known = {each.path for each in members}
+    members += [
+        each
+        for each in placed.members(state_files(), FEATURES.removed)
+        if not (each.path in known and each.keys[:2] == ("disk", "etc") and isinstance(each.entry, Directory))
+    ]
     # A later member replaces an earlier one, so members of packages come first.
     project.add("state", state.NAME, state.build(members))

@@ -25,10 +25,10 @@ def path(name: str) -> str:
 
 def write(lock: "Lock", names: Iterable[str]) -> None:
     """Write the files of the sets `names`, each only if its contents change."""
-    from notos.lock import resolve
+    from notos.lock import dependencies
 
     for name in names:
-        whole, by = resolve.whole(lock, name), resolve.requested_by(lock, name)
+        whole, by = dependencies.whole(lock, name), dependencies.requested_by(lock, name)
         rows = [
             {"name": each.name, "version": each.version, "sha256": each.sha256}
             | ({"whole": "yes"} if each.name in whole else {})

@@ -1,7 +1,8 @@
 """The docs as a site. Its generator is installed on first use.
 
 The source of the site is a copy of the pages and of the files that they link to. It has the project's layout,
-so that links work on the site and in a clone. A folder that a page links to gets a page that lists its files.
+so that links work on the site and in a clone. A folder that a page links to gets a page that lists its files,
+after the text of its README.md if it has one.
 """
 
 import os
@@ -76,23 +77,32 @@ def _with_folders(text: str, page: Path) -> str:
 
     def lead(match: re.Match[str]) -> str:
         there = Path(os.path.normpath(page.parent / match[2]))
-        address = f"{match[2].rstrip('/')}/index.md" if there.is_dir() else match[2]
+        address = f"{match[2].rstrip('/')}/{_page_of(there)}" if there.is_dir() else match[2]
         return f"{match[1]}{address}{match[3]}"
 
     parts = _FENCED.split(text)
     return "".join(part if at % 2 else _LINK.sub(lead, part) for at, part in enumerate(parts))
 
 
+def _page_of(folder: Path) -> str:
+    """Return the name of a folder's page; mkdocs accepts only one of the two in a folder."""
+    own = folder / "README.md"
+    return own.name if own.is_file() and own not in pages() else "index.md"
+
+
 def _list_folder(folder: Path, target: Path) -> None:
     found = sorted(
         path for path in folder.rglob("*") if path.is_file() and not {"__pycache__", ".notos"} & {*path.parts}
     )
-    lines = [f"# {folder}", ""]
+    page = folder / _page_of(folder)
+    lines = [page.read_text() if page.is_file() else f"# {folder}\n"]
     for path in found:
+        if path == page:
+            continue
         _copy(path, target)
         name = path.relative_to(folder).as_posix()
         lines.append(f"- [{name}]({name})")
-    _write(target / folder / "index.md", "\n".join(lines) + "\n")
+    _write(target / page, "\n".join(lines) + "\n")
 
 
 def _copy(path: Path, target: Path) -> None:

@@ -7,7 +7,7 @@ from notos.config.model import Package
 from notos.formats.tree import File, Tree
 from notos.home import own
 from notos.system import contents
-from tasks import project, reporter, sets
+from tasks import project, reporter, sets, system
 from tasks.config import CACHE, FEATURES, MACHINE, manifest
 from tasks.graph import Task, action, files
 from tasks.inputs import recorded
@@ -129,7 +129,14 @@ def task_runit() -> Task:
     """render the runit stages, boot fragments and services"""
     return {
         "actions": [action(render_runit)],
-        "file_dep": [*files(RUNIT), STEP, *files(*FEATURES.runit_sources), *unit_manifests()],
+        "file_dep": [
+            *files(RUNIT),
+            STEP,
+            *files(*FEATURES.runit_sources),
+            sets.path(contents.SYSTEM),
+            *unit_manifests(),
+        ],
+        "task_dep": ["fetch"],
         "uptodate": [Folders(service_folders(), _sources)] if service_folders() else [],
         "targets": [manifest("runit")],
         "clean": True,
@@ -138,25 +145,31 @@ def task_runit() -> Task:
 
 def unit_manifests() -> list[str]:
     """Return the manifests of the objects that services with systemd units are made from."""
-    return [manifest("units"), manifest("run-unit")] if FEATURES.units else []
+    names = ("units", "run-unit", "system-path")
+    return [manifest(each) for each in names] if FEATURES.units else []
 
 
 def render_runit() -> None:
     """Make the runit object. Raises NotosError."""
-    from notos.system import packaged_units, runit, unit_services
+    from notos.integration import first_states
+    from notos.system import packaged_units, programs, runit, unit_services
 
     source = Tree.from_directory(Path(RUNIT))
     source.text("step", Path(STEP).read_text(), executable=True)
+    debs = sets.debs(contents.SYSTEM, CACHE, system.packages())
+    services = [each.name for each in FEATURES.services if not each.keys]
+    states = first_states.ordered(debs, runit.first_state_names(source), services)
     if not FEATURES.units:
-        project.add("runit", runit.NAME, runit.build(FEATURES, source))
+        project.add("runit", runit.NAME, runit.build(FEATURES, source, states=states))
         return
     packaged = packaged_units.read(project.tree("units"))
     run_unit = f"{project.get('run-unit').path}/run-unit"
-    machine = unit_services.Machine(MACHINE.target, MACHINE.hostname, source, run_unit)
+    exists = programs.finder(project.tree("system-path"), FEATURES.placed)
+    machine = unit_services.Machine(MACHINE.target, MACHINE.hostname, source, run_unit, exists)
     made = unit_services.build(FEATURES, packaged, machine)
     for line in made.notes:
         reporter.note(line)
-    project.add("runit", runit.NAME, runit.build(FEATURES, source, made.folders), ["run-unit"])
+    project.add("runit", runit.NAME, runit.build(FEATURES, source, made.folders, states), ["run-unit"])
 
 
 def _rendered(paths: list[str], values: dict[str, str]) -> Tree:

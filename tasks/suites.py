@@ -1,10 +1,12 @@
 """Test suites, with one task for each."""
 
 import os
+import shutil
 import sys
 from pathlib import Path
 
 from notos.structs import dataclass
+from tasks import gallery
 from tasks.developer_tools import run
 from tasks.graph import Task, action
 from tasks.usage import TESTS, options, paths_from_caller, usage
@@ -20,6 +22,8 @@ class Suite:
     paths: tuple[str, ...]  # without those of other suites
     parallel: bool = False  # test files may run in parallel
     in_ci: bool = True  # False for long proofs, which developers run
+    quick: tuple[str, ...] = ()  # test files that the default suite runs, too
+    figures: bool = False  # a whole run without failures writes docs/gallery.md
 
 
 SUITES = (
@@ -40,10 +44,12 @@ SUITES = (
     Suite(
         "test-gallery",
         "the machines in examples/machines",
-        15,
+        50,
         ("tests/gallery",),
         parallel=True,
         in_ci=False,
+        quick=tuple(f"tests/gallery/test_{each}.py" for each in ("git", "mqtt", "nginx")),
+        figures=True,
     ),
     Suite("test-docs", "all commands and machines of the docs", 6, ("tests/docs",)),
     Suite("test-fresh", "the README's two commands in fresh Debian installations", 6, ("tests/fresh",)),
@@ -66,7 +72,7 @@ def task_test_kernels() -> Task:
 
 
 def task_test_gallery() -> Task:
-    """run the checks, then build, boot and use each machine in examples/machines"""
+    """run the checks, then build, boot and use each machine in examples/machines; write docs/gallery.md"""
     return _suite("test-gallery")
 
 
@@ -96,8 +102,12 @@ def test(suite: Suite, tests: str | None = None) -> None:
     if words := (tests or "").split():
         run([sys.executable, "-m", "pytest", *paths_from_caller(words)])
         return
+    if suite.figures:
+        shutil.rmtree(gallery.FIGURES, ignore_errors=True)
     try:
         run([sys.executable, "-m", "pytest", *pytest_words(suite)])
+        if suite.figures:
+            gallery.write()
     finally:
         for each in left_out(suite):
             print(f"omitted: {each.proves} (./doit {each.task}, about {each.minutes} min)", flush=True)
@@ -110,12 +120,21 @@ def left_out(suite: Suite) -> list[Suite]:
 
 def pytest_words(suite: Suite) -> list[str]:
     """Return pytest's arguments for a suite: parallel test files, and a plugin that shows the progress."""
-    ignored = [f"--ignore={path}" for each in left_out(suite) for path in each.paths]
+    ignored = [f"--ignore={path}" for each in left_out(suite) for path in _omitted(each)]
     # A machine under TCG takes one processor. With more than six, the longest test file decides.
     workers = min(len(os.sched_getaffinity(0)), 6) if suite.parallel else 1
     side_by_side = ["-n", str(workers), "--dist=loadfile", "--no-loadscope-reorder"] if workers > 1 else []
     progress = ["-p", "tests.progress", f"--about={suite.minutes}", "-o", "console_output_style=classic"]
-    return [*suite.paths, *ignored, *side_by_side, *progress]
+    figures = [f"--figures={gallery.FIGURES.absolute()}"] if suite.figures else []
+    return [*suite.paths, *ignored, *side_by_side, *progress, *figures]
+
+
+def _omitted(suite: Suite) -> list[str]:
+    """Return the paths of a suite that the default suite omits: folders, or all files but the quick ones."""
+    if not suite.quick:
+        return list(suite.paths)
+    found = (str(path) for each in suite.paths for path in sorted(Path(each).rglob("test_*.py")))
+    return [path for path in found if path not in suite.quick]
 
 
 def _is_below(path: str, suite: Suite) -> bool:

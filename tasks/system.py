@@ -7,7 +7,7 @@ from notos.config.model import Package
 from notos.features import extensions
 from notos.home import own
 from notos.system import contents
-from tasks import placed, project, reporter, scripted, sets
+from tasks import placed, project, reporter, sets
 from tasks.config import CACHE, FEATURES, MACHINE, manifest
 from tasks.graph import Task, action, files
 from tasks.inputs import recorded
@@ -69,7 +69,7 @@ def task_toplevel() -> Task:
         "file_dep": [
             *map(manifest, PARTS),
             manifest("packaged"),
-            *scripted.manifests(),
+            *placed.made_before(),
             *([manifest("units")] if FEATURES.units else []),
             *placed.sources(placed.etc_files()),
             sets.path(contents.SYSTEM),

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from notos.config.model import Package
 from notos.system import contents
-from tasks import placed, project, reporter, scripted, sets, tools
+from tasks import placed, programmed, project, reporter, scripted, sets, tools
 from tasks.config import BUILD, CACHE, MACHINE, build, manifest
 from tasks.graph import Task, action
 
@@ -26,6 +26,7 @@ def task_system_scripts() -> Iterator[Task]:
                 tools.target(SANDBOX),
                 sets.path(contents.script_set(name)),
                 *placed.sources((*placed.usr_files(), *placed.opt_files())),
+                *programmed.manifests(),
                 *(manifest(scripted.task(each)) for each in earlier),
             ],
             "task_dep": ["fetch"],

@@ -37,11 +37,13 @@ PEERS = (
         "dpkg",
         "e2fsprogs",
         "iproute2",
+        "ipxe-qemu",
         "kmod",
         "libarchive-tools",
         "nginx",
         "nix-bin",
         "openssh-client",
+        "openssl",
     ),
     *(
         "squashfs-tools",

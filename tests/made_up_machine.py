@@ -140,6 +140,7 @@ def debs(tree: ToolsTree) -> list[Deb]:
         *_compilers(),
         *_for_configs(busybox),
         Deb("linux-image-cloud-amd64", depends=f"linux-image-{RELEASE} (= 1)"),
+        Deb("linux-image-virtual", depends=f"linux-image-{RELEASE}"),  # Ubuntu's
         Deb("linux-image-amd64", depends=f"linux-image-{RELEASE}-2 (= 1)"),
         Deb(f"linux-image-{RELEASE}", files=kernel(RELEASE)),
         Deb(f"linux-image-{RELEASE}-2", files=kernel(f"{RELEASE}-2")),

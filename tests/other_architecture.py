@@ -8,6 +8,7 @@ OTHER = Architecture(
     gnu="other-linux-gnu",
     nix="other-linux",
     systemd="other",
+    node="other",
     title="Other",
     audit_number=0xC0000999,
     syscall_table="generic",

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import pysequoia
+import zstandard
 
 from notos.config.model import Debian, SuiteName, Url
 from notos.debian.download import Download
@@ -45,6 +46,7 @@ class Deb:
     files: Mapping[str, bytes | str] = field(default_factory=dict)
     modes: Mapping[str, int] = field(default_factory=dict)
     scripts: Mapping[str, str] = field(default_factory=dict)
+    compression: Literal["xz", "zst"] = "xz"  # Ubuntu's is zst
 
     @property
     def file_name(self) -> str:
@@ -64,17 +66,36 @@ class Deb:
         }
         return "".join(f"{key}: {value}\n" for key, value in fields.items() if value)
 
+    def _compressed(self, tar: bytes) -> bytes:
+        if self.compression == "xz":
+            return lzma.compress(tar, preset=0)
+        return zstandard.ZstdCompressor().compress(tar)
+
+    def stanza(self, place: str) -> str:
+        """Return the stanza of an index for the package at a path of the archive."""
+        data = self.build()
+        return (
+            f"{self.control()}Filename: {place}\nSize: {len(data)}\n"
+            f"SHA256: {hashlib.sha256(data).hexdigest()}\n"
+        )
+
     def build(self, *, data: Mapping[str, bytes] | None = None) -> bytes:
         """Return the .deb (deb(5)): an ar archive of three members; `data` replaces the last one."""
         members = {
             "debian-binary": b"2.0\n",
-            "control.tar.xz": _tar(
-                {
-                    "control": self.control().encode(),
-                    **{name: text.encode() for name, text in self.scripts.items()},
-                }
+            f"control.tar.{self.compression}": self._compressed(
+                _tar(
+                    {
+                        "control": self.control().encode(),
+                        **{name: text.encode() for name, text in self.scripts.items()},
+                    }
+                )
             ),
-            **({"data.tar.xz": _tar(self.files, self.modes)} if data is None else data),
+            **(
+                {f"data.tar.{self.compression}": self._compressed(_tar(self.files, self.modes))}
+                if data is None
+                else data
+            ),
         }
         ar = b"!<arch>\n"
         for name, content in members.items():
@@ -270,7 +291,7 @@ def stamp(moment: datetime) -> str:
 
 def _tar(files: Mapping[str, bytes | str], modes: Mapping[str, int] = {}) -> bytes:
     stream = io.BytesIO()
-    with tarfile.open(fileobj=stream, mode="w:xz", preset=0, format=tarfile.GNU_FORMAT) as tar:
+    with tarfile.open(fileobj=stream, mode="w", format=tarfile.GNU_FORMAT) as tar:
         for path, content in files.items():
             info = tarfile.TarInfo(f"./{path}")
             if isinstance(content, str):

@@ -28,6 +28,8 @@ from tests.docs.pages import Block, Command, blocks, inline_commands, pages
 from tests.docs.session import STEADY, compare, write_config, write_files
 from tests.docs.ways import WAYS, way
 
+# Words of the page for people who know Debian: Debian's own, and files of a project.
+NAMES = ("config.lock", "runvm.sh", "sudo", "logrotate.timer", "reboot", "poweroff")
 PAGES = {path.relative_to(ROOT).as_posix(): path for path in pages()}
 MOST_NOT_RUN = 4  # blocks; each has its reason in a comment
 CONFIGS = [each for path in pages() for each in blocks(path) if each.is_config]
@@ -190,6 +192,42 @@ def test_the_configs_of_a_page_can_stand_together(page: str, reader: Path) -> No
         loader.load(path)
 
 
+# The page for people who know Debian
+
+FROM_DEBIAN = "docs/howto/from-debian.md"
+KEYS = {
+    part
+    for line in PAGES["docs/configuration.md"].read_text().splitlines()
+    if (match := re.match(r"\| `([\w.\[\]]+)` \|", line))
+    for part in (match[1], match[1].rpartition(".")[2])
+}
+
+
+def codes() -> Iterator[tuple[int, str]]:
+    """Yield the lines and texts of code in the right columns of the page's tables."""
+    for number, line in enumerate(PAGES[FROM_DEBIAN].read_text().splitlines(), 1):
+        if line.startswith("| ") and not line.startswith("| on Debian"):
+            cells = line.strip("| ").split(" | ")
+            assert len(cells) == 2, line
+            yield from ((number, each) for each in re.findall(r"`([^`]+)`", cells[1]))
+
+
+@pytest.mark.parametrize(("line", "code"), [*codes()])
+def test_rows_for_people_who_know_debian(line: int, code: str, reader: Path) -> None:
+    """Each is lines of a config that load, a command that the tests run, or the name of a key or file."""
+    found = blocks(PAGES[FROM_DEBIAN])
+    if re.match(r"\w+: ", code):
+        write_files(reader, found)
+        path = reader / "row.yaml"
+        path.write_text(f"name: x\n{code}\n")
+        loader.load(path)
+    elif code.startswith("./"):
+        assert way(code), line
+    else:
+        run = [command.text for block in found for command in block.commands]
+        assert code in KEYS or any(code in each for each in run) or code in NAMES, f"{line}: {code}"
+
+
 def test_workflows_are_read_as_ci_reads_them() -> None:
     """Each has jobs with steps that run commands (GitHub's workflow syntax; GitLab's CI/CD YAML syntax)."""
     found = [
@@ -333,6 +371,21 @@ def test_a_link_to_the_project_s_folder_lists_it(tmp_path: Path, monkeypatch: py
     site.stage(source)
     assert (source / "docs/a.md").read_text() == "[up](../index.md)\n"
     assert "(README.md)" in (source / "index.md").read_text()
+
+
+def test_a_folder_s_page_begins_with_its_readme(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """mkdocs refuses a folder with index.md and README.md."""
+    monkeypatch.chdir(tmp_path)
+    Path("docs").mkdir()
+    Path("machine").mkdir()
+    Path("README.md").write_text("[machine](machine)\n")
+    Path("machine/README.md").write_text("# A machine\n")
+    Path("machine/config.yaml").write_text("name: x\n")
+    site.stage(tmp_path / "site")
+    assert (tmp_path / "site/README.md").read_text() == "[machine](machine/README.md)\n"
+    assert not (tmp_path / "site/machine/index.md").exists()
+    page = (tmp_path / "site/machine/README.md").read_text()
+    assert page == "# A machine\n\n- [config.yaml](config.yaml)\n"
 
 
 def test_every_page_can_be_found() -> None:

@@ -7,7 +7,7 @@ import copy
 import hashlib
 import shutil
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,17 +23,17 @@ from notos.config.shapes import ListOf, MapOf, Shape, Struct
 from notos.debian.archive import Archive
 from notos.toolchain import peers
 from tasks import inputs
-from tests import made_up_machine
+from tests import made_up_machine, third_party
 from tests.conftest import ROOT
 from tests.fork_server import ForkServer
-from tests.signed_archive import SUITE, SignedArchive, serving
+from tests.signed_archive import SUITE, Deb, SignedArchive, serving
 
 Config = dict[str, Any]
 
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIEbdNV5Ga9YK6EdBuiG0Zk60TOLYzPkvCyQs1bHYO6Qj me"
 STATIC = {"network": {"method": "static", "address": "10.0.2.15/24"}}
 SERVICE = {"services": {"web": {"run": "exec busybox httpd -f"}}}
-UNIT = {"services": {"greeter": {}}}
+UNIT: Config = {"services": {"greeter": {}}}
 UNIT_TIMER = {"timers": {"greeter": {"unit": "greeter.timer"}}}
 BOOT = {"boot": {"hello": {"run": "echo hello"}}}
 TIMER = {"timers": {"backup": {"every": "day", "run": "echo hello"}}}
@@ -45,6 +45,15 @@ SCRIPT: Config = {
     "system": {"scripts": {"list": {"run": "find /usr/bin /usr/share/hello | sort > /srv/list"}}}
 }
 HELLO = {"system": {"packages": ["hello"]}}
+OTHER_SUITE: Config = {**HELLO, "debian": {"sources": [{"suites": ["other"], "packages": ["hello"]}]}}
+THIRD_PARTY: Config = {
+    **HELLO,
+    "debian": {
+        "sources": [
+            {"url": "@mirror@/third", "suites": ["stable"], "packages": ["hello"], "key": "@folder@/a.asc"}
+        ]
+    },
+}
 
 
 @dataclass(frozen=True)
@@ -91,6 +100,7 @@ def in_packages(key: str, context: Config) -> list[Case]:
         case(f"{key}.NAME.packages.NAME.closure", "elf", with_hello),
         case(f"{key}.NAME.packages.NAME.only", ["usr/bin/hello"], with_hello),
         case(f"{key}.NAME.packages.NAME.exclude", ["usr/bin/goodbye"], with_hello),
+        case(f"{key}.NAME.packages.NAME.deb", "@folder@/hello.deb", with_hello),
     ]
 
 
@@ -99,12 +109,22 @@ COMPILES = "how this host compiles changes no byte"
 
 CASES = [
     case("name", "other"),
+    case("debian.distribution", "ubuntu", {"debian": {"suite": "trixie"}}),
     case("debian.suite", "forky"),
     case("debian.tools_suite", "forky", same="both releases have the same packages here"),
     case("debian.mirror", "@mirror@/", same=HOST_ONLY),
     case("debian.security_mirror", "@mirror@-security/", same=HOST_ONLY),
     case("debian.components", ["main", "contrib"], same="no package of the machine is in it"),
     case("debian.check_valid_until", False, same=HOST_ONLY),
+    case("debian.sources", OTHER_SUITE["debian"]["sources"], HELLO),
+    case("debian.sources", THIRD_PARTY["debian"]["sources"], HELLO, name="url"),
+    case("debian.sources.NAME.url", "@mirror@/third-2", THIRD_PARTY, same="the hash is the same"),
+    case("debian.sources.NAME.suites", ["third"], OTHER_SUITE),
+    case("debian.sources.NAME.components", ["main", "contrib"], OTHER_SUITE, same="it has no package there"),
+    case("debian.sources.NAME.key", "@folder@/b.asc", THIRD_PARTY, same="both files have the key"),
+    case("debian.sources.NAME.packages", ["hello-data"], OTHER_SUITE),
+    case("debian.sources.NAME.pin", "fallback", OTHER_SUITE),
+    case("debian.sources.NAME.check_valid_until", False, OTHER_SUITE, same="the index is new"),
     case("kernel.package", "linux-image-amd64"),
     case("kernel.source", "linux-source-made-up"),
     case("kernel.source.package", "linux-source-other", BUILT),
@@ -137,11 +157,17 @@ CASES = [
         ["usr/bin/goodbye"],
         {"initrd": {"packages": ["busybox-static", "hello"]}},
     ),
+    case(
+        "initrd.packages.NAME.deb",
+        "@folder@/hello.deb",
+        {"initrd": {"packages": ["busybox-static", "hello"]}},
+    ),
     case("initrd.compression_level", 3),
     case("system.packages", ["hello"]),
     case("system.packages.NAME.closure", "elf", HELLO),
     case("system.packages.NAME.only", ["usr/bin/hello"], HELLO),
     case("system.packages.NAME.exclude", ["usr/bin/goodbye"], HELLO),
+    case("system.packages.NAME.deb", "@folder@/hello.deb", HELLO),
     case("system.compression", "zstd"),
     case("system.keep", ["doc"], HELLO),
     case("system.keep", ["man", "locales", "gconv"], HELLO, name="more"),
@@ -163,6 +189,7 @@ CASES = [
             "closure": "elf",
             "only": ["usr/bin/hello"],
             "exclude": ["usr/bin/goodbye"],
+            "deb": "@folder@/hello.deb",
         }.items()
     ),
     case("hostname", "other"),
@@ -239,6 +266,11 @@ CASES = [
     case("services.NAME.set", {"Nice": 5}, UNIT),
     case("services.NAME.set", {"ExecStart": ["", "/usr/sbin/greeter x"]}, UNIT, name="list"),
     case("services.NAME.environment", {"GREETING": "hello"}, UNIT),
+    case(
+        "services.NAME.packages.NAME.deb",
+        "@folder@/hello.deb",
+        merged(SERVICE, {"services": {"web": {"packages": ["hello"]}}}),
+    ),
     case("services.NAME.reads", ["web/*", "/opt/web/*"], SERVICE),
     case("services.NAME.log", True, SERVICE),
     case("alternatives", {"greeting": "/usr/bin/hello"}, HELLO),
@@ -326,6 +358,7 @@ HOST_CASES = [
     case("mirror", "@mirror@/", same=HOST_ONLY),
     case("security_mirror", "@mirror@-security/", same=HOST_ONLY),
     case("fallback_mirrors", ["@mirror@/"], same=HOST_ONLY),
+    case("ubuntu_mirror", "@mirror@/", same=HOST_ONLY),
     case("jobs", 3, BUILT, same=COMPILES),
     case("ccache.enable", False, BUILT, same=COMPILES),
     case("ccache.size", "1G", BUILT, same=COMPILES),
@@ -453,6 +486,16 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         archive.publish(debs, suite=suite, empty=["contrib"])
         for part in ("updates", "security"):
             archive.publish([], suite=f"{suite}-{part}", empty=["contrib"])
+    hello = next(each for each in debs if each.name == "hello")
+    for version, suite in (("2", "other"), ("3", "third")):
+        newer = [replace(hello, version=version), Deb("hello-data", version)]
+        archive.publish(newer, suite=suite, empty=["contrib"])
+    # Ubuntu's mirrors have the suite of security fixes beside the others.
+    security = archive.in_release(f"{SUITE}-security").parent
+    (archive.in_release().parents[1] / security.name).symlink_to(security)
+    key = third_party.new_key()
+    for name in ("third", "third-2"):
+        third_party.Repository(archive.root / "debian" / name, [key]).publish(replace(hello, version="4"))
     for name in ("any", "other"):
         (archive.root / f"debian/{name}.tar").write_bytes(made_up_machine.source("1"))
     # What is at an address can be only one of two; the cache has the other.
@@ -465,6 +508,9 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         (files / name).parent.mkdir(exist_ok=True)
         (files / name).write_text(text)
         (files / name).chmod(0o755 if name.endswith("/run") else 0o644)
+    (files / "hello.deb").write_bytes(replace(hello, version="5", files={"usr/bin/hello": b"mine"}).build())
+    (files / "a.asc").write_bytes(third_party.certificate(key))
+    (files / "b.asc").write_bytes(third_party.certificate(third_party.new_key(), key))
     (files / "base.config").write_text(made_up_machine.needed_config() + "CONFIG_OF_A_FILE=y\n")
     host = folder / "xdg"
     environment = {
@@ -509,8 +555,14 @@ def edited(context: Config, key: str, value: Any) -> Config:
     at: Any = made
     names = key.split(".")
     for position, name in enumerate(names[:-1]):
-        if isinstance(at.get(name), list):  # of packages: the last one, as a map of its settings
+        if isinstance(at.get(name), list):  # of packages or sources: the last one, as a map of its settings
             last = at[name][-1]
+            if isinstance(last, dict):
+                last[names[-1]] = value
+                return made
+            if names[-1] == "deb":
+                at[name][-1] = {"deb": value}
+                return made
             below: Config = {}
             at[name][-1] = {last: below}
             below[names[-1]] = value

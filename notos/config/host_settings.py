@@ -33,6 +33,7 @@ class HostSettings:
     security_mirror: Url | None = setting(
         "the address of the security archive; without it, the mirror's with -security at its end", None
     )
+    ubuntu_mirror: Url | None = setting("the address of Ubuntu's archive", None)
     fallback_mirrors: tuple[Url, ...] = setting("mirrors to try, in this order, when the first one fails", ())
     jobs: int | None = setting(
         "number of parallel compilers; without it, one per processor", None, minimum=1, maximum=1024
@@ -51,7 +52,8 @@ class HostSettings:
             if value is not None and not given("build", "ccache", name):
                 ccache = replace(ccache, **{name: value})
         jobs = build.jobs if given("build", "jobs") else self.jobs
-        return replace(build, jobs=jobs, ccache=ccache)
+        # Programs are no settings: what compiles a kernel does not depend on them.
+        return replace(build, jobs=jobs, ccache=ccache, programs={})
 
 
 def path() -> Path:

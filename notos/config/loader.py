@@ -3,14 +3,23 @@
 import os
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
+from dataclasses import field, replace
 from pathlib import Path
+from typing import Any
 
 from notos.config import composer, extensions, shapes, yaml_source
 from notos.config.checks import ALTERNATIVES, CHECKS
-from notos.config.model import HOST_SSH_PORT, SSH_PORT, Machine, Port
+from notos.config.model import (
+    HOST_SSH_PORT,
+    SSH_PORT,
+    UBUNTU_COMPONENTS,
+    UBUNTU_KERNEL,
+    Machine,
+    Package,
+    Port,
+)
 from notos.config.package_lists import package_lists
-from notos.config.reader import Check, Checks, Reader, scalar_at
+from notos.config.reader import Check, Checks, Expand, Reader, scalar_at
 from notos.config.suggestions import unwanted
 from notos.config.types import TEXTS, missing
 from notos.config.yaml_source import (
@@ -22,6 +31,7 @@ from notos.config.yaml_source import (
     SequenceNode,
     key_place,
     named_place,
+    place_of,
     value_at,
 )
 from notos.errors import ConfigError, NotosError
@@ -41,6 +51,8 @@ class Loaded:
     machine: Machine
     files: tuple[Path, ...]
     node: Node
+    debs: Mapping[str, Place] = field(default_factory=dict)
+    """The places of packages that the config names by their .deb files."""
 
     def place(self, *keys: str) -> str:
         """Return the file and line where the last of `keys` stands ("config.yaml:12")."""
@@ -57,6 +69,7 @@ class Loaded:
     def _explained(self, error: NotosError) -> str:
         ways = [error.keys] if error.keys else named_in(self.machine, error.package)
         place = next(filter(None, (named_place(self.node, *keys) for keys in ways)), None)
+        place = place or self.debs.get(error.package)
         return Problem(str(error), place).render() if place else str(error)
 
 
@@ -71,10 +84,10 @@ def named_in(machine: Machine, package: str) -> list[tuple[str, ...]]:
     ]
 
 
-def load(path: Path, checks: Iterable[Checks], find: extensions.Find) -> Loaded:
+def load(path: Path, checks: Iterable[Checks], find: extensions.Find, expand: Expand) -> Loaded:
     """Read the config at `path` and apply `checks` in addition to those of this package.
 
-    `find` loads extensions.
+    `find` loads extensions; `expand` returns the packages of a key `deb`.
 
     Raises ConfigError with every problem, each at its line.
     """
@@ -87,6 +100,15 @@ def load(path: Path, checks: Iterable[Checks], find: extensions.Find) -> Loaded:
     if node is None and not layers.problems:
         raise ConfigError(f"{path} is empty", hint="the smallest config is `name: NAME`")
     machine = None
+    debs: dict[str, Place] = {}
+
+    def expanded(value: Any, item: Node) -> Iterable[Any]:
+        if not isinstance(value, Package) or not value.deb:
+            return (value,)
+        found = list(expand(value, item))
+        debs.update((each.name, place_of(item, "deb")) for each in found)
+        return found
+
     if node is not None:
         node, shape, own = extensions.load(node, layers.named, find, layers.problems)
         by_struct: defaultdict[type, list[Check]] = defaultdict(list)
@@ -99,7 +121,8 @@ def load(path: Path, checks: Iterable[Checks], find: extensions.Find) -> Loaded:
             layers.problems,
             alternatives=ALTERNATIVES,
             complete=layers.complete,
-            defaults=_with_forward,
+            defaults=_with_defaults,
+            expand=expanded,
         )
         try:
             machine = reader.read(node, shape)
@@ -108,11 +131,18 @@ def load(path: Path, checks: Iterable[Checks], find: extensions.Find) -> Loaded:
     if layers.problems or machine is None or node is None:
         problems = [each for each in layers.problems if not isinstance(each, Consequence)]
         raise ConfigError(_render(problems or layers.problems, layers.files))
-    return Loaded(machine, tuple(layers.files), node)
+    return Loaded(machine, tuple(layers.files), node, debs)
 
 
-def _with_forward(machine: Machine, node: Node) -> Machine:
-    return replace(machine, vm=replace(machine.vm, forward=_forward(machine, node)))
+def _with_defaults(machine: Machine, node: Node) -> Machine:
+    """Return the machine with the defaults that depend on other keys."""
+    machine = replace(machine, vm=replace(machine.vm, forward=_forward(machine, node)))
+    if machine.debian.distribution == "ubuntu":
+        if value_at(node, "debian", "components") is None:
+            machine = replace(machine, debian=replace(machine.debian, components=UBUNTU_COMPONENTS))
+        if value_at(node, "kernel", "package") is None:
+            machine = replace(machine, kernel=replace(machine.kernel, package=UBUNTU_KERNEL))
+    return machine
 
 
 def _forward(machine: Machine, node: Node) -> Mapping[Port, Port]:

@@ -11,8 +11,8 @@ from typing import Any, ClassVar, Literal
 from notos.architecture import Architecture
 from notos.config.setting import TARGET, setting
 from notos.config.structs.boot import BootScript, Timer
-from notos.config.structs.build import Build, Ccache
-from notos.config.structs.debian import Debian, Package
+from notos.config.structs.build import Build, Ccache, Program
+from notos.config.structs.debian import UBUNTU_COMPONENTS, UBUNTU_KERNEL, Debian, Package, PackageSource
 from notos.config.structs.kernel import Initrd, Kernel, KernelSource, Modprobe, Purpose
 from notos.config.structs.login import Group, Ssh, User
 from notos.config.structs.network import Interface, Network, Vlan
@@ -25,8 +25,11 @@ from notos.config.value_types import (
     AccountName,
     AlternativeChoice,
     AlternativeName,
+    ArchiveSuite,
+    BuildPath,
     CacheSize,
     ComponentName,
+    Debs,
     DeviceName,
     DiskSize,
     DomainName,
@@ -58,6 +61,7 @@ from notos.config.value_types import (
     NameOrAddress,
     NixSetting,
     PackageName,
+    PackagePattern,
     PasswordHash,
     PathPattern,
     Period,
@@ -74,6 +78,8 @@ from notos.config.value_types import (
     Source,
     SourceFile,
     SourceFolder,
+    SourceTree,
+    SourceUrl,
     SuiteName,
     SysctlName,
     TimeOfDay,
@@ -88,16 +94,21 @@ from notos.structs import dataclass
 __all__ = [
     "HOST_SSH_PORT",
     "SSH_PORT",
+    "UBUNTU_COMPONENTS",
+    "UBUNTU_KERNEL",
     "AbsolutePath",
     "AccountName",
     "AlternativeChoice",
     "AlternativeName",
+    "ArchiveSuite",
     "BootScript",
     "Build",
+    "BuildPath",
     "CacheSize",
     "Ccache",
     "ComponentName",
     "Debian",
+    "Debs",
     "DeviceName",
     "Disk",
     "DiskSize",
@@ -143,11 +154,14 @@ __all__ = [
     "NixSetting",
     "Package",
     "PackageName",
+    "PackagePattern",
+    "PackageSource",
     "PasswordHash",
     "PathPattern",
     "Period",
     "PlacedFile",
     "Port",
+    "Program",
     "ProgramName",
     "PublicKey",
     "Purpose",
@@ -162,6 +176,8 @@ __all__ = [
     "Source",
     "SourceFile",
     "SourceFolder",
+    "SourceTree",
+    "SourceUrl",
     "Ssh",
     "SuiteName",
     "SysctlName",
@@ -304,4 +320,4 @@ class Machine:
         "parameters on the kernel's command line", lambda: (KernelParam("quiet"), KernelParam("panic=-1"))
     )
     vm: Vm = setting("the virtual machine that runvm.sh starts", Vm)
-    build: Build = setting("settings for compiling on this host", Build)
+    build: Build = setting("settings for compiling on this host, and programs to build", Build)

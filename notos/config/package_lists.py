@@ -9,7 +9,7 @@ from notos.config.model import Machine, Package
 class PackageList(NamedTuple):
     """A list: the path of its key, its packages, and where these are.
 
-    Those of `script` are beside the system only while a script of `system.scripts` runs.
+    Those of `script` are for a script of `system.scripts` or the build of a program, not for the machine.
     """
 
     keys: tuple[str, ...]
@@ -31,6 +31,9 @@ def package_lists(machine: Machine) -> Iterator[PackageList]:
         yield PackageList(("timers", name, "packages"), timer.packages or ())
     for name, script in machine.system.scripts.items():
         yield PackageList(("system", "scripts", name, "packages"), script.packages, "script")
+    for name, program in machine.build.programs.items():
+        yield PackageList(("build", name, "packages"), program.packages, "script")
+        yield PackageList(("build", name, "needs"), program.needs)
 
 
 def system_names(machine: Machine) -> set[str]:

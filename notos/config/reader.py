@@ -25,6 +25,9 @@ Check = Callable[[Any, Node], Iterable[Problem]]
 Checks = Mapping[type, Check]
 """Checks by the struct that they are for."""
 
+Expand = Callable[[Any, Node], Iterable[Any]]
+"""Gets a struct in a list, and its node; returns the structs that it stands for. Raises Problem."""
+
 Alternatives = Mapping[type, tuple[str, tuple[str, ...], bool]]
 """By struct: its name in errors, keys of which at most one may be set, and True if it needs one of them."""
 
@@ -36,7 +39,7 @@ class Reader:
     are no problems. `checks` run for a struct whose fields are all valid; the outermost struct's check always
     runs. `alternatives` are checked for each struct that is written as a map. If the nodes are not `complete`
     (a file could not be read), a missing key is no problem. `defaults` returns the outermost struct with the
-    defaults that depend on several keys; its check gets this one.
+    defaults that depend on several keys; its check gets this one. `expand` is called for structs in lists.
     """
 
     def __init__(
@@ -47,6 +50,7 @@ class Reader:
         alternatives: Alternatives | None = None,
         complete: bool = True,
         defaults: Callable[[Any, Node], Any] = lambda made, _node: made,
+        expand: Expand = lambda value, _node: (value,),
     ) -> None:
         self._checks = checks if complete else {}
         self._alternatives = alternatives or {}
@@ -54,6 +58,7 @@ class Reader:
         self._problems = problems
         self._complete = complete
         self._defaults = defaults
+        self._expand = expand
 
     def read(self, node: Node, shape: Struct) -> Any:
         """Return the outermost struct, or None if `node` is not a map."""
@@ -79,8 +84,11 @@ class Reader:
         problems_before = len(self._problems)
         name: ScalarNode | None = None
         body: Node | None = node
+        inner = shape.body if shape.keyed else shape
         if shape.bare and isinstance(node, ScalarNode):
             name, body = node, None
+        elif _is_unnamed(node, shape):
+            inner = shape.unnamed
         elif shape.keyed:
             name, body = _keyed(node, shape, key_path)
         values: dict[str, Any] = {}
@@ -88,9 +96,10 @@ class Reader:
             bare_shape = shape.fields[shape.bare].shape
             assert isinstance(bare_shape, Scalar), "a word stands for one value"
             values[shape.bare] = scalar_at(name, bare_shape, key_path, item=shape.keyed)
+        elif shape.keyed:
+            values[shape.bare] = ""
         if body is not None:
-            shape_of_body = shape.body if shape.keyed else shape
-            values |= self._fields(body, shape_of_body, _below(key_path, name.text) if name else key_path)
+            values |= self._fields(body, inner, _below(key_path, name.text) if name else key_path)
         made = shape.cls(**{shape.fields[name].attribute: value for name, value in values.items()})
         if not key_path:
             made = self._defaults(made, node)
@@ -137,27 +146,38 @@ class Reader:
         found: dict[Hashable, tuple[Any, Node]] = {}
         for item in node.items:
             try:
+                if (
+                    isinstance(shape.item, Struct)
+                    and not shape.item.bare
+                    and not isinstance(item, MappingNode)
+                ):
+                    raise unwanted(item, shape.item, "a map of keys", key_path, item=True)
                 if isinstance(shape.item, Scalar):
                     value: Any = scalar_at(item, shape.item, key_path, item=True)
                 else:
                     value = self._value(item, shape.item, key_path)
+                values = (value,) if isinstance(shape.item, Scalar) else self._expand(value, item)
             except Problem as problem:
                 self._problems.append(problem)
                 continue
-            if value is None:
-                continue
-            name = bare(value)
-            first, at = found.setdefault(name, (value, item))
-            if at is item:
-                continue
-            seen = at.place.seen_from(item.place)
-            if value != first:
-                message = f'{key_path} has "{name}" twice, with other settings; the first is {seen}'
-                self._problems.append(Problem(message, item.place))
-            elif at.place.source is item.place.source:  # a config may repeat an item of its imports
-                message = f'{key_path} has "{shorten(str(name))}" twice; the first is {seen}'
-                self._problems.append(Problem(message, item.place))
+            for each in values:
+                if each is not None:
+                    self._add(found, each, item, key_path)
         return tuple(value for value, _ in found.values())
+
+    def _add(self, found: dict[Hashable, tuple[Any, Node]], value: Any, item: Node, key_path: str) -> None:
+        """Add a value of a list to those that were found before, each with its node."""
+        name = bare(value)
+        first, at = found.setdefault(name, (value, item))
+        if at is item:
+            return
+        seen = at.place.seen_from(item.place)
+        if value != first:
+            message = f'{key_path} has "{name}" twice, with other settings; the first is {seen}'
+            self._problems.append(Problem(message, item.place))
+        elif at.place.source is item.place.source:  # a config may repeat an item of its imports
+            message = f'{key_path} has "{shorten(str(name))}" twice; the first is {seen}'
+            self._problems.append(Problem(message, item.place))
 
     def _map(self, node: Node, shape: MapOf, key_path: str) -> dict[Any, Any]:
         if not isinstance(node, MappingNode):
@@ -193,17 +213,22 @@ def _gathered(node: MappingNode, shape: Struct) -> MappingNode:
     """Return `node` with the entries of the field `shape.rest` below a key of that name.
 
     A key with a field's name is no entry, also if the field is one of an entry. Neither is a key with a word
-    or a list whose name is similar to a field's: it is probably a misspelling.
+    or a list whose name is similar to a field's, which is probably a misspelling, or that of a field of
+    the empty key before it.
     """
     value = shape.entries.value
     fields = {*shape.fields, *(value.fields if isinstance(value, Struct) else ())} - {shape.rest}
     entries, own = {}, {}
+    empty = ""
     for name, item in node.items.items():
         word = not isinstance(item.value, MappingNode)
-        if name in fields or (word and did_you_mean(name, fields, 0.7)):
+        outdented = bool(empty) and word and _has(shape.fields[empty].shape, name)
+        if name in fields or outdented or (word and did_you_mean(name, fields, 0.7)):
             own[name] = item
         else:
             entries[name] = item
+        if not outdented:
+            empty = name if name in shape.fields and _is_empty(item.value) else ""
     if not entries:
         return node
     first = next(iter(entries.values())).key
@@ -223,11 +248,18 @@ def _keyed(node: Node, shape: Struct, key_path: str) -> tuple[ScalarNode, Node]:
     if isinstance(node, MappingNode) and len(node.items) == 1:
         item = next(iter(node.items.values()))
         return item.key, item.value
-    others = [name for name in shape.fields if name != shape.bare]
+    others = [name for name in shape.fields if name not in (shape.bare, shape.beside)]
     form = f"a name, or a map with one name: `NAME: {{{others[0]}: …}}`"
     if isinstance(node, MappingNode) and any(name in shape.fields for name in node.items):
         form += ", with the settings indented below the name"
     raise unwanted(node, shape, form, key_path, item=True)
+
+
+def _is_unnamed(node: Node, shape: Struct) -> bool:
+    """Return True if a keyed struct is written with the field `beside` in place of a name."""
+    if not shape.beside or not isinstance(node, MappingNode) or shape.beside not in node.items:
+        return False
+    return isinstance(node.items[shape.beside].value, ScalarNode)
 
 
 def _one_of(

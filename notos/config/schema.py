@@ -94,19 +94,26 @@ def _shape(shape: Shape, definitions: dict[str, Json]) -> Json:
 
 def _written(shape: Struct, definitions: dict[str, Json]) -> Json:
     """Return the schema of a struct in each of its YAML forms."""
-    body = _struct(shape, definitions)
     if not shape.bare:
-        return body
+        return _struct(shape, definitions)
     bare = _shape(shape.fields[shape.bare].shape, definitions)
+    forms = [bare]
     if shape.keyed:
-        body = {
-            "type": "object",
-            "propertyNames": bare,
-            "additionalProperties": body,
-            "minProperties": 1,
-            "maxProperties": 1,
-        }
-    return {"description": shape.doc, "anyOf": [bare, body]}
+        below = _struct(shape.body, definitions)
+        forms.append(
+            {
+                "type": "object",
+                "propertyNames": bare,
+                "additionalProperties": {**below, "description": shape.doc},
+                "minProperties": 1,
+                "maxProperties": 1,
+            }
+        )
+    else:
+        forms.append(_struct(shape, definitions))
+    if shape.beside:
+        forms.append({**_struct(shape.unnamed, definitions), "required": [shape.beside]})
+    return {"description": shape.doc, "anyOf": forms}
 
 
 def _scalar(shape: Scalar) -> Json:
@@ -182,6 +189,9 @@ def _rows(shape: Struct, prefix: str) -> Iterator[tuple[str, ...]]:
         if isinstance(inner, MapOf) and isinstance(inner.value, Struct):
             yield f"`{key}`", "map", "`{}`", field.doc
             yield from _rows(inner.value, f"{key}.{_type(inner.key).split()[-1].upper()}.")
+        elif isinstance(inner, ListOf) and isinstance(inner.item, Struct) and not inner.item.bare:
+            yield f"`{key}`", "list of maps", _default(field), field.doc
+            yield from _rows(inner.item, f"{key}[].")
         elif isinstance(inner, Struct):
             if inner.bare:
                 yield f"`{key}`", _type(inner), _default(field), field.doc

@@ -98,7 +98,8 @@ class Struct:
     `bare` names the field that a bare word stands for. If the struct is `keyed`, that field is never
     written as a key: its value is the only key of a map, with the other fields below it. An `open` struct has
     no fields, and keys that are not known here. `rest` names a field with a map, whose entries are written
-    beside the other fields.
+    beside the other fields. `beside` names a field of a keyed struct that may be written in place of the bare
+    one, with the others beside it.
     """
 
     cls: type
@@ -107,6 +108,7 @@ class Struct:
     keyed: bool
     open: bool = False
     rest: str = ""
+    beside: str = ""
 
     @property
     def entries(self) -> "MapOf":
@@ -118,9 +120,16 @@ class Struct:
     @property
     def body(self) -> "Struct":
         """The struct without its bare field: the fields below the key of a keyed struct."""
-        return Struct(
-            self.cls, {n: each for n, each in self.fields.items() if n != self.bare}, "", keyed=False
-        )
+        return self._without(self.bare, self.beside)
+
+    @property
+    def unnamed(self) -> "Struct":
+        """The struct in the form that has the field `beside` in place of its bare field."""
+        return self._without(self.bare)
+
+    def _without(self, *names: str) -> "Struct":
+        kept = {name: each for name, each in self.fields.items() if name not in names}
+        return Struct(self.cls, kept, "", keyed=False)
 
     @property
     def doc(self) -> str:
@@ -156,7 +165,7 @@ def struct(cls: type) -> Struct:
         name = word if iskeyword(word) else each.name
         found[name] = Field(name, each.metadata["doc"], shape, default, each.name)
     bare, keyed = getattr(cls, "BARE", ""), getattr(cls, "KEYED", False)
-    return Struct(cls, found, bare, keyed, rest=getattr(cls, "REST", ""))
+    return Struct(cls, found, bare, keyed, rest=getattr(cls, "REST", ""), beside=getattr(cls, "BESIDE", ""))
 
 
 def _single(shape: Shape) -> Shape:

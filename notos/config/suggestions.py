@@ -70,7 +70,8 @@ def _dumped(value: Any) -> str:
     from notos.pyyaml import yaml
 
     class Dumper(yaml.SafeDumper):
-        pass
+        def ignore_aliases(self, _data: Any) -> bool:
+            return True
 
     def represent(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
         return dumper.represent_scalar("tag:yaml.org,2002:str", text, style='"' if "\n" in text else None)

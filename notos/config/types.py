@@ -98,6 +98,30 @@ def _source(text: str, folder: Path) -> str:
     return str(path)
 
 
+def _source_url(text: str, _folder: Path) -> str:
+    scheme = text.partition(":")[0].lower()
+    if scheme in ("file", "copy", "cdrom"):
+        raise ValueError(
+            f"{text} is a folder of this host; name its packages as system: {{packages: [deb: FOLDER]}}"
+        )
+    return text.rstrip("/")
+
+
+def _debs(text: str, folder: Path) -> str:
+    path = _absolute(text, folder)
+    if not path.exists() and not (set(text) & set("*?[")):
+        raise ValueError(f"{folder / text} {missing(path, text)}")
+    return str(path)
+
+
+def _source_tree(text: str, folder: Path) -> str:
+    path = _absolute(text, folder)
+    if not path.is_dir():
+        raise ValueError(f"{folder / text} {'is not a folder' if path.exists() else missing(path, text)}")
+    os.scandir(path).close()
+    return str(path)
+
+
 def _raise(error: OSError) -> None:
     raise error
 
@@ -237,6 +261,33 @@ TEXTS: Mapping[Any, Text] = {
         form="http:// or https://, without user, ? or #",
         pattern=r"https?://[A-Za-z0-9._:\[\]-]+(?:/[!$-;=A-Z_a-z~]*)?",
         example="http://mirror.example/debian",
+    ),
+    value_types.SourceUrl: Text(
+        name="an archive's URL",
+        form="http:// or https://, without user, ? or #",
+        pattern=r"https?://[A-Za-z0-9._:\[\]-]+(?:/[!$-;=A-Z_a-z~]*)?|(?:file|copy|cdrom):.*",
+        example="https://packages.example/debian",
+        convert=_source_url,
+    ),
+    value_types.ArchiveSuite: Text(
+        name="a suite of an archive",
+        form="a name, or a path with a slash at its end; without ..",
+        pattern=r"(?!(?:.*/)?\.\./)(?:[A-Za-z0-9._+~-]+/)*(?:[A-Za-z0-9][A-Za-z0-9._+~-]*/?)|\./|/",
+        example="trixie-backports",
+    ),
+    value_types.PackagePattern: Text(
+        name="a package's name or a pattern",
+        form="lower-case letters, digits, +, - and .; * and ? match any characters",
+        pattern="[a-z0-9*?][a-z0-9+.*?-]*",
+        example="golang-*",
+    ),
+    value_types.Debs: Text(
+        name="a path of .deb files",
+        form="a file, a folder or a pattern, relative to its config file",
+        pattern=f"{_PRINTABLE}+",
+        example="./my.deb",
+        convert=_debs,
+        on_host=True,
     ),
     value_types.Hostname: Text(
         name="a host's name",
@@ -505,6 +556,20 @@ TEXTS: Mapping[Any, Text] = {
         example="services/web",
         convert=_source_folder,
         on_host=True,
+    ),
+    value_types.SourceTree: Text(
+        name="a folder's path",
+        form="relative to its config file",
+        pattern=f"{_PRINTABLE}+",
+        example="app",
+        convert=_source_tree,
+        on_host=True,
+    ),
+    value_types.BuildPath: Text(
+        name="a path",
+        form="relative to the source, without a slash at either end and without ..",
+        pattern=rf"\.|{_PART}(?:/{_PART})*",
+        example="app",
     ),
     value_types.FileMode: Text(
         name="a file's mode",

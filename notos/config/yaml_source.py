@@ -175,12 +175,17 @@ def value_at(node: Node, *keys: str) -> Node | None:
 def named_place(node: Node, *keys: str) -> Place | None:
     """Return the place of the last of `keys`, as a key or as an item of a list; None if it is missing.
 
-    An item is named by its word or by the only key of its map. Hyphens and underscores are equal, as in the
-    names of kernel modules.
+    An item is named by its word, by the only key of its map, or by its number ("[0]"). Hyphens and
+    underscores are equal, as in the names of kernel modules.
     """
     place = None
     for key in keys:
-        if isinstance(node, SequenceNode):
+        if isinstance(node, SequenceNode) and key.startswith("["):
+            if not key[1:-1].isdigit() or int(key[1:-1]) >= len(node.items):
+                return None
+            node = node.items[int(key[1:-1])]
+            place = node.place
+        elif isinstance(node, SequenceNode):
             named = [_named(each) for each in node.items]
             found = [each for each in named if each[0] and _alike(each[0].text, key)]
             if not found:

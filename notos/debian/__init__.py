@@ -23,6 +23,8 @@ script_files    the files that a script sees and makes
 script_commands the commands on files that a script calls
 text_filters    grep, sed, sort and the like
 web_modules     the programs that enable modules of Apache, PHP and lighttpd
+debconf         the answers to a package's questions
+name_sources    the sources of name lookups before NSS modules add theirs
 configure_order the order in which dpkg configures packages
 maintainer_scripts   the commands of a package's scripts
 
@@ -32,5 +34,5 @@ Modules without a test module of their own name are tested by
     tests/debian/test_download.py: network_errors
     tests/debian/test_unpack.py: kinds
     tests/debian/test_maintainer_scripts.py: shell_calls, shell_values, command_words
-    tests/integration/test_made.py: script_commands, script_files
+    tests/integration/test_made.py: script_commands, script_files, name_sources
 """

@@ -1,49 +1,35 @@
-"""A signed Debian archive: one release, its updates and its security fixes as a single set of packages.
+"""A signed archive: one release, its updates and its security fixes as a single set of packages.
 
     InRelease (signed by a shipped key) ─► Packages.xz (sha256) ─► a stanza ─► a .deb (sha256)
 
 All InRelease files come from one mirror and its security archive: the first mirror that has all of them.
+The sources in the config follow, each for the packages that it may provide, and the user's own .debs.
 
 This module finds packages. lock/resolve.py selects them.
 """
 
 import gzip
-import lzma
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from notos.architecture import Architecture
 from notos.cache import Cache
-from notos.config.model import Debian
-from notos.debian import download, mirror, release
-from notos.debian.download import Download, Progress, Retries
-from notos.debian.index import Index
+from notos.config.model import Debian, PackageSource
+from notos.debian import distribution, download, further_sources, mirror, release, signed_suite
+from notos.debian.archive_part import Part
+from notos.debian.download import Progress, Retries
+from notos.debian.keyring import Trust
 from notos.debian.mirror import Mirrors
 from notos.debian.package import LockedPackage
-from notos.debian.relation import parse, unrestricted, version_key
+from notos.debian.relation import parse, version_key
 from notos.debian.release import Release
-from notos.debian.suites import ROLLING
+from notos.debian.signed_suite import File, SignedSuite
 from notos.errors import FetchError, LockError
-from notos.formats import xz
-from notos.host.proxy import ENVIRONMENT, Proxies, without_password
-
-if TYPE_CHECKING:
-    from pysequoia import Cert
-
-
-@dataclass(frozen=True)
-class _Suite:
-    """A suite: its mirror `origin` ("main" or "security"), its Release, and the addresses of that."""
-
-    origin: str
-    url: str
-    others: tuple[str, ...]
-    release: Release
+from notos.host.proxy import ENVIRONMENT, Proxies
 
 
 @dataclass(frozen=True)
@@ -51,7 +37,8 @@ class Archive:
     """The archive that `debian` describes, for one architecture. Indexes are fetched when first needed.
 
     All methods raise FetchError if the archive is unreachable, and SignatureError if it is not trustworthy.
-    `keys` is a folder of armored certificates; `where` returns the mirrors for a Debian.
+    `keys` is a folder of armored certificates; `where` returns the mirrors for a Debian. `local` are the
+    user's own packages by name, which no other version replaces.
     """
 
     debian: Debian
@@ -61,6 +48,7 @@ class Archive:
     progress: Callable[[Progress], None] | None = None
     retries: Retries = Retries()
     where: Callable[[Debian], Mirrors] = mirror.mirrors
+    local: Mapping[str, LockedPackage] = field(default_factory=dict)
 
     @cached_property
     def mirrors(self) -> Mirrors:
@@ -68,41 +56,57 @@ class Archive:
         return self.where(self.debian)
 
     def newest(self, name: str) -> LockedPackage | None:
-        """Return the newest version of the package `name`, None if it does not exist."""
-        found = [(stanza, origin) for origin, index in self._indexes for stanza in index.stanzas(name)]
+        """Return the version of the package `name` to use, None if it does not exist.
+
+        It is the user's own; otherwise the newest of those with the highest priority.
+        """
+        if name in self.local:
+            return self.local[name]
+        found = [(part, stanza) for part in self._parts for stanza in part.stanzas(name)]
         if not found:
             return None
         # If two suites have the same version, take the first: the main archive keeps its files longer.
-        stanza, origin = max(found, key=lambda each: version_key(each[0]["Version"]))
-        return _package(stanza, origin, self.architecture.debian)
+        part, stanza = max(found, key=lambda each: (each[0].pin, version_key(each[1]["Version"])))
+        return part.package(stanza)
 
     def providers(self, virtual: str) -> list[LockedPackage]:
         """Return the packages whose newest version has `virtual` in its Provides, sorted by name."""
-        names = {name for _, index in self._indexes for name in index.providers(virtual)}
-        packages = filter(None, map(self.newest, sorted(names)))
+        names = {name for part in self._parts for name in part.providers(virtual)}
+        packages = filter(None, map(self.newest, sorted(names | self.local.keys())))
         return [each for each in packages if any(group[0].name == virtual for group in parse(each.provides))]
 
     def names(self) -> set[str]:
         """Return the names of all packages."""
-        return {name for _, index in self._indexes for name in index.names()}
+        return {name for part in self._parts for name in part.names()} | self.local.keys()
 
     @cached_property
     def needed(self) -> Counter[str]:
         """Return, for each package, how many times other packages depend on it or recommend it."""
-        return sum((index.needed() for _, index in self._indexes), Counter())
+        return sum((part.index.needed() for part in self._own), Counter())
 
     def component_with(self, name: str) -> str:
         """Return the component outside of the config's that has the package `name`; "" if none has it."""
-        found = [stanza for _, index in self._left_out for stanza in index.stanzas(name)]
+        found = [stanza for part in self._left_out for stanza in part.stanzas(name)]
         # The component is part of the path: pool/non-free-firmware/f/….
         return found[0]["Filename"].removeprefix("./").split("/")[1] if found else ""
+
+    def not_allowed(self, name: str) -> list[tuple[PackageSource, str]]:
+        """Return the sources that have a package `name` which they may not provide, with its version."""
+        found = []
+        for part in self._further:
+            if part.source and not part.allows(name):
+                found += [(part.source, stanza["Version"]) for stanza in part.index.stanzas(name)]
+        return found
+
+    def versions(self, name: str) -> list[tuple[PackageSource | None, str]]:
+        """Return all available versions of a package, each with its source (None: the distribution)."""
+        return [(part.source, stanza["Version"]) for part in self._parts for stanza in part.stanzas(name)]
 
     def packages_with(self, file_name: str) -> list[str]:
         """Return the packages that have a file called `file_name`. Slow: reads all of Contents."""
         found: set[str] = set()
-        listed = self._listed(f"Contents-{self.architecture.debian}.gz")
         wanted = f"/{file_name}".encode()
-        for path in self._fetch(listed):
+        for path in self._fetch(self._contents()):
             with gzip.open(path) as stream:
                 for line in stream:
                     if wanted in line:
@@ -112,12 +116,26 @@ class Archive:
         return sorted(found)
 
     @cached_property
-    def _indexes(self) -> list[tuple[str, Index]]:
-        """Return the indexes of the config's components in each suite, with their origin."""
+    def _parts(self) -> list[Part]:
+        """Return all indexes, the distribution's own first."""
+        return [*self._own, *self._further]
+
+    @cached_property
+    def _own(self) -> list[Part]:
+        """Return the indexes of the config's components in each of the distribution's suites."""
         return self._opened(self.debian.components)
 
     @cached_property
-    def _left_out(self) -> list[tuple[str, Index]]:
+    def _further(self) -> list[Part]:
+        """Return the indexes of the sources in the config."""
+        if not self.debian.sources:
+            return []
+        return further_sources.Reader(
+            self.debian, self.architecture.debian, self.cache, self.mirrors, self._trust, self.retries
+        ).parts()
+
+    @cached_property
+    def _left_out(self) -> list[Part]:
         """Return the indexes of the other components, if the mirror has them.
 
         They are only used for hints, and a local mirror may have main only.
@@ -132,15 +150,40 @@ class Archive:
                 continue
         return found
 
-    def _opened(self, components: Sequence[str]) -> list[tuple[str, Index]]:
-        listed = self._listed(f"binary-{self.architecture.debian}/Packages.xz", components)
+    def _opened(self, components: Sequence[str]) -> list[Part]:
+        """Return the indexes of these components. Raises LockError if a suite lacks one of them."""
+        name, files = self.architecture.debian, []
+        for suite in self._suites:
+            every = signed_suite.packages_files(suite, components, name)
+            for component, found in zip(components, every, strict=True):
+                if not found:
+                    raise LockError(
+                        f"{suite.release.title} has no {component}/binary-{name}/Packages.xz",
+                        hint="check debian.components in the config",
+                        keys=("debian", "components", component),
+                    )
+                files += found
         return [
-            (suite.origin, Index(_unpacked(path)))
-            for (suite, _, _), path in zip(listed, self._fetch(listed), strict=True)
+            Part(file.suite, signed_suite.index(path, file.path), name)
+            for file, path in zip(files, self._fetch(files), strict=True)
         ]
 
+    def _contents(self) -> list[File]:
+        """Return the Contents files: of each component, or in Ubuntu of each suite."""
+        name = f"Contents-{self.architecture.debian}.gz"
+        paths = [*(f"{component}/{name}" for component in self.debian.components), name]
+        found = []
+        for suite in self._suites:
+            listed = [path for path in paths if path in suite.release.files]
+            found += [File(suite, path, suite.release.files[path]) for path in listed]
+        return found
+
     @cached_property
-    def _suites(self) -> list[_Suite]:
+    def _trust(self) -> Trust:
+        return trust(self.debian, self.keys)
+
+    @cached_property
+    def _suites(self) -> list[SignedSuite]:
         mirrors = self.mirrors
         candidates = [mirrors] if mirrors.pinned else [mirrors, *mirrors.others]
         errors: list[FetchError] = []
@@ -151,77 +194,48 @@ class Archive:
                 errors.append(error)
         raise download.also_failed(errors[0], len(errors) - 1)
 
-    def _suites_of(self, mirrors: Mirrors, retries: Retries) -> list[_Suite]:
-        suite: str = self.debian.suite
-        certs = release.certificates(self.keys)
-        places = [(suite, "main")]
-        if suite not in ROLLING:
-            places += [(f"{suite}-updates", "main"), (f"{suite}-security", "security")]
+    def _suites_of(self, mirrors: Mirrors, retries: Retries) -> list[SignedSuite]:
+        own = self._trust
+        places = distribution.of(self.debian).suites(self.debian.suite)
 
-        def read(name: str, origin: str) -> _Suite:
-            addresses = [
-                each.main if origin == "main" else each.security
-                for each in (mirrors, self.mirrors, *self.mirrors.others)
-            ]
+        def read(name: str, origin: str) -> SignedSuite:
+            is_security = distribution.is_security(name)
+            every = (mirrors, self.mirrors, *self.mirrors.others)
+            addresses = [each.security if is_security else each.main for each in every]
             url, *others = dict.fromkeys(f"{each}/dists/{name}" for each in addresses)
-            key = "mirror" if origin == "main" else "security_mirror"
             found = signed(
                 addresses[0],
                 name,
-                certs,
-                key=key,
+                own,
+                key="security_mirror" if is_security else "mirror",
                 check_valid_until=self.debian.check_valid_until,
                 retries=retries,
                 proxies=self.mirrors.proxies,
             )
-            return _Suite(origin, url, tuple(others), found)
+            return SignedSuite(origin, url, tuple(others), found)
 
         with ThreadPoolExecutor(len(places)) as pool:
             return list(pool.map(lambda place: read(*place), places))
 
-    def _listed(self, path: str, components: Sequence[str] = ()) -> list[tuple[_Suite, str, release.Listed]]:
-        """Return the entry for the file `path` of each component, in each suite.
-
-        `components` are those of the config by default. Raises LockError if a file is missing.
-        """
-        found = []
-        for suite in self._suites:
-            for component in components or self.debian.components:
-                listed = suite.release.files.get(f"{component}/{path}")
-                if listed is None:
-                    raise LockError(
-                        f"{suite.release.codename} has no {component}/{path}",
-                        hint="check debian.components in the config",
-                        keys=("debian", "components", component),
-                    )
-                found.append((suite, f"{component}/{path}", listed))
-        return found
-
-    def _fetch(self, listed: list[tuple[_Suite, str, release.Listed]]) -> list[Path]:
+    def _fetch(self, files: Sequence[File]) -> list[Path]:
         """Download and verify the files; return their paths in the cache."""
-        downloads = []
-        for suite, path, file in listed:
-            folder, _, name = path.rpartition("/")
-            place = f"{folder}/by-hash/SHA256/{file.sha256}" if suite.release.by_hash else path
-            downloads.append(
-                Download(
-                    f"{name} of {suite.release.codename}",
-                    f"{suite.url}/{place}",
-                    file.size,
-                    file.sha256,
-                    gone="the mirror is being updated; try again in a few minutes",
-                    others=tuple(f"{each}/{place}" for each in suite.others),
-                )
-            )
         proxies = self.mirrors.proxies
-        download.fetch(downloads, self.cache, progress=self.progress, retries=self.retries, proxies=proxies)
-        return [self.cache.download(each.sha256) for each in downloads]
+        return signed_suite.fetch(
+            files, self.cache, progress=self.progress, retries=self.retries, proxies=proxies
+        )
+
+
+def trust(debian: Debian, keys: Path = release.KEYS) -> Trust:
+    """Return the keys of the distribution's archive; `keys` is the folder of Debian's."""
+    found = distribution.of(debian)
+    certs = tuple(release.certificates(keys / found.keys if found.keys else keys))
+    return Trust(certs, f"a key of {found.title}'s archive")
 
 
 def signed(
     address: str,
     suite: str,
-    certs: "list[Cert]",
+    own: Trust,
     *,
     key: str = "mirror",
     check_valid_until: bool = True,
@@ -233,43 +247,13 @@ def signed(
     `key` is the mirror's key in the config, and `check_valid_until` is as in release.read.
     Raises FetchError if it does not exist, SignatureError if it is not trustworthy.
     """
-    url = f"{address}/dists/{suite}/InRelease"
-    data = download.get(url, retries=retries, proxies=proxies)
-    if data is None:
-        raise FetchError(
-            f"no suite {suite} at {without_password(address)}",
-            hint=f"check debian.suite in the config, and the mirror (debian.{key})",
-            keys=("debian", "suite") if key == "mirror" else ("debian", key),
-        )
-    return release.read(
-        data, certs, expected=suite, shown=without_password(url), check_valid_until=check_valid_until
+    return signed_suite.signed(
+        f"{address}/dists/{suite}",
+        suite,
+        own,
+        missing=f"check debian.suite in the config, and the mirror (debian.{key})",
+        keys=("debian", "suite") if key == "mirror" else ("debian", key),
+        check_valid_until=check_valid_until,
+        retries=retries,
+        proxies=proxies,
     )
-
-
-def _unpacked(path: Path) -> Iterator[bytes]:
-    try:
-        yield from xz.decompress(path.read_bytes())
-    except lzma.LZMAError as error:  # its hash was correct after the download
-        raise FetchError(f"{path} is damaged: {error}", hint="remove the file and build again") from error
-
-
-def _package(stanza: Mapping[str, str], origin: str, architecture: str) -> LockedPackage:
-    try:
-        return LockedPackage(
-            name=stanza["Package"],
-            version=stanza["Version"],
-            architecture=stanza["Architecture"],
-            origin=origin,
-            filename=stanza["Filename"].removeprefix("./"),
-            size=int(stanza["Size"]),
-            sha256=stanza["SHA256"],
-            depends=_joined(architecture, stanza, "Pre-Depends", "Depends"),
-            provides=_joined(architecture, stanza, "Provides"),
-            conflicts=_joined(architecture, stanza, "Conflicts", "Breaks"),
-        )
-    except (KeyError, ValueError) as error:
-        raise LockError(f"invalid stanza of {stanza.get('Package')} in the index: {error}") from error
-
-
-def _joined(architecture: str, stanza: Mapping[str, str], *fields: str) -> str:
-    return ", ".join(unrestricted(stanza[each], architecture) for each in fields if stanza.get(each))

@@ -2,7 +2,7 @@
 
 A download is written to HASH.part under a lock, so that two builds may request it at the same time. An
 interrupted transfer is resumed where it stopped (RFC 9110, 14.2), also from another mirror. Only a file with
-the expected size and sha256 is renamed to its final path.
+the expected size and digest is renamed to its final path.
 """
 
 import errno
@@ -10,7 +10,7 @@ import fcntl
 import hashlib
 import os
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -42,8 +42,9 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Download:
-    """A file to download: `name` for messages, `size` in bytes or None if unknown, `sha256` 64 hex digits.
+    """A file to download: `name` for messages, `size` in bytes or None if unknown, `digest` in hex digits.
 
+    The digest is of `algorithm`, a name of hashlib.
     `others` are addresses to try after `url`. `gone`, `wrong` and `unreachable` are the hints for a server
     that does not have the file, has different bytes, or cannot be reached.
     """
@@ -51,11 +52,16 @@ class Download:
     name: str
     url: str
     size: int | None
-    sha256: str
+    digest: str
     gone: str = "run `./doit lock`"
     wrong: str = BROKEN_MIRROR
     unreachable: str = OTHER_MIRROR
     others: tuple[str, ...] = ()
+    algorithm: str = "sha256"
+
+    def place(self, cache: Cache) -> Path:
+        """Return the path of the file in the cache, whether it exists or not."""
+        return cache.download(self.digest, self.algorithm)
 
 
 @dataclass(frozen=True)
@@ -105,7 +111,7 @@ def fetch(
     `jobs` of them run at the same time. `progress` is called after every piece, by one thread at a time.
     Raises FetchError for the first download that fails; the others stop and are resumed next time.
     """
-    missing = {each.sha256: each for each in downloads if not has(cache, each)}
+    missing = {each.digest: each for each in downloads if not has(cache, each)}
     if not missing:
         return
     work = _Work(cache, retries, _Counter(list(missing.values()), progress), proxies)
@@ -126,14 +132,22 @@ def fetch(
 def has(cache: Cache, download: Download) -> bool:
     """Return True if the cache has the file. A file of another size was damaged after its verification."""
     try:
-        return cache.download(download.sha256).stat().st_size == download.size or download.size is None
+        return download.place(cache).stat().st_size == download.size or download.size is None
     except OSError:
         return False
 
 
-def get(url: str, *, retries: Retries = RETRIES, proxies: Proxies = ENVIRONMENT) -> bytes | None:
+def get(
+    url: str,
+    *,
+    retries: Retries = RETRIES,
+    proxies: Proxies = ENVIRONMENT,
+    unreachable: str = OTHER_MIRROR,
+    headers: Mapping[str, str] | None = None,
+) -> bytes | None:
     """Return the bytes at `url`, None if it does not exist. For small files without a known hash.
 
+    `unreachable` is the hint for a server that does not answer. `headers` are added to those of the request.
     Raises FetchError.
     """
     from requests import Session
@@ -141,10 +155,13 @@ def get(url: str, *, retries: Retries = RETRIES, proxies: Proxies = ENVIRONMENT)
     proxy = proxies.of(url)
 
     def attempt() -> bytes | None:
-        with network(url, proxy), session.get(url, timeout=TIMEOUT, proxies=route(proxy)) as answer:
+        with (
+            network(url, proxy, unreachable),
+            session.get(url, headers=headers, timeout=TIMEOUT, proxies=route(proxy)) as answer,
+        ):
             if answer.status_code == 404:
                 return None
-            check_status(answer, url, proxy)
+            check_status(answer, url, proxy, unreachable)
             return answer.content
 
     with Session() as session:
@@ -172,7 +189,7 @@ class _Counter:
     def __init__(self, downloads: list[Download], report: Callable[[Progress], None] | None) -> None:
         self._report = report
         self._guard = threading.Lock()
-        self._done = dict.fromkeys((each.sha256 for each in downloads), 0)
+        self._done = dict.fromkeys((each.digest for each in downloads), 0)
         self._finished: set[str] = set()
         self._total = sum(each.size for each in downloads if each.size is not None)
 
@@ -181,9 +198,9 @@ class _Counter:
         if self._report is None:
             return
         with self._guard:
-            self._done[download.sha256] = done
+            self._done[download.digest] = done
             if finished:
-                self._finished.add(download.sha256)
+                self._finished.add(download.digest)
             received = sum(self._done.values())
             sums = received, max(received, self._total), len(self._finished), len(self._done)
             self._report(Progress(*sums))
@@ -204,7 +221,7 @@ class _Work:
 
     def get(self, download: Download) -> None:
         """Download one file. Raises FetchError."""
-        final = self._cache.download(download.sha256)
+        final = download.place(self._cache)
         part = final.with_name(final.name + ".part")
         with _disk(final.parent):
             final.parent.mkdir(parents=True, exist_ok=True)
@@ -251,8 +268,9 @@ class _Work:
 
     def _transfer(self, download: Download, url: str, stream: BinaryIO) -> None:
         """Make one attempt: continue at the end of the part file, then verify the whole file."""
+        kind = download.algorithm
         size, shown, proxy = download.size, without_password(url), self._proxies.of(url)
-        digest = hashlib.sha256()
+        digest = hashlib.new(kind)
         resumed = at = self._resume(download, stream, digest)
         headers = {"Range": f"bytes={at}-"} if at else {}
         if size is None or at < size:
@@ -271,7 +289,7 @@ class _Work:
                     raise PassingError(FetchError(f"{shown} has no bytes past {at}", hint=download.wrong))
                 check_status(answer, url, proxy, download.unreachable)
                 if at and not _continues(answer, at):
-                    digest, resumed, at = hashlib.sha256(), 0, 0
+                    digest, resumed, at = hashlib.new(kind), 0, 0
                     stream.truncate(0)
                 for piece in answer.iter_content(PIECE):
                     if self.stop.is_set():
@@ -286,13 +304,20 @@ class _Work:
         if size is not None and at < size:
             raise PassingError(FetchError(f"{shown} ended after {at} of {size} bytes", hint=download.wrong))
         more = size is not None and at > size
-        if more or digest.hexdigest() != download.sha256:
+        if more or digest.hexdigest() != download.digest:
             stream.truncate(0)
             if resumed:  # the bytes of the earlier attempt may be wrong
                 raise PassingError(
-                    FetchError(f"the resumed transfer of {shown} has a wrong sha256", hint=download.wrong)
+                    FetchError(
+                        f"the resumed transfer of {shown} has a wrong {kind}",
+                        hint=download.wrong,
+                    )
                 )
-            problem = f"has more than {size} bytes" if more else f"has a wrong sha256, {digest.hexdigest()}"
+            problem = (
+                f"has more than {size} bytes"
+                if more
+                else f"has a wrong {kind}, {digest.hexdigest()}"
+            )
             raise SignatureError(f"{download.name}: {shown} {problem}", hint=download.wrong)
 
     def _resume(self, download: Download, stream: BinaryIO, digest: "hashlib._Hash") -> int:

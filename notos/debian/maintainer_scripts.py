@@ -5,6 +5,7 @@ Questions of debconf have their defaults from the package's templates.
 """
 
 import re
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -12,6 +13,7 @@ from typing import NamedTuple
 from notos.architecture import Architecture
 from notos.debian.command_words import Value, options
 from notos.debian.deb822 import stanza
+from notos.debian.debconf import Questions
 from notos.debian.script_files import Files
 from notos.debian.shell_calls import Call, Surroundings, calls
 from notos.debian.shell_values import is_glob
@@ -95,7 +97,7 @@ def read_all(
     scripts see; the changes of the scripts are added. `installed` are the texts of the files "control" of the
     system's packages by name, None if these are unknown.
     """
-    database = Database(installed, set())
+    database = Database(installed, set(), _shared(controls))
     packages = {
         name: _Scripts(name, control, target, files(name), database) for name, control in controls.items()
     }
@@ -108,12 +110,25 @@ def read_all(
     return {name: each.read for name, each in packages.items()}
 
 
+def _shared(controls: Mapping[str, Mapping[str, bytes]]) -> frozenset[str]:
+    """Return the questions that several packages have."""
+    seen: Counter[str] = Counter()
+    for control in controls.values():
+        templates = control.get("templates", b"").decode(errors="replace")
+        seen.update(re.findall(r"^Template:\s*(\S+)", templates, re.MULTILINE))
+    return frozenset(name for name, count in seen.items() if count > 1)
+
+
 @dataclass(frozen=True)
 class Database:
-    """dpkg's database: the fields of installed packages, None if they are unknown, and configured ones."""
+    """dpkg's database: the fields of installed packages, None if they are unknown, and configured ones.
+
+    `shared` are the questions of debconf that several packages have.
+    """
 
     installed: Mapping[str, str] | None
     configured: set[str]
+    shared: frozenset[str] = frozenset()
 
     def status(self, package: str) -> str | None:
         """Return the status of a package as in dpkg-query(1), "" if it is not installed; None if unknown."""
@@ -142,7 +157,7 @@ class _Scripts:
         self._files = files
         self._accounts = {(kind, name) for kind, names in _ACCOUNTS.items() for name in names}
         self._database = database
-        self._answers = _defaults(control.get("templates", b""))
+        self._questions = Questions(package, control.get("templates", b""), database.shared)
 
     def follow(self, script: str) -> None:
         """Add the commands of a script to `read`."""
@@ -162,9 +177,9 @@ class _Scripts:
                 "DPKG_MAINTSCRIPT_PACKAGE": self._package,
                 "DPKG_MAINTSCRIPT_ARCH": self._target.debian,
             },
-            status=lambda words: _status(words, self._files, self._accounts, self._database),
+            status=self._status,
             output=lambda words: _output(words, self._target, self._files, self._database),
-            effect=lambda words, certain: _debconf(words, self._answers, certain=certain),
+            effect=lambda words, certain: self._questions.call(words, certain=certain),
             files=self._files,
             follows=_follows,
         )
@@ -177,6 +192,15 @@ class _Scripts:
         self.read.calls.extend(ScriptCall(self._package, script, each) for each in made)
         if script == "preinst":
             self._files.lay_out()
+
+    def _status(self, words: tuple[Value, ...]) -> bool | None:
+        """Return the result of a command on a new system, None if it is unknown."""
+        match words:
+            case ("db_get" | "db_fget" | "db_metaget", str() as name, *_) if self._questions.has(name):
+                return True
+            case ("db_get" | "db_metaget", ""):
+                return False
+        return _status(words, self._files, self._accounts, self._database)
 
 
 def _follows(words: tuple[Value, ...]) -> bool:
@@ -203,6 +227,8 @@ def _status(
             return None if None in found_all else "" not in found_all
         case ("dpkg-statoverride", *rest) if "--list" in rest and None not in rest:
             return False
+        case ("command", "-v" | "-V", "ucf" | "ucfr") | ("which" | "type", "ucf" | "ucfr"):
+            return True  # script_commands.py does their work; no machine has the package
         case ("command", "-v" | "-V", str() as name) | ("which" | "type", str() as name):
             found = _program(name, files)
             return None if found is None else found != ""
@@ -215,7 +241,7 @@ def _status(
         case (str() as name, *options, str() as account) if name.rpartition("/")[2] in _CREATE:
             accounts.update((kind, account) for kind in _created(name.rpartition("/")[2], options, accounts))
             return True
-        case ("db_get" | "db_input" | "db_go" | "db_set" | "db_version" | "db_capb" | "db_stop", *_):
+        case ("db_input" | "db_go" | "db_set" | "db_version" | "db_capb" | "db_stop", *_):
             return True
     return None
 
@@ -313,36 +339,3 @@ def _output(words: tuple[Value, ...], target: Architecture, files: Files, databa
         case ("dpkg-divert", "--truename", str() as path):
             return f"{files.true_name(path)}\n"
     return None
-
-
-def _defaults(templates: bytes) -> dict[str, Value]:
-    """Return the default answer of each question (debconf-devel(7))."""
-    answers: dict[str, Value] = {}
-    name = ""
-    for line in templates.decode(errors="replace").splitlines():
-        key, colon, value = line.partition(":")
-        if colon and key == "Template":
-            name = value.strip()
-            answers[name] = ""
-        elif colon and key == "Default":
-            answers[name] = value.strip()
-    return answers
-
-
-def _debconf(words: tuple[Value, ...], answers: dict[str, Value], *, certain: bool) -> Mapping[str, Value]:
-    """Return the variables that a debconf command sets, and keep the answer that db_set gives."""
-    match words:
-        case ("db_get", question):
-            return {"RET": answers.get(question) if question else None}
-        case ("db_fget", question, flag):
-            return {"RET": answers.get(f"{question} {flag}", "false") if question and flag else None}
-        case ("db_fset", question, flag, value):
-            if question and flag:
-                known = answers.get(f"{question} {flag}", "false")
-                answers[f"{question} {flag}"] = value if certain or known == value else None
-        case ("db_set", question, value):
-            if question:  # another branch of the script may set another one
-                answers[question] = value if certain or answers.get(question) == value else None
-        case (str() as name, *_) if name.startswith("db_"):
-            return {"RET": None}
-    return {}

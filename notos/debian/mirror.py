@@ -20,6 +20,7 @@ from notos.host.proxy import ENVIRONMENT, Proxies, without_password
 
 EXAMPLE = "http://mirror.example/debian"
 VARIABLE, SECURITY_VARIABLE = "NOTOS_MIRROR", "NOTOS_SECURITY_MIRROR"
+UBUNTU_EXAMPLE, UBUNTU_VARIABLE = "http://mirror.example/ubuntu", "NOTOS_UBUNTU_MIRROR"
 
 
 @dataclass(frozen=True)
@@ -55,6 +56,8 @@ def mirrors(
     HostError for invalid settings.
     """
     settings = host_settings.load() if host is None else host
+    if debian.distribution == "ubuntu":
+        return _ubuntu(debian, settings)
     found = apt.Apt((), (), {})
     pinned = debian.mirror != "auto"
     wanted_main = None if pinned else _variable(VARIABLE)
@@ -86,6 +89,22 @@ def mirrors(
         pinned,
         Proxies(found.proxies),
     )
+
+
+def _ubuntu(debian: Debian, settings: HostSettings) -> Mirrors:
+    """Return the mirror of Ubuntu; a host's mirrors of Debian do not have it. Raises FetchError."""
+    pinned = debian.mirror != "auto"
+    main = (debian.mirror if pinned else None) or _variable(UBUNTU_VARIABLE) or settings.ubuntu_mirror
+    if not main:
+        raise FetchError(
+            "no mirror of Ubuntu is named, and this host's mirror of Debian has no packages of Ubuntu",
+            hint=f"set debian.mirror in the config, ubuntu_mirror in host.yaml, or for one run "
+            f"{UBUNTU_VARIABLE}={UBUNTU_EXAMPLE} ./doit runvm",
+            keys=("debian", "distribution"),
+        )
+    main = main.rstrip("/")
+    security = main if debian.security_mirror == "auto" else debian.security_mirror.rstrip("/")
+    return Mirrors(main, security, pinned=pinned)
 
 
 def checked(address: str) -> str:

@@ -1,11 +1,11 @@
-"""InRelease files: the signed index of a suite's indexes. This module fetches nothing.
+"""InRelease and Release files: the signed index of a suite's indexes. This module fetches nothing.
 
-Only text with a valid signature by a shipped key is read. Source: apt-secure(8) and the Debian wiki's
+Only text with a valid signature by a trusted key is read. Source: apt-secure(8) and the Debian wiki's
 DebianRepository/Format.
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -13,10 +13,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from notos.debian import deb822
+from notos.debian.keyring import Trust
 from notos.errors import SignatureError
 
 if TYPE_CHECKING:
-    from pysequoia import Cert
+    from pysequoia import Cert, Sig
 
 KEYS = Path(__file__).parent / "keys"
 
@@ -33,12 +34,22 @@ class Listed:
 
 @dataclass(frozen=True)
 class Release:
-    """A verified Release: its suite and codename, and its files by their path below dists/SUITE."""
+    """A verified Release: its suite and codename, and its files by their path below dists/SUITE.
+
+    `date` is when it was made, None if it does not say so; `expires` is True if it has a Valid-Until.
+    """
 
     suite: str
     codename: str
     by_hash: bool
     files: Mapping[str, Listed]
+    date: datetime | None = None
+    expires: bool = False
+
+    @property
+    def title(self) -> str:
+        """Its codename, or else its suite; a flat repository may have neither."""
+        return self.codename or self.suite
 
 
 def certificates(folder: Path = KEYS) -> "list[Cert]":
@@ -50,50 +61,101 @@ def certificates(folder: Path = KEYS) -> "list[Cert]":
 
 def read(
     data: bytes,
-    certs: "Iterable[Cert]",
+    trust: Trust,
     *,
     expected: str,
     shown: str,
+    signature: bytes | None = None,
     check_valid_until: bool = True,
     now: datetime | None = None,
 ) -> Release:
-    """Verify the InRelease `data` and return it. `expected` is the suite, by name or codename.
+    """Verify `data` and return it: an InRelease, or a Release with its detached `signature`.
 
-    `shown` is its address, for messages. Raises SignatureError if it has no valid signature by one of
-    `certs`, is of another suite, or is expired (unless `check_valid_until` is false) or not yet valid.
+    `expected` is the suite, by name or codename; "" accepts any, for a flat repository. `shown` is its
+    address, for messages. Raises SignatureError if it has no valid signature by a key of `trust`, is of
+    another suite, or is expired (unless `check_valid_until` is false) or not yet valid, or has no sha256.
     """
-    fields = next(deb822.paragraphs(_signed(data, list(certs), shown)), {})
+    text = _signed(data, trust, shown) if signature is None else _detached(data, signature, trust, shown)
+    fields = next(deb822.paragraphs(text), {})
     suite, codename = fields.get("Suite", ""), fields.get("Codename", "")
-    if expected not in (suite, codename):
+    if expected and not {suite, codename} & _names(expected):
         raise SignatureError(
             f"{shown} is of the suite {suite} ({codename}), not of {expected}",
-            hint="check debian.suite in the config, and the mirror",
+            hint=f"check {trust.suite}",
         )
-    _check_time(fields, now or datetime.now(UTC), shown, check_valid_until)
+    made = _check_time(fields, now or datetime.now(UTC), shown, check_valid_until, trust)
     files = {
-        match[3]: Listed(int(match[2]), match[1])
+        match[3].removeprefix("./"): Listed(int(match[2]), match[1])
         for line in fields.get("SHA256", "").splitlines()
         if (match := _HASH.fullmatch(line.strip()))
     }
-    return Release(suite, codename, fields.get("Acquire-By-Hash") == "yes", files)
+    if not files:
+        hint = "its owner must publish sha256 hashes; weaker ones verify nothing"
+        raise SignatureError(f"{shown} lists no files by sha256", hint=hint)
+    by_hash = fields.get("Acquire-By-Hash") == "yes"
+    return Release(suite, codename, by_hash, files, made, "Valid-Until" in fields)
 
 
-def _signed(data: bytes, certs: "list[Cert]", shown: str) -> str:
+def _names(expected: str) -> set[str]:
+    """Return the names that the Release of a suite may have: of trixie/updates also one of its parts."""
+    parts = expected.strip("/").split("/")
+    return {"/".join(parts[at:end]) for at in range(len(parts)) for end in range(at + 1, len(parts) + 1)}
+
+
+def _signed(data: bytes, trust: Trust, shown: str) -> str:
     """Return only the signed text: bytes before and after it are not trustworthy."""
     import pysequoia
 
     try:
-        signed = pysequoia.verify(data, store=lambda _ids: certs)
+        signed = pysequoia.verify(data, store=lambda _ids: list(trust.certs))
     except RuntimeError as error:
-        raise SignatureError(
-            f"{shown} has no good signature by a key of Debian's archive",
-            hint="check the mirror and this host's clock; docs/keys.md lists the keys",
-        ) from error
+        raise _untrusted(shown, trust) from error
     return (signed.bytes or b"").decode(errors="replace")
 
 
-def _check_time(fields: Mapping[str, str], now: datetime, shown: str, check_valid_until: bool) -> None:
-    """Raise SignatureError for an expired index (Valid-Until), or one from the future (Date)."""
+def _detached(data: bytes, signature: bytes, trust: Trust, shown: str) -> str:
+    """Return the text of a Release, one of whose detached signatures is good."""
+    import pysequoia
+
+    for each in _signatures(signature):
+        try:
+            pysequoia.verify(data, store=lambda _ids: list(trust.certs), signature=each)
+        except RuntimeError:
+            continue
+        return data.decode(errors="replace")
+    raise _untrusted(shown, trust)
+
+
+def _signatures(data: bytes) -> "Sequence[Sig]":
+    """Return all signatures in a Release.gpg: armored blocks, or binary packets (RFC 9580, 4.2)."""
+    from pysequoia import Sig
+    from pysequoia.packet import PacketPile, Tag
+
+    mark = b"-----BEGIN PGP SIGNATURE-----"
+    blocks = [mark + each for each in data.split(mark)[1:]] or [data]
+    found = []
+    for block in blocks:
+        try:
+            bodies = [each.body for each in PacketPile.from_bytes(block) if each.tag == Tag.Signature]
+            # Each as a packet of its own, in the new format with a length of four octets.
+            found += [
+                Sig.from_bytes(b"\xc2\xff" + len(each).to_bytes(4, "big") + bytes(each)) for each in bodies
+            ]
+        except RuntimeError:  # not OpenPGP
+            continue
+    return found
+
+
+def _untrusted(shown: str, trust: Trust) -> SignatureError:
+    return SignatureError(
+        f"{shown} has no good signature by {trust.signer}", hint=trust.hint, keys=trust.keys
+    )
+
+
+def _check_time(
+    fields: Mapping[str, str], now: datetime, shown: str, check_valid_until: bool, trust: Trust
+) -> datetime | None:
+    """Return the index's Date. Raises SignatureError if it is expired (Valid-Until) or from the future."""
     clock = f"this host's clock shows {now:%Y-%m-%d %H:%M} UTC"
     try:
         made, until = (
@@ -106,7 +168,8 @@ def _check_time(fields: Mapping[str, str], now: datetime, shown: str, check_vali
         raise SignatureError(
             f"{shown} was valid until {fields['Valid-Until']}, and {clock}",
             hint="set the clock if it is wrong; otherwise the mirror is out of date: name another one, or "
-            "set debian.check_valid_until: false to use the packages of that day",
+            f"set {trust.until}",
         )
     if made and now < made:
         raise SignatureError(f"{shown} is from {fields['Date']}, and {clock}", hint="set the clock")
+    return made

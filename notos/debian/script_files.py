@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-from notos.debian import base_folders, modes
+from notos.debian import base_folders, modes, name_sources
 from notos.debian.deb import Attributes
 from notos.formats.tree import File, Symlink, Tree
 from notos.formats.usr_merge import merged
@@ -51,7 +51,7 @@ ABSENT, UNKNOWN, FOLDER = Node(""), Node("?"), Node("d")
 _OTHERS = re.compile(
     r"(?:boot|dev|home|media|mnt|proc|root|sys|tmp|var/tmp|var/cache/debconf|var/lib/dpkg|etc/alternatives)(?:/.*)?"
     r"|usr/bin/sh|etc/(?:passwd|group|shadow|gshadow|sub[ug]id|hosts|hostname|resolv\.conf|fstab|mtab|machine-id|timezone"
-    r"|localtime|adjtime|nsswitch\.conf|shells|locale\.gen|environment|default/locale)-?"
+    r"|localtime|adjtime|shells|locale\.gen|environment|default/locale)-?"
 )
 _STANDARD = base_folders.PATHS | {
     "",
@@ -102,6 +102,8 @@ class Packages:
             return Node("l", target=entry.target)
         if entry is not None or path in self._all_folders:
             return self._owned(path, FOLDER)
+        if path == name_sources.PATH:
+            return Node("f", name_sources.TEXT.encode())
         if self._left_out(path) or self._left_out(f"{path}/x") or _OTHERS.fullmatch(path):
             return UNKNOWN
         return UNKNOWN if not self._whole and path.startswith("usr/") else ABSENT

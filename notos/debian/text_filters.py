@@ -1,4 +1,4 @@
-"""Filters of text that maintainer scripts call: grep, sed, sort, uniq, head, tail, cut, tr, wc, ls and expr.
+"""Filters of text that maintainer scripts call: grep, sed, awk, sort, uniq, head, tail, cut and others.
 
 A filter reads the text that is piped into it, or known files. The output of other options is unknown.
 Regular expressions are those of POSIX and GNU (regex(7)), as expressions of Python.
@@ -479,8 +479,25 @@ def _expr(words: Sequence[str], given: Value, files: Files) -> Outcome:
     raise ValueError(words)
 
 
+def _awk(words: Sequence[str], given: Value, files: Files) -> Outcome:
+    """Print one field of each line: awk '{ print $1 }', with -F for the mark between fields (awk(1))."""
+    found, rest = short_options(words, "F", {"--field-separator": "-F"})
+    program, *paths = [each or "" for each in rest]
+    match = re.fullmatch(r"\s*\{\s*print\s+\$(NF|[0-9]+)\s*;?\s*\}\s*", program)
+    mark = found.get("-F")
+    if not match or found.keys() - {"-F"} or (mark is not None and not re.fullmatch(r"[:,;=/@]", mark)):
+        raise ValueError(words)
+    shown = []
+    for line in _lines(paths, given, files):
+        fields = line.split(mark) if line else []
+        number = len(fields) if match[1] == "NF" else int(match[1])
+        shown.append(line if number == 0 else fields[number - 1] if number <= len(fields) else "")
+    return Outcome(0, _shown(shown))
+
+
 _FILTERS: dict[str, Callable[[Sequence[str], Value, Files], Outcome]] = {
     **dict.fromkeys(("grep", "egrep", "fgrep"), _grep),
+    **dict.fromkeys(("awk", "gawk", "mawk"), _awk),
     "cut": _cut,
     "expr": _expr,
     "head": _part,

@@ -2,6 +2,7 @@
 
 from notos.config.model import Machine, Package, PackageName
 from notos.config.reader import Checks
+from notos.debian import name_sources
 from notos.features.model import Copy, EtcFile, Feature, Text
 from notos.kernel.requirements import Requirement
 
@@ -84,7 +85,7 @@ def feature(machine: Machine) -> Feature:
         packages=PACKAGES,
         requirements=(*REQUIREMENTS, console),
         etc=(
-            EtcFile(path="nsswitch.conf", content=Copy("nsswitch.conf")),
+            EtcFile(path="nsswitch.conf", content=Text(name_sources.TEXT), yields=True),
             EtcFile(path="profile", content=Copy("profile")),
             EtcFile(path="os-release", content=Text(release)),
         ),

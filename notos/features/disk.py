@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from notos.config.model import Glob, Machine, Package, PackageName
 from notos.config.reader import Checks
 from notos.config.yaml_source import Node, Problem, named_place
+from notos.features.files import KEPT
 from notos.features.model import Feature, Folder, Link, Placed
 from notos.kernel.requirements import Requirement
 
@@ -20,7 +21,6 @@ _LOOP = Requirement(
     "BLK_DEV_LOOP", "to keep the store of earlier images for Nix on `disk`", "loop", keys=("disk",)
 )
 _ROOT = "realroot="
-_KEPT = "/var/lib/notos/etc"  # folders of /etc, which itself comes from the image at every boot
 
 
 def feature(machine: Machine) -> Feature:
@@ -40,8 +40,8 @@ def feature(machine: Machine) -> Feature:
 def _kept(path: str) -> Iterator[Placed]:
     """Yield a folder on the drive, and a link to it in /etc."""
     keys = ("disk", "etc", path)
-    yield Placed(f"{_KEPT}/{path}", Folder(), keys=keys)
-    yield Placed(f"/etc/{path}", Link(f"{_KEPT}/{path}"), keys=keys)
+    yield Placed(f"{KEPT}/{path}", Folder(), keys=keys)
+    yield Placed(f"/etc/{path}", Link(f"{KEPT}/{path}"), keys=keys)
 
 
 def _problems(machine: Machine, node: Node) -> Iterator[Problem]:

@@ -8,9 +8,12 @@ from pathlib import Path
 from notos.config.model import FileMode, Machine, PlacedFile
 from notos.config.reader import Checks
 from notos.config.yaml_source import Node, Problem, key_place, named_place, place_of
-from notos.features.model import Copy, EtcFile, Feature, Folder, Link, Placed, Removal, Text
+from notos.features.model import Computed, Copy, EtcFile, Feature, Folder, Link, Placed, Removal, Text
 
 KEYS = ("etc", "files", "remove")
+
+# Folders of /etc that the drive keeps; /etc itself comes from the image at every boot.
+KEPT = "/var/lib/notos/etc"
 
 _MERGED = ("/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32")  # links into /usr (file-hierarchy(7))
 _STORED = ("/usr", "/opt")  # read-only, of root, with two modes
@@ -49,11 +52,23 @@ def feature(machine: Machine) -> Feature:
         for path, file in machine.etc.items()
     ]
     etc += [each for each in in_etc.values() if each is not None]
-    return Feature(
-        etc=tuple(etc),
-        placed=tuple(each for each in placed if in_etc[each.path] is None),
-        removed=removed,
-    )
+    others = [each for each in placed if in_etc[each.path] is None]
+    kept = tuple(f"{each}/" for each in machine.disk.etc) if machine.disk else ()
+    if kept:
+        others = [_on_drive(each, kept) for each in others]
+        others += [
+            Placed(f"{KEPT}/{each.path}", each.content, mode=each.mode, keys=each.keys)
+            for each in etc
+            if each.path.startswith(kept) and not isinstance(each.content, Computed)
+        ]
+        etc = [each for each in etc if not each.path.startswith(kept)]
+    return Feature(etc=tuple(etc), placed=tuple(others), removed=removed)
+
+
+def _on_drive(placed: Placed, kept: tuple[str, ...]) -> Placed:
+    """Return a file in one of the folders `kept` of /etc with its path on the drive; others as they are."""
+    name = placed.path.removeprefix("/etc/")
+    return placed._replace(path=f"{KEPT}/{name}") if f"{name}/".startswith(kept) else placed
 
 
 def merged(path: str) -> str:

@@ -142,12 +142,14 @@ class EtcFile(NamedTuple):
     path     below /etc
     mode     octal
     keys     the key in the config that defines it; empty for a built-in file
+    yields   a built-in file that a file of a package replaces
     """
 
     path: str
     content: Content
     mode: FileMode = FileMode("0644")
     keys: Keys = ()
+    yields: bool = False
 
 
 class Placed(NamedTuple):

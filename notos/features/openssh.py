@@ -30,10 +30,11 @@ def feature(machine: Machine) -> Feature:
     if machine.ssh.server != "openssh":
         return Feature()
     suite = machine.debian.suite
-    keygen = PackageName("openssh-client" if suite in ONE_OPENSSH else "openssh-common")
+    is_one = suite in ONE_OPENSSH or machine.debian.distribution == "ubuntu"
+    keygen = PackageName("openssh-client" if is_one else "openssh-common")
     return replace(
         _SERVER,
         packages=(*_SERVER.packages, Package(name=keygen, only=(Glob("usr/bin/ssh-keygen"),))),
         etc=(*_SERVER.etc, EtcFile(path=_LOCALE, content=Text(f"SetEnv LANG={locale.lang(machine)}\n"))),
-        accounts=_ACCOUNTS if suite in OLD else {},
+        accounts=_ACCOUNTS if suite in OLD or machine.debian.distribution == "ubuntu" else {},
     )

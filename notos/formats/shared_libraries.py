@@ -49,6 +49,15 @@ def closure(tree: Tree, paths: Iterable[str], target: Architecture) -> dict[str,
     return found
 
 
+def missing(tree: Tree, paths: Iterable[str], target: Architecture) -> Iterator[Missing]:
+    """Yield the libraries that the ELF files `paths` need themselves and the tree lacks."""
+    anywhere = _by_name(tree)
+    for path in paths:
+        for each in _needs(tree, path, anywhere, target):
+            if each.place is None:
+                yield Missing(path, each.soname)
+
+
 class Survey(NamedTuple):
     """The libraries that the files of a tree need.
 

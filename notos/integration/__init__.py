@@ -17,6 +17,7 @@ texts          other files in /etc that scripts write
 setuid         setuid programs and file capabilities
 openssl        the path of the CA certificates
 pam            PAM's common-* files (pam-auth-update(8))
+first_states   results that a machine makes at its first boot
 not_done       the rest of the maintainer scripts, for reports
 
 Modules without a test module of their own name are tested by

@@ -5,7 +5,7 @@ read or test, that start services, or that serve dpkg and other init systems hav
 """
 
 import re
-from collections.abc import Callable, Container, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Container, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
@@ -19,7 +19,16 @@ from notos.debian.shell_values import is_glob
 from notos.errors import PackageError
 from notos.formats.tree import Directory, Tree
 from notos.formats.usr_merge import merged
-from notos.integration import accounts, alternatives, diversions, pam, permissions, setuid, texts
+from notos.integration import (
+    accounts,
+    alternatives,
+    diversions,
+    first_states,
+    pam,
+    permissions,
+    setuid,
+    texts,
+)
 from notos.integration.model import BASE, Installed, Scripts, scripts
 
 # Mechanisms that decide by a command's words whether its work is done.
@@ -34,12 +43,12 @@ _DECIDED: Mapping[str, Callable[[ScriptCall], bool]] = {
 # Commands that print, read, test or prepare.
 _HARMLESS = """
 : [ [[ aa-enabled aa-status alias apache2ctl apachectl awk base64 basename bc cat cd chronyd cksum cmp comm
-command cut date df diff dirname dpkg dpkg-query dpkg-realpath dpkg-vendor echo egrep env expr false fgrep
-find fold gawk getcap getent grep groups hash head hostname id ischroot journalctl ldd locale logger ls
-lsb_release lsof mawk md5sum mktemp mountpoint named-checkconf netstat nproc pam_getenv paste pg_checksystem
-pg_lsclusters pgrep pidof printf proftpd ps pwd read readlink realpath runlevel sed seq sha256sum shopt
-slappasswd sleep sort squid ss stat su sync tac tail tee test tput tr trap true tty type ulimit umask uname
-uniq vgcfgbackup wait wc which xargs yes ypcat ypwhich zcat
+command cut date df diff dirname dpkg dpkg-query dpkg-realpath dpkg-vendor echo egrep env exim_dumpdb expr
+false fgrep find fold gawk getcap getent grep groups hash head hostname id ischroot journalctl ldd locale
+logger ls lsb_release lsof mawk md5sum mktemp mountpoint named-checkconf netstat nproc pam_getenv paste
+pg_checksystem pg_lsclusters pgrep pidof printf proftpd ps pwd read readlink realpath runlevel sed seq
+sha256sum shopt slappasswd sleep sort squid ss stat su sync tac tail tee test tput tr trap true tty type
+ulimit umask uname uniq vgcfgbackup wait wc which xargs yes ypcat ypwhich zcat
 """
 # Commands that start, stop or enable services, and those of other init systems.
 _SERVICES = """
@@ -59,9 +68,9 @@ add-shell apparmor_parser dbus-uuidgen depmod fc-cache gdk-pixbuf-query-loaders 
 glib-compile-schemas gtk-query-immodules-3.0 gtk-update-icon-cache helpztags ldconfig lspci
 modprobe pg_updateaptconfig py3clean py3compile py3versions py_compile.py pypy3compile
 relink_postmaster_manpages remove-shell restorecon systemd-machine-id-setup systemd-sysusers systemd-tmpfiles
-ucf ucfr update-ca-certificates update-desktop-database update-grub update-gsfontmap update-gtk-immodules
+ucf ucfq ucfr update-ca-certificates update-desktop-database update-grub update-gsfontmap update-gtk-immodules
 update-icon-caches update-initramfs update-locale update-menus update-mime-database
-update-shells update-smart-drivedb
+systemd-hwdb update-shells update-smart-drivedb
 """
 _SILENT = frozenset(f"{_HARMLESS} {_SERVICES} {_PACKAGING} {_NATIVE}".split())
 
@@ -80,6 +89,7 @@ _LONGEST = 100  # characters of a command
 _LARGE = 1 << 18  # bytes; no script copies such files
 _JOBS = 2  # threads that decompress packages
 _ON_FILES = ("chgrp", "chmod", "chown", "cp", "install", "ln", "mkdir", "mv", "touch")
+_MOVES = ("cp", "install", "mv", "ucf")
 _IN_PLACE = re.compile(r"-[a-z]*i.*|--in-place.*")
 
 
@@ -105,8 +115,11 @@ def find(
     """
     known = list(packages)
     everything = list(others or known)
+    present = {each.name for each in everything if not each.partial}
     blind = scripts(None, target, *everything)
-    suspects = [each.name for each in known if each.name not in BASE and any(_of(each.name, blind, None))]
+    suspects = [
+        each.name for each in known if each.name not in BASE and any(_of(each.name, blind, None, present))
+    ]
     # Files decide about the conditions in scripts. They are read only if that matters, because it takes long.
     if not suspects:
         return
@@ -116,7 +129,7 @@ def find(
     users = accounts.created(calls, files)
     found = scripts(seen, target, *everything)
     for name in suspects:
-        yield from _of(name, found, seen, users)
+        yield from _of(name, found, seen, present, users)
 
 
 def _files(packages: Iterable[Installed]) -> tuple[Tree, set[str]]:
@@ -141,24 +154,41 @@ def _read(package: Installed) -> Tree:
 
 
 def _of(
-    package: str, found: Scripts, files: Packages | None, users: Container[str] = ()
+    package: str,
+    found: Scripts,
+    files: Packages | None,
+    present: Collection[str],
+    users: Container[str] = (),
 ) -> Iterator[NotDone]:
     """Yield the commands of a package's scripts that are not done, each once.
 
-    `users` are those that scripts create.
+    `present` are the packages of the system, and `users` those that scripts create.
     """
     calls, unread = found.of.get(package, Read([], []))
     seen: dict[tuple[str, str], None] = {}
     for each in unread:
-        seen[each.script, f"is not understood ({each.reason})"] = None
-    for call in calls:
-        if text := _text(call, files, users):
+        if not first_states.does(present, package, each.script, first_states.ALL):
+            seen[each.script, f"is not understood ({each.reason})"] = None
+    for number, call in enumerate(calls):
+        text = _text(call, files, users, calls[number + 1 :])
+        if text and not first_states.does(present, package, call.script, call.call.name):
             seen[call.script, text] = None
     yield from (NotDone(package, script, text) for script, text in seen)
 
 
-def _text(each: ScriptCall, files: Packages | None, users: Container[str]) -> str:
-    """Return a call that is not done as the end of a sentence, "" for others."""
+def _destination(path: str, later: Sequence[ScriptCall]) -> str:
+    """Return the path to which `later` calls move or copy a temporary file, by default itself."""
+    for each in later:
+        known = [word for word in each.call.words[1:] if word and word.startswith("/")]
+        if each.call.name in _MOVES and len(known) == 2 and known[0] == path:
+            return known[1]
+    return path
+
+
+def _text(
+    each: ScriptCall, files: Packages | None, users: Container[str], later: Sequence[ScriptCall] = ()
+) -> str:
+    """Return a call that is not done as the end of a sentence, "" for others; `later` are those after it."""
     call = each.call
     name = call.name
     if call.done:
@@ -167,7 +197,8 @@ def _text(each: ScriptCall, files: Packages | None, users: Container[str]) -> st
     if written and texts.understood(each):
         return ""
     if written and each.script != "config":
-        return f"writes {', '.join(path or 'a file' for path in dict.fromkeys(written))}"
+        paths = [_destination(path, later) if path else "a file" for path in written]
+        return f"writes {', '.join(dict.fromkeys(paths))}"
     if each.script == "config" and name not in _DECIDED:
         return ""  # questions
     if re.fullmatch(r"python3(?:\.[0-9]+)?", name) and any(
@@ -196,8 +227,8 @@ def _text(each: ScriptCall, files: Packages | None, users: Container[str]) -> st
 def _short(call: Call) -> str:
     """Return the source of a call; its words if they are known and the source does not name the command."""
     known = [word for word in call.words if word is not None]
-    is_named = not call.text.startswith(("$", '"$')) or len(known) < len(call.words)
-    text = call.text if is_named else " ".join(known)
+    is_named = not call.text.startswith(("$", '"$')) or not known or call.words[0] is None
+    text = call.text if is_named else " ".join(word or "…" for word in call.words)
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
 
 

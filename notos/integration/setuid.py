@@ -28,6 +28,7 @@ ORIGINALS = "usr/libexec/wrapped"  # the programs that the copies are made of
 TABLE = "usr/share/notos/wrappers.json"  # a list of Wrapper
 
 _CAPABILITIES = re.compile(r"(?:cap_[a-z_]+|all)(?:,cap_[a-z_]+)*[=+][eip]+")
+_REMOVED = re.compile(r"(?:cap_[a-z_]+|all)?(?:,cap_[a-z_]+)*-[eip]+")
 _SPECIAL = 0o6000  # setuid and setgid
 # Programs that a library runs for users who are not root, with the name of that library.
 _HELPERS = {"usr/sbin/unix_chkpwd": "pam_unix.so"}
@@ -82,7 +83,9 @@ def apply(tree: Tree, context: Context) -> None:
 
 def understood(each: ScriptCall) -> bool:
     """Return True for a call of setcap that is done; on a new system there are none to remove."""
-    return _set_capabilities(each) is not None or "-r" in each.call.words[1:2]
+    words = each.call.words[1:2]
+    removes = "-r" in words or bool(words and words[0] and _REMOVED.fullmatch(words[0]))
+    return removes or _set_capabilities(each) is not None
 
 
 def _programs(tree: Tree, context: Context) -> Iterator[_Program]:

@@ -4,11 +4,12 @@ request      the packages that a machine requests
 lockfile     the format of config.lock
 candidates   the available version of each package
 elf_facts    the libraries that a .deb needs and has, cached
+dependencies the dependencies that count
 resolve      the resolver, from requests to a lock
 suites       the system's suite, and that of the tools trees
 
 Modules without a test module of their own name are tested by
 
-    tests/lock/test_resolve.py: elf_facts, request
+    tests/lock/test_resolve.py: dependencies, elf_facts, request
     tests/debian/test_archive.py: candidates
 """

@@ -6,21 +6,21 @@ This module finds packages that meet a relation. resolve.py selects the packages
 from collections.abc import Iterable, Mapping, Sequence
 
 from notos.config.shapes import either
+from notos.debian import policy
 from notos.debian.archive import Archive
 from notos.debian.package import LockedPackage
 from notos.debian.relation import Relation, parse
 from notos.errors import LockError
-from notos.lock.lockfile import Lock
 
 
 class Candidates:
-    """One version of each package: the one in `base`, otherwise the newest in `archive`.
+    """One version of each package: the one in `locked`, otherwise the newest in `archive`.
 
-    The archive is only used for packages that `base` lacks. All methods may then raise FetchError.
+    The archive is only used for packages that `locked` lacks. All methods may then raise FetchError.
     """
 
-    def __init__(self, base: Lock | None, archive: Archive) -> None:
-        self.locked: Mapping[str, LockedPackage] = base.packages if base else {}
+    def __init__(self, locked: Mapping[str, LockedPackage], archive: Archive) -> None:
+        self.locked = locked
         self._archive = archive
         self._found: dict[str, LockedPackage | None] = {}
 
@@ -81,6 +81,21 @@ class Candidates:
         """Return the first package that an alternative names, even if its version is not accepted."""
         return next(filter(None, (self.find(each.name) for each in group)), None)
 
+    def elsewhere(self, group: Sequence[Relation]) -> str:
+        """Return a hint for an unmet group that a source could meet; "" if none could."""
+        if not self._archive.debian.sources:
+            return ""
+        for each in group:
+            for source, version in self._archive.not_allowed(each.name):
+                if each.accepts(version):
+                    where = policy.title(source)
+                    return f"{where} has {each.name} {version}; add {each.name} to its packages"
+            for other, version in self._archive.versions(each.name):
+                if other is not None and each.accepts(version):
+                    where = policy.title(other)
+                    return f"{where} has {each.name} {version}; set a higher pin for that source"
+        return ""
+
     def packages_with(self, soname: str) -> list[str]:
         """Return the packages that have the library `soname`. Slow: reads the archive's Contents."""
         return self._archive.packages_with(soname)
@@ -90,6 +105,8 @@ class Candidates:
 
         if component := self._archive.component_with(name):
             return f"it is in {component}; set debian: {{components: [main, {component}]}}"
+        if advice := self.elsewhere([Relation(name)]):
+            return advice
         providers = [each.name for each in self._archive.providers(name)]
         popularity = self._archive.needed.__getitem__
         target = self._archive.architecture

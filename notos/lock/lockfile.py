@@ -14,17 +14,20 @@ from notos import atomic
 from notos.debian.package import LockedPackage
 from notos.debian.relation import compare
 from notos.errors import LockError
+from notos.lock import source_record
 from notos.lock.request import Request, Requests
+from notos.lock.source_record import SourceRecord
 
 FORMAT = 1
+_MOST_NAMES = 8  # in a line of `./doit lock`
 
 
 @dataclass(frozen=True)
 class Lock:
     """A lock: all packages by name, and the names of each set's packages.
 
-    It was resolved for `requests` in the Debian release `suite`. `tools` is the lock of the tools' sets if
-    these come from another release.
+    It was resolved for `requests` in the release `suite`, and with the further archives `sources`. `tools`
+    is the lock of the tools' sets if these come from another release, or without those archives.
     """
 
     suite: str
@@ -32,6 +35,7 @@ class Lock:
     sets: Mapping[str, tuple[str, ...]]
     packages: Mapping[str, LockedPackage]
     tools: "Lock | None" = None
+    sources: tuple[SourceRecord, ...] = ()
 
     def set(self, name: str) -> tuple[LockedPackage, ...]:
         """Return the packages of the set `name`, sorted by name."""
@@ -95,17 +99,26 @@ def _parts(lock: Lock, depth: int) -> list[str]:
     }
     return [
         f'"suite": {json.dumps(lock.suite)}',
+        *([f'"sources": {_sources(lock, depth)}'] if lock.sources else []),
         '"requests": ' + _block(lock.requests, lambda each: _block(each, _request, depth + 2), depth + 1),
         '"sets": ' + _block(lock.sets, partial(_names, depth + 1), depth + 1),
         '"packages": ' + _block(packages, lambda each: json.dumps(each, sort_keys=True), depth + 1),
     ]
 
 
+def _sources(lock: Lock, depth: int) -> str:
+    """Return a JSON list with one source per line."""
+    indent = "  " * (depth + 1)
+    lines = (f"\n{indent}  {json.dumps(each.encoded(), sort_keys=True)}" for each in lock.sources)
+    return f"[{','.join(lines)}\n{indent}]"
+
+
 def changes(old: Lock | None, new: Lock) -> list[str]:
-    """Return the lines that `./doit lock` prints: added, removed and changed packages, and set sizes."""
+    """Return the lines that `./doit lock` prints: changed packages, sources, and sizes of sets."""
     lines = _package_changes(old, new)
     if new.tools is not None:
         lines += _package_changes(old.tools if old else None, new.tools)
+    lines += map(partial(_source_line, new), new.sources)
     every = {**new.sets, **(new.tools.sets if new.tools else {})}
     width = max(map(len, every), default=0)
     for name in sorted(every):
@@ -115,21 +128,44 @@ def changes(old: Lock | None, new: Lock) -> list[str]:
     return lines
 
 
+def _source_line(lock: Lock, source: SourceRecord) -> str:
+    """Return the packages that a source provides, or else those that it may provide but does not."""
+    title = source.url or ", ".join(source.suites)
+    mine = [name for name, each in lock.packages.items() if source.has(each)]
+    if mine:
+        return f"source     {title} provides {_some(mine)}"
+    others = [f"{name} {each.version}" for name, each in lock.packages.items() if source.allows(name)]
+    return f"source     {title} provides nothing" + (f"; elsewhere is {_some(others)}" if others else "")
+
+
+def _some(names: Sequence[str]) -> str:
+    """Return names in words, the first ones of many."""
+    more = len(names) - _MOST_NAMES
+    return ", ".join(names[:_MOST_NAMES]) + (f" and {more} more" if more > 0 else "")
+
+
 def _package_changes(old: Lock | None, new: Lock) -> list[str]:
     before = old.packages if old else {}
     lines = []
     for name in sorted({*before, *new.packages}):
         was, now = before.get(name), new.packages.get(name)
         if was is None and now is not None:
-            lines.append(f"added      {name} {now.version} ({', '.join(_sets_of(new, name))})")
+            lines.append(f"added      {name} {now.version} ({', '.join(_sets_of(new, name))}){_from(now)}")
         elif was is not None and now is None:
             lines.append(f"removed    {name} {was.version}")
         elif was is not None and now is not None and was.version != now.version:
             word = "upgraded" if compare(was.version, now.version) < 0 else "downgraded"
-            lines.append(f"{word:<10} {name} {was.version} -> {now.version}")
+            lines.append(f"{word:<10} {name} {was.version} -> {now.version}{_from(now, was)}")
         elif was is not None and now is not None and was.sha256 != now.sha256:
-            lines.append(f"rebuilt    {name} {now.version}")
+            lines.append(f"rebuilt    {name} {now.version}{_from(now, was)}")
     return lines
+
+
+def _from(now: LockedPackage, was: LockedPackage | None = None) -> str:
+    """Return the source of a package in words, unless it was and is the release itself."""
+    if now.is_own and (was is None or was.is_own):
+        return ""
+    return f", from {now.source}"
 
 
 def _sets_of(lock: Lock, package: str) -> list[str]:
@@ -194,4 +230,5 @@ def _decode_part(data: Any) -> Lock:
             raise LockError(f"set {name} has {lacking[0]}, which is not in packages")
     if sets.keys() != requests.keys():
         raise LockError("sets and requests have different names")
-    return Lock(data["suite"], requests, sets, packages)
+    sources = tuple(map(source_record.decode, data.get("sources", ())))
+    return Lock(data["suite"], requests, sets, packages, sources=sources)

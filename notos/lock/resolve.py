@@ -6,7 +6,8 @@ their versions; the archive is only used for packages that it lacks.
 Closures of a request:
     elf      the package, and the packages of the libraries that its ELF files need, recursively
     depends  the package and its dependencies, recursively, and the libraries that all of these need
-    package  the package, and its dependencies on an exact version (a metapackage's kernel), recursively
+    package  the package, and its dependencies on an exact version (a metapackage's kernel) and on parts of a
+             kernel, recursively
 """
 
 import re
@@ -16,52 +17,18 @@ from dataclasses import dataclass
 from notos.architecture import Architecture
 from notos.cache import Cache
 from notos.debian.archive import Archive
-from notos.debian.package import LockedPackage
+from notos.debian.package import LOCAL, LockedPackage
 from notos.debian.relation import Relation, parse
 from notos.debian.unpack import chosen
 from notos.errors import ClosureError, FetchError, LockError, raise_all
 from notos.formats.shared_libraries import is_plugin
-from notos.lock import elf_facts
-from notos.lock.candidates import Candidates, meeting, meets
+from notos.lock import elf_facts, source_record
+from notos.lock.candidates import Candidates, meets
+from notos.lock.dependencies import depended_on, groups, is_narrowed, is_part
 from notos.lock.elf_facts import Facts, Need
 from notos.lock.lockfile import Lock, present
 from notos.lock.request import Request, Requests
-
-# Packages that only install, configure or start other packages. Notos does not use them. Their dependencies
-# are not followed either, so perl-base is only included if another package depends on it. Alternatives to
-# one of these (systemd, for systemd-sysusers) are also left out. Busybox and Notos itself have the parts of
-# base-files, base-passwd and debianutils that programs use: all Debian systems have these packages.
-MACHINERY = frozenset(
-    (
-        *(
-            "adduser",
-            "base-files",
-            "base-passwd",
-            "cdebconf",
-            "debconf",
-            "debconf-2.0",
-            "debianutils",
-            "dpkg",
-        ),
-        *("init-system-helpers", "initramfs-tools", "install-info", "linux-initramfs-tool", "lsb-base"),
-        *("opensysusers", "opentmpfiles", "runit-helper", "sysuser-helper", "sysvinit-utils"),
-        *("systemd-standalone-sysusers", "systemd-standalone-tmpfiles", "systemd-sysusers"),
-        *("systemd-tmpfiles", "ucf", "update-inetd", "update-notifier-common", "usrmerge"),
-    )
-)
-
-
-# Packages that need another one without a dependency on it: a C compiler, which only recommends the headers
-# and startup files of libc; cron, whose crontab calls run-parts of debianutils; netavark, which calls nft for
-# every network of podman; wg-quick, a script for bash that calls ip; PAM's modules, used through the common
-# files of libpam-runtime, which sudo includes. Debian always has bash, iproute2 and libpam-runtime.
-_ALSO = (
-    (re.compile(r"gcc-[0-9]+(-[a-z0-9-]+-linux-gnu)?|tcc"), "libc6-dev"),
-    (re.compile(r"cron|anacron"), "debianutils"),
-    (re.compile(r"netavark"), "nftables"),
-    (re.compile(r"wireguard-tools"), "bash, iproute2"),
-    (re.compile(r"libpam-modules"), "libpam-runtime"),
-)
+from notos.lock.source_record import SourceRecord
 
 
 def resolve(
@@ -73,7 +40,7 @@ def resolve(
     cache: Cache,
     fetch: Callable[[Sequence[LockedPackage]], None],
 ) -> Lock:
-    """Return the lock for `requests`; `base` itself if its requests are the same.
+    """Return the lock for `requests`; `base` itself if its requests and its sources are the same.
 
     `archive` is only used for packages that `base` lacks. `fetch` downloads .debs into `cache`, since the
     needed libraries are only known from their ELF files; each call has as many packages as possible. Raises
@@ -83,10 +50,15 @@ def resolve(
     wanted = {name: dict(sorted(packages.items())) for name, packages in sorted(requests.items())}
     if base is not None and base.suite != suite:
         base = None
-    if base is not None and {name: dict(each) for name, each in base.requests.items()} == wanted:
+    sources = source_record.records(archive.debian.sources)
+    locked = _still_valid(base, archive, sources) if base is not None else {}
+    same = base is not None and {name: dict(each) for name, each in base.requests.items()} == wanted
+    if base is not None and same and base.sources == sources and len(locked) == len(base.packages):
         return base
-    candidates = Candidates(base, archive)
-    left_out = _left_out(base, wanted, candidates)
+    candidates = Candidates(locked, archive)
+    # Another source may have what the archives lacked.
+    same_sources = base is not None and base.sources == sources
+    left_out = _left_out(base if same_sources else None, wanted, candidates)
     found = {name: present(each, each.keys() - left_out) for name, each in wanted.items()}
     reader = _FactsReader(cache, archive.architecture, fetch)
     requested = candidates.requested(found)
@@ -102,6 +74,7 @@ def resolve(
         requests=wanted,
         sets={name: tuple(sorted(each.members)) for name, each in sets.items()},
         packages=dict(sorted(chosen.items())),
+        sources=sources,
     )
 
 
@@ -114,10 +87,18 @@ def _left_out(base: Lock | None, wanted: Requests, candidates: Candidates) -> se
         for name, request in packages.items()
         if request.optional
     }
+    has = base.packages if base else {}
+    return {name for name in names if (name not in has if name in known else candidates.find(name) is None)}
+
+
+def _still_valid(base: Lock, archive: Archive, sources: tuple[SourceRecord, ...]) -> dict[str, LockedPackage]:
+    """Return the packages of `base` that a change of sources or of the user's .debs does not concern."""
+    kept = source_record.unaffected(base.packages, base.sources, sources)
+    local = archive.local
     return {
-        name
-        for name in names
-        if (name not in candidates.locked if name in known else candidates.find(name) is None)
+        name: package
+        for name, package in kept.items()
+        if local.get(name) == package or (name not in local and package.origin != LOCAL)
     }
 
 
@@ -184,7 +165,7 @@ class _Set:
                 self._add_dependencies(requested[each], followed)
             elif request.closure == "package":
                 self._add_exact(requested[each])
-        self._whole = _depended_on(requests, self.members)
+        self._whole = depended_on(requests, self.members)
 
     def grow(self) -> list[LockedPackage]:
         """Add packages for the libraries that members need; return the packages to read before the next call.
@@ -265,13 +246,10 @@ class _Set:
         """Return the error for an unmet group; `held` is the available version, None if there is none."""
         prefix = f"set {self._name}: {package.name} {package.version} needs {_text(group)}"
         if held is None:
-            return LockError(
-                f"{prefix}, which does not exist",
-                hint="check debian.components in the config",
-                package=package.name,
-            )
+            hint = self._candidates.elsewhere(group) or "check debian.components in the config"
+            return LockError(f"{prefix}, which does not exist", hint=hint, package=package.name)
         source = "config.lock" if held.name in self._candidates.locked else "the archive"
-        hint = (
+        hint = self._candidates.elsewhere(group) or (
             "run `./doit lock` to upgrade all packages"
             if self._candidates.locked
             else "the mirror is being updated; try again later"
@@ -288,7 +266,7 @@ class _Set:
             if needing.name in followed:
                 continue
             followed.add(needing.name)
-            for group in _groups(needing):
+            for group in groups(needing):
                 each = self._candidates.pick(group, self.members)
                 if each is None:
                     raise self._unmet(needing, group, self._candidates.whatever_version(group))
@@ -297,8 +275,8 @@ class _Set:
 
     def _add_exact(self, package: LockedPackage) -> None:
         self._closed.add(package.name)
-        for group in _groups(package):
-            if len(group) == 1 and group[0].operator == "=":
+        for group in groups(package):
+            if is_part(group):
                 found = self._candidates.pick(group, self.members)
                 if found is None:
                     raise self._unmet(package, group, self._candidates.whatever_version(group))
@@ -377,7 +355,7 @@ class _Set:
         than one about a missing library.
         """
         found = []
-        for group in _groups(package):
+        for group in groups(package):
             each = self._candidates.pick(group, self.members, locked_only=locked_only)
             if each is None and not locked_only:
                 each = self._candidates.whatever_version(group)
@@ -407,58 +385,6 @@ class _Set:
             hint=hint,
             package=package.name,
         )
-
-
-def is_narrowed(request: Request, whole: bool) -> bool:
-    """Return True if the request selects files; `whole` is True if another package depends on this one."""
-    return bool(request.only or request.exclude) and not (request.yields and whole)
-
-
-def whole(lock: Lock, name: str) -> frozenset[str]:
-    """Return the packages of the set `name` whose files a feature does not narrow: others depend on them."""
-    requests = lock.present(name)
-    reached = _depended_on(requests, {each.name: each for each in lock.set(name)})
-    return frozenset(each for each in reached if each in requests and requests[each].yields)
-
-
-def requested_by(lock: Lock, name: str) -> dict[str, str]:
-    """Return the requested package that each other package of the set `name` is a dependency of."""
-    requests = lock.present(name)
-    members = {each.name: each for each in lock.set(name)}
-    found: dict[str, str] = {}
-    # A closure over dependencies explains more packages than one over libraries.
-    for request in sorted(requests, key=lambda each: (requests[each].closure != "depends", each)):
-        pending = [request]
-        seen = {request}
-        while pending:
-            for group in _groups(members[pending.pop()]):
-                each = meeting(group, members)
-                if each is not None and each.name not in seen:
-                    seen.add(each.name)
-                    pending.append(each.name)
-                    found.setdefault(each.name, request)
-    return {package: request for package, request in found.items() if package not in requests}
-
-
-def _depended_on(requests: Mapping[str, Request], members: Mapping[str, LockedPackage]) -> set[str]:
-    """Return the members that a closure over dependencies reaches."""
-    by_name = dict(sorted(members.items()))
-    reached: set[str] = set()
-    pending = [package for package, each in requests.items() if each.closure == "depends"]
-    while pending:
-        for group in _groups(members[pending.pop()]):
-            found = meeting(group, by_name)
-            if found is not None and found.name not in reached:
-                reached.add(found.name)
-                pending.append(found.name)
-    return reached
-
-
-def _groups(package: LockedPackage) -> list[tuple[Relation, ...]]:
-    """Return the dependencies of `package` without MACHINERY, and with those in _ALSO."""
-    groups = [group for group in parse(package.depends) if not any(each.name in MACHINERY for each in group)]
-    also = (parse(needed) for names, needed in _ALSO if names.fullmatch(package.name))
-    return [*groups, *(group for needed in also for group in needed)]
 
 
 def _fits(package: str, soname: str) -> bool:

@@ -18,6 +18,7 @@ account_names check that accounts exist which these scripts name
 programs      check that the programs of services exist
 usr           /usr and /opt with files of the config
 packaged        files of packages in /var, /srv and /opt
+kept          folders of /etc that the drive keeps
 placed        files anywhere, and the trees to which they belong
 state         writable files in /var and other folders, copied when the machine starts
 template      scripts with @markers@

@@ -4,7 +4,7 @@ from collections.abc import Container, Iterable
 from typing import Literal
 
 from notos.architecture import Architecture
-from notos.config.model import Machine, Package, PackageName, SystemScript
+from notos.config.model import Machine, Package, PackageName, Program, SystemScript
 from notos.features import named
 from notos.features.model import Features
 from notos.lock.request import Request
@@ -61,6 +61,11 @@ TOOLS = {
 # The clock of the scripts in `system.scripts`, by LD_PRELOAD.
 CLOCK = package("libfaketime", only=("usr/lib/*/faketime/libfaketime.so.1",))
 
+# The shell of the builds in `build`, and the programs that it calls.
+SHELL = """
+bash bzip2 coreutils dash diffutils findutils grep gzip libc6 mawk patch perl-base sed tar xz-utils
+"""
+
 # Parts of packages that a tools tree keeps, although unpacking omits them by default (debian/kinds.py).
 KEEP = {TOOLS_KERNEL: ("headers",)}
 
@@ -70,9 +75,11 @@ def system_packages(machine: Machine, features: Features) -> tuple[Package, ...]
 
     Those of features are without a closure, except where a feature chooses one (features/named.py).
     """
+    needed = (each for program in machine.build.programs.values() for each in program_needs(program))
     packages = (
         *features.optional_packages,
         *features.packages,
+        *needed,
         *map(named.settled, machine.system.packages),
     )
     by_name: dict[str, Package] = {each.name: each for each in packages}
@@ -96,7 +103,7 @@ def has_units(features: Features) -> bool:
 def tools(machine: Machine, features: Features) -> tuple[str, ...]:
     """Return the names of the tool sets that the build of `machine` needs."""
     unused = {TOOLS_KERNEL} if machine.kernel.source is None else set()
-    if not machine.system.scripts:
+    if not machine.system.scripts and not machine.build.programs:
         unused.add(TOOLS_SANDBOX)
     if not has_units(features):
         unused.add(TOOLS_RUN_UNIT)
@@ -130,6 +137,38 @@ def script_packages(script: SystemScript) -> tuple[Package, ...]:
     return (CLOCK, *map(named.settled, script.packages))
 
 
+def program_set(name: str) -> str:
+    """Return the name of the set of packages of the build of the program `name`."""
+    return f"programs/{name}"
+
+
+def program_packages(program: Program) -> tuple[Package, ...]:
+    """Return the packages of a program's build; those that it needs in the machine are among them."""
+    from notos.programs import kinds
+
+    found = kinds.of(program.source)
+    usual = kinds.build_packages(program.source, found, named=bool(program.packages))
+    by_name = {each.name: each for each in (CLOCK, *map(package, SHELL.split()))}
+    by_name |= {each.name: each for each in (*map(_user_package, usual), *program_needs(program))}
+    by_name |= {each.name: each for each in map(named.settled, program.packages)}
+    return tuple(by_name.values())
+
+
+def program_needs(program: Program) -> tuple[Package, ...]:
+    """Return the packages that a program needs in the machine."""
+    from notos.programs import kinds
+
+    found = [_user_package(name) for each in kinds.of(program.source) for name in each.needs]
+    by_name: dict[str, Package] = {each.name: each for each in found}
+    by_name |= {each.name: each for each in map(named.settled, program.needs)}
+    return tuple(by_name.values())
+
+
+def _user_package(name: str) -> Package:
+    """Return a package as if a user named it: with all its dependencies."""
+    return named.settled(Package(name=PackageName(name)))
+
+
 def requests(machine: Machine, features: Features, build: Architecture) -> dict[str, dict[str, Request]]:
     """Return what config.lock must have to build `machine` on `build`: requests by set and package."""
     sets: dict[str, dict[str, Request]] = {
@@ -142,6 +181,8 @@ def requests(machine: Machine, features: Features, build: Architecture) -> dict[
     }
     for name, script in machine.system.scripts.items():
         sets[script_set(name)] = _requests(script_packages(script))
+    for name, program in machine.build.programs.items():
+        sets[program_set(name)] = _requests(program_packages(program))
     source = machine.kernel.source
     if source is None:
         sets[KERNEL] = {machine.kernel.package: Request("package")}

@@ -49,6 +49,13 @@ class Database:
 _PIXBUF = "{lib}/gdk-pixbuf-2.0"
 _GTK = "{lib}/gtk-3.0/3.0.0"
 DATABASES = (
+    # Names and properties of hardware for udev: hwdb(7). systemd-hwdb would add the paths of the sources.
+    Database(
+        program="usr/bin/udevadm",
+        reads=("usr/lib/udev/hwdb.d/*.hwdb",),
+        arguments=("hwdb", "--update", "--usr", "--root={root}"),
+        folder="usr/lib/udev",
+    ),
     # MIME types: shared-mime-info(5)
     Database(
         program="usr/bin/update-mime-database",

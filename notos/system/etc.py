@@ -16,7 +16,7 @@ from notos.errors import NotosError, ScriptError
 from notos.features.model import Computed, Copy, EtcFile, Features, Link, Removal, Text
 from notos.formats.tree import Directory, Entry, File, Symlink, Tree
 from notos.integration import permissions
-from notos.system import accounts, certificates, library_cache, sysusers, usr, wrappers
+from notos.system import accounts, certificates, kept, library_cache, sysusers, usr, wrappers
 from notos.system.state import Member
 
 ETC_PERMISSIONS = permissions.ETC.removeprefix("usr/")
@@ -64,17 +64,22 @@ def build(
     file or a certificate is invalid.
     """
     tree = Tree()
+    filled = system.children()
     for path, entry in system.items():
-        if path.startswith("etc/") and not isinstance(entry, Directory):
+        if path.startswith("etc/") and isinstance(entry, Directory):
+            if not filled[path]:
+                tree.directory(path.removeprefix("etc/"))
+        elif path.startswith("etc/"):
             # A link to another place keeps its target: users and tools read /etc/alternatives/NAME.
             apart = isinstance(entry, Symlink) and entry.target.startswith("/")
             tree.add(path.removeprefix("etc/"), entry if apart else Symlink(f"{system_path}/{path}"))
     modes = dict(MODES)
     for file in features.etc:
-        if not file.keys:
+        if not file.keys and not (file.yields and file.path in tree):
             _put(tree, modes, file, system, own)
     for path, derived in _derived(features, system):
         tree.replace(path, File(derived.encode()))
+    kept.unlink(tree, placed, (each.path for each in features.etc if not each.keys))
     tree = usr.overlaid(tree, "/etc", placed, (*features.removed, *removed))
     configured = [file for file in features.etc if file.keys]
     errors.raise_all(_misplaced(configured, tree))
@@ -185,9 +190,10 @@ def _misplaced(configured: Iterable[EtcFile], tree: Tree) -> Iterator[NotosError
     for file in configured:
         path = file.path
         if isinstance(tree.get(path), Directory):
-            (first, *_) = sorted(name for name, _ in tree.items() if name.startswith(f"{path}/"))
+            below = sorted(name for name, _ in tree.items() if name.startswith(f"{path}/"))
+            content = f"with {below[0].rpartition('/')[2]} and others in it" if below else "of a package"
             yield NotosError(
-                f"/etc/{path} is a folder, with {first.rpartition('/')[2]} and others in it",
+                f"/etc/{path} is a folder, {content}",
                 hint=f"name a file in it: {path}/NAME",
                 keys=file.keys,
             )

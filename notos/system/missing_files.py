@@ -22,6 +22,11 @@ _PROGRAMS = ("usr/bin/", "usr/sbin/", "usr/games/", "usr/libexec/")
 _LATER = ("dev", "etc", "home", "nix", "opt", "proc", "root", "run", "srv", "sys", "tmp", "var")
 _DEBUG = "usr/lib/debug/"  # names of programs for debuggers, also of those that are in other packages
 _SHOWN = 2  # files of a package in one message
+_LISTED = 3  # scripts for an interpreter in one message
+# Interpreters in packages of their name that every Debian system has, or almost every one.
+_ESSENTIAL = ("bash", "perl", "python3")
+# Tools of Debian's administration whose work is done while the system is built.
+_NOT_USED = ("usr/sbin/pam-auth-update", "usr/sbin/pam_getenv", "usr/bin/c_rehash")
 
 Rows = Iterable[tuple[str, str]]  # packages and texts about their files
 
@@ -75,9 +80,15 @@ class Check:
 
     def notes(self) -> Iterator[str]:
         """Yield a line for each package with files that may not work."""
-        rows = [*self._lacking(plugins=True), *self._links(programs=False), *self._scripts()]
+        rows = [*self._lacking(plugins=True), *self._links(programs=False)]
         for package, text in _by_package(rows, 1):
             yield f"optional parts of {package} lack files: {text}"
+        for program, found in groupby(sorted(self._scripts()), key=lambda row: row[0]):
+            scripts = [script for _, script in found]
+            more = f" and {len(scripts) - _LISTED} more" if len(scripts) > _LISTED else ""
+            package = program.rpartition("/")[2]
+            advice = f"; add the package {package} if you use them" if package in _ESSENTIAL else ""
+            yield f"no package has {program} for {', '.join(scripts[:_LISTED])}{more}{advice}"
 
     def _lacking(self, *, plugins: bool) -> Rows:
         for each in self._survey.problems:
@@ -109,15 +120,21 @@ class Check:
                 yield self._owner(path), f"/{path} -> {target}"
 
     def _scripts(self) -> Rows:
+        """Yield interpreters that are missing, and the scripts for them with their packages."""
         for path, entry in self._tree.items():
             if not path.startswith(_PROGRAMS) or not isinstance(entry, File) or not entry.executable:
+                continue
+            if path in _NOT_USED:
                 continue
             start = next(entry.chunks(), b"")
             if not start.startswith(b"#!"):
                 continue
             program = missing_interpreter(start, self._tree)
             if program and program.rpartition("/")[2] not in self._applets:
-                yield self._owner(path), f"/{path} needs {program}"
+                yield (
+                    program if program.startswith("/") else f"/usr/bin/{program}",
+                    f"/{path} of {self._owner(path)}",
+                )
 
     def _owner(self, path: str) -> str:
         return self._owners.get(path, "")

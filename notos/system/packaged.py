@@ -72,12 +72,16 @@ def remove_folders(usr: Tree, patterns: Sequence[str]) -> None:
 
 def _members(packages: Tree, context: Context) -> Iterator[Member]:
     known = set(accounts.declared(packages, context))
+    made = context.scripts.made
     for path, entry in packages.items():
         if not path.startswith(folders.AREAS) or path.startswith(("var/run/", "var/lock/")):
             continue
         if isinstance(entry, File):
-            plain = Attributes(0o755 if entry.executable else 0o644)
-            mode, owner, group = folders.owned(context.attributes.get(path, plain), known)
+            given = context.attributes.get(path, Attributes(0o755 if entry.executable else 0o644))
+            if path in made:  # a secret file must not be readable before tmpfiles.d is applied
+                node = made[path]
+                given = Attributes(node.bits, node.owner or "root", node.group or "root")
+            mode, owner, group = folders.owned(given, known)
             yield Member(f"/{path}", entry, mode, owner, group)
         elif isinstance(entry, Symlink) and not _is_standard(path):
             yield Member(f"/{path}", entry, "0777")

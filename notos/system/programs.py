@@ -8,11 +8,11 @@ the last command starts.
 import getopt
 import re
 import shlex
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from notos.errors import ClosureError
-from notos.features.model import Copy, EtcFile, Features, Text
+from notos.features.model import Copy, EtcFile, Features, Placed, Text
 from notos.formats.tree import File, Symlink, Tree
 from notos.system.own_scripts import own_scripts
 
@@ -46,6 +46,23 @@ def lacking(features: Features, *, system: Tree, runit: Tree) -> Iterator[Closur
             hint = f"add the package that has it to {script.packages}"
             yield ClosureError(f"{script.where} {message}", hint=hint, keys=script.keys)
     yield from _of_etc(features, root)
+
+
+def finder(system: Tree, placed: Iterable[Placed]) -> Callable[[str], bool]:
+    """Return a function that returns True for an absolute path that the machine has.
+
+    `system` is system-path's tree, and `placed` are the files of the config. All paths below a folder of the
+    config count.
+    """
+    root = system.as_usr()
+    others = [each.path for each in placed]
+
+    def exists(path: str) -> bool:
+        return any(path == each or path.startswith(f"{each}/") for each in others) or (
+            root.resolve(path.lstrip("/")) is not None
+        )
+
+    return exists
 
 
 def _of_etc(features: Features, root: Tree) -> Iterator[ClosureError]:

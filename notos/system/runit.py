@@ -6,17 +6,20 @@ environment              the environment of services and boot fragments
 boot/NN-name             boot fragments of the features
 scripts/NAME             scripts of the config's `boot`; a fragment runs each
 post-boot/NN-name        fragments that stage-2 sources at its end
+first-state              makes the first states of packages; only if the machine has some
+first-states/NN-PACKAGE  each first state, in their order; waiting: services that start after them
 services/NAME/           run; finish, which waits longer after each failure; log/run; of a unit the files of
                          unit_services.py; reads: patterns of files, whose change makes switch.py restart
                          the service
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from notos.errors import ScriptError
 from notos.features.model import Features, Service
 from notos.formats.tree import File, Tree
+from notos.integration import first_states
 from notos.system import service_folder, template
 from notos.system.template import Value
 
@@ -25,11 +28,14 @@ ALWAYS = ("1", "2", "3", "ctrlaltdel", "shutdown", "environment", "step")
 SUPERVISE = "/run/runit"  # the state of runsv, because the services themselves are read-only
 
 
-def build(features: Features, source: Tree, folders: Mapping[str, Tree] = {}) -> Tree:
+def build(
+    features: Features, source: Tree, folders: Mapping[str, Tree] = {}, states: Sequence[str] = ()
+) -> Tree:
     """Return the object's tree, with the features' scripts and services.
 
     `source` is the tree of runit/ with step; `folders` has those of services with units (unit_services.py),
-    and further files of others. Raises ScriptError.
+    and further files of others; `states` are the packages with a first state, in their order. Raises
+    ScriptError.
     """
     tree = Tree()
     for path in ALWAYS:
@@ -50,7 +56,26 @@ def build(features: Features, source: Tree, folders: Mapping[str, Tree] = {}) ->
         if service.reads and "reads" not in files:
             files.text("reads", "".join(f"{each}\n" for each in service.reads))
         _add_service(tree, source, service.name, files, log=service.log)
+    if states:
+        _add_first_states(tree, source, features, states)
     return tree
+
+
+def first_state_names(source: Tree) -> list[str]:
+    """Return the packages for which the tree of runit/ has a first state."""
+    return source.children().get(first_states.FOLDER, [])
+
+
+def _add_first_states(tree: Tree, source: Tree, features: Features, states: Sequence[str]) -> None:
+    tree.text(first_states.RUNNER, _rendered(source, first_states.RUNNER, {}), executable=True)
+    files = _folder(source, first_states.FOLDER)
+    for number, package in enumerate(states):
+        entry = files.get(package)
+        assert isinstance(entry, File), "first_state_names() has found it"
+        tree.file(f"{first_states.FOLDER}/{number:02}-{package}", entry.read())
+    # Services of Notos need none of them, and start at once.
+    waiting = " ".join(service.name for service in features.services if service.keys)
+    tree.text(first_states.WAITING, f"{waiting}\n")
 
 
 def _add_service(tree: Tree, source: Tree, name: str, files: Tree, *, log: bool) -> None:

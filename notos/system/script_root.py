@@ -17,9 +17,8 @@ from notos.formats.tree import Directory, Entry, File, Symlink, Tree
 from notos.formats.usr_merge import ALIASED
 from notos.integration import permissions
 from notos.system.state import Member
+from notos.toolchain.fixed_clock import EPOCH
 
-# 1980-01-01, the first date that zip files can have: the time of all files, and of the script's clock.
-EPOCH = 315532800
 PLAIN, EXECUTABLE = "0644", "0755"
 # Folders of every Debian system (base-files).
 _FOLDERS = (

@@ -22,13 +22,14 @@ from notos.integration.model import Context, installed
 from notos.process import follow
 from notos.system import script_changes, script_root
 from notos.system.script_changes import Changes
-from notos.system.script_root import EPOCH, Root
+from notos.system.script_root import Root
+from notos.toolchain import fixed_clock
+from notos.toolchain.fixed_clock import EPOCH
 from notos.toolchain.sandbox import Sandbox
 from notos.toolchain.tools_tree import ToolsTree
 
 _LAST_LINES = 12
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-_CLOCK = "faketime/libfaketime.so.1"
 # How a shell starts the script; the second time, with another process number.
 _START = 'umask 022; exec "$0"'
 _OTHER_START = 'umask 022; for each in 1 2 3 4 5 6 7 8 9; do (:); done; "$0"; exit "$?"'
@@ -141,12 +142,8 @@ def _environment(root: Root) -> dict[str, str]:
         "XDG_CACHE_HOME": "/tmp/cache",
         "PYTHONDONTWRITEBYTECODE": "1",
     }
-    if clock := next((path for path, _ in root.tree.items() if path.endswith(_CLOCK)), None):
-        date = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(EPOCH))
-        # Each process starts at this time. The monotonic clock and the times of files are real.
-        found |= {"LD_PRELOAD": f"/{clock}", "FAKETIME": f"@{date}"}
-        found |= {"NO_FAKE_STAT": "1", "FAKETIME_DONT_FAKE_MONOTONIC": "1"}
-    return found
+    clock = next((path for path, _ in root.tree.items() if path.endswith(fixed_clock.LIBRARY)), None)
+    return found | (fixed_clock.environment(f"/{clock}") if clock else {})
 
 
 @contextmanager

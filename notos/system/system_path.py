@@ -115,8 +115,11 @@ def build(
     bytecode.add(packages, target, cache)
     databases.add(packages, target, cache)
     tree = Tree()
+    filled = packages.children()
     for path, entry in packages.items():
         if isinstance(entry, Directory):
+            if path.startswith("etc/") and not filled[path]:
+                tree.directory(path)
             continue
         if path.startswith("usr/"):
             tree.add(path.removeprefix("usr/"), _relinked(path, entry))

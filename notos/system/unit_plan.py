@@ -20,6 +20,8 @@ COMMANDS = {
     "stop": "ExecStop",
     "stoppost": "ExecStopPost",
 }
+# Programs whose option -Z sets a context of SELinux, which no machine has; those of busybox refuse it.
+_LABELLING = re.compile(r"(/usr)?/bin/(cp|install|ln|mkdir|mkfifo|mknod|mv)")
 _ESCAPES = {"\\\\": "\\", "\\t": "\t", "\\n": "\n"}
 
 
@@ -60,6 +62,17 @@ def commands(text: str) -> Iterator[Command]:
     for key, values in lines(text):
         if key in COMMANDS and len(values) > 1:
             yield Command(COMMANDS[key], values[0], values[1], values[2:])
+
+
+def without_labels(text: str) -> str:
+    """Return a plan whose commands set no contexts of SELinux."""
+    kept = []
+    for line in text.split("\n"):
+        key, *fields = line.split("\t")
+        is_labelling = key in COMMANDS and len(fields) > 1 and _LABELLING.fullmatch(fields[1])
+        words = (key, *(each for each in fields if each != "-Z"))
+        kept.append("\t".join(words) if is_labelling else line)
+    return "\n".join(kept)
 
 
 def places(features: Features) -> Iterator[tuple[Unit, Keys, str]]:

@@ -13,7 +13,7 @@ services/timers/…            files of systemd timers (unit_timers.py)
 
 import posixpath
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -52,6 +52,7 @@ class Machine:
     hostname: str
     source: Tree  # of runit/
     run_unit: str  # the path of run-unit
+    exists: Callable[[str], bool] | None = None  # True for an absolute path that the machine has
 
 
 @dataclass
@@ -150,6 +151,7 @@ class _Maker:
             services=self.names,
             hostname=self.machine.hostname,
             release=RELEASE,
+            exists=self.machine.exists,
         )
 
     def _check(self, unit: Unit, keys: Keys) -> None:
@@ -175,7 +177,8 @@ class _Maker:
 
 def _add_plan(tree: Tree, folder: str, made: Translation) -> None:
     """Add a plan and its filter of system calls to `folder` of a tree."""
-    tree.add(f"{folder}unit", File(made.plan.encode("utf-8", "surrogateescape")))
+    plan = unit_plan.without_labels(made.plan)
+    tree.add(f"{folder}unit", File(plan.encode("utf-8", "surrogateescape")))
     if made.seccomp:
         tree.add(f"{folder}seccomp", File(made.seccomp))
 

@@ -35,13 +35,10 @@ def _systemd(*names: str) -> tuple[str, ...]:
 # The first that matches counts.
 _PLACES = (
     _Place(_systemd(".network", ".netdev", ".link"), (), _NETWORK),
-    _Place(_systemd(".timer"), (), "write timers: {NAME: {every: day, run: …}}"),
+    _Place(_systemd(".timer"), (), "write timers: {NAME: {unit: ./NAME.timer}}"),
     _Place(_systemd(".mount", ".automount", ".swap"), (), "write mounts: {/data: {device: /dev/vdc}}"),
-    _Place(
-        _systemd(".service", ".socket", ".service.d/*", ".socket.d/*"),
-        (),
-        "write services: {NAME: {run: …}} for a program that runs, or boot: {NAME: …} for one that ends",
-    ),
+    _Place(_systemd(".service.d/*", ".socket.d/*"), (), "write services: {NAME: {set: {KEY: VALUE}}}"),
+    _Place(_systemd(".service", ".socket"), (), "write services: {NAME: {unit: ./NAME.service}}"),
     _Place(
         ("etc/systemd/*", "usr/lib/systemd/system*"), (), "systemd does not run in this machine; remove it"
     ),

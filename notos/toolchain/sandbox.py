@@ -16,6 +16,7 @@ from notos.toolchain.tools_tree import ToolsTree
 
 PATH = "/usr/bin:/usr/sbin"
 _LINKS = ("bin", "sbin", "lib", "lib64")
+_ONLY_ROOT = ("--unshare-user", "--uid", "0", "--gid", "0", "--hostname", "localhost")
 # Of root over its own files (capabilities(7)). It gets none for devices, mounts and file capabilities.
 _CAPABILITIES = ("CAP_CHOWN", "CAP_DAC_OVERRIDE", "CAP_FOWNER", "CAP_FSETID", "CAP_SETGID", "CAP_SETUID")
 # The files of the host that name resolution needs.
@@ -31,6 +32,9 @@ class Sandbox:
 
     `root` is a folder of this host that is / in place of the tree, writable, for the user root of a user
     namespace without other users. /tmp, /run and /var/tmp are then empty.
+
+    `system` is a folder of this host whose usr and etc are used in place of the tree's, read-only, for the
+    same user without special rights.
     """
 
     tools: ToolsTree
@@ -42,6 +46,7 @@ class Sandbox:
     network: bool = False
     terminal: bool = False
     root: Path | None = None
+    system: Path | None = None
 
     def command(self, words: Sequence[str]) -> list[str]:
         """Return the command line that runs the command line `words` in the sandbox, on any host."""
@@ -68,11 +73,16 @@ class Sandbox:
         """Return the options for / and its usual file systems."""
         system = ["--proc", "/proc", "--dev", "/dev"]
         if self.root is None:
-            options = ["--ro-bind", str(self.tools.root / "usr"), "/usr"]
+            options = [*_ONLY_ROOT] if self.system else []
+            options += ["--ro-bind", str((self.system or self.tools.root) / "usr"), "/usr"]
             for name in _LINKS:
                 options += ["--symlink", f"usr/{name}", f"/{name}"]
+            # Each file by itself, so that files of name resolution can be beside them.
+            for each in sorted((self.system / "etc").iterdir()) if self.system else ():
+                way = ["--symlink", os.readlink(each)] if each.is_symlink() else ["--ro-bind", str(each)]
+                options += [*way, f"/etc/{each.name}"]
             return [*options, *system, "--tmpfs", "/tmp"]
-        options = ["--unshare-user", "--uid", "0", "--gid", "0", "--hostname", "localhost"]
+        options = [*_ONLY_ROOT]
         for name in _CAPABILITIES:
             options += ["--cap-add", name]
         options += ["--bind", str(self.root), "/", *system]

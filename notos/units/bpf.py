@@ -68,6 +68,7 @@ def compiled(layers: Sequence[Layer], architecture: int, foreign: int, second: i
     `architecture` is AUDIT_ARCH_… of the machine, `foreign` the action for system calls of another
     architecture and `second` that for the second ABI of this one (OTHER_ABI).
     """
+    layers = layers or (Layer({}),)
     numbers = sorted({number for layer in layers for number in (*layer.rules, *(layer.known or ()))})
     other = _leaf(_combined(layers, None))
     pieces: list[tuple[int, Code]] = [(0, other)]  # the first number of a range, and its code

@@ -4,6 +4,7 @@ systemd installs a filter for each key; here each is a layer of one program. Dif
 
 - All filters cover only the machine's own architecture. Calls of other ones (32-bit programs) are blocked:
   the process is killed if SystemCallArchitectures= does not name them, and otherwise they fail with ENOSYS.
+- ProtectKernelTunables= has no layer: kernels since 5.5 have no _sysctl(2).
 - Arguments of 32 bits are compared in their low half, which is all that the kernel reads.
 """
 
@@ -73,8 +74,6 @@ def _layers(section: Section, *, dynamic: bool) -> Iterator[Mapping[str, list[Ru
     if on("RestrictSUIDSGID") or dynamic:
         yield _set_id()
     yield _namespaces(section)
-    if on("ProtectKernelTunables"):
-        yield {"_sysctl": [Rule(_DENY)]}
     for key, names in (
         ("ProtectKernelModules", syscalls.groups()["@module"]),
         ("ProtectKernelLogs", ("syslog",)),

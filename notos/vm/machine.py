@@ -27,6 +27,7 @@ __tracebackhide__ = True  # a failed test shows the test's line (pytest)
 COMMAND = 60.0
 _SSH = 22
 _TOO_LONG = 124  # like timeout(1)
+_LATER = "the first states of packages are being made"
 _LEAVE = 2.0  # seconds for the connection to break when the machine goes down
 
 
@@ -258,13 +259,16 @@ class Machine(Devices):
             f"if [ -e /run/service/{quoted_name}/unit ]; then cat /run/runit/{quoted_name}.unit/state; "
             f"else cat /run/runit/{quoted_name}.backoff; fi 2>/dev/null || :"
         )
+        # Services of the config wait for the first states of packages.
+        has = f"[ ! -e /run/service/{quoted_name} ] && [ -d /etc/runit/services/{quoted_name} ]"
+        query = f"{has} && echo {shlex.quote(_LATER)}; {query}"
         last = ""
 
         def up(left: float) -> bool:
             nonlocal last
             # Keep the last state if a look takes too long.
             last = _text(self._probe(query, left).out).strip() or last
-            if "unable to change to service directory" in last:
+            if "unable to change to service directory" in last and not last.startswith(_LATER):
                 services = ", ".join(self.succeed("ls /run/service").split())
                 raise MachineError(f"{self.name} has no service {name}; it has {services}")
             state, _, more = last.partition("\n")

@@ -97,6 +97,7 @@ def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         Path(name).parent.mkdir(parents=True)
         Path(name).touch(0o755)
     Path("site").mkdir()
+    Path("app").mkdir()
     Path("extensions/watchdog.py").write_text(EXTENSION)
 
 

@@ -221,7 +221,7 @@ def test_an_index_that_was_damaged_in_the_cache(archive: Archive) -> None:
 
 
 def index_hash(archive: Archive) -> str:
-    [(_, _, listed)] = archive._listed("binary-amd64/Packages.xz")[:1]
+    listed = archive._suites[0].release.files["main/binary-amd64/Packages.xz"]
     return listed.sha256
 
 
@@ -298,7 +298,7 @@ def test_a_mirror_that_carries_main_alone(archive: Archive, signed: SignedArchiv
     for end in ("", "-updates"):
         signed.publish([BASH] if not end else [], suite=SUITE + end, absent=absent)
     with pytest.raises(LockError) as caught:
-        Candidates(None, archive).requested({"system": ["bahs", "zzzzz"]})
+        Candidates({}, archive).requested({"system": ["bahs", "zzzzz"]})
     assert [each.hint for each in caught.value.parts] == [
         "did you mean bash?",
         "check its name and debian.components in the config",

@@ -42,7 +42,7 @@ def data(server: Server) -> Download:
 
 
 def part_of(cache: Cache, download: Download) -> Path:
-    final = cache.download(download.sha256)
+    final = cache.download(download.digest)
     final.parent.mkdir(parents=True, exist_ok=True)
     return final.with_name(final.name + ".part")
 
@@ -53,18 +53,18 @@ def left_over(cache: Cache) -> list[str]:
 
 def test_what_is_there_is_not_asked_for(server: Server, cache: Cache, data: Download) -> None:
     fetch([data, data], cache)
-    assert cache.download(data.sha256).read_bytes() == DATA
+    assert cache.download(data.digest).read_bytes() == DATA
     assert server.asked("data") == [None]
     fetch([data], cache)
     assert server.asked("data") == [None]
-    assert left_over(cache) == [data.sha256]
+    assert left_over(cache) == [data.digest]
 
 
 def test_one_that_is_there_but_damaged_is_fetched_again(server: Server, cache: Cache, data: Download) -> None:
     fetch([data], cache)
-    os.truncate(cache.download(data.sha256), 1000)
+    os.truncate(cache.download(data.digest), 1000)
     fetch([data], cache)
-    assert cache.download(data.sha256).read_bytes() == DATA
+    assert cache.download(data.digest).read_bytes() == DATA
 
 
 def test_many_with_progress(tmp_path: Path, server: Server, cache: Cache) -> None:
@@ -79,21 +79,21 @@ def test_many_with_progress(tmp_path: Path, server: Server, cache: Cache) -> Non
     assert told[-1] == Progress(done=total, total=total, files_done=40, files_total=40)
     assert [each.done for each in told] == sorted(each.done for each in told)
     assert len(server.requests) == 40
-    assert all(cache.download(each.sha256).stat().st_size == each.size for each in downloads)
+    assert all(cache.download(each.digest).stat().st_size == each.size for each in downloads)
 
 
 def test_resumes_what_a_killed_run_left(server: Server, cache: Cache, data: Download) -> None:
     part_of(cache, data).write_bytes(DATA[:30_000])
     fetch([data], cache, retries=ONCE)
     assert server.asked("data") == ["bytes=30000-"]
-    assert cache.download(data.sha256).read_bytes() == DATA
+    assert cache.download(data.digest).read_bytes() == DATA
 
 
 def test_a_whole_part_is_only_verified(server: Server, cache: Cache, data: Download) -> None:
     part_of(cache, data).write_bytes(DATA)
     fetch([data], cache, retries=ONCE)
     assert server.requests == []
-    assert cache.download(data.sha256).read_bytes() == DATA
+    assert cache.download(data.digest).read_bytes() == DATA
 
 
 @pytest.mark.parametrize("wrong", [b"x" * 1000, b"x" * len(DATA), b"x" * (len(DATA) + 1)])
@@ -102,7 +102,7 @@ def test_a_part_of_something_else_is_dropped(
 ) -> None:
     part_of(cache, data).write_bytes(wrong)
     fetch([data], cache, retries=Retries(2, 0.0))
-    assert cache.download(data.sha256).read_bytes() == DATA
+    assert cache.download(data.digest).read_bytes() == DATA
 
 
 @pytest.mark.parametrize(
@@ -120,7 +120,7 @@ def test_goes_on_after_failures(
     server.faults["data"] = faults
     fetch([data], cache, retries=OFTEN)
     assert server.asked("data") == ranges
-    assert cache.download(data.sha256).read_bytes() == DATA
+    assert cache.download(data.digest).read_bytes() == DATA
 
 
 @pytest.mark.parametrize(
@@ -144,7 +144,7 @@ def test_gives_up_with_one_line(
     assert "\n" not in str(caught.value)
     assert caught.value.hint
     assert len(server.requests) == requests
-    assert not cache.download(data.sha256).exists()
+    assert not cache.download(data.digest).exists()
 
 
 def test_says_what_to_do_when_a_package_is_gone(server: Server, cache: Cache) -> None:
@@ -203,7 +203,7 @@ except FetchError as error:
 
 def elsewhere(cache: Cache, download: Download, *, limit: int = 0) -> "subprocess.Popen[str]":
     """Fetch it in a process of its own, which may write files of `limit` bytes."""
-    words = [str(cache.root), download.url, str(download.size), download.sha256, str(limit)]
+    words = [str(cache.root), download.url, str(download.size), download.digest, str(limit)]
     return subprocess.Popen([sys.executable, "-c", SCRIPT, *words], stderr=subprocess.PIPE, text=True)
 
 
@@ -211,7 +211,7 @@ def test_a_full_disk(cache: Cache, data: Download) -> None:
     process = elsewhere(cache, data, limit=PIECE)
     _, said = process.communicate()
     assert process.returncode == 1
-    assert said.startswith(f"cannot write below {cache.download(data.sha256).parent}: ")
+    assert said.startswith(f"cannot write below {cache.download(data.digest).parent}: ")
     assert "free disk space" in said
     assert len(said.splitlines()) == 1
 
@@ -231,8 +231,8 @@ def test_two_processes_at_once(tmp_path: Path, server: Server, cache: Cache) -> 
     processes = [elsewhere(cache, download) for _ in range(2)]
     assert [each.communicate()[1] for each in processes] == ["", ""]
     assert server.asked("big") == [None]  # the second one waited for the first
-    assert cache.download(download.sha256).read_bytes() == content
-    assert left_over(cache) == [download.sha256]
+    assert cache.download(download.digest).read_bytes() == content
+    assert left_over(cache) == [download.digest]
 
 
 def test_get(server: Server) -> None:
@@ -264,7 +264,7 @@ def test_a_fallback_mirror_stands_in(
     else:
         server.faults["data"] = [fault] * 10
     fetch([data], cache, retries=OFTEN)
-    assert cache.download(data.sha256).read_bytes() == DATA
+    assert cache.download(data.digest).read_bytes() == DATA
     assert len(server.requests) <= 2
     # What had come before the connection broke is not fetched again.
     assert (other.asked("data") == [None]) == (fault != "cut")

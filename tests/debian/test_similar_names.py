@@ -52,7 +52,7 @@ def archive() -> Archive:
 
 @pytest.fixture(scope="module")
 def candidates(archive: Archive) -> Candidates:
-    return Candidates(None, archive)
+    return Candidates({}, archive)
 
 
 def hint(candidates: Candidates, name: str) -> str:

@@ -29,6 +29,9 @@ KEY = "alice_key.pub"
 READERS_FILES = {
     "etc/ssh.conf": "Compression yes\n",
     "fix.patch": "",
+    "keys/vendor.asc": "",
+    "my.deb": "",
+    "site/index.html": "",
     "services/metrics/run": "#!/bin/sh\nexec sleep 1000000\n",
     "signing.pem": "",
     KEY: "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIL0CzXyqXs1g3nAJm0JvmVIk5vMZP9gKZ8r3d3sZrX9w\n",

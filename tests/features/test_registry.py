@@ -21,9 +21,21 @@ from notos.config.model import (
     Ssh,
     SuiteName,
 )
+from notos.config.model import EtcFile as ConfigFile
 from notos.features import registry
 from notos.features.join import join
-from notos.features.model import Computed, Copy, EtcFile, Feature, Features, Folder, Link, Script, Service
+from notos.features.model import (
+    Computed,
+    Copy,
+    EtcFile,
+    Feature,
+    Features,
+    Folder,
+    Link,
+    Script,
+    Service,
+    Text,
+)
 from tasks import inputs
 from tests.conftest import ROOT
 from tests.every_machine import DEFAULT, every_machine
@@ -73,6 +85,23 @@ def test_folders_of_etc_on_the_drive() -> None:
         "/var/lib/notos/etc/a/b": Folder(),
         "/etc/a/b": Link("/var/lib/notos/etc/a/b"),
     }
+
+
+def test_files_of_the_config_in_such_a_folder() -> None:
+    """They are the first contents of the folder on the drive."""
+    machine = replace(
+        DEFAULT,
+        disk=Disk(size=DiskSize("1G"), etc=(RelativePath("cups"),)),
+        etc={
+            RelativePath("cups/cupsd.conf"): ConfigFile(text="Listen 631\n"),
+            RelativePath("motd"): ConfigFile(text=""),
+        },
+    )
+    features = registry.features(machine)
+    placed = {each.path: each for each in features.placed}
+    assert placed["/var/lib/notos/etc/cups/cupsd.conf"].content == Text("Listen 631\n")
+    assert placed["/var/lib/notos/etc/cups/cupsd.conf"].keys == ("etc", "cups/cupsd.conf")
+    assert [each.path for each in features.etc if each.keys] == ["motd"]
 
 
 @pytest.mark.parametrize(("suite", "package"), [("trixie", "openssh-client"), ("sid", "openssh-common")])

@@ -1,10 +1,10 @@
 """Debian's cron with PAM, a locale and a time zone, and logrotate."""
 
-from notos.vm.plugin import MachineFactory
+from tests.gallery.machines import Gallery
 
 
-def test_jobs_and_rotation(machine_factory: MachineFactory) -> None:
-    machine = machine_factory("examples/machines/cron.yaml")
+def test_jobs_and_rotation(gallery: Gallery) -> None:
+    machine = gallery("cron")
     machine.wait_for_unit("cron")
     machine.succeed("echo '* * * * * id -un >/tmp/own; crontab -l >>/tmp/own' | crontab -u alice -")
     assert "Berlin" in machine.succeed("cat /etc/timezone")
@@ -16,6 +16,7 @@ def test_jobs_and_rotation(machine_factory: MachineFactory) -> None:
     machine.succeed("logrotate -f /etc/logrotate.conf")
     assert machine.succeed("cat /var/log/app/a.log.1") == "line\n"
     machine.wait_until_succeeds("test -s /tmp/hello && test -s /tmp/own", seconds=100)
+    gallery.works(machine)
     user, language, date = machine.succeed("cat /tmp/hello").splitlines()
     assert (user, language) == ("alice", "LANG=de_DE.UTF-8")
     assert date in ("Montag", "Dienstag", "Mittwoch", "Donnerstag", "Freitag", "Samstag", "Sonntag")

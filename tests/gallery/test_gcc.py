@@ -1,6 +1,6 @@
 """A machine with compilers, make and pkg-config."""
 
-from notos.vm.plugin import MachineFactory
+from tests.gallery.machines import Gallery
 
 HELLO_C = """
 #include <math.h>
@@ -23,14 +23,15 @@ png: png.c
 """
 
 
-def test_programs_compile_and_run(machine_factory: MachineFactory) -> None:
-    machine = machine_factory("examples/machines/gcc.yaml")
+def test_programs_compile_and_run(gallery: Gallery) -> None:
+    machine = gallery("gcc")
     files = {"hello.c": HELLO_C, "hello.cc": HELLO_CXX, "png.c": PNG_C, "Makefile": MAKEFILE}
     for name, text in files.items():
         machine.succeed(f"cat >/tmp/{name} <<'END'\n{text}END\n")
     assert (
         machine.succeed("cd /tmp && gcc -Wall -Werror -O2 hello.c -lm && ./a.out", seconds=120) == "1.000\n"
     )
+    gallery.works(machine)
     assert machine.succeed("cd /tmp && g++ -Wall -o cxx hello.cc && ./cxx", seconds=240) == "123\n"
     assert machine.succeed("cd /tmp && make -s && ./png", seconds=120).startswith("1.6.")
     # cc, c++ and c89 are alternatives.

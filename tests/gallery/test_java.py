@@ -1,6 +1,7 @@
-"""A machine with a JDK."""
+"""A server in Java, and a JDK whose programs trust Debian's certificates."""
 
-from notos.vm.plugin import MachineFactory
+from tests.gallery.machines import Gallery
+from tests.gallery.outside import page
 
 CERTIFICATES = """
 import java.security.KeyStore;
@@ -15,9 +16,13 @@ class Certificates {
 """
 
 
-def test_programs_run_and_https_has_certificates(machine_factory: MachineFactory) -> None:
-    machine = machine_factory("examples/machines/java.yaml")
-    assert machine.succeed("java /opt/hello/Hello.java", seconds=240) == "hello\n"
+def test_a_page_and_programs(gallery: Gallery) -> None:
+    machine = gallery("java")
+    machine.wait_for_port(8080, seconds=120)
+    assert page(machine, 8080, "/x") == "hello from java: /x\n"
+    gallery.works(machine)
+    assert "www-data" in machine.succeed("ps -o user,args | grep '[S]erver.java'")
+    machine.succeed("sv stop app")
     machine.succeed(f"cat >/tmp/Certificates.java <<'END'\n{CERTIFICATES}END\n")
     # javac and jar are alternatives.
     made = "cd /tmp && javac Certificates.java && jar cfe made.jar Certificates Certificates.class"

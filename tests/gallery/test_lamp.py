@@ -2,22 +2,32 @@
 
 from pathlib import Path
 
-from notos.vm.plugin import MachineFactory
+from tests.gallery.machines import Gallery
+from tests.gallery.outside import page
 
 
-def test_php_runs_in_apache_and_reaches_the_database(machine_factory: MachineFactory, tmp_path: Path) -> None:
-    machine = machine_factory("examples/machines/lamp.yaml", environment={"DISK": str(tmp_path / "disk.img")})
-    machine.wait_for_open_port(80)
+def test_php_runs_in_apache_and_reaches_the_database(gallery: Gallery, tmp_path: Path) -> None:
+    machine = gallery("lamp", environment={"DISK": str(tmp_path / "disk.img")})
+    shown = page(machine, 80, "/info.php")
+    assert "<?php" not in shown
+    assert "Server API" in shown
+    for module in ("apache2handler", "mysqli", "pdo_mysql"):
+        assert f'name="module_{module}"' in shown
     enabled = machine.succeed("ls /etc/apache2/mods-enabled").split()
     assert {"php8.4.load", "php8.4.conf", "mpm_prefork.load"} <= set(enabled)
     assert "mpm_event.load" not in enabled
-    page = machine.succeed("wget -q -O - http://127.0.0.1/info.php")
-    assert "<?php" not in page
-    assert "Server API" in page
-    for module in ("apache2handler", "mysqli", "pdo_mysql"):
-        assert f'name="module_{module}"' in page
     machine.wait_until_succeeds("mariadb-admin ping", seconds=120)
     machine.succeed("mariadb -e \"CREATE USER www@localhost IDENTIFIED BY 'x'\"")
-    query = "<?php echo (new mysqli('localhost', 'www', 'x'))->query('SELECT 6 * 7')->fetch_row()[0];"
-    machine.run("cat >/var/www/html/query.php", input=query.encode())
-    assert machine.succeed("wget -q -O - http://127.0.0.1/query.php") == "42"
+    machine.succeed('mariadb -e "CREATE DATABASE shop; GRANT ALL ON shop.* TO www@localhost"')
+    query = """<?php
+$database = new mysqli('localhost', 'www', 'x', 'shop');
+$database->query('CREATE TABLE IF NOT EXISTS visits (at INT)');
+$database->query('INSERT INTO visits VALUES (1)');
+echo $database->query('SELECT COUNT(*) FROM visits')->fetch_row()[0];
+"""
+    machine.run("cat >/var/www/html/visits.php", input=query.encode())
+    assert page(machine, 80, "/visits.php") == "1"
+    gallery.works(machine)
+    machine.reboot()
+    machine.wait_until_succeeds("mariadb-admin ping", seconds=120)
+    assert page(machine, 80, "/visits.php") == "2"

@@ -3,20 +3,20 @@
 from http.client import HTTPConnection
 from pathlib import Path
 
-from notos.vm.plugin import MachineFactory
-from tests.gallery.live import copied, switch
+from tests.gallery.machines import Gallery, copied, switch
+from tests.gallery.outside import page
 
 
-def test_a_page(machine_factory: MachineFactory) -> None:
-    machine = machine_factory("examples/machines/nginx.yaml")
-    machine.wait_for_open_port(80)
-    assert machine.succeed("wget -q -O - http://127.0.0.1/") == "hello\n"
+def test_a_page(gallery: Gallery) -> None:
+    machine = gallery("nginx")
+    assert page(machine, 80) == "hello\n"
+    gallery.works(machine)
 
 
-def test_a_changed_page_is_not_in_caches(machine_factory: MachineFactory, tmp_path: Path) -> None:
+def test_a_changed_page_is_not_in_caches(gallery: Gallery, tmp_path: Path) -> None:
     """A browser with the page of before a switch gets the new one, which has the same length."""
     config = copied("nginx", tmp_path)
-    machine = machine_factory(config)
+    machine = gallery.at(config)
     port = machine.wait_for_port(80)
 
     def ask(**headers: str) -> tuple[int, str, dict[str, str]]:
@@ -27,8 +27,8 @@ def test_a_changed_page_is_not_in_caches(machine_factory: MachineFactory, tmp_pa
         answer = connection.getresponse()
         return answer.status, answer.read().decode(), dict(answer.getheaders())
 
-    status, page, first = ask()
-    assert (status, page) == (200, "hello\n")
+    status, body, first = ask()
+    assert (status, body) == (200, "hello\n")
     known = {"If_None_Match": first["ETag"], "If_Modified_Since": first["Last-Modified"]}
     for name, value in known.items():
         assert ask(**{name: value})[0] == 304

@@ -1,12 +1,13 @@
-"""A server for Node.js, which ends cleanly when its service is stopped."""
+"""A server in JavaScript, which ends cleanly when its service is stopped."""
 
-from notos.vm.plugin import MachineFactory
+from tests.gallery.machines import Gallery
+from tests.gallery.outside import page
 
 
-def test_a_page_and_a_clean_end(machine_factory: MachineFactory) -> None:
-    machine = machine_factory("examples/machines/node.yaml")
-    machine.wait_for_open_port(3000)
-    assert machine.succeed("wget -q -O - http://127.0.0.1:3000/x") == "hello from node: /x\n"
+def test_a_page_and_a_clean_end(gallery: Gallery) -> None:
+    machine = gallery("node")
+    assert page(machine, 3000, "/x") == "hello from node: /x\n"
+    gallery.works(machine)
     assert machine.succeed("ps -o user,comm | grep node").split() == ["www-data", "node"]
     machine.succeed("sv stop app")
     assert "stopping" in machine.succeed("cat /var/log/app/current")

@@ -1,7 +1,8 @@
 """Containers with podman, as root and as a user, from an image without a registry."""
 
-from notos.vm.machine import Machine
-from notos.vm.plugin import MachineFactory
+from notos.vm import Machine
+from tests.gallery.machines import Gallery
+from tests.gallery.outside import page
 
 # A root file system with busybox and its libraries.
 IMAGE = r"""
@@ -23,23 +24,24 @@ def as_alice(command: str) -> str:
 def serves_a_page(machine: Machine, port: int, prefix: str = "{}") -> None:
     run = f"podman run --detach --publish {port}:80 tiny httpd -f -h /"
     machine.succeed(prefix.format(run), seconds=120)
-    page = machine.wait_until_succeeds(f"wget -q -O - http://127.0.0.1:{port}/index.html", seconds=30)
-    assert page == "hello\n"
+    machine.wait_until_succeeds(f"wget -q -O - http://127.0.0.1:{port}/index.html", seconds=30)
+    assert page(machine, port, "/index.html") == "hello\n"
 
 
-def test_containers_of_root(machine_factory: MachineFactory) -> None:
-    machine = machine_factory("examples/machines/podman.yaml", scope="module")
+def test_containers_of_root(gallery: Gallery) -> None:
+    machine = gallery("podman", scope="module")
     machine.succeed(IMAGE)
     machine.succeed("podman import /var/tmp/image.tar tiny", seconds=120)
     assert machine.succeed("podman run --rm tiny id -u", seconds=120) == "0\n"
     # A network of its own, with a forwarded port: overlay, veth, bridge and NAT by nft.
     serves_a_page(machine, 8080)
+    gallery.works(machine)
     assert "overlay" in machine.succeed("podman info --format '{{.Store.GraphDriverName}}'")
     assert "the kernel requested" not in machine.succeed("dmesg")
 
 
-def test_containers_of_a_user(machine_factory: MachineFactory) -> None:
-    machine = machine_factory("examples/machines/podman.yaml", scope="module")
+def test_containers_of_a_user(gallery: Gallery) -> None:
+    machine = gallery("podman", scope="module")
     imported = machine.run(as_alice("podman import /var/tmp/image.tar tiny"), seconds=120)
     assert imported.status == 0 and "not a shared mount" not in imported.err
     assert machine.succeed(as_alice("podman run --rm tiny id -u"), seconds=120) == "0\n"

@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from notos.vm.plugin import MachineFactory
-from tests.gallery.live import copied
+from tests.gallery.machines import Gallery, copied
 
 CLIENT = """
 name: client
@@ -31,12 +30,12 @@ class Page(BaseHTTPRequestHandler):
         """Print nothing."""
 
 
-def test_a_machine_behind_it(machine_factory: MachineFactory, tmp_path: Path) -> None:
+def test_a_machine_behind_it(gallery: Gallery, tmp_path: Path) -> None:
     """The machine gets its address and names from the router, and reaches the network outside through it."""
-    router = machine_factory("examples/machines/router.yaml")
+    router = gallery("router")
     router.wait_for_unit("dnsmasq")
     (tmp_path / "client.yaml").write_text(CLIENT)
-    client = machine_factory(tmp_path / "client.yaml")
+    client = gallery.at(tmp_path / "client.yaml")
     address = client.wait_until_succeeds(
         "ip -o -4 address show eth1 | grep -o '192.168.20.1[0-9][0-9]'"
     ).strip()
@@ -48,6 +47,7 @@ def test_a_machine_behind_it(machine_factory: MachineFactory, tmp_path: Path) ->
     threading.Thread(target=outside.serve_forever, daemon=True).start()
     assert client.succeed(f"wget -qO- http://10.0.2.2:{outside.server_port}/") == "outside\n"
     outside.shutdown()
+    gallery.works(router)
 
     # From the network outside, only ssh answers. QEMU accepts each connection itself.
     router.succeed("nc -ll -p 8080 -e echo open >/dev/null 2>&1 &")
@@ -59,10 +59,10 @@ def test_a_machine_behind_it(machine_factory: MachineFactory, tmp_path: Path) ->
         connection.recv(4)
 
 
-def test_no_network_without_the_firewall(machine_factory: MachineFactory, tmp_path: Path) -> None:
+def test_no_network_without_the_firewall(gallery: Gallery, tmp_path: Path) -> None:
     """A firewall that fails stops the boot before the network is configured."""
     config = copied("router", tmp_path)
-    (tmp_path / "router/nftables.conf").write_text("flush no such thing\n")
-    machine = machine_factory(config, {"name": "open-router"})
+    (config.parent / "nftables.conf").write_text("flush no such thing\n")
+    machine = gallery.at(config, {"name": "open-router"})
     machine.wait_for_console("required script failed: boot.firewall: status 1")
     assert not [line.text for line in machine.console.lines if "IP address" in line.text]

@@ -1,43 +1,21 @@
 """Accounts: ssh with both servers, a login on the console, su, sudo with and without a password."""
 
 import subprocess
-from pathlib import Path
 
 import pytest
 
-from notos.vm.plugin import MachineFactory
-from tests.conftest import Tool
+from tests.gallery.machines import Gallery
+from tests.gallery.outside import Key
 
 
 @pytest.mark.parametrize("server", ["openssh", "dropbear"])
-def test_accounts(server: str, machine_factory: MachineFactory, tool: Tool, tmp_path: Path) -> None:
-    key = tmp_path / "key"
-    subprocess.run([*tool("ssh-keygen"), "-q", "-t", "ed25519", "-N", "", "-f", key], check=True)
-    machine = machine_factory(
-        "examples/machines/users.yaml", {"ssh": {"server": server}} if server != "openssh" else None
-    )
+def test_accounts(server: str, gallery: Gallery, key: Key) -> None:
+    machine = gallery("users", {"ssh": {"server": server}} if server != "openssh" else None)
     # Alice adds her key herself.
-    machine.run(
-        "su - alice -c 'mkdir -m 700 .ssh && cat >.ssh/authorized_keys'",
-        input=key.with_suffix(".pub").read_bytes(),
-    )
+    machine.run("su - alice -c 'mkdir -m 700 .ssh && cat >.ssh/authorized_keys'", input=key.public)
 
     def ssh(user: str, command: str, typed: str = "") -> subprocess.CompletedProcess[str]:
-        options = (
-            "StrictHostKeyChecking=no",
-            "UserKnownHostsFile=/dev/null",
-            "BatchMode=yes",
-            "LogLevel=ERROR",
-        )
-        words = [each for option in options for each in ("-o", option)]
-        words += ["-F", "none", "-i", str(key), "-o", "IdentitiesOnly=yes", "-p", str(machine.forward(22))]
-        return subprocess.run(
-            [*tool("ssh"), *words, f"{user}@127.0.0.1", command],
-            input=typed,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        return key.ssh(machine, user, command, input=typed)
 
     # ssh, groups, and a home folder from /etc/skel.
     assert ssh("alice", "id -un; id -Gn; cat notes.txt").stdout.splitlines() == [
@@ -45,6 +23,7 @@ def test_accounts(server: str, machine_factory: MachineFactory, tool: Tool, tmp_
         "alice adm sudo editors",
         "Put your notes here.",
     ]
+    gallery.works(machine)
     assert "Permission denied" in ssh("bob", "id").stderr
     # sudo: alice with her password, bob without one, carol not at all.
     done = ssh("alice", "sudo -k; sudo -S -p '' id -un", "secret\n")

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from notos.vm.plugin import MachineFactory
+from tests.gallery.machines import Gallery
 
 OTHER = """\
 [Interface]
@@ -17,11 +17,11 @@ Endpoint = 192.168.50.1:51820
 """
 
 
-def test_a_tunnel(machine_factory: MachineFactory, tmp_path: Path) -> None:
+def test_a_tunnel(gallery: Gallery, tmp_path: Path) -> None:
     (tmp_path / "wg0.conf").write_text(OTHER)
-    machine = machine_factory("examples/machines/wireguard.yaml")
-    other = machine_factory(
-        "examples/machines/wireguard.yaml",
+    machine = gallery("wireguard")
+    other = gallery(
+        "wireguard",
         {
             "name": "wireguard-2",
             "network": {"eth1": {"address": "192.168.50.2/24"}},
@@ -32,6 +32,7 @@ def test_a_tunnel(machine_factory: MachineFactory, tmp_path: Path) -> None:
     assert "listening port: 51820" in machine.succeed("wg show wg0")
     for address in ("10.7.0.1", "fd00:7::1"):
         other.wait_until_succeeds(f"ping -c 1 -W 2 {address}", seconds=30)
+    gallery.works(machine)
     assert "latest handshake" in machine.succeed("wg show wg0")
     received, sent = machine.succeed("wg show wg0 transfer").split()[1:]
     assert int(received) > 0 and int(sent) > 0

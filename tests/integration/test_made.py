@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from notos.debian import name_sources
 from notos.formats.tree import File, Symlink, Tree
 from notos.integration import not_done, registry
 from tests.integration.packages import laid_out, script
@@ -116,6 +117,66 @@ def test_a_shell_makes_the_same(tmp_path: Path, line: str, found: dict[str, str]
     after = Tree.from_directory(root)
     made = {path: text.replace(str(root), "") for path, text in shown(after).items()}
     assert made == found
+
+
+NSS = r"""
+if [ "$1" = configure ] && [ -e "${DPKG_ROOT}/etc/nsswitch.conf" ] ; then
+    if ! grep -q -E '^automount:' "${DPKG_ROOT}/etc/nsswitch.conf" ; then
+        echo "automount: " >> "${DPKG_ROOT}/etc/nsswitch.conf"
+    fi
+fi
+if [ -f "${DPKG_ROOT}/etc/nsswitch.conf.nss.${DPKG_MAINTSCRIPT_PACKAGE}-will-install" ] ; then
+    if ! grep -q -E -e '^passwd:[^#]*\s(sss)(\s|#|$)' "${DPKG_ROOT}/etc/nsswitch.conf" ; then
+        sed -E -i "${DPKG_ROOT}/etc/nsswitch.conf" -e '/^passwd:\s[^#]*$/ s/$/ sss/' \
+            -e '/^passwd:\s.*#/ s/#/ sss #/'
+    fi
+    rm "${DPKG_ROOT}/etc/nsswitch.conf.nss.${DPKG_MAINTSCRIPT_PACKAGE}-will-install"
+fi
+"""
+
+
+def test_a_module_for_name_lookups_adds_itself(tmp_path: Path) -> None:
+    """The scripts are those of dh_installnss(1)."""
+    preinst = 'touch "${DPKG_ROOT}/etc/nsswitch.conf.nss.${DPKG_MAINTSCRIPT_PACKAGE}-will-install"'
+    made = Deb("libnss-sss", scripts={"preinst": script(preinst), "postinst": script(NSS)})
+    tree, context = laid_out(tmp_path, [BASE, made])
+    registry.apply(tree, context)
+    assert not list(not_done.find(context.packages.values(), context.target))
+    entry = tree.get(name_sources.PATH)
+    assert isinstance(entry, File)
+    before, after = name_sources.TEXT.splitlines(), entry.read().decode().splitlines()
+    assert set(after) - set(before) == {"passwd:    files sss", "automount: "}
+    assert not any("will-install" in path for path, _ in tree.items())
+
+
+def test_the_display_manager_is_chosen(tmp_path: Path) -> None:
+    """The scripts are those of lightdm: the only owner of a shared question is the default."""
+    config = """
+OWNERS=
+if db_metaget shared/manager owners; then OWNERS="$RET"; fi
+CHOICES=
+if db_metaget shared/manager choices; then CHOICES="$RET"; fi
+if [ "$OWNERS" != "$CHOICES" ]; then db_subst shared/manager choices "$OWNERS" || :; fi
+db_input high shared/manager || :
+db_go || :
+"""
+    postinst = """
+if [ ! -e /etc/manager ]; then
+  if db_get shared/manager; then
+    if [ -z "$RET" ]; then $RET=x; fi
+    if db_get "$RET"/daemon_name; then echo "$RET" >/etc/manager; fi
+  fi
+fi
+"""
+    templates = (
+        "Template: shared/manager\nType: select\nChoices: ${choices}\n\n"
+        "Template: lightdm/daemon_name\nType: string\nDefault: /usr/sbin/lightdm\n"
+    )
+    scripts = {"config": script(config), "postinst": script(postinst), "templates": templates}
+    tree, context = laid_out(tmp_path, [BASE, Deb("lightdm", scripts=scripts)])
+    registry.apply(tree, context)
+    assert not list(not_done.find(context.packages.values(), context.target))
+    assert shown(tree) == {"etc/manager": "/usr/sbin/lightdm\n"}
 
 
 def test_what_is_uncertain_is_not_made(tmp_path: Path) -> None:

@@ -29,6 +29,8 @@ def reported(folder: Path, *lines: str, name: str = "made-up", text: str = "") -
         ". /usr/share/debconf/confmodule",
         "db_input low x/y || true; db_go",
         "ldconfig; py3compile -p x",
+        "systemd-hwdb --usr update || true",
+        'case "`ucfq -w /etc/x`" in *:old:*) f=--force ;; *) f= ;; esac; ucfr $f made-up /etc/x',
         "/usr/lib/x86_64-linux-gnu/glib-2.0/gio-querymodules /usr/lib/x86_64-linux-gnu/gio/modules",
         "/usr/lib/x/gdk-pixbuf-query-loaders >/usr/lib/x/2.10.0/loaders.cache 2>/var/log/x.log",
         "dbus-uuidgen --ensure; update-shells",
@@ -53,6 +55,9 @@ def test_what_is_done_or_has_no_effect_is_not_reported(tmp_path: Path, line: str
     [
         ("make-ssl-cert generate-default-snakeoil", "calls make-ssl-cert generate-default-snakeoil"),
         ("hostname >/etc/mailname", "writes /etc/mailname"),
+        ("hostname >/etc/x.tmp; mv -f /etc/x.tmp /etc/x", "writes /etc/x"),
+        ("perl -e 1 >/etc/x.ucftmp; ucf --three-way /etc/x.ucftmp /etc/x; rm /etc/x.ucftmp", "writes /etc/x"),
+        ('f() { "$@"; }; f make-x $(hostname) /etc', "calls make-x … /etc"),
         ("date >>/etc/x", "writes /etc/x"),
         ('adduser --system "$(cat /etc/name)"', 'calls adduser --system "$(cat /etc/name)"'),
         ("adduser person", "calls adduser person"),

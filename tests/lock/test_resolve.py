@@ -16,7 +16,7 @@ from notos.debian.archive import Archive
 from notos.debian.download import Retries
 from notos.debian.package import LockedPackage
 from notos.errors import ClosureError, LockError
-from notos.lock import resolve
+from notos.lock import dependencies, resolve
 from notos.lock.lockfile import Lock
 from notos.lock.request import Request, Requests
 from tests.conftest import FIXTURES
@@ -152,9 +152,9 @@ def test_a_feature_s_choice_of_files_yields_to_a_dependency(world: World) -> Non
     assert world.set(tool=small, user="elf") == "tool user"
     lock = world.resolve({"system": {"tool": small, "user": "depends"}})
     assert " ".join(lock.sets["system"]) == "bar-data libbar2 libc6 libfoo1 tool user"
-    assert resolve.whole(lock, "system") == {"tool"}
+    assert dependencies.whole(lock, "system") == {"tool"}
     own = replace(small, yields=False)
-    assert resolve.whole(world.resolve({"system": {"tool": own, "user": "depends"}}), "system") == set()
+    assert dependencies.whole(world.resolve({"system": {"tool": own, "user": "depends"}}), "system") == set()
 
 
 def test_a_compiler_has_libc_s_headers(world: World) -> None:
@@ -347,7 +347,7 @@ def test_the_package_that_the_config_names_explains_the_others(world: World) -> 
     world.publish(PROG, FOO, BAR, DATA, COMMON)
     lock = world.resolve({"system": {"prog": "depends", "libbar2": "elf"}})
     others = ("bar-data", "libc6", "libfoo1", "perl-base", "prog-common")
-    assert resolve.requested_by(lock, "system") == dict.fromkeys(others, "prog")
+    assert dependencies.requested_by(lock, "system") == dict.fromkeys(others, "prog")
 
 
 def test_only_wanted_files_bring_their_libraries(world: World) -> None:
@@ -516,8 +516,8 @@ def test_an_optional_package_is_left_out_where_it_does_not_exist(world: World) -
     assert lock.sets == {"system": ("libc6", "web")}
     assert set(lock.requests["system"]) == {"web", "smbd"}
     assert set(lock.present("system")) == {"web"}
-    assert resolve.requested_by(lock, "system") == {"libc6": "web"}
-    assert resolve.whole(lock, "system") == frozenset()
+    assert dependencies.requested_by(lock, "system") == {"libc6": "web"}
+    assert dependencies.whole(lock, "system") == frozenset()
     with pytest.raises(LockError, match="has no package smbd"):
         world.resolve({"system": {"web": OPTIONAL, "smbd": "depends"}}, lock)
 

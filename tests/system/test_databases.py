@@ -34,6 +34,7 @@ FILES = {
     "usr/share/applications/made-up.desktop": DESKTOP,
 }
 MADE = {
+    "usr/lib/udev/hwdb.bin",
     "usr/share/mime/mime.cache",
     "usr/share/mime/text/plain.xml",
     "usr/share/applications/mimeinfo.cache",
@@ -93,6 +94,10 @@ def test_programs_read_them(packages: Tree, tools: ToolsTree, tmp_path: Path) ->
     environment = {"XDG_DATA_DIRS": str(root / "usr/share"), "HOME": str(tmp_path), "LC_ALL": "C.UTF-8"}
     information = run([*tools.command("gio"), "info", str(tmp_path / "x.svg")], env=environment)
     assert b"standard::content-type: image/svg+xml" in information
+    loader, option, folders, *hwdb = map(str, tools.command("systemd-hwdb"))
+    words = [loader, option, f"{folders}:{folders}/systemd", *hwdb]
+    hardware = run([*words, f"--root={root}", "query", "usb:v1D6Bp0001"])
+    assert b"ID_VENDOR_FROM_DATABASE=Linux Foundation\n" in hardware
     schemas = str(root / "usr/share/glib-2.0/schemas")
     command = [*tools.command("gsettings"), "--schemadir", schemas, "get", "org.example.made-up", "size"]
     assert run(command, env={**environment, "GSETTINGS_BACKEND": "memory"}) == b"9\n"

@@ -135,6 +135,21 @@ def test_scripts_without_their_interpreters_are_notes() -> None:
     )
     assert list(found.errors()) == []
     assert list(found.notes()) == [
-        "optional parts of main lack files: /usr/bin/wg-quick needs /bin/bash",
-        "optional parts of other lack files: /usr/sbin/update needs /usr/bin/perl",
+        "no package has /bin/bash for /usr/bin/wg-quick of main; add the package bash if you use them",
+        "no package has /usr/bin/perl for /usr/sbin/update of other; add the package perl if you use them",
+    ]
+
+
+def test_scripts_for_one_interpreter_are_one_note() -> None:
+    """Tools whose work is done while the system is built are not named: nobody can call them."""
+    names = ("usr/bin/a", "usr/bin/b", "usr/bin/c", "usr/bin/d")
+    found = check(
+        main={
+            **dict.fromkeys(names, b"#!/usr/bin/env lua\n"),
+            "usr/sbin/pam-auth-update": b"#!/usr/bin/perl\n",
+        }
+    )
+    assert list(found.notes()) == [
+        "no package has /usr/bin/lua for /usr/bin/a of main, /usr/bin/b of main, /usr/bin/c of main "
+        "and 1 more"
     ]

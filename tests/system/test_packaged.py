@@ -8,11 +8,14 @@ from notos.architecture import AMD64
 from notos.cache import Cache
 from notos.debian.deb import Attributes
 from notos.debian.unpack import Unpack
-from notos.formats.tree import File, Symlink, Tree
+from notos.formats.tree import Directory, File, Symlink, Tree
 from notos.integration import folders
 from notos.integration.model import Context
 from notos.system import packaged, system_path
 from notos.system.state import Member
+from tests.conftest import Tool
+from tests.dpkg import Dpkg
+from tests.integration.packages import script
 from tests.signed_archive import Deb
 
 FILES: dict[str, bytes | str] = {
@@ -52,6 +55,39 @@ def test_files_are_the_initial_state(tmp_path: Path) -> None:
         "made-up/bin/run"
     ]
     assert not any(path.startswith(("var", "srv", "opt")) for path, _ in system.items())
+
+
+def test_a_secret_of_a_script_has_its_mode_from_the_start(tmp_path: Path) -> None:
+    """Lines of tmpfiles.d come later in the boot."""
+    path = tmp_path / "made-up.deb"
+    lines = ("umask 077", "mkdir -p /var/lib/made-up", "echo secret >/var/lib/made-up/key", "umask 022")
+    path.write_bytes(Deb("made-up", scripts={"postinst": script(*lines)}).build())
+    apart = Tree()
+    system_path.build([Unpack(path, package="made-up")], AMD64, Cache(tmp_path / "cache"), apart=apart)
+    members = {each.path: each for each in packaged.members(apart)}
+    assert members["/var/lib/made-up/key"].mode == "0600"
+
+
+def test_empty_folders_of_etc(tmp_path: Path, tool: Tool) -> None:
+    """nsd.conf includes a folder that its package has empty. dpkg is the judge."""
+    files = {
+        "etc/made-up/conf": b"1",
+        "etc/made-up/conf.d": None,
+        "etc/made-up/private": None,
+        "etc/init.d": None,  # for files that a machine leaves out
+    }
+    dpkg = Dpkg(tool, tmp_path)
+    path = dpkg.build(tmp_path / "made-up.deb", files)
+    assert dpkg.unpack(tmp_path / "root", [path]) == ""
+    system = system_path.build([Unpack(path, package="made-up")], AMD64, Cache(tmp_path / "cache"))
+    found = [
+        name for name, entry in system.items() if isinstance(entry, Directory) and name.startswith("etc/")
+    ]
+    unpacked = Tree.from_directory(tmp_path / "root")
+    folders_of_dpkg = [
+        name for name, entry in unpacked.items() if isinstance(entry, Directory) and name.startswith("etc/")
+    ]
+    assert found == [each for each in folders_of_dpkg if each != "etc/init.d"]
 
 
 def test_folders_are_lines_of_tmpfiles() -> None:

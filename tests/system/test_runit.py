@@ -145,3 +145,16 @@ def test_shutdown_does_only_what_its_words_say(tmp_path: Path, words: tuple[str,
     assert done.stdout == (f"level {level}\n" if level else "")
     assert (done.returncode == 0) == bool(level)
     assert done.stderr.startswith(f"usage: {words[0]} ") != bool(level)
+
+
+def test_first_states(tmp_path: Path) -> None:
+    """They are numbered. Services of the config wait for them; those of Notos do not."""
+    services = "services: {web: {run: exec sleep 1}, app: {run: exec sleep 1}}"
+    (tmp_path / "c.yaml").write_text(f"name: x\n{services}\n")
+    features = registry.features(loader.load(tmp_path / "c.yaml").machine)
+    assert "first-state" not in runit.build(features, SOURCE)
+    tree = runit.build(features, SOURCE, states=["ssl-cert", "postfix"])
+    assert tree.children()["first-states"] == ["00-ssl-cert", "01-postfix", "waiting"]
+    assert text(tree, "first-states/waiting") == "web app\n"
+    assert text(tree, "first-states/01-postfix") == (ROOT / "runit/first-states/postfix").read_text()
+    assert {"ssl-cert", "postfix"} < set(runit.first_state_names(SOURCE))

@@ -13,8 +13,9 @@ from notos.formats.tree import Directory, Entry, File, Symlink, Tree
 from notos.integration import permissions
 from notos.system import script_changes, script_root
 from notos.system.script_changes import Changes
-from notos.system.script_root import EPOCH, Root
+from notos.system.script_root import Root
 from notos.system.state import Member
+from notos.toolchain.fixed_clock import EPOCH
 from tests.elf_builder import elf
 
 KEYS = ("system", "scripts", "x")

@@ -26,3 +26,9 @@ def test_places() -> None:
     ]
     assert unit_plan.at(runit, "services/x") == PLAN
     assert unit_plan.at(runit, "services/timers/units/t.timer") == ""
+
+
+def test_without_contexts_of_selinux() -> None:
+    plan = "pre\t\t/usr/bin/install\tinstall\t-Z\t-d\t/run/x\nstart\t\t/usr/bin/x\tx\t-Z\nname\tx.service\n"
+    kept = "pre\t\t/usr/bin/install\tinstall\t-d\t/run/x\nstart\t\t/usr/bin/x\tx\t-Z\nname\tx.service\n"
+    assert unit_plan.without_labels(plan) == kept

@@ -5,11 +5,13 @@ import pty
 import re
 import subprocess
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
 
-from tasks import suites
+from notos.errors import ToolError
+from tasks import gallery, suites
 from tests.conftest import ROOT
 
 # The last one ends when the run has shown how far it is.
@@ -34,9 +36,33 @@ def ran_by(suite: suites.Suite) -> set[Path]:
 
 
 def test_each_test_is_in_one_suite() -> None:
+    """The quick ones are in the default suite, too."""
     named = [path for suite in suites.SUITES for path in ran_by(suite)]
-    assert sorted(named) == sorted((ROOT / "tests").rglob("test_*.py"))
+    quick = [ROOT / path for suite in suites.SUITES for path in suite.quick]
+    assert sorted(named) == sorted([*(ROOT / "tests").rglob("test_*.py"), *quick])
+    assert set(quick) <= ran_by(suites.SUITES[0])
     assert all(ran_by(suite) for suite in suites.SUITES)
+
+
+@pytest.mark.parametrize("broken", [False, True])
+def test_only_a_whole_run_without_failures_writes_the_gallery(
+    broken: bool, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (suite,) = (each for each in suites.SUITES if each.figures)
+    done: list[str] = []
+
+    def run(words: list[str]) -> None:
+        done.append("figures" if any(word.startswith("--figures=") for word in words) else "some tests")
+        if broken:
+            raise ToolError("pytest failed")
+
+    monkeypatch.setattr(suites, "run", run)
+    monkeypatch.setattr(gallery, "FIGURES", tmp_path / "figures")
+    monkeypatch.setattr(gallery, "write", lambda: done.append("page"))
+    for tests in (None, "tests/gallery/test_nginx.py"):
+        with pytest.raises(ToolError) if broken else nullcontext():
+            suites.test(suite, tests)
+    assert done == (["figures", "some tests"] if broken else ["figures", "page", "some tests"])
 
 
 def test_ci_runs_its_suites_within_its_time() -> None:
@@ -51,10 +77,12 @@ def test_ci_runs_its_suites_within_its_time() -> None:
 
 
 def test_what_the_default_suite_leaves_out_is_said(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     ran: list[list[str]] = []
     monkeypatch.setattr(suites, "run", ran.append)
+    monkeypatch.setattr(gallery, "FIGURES", tmp_path / "figures")
+    monkeypatch.setattr(gallery, "write", lambda: None)
     for suite in suites.SUITES:
         suites.test(suite)
     said = capsys.readouterr().out.splitlines()

@@ -48,7 +48,6 @@ def scene(program: Path, tmp_path: Path) -> Scene:
 
 Starter = Callable[..., object]
 
-
 PACKAGES = (
     *("systemd", "libseccomp2", "python3-minimal", "python3.13-minimal", "libpython3.13-minimal"),
     "libpython3.13-stdlib",

@@ -24,7 +24,7 @@ def library(path: str) -> dict[str, Callable[..., Any]]:
 
     def words(text: str, separators: str, flags: int) -> list[str] | None:
         place = c_char_p(text.encode("latin-1"))
-        found = []
+        found: list[str] = []
         while True:
             word = c_void_p()
             result = shared.extract_first_word(byref(place), byref(word), separators.encode(), c_uint(flags))

@@ -1,20 +1,12 @@
 """Units as a whole. systemd-analyze verify is the judge of the settings that systemd ignores or refuses."""
 
-import itertools
 import re
 from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
-
-from notos.errors import NotosError
-from notos.units import keys
 from notos.units.names import LIMITS
-from notos.units.timers import timer
-from notos.units.translate import translate
-from notos.units.unit_files import UnitFiles
 from tests.units.conftest import Systemd
-from tests.units.made import context, files, lines, plan, service
+from tests.units.made import service
 
 BASE = "[Service]\nExecStart=/bin/true\n"
 

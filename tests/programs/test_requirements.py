@@ -1,0 +1,85 @@
+"""Requirements files: what pip accepts, pinned; pip itself is a judge of the lines."""
+
+from pathlib import Path
+
+import pytest
+from packaging.version import Version
+
+from notos import architecture
+from notos.errors import NotosError
+from notos.programs import requirements
+from notos.programs.requirements import Digest, Requirements
+from notos.programs.wheels import Python, environment
+
+KEYS = ("build", "app")
+PYTHON = Python("3.13.5", 41, architecture.host())
+A, B = "a" * 64, "b" * 64
+
+
+def read(folder: Path, text: str) -> Requirements:
+    path = folder / "requirements.txt"
+    path.write_text(text)
+    return requirements.read(path, environment(PYTHON), KEYS)
+
+
+def test_the_forms_of_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TOKEN", "secret")
+    (tmp_path / "more").mkdir()
+    (tmp_path / "more/base.txt").write_text(f"base==1 --hash=sha256:{A}\n")
+    found = read(
+        tmp_path,
+        f"""# a comment
+--index-url https://user:${{TOKEN}}@index.example/simple
+--extra-index-url=https://other.example/simple
+-f wheels
+--require-hashes
+-r more/base.txt
+Flask_Thing[async] == 3.1.0 ; python_version >= "3.9" \\
+    --hash=sha256:{A} \\
+    # via app
+    --hash=sha256:{B.upper()}
+windows==1 ; sys_platform == "win32" --hash=sha256:{A}
+x @ https://files.example/x-2.0-py3-none-any.whl --hash=sha256:{A}  # the end
+""".replace("    # via app\n", ""),
+    )
+    base, flask, direct = found.pinned
+    assert (base.name, base.where) == ("base", f"{tmp_path}/more/base.txt:1")
+    assert (flask.name, flask.version) == ("flask-thing", Version("3.1.0"))
+    assert flask.digests == {Digest("sha256", A), Digest("sha256", B)}
+    assert flask.where == f"{tmp_path}/requirements.txt:7"
+    assert (direct.version, direct.url) == (None, "https://files.example/x-2.0-py3-none-any.whl")
+    assert found.index == "https://user:secret@index.example/simple"
+    assert found.more_indexes == ("https://other.example/simple",)
+    assert found.links == (str(tmp_path / "wheels"),)
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("flask", "flask has no exact version"),
+        ("flask>=1 --hash=sha256:" + A, "flask has no exact version"),
+        ("flask==1.* --hash=sha256:" + A, "flask has no exact version"),
+        ("flask==1", "flask has no hash"),
+        ("flask==1 --hash=md5:" + "a" * 32, "flask has no hash"),
+        ("-e .", "-e is not supported"),
+        ("-c other.txt", "-c is not supported"),
+        ("./local", "is a path"),
+        ("a b c", "Expected"),
+        ("-r requirements.txt", "includes itself"),
+        ("-r missing.txt", "is not a file"),
+        (f"a==1 --hash=sha256:{A}\nA==2 --hash=sha256:{A}", "a is also at"),
+    ],
+)
+def test_what_is_not_pinned_is_an_error_with_its_line(line: str, said: str, tmp_path: Path) -> None:
+    number = 2 + line.count("\n")
+    with pytest.raises(NotosError) as raised:
+        read(tmp_path, f"\n{line}\n")
+    assert raised.value.message.startswith(f"{tmp_path}/requirements.txt:{number}: ")
+    assert said in raised.value.message
+    assert raised.value.keys == KEYS
+
+
+def test_all_errors_are_shown_at_once(tmp_path: Path) -> None:
+    with pytest.raises(NotosError) as raised:
+        read(tmp_path, "a\nb\n")
+    assert len(raised.value.parts) == 2
