@@ -128,7 +128,7 @@ def controls(machine: Machine) -> None:
     machine.succeed("sv -w 60 restart nginx", "sv -w 60 check nginx")
     assert machine.succeed("cat /run/nginx.pid").split() != [main]
     machine.succeed("sv -w 60 stop nginx")
-    machine.fail("busybox pidof nginx", "sv check nginx")
+    machine.fail("busybox pidof nginx", "[ -e /run/runit/nginx.unit/ready ]")
     machine.succeed("sv -w 60 start nginx", "sv -w 60 check nginx")
     machine.succeed("kill -KILL $(cat /run/runit/nginx/pid)")
     machine.wait_for_unit("nginx")
