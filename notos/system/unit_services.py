@@ -47,7 +47,7 @@ _READ_ONE_BY_ONE = ("default", "pam.d", "dbus-1")
 
 
 @dataclass(frozen=True)
-class Machine:
+class Facts:
     """The machine's facts that a translation needs, and the programs of the runit object."""
 
     target: Architecture
@@ -65,10 +65,10 @@ class Made:
     notes: list[str] = field(default_factory=list)
 
 
-def build(features: Features, packaged: PackagedUnits, machine: Machine) -> Made:
+def build(features: Features, packaged: PackagedUnits, facts: Facts) -> Made:
     """Return the folders of all services that have a unit. Raises NotosError with all errors."""
     files = unit_files(features, packaged)
-    maker = _Maker(files, packaged, machine, service_names(features, files))
+    maker = _Maker(files, packaged, facts, service_names(features, files))
     made, found = Made(), list[NotosError]()
     for service in features.services:
         try:
@@ -89,7 +89,7 @@ class _Maker:
 
     files: UnitFiles
     packaged: PackagedUnits
-    machine: Machine
+    facts: Facts
     names: Mapping[str, str]  # of the machine's services by unit
     notes: list[str] = field(default_factory=list)
 
@@ -147,13 +147,13 @@ class _Maker:
     def _context(self, service: str, given: Mapping[str, tuple[str, ...]], keys: Keys) -> Context:
         return Context(
             service=service,
-            target=self.machine.target,
+            target=self.facts.target,
             keys=keys,
             overrides=given,
             services=self.names,
-            hostname=self.machine.hostname,
+            hostname=self.facts.hostname,
             release=RELEASE,
-            exists=self.machine.exists,
+            exists=self.facts.exists,
         )
 
     def _check(self, unit: Unit, keys: Keys) -> None:
@@ -169,10 +169,10 @@ class _Maker:
             )
 
     def _script(self, name: str) -> str:
-        entry = self.machine.source.get(f"unit/{name}")
+        entry = self.facts.source.get(f"unit/{name}")
         assert isinstance(entry, File), "a file of Notos"
         text = entry.read().decode()
-        values = {"runUnit": self.machine.run_unit}
+        values = {"runUnit": self.facts.run_unit}
         used = {name: value for name, value in values.items() if f"@{name}@" in text}
         return template.render(text, used, name=f"runit/unit/{name}")
 
