@@ -40,7 +40,7 @@ MACHINERY = frozenset(
 # and startup files of libc; cron, whose crontab calls run-parts of debianutils; netavark, which calls nft for
 # every network of podman; wg-quick, a script for bash that calls ip; PAM's modules, used through the common
 # files of libpam-runtime, which sudo includes; units whose commands are scripts: MariaDB's for bash, those of
-# postfix for perl, unbound's for cp and setpriv with options of GNU. Debian always has these packages.
+# postfix for perl, unbound's for cp and setpriv with options that busybox lacks. Debian has all these.
 _ALSO = (
     (re.compile(r"gcc-[0-9]+(-[a-z0-9-]+-linux-gnu)?|tcc"), "libc6-dev"),
     (re.compile(r"cron|anacron"), "debianutils"),
