@@ -31,7 +31,7 @@ from notos.units.translate import translate
 from notos.units.unit_files import UnitFiles
 
 _LONGEST = 300  # seconds to wait for the stop of a service
-# UNIT.conf: drop-ins for units of packages that assume systemd as process 1.
+# UNIT.conf: drop-ins for units of packages that assume systemd as process 1; UNIT: units of systemd itself.
 _DROP_INS = "runit/unit-drop-ins"
 RELEASE = {"ID": "notos"}  # of /etc/os-release, for specifiers
 # Folders in /etc that programs of many packages read, so that a file in them says nothing about one service.
@@ -191,12 +191,11 @@ def unit_files(features: Features, packaged: PackagedUnits) -> UnitFiles:
     for unit, _ in features.units:
         for path in filter(None, (unit.file, *unit.beside)):
             own[posixpath.basename(path)] = (shown(path), Path(path).read_bytes())
-    folder = Path(home.own(_DROP_INS))
-    drop_ins = {
-        f"usr/lib/systemd/system/{path.stem}.d/zz-notos.conf": path.read_bytes()
-        for path in sorted(folder.iterdir())
-    }
-    return UnitFiles({**packaged.texts, **drop_ins}, packaged.links, own)
+    notos = {}
+    for path in sorted(Path(home.own(_DROP_INS)).iterdir()):
+        name = f"{path.stem}.d/zz-notos.conf" if path.suffix == ".conf" else path.name
+        notos[f"usr/lib/systemd/system/{name}"] = path.read_bytes()
+    return UnitFiles({**packaged.texts, **notos}, packaged.links, own)
 
 
 def shown(path: str) -> str:
