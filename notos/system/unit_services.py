@@ -31,7 +31,8 @@ from notos.units.translate import translate
 from notos.units.unit_files import UnitFiles
 
 _LONGEST = 300  # seconds to wait for the stop of a service
-# UNIT.conf: drop-ins for units of packages that assume systemd as process 1; UNIT: units of systemd itself.
+# UNIT.conf: drop-ins for units of packages that assume systemd as process 1. UNIT: units of the package systemd,
+# which others need.
 _DROP_INS = "runit/unit-drop-ins"
 RELEASE = {"ID": "notos"}  # of /etc/os-release, for specifiers
 # Folders in /etc that programs of many packages read, so that a file in them says nothing about one service.
@@ -186,16 +187,18 @@ def _add_plan(tree: Tree, folder: str, made: Translation) -> None:
 
 
 def unit_files(features: Features, packaged: PackagedUnits) -> UnitFiles:
-    """Return the units of the packages, with the drop-ins of Notos, and of the user."""
+    """Return the units of the packages, with the drop-ins and units of Notos, and of the user."""
     own = {}
     for unit, _ in features.units:
         for path in filter(None, (unit.file, *unit.beside)):
             own[posixpath.basename(path)] = (shown(path), Path(path).read_bytes())
-    notos = {}
+    units, drop_ins = {}, {}
     for path in sorted(Path(home.own(_DROP_INS)).iterdir()):
-        name = f"{path.stem}.d/zz-notos.conf" if path.suffix == ".conf" else path.name
-        notos[f"usr/lib/systemd/system/{name}"] = path.read_bytes()
-    return UnitFiles({**packaged.texts, **notos}, packaged.links, own)
+        if path.suffix == ".conf":
+            drop_ins[f"usr/lib/systemd/system/{path.stem}.d/zz-notos.conf"] = path.read_bytes()
+        else:
+            units[f"usr/lib/systemd/system/{path.name}"] = path.read_bytes()
+    return UnitFiles({**units, **packaged.texts, **drop_ins}, packaged.links, own)
 
 
 def shown(path: str) -> str:
