@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from notos import errors
+from notos import errors, home
 from notos.architecture import Architecture
 from notos.errors import ClosureError, NotosError
 from notos.features.model import Features, Keys, Service, Unit, UnitTimer
@@ -31,6 +31,8 @@ from notos.units.translate import translate
 from notos.units.unit_files import UnitFiles
 
 _LONGEST = 300  # seconds to wait for the stop of a service
+# UNIT.conf: drop-ins for units of packages that assume systemd as process 1.
+_DROP_INS = "runit/unit-drop-ins"
 RELEASE = {"ID": "notos"}  # of /etc/os-release, for specifiers
 # Folders in /etc that programs of many packages read, so that a file in them says nothing about one service.
 _SHARED = """
@@ -184,12 +186,17 @@ def _add_plan(tree: Tree, folder: str, made: Translation) -> None:
 
 
 def unit_files(features: Features, packaged: PackagedUnits) -> UnitFiles:
-    """Return the units of the packages and of the user."""
+    """Return the units of the packages, with the drop-ins of Notos, and of the user."""
     own = {}
     for unit, _ in features.units:
         for path in filter(None, (unit.file, *unit.beside)):
             own[posixpath.basename(path)] = (shown(path), Path(path).read_bytes())
-    return UnitFiles(packaged.texts, packaged.links, own)
+    folder = Path(home.own(_DROP_INS))
+    drop_ins = {
+        f"usr/lib/systemd/system/{path.stem}.d/zz-notos.conf": path.read_bytes()
+        for path in sorted(folder.iterdir())
+    }
+    return UnitFiles({**packaged.texts, **drop_ins}, packaged.links, own)
 
 
 def shown(path: str) -> str:

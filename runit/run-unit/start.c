@@ -53,7 +53,7 @@ enum result run_control(struct unit *unit, const struct line *command, int step,
         }
         wait_event(unit, unit->deadline);
     }
-    enum result result = result_of(unit, unit->control_status, true);
+    enum result result = result_of(NULL, unit->control_status, true);
     if (result == RESULT_SUCCESS)
         return result;
     bool ignored = strchr(command->fields[0], '-') != NULL;
@@ -261,7 +261,7 @@ bool start_unit(struct unit *unit) {
         fail(unit, RESULT_RESOURCES);
         return false;
     }
-    make_cgroup(unit->service, &unit->plan);
+    limit_cgroup(&unit->plan);
     make_namespaces(unit);
     if (!mount_needed(&unit->plan)) {
         fail(unit, RESULT_RESOURCES);

@@ -11,6 +11,7 @@ from tests.units.conftest import Systemd
 from tests.units.made import context, files, service, times
 
 VALUES = {
+    **{"StandardInputText": "a", "StandardInputData": "YQ==", "OOMPolicy": "kill"},
     **{"CPUAffinity": "0", "MemoryDenyWriteExecute": "yes", "SendSIGHUP": "yes", "StartLimitInterval": "7"},
     **dict.fromkeys(("KillSignal", "RestartKillSignal", "FinalKillSignal", "WatchdogSignal"), "SIGUSR1"),
     **dict.fromkeys(

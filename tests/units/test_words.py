@@ -57,7 +57,7 @@ def test_the_judge_is_systemd(library: Library, flags: tuple[str, ...]) -> None:
             assert ours(text, separators, flags) == theirs(library, text, separators, flags), text
 
 
-@settings(max_examples=400, suppress_health_check=FIXTURES)
+@settings(max_examples=150, suppress_health_check=FIXTURES)
 @given(ALPHABET, st.sampled_from([" \t\n\r", ":", ": \t"]), st.sampled_from(USED))
 def test_the_judge_of_any_text_is_systemd(
     library: Library, text: str, separators: str, flags: tuple[str, ...]
