@@ -212,7 +212,8 @@ def expected(calendar: str, zone: str, start: datetime, days: int) -> Iterator[d
             dates == "*" or {str(day.day), f"~{left.days}"} & set(dates.split(","))
         ):
             for time in times:
-                at = datetime(day.year, day.month, day.day, *time, tzinfo=ZoneInfo(zone))
+                hour, minute, second = time
+                at = datetime(day.year, day.month, day.day, hour, minute, second, tzinfo=ZoneInfo(zone))
                 if start < at <= start + timedelta(days=days):
                     yield at
 

@@ -54,9 +54,7 @@ class TestStack(Life):
             read=f"{UP}&time='$(cat /var/lib/misc/when) | grep '{SOME}'",
         ),
         # Its unit reloads by SIGHUP, which ends the program, also with systemd.
-        Daemon(
-            "prometheus-node-exporter", "curl -sf 127.0.0.1:9100/metrics | grep node_load1", reload=False
-        ),
+        Daemon("prometheus-node-exporter", "curl -sf 127.0.0.1:9100/metrics | grep node_load1", reload=False),
         Daemon("prometheus-postgres-exporter", figure(9187, "pg_up"), reload=False),
         Daemon("prometheus-mysqld-exporter", figure(9104, "mysql_up"), reload=False),
         Daemon("prometheus-blackbox-exporter", "curl -sf 127.0.0.1:9115/-/healthy"),
