@@ -31,8 +31,7 @@ from notos.units.translate import translate
 from notos.units.unit_files import UnitFiles
 
 _LONGEST = 300  # seconds to wait for the stop of a service
-# UNIT.conf: drop-ins for units of packages that assume systemd as process 1. UNIT: units of the package systemd,
-# which others need.
+# UNIT.conf: drop-ins for units of packages that assume systemd as process 1; UNIT: units of systemd itself.
 _DROP_INS = "runit/unit-drop-ins"
 RELEASE = {"ID": "notos"}  # of /etc/os-release, for specifiers
 # Folders in /etc that programs of many packages read, so that a file in them says nothing about one service.
@@ -193,11 +192,11 @@ def unit_files(features: Features, packaged: PackagedUnits) -> UnitFiles:
         for path in filter(None, (unit.file, *unit.beside)):
             own[posixpath.basename(path)] = (shown(path), Path(path).read_bytes())
     units, drop_ins = {}, {}
-    for path in sorted(Path(home.own(_DROP_INS)).iterdir()):
-        if path.suffix == ".conf":
-            drop_ins[f"usr/lib/systemd/system/{path.stem}.d/zz-notos.conf"] = path.read_bytes()
+    for each in sorted(Path(home.own(_DROP_INS)).iterdir()):
+        if each.suffix == ".conf":
+            drop_ins[f"usr/lib/systemd/system/{each.stem}.d/zz-notos.conf"] = each.read_bytes()
         else:
-            units[f"usr/lib/systemd/system/{path.name}"] = path.read_bytes()
+            units[f"usr/lib/systemd/system/{each.name}"] = each.read_bytes()
     return UnitFiles({**units, **packaged.texts, **drop_ins}, packaged.links, own)
 
 
