@@ -16,6 +16,7 @@ from dataclasses import dataclass
 
 from notos.architecture import Architecture
 from notos.cache import Cache
+from notos.debian import distribution
 from notos.debian.archive import Archive
 from notos.debian.package import LOCAL, LockedPackage
 from notos.debian.relation import Relation, parse
@@ -95,10 +96,11 @@ def _still_valid(base: Lock, archive: Archive, sources: tuple[SourceRecord, ...]
     """Return the packages of `base` that a change of sources or of the user's .debs does not concern."""
     kept = source_record.unaffected(base.packages, base.sources, sources)
     local = archive.local
+    others = frozenset((LOCAL, *distribution.ORIGINS)) - distribution.of(archive.debian).origins
     return {
         name: package
         for name, package in kept.items()
-        if local.get(name) == package or (name not in local and package.origin != LOCAL)
+        if local.get(name) == package or (name not in local and package.origin not in others)
     }
 
 

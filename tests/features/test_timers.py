@@ -211,8 +211,7 @@ def expected(calendar: str, zone: str, start: datetime, days: int) -> Iterator[d
         if all(wanted == "*" or value in wanted.split(",") for value, wanted in fits) and (
             dates == "*" or {str(day.day), f"~{left.days}"} & set(dates.split(","))
         ):
-            for time in times:
-                hour, minute, second = time
+            for hour, minute, second in times:
                 at = datetime(day.year, day.month, day.day, hour, minute, second, tzinfo=ZoneInfo(zone))
                 if start < at <= start + timedelta(days=days):
                     yield at

@@ -24,8 +24,8 @@ build:
   web: {source: web}
   echo: {source: echo}
 services:
-  web: exec /opt/web/bin/serve 8000
-  echo: exec /opt/echo/bin/echo-server 8001
+  web: {run: exec /opt/web/bin/serve 8000}
+  echo: {run: exec /opt/echo/bin/echo-server 8001}
 vm: {memory: 512}
 """
 SERVE = """

@@ -13,7 +13,7 @@ class TestLab(Life):
     DAEMONS: ClassVar[tuple[Daemon, ...]] = (
         Daemon(
             "smbd",
-            f"{SMB} 'get hello.txt' 2>&1 || {SMB} 'get hello'",
+            f"{SMB} 'get hello'",
             write=f"echo kept >/tmp/smb && {SMB} 'put smb'",
             read="grep kept /srv/share/smb",
         ),

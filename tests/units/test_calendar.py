@@ -97,7 +97,7 @@ def test_the_judge_is_systemd(library: Library) -> None:
     assert {text: both for text, both in differing.items() if both[0] != both[1] and "/B" not in text} == {}
 
 
-@settings(max_examples=150, suppress_health_check=FIXTURES)
+@settings(max_examples=80, suppress_health_check=FIXTURES)
 @given(
     st.lists(
         st.sampled_from(

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from notos import architecture
@@ -271,6 +271,7 @@ def expected(layers: list[Layer], number: int, arguments: tuple[int, ...]) -> in
     return found
 
 
+@settings(max_examples=50)
 @given(st.lists(LAYERS, max_size=3), st.integers(0, 14), st.tuples(*[st.integers(0, 6)] * 3))
 def test_any_layers(layers: list[Layer], number: int, arguments: tuple[int, ...]) -> None:
     program = bpf.compiled(layers, 7, 1, 2)
