@@ -99,8 +99,12 @@ def memory(machine: Machine, name: str) -> dict[str, int]:
 
 
 def set_clock(machine: Machine, time_of_day: str) -> None:
-    """Set the clock to a time of this day. The timers start there, so they miss nothing before it."""
-    machine.succeed("sv stop timers", f'date -s "$(date +%F) {time_of_day}"', "sv start timers")
+    """Set the clock to a time of the next day, and let the timers start there.
+
+    The time must not be before their latest run: they wait for the next one after that.
+    """
+    tomorrow = "$(date -d @$(($(date +%s) + 86400)) +%F)"
+    machine.succeed("sv stop timers", f'date -s "{tomorrow} {time_of_day}"', "sv start timers")
 
 
 def _build_seconds(config: Path) -> float:
