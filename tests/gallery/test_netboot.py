@@ -22,7 +22,7 @@ def computer(server: Machine, roms: Path, console: Path) -> Iterator[subprocess.
     tools = server.built.tools
     qemu = [
         *tools.command("qemu-system-x86_64"),
-        *("-M", "q35,accel=tcg", "-cpu", "max", "-m", "512", "-nodefaults", "-display", "none"),
+        *("-M", "q35,accel=tcg", "-cpu", "max", "-m", "512", "-nodefaults", "-display", "none", "-boot", "n"),
         *("-L", f"{tools.root}/usr/share/qemu", "-L", f"{tools.root}/usr/share/seabios"),
         *("-netdev", netdev, "-device", f"virtio-net-pci,netdev=lan,romfile={roms}/pxe-virtio.rom"),
         *("-serial", f"file:{console}"),
