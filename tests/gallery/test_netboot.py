@@ -43,9 +43,10 @@ def test_a_computer_without_a_drive(gallery: Gallery, tools_tree: ToolsTree, tmp
     server.succeed("chmod a+r /srv/tftp/*")
     server.wait_for_unit("dnsmasq")
     console = tmp_path / "console"
-    with computer(server, tools_tree.root / "usr/lib/ipxe/qemu", console):
+    with computer(server, tools_tree.root / "usr/share/qemu", console) as process:
         server.wait_until_succeeds("grep 192.168.60.1 /var/lib/misc/dnsmasq.leases", seconds=60)
         gallery.works(server)
+        assert process.poll() is None
 
         def booted() -> bool:
             return console.exists() and b"Entering stage-1" in console.read_bytes()
