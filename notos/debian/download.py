@@ -313,11 +313,7 @@ class _Work:
                         hint=download.wrong,
                     )
                 )
-            problem = (
-                f"has more than {size} bytes"
-                if more
-                else f"has a wrong {kind}, {digest.hexdigest()}"
-            )
+            problem = f"has more than {size} bytes" if more else f"has a wrong {kind}, {digest.hexdigest()}"
             raise SignatureError(f"{download.name}: {shown} {problem}", hint=download.wrong)
 
     def _resume(self, download: Download, stream: BinaryIO, digest: "hashlib._Hash") -> int:
