@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from notos.debian.download import Progress
 
 SANDBOX = contents.TOOLS_SANDBOX.rpartition("/")[2]
+AGAIN = "NOTOS_PROGRAMS_AGAIN"  # an environment variable: build programs that are in the cache again
 
 
 def task_programs() -> Iterator[Task]:
@@ -62,14 +63,19 @@ def make(name: str, program: Program, left_out: tuple[str, ...]) -> None:
     version = python.locked(sets.versions(set_name), MACHINE.target) if kinds.PYTHON in found else None
     usual = Path(own(f"scripts/program/{found[0].name}")).resolve() if found else None
     job = building.Job(name, folder, left_out, program.run or "", program.install, program.timeout)
+    packages = contents.program_packages(program)
+    tree = build_tree.key(hashes.values(), packages)
+    scratch = Path(build("programs", name)).absolute()
     try:
-        key = building.key(job, hashes, usual, python.wanted_key(folder, version, keys))
-        place = CACHE.program(key)
+        more = python.wanted_key(folder, version, keys)
+        place = CACHE.program(building.key(job, tree, usual, more))
+        if os.environ.get(AGAIN):
+            place = scratch.with_name(f"{name}.again")
+            remove_folder(place)
         if not place.is_dir():
             reporter.show(f"building {name} …")
-            system = build_tree.ensure(
-                CACHE, build_tree.key(hashes.values()), sets.debs(set_name, CACHE), MACHINE.target
-            )
+            debs = sets.debs(set_name, CACHE, packages)
+            system = build_tree.ensure(CACHE, tree, debs, MACHINE.target)
             dependencies = Dependencies(
                 name=name,
                 source=folder,
@@ -83,7 +89,6 @@ def make(name: str, program: Program, left_out: tuple[str, ...]) -> None:
                 progress=_show,
                 on_line=partial(_say, name),
             )
-            scratch = Path(build("programs", name)).absolute()
             made = building.run(
                 job,
                 scratch,

@@ -6,17 +6,19 @@ import sys
 from pathlib import Path
 
 from notos import home
-from tasks import reporter, session
+from tasks import programs, reporter, session
 from tasks.config import CACHE, CONFIG, FOLDER, LOCK
 from tasks.graph import Task, action
 from tasks.usage import usage
 
-LEFT_BEHIND = ("build", ".venv", ".git", "result", "__pycache__", ".*_cache")
+LEFT_BEHIND = (".venv", ".git", "__pycache__", ".*_cache")
+OUTPUTS = ("build", "result")  # only at the top: the source of a program may have such folders
 # The second build must compile for itself too.
 ELSEWHERE = {
     **{"LC_ALL": "tr_TR.ISO-8859-9", "TZ": "Pacific/Kiritimati", "PYTHONHASHSEED": "1"},
     **{"PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"},  # also an encoding of the locale's
     "CCACHE_DISABLE": "1",
+    programs.AGAIN: "1",
 }
 
 
@@ -73,7 +75,13 @@ def _copy(copy: Path) -> None:
     """Copy the project without built files."""
     import shutil
 
-    shutil.copytree(Path.cwd(), copy, symlinks=True, ignore=shutil.ignore_patterns(*LEFT_BEHIND))
+    anywhere, top = shutil.ignore_patterns(*LEFT_BEHIND), Path.cwd()
+
+    def ignored(folder: str, names: list[str]) -> set[str]:
+        outputs = set(OUTPUTS) if Path(folder) == top else set()
+        return {*anywhere(folder, names), *outputs}
+
+    shutil.copytree(top, copy, symlinks=True, ignore=ignored)
 
 
 def _targets() -> list[str]:

@@ -44,6 +44,11 @@ ALICE: Config = {"users": {"alice": {}}}
 SCRIPT: Config = {
     "system": {"scripts": {"list": {"run": "find /usr/bin /usr/share/hello | sort > /srv/list"}}}
 }
+APP: dict[str, Any] = {
+    "source": "@folder@/service",
+    "run": "mkdir -p /opt/app; for each in * /usr/bin/*; do echo $each >>/opt/app/list; done",
+}
+PROGRAM: Config = {"build": {"app": APP}}
 HELLO = {"system": {"packages": ["hello"]}}
 OTHER_SUITE: Config = {**HELLO, "debian": {"sources": [{"suites": ["other"], "packages": ["hello"]}]}}
 THIRD_PARTY: Config = {
@@ -109,7 +114,7 @@ COMPILES = "how this host compiles changes no byte"
 
 CASES = [
     case("name", "other"),
-    case("debian.distribution", "ubuntu", {"debian": {"suite": "trixie"}}),
+    case("debian.distribution", "ubuntu", {"debian": {"suite": "trixie", "components": ["main"]}}),
     case("debian.suite", "forky"),
     case("debian.tools_suite", "forky", same="both releases have the same packages here"),
     case("debian.mirror", "@mirror@/", same=HOST_ONLY),
@@ -347,6 +352,24 @@ CASES = [
     case("vm.forward", {2222: 22, 8080: 80}, {"vm": {"forward": {8080: 80, 2222: 22}}}, name="order"),
     case("vm.networks", {"eth1": "lan"}, {"network": {"eth0": "dhcp", "eth1": "none"}}),
     case("vm.accel", "tcg"),
+    case("build.NAME", {**APP, "run": "echo hi >/opt/hi"}, PROGRAM),
+    case("build.NAME", APP, {"build": {"app": {**APP, "source": "@folder@/service-2"}}}, name="other"),
+    case("build.NAME.source", "@folder@/sources", PROGRAM),
+    case("build.NAME.exclude", ["run"], PROGRAM),
+    case("build.NAME.run", "mkdir -p $DESTDIR/srv; cat run >$DESTDIR/srv/run", PROGRAM),
+    case("build.NAME.install", {"/usr/bin/app": "run"}, PROGRAM),
+    case("build.NAME.timeout", 60, PROGRAM, same="it limits only the time"),
+    *in_packages("build", PROGRAM),
+    case("build.NAME.packages", ["hello"], PROGRAM),
+    *(
+        case(f"build.NAME.needs.NAME.{key}", value, merged(PROGRAM, {"build": {"app": {"needs": ["hello"]}}}))
+        for key, value in {
+            "closure": "elf",
+            "only": ["usr/bin/hello"],
+            "exclude": ["usr/bin/goodbye"],
+        }.items()
+    ),
+    case("build.NAME.needs", ["hello"], PROGRAM),
     case("build.jobs", 3, BUILT, same=COMPILES),
     case("build.ccache.enable", False, BUILT, same=COMPILES),
     case("build.ccache.size", "1G", BUILT, same=COMPILES),
@@ -518,8 +541,12 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         "NOTOS_CACHE": str(folder / "cache"),
         "XDG_CONFIG_HOME": str(host),
     }
-    with serving(archive.root) as server, ForkServer(archive.keys, environment) as runs:
-        yield World(folder, f"{server.url}/debian", runs, host)
+    with serving(archive.root) as server:
+        mirror = f"{server.url}/debian"
+        # Of the tools for a machine of Ubuntu, to which the config's mirror does not apply.
+        environment.update(NOTOS_MIRROR=mirror, NOTOS_SECURITY_MIRROR=f"{mirror}-security")
+        with ForkServer(archive.keys, environment) as runs:
+            yield World(folder, mirror, runs, host)
 
 
 EXTENSION = """
@@ -545,6 +572,7 @@ FILES: Mapping[str, str] = {
     "a.patch": "--- a/Makefile\n+++ b/Makefile\n@@ -1 +1,2 @@\n VERSION = 1\n+PATCHED = y\n",
     "greeter.service": "[Service]\nExecStart=/usr/sbin/greeter of mine\n",
     "service/run": "#!/bin/sh\nexec busybox httpd -f\n",
+    "sources/main.c": "int main(void) { return 0; }\n",
     "service-2/run": "#!/bin/sh\nexec busybox httpd -f -p 81\n",
 }
 

@@ -54,16 +54,16 @@ class Job(NamedTuple):
     timeout: int
 
 
-def key(job: Job, packages: Mapping[str, str], usual: Path | None, more: str) -> str:
+def key(job: Job, tree: str, usual: Path | None, more: str) -> str:
     """Return the key of a program's result: a hash of all that its build can see, 64 hex digits.
 
-    `packages` are the hashes of its packages by name, and `more` is a hash of what it uses besides its
-    source. Raises OSError.
+    `tree` is the key of the tree of its packages, and `more` is a hash of what it uses besides its source.
+    Raises OSError.
     """
     words = [
         _FORMAT,
         *(job.name, job.run, [] if usual is None else usual.read_text()),
-        *(source.digest(job.source, job.left_out), dict(job.install), dict(packages), more),
+        *(source.digest(job.source, job.left_out), dict(job.install), tree, more),
     ]
     return hashlib.sha256(json.dumps(words, sort_keys=True).encode()).hexdigest()
 

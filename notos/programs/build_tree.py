@@ -13,6 +13,7 @@ from pathlib import Path
 from notos import atomic
 from notos.architecture import Architecture
 from notos.cache import Cache
+from notos.config.model import Package
 from notos.debian.unpack import Unpack, unpack
 from notos.formats.tree import File, Tree
 from notos.integration import alternatives
@@ -30,9 +31,12 @@ _TEXTS = {
 _LINKS = {"usr/bin/sh": "dash", "usr/bin/awk": "mawk"}
 
 
-def key(sha256s: Iterable[str]) -> str:
-    """Return the key of the tree of the packages with these hashes: 32 hex digits."""
-    return tools_tree.key(sha256s, keep=(_LAYOUT, *_KEEP))
+def key(sha256s: Iterable[str], packages: Iterable[Package]) -> str:
+    """Return the key of the tree of the packages with these hashes: 32 hex digits.
+
+    `packages` may narrow their files by `only` and `exclude`.
+    """
+    return tools_tree.key(sha256s, packages, keep=(_LAYOUT, *_KEEP))
 
 
 def _authorities(tree: Tree) -> Iterator[bytes]:

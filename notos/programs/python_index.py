@@ -75,7 +75,7 @@ def places(wanted: Requirements, settings: Mapping[str, str], default: Callable[
     """Return where the files of `wanted` are; `default` returns pip's own index."""
     more = (*wanted.more_indexes, *settings.get("extra-index-url", "").split())
     links = (*wanted.links, *settings.get("find-links", "").split())
-    if settings.get("no-index", "").lower() in ("1", "true", "yes", "on"):
+    if wanted.no_index or settings.get("no-index", "").lower() in ("1", "true", "yes", "on"):
         return Places((), links)
     first = wanted.index or settings.get("index-url") or default()
     return Places(tuple(dict.fromkeys((first, *more))), tuple(dict.fromkeys(links)))

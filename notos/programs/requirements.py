@@ -50,13 +50,15 @@ class Pinned(NamedTuple):
 class Requirements:
     """All requirements that apply to the machine, and the places that the file names for their files.
 
-    `index` replaces the index of pip's configuration; "" if the file names none.
+    `index` replaces the index of pip's configuration; "" if the file names none. `no_index` is True if the
+    file forbids indexes.
     """
 
     pinned: tuple[Pinned, ...] = ()
     index: str = ""
     more_indexes: tuple[str, ...] = ()
     links: tuple[str, ...] = ()
+    no_index: bool = False
 
 
 class _Line(NamedTuple):
@@ -75,7 +77,7 @@ def read(path: Path, environment: Mapping[str, str], keys: tuple[str, ...]) -> R
 
     wrong: list[NotosError] = []
     pinned: dict[str, Pinned] = {}
-    index, more, links = "", [], []
+    index, more, links, no_index = "", [], [], False
     for line in _lines(path, (), keys):
         option, _, value = re.sub(r"[=\s]+", " ", line.text).partition(" ")
         value = _expanded(value)
@@ -85,6 +87,8 @@ def read(path: Path, environment: Mapping[str, str], keys: tuple[str, ...]) -> R
             more.append(value)
         elif option in ("-f", "--find-links"):
             links.append(value if "://" in value else str(line.folder / value))
+        elif option == "--no-index":
+            no_index = True
         elif _NEUTRAL.match(line.text):
             continue
         elif option in ("-e", "--editable", "-c", "--constraint") or option.startswith("-"):
@@ -105,7 +109,7 @@ def read(path: Path, environment: Mapping[str, str], keys: tuple[str, ...]) -> R
                 message = f"{line.where}: {found.name} is also at {other.where}"
                 wrong.append(NotosError(message, hint="leave one out", keys=keys))
     errors.raise_all(wrong)
-    return Requirements(tuple(pinned.values()), index, tuple(more), tuple(links))
+    return Requirements(tuple(pinned.values()), index, tuple(more), tuple(links), no_index)
 
 
 def _pinned(line: _Line, environment: Mapping[str, str], keys: tuple[str, ...]) -> Pinned | None:

@@ -18,7 +18,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from notos import errors
+from notos import errors, home
 from notos.architecture import Architecture
 from notos.config.shapes import either
 from notos.errors import ClosureError, NotosError
@@ -33,6 +33,8 @@ from notos.units.translate import translate
 from notos.units.unit_files import UnitFiles
 
 _LONGEST = 300  # seconds to wait for the stop of a service
+# UNIT.conf: drop-ins for units of packages that assume systemd as process 1; UNIT: units of systemd itself.
+_DROP_INS = "runit/unit-drop-ins"
 RELEASE = {"ID": "notos"}  # of /etc/os-release, for specifiers
 # Folders in /etc that programs of many packages read, so that a file in them says nothing about one service.
 _SHARED = """
@@ -196,12 +198,18 @@ def _add_plan(tree: Tree, folder: str, made: Translation) -> None:
 
 
 def unit_files(features: Features, packaged: PackagedUnits) -> UnitFiles:
-    """Return the units of the packages and of the user."""
+    """Return the units of the packages, with the drop-ins and units of Notos, and of the user."""
     own = {}
     for unit, _ in features.units:
         for path in filter(None, (unit.file, *unit.beside)):
             own[posixpath.basename(path)] = (shown(path), Path(path).read_bytes())
-    return UnitFiles(packaged.texts, packaged.links, own)
+    units, drop_ins = {}, {}
+    for each in sorted(Path(home.own(_DROP_INS)).iterdir()):
+        if each.suffix == ".conf":
+            drop_ins[f"usr/lib/systemd/system/{each.stem}.d/zz-notos.conf"] = each.read_bytes()
+        else:
+            units[f"usr/lib/systemd/system/{each.name}"] = each.read_bytes()
+    return UnitFiles({**units, **packaged.texts, **drop_ins}, packaged.links, own)
 
 
 def shown(path: str) -> str:

@@ -11,6 +11,7 @@ systemd installs a filter for each key; here each is a layer of one program. Dif
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 
 from notos.architecture import Architecture
 from notos.units import syscalls, values
@@ -84,7 +85,9 @@ def _layers(section: Section, *, dynamic: bool) -> Iterator[Mapping[str, list[Ru
         if on(key):
             yield {name: [Rule(_DENY)] for name in names}
     if on("LockPersonality"):
-        chosen = section.last(personality, "Personality") or 0
+        chosen = (
+            section.last(partial(personality, native=section.specifiers.architecture), "Personality") or 0
+        )
         yield {"personality": [Rule(_DENY, (Match(0, (chosen,), negated=True),))]}
 
 
@@ -235,6 +238,8 @@ def _enter(section: Section, setting: Setting, found: _List, word: str, *, inver
             raise ValueError(f"{word}: a permitted system call has no error number")
         if name.startswith("@") and name not in syscalls.groups():
             raise ValueError(f"{name} is not a group of system calls")
+        if setting.own and name not in (*syscalls.groups(), *syscalls.groups()["@known"]):
+            raise ValueError(f"{name} is not a system call")
     except ValueError as problem:
         section.report.ignored(setting, str(problem))
         return

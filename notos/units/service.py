@@ -85,7 +85,7 @@ class Service:
         if report.failed:
             return  # a command with an error is missing here
         if not started and not self.commands["stop"]:
-            report.unit_error("it has no ExecStart= and no ExecStop=, which systemd refuses")
+            report.unit_error("it has no ExecStart= and no ExecStop=")
         elif not started and self.kind != "oneshot":
             report.unit_error(f"Type={self.kind} needs ExecStart=")
         elif not started and not remains:

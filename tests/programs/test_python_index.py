@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -87,6 +88,7 @@ def test_the_places(tmp_path: Path) -> None:
     assert places(Requirements(), settings, never).indexes[0] == "http://set/"
     assert places(Requirements(), {}, lambda: "http://pip/").indexes == ("http://pip/",)
     assert places(wanted, {"no-index": "1"}, never) == Places((), ("/links",))
+    assert places(replace(wanted, no_index=True), {}, never) == Places((), ("/links",))
 
 
 def test_pip_s_own_index_is_in_its_help(monkeypatch: pytest.MonkeyPatch) -> None:

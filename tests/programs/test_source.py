@@ -35,6 +35,12 @@ def test_what_counts(folder: Path) -> None:
     ]
 
 
+def replaced(path: Path) -> Path:
+    """Remove a file; return its path."""
+    path.unlink()
+    return path
+
+
 CHANGES: list[tuple[Callable[[Path], object], bool]] = [
     (lambda root: os.utime(root / "main.c", (1, 1)), False),
     (lambda root: (root / "build/y").write_text("z"), False),
@@ -44,8 +50,8 @@ CHANGES: list[tuple[Callable[[Path], object], bool]] = [
     (lambda root: (root / "main.c").chmod(0o755), True),
     (lambda root: (root / "main.c").rename(root / "other.c"), True),
     (lambda root: (root / "empty").rmdir(), True),
-    (lambda root: ((root / "run").unlink(), (root / "run").symlink_to("main.c")), True),
-    (lambda root: ((root / "main.c").unlink(), (root / "main.c").mkdir()), True),
+    (lambda root: replaced(root / "run").symlink_to("main.c"), True),
+    (lambda root: replaced(root / "main.c").mkdir(), True),
 ]
 
 

@@ -1,4 +1,4 @@
-"""What cargo and go need to fetch; tests/machines/test_programs.py runs them."""
+"""Modules that cargo and go fetch; tests/machines/test_programs.py runs both programs."""
 
 from pathlib import Path
 

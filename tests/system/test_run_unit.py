@@ -32,6 +32,7 @@ def test_the_program_is_small_and_static(compiler_key: tuple[ToolsTree, str], tm
     tools, key = compiler_key
     tree = run_unit.compiled(Cache(tmp_path / "cache"), SOURCE, tools, key, target=tools.build)
     assert [path for path, _ in tree.items()] == ["run-unit"]
+    (tmp_path / "object").mkdir()
     tree.write_to(tmp_path / "object")
     data = (tmp_path / "object/run-unit").read_bytes()
     assert len(data) < SMALL
@@ -40,6 +41,7 @@ def test_the_program_is_small_and_static(compiler_key: tuple[ToolsTree, str], tm
     copied = shutil.copytree(SOURCE, tmp_path / "elsewhere")
     none = replace(tools, root=tmp_path / "none")
     again = run_unit.compiled(Cache(tmp_path / "cache"), copied, none, key, target=tools.build)
+    (tmp_path / "again").mkdir()
     again.write_to(tmp_path / "again")
     assert (tmp_path / "again/run-unit").read_bytes() == data
     # Compiled anew in another folder, it has the same bytes.

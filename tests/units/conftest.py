@@ -10,9 +10,12 @@ from typing import Any
 
 import pytest
 
-from notos import architecture, loader
+from notos import architecture, atomic, loader
 from notos.cache import Cache
+from notos.debian import download
 from notos.debian.archive import Archive
+from notos.debian.unpack import Aside, Unpack, unpack
+from notos.lock import lockfile
 from notos.system import run_unit
 from notos.toolchain import peers
 from notos.toolchain.tools_tree import ToolsTree
@@ -100,6 +103,27 @@ def systemd() -> Systemd:
     debian = loader.load(ROOT / "config.yaml").machine.debian
     archive = Archive(debian, Cache.default(), architecture.host())
     return Systemd(peers.tree(PACKAGES, archive, ROOT / "build/tests/systemd.lock"))
+
+
+@pytest.fixture(scope="session")
+def own_units(systemd: Systemd) -> Aside:
+    """Return the units of the package systemd, which a tools tree does not have."""
+    cache = Cache.default()
+    locked = lockfile.read(ROOT / "build/tests/systemd.lock")
+    assert locked is not None
+    (package,) = (each for each in locked.set(peers.SET) if each.name == "systemd")
+    kept = ROOT / f"build/tests/systemd-units-{package.sha256[:16]}.json"
+    if not kept.exists():
+        if not cache.download(package.sha256).exists():
+            debian = loader.load(ROOT / "config.yaml").machine.debian
+            mirrors = Archive(debian, cache, architecture.host()).mirrors
+            download.fetch([package.download(mirrors)], cache, proxies=mirrors.proxies)
+        found = Aside()
+        unpack([Unpack(cache.download(package.sha256), package="systemd")], aside=found)
+        texts = {path: data.decode() for path, data in found.units.items()}
+        atomic.write(kept, json.dumps([texts, found.links]))
+    units, links = json.loads(kept.read_text())
+    return Aside({path: text.encode() for path, text in units.items()}, links)
 
 
 @pytest.fixture(scope="session")

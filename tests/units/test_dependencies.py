@@ -69,6 +69,18 @@ def test_a_required_service_that_the_machine_does_not_run_is_an_error() -> None:
     assert made.notes == ("x.service wants y.service, which the machine does not run",)
 
 
+def test_a_required_socket_is_the_service_that_it_starts() -> None:
+    units = {
+        "x.service": f"[Unit]\nRequires=x.socket y.socket\n{COMMAND}",
+        "y.service": COMMAND,
+        **dict.fromkeys(("x.socket", "y.socket"), "[Socket]\nListenStream=80\n"),
+    }
+    with pytest.raises(NotosError, match=r"Requires= needs y\.socket, which") as caught:
+        plan(units)
+    assert caught.value.hint == "add services: {y: {}}"
+    assert plan(units, y="y") == {"requires": ("y",)}
+
+
 def test_instances_of_a_group() -> None:
     """As in postgresql@17-main.service."""
     unit = f"[Unit]\nPartOf=p.service\nReloadPropagatedFrom=p.service\nBefore=p.service\n{COMMAND}"

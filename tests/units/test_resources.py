@@ -27,6 +27,8 @@ from tests.units.made import service, values
         ("CPUQuota=50%\nCPUQuotaPeriodSec=10ms", [("cpu.max", "5000 10000")]),
         ("CPUQuota=0.5%", [("cpu.max", "5000 1000000")]),
         ("CPUQuota=50%\nCPUQuotaPeriodSec=1us", [("cpu.max", "5000 10000")]),
+        ("OOMPolicy=kill", [("memory.oom.group", "1")]),
+        ("OOMPolicy=continue", []),
         ("IOWeight=50", [("io.weight", "default 50")]),
         ("AllowedCPUs=0-3 5\nAllowedCPUs=7", [("cpuset.cpus", "0-3,5,7")]),
         ("AllowedMemoryNodes=0", [("cpuset.mems", "0")]),

@@ -12,11 +12,12 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from notos import architecture
 from notos.architecture import Architecture
+from notos.errors import NotosError
 from notos.units import bpf, syscalls
 from notos.units.bpf import ALLOW, KILL_PROCESS, LOG, Layer, Match, Rule
 from notos.units.names import NAMESPACES
@@ -104,6 +105,14 @@ def test_lists_of_several_lines(lines: tuple[str, ...], read: int, write: int) -
     """As in test-seccomp.c and config_parse_syscall_filter: the first line decides what the list means."""
     text = "\n".join(f"SystemCallFilter={each}" for each in lines)
     assert (action(text, "read"), action(text, "write")) == (read, write)
+
+
+def test_a_wrong_name_in_the_config_is_an_error() -> None:
+    for text in ("~mout", "@foo", "read:EPERM"):
+        with pytest.raises(NotosError, match=r"services\.x\.set: SystemCallFilter= "):
+            service("[Service]\nExecStart=/a\n", overrides={"SystemCallFilter": text})
+    # A package may name calls of other architectures.
+    assert service("[Service]\nExecStart=/a\nSystemCallFilter=~stat64 mount\n").notes == ()
 
 
 def test_log() -> None:
@@ -262,6 +271,7 @@ def expected(layers: list[Layer], number: int, arguments: tuple[int, ...]) -> in
     return found
 
 
+@settings(max_examples=50)
 @given(st.lists(LAYERS, max_size=3), st.integers(0, 14), st.tuples(*[st.integers(0, 6)] * 3))
 def test_any_layers(layers: list[Layer], number: int, arguments: tuple[int, ...]) -> None:
     program = bpf.compiled(layers, 7, 1, 2)

@@ -6,12 +6,14 @@ from pathlib import Path
 
 import pytest
 
+from notos.debian.unpack import Aside
 from notos.errors import NotosError
 from notos.units.names import LIMITS
 from notos.units.plan import parsed
+from notos.units.timers import timer
 from notos.units.translate import translate
 from tests.units.conftest import Systemd
-from tests.units.made import context, files, lines, plan, service
+from tests.units.made import FOLDER, context, files, lines, plan, service
 
 BASE = "[Service]\nExecStart=/bin/true\n"
 
@@ -180,7 +182,9 @@ TABLE = {
     "OpenFile": ("/a", "/a:b", "/a:b:read-only", "/a:b:foo", "a", "/a::append,graceful"),
     "RuntimeDirectoryPreserve": ("yes", "no", "restart", "x"),
     "ExecSearchPath": ("/a:/b",),
-    "Personality": ("x86",),
+    "Personality": ("x86", "aarch64", "", "native"),
+    "StandardInputText": ("a\\tb", "\\q", "%Z"),
+    "StandardInputData": ("YQ==", "Y Q = =", "!", "YQ"),
     "CoredumpFilter": ("all", "default private-huge", "0x33", "33 elf-headers", "foo"),
     "TimerSlackNSec": ("5", "10us", "x", "1ms 5ns"),
     "OOMPolicy": ("continue", "stop"),
@@ -369,3 +373,36 @@ OOMScoreAdjust=-900
     ):
         assert line in found
     assert lines(text, "start", name)[0][3:] == ("--skip-systemctl-redirect", "17-main", "start")
+
+
+# Units of systemd itself, which the tools tree has.
+REFUSED_HERE = re.compile(
+    "is not supported|not known at build time|needs a hostname|needs the bus|no ExecStart=|does not run"
+)
+
+
+def test_the_judge_of_systemd_s_own_units(systemd: Systemd, own_units: Aside, tmp_path: Path) -> None:
+    """Notos and systemd warn about the same lines of all services and timers of the package systemd."""
+    kinds = (".service", ".timer", ".socket")
+    inside = {path: data.decode() for path, data in own_units.units.items() if path.endswith(kinds) and data}
+    texts = {path.rpartition("/")[2]: text for path, text in inside.items() if path.startswith(f"{FOLDER}/")}
+    texts |= {name: f"{text}\nUnknownKey=1\n" for name, text in texts.items() if name.endswith(".service")}
+    links = {path: target for path, target in own_units.links.items() if path.endswith(kinds)}
+    made = files(texts, links)
+    names = [name.replace("@.", "@a.") for name in texts if not name.endswith(".socket")]
+    for name, text in texts.items():
+        (tmp_path / name).write_text(text)
+    done = systemd.run("systemd-analyze", "verify", "--man=no", *(str(tmp_path / name) for name in names))
+    theirs = {*re.findall(rf"^{tmp_path}/(\S+:\d+): (?!.*(?:{NO_FAULT.pattern}))", done.stderr, re.MULTILINE)}
+    ours: set[str] = set()
+    translated: set[str] = set()
+    for name in names:
+        try:
+            found = (timer if name.endswith(".timer") else translate)(name, made, context())
+        except NotosError as error:
+            assert all(REFUSED_HERE.search(each.message) for each in error.parts or (error,)), error
+            continue
+        translated.add(made.load(name).files[0].rpartition("/")[2])
+        ours.update(place for note in found.notes for place in re.findall(rf"^/{FOLDER}/(\S+:\d+): ", note))
+    assert len(translated) > 50
+    assert ours == {place for place in theirs if place.partition(":")[0] in translated}

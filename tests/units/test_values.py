@@ -72,7 +72,7 @@ SIZES = st.lists(
 ).map("".join)
 
 
-@settings(max_examples=150, suppress_health_check=FIXTURES)
+@settings(max_examples=80, suppress_health_check=FIXTURES)
 @given(TIMES)
 def test_the_judge_of_times_is_systemd(library: Library, text: str) -> None:
     assert ours(values.time, text) == library("time", text)
