@@ -6,7 +6,6 @@ line is the title and whose next paragraph is the description, and the machine's
 
 import json
 import re
-import statistics
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -87,6 +86,8 @@ def page(figures: Mapping[str, Figures], root: Path = Path()) -> str:
 
     A new machine, which no whole run has measured yet, has none.
     """
+    import statistics
+
     rows, counts = [], []
     for folder in machines(root):
         counts.append(lines(folder / "config.yaml"))
@@ -128,5 +129,7 @@ def read(text: str) -> dict[str, Figures]:
 
 
 def _median(values: Any) -> str:
+    import statistics
+
     found = list(values)
     return f"{statistics.median(found):.1f}" if found else "–"
