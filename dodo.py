@@ -45,6 +45,7 @@ OWN = (
         suites.task_test,
         suites.task_test_machines,
         suites.task_test_gallery,
+        suites.task_test_services,
         suites.task_test_kernels,
         suites.task_test_docs,
         suites.task_test_fresh,

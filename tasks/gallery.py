@@ -58,13 +58,20 @@ def description(folder: Path) -> str:
 
 def write(folder: Path = FIGURES) -> None:
     """Write the page with the figures in `folder`. Raises ToolError if a machine has none."""
-    found = {path.stem: json.loads(path.read_bytes()) for path in sorted(folder.glob("*.json"))}
+    found = measured(folder)
     if lacking := [each.name for each in machines() if each.name not in found]:
         raise ToolError(
             f"no figures of {', '.join(lacking)}",
             hint="each test in tests/gallery calls gallery.works(machine)",
         )
-    shown = {
+    atomic.write_if_changed(PAGE, page(found))
+    print(f"wrote {PAGE}")
+
+
+def measured(folder: Path) -> dict[str, Figures]:
+    """Return the figures in `folder` by machine, in the units of the page."""
+    found = {path.stem: json.loads(path.read_bytes()) for path in sorted(folder.glob("*.json"))}
+    return {
         name: {
             "image": round(each["image"] / 1e6, 1),
             "build": each["build"],
@@ -73,21 +80,20 @@ def write(folder: Path = FIGURES) -> None:
         }
         for name, each in found.items()
     }
-    atomic.write_if_changed(PAGE, page(shown))
-    print(f"wrote {PAGE}")
 
 
 def page(figures: Mapping[str, Figures], root: Path = Path()) -> str:
-    """Return the page; figures by machine: image (MB), build (s), boot (s), services (MB by name)."""
+    """Return the page; figures by machine: image (MB), build (s), boot (s), services (MB by name).
+
+    A new machine, which no whole run has measured yet, has none.
+    """
     rows, counts = [], []
     for folder in machines(root):
-        known = figures[folder.name]
         counts.append(lines(folder / "config.yaml"))
-        memory = ", ".join(f"{name} {size}" for name, size in known["services"].items()) or "none"
         cells = (
             f"[{folder.name}](../{MACHINES}/{folder.name}): {description(folder)}",
-            *(str(each) for each in (counts[-1], known["image"], known["build"], known["boot"])),
-            memory,
+            str(counts[-1]),
+            *_cells(figures.get(folder.name)),
         )
         rows.append(f"| {' | '.join(cells)} |\n")
     small = [each["build"] for each in figures.values() if each["image"] <= _BIG]
@@ -98,6 +104,14 @@ def page(figures: Mapping[str, Figures], root: Path = Path()) -> str:
         f"{_median(each['boot'] for each in figures.values())} s to boot.\n"
     )
     return _HEAD + "".join(rows) + medians + _FOOT
+
+
+def _cells(known: Figures | None) -> list[str]:
+    """Return the cells of a machine's figures."""
+    if known is None:
+        return ["–"] * 4
+    memory = ", ".join(f"{name} {size}" for name, size in known["services"].items()) or "none"
+    return [*(str(known[each]) for each in ("image", "build", "boot")), memory]
 
 
 def read(text: str) -> dict[str, Figures]:

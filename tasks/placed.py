@@ -2,7 +2,8 @@
 
 from typing import TYPE_CHECKING
 
-from notos.features.model import Copy, Folder, Placed, Removal, Text
+from notos.features.files import KEPT
+from notos.features.model import Copy, Folder, Link, Placed, Removal, Text
 from tasks import programmed, project, scripted
 from tasks.config import CACHE, FEATURES, MACHINE, manifest
 from tasks.graph import Task, action
@@ -40,6 +41,13 @@ def opt_files() -> tuple[Placed, ...]:
 def etc_files() -> tuple[Placed, ...]:
     """Return the features' files below /etc that have a mode or an owner of their own, and folders."""
     return _files("etc")
+
+
+@recorded
+def kept_folders() -> tuple[str, ...]:
+    """Return the folders of /etc that the drive keeps, below /etc: the features have links to it."""
+    links = ((each.path.removeprefix("/etc/"), each.content) for each in FEATURES.placed)
+    return tuple(path for path, content in links if content == Link(f"{KEPT}/{path}"))
 
 
 @recorded
@@ -184,7 +192,6 @@ def taken(area: str) -> "list[NotosError]":
     """
     if not scripted.scripts():
         return []
-    from notos.features.model import Link
     from notos.formats.tree import Directory
     from notos.system import placed, script_changes
 
@@ -309,7 +316,7 @@ def task_state() -> Task:
         "actions": [action(collect_state)],
         "file_dep": [
             manifest("packaged"),
-            *([manifest("system-path")] if MACHINE.disk and MACHINE.disk.etc else []),
+            *([manifest("system-path")] if kept_folders() else []),
             *sources(state_files()),
             *made_before(),
         ],
@@ -343,8 +350,8 @@ def collect_state() -> None:
         ]
         members += changes.elsewhere(*placed.STORED)
     members += programmed.members("srv")
-    if MACHINE.disk and MACHINE.disk.etc:
-        members += kept.members(project.tree("system-path"), MACHINE.disk.etc)
+    if kept_folders():
+        members += kept.members(project.tree("system-path"), kept_folders())
     known = {each.path for each in members}
     members += [
         each

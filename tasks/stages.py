@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from notos.config.model import Package
+from notos.features.model import Text
 from notos.formats.tree import File, Tree
 from notos.home import own
 from notos.system import contents
@@ -143,6 +144,13 @@ def task_runit() -> Task:
     }
 
 
+@recorded
+def hostname() -> str:
+    """Return the machine's hostname."""
+    texts = (each.content for each in FEATURES.etc if each.path == "hostname")
+    return next((each.text.strip() for each in texts if isinstance(each, Text)), "")
+
+
 def unit_manifests() -> list[str]:
     """Return the manifests of the objects that services with systemd units are made from."""
     names = ("units", "run-unit", "system-path")
@@ -165,8 +173,8 @@ def render_runit() -> None:
     packaged = packaged_units.read(project.tree("units"))
     run_unit = f"{project.get('run-unit').path}/run-unit"
     exists = programs.finder(project.tree("system-path"), FEATURES.placed)
-    machine = unit_services.Machine(MACHINE.target, MACHINE.hostname, source, run_unit, exists)
-    made = unit_services.build(FEATURES, packaged, machine)
+    facts = unit_services.Facts(MACHINE.target, hostname(), source, run_unit, exists)
+    made = unit_services.build(FEATURES, packaged, facts)
     for line in made.notes:
         reporter.note(line)
     project.add("runit", runit.NAME, runit.build(FEATURES, source, made.folders, states), ["run-unit"])

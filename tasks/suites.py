@@ -51,6 +51,14 @@ SUITES = (
         quick=tuple(f"tests/gallery/test_{each}.py" for each in ("git", "mqtt", "nginx")),
         figures=True,
     ),
+    Suite(
+        "test-services",
+        "daemons of Debian by their own units",
+        30,
+        ("tests/services",),
+        parallel=True,
+        in_ci=False,
+    ),
     Suite("test-docs", "all commands and machines of the docs", 6, ("tests/docs",)),
     Suite("test-fresh", "the README's two commands in fresh Debian installations", 6, ("tests/fresh",)),
 )
@@ -74,6 +82,11 @@ def task_test_kernels() -> Task:
 def task_test_gallery() -> Task:
     """run the checks, then build, boot and use each machine in examples/machines; write docs/gallery.md"""
     return _suite("test-gallery")
+
+
+def task_test_services() -> Task:
+    """run the checks, then start, reload, restart and stop daemons of Debian by their own units"""
+    return _suite("test-services")
 
 
 def task_test_docs() -> Task:

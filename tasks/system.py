@@ -91,8 +91,8 @@ def units_lacking(system: "Tree", runit: "Tree", etc: "Tree") -> "list[NotosErro
     from notos.system import packaged_units, unit_needs, unit_services
 
     units = unit_services.unit_files(FEATURES, packaged_units.read(project.tree("units")))
-    machine = unit_needs.Machine(system.as_usr(), etc, placed.opt_tree())
-    return list(unit_needs.lacking(FEATURES, units, runit, machine))
+    parts = unit_needs.Parts(system.as_usr(), etc, placed.opt_tree())
+    return list(unit_needs.lacking(FEATURES, units, runit, parts))
 
 
 def join() -> None:

@@ -96,6 +96,55 @@ def tool(tools_tree: ToolsTree) -> Tool:
     return tools_tree.command
 
 
+@pytest.fixture(scope="session")
+def compiler_key() -> tuple[ToolsTree, str]:
+    """Return the tools tree that compiles run-unit, and its key; its lock is in build/."""
+    from notos.debian import download
+    from notos.debian.unpack import Unpack
+    from notos.features.model import Features
+    from notos.lock import lockfile
+    from notos.lock.request import Request
+    from notos.lock.resolve import resolve
+    from notos.system import contents
+    from notos.toolchain import tools_tree
+
+    machine = loader.load(ROOT / "config.yaml").machine
+    cache, build, name = Cache.default(), architecture.host(), contents.TOOLS_RUN_UNIT
+    archive = Archive(machine.debian, cache, build)
+    packages = contents.tool_packages(name, Features(), build, build)
+
+    def fetch(found: object) -> None:
+        downloads = [each.download(archive.mirrors) for each in found]  # type: ignore[attr-defined]
+        download.fetch(downloads, cache, proxies=archive.mirrors.proxies)
+
+    kept = ROOT / "build/tests/run-unit.lock"
+    kept.parent.mkdir(parents=True, exist_ok=True)
+    requests = {str(each.name): Request(each.closure or "elf", each.only, each.exclude) for each in packages}
+    locked = resolve(
+        {name: requests},
+        suite=archive.debian.suite,
+        base=lockfile.read(kept),
+        archive=archive,
+        cache=cache,
+        fetch=fetch,
+    )
+    lockfile.write(kept, locked)
+    rows = locked.set(name)
+    key = tools_tree.key((each.sha256 for each in rows), packages)
+    options = {str(each.name): each for each in packages}
+    debs = [
+        Unpack(
+            cache.download(each.sha256),
+            *((options[each.name].only, options[each.name].exclude) if each.name in options else ((), ())),
+            each.name,
+        )
+        for each in rows
+    ]
+    if not cache.tools(key).exists():
+        fetch(rows)
+    return tools_tree.ensure(cache, key, build, debs), key
+
+
 @pytest.fixture
 def nix(tool: Tool, tmp_path: Path) -> Callable[..., bytes]:
     """Return a function that runs Nix with a store in tmp_path/nix, whose paths begin with /nix/store."""

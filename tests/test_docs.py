@@ -27,6 +27,7 @@ from tests.conftest import ROOT, Project, clean_environment, copy_project
 from tests.docs.pages import Block, Command, blocks, inline_commands, pages
 from tests.docs.session import STEADY, compare, write_config, write_files
 from tests.docs.ways import WAYS, way
+from tests.signed_archive import Deb
 
 # Words of the page for people who know Debian: Debian's own, and files of a project.
 NAMES = ("config.lock", "runvm.sh", "sudo", "logrotate.timer", "reboot", "poweroff")
@@ -218,6 +219,7 @@ def test_rows_for_people_who_know_debian(line: int, code: str, reader: Path) -> 
     found = blocks(PAGES[FROM_DEBIAN])
     if re.match(r"\w+: ", code):
         write_files(reader, found)
+        (reader / "my.deb").write_bytes(Deb("my").build())
         path = reader / "row.yaml"
         path.write_text(f"name: x\n{code}\n")
         loader.load(path)

@@ -114,7 +114,7 @@ COMPILES = "how this host compiles changes no byte"
 
 CASES = [
     case("name", "other"),
-    case("debian.distribution", "ubuntu", {"debian": {"suite": "trixie"}}),
+    case("debian.distribution", "ubuntu", {"debian": {"suite": "trixie", "components": ["main"]}}),
     case("debian.suite", "forky"),
     case("debian.tools_suite", "forky", same="both releases have the same packages here"),
     case("debian.mirror", "@mirror@/", same=HOST_ONLY),
@@ -541,8 +541,12 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         "NOTOS_CACHE": str(folder / "cache"),
         "XDG_CONFIG_HOME": str(host),
     }
-    with serving(archive.root) as server, ForkServer(archive.keys, environment) as runs:
-        yield World(folder, f"{server.url}/debian", runs, host)
+    with serving(archive.root) as server:
+        mirror = f"{server.url}/debian"
+        # Of the tools for a machine of Ubuntu, to which the config's mirror does not apply.
+        environment.update(NOTOS_MIRROR=mirror, NOTOS_SECURITY_MIRROR=f"{mirror}-security")
+        with ForkServer(archive.keys, environment) as runs:
+            yield World(folder, mirror, runs, host)
 
 
 EXTENSION = """

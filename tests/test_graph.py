@@ -175,6 +175,30 @@ def test_files_anywhere_run_the_task_of_their_folder(project: Project) -> None:
         assert project.ran() == []
 
 
+def test_settings_and_units_of_a_service_run_what_makes_its_plan(project: Project) -> None:
+    """Its packages, its units and the program that runs it stay."""
+    unit = project.root / "app.service"
+    unit.write_text("[Service]\nExecStart=/usr/bin/busybox sleep 1000000\n")
+    config = project.root / "config.yaml"
+    text = config.read_text() + "services: {app: {unit: ./app.service, set: {Nice: 1}}}\n"
+    config.write_text(text)
+    assert {"run_unit:compile", "tools:run-unit", "runit"} <= set(project.ran())
+    config.write_text(text.replace("Nice: 1", "Nice: 2"))
+    assert set(project.ran()) == {"runit", "toplevel", "squashfs", "runvm"}
+    unit.write_text("[Service]\nExecStart=/usr/bin/busybox sleep 2000000\n")
+    assert set(project.ran()) == {"runit", "toplevel", "squashfs", "runvm"}
+    for line, problem in {
+        "User=nodoby": "app.service:3: User: the user nodoby does not exist",
+        "Nce=1": "app.service:3: Nce= is not a key of [Service]",
+    }.items():
+        unit.write_text(f"[Service]\nExecStart=/usr/bin/busybox sleep 2000000\n{line}\n")
+        done = project.doit(check=False)
+        assert done.returncode == 1
+        assert problem in done.stdout
+        assert "  services: {app: {unit: ./app.service" in done.stdout
+    unit.unlink()
+
+
 def test_a_package_added(project: Project) -> None:
     edit(project, "config.yaml", "packages: [busybox]", "packages: [busybox, zstd]")
     wanted = {"lock", "fetch", "system_path", "toplevel", "squashfs", "runvm"}

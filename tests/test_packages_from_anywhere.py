@@ -5,6 +5,7 @@ import re
 import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +19,9 @@ from notos.toolchain import peers
 from tests import made_up_machine
 from tests.conftest import RAN, ROOT
 from tests.fork_server import ForkServer
-from tests.signed_archive import SUITE, Deb, Server, SignedArchive, serving
+from tests.signed_archive import SUITE, Deb, Fault, Server, SignedArchive, serving, stamp
 from tests.test_every_key import World as Builds
-from tests.third_party import Repository
+from tests.third_party import NOW, Repository
 
 Config = dict[str, Any]
 RELEASE = "6.8.0-31-generic"
@@ -244,6 +245,48 @@ def test_errors_of_sources(world: World, packages: list[str], values: Config, sa
     assert "Traceback" not in found
 
 
+@pytest.mark.parametrize(
+    ("number", "fault", "said"),
+    [
+        (1, "wrong", "has a wrong sha256, "),
+        (2, "longer", "bytes"),
+        (3, "404", "the server no longer has hello 2"),
+    ],
+)
+def test_a_deb_that_is_not_the_signed_one(world: World, number: int, fault: Fault, said: str) -> None:
+    party = world.party(f"hostile{number}")
+    made = hello("2", f"hostile {number}")
+    party.publish(made)
+    project = world.project()
+    sources = [world.source(project, party, "hello")]
+    world.write(project, system={"packages": ["hello"]}, debian={"sources": sources})
+    world.server.faults[f"/{party.root.name}/pool/{made.file_name}"] = [fault] * 9
+    assert said in world.failed(project, "runvm")
+    world.server.faults.clear()
+    world.runs.run(project, "runvm")
+
+
+def test_an_index_that_expires_or_goes_back(world: World) -> None:
+    """Both are refused at the source's line, and a locked machine builds nevertheless."""
+    party = world.party("aged")
+    party.publish(hello("2"))
+    project = world.project()
+    source = world.source(project, party, "hello")
+    config = {"system": {"packages": ["hello"]}, "debian": {"sources": [source]}}
+    world.write(project, **config)
+    world.runs.run(project, "runvm")
+    cases: list[tuple[Config, str]] = [
+        ({"fields": {"Valid-Until": stamp(NOW - timedelta(days=1))}}, "InRelease was valid until"),
+        ({"age": timedelta(days=9)}, "and this host has seen it from"),
+    ]
+    for options, said in cases:
+        party.publish(hello("1.5"), **options)
+        found = world.failed(project, "lock")
+        assert re.search(rf"config\.yaml:\d+: .*{re.escape(said)}", found)
+        assert ran(world.runs.run(project, "runvm")) <= {"lock"}
+        assert locked(project)["packages"]["hello"]["version"] == "2"
+
+
 # --- the user's own .debs
 
 
@@ -374,11 +417,11 @@ def ubuntu(world: World) -> Repository:
     ]
     debs = [each for each in world.debs if not each.name.startswith("linux-image")]
     ours = [replace(each, version="1ubuntu1", compression="zst") for each in [*debs, *own]]
-    names = {"components": ("main", "universe"), "compressions": (".xz", ".gz")}
-    party.publish(*ours, suite="noble", fields={"Suite": "noble"}, **names)  # type: ignore[arg-type]
-    party.publish(suite="noble-updates", **names)  # type: ignore[arg-type]
+    names: Config = {"components": ("main", "universe"), "compressions": (".xz", ".gz")}
+    party.publish(*ours, suite="noble", fields={"Suite": "noble"}, **names)
+    party.publish(suite="noble-updates", **names)
     fixed = replace(next(each for each in ours if each.name == "hello-data"), version="1ubuntu1.1")
-    party.publish(fixed, suite="noble-security", **names)  # type: ignore[arg-type]
+    party.publish(fixed, suite="noble-security", **names)
     return party
 
 

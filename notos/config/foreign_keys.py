@@ -24,6 +24,10 @@ _ORDER = (
 )
 _ARCHITECTURE = f"machines are {Machine.target.title}; leave it out"
 _ALWAYS = "runit restarts a service whenever it ends; leave it out"
+_SOURCES = (
+    "further archives go into debian: write debian: {sources: [{url: URL, suites: [NAME], key: FILE, "
+    "packages: [NAME]}]}"
+)
 _DEBIAN = "packages come from Debian: write debian: {suite: trixie}"
 _VERSION = "leave it out; the versions of packages are in the lock beside the config"
 _FIREWALL = (
@@ -50,7 +54,8 @@ _TOP: Mapping[str, str] = {
     **_each(_ARCHITECTURE, "arch architecture architectures platform system_type"),
     **_each(_ALWAYS, "restart"),
     **_each(_ORDER, "depends_on"),
-    **_each(_DEBIAN, "distribution distro release image base from base_image repositories apt sources os"),
+    **_each(_DEBIAN, "distribution distro release image base from base_image os"),
+    **_each(_SOURCES, "repositories apt sources repos apt_sources extra_repositories"),
     **_each(_VERSION, "version package_update package_upgrade state_version format"),
     **_each(_FIREWALL, "firewall iptables nftables"),
     **_each(_MOUNTS, "mount file_systems filesystems fstab"),
@@ -158,6 +163,7 @@ _INNER: Mapping[str, Mapping[str, str]] = {
         **_each("write suite: trixie", "release codename version distribution dist"),
         **_each("write mirror: http://mirror.example/debian", "url mirrors uri archive repository"),
         **_each("write components: [main, contrib]", "component sections areas"),
+        **_each("write sources: [{suites: [trixie-backports], packages: [NAME]}]", "backports repositories"),
     },
     "nix": {**_each("write enable: true", "enabled"), **_each("write build_users: 4", "users nixbld")},
     "kernel": {

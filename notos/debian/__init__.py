@@ -5,10 +5,19 @@ mirror          the mirrors of the archive
 download        resumable and verified downloads
 network_errors  network errors as one-line messages
 deb822          paragraphs of fields, deb822(5)
+keyring         files of keys, and which archive they may sign
 release         InRelease and its signature; keys/ has the certificates
+seen_releases   the dates of indexes that this host has seen
 package         one version of a package
 suites          names of suites that need special care
-archive, index  the packages of a suite
+distribution    how Ubuntu differs from Debian
+index           the packages of a component
+signed_suite    a suite and its indexes, verified
+policy          the packages that a source may provide, and their priority
+archive_part    an index with its policy
+further_sources the archives and suites in debian.sources
+local_debs      the .deb files that a config names
+archive         all available packages
 relation        versions and dependencies (deb-version(7), Debian policy 7.1)
 similar_names   suggestions for a package name that does not exist
 deb, unpack     .deb files as usr-merged trees
@@ -31,6 +40,8 @@ maintainer_scripts   the commands of a package's scripts
 Modules without a test module of their own name are tested by
 
     tests/debian/test_archive.py: index, package, release, suites
+    tests/debian/test_further_sources.py: archive_part, keyring, policy, seen_releases, signed_suite
+    tests/test_packages_from_anywhere.py: distribution, local_debs
     tests/debian/test_download.py: network_errors
     tests/debian/test_unpack.py: kinds
     tests/debian/test_maintainer_scripts.py: shell_calls, shell_values, command_words

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from notos.config.model import Debian
 from notos.debian.suites import ROLLING
 
-MAIN, SECURITY, UBUNTU = "main", "security", "ubuntu"  # the values of LockedPackage.origin
+ORIGINS = MAIN, SECURITY, UBUNTU = "main", "security", "ubuntu"  # values of LockedPackage.origin
 
 
 @dataclass(frozen=True)

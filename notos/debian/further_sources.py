@@ -20,7 +20,7 @@ from notos.errors import LockError, NotosError, raise_all
 
 @dataclass(frozen=True)
 class Reader:
-    """What reading all sources of a machine has in common; `own` are the distribution's keys."""
+    """A reader of all sources of a machine; `own` are the keys of the distribution."""
 
     debian: Debian
     architecture: str
@@ -99,7 +99,7 @@ class Reader:
             unreachable=unreachable,
         )
         if source.url and source.check_valid_until:
-            seen_releases.check(url, release, self.cache, until=until)
+            seen_releases.check(url, release, self.cache, until=until, keys=keys)
         return SignedSuite(
             origin,
             url,

@@ -82,6 +82,7 @@ def read(
         raise SignatureError(
             f"{shown} is of the suite {suite} ({codename}), not of {expected}",
             hint=f"check {trust.suite}",
+            keys=trust.keys,
         )
     made = _check_time(fields, now or datetime.now(UTC), shown, check_valid_until, trust)
     files = {
@@ -91,7 +92,7 @@ def read(
     }
     if not files:
         hint = "its owner must publish sha256 hashes; weaker ones verify nothing"
-        raise SignatureError(f"{shown} lists no files by sha256", hint=hint)
+        raise SignatureError(f"{shown} lists no files by sha256", hint=hint, keys=trust.keys)
     by_hash = fields.get("Acquire-By-Hash") == "yes"
     return Release(suite, codename, by_hash, files, made, "Valid-Until" in fields)
 
@@ -163,13 +164,16 @@ def _check_time(
             for each in ("Date", "Valid-Until")
         )
     except ValueError as error:
-        raise SignatureError(f"{shown} has an invalid date", hint="name another mirror") from error
+        hint = "name another mirror"
+        raise SignatureError(f"{shown} has an invalid date", hint=hint, keys=trust.keys) from error
     if check_valid_until and until and now > until:
         raise SignatureError(
             f"{shown} was valid until {fields['Valid-Until']}, and {clock}",
             hint="set the clock if it is wrong; otherwise the mirror is out of date: name another one, or "
             f"set {trust.until}",
+            keys=trust.keys,
         )
     if made and now < made:
-        raise SignatureError(f"{shown} is from {fields['Date']}, and {clock}", hint="set the clock")
+        message = f"{shown} is from {fields['Date']}, and {clock}"
+        raise SignatureError(message, hint="set the clock", keys=trust.keys)
     return made

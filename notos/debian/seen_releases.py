@@ -15,10 +15,10 @@ from notos.debian.release import Release
 from notos.errors import SignatureError
 
 
-def check(url: str, release: Release, cache: Cache, *, until: str) -> None:
+def check(url: str, release: Release, cache: Cache, *, until: str, keys: tuple[str, ...]) -> None:
     """Note the date of a Release. Raises SignatureError if an earlier one was newer.
 
-    `until` is the setting that accepts it, for the hint.
+    `until` is the setting that accepts it, for the hint, and `keys` the path of the source in the config.
     """
     if release.date is None:
         return
@@ -31,6 +31,7 @@ def check(url: str, release: Release, cache: Cache, *, until: str) -> None:
             f"{url} is from {release.date:%Y-%m-%d %H:%M}, and this host has seen it from "
             f"{before:%Y-%m-%d %H:%M}",
             hint=f"the server has an old state; wait until it is current, or set {until}",
+            keys=keys,
         )
     if before is None or release.date > before:
         with suppress(OSError):  # only the next comparison is lost

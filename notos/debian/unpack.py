@@ -24,7 +24,7 @@ ASIDE = (f"{UNITS}*", f"{INIT_SCRIPTS}*")
 
 @dataclass(frozen=True)
 class Aside:
-    """What is left out of the tree, but read, by usr-merged path.
+    """Files that are read but left out of the tree, by usr-merged path.
 
     units         the contents of systemd's units and their drop-ins
     links         the targets of links among them

@@ -51,12 +51,9 @@ def packages_of(
     """Return the packages of services or timers, and those that are only used if the archive has them.
 
     A unit of a package needs no list: the package with the name in the config is used if it exists. It is not
-    optional if the config names it elsewhere. Programs of such units may be scripts for bash, on which no
-    package depends, because it is essential in Debian.
+    optional if the config names it elsewhere.
     """
     listed = tuple(settled(package) for each in users.values() for package in each.packages or ())
-    if any(is_unit(each) and not (each.unit or "").startswith("/") for each in users.values()):
-        listed += (settled(Package(name=PackageName("bash"))),)
     known = system_names(machine)
     names = (
         name

@@ -4,6 +4,7 @@ from notos.config.model import Machine
 from notos.config.package_lists import system_names
 from notos.config.reader import Checks
 from notos.features.model import Feature
+from notos.features.own_units import packages_of
 
 KEYS = ("setuid",)
 CHECKS: Checks = {}
@@ -18,5 +19,6 @@ def feature(machine: Machine) -> Feature:
     if machine.setuid is not None:
         programs = [*machine.setuid, *sorted(sudo - {each.rpartition("/")[2] for each in machine.setuid})]
         return Feature(integration={"setuid": {"programs": programs}})
-    names = sudo | system_names(machine)
+    _, of_units = packages_of(dict(machine.services), machine)
+    names = sudo | system_names(machine) | {each.name for each in of_units}
     return Feature(integration={"setuid": {"packages": sorted(names)}} if names else {})

@@ -81,20 +81,31 @@ class Candidates:
         """Return the first package that an alternative names, even if its version is not accepted."""
         return next(filter(None, (self.find(each.name) for each in group)), None)
 
-    def elsewhere(self, group: Sequence[Relation]) -> str:
-        """Return a hint for an unmet group that a source could meet; "" if none could."""
-        if not self._archive.debian.sources:
-            return ""
+    def elsewhere(self, group: Sequence[Relation]) -> tuple[str, tuple[str, ...]]:
+        """Return a hint for an unmet group that a source could meet, and the source's place in the config.
+
+        Both are empty if no source could.
+        """
+        sources = self._archive.debian.sources
+        if not sources:
+            return "", ()
         for each in group:
+            newest = self._archive.newest(each.name)
+            if newest is not None and each.accepts(newest.version):
+                return "", ()  # only the lock is too old for it
             for source, version in self._archive.not_allowed(each.name):
                 if each.accepts(version):
-                    where = policy.title(source)
-                    return f"{where} has {each.name} {version}; add {each.name} to its packages"
+                    hint = (
+                        f"{policy.title(source)} has {each.name} {version}; add {each.name} to its packages"
+                    )
+                    return hint, policy.keys(sources, source)
             for other, version in self._archive.versions(each.name):
                 if other is not None and each.accepts(version):
-                    where = policy.title(other)
-                    return f"{where} has {each.name} {version}; set a higher pin for that source"
-        return ""
+                    hint = (
+                        f"{policy.title(other)} has {each.name} {version}; set a higher pin for that source"
+                    )
+                    return hint, policy.keys(sources, other)
+        return "", ()
 
     def packages_with(self, soname: str) -> list[str]:
         """Return the packages that have the library `soname`. Slow: reads the archive's Contents."""
@@ -105,7 +116,7 @@ class Candidates:
 
         if component := self._archive.component_with(name):
             return f"it is in {component}; set debian: {{components: [main, {component}]}}"
-        if advice := self.elsewhere([Relation(name)]):
+        if advice := self.elsewhere([Relation(name)])[0]:
             return advice
         providers = [each.name for each in self._archive.providers(name)]
         popularity = self._archive.needed.__getitem__

@@ -39,15 +39,17 @@ MACHINERY = frozenset(
 # Packages that need another one without a dependency on it: a C compiler, which only recommends the headers
 # and startup files of libc; cron, whose crontab calls run-parts of debianutils; netavark, which calls nft for
 # every network of podman; wg-quick, a script for bash that calls ip; PAM's modules, used through the common
-# files of libpam-runtime, which sudo includes; unbound, whose unit calls setpriv with options that busybox'
-# lacks. Debian always has bash, iproute2, libpam-runtime and util-linux.
+# files of libpam-runtime, which sudo includes; units whose commands are scripts: MariaDB's for bash, those of
+# postfix for perl, unbound's for cp and setpriv with options that busybox lacks. Debian has all these.
 _ALSO = (
     (re.compile(r"gcc-[0-9]+(-[a-z0-9-]+-linux-gnu)?|tcc"), "libc6-dev"),
     (re.compile(r"cron|anacron"), "debianutils"),
     (re.compile(r"netavark"), "nftables"),
     (re.compile(r"wireguard-tools"), "bash, iproute2"),
     (re.compile(r"libpam-modules"), "libpam-runtime"),
-    (re.compile(r"unbound"), "util-linux"),
+    (re.compile(r"mariadb-server"), "bash"),
+    (re.compile(r"postfix"), "perl-base"),
+    (re.compile(r"unbound"), "coreutils, util-linux"),
 )
 
 

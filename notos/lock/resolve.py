@@ -16,6 +16,7 @@ from dataclasses import dataclass
 
 from notos.architecture import Architecture
 from notos.cache import Cache
+from notos.debian import distribution
 from notos.debian.archive import Archive
 from notos.debian.package import LOCAL, LockedPackage
 from notos.debian.relation import Relation, parse
@@ -95,10 +96,11 @@ def _still_valid(base: Lock, archive: Archive, sources: tuple[SourceRecord, ...]
     """Return the packages of `base` that a change of sources or of the user's .debs does not concern."""
     kept = source_record.unaffected(base.packages, base.sources, sources)
     local = archive.local
+    others = frozenset((LOCAL, *distribution.ORIGINS)) - distribution.of(archive.debian).origins
     return {
         name: package
         for name, package in kept.items()
-        if local.get(name) == package or (name not in local and package.origin != LOCAL)
+        if local.get(name) == package or (name not in local and package.origin not in others)
     }
 
 
@@ -245,18 +247,19 @@ class _Set:
     ) -> LockError:
         """Return the error for an unmet group; `held` is the available version, None if there is none."""
         prefix = f"set {self._name}: {package.name} {package.version} needs {_text(group)}"
+        hint, keys = self._candidates.elsewhere(group)
         if held is None:
-            hint = self._candidates.elsewhere(group) or "check debian.components in the config"
-            return LockError(f"{prefix}, which does not exist", hint=hint, package=package.name)
-        source = "config.lock" if held.name in self._candidates.locked else "the archive"
-        hint = self._candidates.elsewhere(group) or (
-            "run `./doit lock` to upgrade all packages"
-            if self._candidates.locked
-            else "the mirror is being updated; try again later"
-        )
-        return LockError(
-            f"{prefix}, but {source} has {held.name} {held.version}", hint=hint, package=package.name
-        )
+            message = f"{prefix}, which does not exist"
+            hint = hint or "check debian.components in the config"
+        else:
+            source = "config.lock" if held.name in self._candidates.locked else "the archive"
+            message = f"{prefix}, but {source} has {held.name} {held.version}"
+            hint = hint or (
+                "run `./doit lock` to upgrade all packages"
+                if self._candidates.locked
+                else "the mirror is being updated; try again later"
+            )
+        return LockError(message, hint=hint, keys=keys, package=package.name)
 
     def _add_dependencies(self, package: LockedPackage, followed: set[str]) -> None:
         """Add all dependencies of `package`; `followed` are the packages whose dependencies are members."""

@@ -97,7 +97,7 @@ def initrd_packages(machine: Machine, features: Features) -> tuple[Package, ...]
 
 def has_units(features: Features) -> bool:
     """Return True if the machine runs systemd units, for which it needs run-unit."""
-    return bool(getattr(features, "units", ()))
+    return bool(features.units)
 
 
 def tools(machine: Machine, features: Features) -> tuple[str, ...]:

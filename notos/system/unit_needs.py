@@ -21,7 +21,7 @@ _OPTIONAL = "-"  # the flag of a command or a file whose failure does not count
 
 
 @dataclass(frozen=True)
-class Machine:
+class Parts:
     """The parts of the machine that units use.
 
     root    the tree of /usr (usr/…) and of the packages' /etc
@@ -56,7 +56,7 @@ class _Planned:
         return ClosureError(f"{where}: {problem}", hint=hint, keys=self.keys)
 
 
-def lacking(features: Features, files: UnitFiles, runit: Tree, machine: Machine) -> Iterator[ClosureError]:
+def lacking(features: Features, files: UnitFiles, runit: Tree, parts: Parts) -> Iterator[ClosureError]:
     """Yield an error for each thing that a unit of the config names and that the machine lacks.
 
     `runit` is the tree of the runit object, which has the plans.
@@ -71,29 +71,29 @@ def lacking(features: Features, files: UnitFiles, runit: Tree, machine: Machine)
         except NotosError:  # the task that makes the plan reports it
             sections = {}
         planned = _Planned(unit, keys, plan, tuple(sections.get("Service", ())))
-        yield from _programs(planned, machine)
-        yield from _accounts(planned, machine)
-        yield from _files(planned, machine, made_at_boot)
+        yield from _programs(planned, parts)
+        yield from _accounts(planned, parts)
+        yield from _files(planned, parts, made_at_boot)
 
 
-def _programs(planned: _Planned, machine: Machine) -> Iterator[ClosureError]:
+def _programs(planned: _Planned, parts: Parts) -> Iterator[ClosureError]:
     for command in unit_plan.commands(planned.plan):
         if _OPTIONAL in command.flags:
             continue
         hint = f"add the package that has it to {'.'.join(planned.keys)}.packages"
-        if not _has(command.program, machine):
+        if not _has(command.program, parts):
             yield planned.error(
                 command.key, command.program, f"no package has the program {command.program}", hint
             )
-        elif interpreter := _interpreter(command.program, machine):
+        elif interpreter := _interpreter(command.program, parts):
             problem = f"{command.program} is a script for {interpreter}, which no package has"
             yield planned.error(command.key, command.program, problem, hint)
 
 
-def _accounts(planned: _Planned, machine: Machine) -> Iterator[ClosureError]:
+def _accounts(planned: _Planned, parts: Parts) -> Iterator[ClosureError]:
     lines = list(unit_plan.lines(planned.plan))
     dynamic = any(each.key == "dynamicuser" for each in lines)
-    accounts = Accounts(text(machine.etc, "passwd"), text(machine.etc, "group"))
+    accounts = Accounts(text(parts.etc, "passwd"), text(parts.etc, "group"))
     keys = {"user": "User", "group": "Group", "supplementary": "SupplementaryGroups"}
     for line in lines:
         if line.key not in keys or (dynamic and line.key != "supplementary"):
@@ -106,14 +106,14 @@ def _accounts(planned: _Planned, machine: Machine) -> Iterator[ClosureError]:
                 yield planned.error(keys[line.key], name, f"the {kind} {name} does not exist", hint)
 
 
-def _files(planned: _Planned, machine: Machine, made_at_boot: str) -> Iterator[ClosureError]:
+def _files(planned: _Planned, parts: Parts, made_at_boot: str) -> Iterator[ClosureError]:
     before = (each for each in unit_plan.commands(planned.plan) if each.key == "ExecStartPre")
     words = [word for each in before for word in each.words]
     for key, values in unit_plan.lines(planned.plan):
         if key not in ("envfile", "cwd") or len(values) < 2 or _OPTIONAL in values[0]:
             continue
         path = values[1]
-        if _has(path, machine) or any(path in each for each in (*words, made_at_boot)):
+        if _has(path, parts) or any(path in each for each in (*words, made_at_boot)):
             continue
         if key == "envfile" and not set("*?[") & set(path):
             hint = "add it with etc or files, or make it optional: set: {EnvironmentFile: ['', -PATH]}"
@@ -124,33 +124,33 @@ def _files(planned: _Planned, machine: Machine, made_at_boot: str) -> Iterator[C
             )
 
 
-def _has(path: str, machine: Machine) -> bool:
+def _has(path: str, parts: Parts) -> bool:
     """Return True unless a path below /usr, /opt or /etc certainly does not exist."""
-    tree, place = _place(path, machine)
+    tree, place = _place(path, parts)
     if tree is None or tree.resolve(place) is not None:
         return True
-    parts = place.split("/")
-    entries = (tree.get("/".join(parts[:length])) for length in range(1, len(parts) + 1))
+    names = place.split("/")
+    entries = (tree.get("/".join(names[:length])) for length in range(1, len(names) + 1))
     # A link may lead to a place outside of the tree.
     return any(isinstance(each, Symlink) and each.target.startswith("/") for each in entries)
 
 
-def _interpreter(path: str, machine: Machine) -> str:
+def _interpreter(path: str, parts: Parts) -> str:
     """Return the missing interpreter of a script; "" for other programs."""
-    tree, place = _place(path, machine)
+    tree, place = _place(path, parts)
     entry = tree.get(tree.resolve(place) or "") if tree is not None else None
     if not isinstance(entry, File):
         return ""
     data = entry.read()
-    return programs.missing_interpreter(data, machine.root) if data.startswith(b"#!") else ""
+    return programs.missing_interpreter(data, parts.root) if data.startswith(b"#!") else ""
 
 
-def _place(path: str, machine: Machine) -> tuple[Tree | None, str]:
+def _place(path: str, parts: Parts) -> tuple[Tree | None, str]:
     """Return the tree that has a path, and the path in it; no tree for other folders."""
     place = merged(path.lstrip("/"))
     top, _, below = place.partition("/")
     if top == "usr":
-        return machine.root, place
+        return parts.root, place
     if top in ("etc", "opt"):
-        return (machine.etc if top == "etc" else machine.opt), below
+        return (parts.etc if top == "etc" else parts.opt), below
     return None, ""

@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from notos import errors
+from notos import errors, home
 from notos.architecture import Architecture
 from notos.errors import ClosureError, NotosError
 from notos.features.model import Features, Keys, Service, Unit, UnitTimer
@@ -31,6 +31,8 @@ from notos.units.translate import translate
 from notos.units.unit_files import UnitFiles
 
 _LONGEST = 300  # seconds to wait for the stop of a service
+# UNIT.conf: drop-ins for units of packages that assume systemd as process 1; UNIT: units of systemd itself.
+_DROP_INS = "runit/unit-drop-ins"
 RELEASE = {"ID": "notos"}  # of /etc/os-release, for specifiers
 # Folders in /etc that programs of many packages read, so that a file in them says nothing about one service.
 _SHARED = """
@@ -45,7 +47,7 @@ _READ_ONE_BY_ONE = ("default", "pam.d", "dbus-1")
 
 
 @dataclass(frozen=True)
-class Machine:
+class Facts:
     """The machine's facts that a translation needs, and the programs of the runit object."""
 
     target: Architecture
@@ -63,10 +65,10 @@ class Made:
     notes: list[str] = field(default_factory=list)
 
 
-def build(features: Features, packaged: PackagedUnits, machine: Machine) -> Made:
+def build(features: Features, packaged: PackagedUnits, facts: Facts) -> Made:
     """Return the folders of all services that have a unit. Raises NotosError with all errors."""
     files = unit_files(features, packaged)
-    maker = _Maker(files, packaged, machine, service_names(features, files))
+    maker = _Maker(files, packaged, facts, service_names(features, files))
     made, found = Made(), list[NotosError]()
     for service in features.services:
         try:
@@ -87,7 +89,7 @@ class _Maker:
 
     files: UnitFiles
     packaged: PackagedUnits
-    machine: Machine
+    facts: Facts
     names: Mapping[str, str]  # of the machine's services by unit
     notes: list[str] = field(default_factory=list)
 
@@ -145,13 +147,13 @@ class _Maker:
     def _context(self, service: str, given: Mapping[str, tuple[str, ...]], keys: Keys) -> Context:
         return Context(
             service=service,
-            target=self.machine.target,
+            target=self.facts.target,
             keys=keys,
             overrides=given,
             services=self.names,
-            hostname=self.machine.hostname,
+            hostname=self.facts.hostname,
             release=RELEASE,
-            exists=self.machine.exists,
+            exists=self.facts.exists,
         )
 
     def _check(self, unit: Unit, keys: Keys) -> None:
@@ -167,10 +169,10 @@ class _Maker:
             )
 
     def _script(self, name: str) -> str:
-        entry = self.machine.source.get(f"unit/{name}")
+        entry = self.facts.source.get(f"unit/{name}")
         assert isinstance(entry, File), "a file of Notos"
         text = entry.read().decode()
-        values = {"runUnit": self.machine.run_unit}
+        values = {"runUnit": self.facts.run_unit}
         used = {name: value for name, value in values.items() if f"@{name}@" in text}
         return template.render(text, used, name=f"runit/unit/{name}")
 
@@ -184,12 +186,18 @@ def _add_plan(tree: Tree, folder: str, made: Translation) -> None:
 
 
 def unit_files(features: Features, packaged: PackagedUnits) -> UnitFiles:
-    """Return the units of the packages and of the user."""
+    """Return the units of the packages, with the drop-ins and units of Notos, and of the user."""
     own = {}
     for unit, _ in features.units:
         for path in filter(None, (unit.file, *unit.beside)):
             own[posixpath.basename(path)] = (shown(path), Path(path).read_bytes())
-    return UnitFiles(packaged.texts, packaged.links, own)
+    units, drop_ins = {}, {}
+    for each in sorted(Path(home.own(_DROP_INS)).iterdir()):
+        if each.suffix == ".conf":
+            drop_ins[f"usr/lib/systemd/system/{each.stem}.d/zz-notos.conf"] = each.read_bytes()
+        else:
+            units[f"usr/lib/systemd/system/{each.name}"] = each.read_bytes()
+    return UnitFiles({**units, **packaged.texts, **drop_ins}, packaged.links, own)
 
 
 def shown(path: str) -> str:

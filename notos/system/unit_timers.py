@@ -38,8 +38,10 @@ def line(name: str, timer: Timer) -> str:
 def times(timer: Timer, keys: Keys) -> str:
     """Return the file `times` of a timer. Raises NotosError for times that the service does not support."""
     lines = [f"calendar {_calendar(each, timer.unit, keys)}\n" for each in timer.calendars]
-    lines += [f"{_BASES[base]} {round(seconds)}\n" for base, seconds in timer.monotonic]
-    return "".join(lines)
+    monotonic = [(_BASES[base], round(seconds)) for base, seconds in timer.monotonic]
+    # The service reads the lines in this order: a timer with a first time does not run before it.
+    monotonic.sort(key=lambda each: each[0] == "active")
+    return "".join((*lines, *(f"{base} {seconds}\n" for base, seconds in monotonic)))
 
 
 def _calendar(text: str, unit: str, keys: Keys) -> str:

@@ -29,7 +29,7 @@ def errno(number: int) -> int:
 
 
 @dataclass(frozen=True)
-class Test:
+class Match:
     """A test of the low 32 bits of an argument: masked, it is one of `values`, or none of them."""
 
     argument: int
@@ -43,12 +43,15 @@ class Rule:
     """An action for a system call whose arguments meet all tests."""
 
     action: int
-    tests: tuple[Test, ...] = ()
+    tests: tuple[Match, ...] = ()
 
 
 @dataclass(frozen=True)
 class Layer:
-    """A filter: rules by number, and the action for system calls without a rule that applies."""
+    """A filter: rules by number, and the action for system calls without a rule that applies.
+
+    Of several rules that apply, the most restrictive one counts. Rules with tests need the default ALLOW.
+    """
 
     rules: Mapping[int, Sequence[Rule]]
     default: int = ALLOW
@@ -56,10 +59,12 @@ class Layer:
     unknown: int = ALLOW
 
     def outcomes(self, number: int | None) -> list[Rule]:
-        """Return the rules of a number, or of a number that no layer names; the last one has no test."""
+        """Return the rules of a number, or of a number that no layer names; one of them has no test."""
+        rules = self.rules.get(number, ()) if number is not None else ()
+        if any(not rule.tests for rule in rules):
+            return [*rules]
         outside = self.known is not None and number not in self.known
-        last = Rule(self.unknown if outside else self.default)
-        return [*(self.rules.get(number, ()) if number is not None else ()), last]
+        return [*rules, Rule(self.unknown if outside else self.default)]
 
 
 def compiled(layers: Sequence[Layer], architecture: int, foreign: int, second: int) -> bytes:
@@ -100,7 +105,7 @@ def _combined(layers: Sequence[Layer], number: int | None) -> tuple[Rule, ...]:
     """
     found = []
     for place, layer in enumerate(layers):
-        for rule in layer.outcomes(number):
+        for rule in sorted(layer.outcomes(number), key=lambda each: _rank(each.action)):
             found.append((_rank(rule.action), -place, rule))
             if not rule.tests:
                 break  # the other rules of this layer do not apply
@@ -129,7 +134,7 @@ def _leaf(rules: Iterable[Rule]) -> Code:
     return code
 
 
-def _test(test: Test, skipped: int) -> Code:
+def _test(test: Match, skipped: int) -> Code:
     """Return the code that goes on if the test succeeds, and else skips `skipped` more instructions."""
     code: Code = [(_LOAD, 0, 0, _ARGUMENTS + 8 * test.argument)]
     if test.mask != 0xFFFFFFFF:

@@ -21,7 +21,8 @@ _NAMED = {
 _PART = re.compile(r"(\d+(?:\.\d+)?)(?:\.\.(\d+(?:\.\d+)?))?(?:/(\d+(?:\.\d+)?))?(?=[ ,:~-]|$)")
 _LARGEST = 2**31 - 1
 _MICROSECONDS = 1_000_000
-_ZONE = re.compile(r"[A-Za-z][A-Za-z0-9_+-]*(?:/[A-Za-z0-9_+-]+)*")
+# Names of time zones: with a slash, or short ones such as CET and EST5EDT.
+_ZONE = re.compile(r"[A-Za-z_]+(?:/[A-Za-z0-9_+-]+)+|[A-Z]{3}(?:\d[A-Z]{3})?")
 
 
 @dataclass(frozen=True, order=True)
@@ -89,7 +90,7 @@ def parse(text: str) -> Calendar:
     weekdays = _weekdays(reader)
     made = _date(reader, Calendar(weekdays, zone=zone))
     if reader.at < 0:
-        return made
+        return _checked(made)
     return _checked(_time(reader, made))
 
 
@@ -203,10 +204,10 @@ def _timestamp(reader: _Reader) -> Calendar:
     """Return the event of @SECONDS since 1970."""
     from datetime import UTC, datetime
 
-    digits = reader.text[reader.at + 1 :]
-    if not digits.isdigit() or len(digits) > 11:
+    match = re.fullmatch(r"@\s*\+?(\d{1,11})", reader.text[reader.at :], re.ASCII)
+    if not match:
         raise ValueError("not a time stamp")
-    moment = datetime.fromtimestamp(int(digits), UTC)
+    moment = datetime.fromtimestamp(int(match[1]), UTC)
     reader.at = -1
     parts = (moment.year, moment.month, moment.day, moment.hour, moment.minute)
     year, month, day, hour, minute = ((Part(each),) for each in parts)

@@ -33,7 +33,7 @@ _CONSTANT = ("PathExists", "/")  # run-unit's words for a condition that is know
 _OPERATORS = ("<=", ">=", "!=", "<>", "==", "=$", "!=$", "<", ">", "=")
 
 
-class Machine:
+class Facts:
     """The facts by which conditions are decided at build time."""
 
     def __init__(self, architecture: str, hostname: str, release: Mapping[str, str]) -> None:
@@ -42,14 +42,14 @@ class Machine:
         self.release = release
 
 
-def add(plan: Plan, section: Section, machine: Machine) -> bool:
+def add(plan: Plan, section: Section, facts: Facts) -> bool:
     """Add the lines `condition` and `assert` to the plan; return False if the unit can never start."""
     possible = True
     for prefix, key in (("Condition", "condition"), ("Assert", "assert")):
         triggers: list[tuple[str, str, str]] = []
         lines: list[tuple[str, str, str]] = []
         for setting in _kept(section, prefix):
-            line = _line(section, setting, setting.key.removeprefix(prefix), machine)
+            line = _line(section, setting, setting.key.removeprefix(prefix), facts)
             if line is None:
                 continue
             flags, kind, argument = line
@@ -78,7 +78,7 @@ def _kept(section: Section, prefix: str) -> list[Setting]:
     return found
 
 
-def _line(section: Section, setting: Setting, kind: str, machine: Machine) -> tuple[str, str, str] | None:
+def _line(section: Section, setting: Setting, kind: str, facts: Facts) -> tuple[str, str, str] | None:
     text = setting.value
     trigger, negated = text.startswith("|"), False
     blanks = "" if kind in _PATHS else WHITESPACE
@@ -94,7 +94,7 @@ def _line(section: Section, setting: Setting, kind: str, machine: Machine) -> tu
             return None
     flags = "|" if trigger else ""
     try:
-        decided = _decided(kind, argument, machine)
+        decided = _decided(kind, argument, facts)
     except ValueError as error:
         if str(error):
             section.report.ignored(setting, f"{argument}: {error}")
@@ -107,7 +107,7 @@ def _line(section: Section, setting: Setting, kind: str, machine: Machine) -> tu
     return (flags + ("!" if negated else ""), *decided)
 
 
-def _decided(kind: str, argument: str, machine: Machine) -> bool | tuple[str, str]:
+def _decided(kind: str, argument: str, facts: Facts) -> bool | tuple[str, str]:
     """Return the result of a condition, or the kind and argument that run-unit tests.
 
     Raises ValueError: with a message for an invalid argument, without one if the machine cannot test it.
@@ -116,32 +116,32 @@ def _decided(kind: str, argument: str, machine: Machine) -> bool | tuple[str, st
         return kind, argument
     test = _TESTS.get(kind)
     if test:
-        return test(argument, machine)
+        return test(argument, facts)
     if kind in _PATHS and kind != "PathIsEncrypted":
         return kind, argument
     raise ValueError
 
 
-def _architecture(argument: str, machine: Machine) -> bool:
-    return argument in (machine.architecture, "native")
+def _architecture(argument: str, facts: Facts) -> bool:
+    return argument in (facts.architecture, "native")
 
 
-def _host(argument: str, machine: Machine) -> bool | tuple[str, str]:
-    if machine.hostname and not (len(argument) == 32 and set(argument) <= set("0123456789abcdef")):
-        return fnmatchcase(machine.hostname.lower(), argument.lower())
+def _host(argument: str, facts: Facts) -> bool | tuple[str, str]:
+    if facts.hostname and not (len(argument) == 32 and set(argument) <= set("0123456789abcdef")):
+        return fnmatchcase(facts.hostname.lower(), argument.lower())
     return "Host", argument
 
 
-def _virtualization(argument: str, _machine: Machine) -> bool | tuple[str, str]:
+def _virtualization(argument: str, _facts: Facts) -> bool | tuple[str, str]:
     return False if argument in _CONTAINERS else ("Virtualization", argument)
 
 
-def _first_boot(argument: str, _machine: Machine) -> bool:
+def _first_boot(argument: str, _facts: Facts) -> bool:
     """Return the result; no boot of an image is a first boot in systemd's sense (/etc is populated)."""
     return not boolean(argument)
 
 
-def _firmware(argument: str, _machine: Machine) -> bool | tuple[str, str]:
+def _firmware(argument: str, _facts: Facts) -> bool | tuple[str, str]:
     if argument == "uefi":
         return "PathExists", "/sys/firmware/efi"
     if argument.startswith("device-tree"):
@@ -149,7 +149,7 @@ def _firmware(argument: str, _machine: Machine) -> bool | tuple[str, str]:
     raise ValueError
 
 
-def _security(argument: str, _machine: Machine) -> bool | tuple[str, str]:
+def _security(argument: str, _facts: Facts) -> bool | tuple[str, str]:
     if argument in _SECURITY:
         return "PathExists", _SECURITY[argument]
     if argument == "audit":
@@ -159,7 +159,7 @@ def _security(argument: str, _machine: Machine) -> bool | tuple[str, str]:
     raise ValueError("not a security technology")
 
 
-def _release(argument: str, machine: Machine) -> bool:
+def _release(argument: str, facts: Facts) -> bool:
     """Compare fields of os-release(5); only = and != compare texts here."""
     for word in argument.split():
         for operator in sorted(_OPERATORS, key=len, reverse=True):
@@ -168,7 +168,7 @@ def _release(argument: str, machine: Machine) -> bool:
                 break
         else:
             raise ValueError("not a comparison")
-        equal = fnmatchcase(machine.release.get(name, ""), value.strip("\"'"))
+        equal = fnmatchcase(facts.release.get(name, ""), value.strip("\"'"))
         if operator not in ("=", "!="):
             raise ValueError
         if equal != (operator == "="):
@@ -176,18 +176,18 @@ def _release(argument: str, machine: Machine) -> bool:
     return True
 
 
-_TESTS: Mapping[str, Callable[[str, Machine], bool | tuple[str, str]]] = {
+_TESTS: Mapping[str, Callable[[str, Facts], bool | tuple[str, str]]] = {
     "Architecture": _architecture,
     "Host": _host,
     "Virtualization": _virtualization,
     "FirstBoot": _first_boot,
-    "NeedsUpdate": lambda _argument, _machine: False,  # an image is updated as a whole
+    "NeedsUpdate": lambda _argument, _facts: False,  # an image is updated as a whole
     "Firmware": _firmware,
     "Security": _security,
     "OSRelease": _release,
-    "Credential": lambda _argument, _machine: False,  # the machine has no system credentials
+    "Credential": lambda _argument, _facts: False,  # the machine has no system credentials
     # Systemd's conditions on pressure hold where the kernel does not measure it.
-    "MemoryPressure": lambda _argument, _machine: True,
-    "CPUPressure": lambda _argument, _machine: True,
-    "IOPressure": lambda _argument, _machine: True,
+    "MemoryPressure": lambda _argument, _facts: True,
+    "CPUPressure": lambda _argument, _facts: True,
+    "IOPressure": lambda _argument, _facts: True,
 }

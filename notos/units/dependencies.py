@@ -8,6 +8,7 @@ from notos.units.model import Context
 from notos.units.plan import Plan
 from notos.units.report import Report
 from notos.units.section import Section
+from notos.units.sockets import service_of
 from notos.units.specifiers import SpecifierError
 from notos.units.unit_files import UnitFile, UnitFiles
 from notos.units.unit_text import Setting
@@ -102,19 +103,30 @@ class Dependencies:
     def _check_needed(self) -> None:
         """Add an error for each required service that the machine does not run, a note for a wanted one."""
         for each, name in self.names(*_NEEDED, "Wants", "Upholds"):
-            if not self._is_missing(name):
+            started = self._started(name)
+            if not self._is_missing(started):
                 continue
-            short = unit_names.stem(self._files.canonical(name))
+            short = unit_names.stem(self._files.canonical(started))
             if each.key in _NEEDED:
                 hint = f"add services: {{{short}: {{}}}}"
                 self.report.error(each, f"needs {name}, which the machine does not run", hint)
             else:
                 self.report.note(f"{self._unit.name} wants {name}, which the machine does not run")
 
+    def _started(self, name: str) -> str:
+        """Return the service that a socket starts; other units are themselves."""
+        if unit_names.kind(name) != "socket" or not self._files.exists(name):
+            return name
+        try:
+            return service_of(self._files.load(name))
+        except NotosError:
+            return name
+
     def _is_missing(self, name: str) -> bool:
         return (
             unit_names.kind(name) == "service"
             and not name.startswith(("systemd-", "modprobe@"))
+            and not unit_names.is_template(name)
             and name not in self._unit.names
             and self._files.exists(name)
             and not self._service(name)

@@ -1,5 +1,6 @@
 """The environment of a service's processes (systemd.exec(5)): user, folders, environment, limits, streams."""
 
+import base64
 import re
 from collections.abc import Callable
 
@@ -9,7 +10,7 @@ from notos.units.paths import absolute, relative
 from notos.units.plan import Plan
 from notos.units.section import Section
 from notos.units.unit_text import Setting
-from notos.units.words import WordError, first_word, words
+from notos.units.words import WordError, first_word, unescaped, words
 
 FOLDERS = {
     **{"Runtime": "runtime", "State": "state", "Cache": "cache", "Logs": "logs"},
@@ -25,7 +26,8 @@ _DUMPED = (
     *("private-anonymous", "shared-anonymous", "private-file-backed", "shared-file-backed", "elf-headers"),
     *("private-huge", "shared-huge", "private-dax", "shared-dax"),
 )
-_INPUTS = ("null", "tty", "tty-force", "tty-fail", "socket", "fd")
+_INPUTS = ("null", "tty", "tty-force", "tty-fail", "socket", "fd", "data")
+_DESCRIPTORS = {"StandardInput": "stdin", "StandardOutput": "stdout", "StandardError": "stderr"}
 _OUTPUTS = {
     **{name: name for name in ("inherit", "null", "tty", "socket", "fd")},
     # The service's log takes the place of the journal.
@@ -58,8 +60,7 @@ class Execution:
 
     def __init__(self, section: Section, unit: str) -> None:
         self._section = section
-        self._unit = unit
-        self.dynamic = bool(section.last(values.boolean, "DynamicUser"))
+        self.dynamic = self._is_dynamic()
         self.user = self._account("User")
         self.group = self._account("Group")
         if self.dynamic:
@@ -80,6 +81,19 @@ class Execution:
         self._scheduling(plan)
         self._limits(plan)
         self._streams(plan)
+
+    def _is_dynamic(self) -> bool:
+        """Return DynamicUser=; with an invalid value systemd refuses the unit."""
+        found = False
+        for setting in self._section.every("DynamicUser"):
+            if setting.own and not setting.value:
+                found = False
+                continue
+            try:
+                found = values.boolean(setting.value)
+            except ValueError as error:
+                self._section.report.error(setting, f"{setting.value}: {error}")
+        return found
 
     def _account(self, key: str) -> str:
         section = self._section
@@ -147,15 +161,17 @@ class Execution:
             return
         flag = "-" if cwd.value.startswith("-") else ""
         text = cwd.value.removeprefix("-")
-        place = "~" if text == "~" else self._path(cwd, text)
+        place = "~" if text == "~" else self._path(cwd, text, fatal=not flag)
         if place:
             plan.add("cwd", flag, place)
 
-    def _path(self, setting: Setting, text: str) -> str:
-        """Return an absolute path, empty after a mistake, with which systemd refuses the unit."""
-        expanded = self._section.expanded(setting, text, fatal=True)
+    def _path(self, setting: Setting, text: str, *, fatal: bool = True) -> str:
+        """Return an absolute path, empty after a mistake; if `fatal`, systemd refuses the unit then."""
+        expanded = self._section.expanded(setting, text, fatal=fatal)
         if expanded is None:
             return ""
+        if not fatal:
+            return self._section.checked_path(setting, expanded)
         try:
             return absolute(expanded)
         except ValueError as error:
@@ -203,7 +219,8 @@ class Execution:
     def _scheduling(self, plan: Plan) -> None:
         section = self._section
         self._number(plan, "nice", "Nice", -20, 19)
-        number = section.last(personality, "Personality")
+        native = section.specifiers.architecture
+        number = section.last(lambda text: personality(text, native), "Personality", resets=True)
         if number:
             plan.add("personality", f"{number:x}")
         self._number(plan, "oom", "OOMScoreAdjust", -1000, 1000)
@@ -254,11 +271,16 @@ class Execution:
     def _streams(self, plan: Plan) -> None:
         section = self._section
         source = self._stream("StandardInput", _INPUTS)
+        data = self._data()
+        if data and source in ("", "null"):
+            source = "data"
         if source and source != "null":
             plan.add("stdin", source)
+        for each in data if source == "data" else ():
+            plan.add("stdindata", each)
         # Streams inherit one that goes both ways; otherwise stdout is the log. stderr inherits stdout.
         streams = [fields[0].partition(":")[0] for fields in plan.values("stdin")]
-        both_ways = any(each not in ("null", "file") for each in streams)
+        both_ways = any(each not in ("null", "file", "data") for each in streams)
         for key, line in (("StandardOutput", "stdout"), ("StandardError", "stderr")):
             text = self._stream(key, tuple(_OUTPUTS))
             text = _OUTPUTS.get(text, text) or "inherit"
@@ -276,6 +298,22 @@ class Execution:
             if section.last(values.boolean, key):
                 plan.add(line, "yes")
 
+    def _data(self) -> list[str]:
+        """Return the parts of StandardInputText= and StandardInputData=."""
+        found: list[str] = []
+        for setting in self._section.all("StandardInputText", "StandardInputData"):
+            try:
+                if setting.key == "StandardInputData":
+                    found.append(_decoded(setting.value))
+                    continue
+                text = self._section.expanded(setting, unescaped(setting.value))
+            except ValueError as error:
+                self._section.report.ignored(setting, str(error))
+                continue
+            if text is not None:
+                found.append(text + "\n")
+        return found
+
     def _stream(self, key: str, known: tuple[str, ...]) -> str:
         """Return the last valid stream of a key: a word of `known`, or a kind, a colon and a path or name."""
         found = [self._one_stream(each, known) for each in self._section.all(key)]
@@ -286,7 +324,7 @@ class Execution:
         section = self._section
         kind, colon, rest = setting.value.partition(":")
         if not colon and kind in known:
-            return kind
+            return f"fd:{_DESCRIPTORS[setting.key]}" if kind == "fd" else kind
         kinds = ("file", "fd") if "tty-force" in known else ("file", "append", "truncate", "fd")
         if kind not in kinds or not colon:
             section.report.ignored(setting, f"{setting.value} is not a stream")
@@ -295,14 +333,27 @@ class Execution:
         if text is None:
             return ""
         if kind == "fd":
-            return f"fd:{text}"
+            return f"fd:{text or _DESCRIPTORS[setting.key]}"
         path = section.checked_path(setting, text)
         return f"{kind}:{path}" if path else ""
 
 
-def personality(text: str) -> int:
-    """Return the number of Personality= (personality(2)): that of a 32-bit architecture is PER_LINUX32."""
-    return 8 if text in ("x86", "arm") else 0
+def personality(text: str, native: str) -> int:
+    """Return the number of Personality= (personality(2)): that of a 32-bit architecture is PER_LINUX32.
+
+    `native` is systemd's name of the machine's architecture.
+    """
+    if text not in ("x86", "arm", native):
+        raise ValueError(f"{text} is not an architecture of this machine")
+    return 0 if text == native else 8
+
+
+def _decoded(text: str) -> str:
+    """Return the text of Base64 data. Raises ValueError if it is invalid, or has a null byte."""
+    data = base64.b64decode("".join(text.split()), validate=True)
+    if b"\0" in data:
+        raise ValueError("a null byte in the data is not supported")
+    return data.decode("utf-8", "surrogateescape")
 
 
 def _limit_of(name: str) -> Callable[[str], tuple[str, str]]:

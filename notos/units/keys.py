@@ -61,7 +61,8 @@ _EXECUTION = {
             "OOMScoreAdjust CoredumpFilter IOSchedulingClass IOSchedulingPriority CPUSchedulingPolicy "
             "CPUSchedulingPriority CPUSchedulingResetOnFork CPUAffinity UMask Environment EnvironmentFile "
             "PassEnvironment UnsetEnvironment DynamicUser RemoveIPC StandardInput StandardOutput "
-            "StandardError TTYPath TTYReset TTYVHangup SyslogIdentifier SecureBits CapabilityBoundingSet "
+            "StandardError StandardInputText StandardInputData TTYPath TTYReset TTYVHangup "
+            "SyslogIdentifier SecureBits CapabilityBoundingSet "
             "AmbientCapabilities TimerSlackNSec NoNewPrivileges KeyringMode ProtectProc ProcSubset "
             "SystemCallFilter SystemCallArchitectures SystemCallErrorNumber SystemCallLog "
             "MemoryDenyWriteExecute RestrictNamespaces RestrictRealtime RestrictSUIDSGID "
@@ -89,7 +90,7 @@ _EXECUTION = {
         ),
         unsupported=(
             "RootImage RootImageOptions RootHash RootHashSignature RootVerity RootEphemeral "
-            "ExtensionDirectories ExtensionImages MountImages StandardInputText StandardInputData "
+            "ExtensionDirectories ExtensionImages MountImages "
             "NetworkNamespacePath IPCNamespacePath SetCredential SetCredentialEncrypted LoadCredential "
             "LoadCredentialEncrypted"
         ),
@@ -135,12 +136,11 @@ SERVICE = {
             "TimeoutAbortSec TimeoutStartFailureMode TimeoutStopFailureMode RuntimeMaxSec WatchdogSec "
             "StartLimitInterval StartLimitBurst Type ExitType Restart PermissionsStartOnly "
             "RemainAfterExit GuessMainPID RestartPreventExitStatus RestartForceExitStatus "
-            "SuccessExitStatus NonBlocking BusName NotifyAccess Sockets OpenFile ReloadSignal"
+            "SuccessExitStatus NonBlocking BusName NotifyAccess Sockets OpenFile ReloadSignal OOMPolicy"
         ),
         no_effect="RestartMode SysVStartPriority BusPolicy RuntimeRandomizedExtraSec",
         not_enforced=(
-            "StartLimitAction FailureAction RebootArgument FileDescriptorStoreMax "
-            "FileDescriptorStorePreserve OOMPolicy"
+            "StartLimitAction FailureAction RebootArgument FileDescriptorStoreMax FileDescriptorStorePreserve"
         ),
         unsupported="RootDirectoryStartOnly USBFunctionDescriptors USBFunctionStrings",
     ),
@@ -214,7 +214,6 @@ ALIASES: Mapping[str, Mapping[str, str]] = {
 
 # Values with which a key of the last two treatments changes nothing, besides an empty one and "no".
 HARMLESS: Mapping[str, tuple[str, ...]] = {
-    "OOMPolicy": ("continue",),
     "FileDescriptorStorePreserve": ("restart",),
     "NUMAPolicy": ("default",),
     **dict.fromkeys(("StartLimitAction", "FailureAction", "SuccessAction", "JobTimeoutAction"), ("none",)),

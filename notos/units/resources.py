@@ -2,7 +2,7 @@
 
 from notos.units import values
 from notos.units.plan import Plan
-from notos.units.section import Section
+from notos.units.section import Section, choice
 
 _MEMORY = {
     **{"MemoryMin": "memory.min", "MemoryLow": "memory.low", "MemoryHigh": "memory.high"},
@@ -32,9 +32,19 @@ def add(plan: Plan, section: Section) -> None:
     tasks = section.last(_tasks, "TasksMax", resets=True)
     if tasks is not None:
         plan.add("cgroup", "pids.max", tasks)
+    _out_of_memory(plan, section)
     weight = section.last(lambda text: values.integer(text, 1, 10_000), "IOWeight", resets=True)
     if weight is not None:
         plan.add("cgroup", "io.weight", f"default {weight}")
+
+
+def _out_of_memory(plan: Plan, section: Section) -> None:
+    """Add OOMPolicy=: with "continue", the kernel ends one process, as without a policy."""
+    policy = section.last(choice("continue", "stop", "kill"), "OOMPolicy")
+    if policy == "kill":
+        plan.add("cgroup", "memory.oom.group", 1)
+    elif policy == "stop":
+        section.report.unenforced("OOMPolicy")
 
 
 def _processor(plan: Plan, section: Section) -> None:

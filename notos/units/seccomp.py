@@ -11,10 +11,11 @@ systemd installs a filter for each key; here each is a layer of one program. Dif
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 
 from notos.architecture import Architecture
 from notos.units import syscalls, values
-from notos.units.bpf import ALLOW, KILL_PROCESS, LOG, Layer, Rule, Test, compiled, errno
+from notos.units.bpf import ALLOW, KILL_PROCESS, LOG, Layer, Match, Rule, compiled, errno
 from notos.units.execution import personality
 from notos.units.names import ADDRESS_FAMILIES, ADDRESS_FAMILY_LIMIT, ERRORS, NAMESPACES
 from notos.units.section import Section
@@ -69,7 +70,7 @@ def _layers(section: Section, *, dynamic: bool) -> Iterator[Mapping[str, list[Ru
     if on("MemoryDenyWriteExecute"):
         yield _memory()
     if on("RestrictRealtime"):
-        fair = Test(1, _FAIR_POLICIES, negated=True)
+        fair = Match(1, _FAIR_POLICIES, negated=True)
         yield {"sched_setscheduler": [Rule(_DENY, (fair,))]}
     if on("RestrictSUIDSGID") or dynamic:
         yield _set_id()
@@ -84,8 +85,10 @@ def _layers(section: Section, *, dynamic: bool) -> Iterator[Mapping[str, list[Ru
         if on(key):
             yield {name: [Rule(_DENY)] for name in names}
     if on("LockPersonality"):
-        chosen = section.last(personality, "Personality") or 0
-        yield {"personality": [Rule(_DENY, (Test(0, (chosen,), negated=True),))]}
+        chosen = (
+            section.last(partial(personality, native=section.specifiers.architecture), "Personality") or 0
+        )
+        yield {"personality": [Rule(_DENY, (Match(0, (chosen,), negated=True),))]}
 
 
 def _families(section: Section) -> Mapping[str, list[Rule]]:
@@ -112,19 +115,19 @@ def _families(section: Section) -> Mapping[str, list[Rule]]:
     if found is None or (not found and not permits):
         return {}
     listed = tuple(sorted(each for each in found if not permits or 0 < each < ADDRESS_FAMILY_LIMIT))
-    test = Test(0, listed, negated=permits)
+    test = Match(0, listed, negated=permits)
     return {"socket": [Rule(errno(ERRORS["EAFNOSUPPORT"]), (test,))]}
 
 
 def _memory() -> Mapping[str, list[Rule]]:
     """Return the rules of MemoryDenyWriteExecute=."""
     both = _EXECUTE | _WRITE
-    execute = Rule(_DENY, (Test(2, (_EXECUTE,), _EXECUTE),))
+    execute = Rule(_DENY, (Match(2, (_EXECUTE,), _EXECUTE),))
     return {
-        "mmap": [Rule(_DENY, (Test(2, (both,), both),))],
+        "mmap": [Rule(_DENY, (Match(2, (both,), both),))],
         "mprotect": [execute],
         "pkey_mprotect": [execute],
-        "shmat": [Rule(_DENY, (Test(2, (_SHARED_EXECUTE,), _SHARED_EXECUTE),))],
+        "shmat": [Rule(_DENY, (Match(2, (_SHARED_EXECUTE,), _SHARED_EXECUTE),))],
     }
 
 
@@ -137,9 +140,9 @@ def _set_id() -> Mapping[str, list[Rule]]:
     found: dict[str, list[Rule]] = {"openat2": [Rule(errno(ERRORS["ENOSYS"]))]}
     for bit in (_SET_UID, _SET_GID):
         for name, argument in modes.items():
-            found.setdefault(name, []).append(Rule(_DENY, (Test(argument, (bit,), bit),)))
+            found.setdefault(name, []).append(Rule(_DENY, (Match(argument, (bit,), bit),)))
         for name, argument in (("open", 1), ("openat", 2)):
-            tests = (Test(argument, (_CREATE,), _CREATE), Test(argument + 1, (bit,), bit))
+            tests = (Match(argument, (_CREATE,), _CREATE), Match(argument + 1, (bit,), bit))
             found.setdefault(name, []).append(Rule(_DENY, tests))
     return found
 
@@ -170,11 +173,11 @@ def _namespaces(section: Section) -> Mapping[str, list[Rule]]:
         return {}
     # clone3(2) has its flags in memory; ENOSYS makes libraries use clone(2).
     rules: dict[str, list[Rule]] = {"clone3": [Rule(errno(ERRORS["ENOSYS"]))]}
-    rules["setns"] = [Rule(_DENY, (Test(1, (0,)),))] if retained else [Rule(_DENY)]
+    rules["setns"] = [Rule(_DENY, (Match(1, (0,)),))] if retained else [Rule(_DENY)]
     for flag in NAMESPACES.values():
         if not retained & flag:
             for name, argument in (("unshare", 0), ("clone", 0), *((("setns", 1),) if retained else ())):
-                rules.setdefault(name, []).append(Rule(_DENY, (Test(argument, (flag,), flag),)))
+                rules.setdefault(name, []).append(Rule(_DENY, (Match(argument, (flag,), flag),)))
     return rules
 
 
@@ -235,6 +238,8 @@ def _enter(section: Section, setting: Setting, found: _List, word: str, *, inver
             raise ValueError(f"{word}: a permitted system call has no error number")
         if name.startswith("@") and name not in syscalls.groups():
             raise ValueError(f"{name} is not a group of system calls")
+        if setting.own and name not in (*syscalls.groups(), *syscalls.groups()["@known"]):
+            raise ValueError(f"{name} is not a system call")
     except ValueError as problem:
         section.report.ignored(setting, str(problem))
         return

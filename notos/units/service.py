@@ -85,7 +85,7 @@ class Service:
         if report.failed:
             return  # a command with an error is missing here
         if not started and not self.commands["stop"]:
-            report.unit_error("it has no ExecStart= and no ExecStop=, which systemd refuses")
+            report.unit_error("it has no ExecStart= and no ExecStop=")
         elif not started and self.kind != "oneshot":
             report.unit_error(f"Type={self.kind} needs ExecStart=")
         elif not started and not remains:
@@ -107,14 +107,7 @@ class Service:
             plan.add("remain", "yes")
         if section.last(choice("main", "cgroup"), "ExitType") == "cgroup":
             plan.add("exittype", "cgroup")
-        setting = section.setting("PIDFile")
-        text = setting and section.expanded(setting, setting.value)
-        if setting and text:
-            path = section.checked_path(setting, text if text.startswith("/") else f"/run/{text}")
-            if path.startswith("/var/run/"):
-                path = path.removeprefix("/var")
-            if path:
-                plan.add("pidfile", path)
+        self._pid_file(plan)
         if section.last(values.boolean, "GuessMainPID") is False:
             plan.add("guessmainpid", "no")
         if section.last(values.boolean, "NonBlocking"):
@@ -128,6 +121,19 @@ class Service:
         if watchdog:
             plan.add("watchdog", watchdog)
         self._open_files(plan)
+
+    def _pid_file(self, plan: Plan) -> None:
+        """Add PIDFile=, relative to /run; with an invalid path systemd refuses the unit."""
+        setting = self._section.setting("PIDFile")
+        text = self._section.expanded(setting, setting.value) if setting else ""
+        if not setting or not text:
+            return
+        try:
+            path = absolute(text if text.startswith("/") else f"/run/{text}")
+        except ValueError as error:
+            self._section.report.error(setting, str(error))
+            return
+        plan.add("pidfile", path.removeprefix("/var") if path.startswith("/var/run/") else path)
 
     def _open_files(self, plan: Plan) -> None:
         section = self._section

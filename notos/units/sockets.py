@@ -249,7 +249,7 @@ def _netlink(text: str) -> str:
 def _socket_address(text: str) -> str:
     """Return an address as run-unit reads it. Raises ValueError."""
     if text.startswith("/"):
-        path = _run(absolute(text))
+        path = _run(text)
         if len(path) > 107:
             raise ValueError(f"{path} is too long for a socket")
         return path

@@ -55,7 +55,10 @@ def _schedules(section: Section) -> tuple[list[str], list[tuple[str, float]]]:
     """Return the calendar events and the monotonic times; an empty value of any key removes all of both."""
     calendars: list[str] = []
     monotonic: list[tuple[str, float]] = []
-    for setting in section.all("OnCalendar", *_BASES):
+    for setting in section.every("OnCalendar", *_BASES):
+        if not setting.value:
+            calendars, monotonic = [], []
+            continue
         text = section.expanded(setting, setting.value)
         if text is None:
             continue
@@ -73,10 +76,11 @@ def _schedules(section: Section) -> tuple[list[str], list[tuple[str, float]]]:
 
 def _starts(section: Section, name: str) -> str:
     """Return the unit of Unit=, or the service with the timer's name."""
-    setting = section.setting("Unit")
-    text = section.expanded(setting, setting.value) if setting else ""
-    if setting and text:
-        if unit_names.is_valid(text) and unit_names.kind(text) != "timer":
-            return text
-        section.report.ignored(setting, f"{text} is not a unit that a timer can start")
-    return unit_names.with_kind(name, "service")
+    found = unit_names.with_kind(name, "service")
+    for setting in section.all("Unit"):
+        text = section.expanded(setting, setting.value)
+        if text and unit_names.is_valid(text) and unit_names.kind(text) != "timer":
+            found = text
+        elif text:
+            section.report.ignored(setting, f"{text} is not a unit that a timer can start")
+    return found

@@ -33,8 +33,8 @@ def translate(name: str, files: UnitFiles, context: Context) -> Translation:
     service = Service(sections["Service"], sections["Unit"], context.exists)
     execution = Execution(sections["Service"], unit.name)
     listeners = [_socket(each, files, context, report) for each in listened]
-    machine = conditions.Machine(context.target.systemd, context.hostname, context.release)
-    if not conditions.add(plan, sections["Unit"], machine):
+    facts = conditions.Facts(context.target.systemd, context.hostname, context.release)
+    if not conditions.add(plan, sections["Unit"], facts):
         report.note(f"{unit.name}: its conditions never hold in this machine, so it does not start")
     Dependencies(unit, files, sections["Unit"], context).add(plan)
     for each in listeners:
@@ -142,6 +142,8 @@ def _loaded(name: str, files: UnitFiles, context: Context) -> tuple[UnitFile, tu
             unit = files.load(starts)
             return unit, tuple(dict.fromkeys((socket.name, *sockets.sockets_of(unit, files))))
         unit = files.load(name)
+        if unit_names.kind(name) != "service":
+            raise NotosError(f"{name} is neither a service nor a socket")
         return unit, sockets.sockets_of(unit, files)
     except NotosError as error:
         raise NotosError(error.message, hint=error.hint, keys=context.keys) from None
@@ -160,8 +162,6 @@ def _check(unit: UnitFile, service: Service, accepts: list[bool], bus: bool, rep
 
     `accepts` has Accept= of each socket, and `bus` is True if the machine runs the bus.
     """
-    if unit_names.kind(unit.name) != "service":
-        report.unit_error("only services and sockets can be run")
     if service.kind == "dbus" and not bus and unit.name not in _BUS:
         report.unit_error("Type=dbus needs the bus", "add services: {dbus: {}}")
     if any(accepts) and len(accepts) > 1:

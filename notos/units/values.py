@@ -77,7 +77,7 @@ def time(text: str, unit: int = _SECOND) -> int | None:
             if rest and rest == bare:  # a further number needs a blank before it
                 raise ValueError("not a time")
             rest = bare
-        if match[2] is not None and not match[3]:
+        if (match[2] is not None and not match[3]) or int(match[1] or 0) >= 2**63:
             raise ValueError("not a time")
         total += int(match[1] or 0) * factor
         part = factor // 10

@@ -52,29 +52,37 @@ static char *absolute(const char *file, const char *value) {
     return format("%llu", (unsigned long long)(whole / 10000 * hundredths));
 }
 
-/* Make the unit's group and set its limits. A limit that the kernel does not know is one note. */
-void make_cgroup(const char *service, const struct plan *plan) {
+/* Make the unit's group. */
+void make_cgroup(const char *service) {
     if (access(TOP "/cgroup.controllers", F_OK) != 0)
         return;
     enable(TOP);
-    if (mkdir(OURS, 0755) != 0 && errno != EEXIST) {
-        say("cannot make a control group: %s; limits are ignored", strerror(errno));
-        return;
-    }
+    bool made = mkdir(OURS, 0755) == 0 || errno == EEXIST;
     enable(OURS);
     folder = format("%s/%s", OURS, service);
-    if (mkdir(folder, 0755) != 0 && errno != EEXIST) {
+    if (!made || (mkdir(folder, 0755) != 0 && errno != EEXIST)) {
         say("cannot make a control group: %s; limits are ignored", strerror(errno));
         folder = NULL;
+    }
+}
+
+/* Set the group's limits. One that this kernel does not have is a note, printed once. */
+void limit_cgroup(const struct plan *plan) {
+    static bool noted;
+    if (folder == NULL || (mkdir(folder, 0755) != 0 && errno != EEXIST))
         return;
-    }
     for (const struct line *line = NULL; (line = plan_next(plan, "cgroup", line)) != NULL;) {
-        char *path = format("%s/%s", folder, line->fields[0]);
-        if (strchr(line->fields[0], '/') != NULL || access(path, W_OK) != 0)
-            say("this kernel has no %s; ignoring it", line->fields[0]);
-        else if (!write_file(path, absolute(line->fields[0], line->fields[1])))
-            say("cannot set %s to %s: %s; ignoring it", line->fields[0], line->fields[1], strerror(errno));
+        const char *file = line->fields[0];
+        char *path = format("%s/%s", folder, file), *value = absolute(file, line->fields[1]);
+        bool exists = strchr(file, '/') == NULL && access(path, W_OK) == 0;
+        if (!exists && !noted)
+            say("this kernel has no %s; ignoring it", file);
+        else if (exists && !write_file(path, value))
+            say("cannot set %s to %s: %s; ignoring it", file, value, strerror(errno));
+        free(path);
+        free(value);
     }
+    noted = true;
     limit_devices(plan, folder);
 }
 

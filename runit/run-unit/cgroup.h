@@ -5,7 +5,8 @@
 
 #include "plan.h"
 
-void make_cgroup(const char *service, const struct plan *plan);
+void make_cgroup(const char *service);
+void limit_cgroup(const struct plan *plan);
 bool enter_cgroup(void);
 struct pids {
     pid_t *at;

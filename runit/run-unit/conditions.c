@@ -188,14 +188,6 @@ static bool has_module(const char *name) {
     return path_exists(path);
 }
 
-static bool is_architecture(const char *name) {
-#if defined(__x86_64__)
-    return strcmp(name, "x86-64") == 0 || strcmp(name, "native") == 0;
-#else
-    return strcmp(name, "native") == 0;
-#endif
-}
-
 static bool is_container(void) {
     return path_exists("/run/.containerenv") || path_exists("/.dockerenv") ||
            path_exists("/run/host/container-manager");
@@ -292,7 +284,6 @@ static const struct {
     bool (*test)(const char *);
 } kinds[] = {
     {"ACPower", is_on_power},
-    {"Architecture", is_architecture},
     {"CPUFeature", has_feature},
     {"CPUs", has_cpus},
     {"Capability", has_capability},

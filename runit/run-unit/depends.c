@@ -120,6 +120,22 @@ static enum state state_of(const char *service) {
     return state;
 }
 
+/* Return true if runsv will start the service again. */
+static bool comes_back(const char *service) {
+    bool runs, wanted;
+    return runsv_status(service, &runs, &wanted) && wanted;
+}
+
+/* Return true while the unit of a service is in its start, which has a time limit. */
+static bool starts_with_limit(const char *service) {
+    char *path = format(STATES "/%s.unit/state", service), *text = read_file(path, 256, NULL);
+    bool starts = text != NULL && state_process(text) != 0 &&
+                  (starts_with(text, "starting ") || starts_with(text, "restarting "));
+    free(path);
+    free(text);
+    return starts;
+}
+
 static bool names(const struct plan *plan, const char *key, const char *service) {
     for (const struct line *line = NULL; (line = plan_next(plan, key, line)) != NULL;)
         for (size_t at = 0; at < line->count; at++)
@@ -148,6 +164,8 @@ static const char *unsettled(const struct unit *unit, const char *key, bool *fai
             const char *service = line->fields[at];
             bool needed = names(&unit->plan, "requires", service) || names(&unit->plan, "bindsto", service);
             enum state state = state_of(service);
+            if (state == STATE_DOWN && needed && comes_back(service))
+                state = STATE_PENDING; /* it is being restarted */
             *failed = needed && (state == STATE_FAILED || state == STATE_DOWN);
             if (*failed || state == STATE_PENDING || state == STATE_RESTARTING)
                 return service;
@@ -172,6 +190,8 @@ enum wait wait_for_services(struct unit *unit) {
             say("not started: the service %s, which it requires, is not running", service);
             return WAIT_FAILED;
         }
+        if (starts_with_limit(service))
+            began = now();
         if (now() - began >= MOST_WAIT) {
             say("the service %s is not ready after %d s; starting without it", service,
                 (int)(MOST_WAIT / SECOND));

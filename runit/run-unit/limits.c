@@ -56,23 +56,30 @@ const char *unknown_limit(const struct plan *plan) {
     return NULL;
 }
 
-/* Set the resource limits. One that is above what this process may set becomes the highest possible. */
+/* Set a limit. One that is above what this process may set becomes the highest possible. */
+static bool set_limit(int number, struct rlimit wanted) {
+    struct rlimit had;
+    if (setrlimit(number, &wanted) == 0)
+        return true;
+    if (errno != EPERM || getrlimit(number, &had) != 0)
+        return false;
+    if (wanted.rlim_max > had.rlim_max)
+        wanted.rlim_max = had.rlim_max;
+    if (wanted.rlim_cur > wanted.rlim_max)
+        wanted.rlim_cur = wanted.rlim_max;
+    return setrlimit(number, &wanted) == 0;
+}
+
+/* Set the resource limits: those that systemd sets by default (systemd-system.conf(5)), then the plan's. */
 int set_limits(const struct plan *plan) {
+    if (!set_limit(RLIMIT_NOFILE, (struct rlimit){1024, 524288}) ||
+        !set_limit(RLIMIT_MEMLOCK, (struct rlimit){8 << 20, 8 << 20}))
+        return STATUS_LIMITS;
     for (const struct line *line = NULL; (line = plan_next(plan, "limit", line)) != NULL;) {
-        int number = limit_number(line->fields[0]);
-        struct rlimit wanted, had;
+        struct rlimit wanted;
         if (!parse_limit(line->fields[1], &wanted.rlim_cur) ||
-            !parse_limit(line->fields[2], &wanted.rlim_max))
-            return STATUS_LIMITS;
-        if (setrlimit(number, &wanted) == 0)
-            continue;
-        if (errno != EPERM || getrlimit(number, &had) != 0)
-            return STATUS_LIMITS;
-        if (wanted.rlim_max > had.rlim_max)
-            wanted.rlim_max = had.rlim_max;
-        if (wanted.rlim_cur > wanted.rlim_max)
-            wanted.rlim_cur = wanted.rlim_max;
-        if (setrlimit(number, &wanted) != 0)
+            !parse_limit(line->fields[2], &wanted.rlim_max) ||
+            !set_limit(limit_number(line->fields[0]), wanted))
             return STATUS_LIMITS;
     }
     return 0;

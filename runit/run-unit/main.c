@@ -43,6 +43,7 @@
 #define USAGE "usage: run-unit [--once | --check] FOLDER | run-unit --ready NAME\n"
 #define STATES "/run/runit"
 #define MOST_STARTS 1000
+#define MOST_RESTARTS 200
 
 enum { EXIT_FAILED = 1, EXIT_USAGE = 100, EXIT_PLAN = 111 };
 
@@ -226,6 +227,9 @@ static int run(struct unit *unit) {
         uint64_t pause = restart_pause(unit, count), until = pause == FOREVER ? FOREVER : now() + pause;
         while (!unit->stop && now() < until)
             wait_event(unit, until);
+        /* Begin with fresh memory: a unit may restart forever, and small texts are not freed. */
+        if (count >= MOST_RESTARTS && !unit->stop && unit->sockets.count == 0)
+            execl("/proc/self/exe", "run-unit", unit->folder, (char *)NULL);
     }
     bool good = unit->result == RESULT_SUCCESS || unit->result == RESULT_CONDITION;
     return end(unit, good ? "inactive" : "failed", unit->once ? once_status(unit) : good ? 0 : EXIT_FAILED);
@@ -243,9 +247,13 @@ static char *unknown(const struct plan *plan) {
     return NULL;
 }
 
-/* End processes that an earlier run-unit of this service left, because it was killed. */
+/* End processes that an earlier run-unit of this service left, because it was killed. With some kill modes
+ * a stop leaves processes on purpose.
+ */
 static void end_left_processes(struct unit *unit) {
-    make_cgroup(unit->service, &unit->plan);
+    const char *mode = plan_text(&unit->plan, "killmode", "control-group");
+    if (strcmp(mode, "control-group") != 0 && strcmp(mode, "mixed") != 0)
+        return;
     struct pids pids = unit_pids();
     if (pids.count > 0) {
         say("ending %zu processes that were left", pids.count);
@@ -301,10 +309,12 @@ static int run_folder(const char *folder, bool once, bool check) {
     log_fd = fcntl(2, F_DUPFD_CLOEXEC, 100);
     if (log_fd < 0)
         log_fd = 2;
+    umask(0022);
     prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
     open_events(&unit);
     if (!claim_state(&unit))
         return EXIT_FAILED;
+    make_cgroup(unit.service);
     end_left_processes(&unit);
     if (!open_notify(&unit)) {
         say("%s/notify: %s", unit.state, strerror(errno));

@@ -43,9 +43,10 @@ bool matches_status(const struct plan *plan, const char *key, int status) {
 }
 
 /* Return the result of a wait status. `command`: of a command, or of a oneshot, for which no signal is clean.
+ * SuccessExitStatus= of `unit` counts for its main process; NULL for other commands.
  */
 enum result result_of(const struct unit *unit, int status, bool command) {
-    if (matches_status(&unit->plan, "success", status))
+    if (unit != NULL && matches_status(&unit->plan, "success", status))
         return RESULT_SUCCESS;
     if (WIFEXITED(status))
         return WEXITSTATUS(status) == 0 ? RESULT_SUCCESS : RESULT_EXIT_CODE;

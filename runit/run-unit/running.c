@@ -104,7 +104,7 @@ bool run_until_end(struct unit *unit) {
                 return false;
             continue;
         }
-        if (unit->reload && !remains) {
+        if (unit->reload) {
             reload(unit);
             continue;
         }

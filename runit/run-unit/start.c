@@ -1,5 +1,6 @@
 /* The start of a unit: ExecCondition, ExecStartPre, the sockets, ExecStart up to readiness, ExecStartPost. */
 #include <errno.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -53,7 +54,7 @@ enum result run_control(struct unit *unit, const struct line *command, int step,
         }
         wait_event(unit, unit->deadline);
     }
-    enum result result = result_of(unit, unit->control_status, true);
+    enum result result = result_of(NULL, unit->control_status, true);
     if (result == RESULT_SUCCESS)
         return result;
     bool ignored = strchr(command->fields[0], '-') != NULL;
@@ -184,6 +185,15 @@ static bool wait_ready(struct unit *unit, bool message) {
     return true;
 }
 
+/* Return true if a process has executed another program than this one, and has not ended. */
+static bool has_own_program(pid_t pid) {
+    char *path = format("/proc/%d/exe", (int)pid), program[PATH_MAX], own[PATH_MAX];
+    ssize_t length = readlink(path, program, sizeof program),
+            ours = readlink("/proc/self/exe", own, sizeof own);
+    free(path);
+    return length > 0 && (length != ours || memcmp(program, own, (size_t)length) != 0);
+}
+
 static bool start_main(struct unit *unit, const struct line *line) {
     pid_t pid = spawn(unit, line, STEP_START);
     if (pid == 0) {
@@ -201,7 +211,9 @@ static bool start_main(struct unit *unit, const struct line *line) {
     /* The program may have failed to start: its process ends then with a status from 200. */
     if (!wait_ready(unit, false))
         return false;
-    wait_event(unit, now());
+    uint64_t until = now() + IDLE_WAIT;
+    while (!unit->main_ended && !has_own_program(unit->main) && now() < until)
+        wait_event(unit, until);
     if (unit->main_ended && WIFEXITED(unit->main_status) && WEXITSTATUS(unit->main_status) >= 200) {
         describe("main process", unit->main_status);
         fail(unit, RESULT_EXIT_CODE);
@@ -261,7 +273,7 @@ bool start_unit(struct unit *unit) {
         fail(unit, RESULT_RESOURCES);
         return false;
     }
-    make_cgroup(unit->service, &unit->plan);
+    limit_cgroup(&unit->plan);
     make_namespaces(unit);
     if (!mount_needed(&unit->plan)) {
         fail(unit, RESULT_RESOURCES);

@@ -121,6 +121,8 @@ void stop_unit(struct unit *unit, bool clean) {
     /* Forking without a known main process: all processes of the unit are the service. */
     bool all = !unit->main_known;
     end_processes(unit, end_signal(unit), unit->result == RESULT_WATCHDOG ? aborts : timeout, all);
+    if (unit->result == RESULT_SUCCESS && unit->main_ended && !unit->main_ignored)
+        unit->result = result_of(unit, unit->main_status, is_type(unit, "oneshot"));
     for (const struct line *line = NULL; (line = plan_next(&unit->plan, "stoppost", line)) != NULL;) {
         enum result result = run_control(unit, line, STEP_STOP_POST, timeout, false);
         if (unit->control != 0) {
@@ -132,7 +134,8 @@ void stop_unit(struct unit *unit, bool clean) {
         if (result != RESULT_SUCCESS)
             break;
     }
-    end_processes(unit, SIGTERM, timeout, true);
+    /* With KillMode=mixed the other processes get SIGKILL alone. */
+    end_processes(unit, is_mode(unit, "mixed") ? SIGKILL : SIGTERM, timeout, true);
     const char *pid_file = plan_text(&unit->plan, "pidfile", NULL);
     if (pid_file != NULL)
         unlink(pid_file);

@@ -403,7 +403,7 @@ PARTIES = st.lists(st.tuples(VERSIONS, PINS), min_size=1, max_size=3, unique_by=
 
 @pytest.fixture
 def apt(tmp_path: Path, world: World) -> Callable[[Sequence[PackageSource]], Callable[[str], str]]:
-    """Return a function that configures apt with sources, and returns one that asks for a candidate."""
+    """Return a function that configures apt with sources, and returns one that returns candidates."""
     counter = iter(range(10**6))
 
     def configured(sources: Sequence[PackageSource]) -> Callable[[str], str]:

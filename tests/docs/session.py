@@ -17,20 +17,26 @@ import yaml
 from notos import loader
 from notos.cache import Cache
 from notos.config.model import Port
-from tests.conftest import Project, clean_environment
+from tests.conftest import ROOT, Project, clean_environment
 from tests.docs.pages import Block, Command
 from tests.docs.ways import Way, way
+from tests.signed_archive import Deb
 from tests.this_host import PATIENCE, free_port, wait_until
 
 LIMIT = PATIENCE  # seconds, for a boot and for a command, on a loaded host without KVM
 STEADY = 5.0  # seconds that a service has to keep its process
 KEY = "alice_key.pub"
 # Other files of a reader, which the examples of the page name.
-READERS_FILES = {
+_DEBS = {
+    path: Deb(name).build() for path, name in (("my.deb", "my"), ("debs/a.deb", "a1"), ("more/b.deb", "b1"))
+}
+READERS_FILES: Mapping[str, str | bytes] = {
+    **_DEBS,
+    "keys/example.asc": "-----BEGIN PGP PUBLIC KEY BLOCK-----\n",
     "etc/ssh.conf": "Compression yes\n",
     "fix.patch": "",
-    "keys/vendor.asc": "",
-    "my.deb": "",
+    "app/hello.c": "int main(void) { return 0; }\n",
+    "keys/vendor.asc": (ROOT / "notos/debian/keys/debian-archive-trixie-stable.asc").read_text(),
     "site/index.html": "",
     "services/metrics/run": "#!/bin/sh\nexec sleep 1000000\n",
     "signing.pem": "",
@@ -49,8 +55,8 @@ def write_files(root: Path, found: Iterable[Block]) -> None:
     for name, text in {**READERS_FILES, **shown}.items():
         path = root / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text)
-        if text.startswith("#!"):
+        path.write_bytes(text if isinstance(text, bytes) else text.encode())
+        if path.read_bytes().startswith(b"#!"):
             path.chmod(0o755)
 
 
@@ -155,7 +161,7 @@ class Session:
 
     def _use_key(self) -> None:
         """Put the key that a command has just made in the place of the page's, as the reader does."""
-        old, new = (each.split()[1] for each in (READERS_FILES[KEY], (self.root / KEY).read_text()))
+        old, new = (each.split()[1] for each in (str(READERS_FILES[KEY]), (self.root / KEY).read_text()))
         for path in self.root.glob("lines-*.yaml"):
             path.write_text(path.read_text().replace(old, new))
 

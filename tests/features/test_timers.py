@@ -211,8 +211,8 @@ def expected(calendar: str, zone: str, start: datetime, days: int) -> Iterator[d
         if all(wanted == "*" or value in wanted.split(",") for value, wanted in fits) and (
             dates == "*" or {str(day.day), f"~{left.days}"} & set(dates.split(","))
         ):
-            for time in times:
-                at = datetime(day.year, day.month, day.day, *time, tzinfo=ZoneInfo(zone))
+            for hour, minute, second in times:
+                at = datetime(day.year, day.month, day.day, hour, minute, second, tzinfo=ZoneInfo(zone))
                 if start < at <= start + timedelta(days=days):
                     yield at
 
@@ -230,7 +230,13 @@ def test_a_systemd_timer_counts_from_the_boot_and_from_its_run(service: Service)
     service.unit("job", "boot 900\nactive 3600\n")
     assert [f"{each:%H:%M}" for each in service.runs(NOON, 3 * 3600)] == ["12:14", "13:14", "14:14"]
     later = NOON + timedelta(hours=4)
+    (service.folder / "locks/job.ran").unlink()  # the folder is in memory
     assert [f"{each:%H:%M}" for each in service.runs(later, 3600)] == ["16:14"], "after each boot"
+
+
+def test_a_time_after_the_boot_that_has_passed_takes_place_at_once(service: Service) -> None:
+    service.unit("job", "boot 0\nactive 3600\n")
+    assert [f"{each:%H:%M:%S}" for each in service.runs(NOON, 3700)] == ["12:00:00", "13:00:00"]
 
 
 def test_a_random_delay_is_at_most_the_one_that_is_set(service: Service) -> None:

@@ -1,4 +1,4 @@
-"""A name server: names of the network, and names that it denies. This host asks by TCP."""
+"""A name server: names of the network, and names that it denies. The queries come from this host, by TCP."""
 
 import socket
 import struct

@@ -7,7 +7,7 @@ from tests.gallery.outside import Key
 
 
 def test_a_repository(gallery: Gallery, key: Key, tmp_path: Path) -> None:
-    """What one clone pushes, another one pulls, also after a reboot."""
+    """A second clone has the commits of the first, also after a reboot."""
     machine = gallery(
         "git",
         environment={"DISK": str(tmp_path / "disk.img")},

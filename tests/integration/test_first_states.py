@@ -20,7 +20,7 @@ STATES = sorted((ROOT / "runit/first-states").iterdir())
 @pytest.mark.parametrize("path", STATES, ids=lambda path: path.name)
 def test_each_says_whose_work_it_does(path: Path) -> None:
     state = first_states.parse(path.read_text())
-    assert state.claims
+    assert state.claims or path.name == "vsftpd", "the link in /etc is Notos' own"
     for name in (*state.after, path.name):
         assert (path.parent / name).is_file()
     assert {"isMade() {", "make() {"} <= {

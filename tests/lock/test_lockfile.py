@@ -16,6 +16,7 @@ from notos.errors import LockError
 from notos.lock import lockfile
 from notos.lock.lockfile import Lock
 from notos.lock.request import Request
+from notos.lock.source_record import SourceRecord, unaffected
 
 names = st.from_regex(r"[a-z0-9][a-z0-9+.-]{1,12}", fullmatch=True)
 versions = st.from_regex(r"[0-9][A-Za-z0-9.+:~-]{0,8}", fullmatch=True)
@@ -23,6 +24,18 @@ versions = st.from_regex(r"[0-9][A-Za-z0-9.+:~-]{0,8}", fullmatch=True)
 
 GLOBS = st.lists(st.text(max_size=8), max_size=2).map(tuple)
 REQUESTS = st.builds(Request, st.sampled_from(["elf", "depends", "package"]), GLOBS, GLOBS)
+
+SOURCES = st.lists(
+    st.builds(
+        SourceRecord,
+        suites=st.lists(names, min_size=1).map(tuple),
+        components=st.just(("main",)),
+        packages=st.lists(names, min_size=1).map(tuple),
+        pin=st.integers(1, 1000),
+        url=st.sampled_from(["", "https://x.example/a"]),
+    ),
+    max_size=3,
+).map(tuple)
 
 
 @st.composite
@@ -32,7 +45,8 @@ def locks(draw: st.DrawFn) -> Lock:
             name=name,
             version=draw(versions),
             architecture=draw(st.sampled_from(["amd64", "all"])),
-            origin=draw(st.sampled_from(["main", "security"])),
+            origin=draw(st.sampled_from(["main", "security", "ubuntu", "local", "https://x.example/a"])),
+            suite=draw(st.sampled_from(["", "./", "trixie-backports"])),
             filename=f"pool/main/{name}/{name}.deb",
             size=draw(st.integers(0, 1 << 40)),
             sha256=draw(st.from_regex(r"[0-9a-f]{64}", fullmatch=True)),
@@ -44,7 +58,7 @@ def locks(draw: st.DrawFn) -> Lock:
     members = st.sets(st.sampled_from(sorted(packages))).map(lambda each: tuple(sorted(each)))
     sets = draw(st.dictionaries(st.sampled_from(["system", "tools/qemu", "initrd"]), members))
     requests = {name: dict.fromkeys(each, draw(REQUESTS)) for name, each in sets.items()}
-    return Lock(draw(names), requests, sets, packages)
+    return Lock(draw(names), requests, sets, packages, sources=draw(SOURCES))
 
 
 def package(name: str, version: str = "1", **values: Any) -> LockedPackage:
@@ -189,3 +203,56 @@ def test_download() -> None:
     assert (main.name, main.url) == ("bash 1", "http://mirror.example/debian/pool/bash_1.deb")
     security = package("bash", origin="security").download(mirrors)
     assert security.url == "http://mirror.example/debian-security/pool/bash_1.deb"
+
+
+def record(*packages: str, **values: Any) -> SourceRecord:
+    fields = {
+        "suites": ("stable",),
+        "components": ("main",),
+        "pin": 500,
+        "url": "https://x.example",
+        **values,
+    }
+    return SourceRecord(packages=packages, **fields)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "kept"),
+    [
+        ([], [], "foo bar baz"),
+        ([record("foo")], [record("foo")], "foo bar baz"),
+        # A source that is new, or gone, concerns the packages that it may provide.
+        ([], [record("ba?")], "foo"),
+        ([record("foo")], [], "bar baz"),
+        # An edit of patterns concerns the packages that were or are allowed, and those that came from there.
+        ([record("foo")], [record("foo", "baz")], "bar"),
+        ([record("baz")], [record("baz", "none")], "bar baz"),
+        ([record("baz", "bar")], [record("bar")], "bar"),
+        # So does a change of the address, the suites or the priority.
+        ([record("bar")], [record("bar", pin=990)], "baz"),
+        ([record("bar")], [record("bar", suites=("other",))], "baz"),
+        ([record("bar")], [record("bar", url="https://y.example")], "baz"),
+        # The order decides between equal versions only, which is no reason for another choice.
+        ([record("bar"), record("baz", pin=1)], [record("baz", pin=1), record("bar")], "foo bar baz"),
+    ],
+)
+def test_which_packages_a_change_of_sources_concerns(
+    old: list[SourceRecord], new: list[SourceRecord], kept: str
+) -> None:
+    """The package foo comes from the source, bar and baz from the release."""
+    packages = {
+        "foo": package("foo", origin="https://x.example", suite="stable"),
+        "bar": package("bar"),
+        "baz": package("baz"),
+    }
+    assert " ".join(unaffected(packages, old, new)) == kept
+
+
+@pytest.mark.parametrize("sources", [[1], [{}], [{"packages": ["x"], "other": 1}], 1, "x"])
+def test_damaged_sources(tmp_path: Path, sources: object) -> None:
+    path = tmp_path / "config.lock"
+    data = json.loads(lockfile.encode(make(package("bash"))))
+    assert "sources" not in data, "a lock without sources is as it was before they existed"
+    path.write_text(json.dumps({**data, "sources": sources}))
+    with pytest.raises(LockError, match=r"config\.lock"):
+        lockfile.read(path)

@@ -281,6 +281,46 @@ def test_services_that_do_not_stay_up_are_named(machine: Switched) -> None:
     assert machine.ssh("cat /etc/motd; ls /run/service") == "beforenix-daemon\nsshd\nsyslog\n"
 
 
+UNIT = """
+services:
+  app: {unit: ./app.service, environment: {WORD: one}}
+  other: {unit: ./other.service}
+files: {/opt/app.txt: {text: %s}}
+"""
+APP = """[Service]
+ExecStart=/bin/sh -c \\
+    'trap "echo stopped >>/run/stopped; exit" TERM; while :; do sleep 0.2; done' sh /opt/app.txt
+"""
+
+
+def test_services_of_units(machine: Switched) -> None:
+    """A change of the unit or of a file that it names restarts a service, and a failure is reported."""
+    root = machine.project.root
+    (root / "app.service").write_text(APP)
+    (root / "other.service").write_text("[Service]\nExecStart=/bin/sleep 1000000\n")
+    assert "added app, other" in machine.switch(UNIT % "one")
+    before = machine.processes("app", "other")
+    said = machine.switch(UNIT % "two")
+    assert re.search(r"restart +app \(/opt/app\.txt\)\n", said)
+    after = machine.processes("app", "other")
+    assert after[0] != before[0]
+    assert after[1] == before[1]
+    assert machine.ssh("cat /run/stopped") == "stopped\n", "by its own stop"
+    assert re.search(
+        r"restart +app \(its files\)\n", machine.switch((UNIT % "two").replace("WORD: one", "WORD: 2"))
+    )
+    environment = machine.ssh(
+        "tr '\\0' '\\n' </proc/$(tail -n 1 /sys/fs/cgroup/notos/app/cgroup.procs)/environ"
+    )
+    assert "WORD=2" in environment
+    (root / "other.service").write_text("[Service]\nExecStart=/bin/sh -c 'echo broken; sleep 0.5; exit 3'\n")
+    done = machine.doit("switch", check=False)
+    assert done.returncode == 1
+    assert "  other does not stay up: exit-code\n" in done.stdout
+    assert re.search(r"^  \| \S+ broken$", done.stdout, re.MULTILINE)
+    assert machine.ssh("sv status other").startswith("down: other: ")
+
+
 def test_the_machine_of_another_config_is_refused(machine: Switched) -> None:
     machine.switch("etc: {motd: {text: mine}}\n")
     before = machine.ssh("readlink /run/current-system")

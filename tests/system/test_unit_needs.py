@@ -26,17 +26,17 @@ cwd\t\t/opt/web
 """
 
 
-def machine(*paths: str, users: str = "") -> unit_needs.Machine:
+def machine(*paths: str, users: str = "") -> unit_needs.Parts:
     trees = {"usr": Tree(), "etc": Tree(), "opt": Tree()}
     trees["etc"].text("passwd", users)
     trees["etc"].text("group", users)
     for path in paths:
         top, _, below = path.partition("/")
         trees[top].text(path if top == "usr" else below, "")
-    return unit_needs.Machine(trees["usr"], trees["etc"], trees["opt"])
+    return unit_needs.Parts(trees["usr"], trees["etc"], trees["opt"])
 
 
-def said(machine: unit_needs.Machine, plan: str = PLAN, unit: Unit = WEB) -> list[str]:
+def said(machine: unit_needs.Parts, plan: str = PLAN, unit: Unit = WEB) -> list[str]:
     runit = Tree()
     runit.text("services/web/unit", plan)
     features = join([Feature(services=(Service("web", unit=unit, keys=("services", "web")),))])

@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parents[2]
 SOURCE = Tree.from_directory(ROOT / "runit")
 SOURCE.text("step", (ROOT / "scripts/step").read_text(), executable=True)
 RUN_UNIT = "/nix/store/x-run-unit/run-unit"
-MACHINE = unit_services.Machine(AMD64, "host", SOURCE, RUN_UNIT)
+FACTS = unit_services.Facts(AMD64, "host", SOURCE, RUN_UNIT)
 UNITS = "usr/lib/systemd/system"
 WEB = """[Unit]
 After=db.service network.target
@@ -50,7 +50,7 @@ def features(services: Mapping[str, Unit], timers: Mapping[str, Unit] = {}) -> F
 
 
 def built(found: Features) -> Tree:
-    return runit.build(found, SOURCE, unit_services.build(found, PACKAGED, MACHINE).folders)
+    return runit.build(found, SOURCE, unit_services.build(found, PACKAGED, FACTS).folders)
 
 
 def text(tree: Tree, path: str) -> str:

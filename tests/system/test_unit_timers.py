@@ -33,7 +33,7 @@ def test_monotonic_times_and_the_line_of_the_table() -> None:
         random_delay=60,
         persistent=True,
     )
-    assert unit_timers.times(timer, KEYS) == "boot 900\nactive 86400\nstart 5\n"
+    assert unit_timers.times(timer, KEYS) == "boot 900\nstart 5\nactive 86400\n"
     assert unit_timers.line("x", timer) == "x timer 60 1 0 0 root\n"
 
 

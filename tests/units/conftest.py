@@ -10,63 +10,19 @@ from typing import Any
 
 import pytest
 
-from notos import architecture, loader
+from notos import architecture, atomic, loader
 from notos.cache import Cache
-from notos.config.model import Machine
 from notos.debian import download
 from notos.debian.archive import Archive
-from notos.debian.unpack import Unpack
-from notos.features.model import Features
+from notos.debian.unpack import Aside, Unpack, unpack
 from notos.lock import lockfile
-from notos.lock.request import Request
-from notos.lock.resolve import resolve
-from notos.system import contents, run_unit
-from notos.toolchain import peers, tools_tree
+from notos.system import run_unit
+from notos.toolchain import peers
 from notos.toolchain.tools_tree import ToolsTree
 from tests.conftest import ROOT
 from tests.units.unit_scene import Scene
 
 SOURCE = ROOT / "runit/run-unit"
-
-
-@pytest.fixture(scope="session")
-def compiler_key() -> tuple[ToolsTree, str]:
-    """Return the tools tree that compiles run-unit, and its key; its lock is in build/."""
-    machine: Machine = loader.load(ROOT / "config.yaml").machine
-    cache, build, name = Cache.default(), architecture.host(), contents.TOOLS_RUN_UNIT
-    archive = Archive(machine.debian, cache, build)
-    packages = contents.tool_packages(name, Features(), build, build)
-
-    def fetch(found: object) -> None:
-        downloads = [each.download(archive.mirrors) for each in found]  # type: ignore[attr-defined]
-        download.fetch(downloads, cache, proxies=archive.mirrors.proxies)
-
-    kept = ROOT / "build/tests/run-unit.lock"
-    kept.parent.mkdir(parents=True, exist_ok=True)
-    requests = {str(each.name): Request(each.closure or "elf", each.only, each.exclude) for each in packages}
-    locked = resolve(
-        {name: requests},
-        suite=archive.debian.suite,
-        base=lockfile.read(kept),
-        archive=archive,
-        cache=cache,
-        fetch=fetch,
-    )
-    lockfile.write(kept, locked)
-    rows = locked.set(name)
-    key = tools_tree.key((each.sha256 for each in rows), packages)
-    options = {str(each.name): each for each in packages}
-    debs = [
-        Unpack(
-            cache.download(each.sha256),
-            *((options[each.name].only, options[each.name].exclude) if each.name in options else ((), ())),
-            each.name,
-        )
-        for each in rows
-    ]
-    if not cache.tools(key).exists():
-        fetch(rows)
-    return tools_tree.ensure(cache, key, build, debs), key
 
 
 @pytest.fixture(scope="session")
@@ -147,6 +103,27 @@ def systemd() -> Systemd:
     debian = loader.load(ROOT / "config.yaml").machine.debian
     archive = Archive(debian, Cache.default(), architecture.host())
     return Systemd(peers.tree(PACKAGES, archive, ROOT / "build/tests/systemd.lock"))
+
+
+@pytest.fixture(scope="session")
+def own_units(systemd: Systemd) -> Aside:
+    """Return the units of the package systemd, which a tools tree does not have."""
+    cache = Cache.default()
+    locked = lockfile.read(ROOT / "build/tests/systemd.lock")
+    assert locked is not None
+    (package,) = (each for each in locked.set(peers.SET) if each.name == "systemd")
+    kept = ROOT / f"build/tests/systemd-units-{package.sha256[:16]}.json"
+    if not kept.exists():
+        if not cache.download(package.sha256).exists():
+            debian = loader.load(ROOT / "config.yaml").machine.debian
+            mirrors = Archive(debian, cache, architecture.host()).mirrors
+            download.fetch([package.download(mirrors)], cache, proxies=mirrors.proxies)
+        found = Aside()
+        unpack([Unpack(cache.download(package.sha256), package="systemd")], aside=found)
+        texts = {path: data.decode() for path, data in found.units.items()}
+        atomic.write(kept, json.dumps([texts, found.links]))
+    units, links = json.loads(kept.read_text())
+    return Aside({path: text.encode() for path, text in units.items()}, links)
 
 
 @pytest.fixture(scope="session")

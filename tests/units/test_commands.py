@@ -90,11 +90,8 @@ def test_the_judge_of_ignored_commands_is_systemd(text: str, systemd: Systemd, t
         assert lines(unit(text), "start") == [("", "/bin/true", "/bin/true")]
 
 
-@pytest.mark.parametrize(("text", "expected"), TAKEN)
-def test_systemd_takes_these_commands_too(
-    text: str, expected: object, systemd: Systemd, tmp_path: Path
-) -> None:
-    assert not judged(systemd, tmp_path, text), expected
+def test_systemd_takes_these_commands_too(systemd: Systemd, tmp_path: Path) -> None:
+    assert not judged(systemd, tmp_path, "\nExecStart=".join(text for text, _ in TAKEN))
 
 
 def test_programs_are_looked_for_where_systemd_does() -> None:

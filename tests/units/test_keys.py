@@ -7,10 +7,12 @@ import pytest
 from notos.errors import NotosError
 from notos.units import keys
 from notos.units.translate import translate
+from tests.conftest import ROOT
 from tests.units.conftest import Systemd
 from tests.units.made import context, files, service, times
 
 VALUES = {
+    **{"StandardInputText": "a", "StandardInputData": "YQ==", "OOMPolicy": "kill"},
     **{"CPUAffinity": "0", "MemoryDenyWriteExecute": "yes", "SendSIGHUP": "yes", "StartLimitInterval": "7"},
     **dict.fromkeys(("KillSignal", "RestartKillSignal", "FinalKillSignal", "WatchdogSignal"), "SIGUSR1"),
     **dict.fromkeys(
@@ -204,3 +206,22 @@ def test_the_section_of_a_key() -> None:
     assert keys.section_of("LimitNOFILE", ("Service", "Unit")) == "Service"
     assert keys.section_of("ReadWriteDirectories", ("Unit", "Service")) == "Service"
     assert keys.section_of("Foo", ("Service", "Unit")) == "Service"
+
+
+def test_the_page_lists_the_keys_that_are_not_translated() -> None:
+    """docs/units.md has a part for each treatment, and in it a list for each section."""
+    parts = {
+        "without an effect": "no effect",
+        "that are not enforced": "not enforced",
+        "that are errors": "unsupported",
+    }
+    page = (ROOT / "docs/units.md").read_text()
+    for title, treatment in parts.items():
+        part = page.partition(f"## Keys {title}\n")[2].partition("\n## ")[0]
+        lists = re.findall(r"^`\[(\w+)\]`:(.*?)(?=\n\n|\Z)", part, re.MULTILINE | re.DOTALL)
+        for section, text in lists:
+            ours = [key for key, each in keys.TABLE[section].items() if each == treatment]
+            assert re.findall(r"`(\w+)`", text) == ours
+        shown = {section for section, _ in lists}
+        others = {section for section in keys.TABLE if treatment in keys.TABLE[section].values()}
+        assert shown == others - ({"Socket", "Timer", "Install"} if treatment == "no effect" else set())

@@ -119,6 +119,36 @@ def test_a_oneshot_remains_until_it_is_stopped(scene: Scene) -> None:
     assert stopped.exists()
 
 
+def test_a_oneshot_that_remains_reloads(scene: Scene) -> None:
+    lines = [("type", "oneshot"), ("remain", "yes"), shell("true"), shell("echo reloaded", key="reload")]
+    with scene.start(*lines) as running:
+        running.until("active")
+        running.signal(signal.SIGHUP)
+        running.until_log("reloaded\n")
+        assert running.stop() == 0
+
+
+def test_a_stop_has_a_result_too(scene: Scene) -> None:
+    ready = scene.run / "ready"
+    script = f"trap 'exit 3' TERM; echo x >{ready}; while :; do sleep 0.02; done"
+    with scene.start(shell(script), shell("echo $SERVICE_RESULT $EXIT_STATUS", key="stoppost")) as running:
+        running.until_file(ready)
+        assert running.stop() == 0
+    assert "exit-code 3\n" in running.log
+    assert running.state == "stopped"
+
+
+def test_many_restarts_begin_with_fresh_memory(scene: Scene) -> None:
+    """After 200 restarts it executes itself; the process and its pid stay."""
+    lines = [("restart", "always"), ("restartsec", "0"), ("startlimit", "0", "0")]
+    count = scene.run / "count"
+    with scene.start(*lines, ("start", "", "/bin/sh", "sh", "-c", f"echo x >>{count}")) as running:
+        running._wait(lambda: count.exists() and count.stat().st_size > 2 * 250, "250 starts")
+        size = int(Path(f"/proc/{running.pid}/statm").read_text().split()[1])
+        assert size < 300  # pages
+        assert running.stop() == 0
+
+
 def test_once_gives_the_status_of_the_command(scene: Scene) -> None:
     scene.words = ("--once",)
     assert scene.result(("type", "oneshot"), shell("exit 6"))[0] == 6
@@ -329,7 +359,6 @@ def test_a_stop_while_it_waits_for_a_restart(scene: Scene) -> None:
         ([("", "Capability", "CAP_CHOWN")], True),
         ([("", "Host", "no-such-host")], False),
         ([("", "KernelCommandLine", "no_such_word")], False),
-        ([("", "Architecture", "x86-64")], True),
         ([("", "ControlGroupController", "no-such")], False),
         ([("", "ACPower", "true")], True),
         ([("", "OSRelease", "ID=no-such")], False),
@@ -349,6 +378,12 @@ def test_an_assertion_is_a_failure(scene: Scene) -> None:
     )
     assert status == 1
     assert log == "test.service: AssertPathExists=/none is not met; not started\n"
+
+
+def test_success_statuses_are_for_the_main_process(scene: Scene) -> None:
+    status, log = scene.result(("success", "5"), shell("exit 5", key="pre"), shell("echo started"))
+    assert status == 1
+    assert "ExecStartPre /bin/sh exited, status=5" in log
 
 
 def test_a_condition_command_skips_the_start(scene: Scene) -> None:
@@ -446,9 +481,12 @@ def test_kill_modes(scene: Scene, mode: str) -> None:
     with scene.start(("killmode", mode), ("timeout", "stop", "1000000"), shell(script)) as running:
         running.until_file(ready)
         assert running.stop() == 0
+        group = scene._group
+        if group is not None:  # with processes in it, the group could not have been removed
+            assert (group / "notos/svc").exists() == (mode in ("process", "none"))
     if mode == "control-group":
         assert got.exists()
-    if mode in ("process", "none"):
+    else:
         assert not got.exists()
 
 
@@ -483,6 +521,20 @@ def test_without_control_groups(scene: Scene) -> None:
         running.until_file(ready)
         assert processes(running) == 2
         assert running.stop() == 0
+
+
+def test_a_stop_of_the_process_alone_leaves_others(scene: Scene) -> None:
+    """As with a session of sshd: neither the stop nor the next start ends it."""
+    pid = scene.run / "pid"
+    script = f"setsid sh -c 'echo $$ >{pid}.new; mv {pid}.new {pid}; exec sleep 1000' & exec sleep 1000"
+    wait = f"while ! [ -s {pid} ]; do sleep 0.02; done; kill $!; wait $!"
+    scene.before = f"{scene.binary} {scene.folder} & {wait}; kill -0 $(cat {pid}) && echo alive"
+    lines = [("killmode", "process"), ("execcondition", ":", "/bin/sh", "sh", "-c", "true")]
+    with scene.start(*lines, shell(script)) as running:
+        running.until_log("alive\n")
+        running.until("active")
+        running.stop()
+    assert "were left" not in running.log
 
 
 def test_a_second_run_unit_is_refused(scene: Scene) -> None:

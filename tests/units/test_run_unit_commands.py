@@ -1,6 +1,7 @@
 """run-unit: what a command gets: arguments, environment, account, directories, limits, streams."""
 
 import os
+import resource
 import stat
 import sys
 from pathlib import Path
@@ -238,6 +239,15 @@ def test_limits(scene: Scene) -> None:
     lines = [("limit", "NOFILE", "100", "200"), ("limit", "CORE", "0", "infinity"), ("umask", "0027")]
     show = "ulimit -Sn; ulimit -Hn; ulimit -Sc; ulimit -Hc; umask"
     assert scene.result(*lines, shell(show))[1].split() == ["100", "200", "0", "unlimited", "0027"]
+
+
+def test_default_limits(scene: Scene) -> None:
+    """Those of systemd-system.conf(5), as far as this host lets root set them."""
+    _, log = scene.result(shell("ulimit -Sn; ulimit -Hn; ulimit -Sl"))
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    assert log.split()[0] == "1024"
+    assert log.split()[1] in {"524288", str(hard)}
+    assert log.split()[2] == "8192"
 
 
 def test_scheduling(scene: Scene) -> None:

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -161,6 +162,19 @@ def test_a_unit_restarts_with_another(scene: Scene) -> None:
         state(scene, "other", "active")
         running.until("active")
         running.until_log("started\ntest.service: stopping with the service other\nstarted\n")
+        running.stop()
+
+
+def test_a_unit_waits_for_a_slow_stop_of_another(scene: Scene) -> None:
+    """`sv restart other`: it is stopping, and runsv will start it again."""
+    state(scene, "other", "stopping")
+    status(scene, "other", runs=True, wanted=True)
+    with scene.start(("requires", "other"), ("after", "other"), FOREVER) as running:
+        running.until("waiting")
+        time.sleep(1.2)  # a service that stays down is a failure after a second
+        assert running.state == "waiting"
+        state(scene, "other", "active")
+        running.until("active")
         running.stop()
 
 

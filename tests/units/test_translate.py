@@ -4,9 +4,16 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
+
+from notos.debian.unpack import Aside
+from notos.errors import NotosError
 from notos.units.names import LIMITS
+from notos.units.plan import parsed
+from notos.units.timers import timer
+from notos.units.translate import translate
 from tests.units.conftest import Systemd
-from tests.units.made import service
+from tests.units.made import FOLDER, context, files, lines, plan, service
 
 BASE = "[Service]\nExecStart=/bin/true\n"
 
@@ -175,7 +182,9 @@ TABLE = {
     "OpenFile": ("/a", "/a:b", "/a:b:read-only", "/a:b:foo", "a", "/a::append,graceful"),
     "RuntimeDirectoryPreserve": ("yes", "no", "restart", "x"),
     "ExecSearchPath": ("/a:/b",),
-    "Personality": ("x86",),
+    "Personality": ("x86", "aarch64", "", "native"),
+    "StandardInputText": ("a\\tb", "\\q", "%Z"),
+    "StandardInputData": ("YQ==", "Y Q = =", "!", "YQ"),
     "CoredumpFilter": ("all", "default private-huge", "0x33", "33 elf-headers", "foo"),
     "TimerSlackNSec": ("5", "10us", "x", "1ms 5ns"),
     "OOMPolicy": ("continue", "stop"),
@@ -216,3 +225,184 @@ def test_the_judge_of_ignored_settings_is_systemd(systemd: Systemd, tmp_path: Pa
         + sorted(f"{numbered[at - 1]}  # only theirs: {verdict.lines[at]}" for at in theirs - ours)
         == []
     )
+
+
+def test_every_error_is_reported_with_its_place() -> None:
+    text = (
+        "[Unit]\nConditionCPUFeature=x\n[Service]\nExecStart=/a/\nUser=a/b\nRootImage=/x\nEnvironment=A=%b\n"
+    )
+    with pytest.raises(NotosError) as caught:
+        service(text)
+    found = [each.message.removeprefix("/usr/lib/systemd/system/x.service:") for each in caught.value.parts]
+    assert found == [
+        "6: RootImage= is not supported",
+        "4: ExecStart= has a folder as the program: /a/",
+        "5: User= a/b is not a user or group",
+        "2: ConditionCPUFeature= cannot be tested in this machine",
+        "7: Environment= %b (the boot ID) is not known at build time",
+    ]
+    assert {each.keys for each in caught.value.parts} == {("services", "x")}
+
+
+def test_settings_of_the_config_are_a_last_drop_in() -> None:
+    units = {
+        "x.service": "[Service]\nExecStart=/a\nEnvironment=A=1\nLimitNOFILE=1\nUser=a\n",
+        "x.service.d/z.conf": "[Service]\nLimitNOFILE=2\nEnvironment=B=2\n[Unit]\nAfter=dbus.service\n",
+    }
+    given = {
+        **{"LimitNOFILE": "3", "Environment": ["C=3", "A=4"], "ExecStart": ["", "/b"], "User": []},
+        **{"After": "y.service", "Unit.StartLimitBurst": "9", "Service.Nice": "5"},
+    }
+    services = {"dbus.service": "dbus", "y.service": "y"}
+    made = translate("x.service", files(units), context(overrides=given, services=services))
+    found = parsed(made.plan)
+    for line in (
+        *(
+            ("limit", "NOFILE", "3", "3"),
+            ("env", "B", "2"),
+            ("env", "C", "3"),
+            ("env", "A", "4"),
+            ("nice", "5"),
+        ),
+        *(("start", "", "/b", "/b"), ("after", "dbus", "y"), ("startlimit", "10000000", "9")),
+    ):
+        assert line in found
+    assert "user" not in {line[0] for line in found}
+    assert made.files == ("usr/lib/systemd/system/x.service", "usr/lib/systemd/system/x.service.d/z.conf")
+
+
+def test_a_mistake_in_the_config_is_an_error_there() -> None:
+    for given, message in (
+        ({"LimitNOFILE": "x"}, "LimitNOFILE= x: not an integer"),
+        ({"Restart": "sometimes"}, "Restart= sometimes: not one of no, always"),
+        ({"Foo": "1"}, r"Foo= is not a key of \[Service\]"),
+    ):
+        with pytest.raises(NotosError, match=rf"^services\.x\.set: {message}") as caught:
+            service(BASE, overrides=given)
+        assert caught.value.keys == ("services", "x", "set", *given)
+
+
+def test_a_unit_of_the_user() -> None:
+    text = f"{BASE}Nice=x\n"
+    with pytest.raises(NotosError, match=r"^units/x\.service:3: Nice= x: not an integer"):
+        translate("x.service", files({}, own={"x.service": text}), context())
+    made = translate("x.service", files({}, own={"x.service": BASE}), context())
+    assert made.files == ("units/x.service",)
+
+
+@pytest.mark.parametrize("name", ["y.service", "x", "y@.service", "x.target"])
+def test_an_unknown_unit_has_the_config_s_place(name: str) -> None:
+    with pytest.raises(NotosError) as caught:
+        translate(name, files({"x.service": BASE, "y@.service": BASE, "x.target": "[Unit]\n"}), context())
+    assert caught.value.keys == ("services", "x")
+
+
+def test_a_plan_comes_back() -> None:
+    made = service("[Service]\nExecStart=/a \"b\\tc\\nd\\\\\" ''\n")
+    assert ("start", "", "/a", "/a", "b\tc\nd\\", "") in parsed(made.plan)
+    with pytest.raises(ValueError, match="invalid escape"):
+        parsed("a\tb\\x\n")
+
+
+# Units in the manner of Debian's packages, and the lines of their plans that matter.
+
+
+def test_a_web_server() -> None:
+    text = """[Unit]
+Description=A web server
+After=network-online.target nss-lookup.target
+Wants=network-online.target
+ConditionFileIsExecutable=/usr/sbin/nginx
+
+[Service]
+Type=forking
+PIDFile=/run/nginx.pid
+ExecStartPre=/usr/sbin/nginx -t -q -g 'daemon on; master_process on;'
+ExecStart=/usr/sbin/nginx -g 'daemon on; master_process on;'
+ExecReload=/usr/sbin/nginx -g 'daemon on; master_process on;' -s reload
+ExecStop=-/sbin/start-stop-daemon --quiet --stop --retry QUIT/5 --pidfile /run/nginx.pid
+TimeoutStopSec=5
+KillMode=mixed
+
+[Install]
+WantedBy=multi-user.target
+"""
+    assert plan(text, "nginx.service") == [
+        ("name", "nginx.service"),
+        ("condition", "", "FileIsExecutable", "/usr/sbin/nginx"),
+        ("type", "forking"),
+        ("pidfile", "/run/nginx.pid"),
+        ("pre", "", *["/usr/sbin/nginx"] * 2, "-t", "-q", "-g", "daemon on; master_process on;"),
+        ("start", "", *["/usr/sbin/nginx"] * 2, "-g", "daemon on; master_process on;"),
+        ("reload", "", *["/usr/sbin/nginx"] * 2, "-g", "daemon on; master_process on;", "-s", "reload"),
+        (
+            *("stop", "-", *["/sbin/start-stop-daemon"] * 2, "--quiet", "--stop", "--retry", "QUIT/5"),
+            *("--pidfile", "/run/nginx.pid"),
+        ),
+        ("timeout", "start", "90000000"),
+        ("timeout", "stop", "5000000"),
+        ("restartsec", "100000"),
+        ("startlimit", "10000000", "5"),
+        ("killmode", "mixed"),
+    ]
+
+
+def test_a_group_of_databases() -> None:
+    text = """[Unit]
+AssertPathExists=/etc/postgresql/%I/postgresql.conf
+PartOf=postgresql.service
+ReloadPropagatedFrom=postgresql.service
+[Service]
+Type=forking
+ExecStart=-/usr/bin/pg_ctlcluster --skip-systemctl-redirect %i start
+TimeoutStartSec=0
+PIDFile=/run/postgresql/%i.pid
+OOMScoreAdjust=-900
+"""
+    name = "postgresql@17-main.service"
+    services = {name: "postgresql", "postgresql.service": "all"}
+    units = {"postgresql@.service": text, "postgresql.service": "[Service]\nExecStart=/bin/true\n"}
+    made = translate(name, files(units), context(service="postgresql", services=services))
+    found = parsed(made.plan)
+    for line in (
+        ("assert", "", "PathExists", "/etc/postgresql/17/main/postgresql.conf"),
+        ("partof", "all"),
+        ("reloadfrom", "all"),
+        ("timeout", "start", "infinity"),
+        ("pidfile", "/run/postgresql/17-main.pid"),
+    ):
+        assert line in found
+    assert lines(text, "start", name)[0][3:] == ("--skip-systemctl-redirect", "17-main", "start")
+
+
+# Units of systemd itself, which the tools tree has.
+REFUSED_HERE = re.compile(
+    "is not supported|not known at build time|needs a hostname|needs the bus|no ExecStart=|does not run"
+)
+
+
+def test_the_judge_of_systemd_s_own_units(systemd: Systemd, own_units: Aside, tmp_path: Path) -> None:
+    """Notos and systemd warn about the same lines of all services and timers of the package systemd."""
+    kinds = (".service", ".timer", ".socket")
+    inside = {path: data.decode() for path, data in own_units.units.items() if path.endswith(kinds) and data}
+    texts = {path.rpartition("/")[2]: text for path, text in inside.items() if path.startswith(f"{FOLDER}/")}
+    texts |= {name: f"{text}\nUnknownKey=1\n" for name, text in texts.items() if name.endswith(".service")}
+    links = {path: target for path, target in own_units.links.items() if path.endswith(kinds)}
+    made = files(texts, links)
+    names = [name.replace("@.", "@a.") for name in texts if not name.endswith(".socket")]
+    for name, text in texts.items():
+        (tmp_path / name).write_text(text)
+    done = systemd.run("systemd-analyze", "verify", "--man=no", *(str(tmp_path / name) for name in names))
+    theirs = {*re.findall(rf"^{tmp_path}/(\S+:\d+): (?!.*(?:{NO_FAULT.pattern}))", done.stderr, re.MULTILINE)}
+    ours: set[str] = set()
+    translated: set[str] = set()
+    for name in names:
+        try:
+            found = (timer if name.endswith(".timer") else translate)(name, made, context())
+        except NotosError as error:
+            assert all(REFUSED_HERE.search(each.message) for each in error.parts or (error,)), error
+            continue
+        translated.add(made.load(name).files[0].rpartition("/")[2])
+        ours.update(place for note in found.notes for place in re.findall(rf"^/{FOLDER}/(\S+:\d+): ", note))
+    assert len(translated) > 50
+    assert ours == {place for place in theirs if place.partition(":")[0] in translated}

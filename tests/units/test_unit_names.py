@@ -21,7 +21,7 @@ def test_the_judge_of_names_is_systemd(library: Library) -> None:
         assert unit_names.is_valid(name) == bool(library("valid_name", name)), name
 
 
-@settings(max_examples=200, suppress_health_check=FIXTURES)
+@settings(max_examples=100, suppress_health_check=FIXTURES)
 @given(st.text(st.sampled_from(list("ab-/\\x20@.:_ä.")), max_size=10))
 def test_the_judge_of_escapes_is_systemd(library: Library, text: str) -> None:
     for name, ours in (("unescape", unit_names.unescaped), ("unescape_path", unit_names.unescaped_path)):

@@ -72,13 +72,13 @@ SIZES = st.lists(
 ).map("".join)
 
 
-@settings(max_examples=400, suppress_health_check=FIXTURES)
+@settings(max_examples=80, suppress_health_check=FIXTURES)
 @given(TIMES)
 def test_the_judge_of_times_is_systemd(library: Library, text: str) -> None:
     assert ours(values.time, text) == library("time", text)
 
 
-@settings(max_examples=300, suppress_health_check=FIXTURES)
+@settings(max_examples=100, suppress_health_check=FIXTURES)
 @given(SIZES)
 def test_the_judge_of_sizes_is_systemd(library: Library, text: str) -> None:
     assert ours(values.size, text) == library("size", text)

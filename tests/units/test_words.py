@@ -57,7 +57,7 @@ def test_the_judge_is_systemd(library: Library, flags: tuple[str, ...]) -> None:
             assert ours(text, separators, flags) == theirs(library, text, separators, flags), text
 
 
-@settings(max_examples=400, suppress_health_check=FIXTURES)
+@settings(max_examples=80, suppress_health_check=FIXTURES)
 @given(ALPHABET, st.sampled_from([" \t\n\r", ":", ": \t"]), st.sampled_from(USED))
 def test_the_judge_of_any_text_is_systemd(
     library: Library, text: str, separators: str, flags: tuple[str, ...]
@@ -91,7 +91,7 @@ def quoted(text: str) -> str:
     return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
-@settings(max_examples=100)
+@settings(max_examples=40)
 @given(st.lists(st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"])), max_size=4))
 def test_quoted_words_come_back(texts: list[str]) -> None:
     assert words(" ".join(map(quoted, texts)), unquote=True, unescape=True) == texts

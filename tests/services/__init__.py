@@ -1,0 +1,1 @@
+"""Daemons of Debian by their own units, each started, reloaded, stopped (./doit test-services)."""
