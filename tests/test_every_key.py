@@ -367,6 +367,7 @@ CASES = [
             "closure": "elf",
             "only": ["usr/bin/hello"],
             "exclude": ["usr/bin/goodbye"],
+            "deb": "@folder@/hello.deb",
         }.items()
     ),
     case("build.NAME.needs", ["hello"], PROGRAM),
