@@ -35,8 +35,8 @@ MODULES: tuple[Mechanism, ...] = (
     accounts,
     made,
     texts,
-    folders,
     permissions,
+    folders,  # with the owners and modes of permissions
     setuid,
     pam,
     openssl,

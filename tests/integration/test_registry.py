@@ -9,8 +9,8 @@ from notos.architecture import AMD64
 from notos.debian.deb import Attributes
 from notos.debian.unpack import Unpack, unpack
 from notos.errors import NotosError
-from notos.formats.tree import Tree
-from notos.integration import registry
+from notos.formats.tree import File, Tree
+from notos.integration import folders, permissions, registry
 from notos.integration.model import Context, installed
 from tests.signed_archive import Deb
 
@@ -37,3 +37,15 @@ def test_installed_packages_have_their_control_files_and_attributes(tmp_path: Pa
     unpack(debs, attributes=attributes)
     assert attributes == {"usr/bin/su": Attributes(0o4755, package="su")}
     assert installed(debs)["su"].control["postinst"] == b"#!/bin/sh\n"
+
+
+def test_folders_of_packages_have_the_owners_of_maintainer_scripts() -> None:
+    """As of prometheus. systemd-tmpfiles refuses a later line for a folder of root in one of an account."""
+    tree, path = Tree(), "var/lib/data"
+    tree.replace(permissions.TMPFILES, File(f'z "/{path}/sub" - daemon daemon\n'.encode()))
+    folders.apply(tree, Context(AMD64, {}, folders=frozenset((path, f"{path}/sub"))))
+    entry = tree.get(folders.TMPFILES)
+    assert isinstance(entry, File)
+    assert entry.read().decode().splitlines()[1] == f'd "/{path}/sub" 0755 daemon daemon'
+    order = [each.__name__ for each in registry.MODULES]
+    assert order.index(permissions.__name__) < order.index(folders.__name__)
