@@ -6,7 +6,6 @@ line is the title and whose next paragraph is the description, and the machine's
 
 import json
 import re
-import statistics
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -87,6 +86,8 @@ def page(figures: Mapping[str, Figures], root: Path = Path()) -> str:
 
     A new machine, which no whole run has measured yet, has none.
     """
+    import statistics
+
     rows, counts = [], []
     for folder in machines(root):
         counts.append(lines(folder / "config.yaml"))
@@ -96,13 +97,17 @@ def page(figures: Mapping[str, Figures], root: Path = Path()) -> str:
             *_cells(figures.get(folder.name)),
         )
         rows.append(f"| {' | '.join(cells)} |\n")
-    small = [each["build"] for each in figures.values() if each["image"] <= _BIG]
-    medians = (
-        f"\nMedians of the {len(rows)} machines: {statistics.median(counts):g} lines, "
-        f"{_median(each['build'] for each in figures.values())} s to build "
-        f"({_median(small)} s for images up to {_BIG:g} MB), "
-        f"{_median(each['boot'] for each in figures.values())} s to boot.\n"
-    )
+    medians = f"\nMedian of the {len(rows)} machines: {statistics.median(counts):g} lines.\n"
+    if figures:
+        small = [each["build"] for each in figures.values() if each["image"] <= _BIG]
+        medians += (
+            f"Medians of the {len(figures)} that were measured: "
+            f"{_median(each['build'] for each in figures.values())} s to build "
+            f"({_median(small)} s for images up to {_BIG:g} MB), "
+            f"{_median(each['boot'] for each in figures.values())} s to boot.\n"
+        )
+    if len(figures) < len(rows):
+        medians += "A dash: no whole run has measured this machine yet.\n"
     return _HEAD + "".join(rows) + medians + _FOOT
 
 
@@ -128,5 +133,7 @@ def read(text: str) -> dict[str, Figures]:
 
 
 def _median(values: Any) -> str:
+    import statistics
+
     found = list(values)
     return f"{statistics.median(found):.1f}" if found else "–"

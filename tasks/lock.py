@@ -80,6 +80,18 @@ def choose() -> None:
         scripts.announce([each.name for each in changed])
 
 
+def packages_with(file_name: str) -> list[str]:
+    """Return the packages of the archive that have a file of this name; none without a mirror."""
+    from notos.debian.archive import Archive
+    from notos.errors import FetchError
+
+    try:
+        archive = Archive(MACHINE.debian, CACHE, MACHINE.target, progress=_show, where=_where)
+        return archive.packages_with(file_name)
+    except FetchError:  # only a hint is lost
+        return []
+
+
 def task_fetch() -> Task:
     """download and verify the packages"""
     return {

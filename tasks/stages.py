@@ -8,7 +8,7 @@ from notos.features.model import Text
 from notos.formats.tree import File, Tree
 from notos.home import own
 from notos.system import contents
-from tasks import project, reporter, sets, system
+from tasks import lock, project, reporter, sets, system
 from tasks.config import CACHE, FEATURES, MACHINE, manifest
 from tasks.graph import Task, action, files
 from tasks.inputs import recorded
@@ -173,7 +173,7 @@ def render_runit() -> None:
     packaged = packaged_units.read(project.tree("units"))
     run_unit = f"{project.get('run-unit').path}/run-unit"
     exists = programs.finder(project.tree("system-path"), FEATURES.placed)
-    facts = unit_services.Facts(MACHINE.target, hostname(), source, run_unit, exists)
+    facts = unit_services.Facts(MACHINE.target, hostname(), source, run_unit, exists, lock.packages_with)
     made = unit_services.build(FEATURES, packaged, facts)
     for line in made.notes:
         reporter.note(line)

@@ -46,7 +46,7 @@ SCRIPT: Config = {
 }
 APP: dict[str, Any] = {
     "source": "@folder@/service",
-    "run": "mkdir -p /opt/app; for each in * /usr/bin/*; do echo $each >>/opt/app/list; done",
+    "run": "mkdir -p /opt/app; echo * /usr/bin/* >/opt/app/list; test ! -e run || cat run >/opt/app/run",
 }
 PROGRAM: Config = {"build": {"app": APP}}
 HELLO = {"system": {"packages": ["hello"]}}
@@ -367,6 +367,7 @@ CASES = [
             "closure": "elf",
             "only": ["usr/bin/hello"],
             "exclude": ["usr/bin/goodbye"],
+            "deb": "@folder@/hello.deb",
         }.items()
     ),
     case("build.NAME.needs", ["hello"], PROGRAM),

@@ -201,7 +201,8 @@ def test_settings_and_units_of_a_service_run_what_makes_its_plan(project: Projec
 
 def test_a_package_added(project: Project) -> None:
     edit(project, "config.yaml", "packages: [busybox]", "packages: [busybox, zstd]")
-    wanted = {"lock", "fetch", "system_path", "toplevel", "squashfs", "runvm"}
+    # runit has the first states of packages.
+    wanted = {"lock", "fetch", "system_path", "runit", "toplevel", "squashfs", "runvm"}
     assert set(project.ran()) - {"fetch"} == wanted - {"fetch"}
     assert project.ran() == []
     # And taken out again: config.lock has all it takes, so no mirror is asked.
@@ -388,8 +389,19 @@ def test_a_bug_keeps_its_traceback(project: Project) -> None:
 
 def test_list_has_the_order_of_a_build(project: Project) -> None:
     names = [line.split()[0] for line in project.doit("list").stdout.splitlines()]
-    story = ["lock", "fetch", "tools", "kernel", "modules", "extra_utils", "stage1", "stage2", "runit"]
-    rest = ["system_path", "system_scripts", "files", "state", "toplevel", "initrd", "squashfs", "runvm"]
+    story = ["lock", "fetch", "tools", "kernel", "modules", "extra_utils", "stage1", "stage2"]
+    story += ["run_unit", "runit"]
+    rest = [
+        "system_path",
+        "programs",
+        "system_scripts",
+        "files",
+        "state",
+        "toplevel",
+        "initrd",
+        "squashfs",
+        "runvm",
+    ]
     assert names[: len(story + rest)] == story + rest
 
 

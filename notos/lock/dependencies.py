@@ -32,6 +32,7 @@ MACHINERY = frozenset(
         *("opensysusers", "opentmpfiles", "runit-helper", "sysuser-helper", "sysvinit-utils"),
         *("systemd-standalone-sysusers", "systemd-standalone-tmpfiles", "systemd-sysusers"),
         *("systemd-tmpfiles", "ucf", "update-inetd", "update-notifier-common", "usrmerge"),
+        "wireguard-modules",  # of a kernel: the machine has one
     )
 )
 

@@ -36,7 +36,7 @@ PYTHON = Kind(
     needs=("python3",),
 )
 NPM = Kind("npm", ("package.json",), always=("nodejs",), needs=("nodejs",))
-CARGO = Kind("cargo", ("Cargo.toml",), default=("cargo",))
+CARGO = Kind("cargo", ("Cargo.toml",), default=("cargo",), needs=("libgcc-s1",))
 GO = Kind("go", ("go.mod",), default=("golang-go",))
 MAKE = Kind(
     "make",

@@ -24,7 +24,7 @@ from notos.programs.kinds import failed
 from notos.toolchain.sandbox import Sandbox
 from notos.toolchain.tools_tree import ToolsTree
 
-_LAST_LINES = 8
+_LAST_LINES = 14
 _CONFIG = "config.toml"
 _LIMIT = 1800  # seconds
 

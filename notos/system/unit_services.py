@@ -14,11 +14,13 @@ services/timers/…            files of systemd timers (unit_timers.py)
 import posixpath
 import re
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from notos import errors, home
 from notos.architecture import Architecture
+from notos.config.shapes import either
 from notos.errors import ClosureError, NotosError
 from notos.features.model import Features, Keys, Service, Unit, UnitTimer
 from notos.features.own_units import REPLACED
@@ -55,6 +57,7 @@ class Facts:
     source: Tree  # of runit/
     run_unit: str  # the path of run-unit
     exists: Callable[[str], bool] | None = None  # True for an absolute path that the machine has
+    who_has: Callable[[str], list[str]] = lambda _: []  # packages of the archive with a file of this name
 
 
 @dataclass
@@ -157,14 +160,23 @@ class _Maker:
         )
 
     def _check(self, unit: Unit, keys: Keys) -> None:
-        """Raise ClosureError if no package has the unit but one has an init script of its name."""
-        if unit.file or self.packaged.has(unit.name):
+        """Raise ClosureError if only an init script has the unit's name, or only another package the unit."""
+        with suppress(NotosError):
+            self.files.load(unit.name)
             return
+        if unit.file or self.packaged.has(unit.name):
+            return  # its translation gives the reason
         if package := self.packaged.owner(unit.name):
             script = unit.name.rpartition(".")[0]
             raise ClosureError(
                 f"{package} has no unit {unit.name}, only the init script /etc/init.d/{script}",
                 hint="write a unit of yours (unit: ./NAME.service) or a run script",
+                keys=keys,
+            )
+        if found := self.facts.who_has(re.sub("@.*[.]", "@.", unit.name)):
+            raise ClosureError(
+                f"no package of the machine has the unit {unit.name}; it is in {either(found)}",
+                hint=f"add {'.'.join(keys)}.packages: [{found[0]}]",
                 keys=keys,
             )
 

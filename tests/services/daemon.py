@@ -79,7 +79,6 @@ class Life:
         for each in self.DAEMONS:
             each.answers(booted)
         lost = [each.service for each in kept if booted.run(each.read, seconds=SLOW).status != 0]
-        assert lost == []
-        assert "first state" not in "".join(
-            line.text for line in booted.console.lines[-60:] if "failed" in line.text
-        )
+        assert not lost, f"lost: {lost}"
+        failed = [line.text for line in booted.console.lines[-60:] if "first state" in line.text]
+        assert not [each for each in failed if "failed" in each], failed

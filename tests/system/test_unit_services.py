@@ -1,6 +1,7 @@
 """Folders of services with systemd units, and what a switch compares of them."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -119,6 +120,15 @@ def test_a_timer_runs_the_unit_that_it_starts() -> None:
     assert "type\toneshot\n" in text(tree, "services/timers/units/job.timer/unit")
     assert f"program={RUN_UNIT}\n" in text(tree, "services/timers/scripts/job")
     assert "findTimer" in text(tree, "services/timers/units/times")
+
+
+def test_a_unit_of_another_package() -> None:
+    facts = replace(FACTS, who_has=lambda name: ["samba"] if name in ("smbd.service", "smb@.service") else [])
+    for unit in ("smbd.service", "smb@one.service"):
+        with pytest.raises(NotosError) as caught:
+            unit_services.build(features({"smbd": Unit(unit)}), PACKAGED, facts)
+        assert caught.value.message == f"no package of the machine has the unit {unit}; it is in samba"
+        assert caught.value.hint == "add services.smbd.packages: [samba]"
 
 
 def test_all_errors_at_once() -> None:
