@@ -568,8 +568,8 @@ def test_why_names_the_changes(project: Project) -> None:
 
 
 USES_ZSTANDARD = {
-    *("lock", "extra_utils", "tools:image", "tools:qemu", "kernel:fetch", "kernel:build", "modules"),
-    *("system_path", "files", "state", "toplevel", "initrd", "squashfs", "runvm"),
+    *("lock", "fetch", "extra_utils", "tools:image", "tools:qemu", "kernel:fetch", "kernel:build", "modules"),
+    *("system_path", "runit", "files", "state", "toplevel", "initrd", "squashfs", "runvm"),
 }
 
 
