@@ -272,6 +272,10 @@ def test_a_node_program(project: Project, served: tuple[Path, Registry]) -> None
             {"run": "true", "install": {"/opt/a": "main.o"}},
             r"install: the build made no main\.o; its folder has README",
         ),
+        (
+            {"run": "ln -s /etc/ssl dist", "install": {"/opt/a": "dist"}},
+            r"install: dist leads out of the source, to /etc/ssl",
+        ),
         ("true", r"the build made no file for the machine: name files in install"),
         ("mkdir -p $DESTDIR/etc; echo x >$DESTDIR/etc/x", r"the build made /etc.*programs are below /usr"),
         ("mkdir -p /opt/a; ln -s /source/x /opt/a/x", r"/opt/a/x is a link to /source/x, only in the build"),
