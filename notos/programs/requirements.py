@@ -5,13 +5,14 @@ Source: the documentation of pip, "Requirements File Format" and "Secure install
 
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from notos import errors
 from notos.errors import NotosError
+from notos.programs import source
 
 if TYPE_CHECKING:
     from packaging.utils import NormalizedName
@@ -27,6 +28,7 @@ _NEUTRAL = re.compile(
     r"--(only-binary|no-binary|prefer-binary|require-hashes|pre|trusted-host|use-feature)\b|--uploaded-prior-to"
 )
 _HINT = "`pip-compile --generate-hashes` or `uv pip compile --generate-hashes` writes it"
+_COPY = "copy it into the source, and do not exclude it"
 
 
 class Digest(NamedTuple):
@@ -67,10 +69,13 @@ class _Line(NamedTuple):
     text: str
 
 
-def read(path: Path, environment: Mapping[str, str], keys: tuple[str, ...]) -> Requirements:
+def read(
+    path: Path, environment: Mapping[str, str], keys: tuple[str, ...], left_out: Sequence[str] = ()
+) -> Requirements:
     """Return the requirements in the file `path` and in those that it includes.
 
-    `environment` has the values of markers (PEP 508) in the machine. Raises NotosError, with `keys`, with all
+    They must count in the folder of `path`, without the patterns `left_out` (source.py). `environment` has
+    the values of markers (PEP 508) in the machine. Raises NotosError, with `keys`, with all
     lines that cannot be used, and OSError.
     """
     from packaging.requirements import InvalidRequirement
@@ -78,7 +83,10 @@ def read(path: Path, environment: Mapping[str, str], keys: tuple[str, ...]) -> R
     wrong: list[NotosError] = []
     pinned: dict[str, Pinned] = {}
     index, more, links, no_index = "", [], [], False
-    for line in _lines(path, (), keys):
+    top = str(path.parent)
+    if reason := source.fault(top, path, left_out):
+        raise NotosError(f"{path} {reason}", hint=_COPY, keys=keys)
+    for line in _lines(path, (), keys, lambda other: source.fault(top, other, left_out)):
         option, _, value = re.sub(r"[=\s]+", " ", line.text).partition(" ")
         value = _expanded(value)
         if option in ("-i", "--index-url", "--pypi-url"):
@@ -142,8 +150,13 @@ def _pinned(line: _Line, environment: Mapping[str, str], keys: tuple[str, ...]) 
     return Pinned(canonicalize_name(wanted.name), version, strong, line.where, wanted.url or "")
 
 
-def _lines(path: Path, outer: tuple[Path, ...], keys: tuple[str, ...]) -> Iterator[_Line]:
-    """Yield the logical lines of a file without comments, and those of the files that it includes."""
+def _lines(
+    path: Path, outer: tuple[Path, ...], keys: tuple[str, ...], fault: Callable[[Path], str]
+) -> Iterator[_Line]:
+    """Yield the logical lines of a file without comments, and those of the files that it includes.
+
+    `fault` returns why a file cannot be included.
+    """
     number, text = 0, ""
     for at, raw in enumerate(path.read_text(encoding="utf-8-sig").splitlines(), 1):
         start = number if text else at
@@ -165,7 +178,9 @@ def _lines(path: Path, outer: tuple[Path, ...], keys: tuple[str, ...]) -> Iterat
         if other in (path, *outer) or not other.is_file():
             reason = "includes itself" if other in (path, *outer) else f"{other} is not a file"
             raise NotosError(f"{where}: {reason}", hint="name another file", keys=keys)
-        yield from _lines(other, (*outer, path), keys)
+        if reason := fault(other):
+            raise NotosError(f"{where}: {other} {reason}", hint=_COPY, keys=keys)
+        yield from _lines(other, (*outer, path), keys, fault)
     if text.strip():
         yield _Line(f"{path}:{number}", path.parent, text.strip())
 

@@ -339,12 +339,23 @@ def test_python_errors(project: Project, served: tuple[Path, Registry]) -> None:
         ({"package.json": '{"dependencies": {"a": "1"}}'}, {}, r"has no package-lock\.json; run `npm"),
         ({"go.mod": "module x", "setup.py": ""}, {}, r"has files of python and go"),
         ({"Makefile": ""}, {"install": {"/etc/x": "x"}}, r"install\./etc/x: programs are below /usr"),
+        (
+            {"requirements.txt": "", "setup.py": ""},
+            {"exclude": ["*.txt"]},
+            r"app/requirements\.txt is excluded from the source; the build needs it",
+        ),
+        ({"package.json": "", "package-lock.json": "../outside"}, {}, r"package-lock\.json is outside of"),
+        ({"Cargo.toml": "", "Cargo.lock": "/etc/Cargo.lock"}, {}, r"Cargo\.lock is outside of"),
         ({"Makefile": ""}, {"install": {"/bin/x": "x"}}, r"install\./bin/x: programs are below /usr"),
     ],
 )
 def test_errors_before_the_build(
     project: Project, files: dict[str, str], program: dict[str, Any], said: str
 ) -> None:
-    source(project, "app", files)
+    folder = source(project, "app", files)
+    for path, text in files.items():
+        if text.startswith(("/", ".")):  # links
+            (folder / path).unlink()
+            (folder / path).symlink_to(text)
     found = failure(project, {"app": {"source": "app", **program}})
     assert re.search(rf"config\.yaml:\d+: .*{said}", found), found
