@@ -72,7 +72,7 @@ class Dependencies:
                     system=self.system,
                     on_line=self.on_line,
                 )
-                environment |= vendoring.variables(manager, modules, home)
+                environment |= vendoring.variables(manager, modules, home, copied)
                 readable[f"/deps/{manager.name}"] = modules
         return Prepared(environment, readable)
 
