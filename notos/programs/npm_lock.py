@@ -16,6 +16,7 @@ from urllib.parse import quote, urlsplit
 
 from notos import errors
 from notos.errors import NotosError
+from notos.host.proxy import without_password
 from notos.programs import inside
 
 FILES = ("npm-shrinkwrap.json", "package-lock.json")  # the first one wins
@@ -188,7 +189,8 @@ def _package(place: str, entry: Mapping[str, Any], registry: str) -> NpmPackage:
     """Return the package of an entry. Raises ValueError with what is wrong with it."""
     resolved = str(entry.get("resolved") or "")
     if resolved.startswith("git") or (resolved and not resolved.startswith(("http:", "https:"))):
-        raise ValueError(f"comes from {resolved}, which has no hash; only packages of a registry are fetched")
+        shown = without_password(resolved)
+        raise ValueError(f"comes from {shown}, which has no hash; only packages of a registry are fetched")
     folder = place.rpartition("node_modules/")[2]
     name, version = entry.get("name") or folder, str(entry.get("version") or "")
     urls = _urls(str(name), version, resolved, registry)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from notos import errors
 from notos.errors import NotosError
+from notos.host.proxy import without_password
 from notos.programs import source
 
 if TYPE_CHECKING:
@@ -101,13 +102,17 @@ def read(
             continue
         elif option in ("-e", "--editable", "-c", "--constraint") or option.startswith("-"):
             wrong.append(
-                NotosError(f"{line.where}: {option} is not supported", hint="leave it out", keys=keys)
+                NotosError(
+                    f"{line.where}: {without_password(option)} is not supported",
+                    hint="leave it out",
+                    keys=keys,
+                )
             )
         else:
             try:
                 found = _pinned(line, environment, keys)
             except InvalidRequirement as error:
-                reason = str(error).partition("\n")[0]
+                reason = without_password(str(error).partition("\n")[0])
                 wrong.append(NotosError(f"{line.where}: {reason}", hint=_HINT, keys=keys))
                 continue
             except NotosError as error:
@@ -133,7 +138,7 @@ def _pinned(line: _Line, environment: Mapping[str, str], keys: tuple[str, ...]) 
     text = _HASH.sub("", line.text).strip()
     path = Path(line.folder, text.partition(";")[0].strip())
     if text.startswith((".", "/")) or (os.sep in text and "@" not in text and path.exists()):
-        message = f"{line.where}: {text} is a path; only files with a hash can be locked"
+        message = f"{line.where}: {without_password(text)} is a path; only files with a hash can be locked"
         raise NotosError(message, hint="name packages with their versions", keys=keys)
     wanted = Requirement(text)
     if wanted.marker is not None and not wanted.marker.evaluate(dict(environment)):
@@ -176,7 +181,11 @@ def _lines(
             continue
         other = path.parent / included[1].strip()
         if other in (path, *outer) or not other.is_file():
-            reason = "includes itself" if other in (path, *outer) else f"{other} is not a file"
+            reason = (
+                "includes itself"
+                if other in (path, *outer)
+                else f"{without_password(included[1].strip())} is not a file"
+            )
             raise NotosError(f"{where}: {reason}", hint="name another file", keys=keys)
         if reason := fault(other):
             raise NotosError(f"{where}: {other} {reason}", hint=_COPY, keys=keys)

@@ -160,6 +160,12 @@ def test_other_formats(tmp_path: Path) -> None:
         npm_lock.read(tmp_path / "package-lock.json", "", MACHINE, KEYS)
 
 
+def test_passwords_of_addresses_are_not_shown(tmp_path: Path) -> None:
+    with pytest.raises(NotosError, match="comes from git") as raised:
+        read(tmp_path, {"node_modules/a": entry(resolved="git+https://user:secret@host/a.git#0123")})
+    assert "secret" not in raised.value.message
+
+
 def test_the_strongest_hash_counts() -> None:
     both = f"{integrity(b'x', 'sha1')} {integrity(b'x')}?opt"
     assert strongest(both)[0] == "sha512"

@@ -129,3 +129,18 @@ def test_the_requirements_file_itself_counts(tmp_path: Path) -> None:
     path.write_text("")
     with pytest.raises(NotosError, match="is excluded"):
         requirements.read(path, environment(PYTHON), KEYS, ("requirements.txt",))
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "--proxy=https://u:secret@h",
+        "-ihttps://u:secret@h/simple",
+        "-r https://u:secret@h/x.txt",
+        "./a//u:secret@h",
+    ],
+)
+def test_passwords_of_addresses_are_not_shown(line: str, tmp_path: Path) -> None:
+    with pytest.raises(NotosError) as raised:
+        read(tmp_path, f"{line}\n")
+    assert "secret" not in raised.value.message
