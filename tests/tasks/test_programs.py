@@ -158,7 +158,11 @@ def test_a_python_program(project: Project, served: tuple[Path, Registry]) -> No
         requires=["needed>=1"],
         commands={"tool-a": "tool_a.cli:main"},
     )
-    setup = "from setuptools import setup\nsetup(name='pure', version='3.0', py_modules=['pure'])\n"
+    setup = (
+        "import os\nfrom setuptools import setup\n"
+        "with open('pure_place.py', 'w') as stream:\n    stream.write(os.getcwd())\n"
+        "setup(name='pure', version='3.0', py_modules=['pure', 'pure_place'])\n"
+    )
     pure = sdist(root / "files", "pure", "3.0", {"setup.py": setup, "pure.py": "x = 1\n"})
     index(root, [needed, tool, pure])
     lines = "".join(map(pinned, (needed, tool, pure)))
@@ -193,6 +197,8 @@ my-app = "my_app:main"
             f"{packages}/{name.parent / '__pycache__' / name.stem}.cpython-313.pyc".replace("/./", "/")
             in files
         )
+    # Compilers write the folder of a build into their output.
+    assert text(files, f"{packages}/pure_place.py") == "/tmp/archive/pure-3.0"
     for command in ("tool-a", "my-app"):
         assert text(files, f"opt/app/bin/{command}").startswith("#!/opt/app/bin/python3\n")
     assert files.get("opt/app/bin/python3") == Symlink("/usr/bin/python3")
