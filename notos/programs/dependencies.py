@@ -8,7 +8,7 @@ from pathlib import Path
 from notos.architecture import Architecture
 from notos.cache import Cache
 from notos.debian.download import Progress
-from notos.errors import FetchError
+from notos.errors import FetchError, NotosError
 from notos.process import run
 from notos.programs import kinds, npm_layout, npm_lock, python, python_index, python_packages, vendoring
 from notos.programs.build import Prepared
@@ -51,8 +51,16 @@ class Dependencies:
     def prepare(self, copied: Path, dependencies: Path, home: Path) -> Prepared:
         """Fetch what the cache lacks, and add all to the folders of a build (build.py).
 
-        Raises NotosError, FetchError, OSError.
+        Raises NotosError and FetchError, with the program's keys, and OSError.
         """
+        try:
+            return self._prepared(copied, dependencies, home)
+        except NotosError as error:
+            for each in (error, *error.parts):
+                each.keys = each.keys or self.keys
+            raise
+
+    def _prepared(self, copied: Path, dependencies: Path, home: Path) -> Prepared:
         environment: dict[str, str] = {}
         readable: dict[str, Path] = {}
         if kinds.PYTHON in self.kinds:

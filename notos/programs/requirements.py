@@ -3,6 +3,7 @@
 Source: the documentation of pip, "Requirements File Format" and "Secure installs".
 """
 
+import hashlib
 import os
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -79,8 +80,6 @@ def read(
     the values of markers (PEP 508) in the machine. Raises NotosError, with `keys`, with all
     lines that cannot be used, and OSError.
     """
-    from packaging.requirements import InvalidRequirement
-
     wrong: list[NotosError] = []
     pinned: dict[str, Pinned] = {}
     index, more, links, no_index = "", [], [], False
@@ -111,7 +110,7 @@ def read(
         else:
             try:
                 found = _pinned(line, environment, keys)
-            except InvalidRequirement as error:
+            except ValueError as error:
                 reason = without_password(str(error).partition("\n")[0])
                 wrong.append(NotosError(f"{line.where}: {reason}", hint=_HINT, keys=keys))
                 continue
@@ -128,7 +127,7 @@ def read(
 def _pinned(line: _Line, environment: Mapping[str, str], keys: tuple[str, ...]) -> Pinned | None:
     """Return the requirement in a line; None if its marker excludes this machine.
 
-    Raises InvalidRequirement, and NotosError if it is not pinned.
+    Raises ValueError if it is invalid, and NotosError if it is not pinned.
     """
     from packaging.requirements import Requirement
     from packaging.utils import canonicalize_name
@@ -150,6 +149,9 @@ def _pinned(line: _Line, environment: Mapping[str, str], keys: tuple[str, ...]) 
     if not any(each.algorithm in _STRONG for each in digests):
         message = f"{line.where}: {wanted.name} has no hash (--hash=sha256:…)"
         raise NotosError(message, hint=_HINT, keys=keys)
+    for each in digests:
+        if each.algorithm in _STRONG and len(each.value) != 2 * hashlib.new(each.algorithm).digest_size:
+            raise ValueError(f"{wanted.name} has an invalid hash ({each.algorithm}:{each.value})")
     strong = frozenset(each for each in digests if each.algorithm in _STRONG)
     version = None if wanted.url else Version(exact[0].version)
     return Pinned(canonicalize_name(wanted.name), version, strong, line.where, wanted.url or "")
@@ -163,7 +165,11 @@ def _lines(
     `fault` returns why a file cannot be included.
     """
     number, text = 0, ""
-    for at, raw in enumerate(path.read_text(encoding="utf-8-sig").splitlines(), 1):
+    try:
+        raws = path.read_text(encoding="utf-8-sig").splitlines()
+    except ValueError as error:
+        raise NotosError(f"{path} is not in UTF-8: {error}", hint=_HINT, keys=keys) from error
+    for at, raw in enumerate(raws, 1):
         start = number if text else at
         number = start
         plain = _COMMENT.sub("", raw)

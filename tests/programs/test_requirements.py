@@ -61,6 +61,13 @@ x @ https://files.example/x-2.0-py3-none-any.whl --hash=sha256:{A}  # the end
         ("flask==1.* --hash=sha256:" + A, "flask has no exact version"),
         ("flask==1", "flask has no hash"),
         ("flask==1 --hash=md5:" + "a" * 32, "flask has no hash"),
+        ("foo===weird_x --hash=sha256:" + A, "Invalid version: 'weird_x'"),
+        ("foo==1 ; os_name ~= 'x' --hash=sha256:" + A, "Undefined"),
+        ("foo==1 --hash=sha256:", "Expected"),
+        ("foo==1 --hash=sha256:aa", "foo has an invalid hash"),
+        ("foo==1 --hash=sha512:" + A, "foo has an invalid hash"),
+        ("foo @ --hash=sha256:" + A, "Expected"),
+        ("-r \0", "is not a file"),
         ("-e .", "-e is not supported"),
         ("-c other.txt", "-c is not supported"),
         ("./local", "is a path"),
@@ -144,3 +151,10 @@ def test_passwords_of_addresses_are_not_shown(line: str, tmp_path: Path) -> None
     with pytest.raises(NotosError) as raised:
         read(tmp_path, f"{line}\n")
     assert "secret" not in raised.value.message
+
+
+def test_another_encoding(tmp_path: Path) -> None:
+    (tmp_path / "requirements.txt").write_bytes(b"\xff\n")
+    with pytest.raises(NotosError, match="is not in UTF-8") as raised:
+        requirements.read(tmp_path / "requirements.txt", environment(PYTHON), KEYS)
+    assert raised.value.keys == KEYS
