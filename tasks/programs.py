@@ -67,7 +67,7 @@ def make(name: str, program: Program, left_out: tuple[str, ...]) -> None:
     tree = build_tree.key(hashes.values(), packages)
     scratch = Path(build("programs", name)).absolute()
     try:
-        more = python.wanted_key(folder, version, keys)
+        more = python.wanted_key(folder, version, keys, left_out)
         place = CACHE.program(building.key(job, tree, usual, more))
         if os.environ.get(AGAIN):
             place = scratch.with_name(f"{name}.again")
@@ -79,6 +79,7 @@ def make(name: str, program: Program, left_out: tuple[str, ...]) -> None:
             dependencies = Dependencies(
                 name=name,
                 source=folder,
+                left_out=left_out,
                 kinds=found,
                 target=MACHINE.target,
                 python=version,

@@ -2,6 +2,7 @@
 
 kinds             the usual build of each kind of program, and the packages that it needs
 checks            rules for the config that depend on the sources
+inside            paths that must stay in a source
 source            which files of a source count; their hash and a copy
 build_tree        the packages of a build, unpacked in the cache
 build             the build in a sandbox, and its result

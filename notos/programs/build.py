@@ -20,10 +20,10 @@ from typing import NamedTuple
 from notos import atomic, errors
 from notos.atomic import remove_folder
 from notos.config.model import AbsolutePath, BuildPath
-from notos.errors import NotosError, ToolError
+from notos.errors import NotosError, PackageError, ToolError
 from notos.formats.tree import Directory, File, Symlink, Tree
 from notos.process import follow
-from notos.programs import source
+from notos.programs import inside, source
 from notos.programs.kinds import failed, wrong_destination
 from notos.toolchain import fixed_clock
 from notos.toolchain.fixed_clock import EPOCH
@@ -106,8 +106,8 @@ def run(
         each.mkdir(parents=True)
     prepared = prepare(copied, dependencies, scratch / "home")
     environment = {**_environment(job, jobs, system), **prepared.environment}
-    for inside in prepared.readable:
-        (dependencies / inside.removeprefix(f"{_DEPENDENCIES}/")).mkdir(exist_ok=True)
+    for place in prepared.readable:
+        (dependencies / place.removeprefix(f"{_DEPENDENCIES}/")).mkdir(exist_ok=True)
     readable = {_DEPENDENCIES: dependencies, **prepared.readable}
     if usual is not None:
         readable["/run/usual"] = usual
@@ -179,15 +179,21 @@ def _environment(job: Job, jobs: int, system: Path) -> dict[str, str]:
 def _result(job: Job, copied: Path, result: Path) -> Tree:
     """Return the files that the build made for the machine. Raises NotosError with all faults in them."""
     keys = ("build", job.name)
-    if not any((result / "opt").iterdir()):
-        (result / "opt").rmdir()
-    tree = Tree.from_directory(result)
+    opt = result / "opt"  # the build may have put something else there
+    if opt.is_dir() and not opt.is_symlink() and not any(opt.iterdir()):
+        opt.rmdir()
+    try:
+        tree = Tree.from_directory(result)
+    except PackageError as error:
+        raise failed(
+            job.name, error.message, "only files, folders and links can be in the machine"
+        ) from error
     wrong: list[NotosError] = []
-    for place, inside in job.install.items():
+    for place, file in job.install.items():
         try:
-            _install(tree, place.lstrip("/"), copied, inside)
-        except (NotosError, OSError) as error:
-            message = f"build.{job.name}.install: {_reason(error, inside, copied)}"
+            _install(tree, place.lstrip("/"), copied, file)
+        except (NotosError, OSError, ValueError) as error:
+            message = f"build.{job.name}.install: {_reason(error, file, copied)}"
             wrong.append(NotosError(message, hint="correct the path", keys=(*keys, "install", place)))
     if not len(tree) and not wrong:
         hint = "name files in install, or put them below $DESTDIR or /opt"
@@ -207,25 +213,31 @@ def _result(job: Job, copied: Path, result: Path) -> Tree:
     return tree
 
 
-def _install(tree: Tree, path: str, copied: Path, inside: str) -> None:
-    """Add the file or folder `inside` of the build to `tree`. Raises NotosError, OSError."""
-    place = copied / inside
-    if not place.is_dir():
-        real = place.resolve(strict=True)
-        if not real.is_relative_to(copied.resolve()):
-            raise NotosError(f"{inside} is a link that leads out of the source")
-        tree.file(path, real, executable=bool(real.stat().st_mode & stat.S_IXUSR))
+def _install(tree: Tree, path: str, copied: Path, made: str) -> None:
+    """Add the file or folder `made` of the build to `tree`.
+
+    Raises NotosError, OSError, and ValueError for a link that leads out of the source.
+    """
+    try:
+        real = inside.real(copied, copied / made)
+    except ValueError as error:
+        raise ValueError(f"{made} {error}") from error
+    mode = real.stat().st_mode
+    if stat.S_ISREG(mode):
+        tree.file(path, real, executable=bool(mode & stat.S_IXUSR))
         return
+    if not stat.S_ISDIR(mode):
+        raise ValueError(f"{made} is not a file or folder")
     tree.directory(path)
-    for below, entry in Tree.from_directory(place).items():
+    for below, entry in Tree.from_directory(real).items():
         tree.add(f"{path}/{below}", entry)
 
 
-def _reason(error: Exception, inside: str, copied: Path) -> str:
+def _reason(error: Exception, made: str, copied: Path) -> str:
     if isinstance(error, FileNotFoundError):
-        parent = (copied / inside).parent
+        parent = inside.real(copied, (copied / made).parent)  # as in _install, which did not fail there
         near = sorted(each.name for each in parent.iterdir())[:_SHOWN] if parent.is_dir() else []
-        return f"the build made no {inside}" + (f"; its folder has {', '.join(near)}" if near else "")
+        return f"the build made no {made}" + (f"; its folder has {', '.join(near)}" if near else "")
     return str(error)
 
 

@@ -1,11 +1,13 @@
 """Rules for the programs in `build`, which depend on the files of their sources."""
 
+import os
 from collections.abc import Iterator
+from pathlib import Path
 
 from notos.config.model import Machine
 from notos.config.yaml_source import Node, Problem, key_place
 from notos.features.files import merged
-from notos.programs import kinds
+from notos.programs import kinds, source
 
 
 def problems(machine: Machine, node: Node) -> Iterator[Problem]:
@@ -19,6 +21,10 @@ def problems(machine: Machine, node: Node) -> Iterator[Problem]:
         reason = kinds.unclear(name, program.source, found) if program.run is None else ""
         if not reason:
             reason = next(filter(None, (kinds.missing(name, program.source, each) for each in found)), "")
+        for lock in (lock for each in found for lock in each.locks):
+            file = Path(program.source, lock)
+            if os.path.lexists(file) and (wrong := source.fault(program.source, file, program.exclude)):
+                yield Problem(f"build.{name}: {file} {wrong}; the build needs it", key_place(node, *keys))
         if reason:
             yield Problem(reason, key_place(node, *keys))
         for path in program.install:

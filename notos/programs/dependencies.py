@@ -8,7 +8,7 @@ from pathlib import Path
 from notos.architecture import Architecture
 from notos.cache import Cache
 from notos.debian.download import Progress
-from notos.errors import FetchError
+from notos.errors import FetchError, NotosError
 from notos.process import run
 from notos.programs import kinds, npm_layout, npm_lock, python, python_index, python_packages, vendoring
 from notos.programs.build import Prepared
@@ -24,7 +24,7 @@ _MANAGERS = {kinds.CARGO: vendoring.CARGO, kinds.GO: vendoring.GO}
 
 @dataclass(frozen=True, kw_only=True)
 class Dependencies:
-    """The dependencies of the program `name`, whose source is the folder `source`.
+    """The dependencies of the program `name`, whose source is the folder `source` without `left_out`.
 
     `python` is the machine's, None for a program without Python, and `packages` are the names of the packages
     of its build. `bwrap` has the program bwrap, and `system` is the folder with the packages of the build.
@@ -32,6 +32,7 @@ class Dependencies:
 
     name: str
     source: str
+    left_out: tuple[str, ...]
     kinds: tuple[Kind, ...]
     target: Architecture
     python: Python | None
@@ -50,12 +51,20 @@ class Dependencies:
     def prepare(self, copied: Path, dependencies: Path, home: Path) -> Prepared:
         """Fetch what the cache lacks, and add all to the folders of a build (build.py).
 
-        Raises NotosError, FetchError, OSError.
+        Raises NotosError and FetchError, with the program's keys, and OSError.
         """
+        try:
+            return self._prepared(copied, dependencies, home)
+        except NotosError as error:
+            for each in (error, *error.parts):
+                each.keys = each.keys or self.keys
+            raise
+
+    def _prepared(self, copied: Path, dependencies: Path, home: Path) -> Prepared:
         environment: dict[str, str] = {}
         readable: dict[str, Path] = {}
         if kinds.PYTHON in self.kinds:
-            environment |= self._python(dependencies)
+            environment |= self._python(copied, dependencies)
         if kinds.NPM in self.kinds:
             self._npm(copied, dependencies)
         if kinds.GO in self.kinds:
@@ -71,15 +80,15 @@ class Dependencies:
                     system=self.system,
                     on_line=self.on_line,
                 )
-                environment |= vendoring.variables(manager, modules, home)
+                environment |= vendoring.variables(manager, modules, home, copied)
                 readable[f"/deps/{manager.name}"] = modules
         return Prepared(environment, readable)
 
     def requirements(self) -> Requirements | None:
         """Return the requirements of a Python program; None if it has none. Raises NotosError, OSError."""
-        return python.wanted(self.source, self.python, self.keys) if self.python else None
+        return python.wanted(self.source, self.python, self.keys, self.left_out) if self.python else None
 
-    def _python(self, dependencies: Path) -> dict[str, str]:
+    def _python(self, copied: Path, dependencies: Path) -> dict[str, str]:
         assert self.python is not None, "a Python program has the machine's Python"
         wanted = self.requirements()
         chosen: list[python_packages.Chosen] = []
@@ -94,7 +103,7 @@ class Dependencies:
                 progress=self.progress,
             )
             python.check_backends(self.name, chosen, self.cache, self.packages)
-        return python.lay_out(self.source, chosen, self.cache, dependencies, isolated=wanted is not None)
+        return python.lay_out(str(copied), chosen, self.cache, dependencies, isolated=wanted is not None)
 
     def _pips_index(self) -> str:
         """Return the index that pip uses without a configuration. Raises FetchError."""

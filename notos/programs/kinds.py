@@ -20,6 +20,7 @@ class Kind(NamedTuple):
     always    packages that each build of this kind needs
     default   packages of the usual build, if the config names none
     needs     packages that such a program needs in the machine
+    locks     files of the source that lock its dependencies
     """
 
     name: str
@@ -27,6 +28,7 @@ class Kind(NamedTuple):
     always: tuple[str, ...] = ()
     default: tuple[str, ...] = ()
     needs: tuple[str, ...] = ()
+    locks: tuple[str, ...] = ()
 
 
 PYTHON = Kind(
@@ -34,10 +36,17 @@ PYTHON = Kind(
     ("pyproject.toml", "requirements.txt", "setup.py"),
     always=("python3", "python3-pip"),
     needs=("python3",),
+    locks=("requirements.txt",),
 )
-NPM = Kind("npm", ("package.json",), always=("nodejs",), needs=("nodejs",))
-CARGO = Kind("cargo", ("Cargo.toml",), default=("cargo",), needs=("libgcc-s1",))
-GO = Kind("go", ("go.mod",), default=("golang-go",))
+NPM = Kind(
+    "npm",
+    ("package.json",),
+    always=("nodejs",),
+    needs=("nodejs",),
+    locks=("package-lock.json", "npm-shrinkwrap.json"),
+)
+CARGO = Kind("cargo", ("Cargo.toml",), default=("cargo",), needs=("libgcc-s1",), locks=("Cargo.lock",))
+GO = Kind("go", ("go.mod",), default=("golang-go",), locks=("go.sum",))
 MAKE = Kind(
     "make",
     ("Makefile", "makefile", "GNUmakefile"),

@@ -6,12 +6,14 @@ Like npm, it leaves out links in tarballs and the first part of each path.
 import os
 import re
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from notos.cache import Cache
 from notos.debian.download import Download, Progress, fetch
 from notos.errors import PackageError
 from notos.formats import tar
+from notos.programs import inside
 from notos.programs.kinds import failed
 from notos.programs.npm_lock import NpmLock, NpmPackage
 
@@ -48,19 +50,36 @@ def lay_out(name: str, lock: NpmLock, cache: Cache, folder: Path) -> None:
     Raises NotosError, OSError.
     """
     for each in sorted(lock.packages, key=lambda each: each.path):
-        place = folder / each.path
-        try:
-            _unpack(cache.download(each.digest, each.algorithm), place)
-        except (PackageError, OSError) as error:
-            raise failed(name, f"the tarball of {each.name} {each.version}: {error}") from error
+        title = f"the tarball of {each.name} {each.version}"
+        with _named(name, title):
+            _unpack(cache.download(each.digest, each.algorithm), _new(folder, each.path))
     for path, target in lock.links.items():
-        link = folder / path
-        link.parent.mkdir(parents=True, exist_ok=True)
-        link.symlink_to(os.path.relpath(folder / target, link.parent))
+        with _named(name, f"the link {path}"):
+            link = _new(folder, path)
+            link.parent.mkdir(parents=True, exist_ok=True)
+            link.symlink_to(os.path.relpath(inside.real(folder, folder / target), link.parent))
     for path in sorted({each.path for each in lock.packages} | lock.links.keys()):
         programs = lock.programs.get(lock.links.get(path, path), {})
         for program, file in programs.items():
-            _link_program(folder, path, program, file)
+            with _named(name, f"the program {program} of {path}"):
+                _link_program(folder, path, program, file)
+
+
+@contextmanager
+def _named(name: str, title: str) -> Iterator[None]:
+    """Raise an error with the program's name and `title` for one that the files of a lock cause."""
+    try:
+        yield
+    except (PackageError, OSError, ValueError) as error:
+        raise failed(name, f"{title}: {error}") from error
+
+
+def _new(folder: Path, path: str) -> Path:
+    """Return the place of a package or link in the source `folder`. Raises ValueError outside of it."""
+    place = folder / path
+    if place.is_symlink():
+        raise ValueError("a link is in its place")
+    return inside.real(folder, place)
 
 
 def development(lock: NpmLock) -> Iterator[str]:
@@ -103,13 +122,14 @@ def _link_program(folder: Path, package: str, program: str, file: str) -> None:
     name = program.rpartition("/")[2]
     target = os.path.normpath(f"{inner}/{file}")
     place = folder / f"{above}node_modules" / target
-    if not place.is_file() or target.startswith(".."):
+    if not target.startswith(f"{inner}/") or name in ("", ".", "..") or not place.is_file():
         return
-    link = folder / f"{above}node_modules/.bin/{name}"
+    real = inside.real(folder, place)
+    link = inside.real(folder, folder / f"{above}node_modules/.bin") / name
     link.parent.mkdir(exist_ok=True)
     if not link.is_symlink():
         link.symlink_to(f"../{target}")
-    place.chmod(0o755)
-    data = place.read_bytes()
+    real.chmod(0o755)
+    data = real.read_bytes()
     if _SHEBANG.match(data):
-        place.write_bytes(_SHEBANG.sub(rb"\1\n", data, count=1))
+        real.write_bytes(_SHEBANG.sub(rb"\1\n", data, count=1))

@@ -5,7 +5,10 @@ Source: package-lock-json(5), and the W3C recommendation "Subresource Integrity"
 
 import base64
 import binascii
+import hashlib
 import json
+import os
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -13,9 +16,12 @@ from urllib.parse import quote, urlsplit
 
 from notos import errors
 from notos.errors import NotosError
+from notos.host.proxy import without_password
+from notos.programs import inside
 
 FILES = ("npm-shrinkwrap.json", "package-lock.json")  # the first one wins
 _ALGORITHMS = ("sha512", "sha384", "sha256", "sha1")  # the strongest first
+_NAME = re.compile(r"(@[^/]+/)?[^@/.][^/]*")  # of a package, as a path
 _HINT = "`npm install --package-lock-only` writes it again"
 
 
@@ -62,36 +68,93 @@ def read(path: Path, registry: str, machine: "NpmMachine", keys: tuple[str, ...]
         text = path.read_text(encoding="utf-8")
         found = json.loads(text)
         version, entries = found["lockfileVersion"], found.get("packages", {})
-    except (ValueError, LookupError, TypeError, AttributeError) as error:
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
         raise NotosError(f"{path} is not a lock file of npm: {error}", hint=_HINT, keys=keys) from error
     if version not in (2, 3):
         message = f"{path} has the format {version}; formats 2 and 3 are supported"
         raise NotosError(message, hint=f"with npm 7 or newer, {_HINT}", keys=keys)
+    if not isinstance(entries, dict):
+        message = f"{path} is not a lock file of npm: packages is not an object"
+        raise NotosError(message, hint=_HINT, keys=keys)
     packages: list[NpmPackage] = []
     links: dict[str, str] = {}
+    programs: dict[str, Mapping[str, str]] = {}
     wrong: list[NotosError] = []
     left_out: list[str] = []
-    programs = {place: entry["bin"] for place, entry in entries.items() if isinstance(entry.get("bin"), dict)}
-    for place, entry in entries.items():
+    linked = tuple(f"{place}/" for place, each in entries.items() if _is_link(each))
+
+    def add(place: str, entry: Mapping[str, Any]) -> None:
+        if isinstance(entry.get("bin"), dict):
+            programs[place] = entry["bin"]
         if "node_modules/" not in f"{place}/" or any(place.startswith(f"{each}/") for each in left_out):
-            continue  # the program itself and its workspaces, and parts of what does not fit this machine
-        if entry.get("link"):
-            links[place] = entry["resolved"]
+            return  # the program itself and its workspaces, and parts of what does not fit this machine
+        if place.startswith(linked):
+            raise ValueError("is below a link")
+        if _is_link(entry):
+            links[place] = _target(entry)
         elif entry.get("inBundle"):
-            continue  # its package has it
-        elif not machine.fits(entry):
-            if entry.get("optional"):
-                left_out.append(place)
-                continue
-            message = f"{_at(path, text, place)}: {place} is for {_systems(entry)}, not for this machine"
-            wrong.append(NotosError(message, hint="leave it out, or make it optional", keys=keys))
+            return  # its package has it
+        elif machine.fits(entry):
+            packages.append(_package(place, entry, registry))
+        elif entry.get("optional"):
+            left_out.append(place)
         else:
-            try:
-                packages.append(_package(place, entry, registry))
-            except ValueError as error:
-                wrong.append(NotosError(f"{_at(path, text, place)}: {place} {error}", hint=_HINT, keys=keys))
+            raise _OtherMachineError(f"is for {_systems(entry)}, not for this machine")
+
+    for place, entry in entries.items():
+        try:
+            _check(place, entry)
+            add(place, entry)
+        except ValueError as error:
+            hint = "leave it out, or make it optional" if isinstance(error, _OtherMachineError) else _HINT
+            message = f"{_at(path, text, place)}: {_shown(place)} {error}"
+            wrong.append(NotosError(message, hint=hint, keys=keys))
     errors.raise_all(wrong)
     return NpmLock(tuple(packages), links, programs)
+
+
+class _OtherMachineError(ValueError):
+    """A package that does not fit the machine and is not optional."""
+
+
+def _is_link(entry: Any) -> bool:
+    return isinstance(entry, dict) and bool(entry.get("link"))
+
+
+def _shown(place: str) -> str:
+    return place if place.isprintable() else repr(place)
+
+
+def _check(place: str, entry: Any) -> None:
+    """Check the path and the types of an entry. Raises ValueError with what is wrong with it."""
+    if not isinstance(entry, dict):
+        raise ValueError("is not an object")
+    if place and "node_modules/" in f"{place}/":
+        if reason := inside.fault(place):
+            raise ValueError(reason)
+        names = f"/{place}".split("/node_modules/")[1:]
+        if not names or not all(map(_NAME.fullmatch, names)):
+            raise ValueError("is not the folder of a package in node_modules")
+    for key in ("os", "cpu", "libc"):
+        listed = entry.get(key) or []
+        if not isinstance(listed, str | list) or not all(isinstance(each, str) for each in listed):
+            raise ValueError(f"has an invalid {key}")
+    programs = entry.get("bin")
+    if isinstance(programs, dict) and not all(isinstance(each, str) for each in programs.values()):
+        raise ValueError("has an invalid bin")
+
+
+def _target(entry: Mapping[str, Any]) -> str:
+    """Return the folder of a link, relative to the source. Raises ValueError."""
+    target = entry.get("resolved")
+    if not isinstance(target, str):
+        raise ValueError("is a link without a target (resolved)")
+    plain = os.path.normpath(target)
+    if plain.startswith(("/", "..")):
+        raise ValueError(f"is a link to {_shown(target)}, outside of the source")
+    if plain != "." and (reason := inside.fault(plain)):
+        raise ValueError(f"is a link whose target {reason}")
+    return plain
 
 
 class NpmMachine(NamedTuple):
@@ -126,7 +189,8 @@ def _package(place: str, entry: Mapping[str, Any], registry: str) -> NpmPackage:
     """Return the package of an entry. Raises ValueError with what is wrong with it."""
     resolved = str(entry.get("resolved") or "")
     if resolved.startswith("git") or (resolved and not resolved.startswith(("http:", "https:"))):
-        raise ValueError(f"comes from {resolved}, which has no hash; only packages of a registry are fetched")
+        shown = without_password(resolved)
+        raise ValueError(f"comes from {shown}, which has no hash; only packages of a registry are fetched")
     folder = place.rpartition("node_modules/")[2]
     name, version = entry.get("name") or folder, str(entry.get("version") or "")
     urls = _urls(str(name), version, resolved, registry)
@@ -160,9 +224,12 @@ def strongest(integrity: str) -> tuple[str, str]:
     for algorithm in _ALGORITHMS:
         if algorithm in found:
             try:
-                return algorithm, base64.b64decode(found[algorithm], validate=True).hex()
+                digest = base64.b64decode(found[algorithm], validate=True)
             except (binascii.Error, ValueError) as error:
                 raise ValueError(f"has an invalid hash ({integrity})") from error
+            if len(digest) != hashlib.new(algorithm).digest_size:
+                raise ValueError(f"has an invalid hash ({integrity})")
+            return algorithm, digest.hex()
     raise ValueError("has no hash (integrity)")
 
 

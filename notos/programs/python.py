@@ -5,11 +5,12 @@
 /deps/python/archives   source archives with their requirements: FILE NAME==VERSION
 """
 
+import os
 import re
 import shutil
 import tarfile
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from notos import errors
@@ -22,13 +23,17 @@ from notos.programs.requirements import FILE, Requirements
 from notos.programs.wheels import Python, environment
 
 
-def wanted(source: str, python: Python, keys: tuple[str, ...]) -> Requirements | None:
+def wanted(
+    source: str, python: Python, keys: tuple[str, ...], left_out: Sequence[str]
+) -> Requirements | None:
     """Return the requirements of the program in the folder `source`; None without a requirements file.
+
+    `left_out` are patterns of what does not count (source.py).
 
     Raises NotosError, OSError.
     """
     path = Path(source, FILE)
-    return requirements.read(path, environment(python), keys) if path.is_file() else None
+    return requirements.read(path, environment(python), keys, left_out) if os.path.lexists(path) else None
 
 
 def locked(versions: Mapping[str, str], target: Architecture) -> Python:
@@ -37,9 +42,9 @@ def locked(versions: Mapping[str, str], target: Architecture) -> Python:
     return Python(python, int(versions["libc6"].split(".")[1].partition("-")[0]), target)
 
 
-def wanted_key(source: str, python: Python | None, keys: tuple[str, ...]) -> str:
+def wanted_key(source: str, python: Python | None, keys: tuple[str, ...], left_out: Sequence[str]) -> str:
     """Return a hash of the requirements of a program; "" if it has none. Raises NotosError, OSError."""
-    found = wanted(source, python, keys) if python else None
+    found = wanted(source, python, keys, left_out) if python else None
     return python_packages.key(found.pinned, python) if found and python else ""
 
 

@@ -3,15 +3,18 @@
 Source: the documentation of pip, "Requirements File Format" and "Secure installs".
 """
 
+import hashlib
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from notos import errors
 from notos.errors import NotosError
+from notos.host.proxy import without_password
+from notos.programs import source
 
 if TYPE_CHECKING:
     from packaging.utils import NormalizedName
@@ -27,6 +30,7 @@ _NEUTRAL = re.compile(
     r"--(only-binary|no-binary|prefer-binary|require-hashes|pre|trusted-host|use-feature)\b|--uploaded-prior-to"
 )
 _HINT = "`pip-compile --generate-hashes` or `uv pip compile --generate-hashes` writes it"
+_COPY = "copy it into the source, and do not exclude it"
 
 
 class Digest(NamedTuple):
@@ -67,18 +71,22 @@ class _Line(NamedTuple):
     text: str
 
 
-def read(path: Path, environment: Mapping[str, str], keys: tuple[str, ...]) -> Requirements:
+def read(
+    path: Path, environment: Mapping[str, str], keys: tuple[str, ...], left_out: Sequence[str] = ()
+) -> Requirements:
     """Return the requirements in the file `path` and in those that it includes.
 
-    `environment` has the values of markers (PEP 508) in the machine. Raises NotosError, with `keys`, with all
+    They must count in the folder of `path`, without the patterns `left_out` (source.py). `environment` has
+    the values of markers (PEP 508) in the machine. Raises NotosError, with `keys`, with all
     lines that cannot be used, and OSError.
     """
-    from packaging.requirements import InvalidRequirement
-
     wrong: list[NotosError] = []
     pinned: dict[str, Pinned] = {}
     index, more, links, no_index = "", [], [], False
-    for line in _lines(path, (), keys):
+    top = str(path.parent)
+    if reason := source.fault(top, path, left_out):
+        raise NotosError(f"{path} {reason}", hint=_COPY, keys=keys)
+    for line in _lines(path, (), keys, lambda other: source.fault(top, other, left_out)):
         option, _, value = re.sub(r"[=\s]+", " ", line.text).partition(" ")
         value = _expanded(value)
         if option in ("-i", "--index-url", "--pypi-url"):
@@ -93,13 +101,17 @@ def read(path: Path, environment: Mapping[str, str], keys: tuple[str, ...]) -> R
             continue
         elif option in ("-e", "--editable", "-c", "--constraint") or option.startswith("-"):
             wrong.append(
-                NotosError(f"{line.where}: {option} is not supported", hint="leave it out", keys=keys)
+                NotosError(
+                    f"{line.where}: {without_password(option)} is not supported",
+                    hint="leave it out",
+                    keys=keys,
+                )
             )
         else:
             try:
                 found = _pinned(line, environment, keys)
-            except InvalidRequirement as error:
-                reason = str(error).partition("\n")[0]
+            except ValueError as error:
+                reason = without_password(str(error).partition("\n")[0])
                 wrong.append(NotosError(f"{line.where}: {reason}", hint=_HINT, keys=keys))
                 continue
             except NotosError as error:
@@ -115,7 +127,7 @@ def read(path: Path, environment: Mapping[str, str], keys: tuple[str, ...]) -> R
 def _pinned(line: _Line, environment: Mapping[str, str], keys: tuple[str, ...]) -> Pinned | None:
     """Return the requirement in a line; None if its marker excludes this machine.
 
-    Raises InvalidRequirement, and NotosError if it is not pinned.
+    Raises ValueError if it is invalid, and NotosError if it is not pinned.
     """
     from packaging.requirements import Requirement
     from packaging.utils import canonicalize_name
@@ -125,7 +137,7 @@ def _pinned(line: _Line, environment: Mapping[str, str], keys: tuple[str, ...]) 
     text = _HASH.sub("", line.text).strip()
     path = Path(line.folder, text.partition(";")[0].strip())
     if text.startswith((".", "/")) or (os.sep in text and "@" not in text and path.exists()):
-        message = f"{line.where}: {text} is a path; only files with a hash can be locked"
+        message = f"{line.where}: {without_password(text)} is a path; only files with a hash can be locked"
         raise NotosError(message, hint="name packages with their versions", keys=keys)
     wanted = Requirement(text)
     if wanted.marker is not None and not wanted.marker.evaluate(dict(environment)):
@@ -137,15 +149,27 @@ def _pinned(line: _Line, environment: Mapping[str, str], keys: tuple[str, ...]) 
     if not any(each.algorithm in _STRONG for each in digests):
         message = f"{line.where}: {wanted.name} has no hash (--hash=sha256:…)"
         raise NotosError(message, hint=_HINT, keys=keys)
+    for each in digests:
+        if each.algorithm in _STRONG and len(each.value) != 2 * hashlib.new(each.algorithm).digest_size:
+            raise ValueError(f"{wanted.name} has an invalid hash ({each.algorithm}:{each.value})")
     strong = frozenset(each for each in digests if each.algorithm in _STRONG)
     version = None if wanted.url else Version(exact[0].version)
     return Pinned(canonicalize_name(wanted.name), version, strong, line.where, wanted.url or "")
 
 
-def _lines(path: Path, outer: tuple[Path, ...], keys: tuple[str, ...]) -> Iterator[_Line]:
-    """Yield the logical lines of a file without comments, and those of the files that it includes."""
+def _lines(
+    path: Path, outer: tuple[Path, ...], keys: tuple[str, ...], fault: Callable[[Path], str]
+) -> Iterator[_Line]:
+    """Yield the logical lines of a file without comments, and those of the files that it includes.
+
+    `fault` returns why a file cannot be included.
+    """
     number, text = 0, ""
-    for at, raw in enumerate(path.read_text(encoding="utf-8-sig").splitlines(), 1):
+    try:
+        raws = path.read_text(encoding="utf-8-sig").splitlines()
+    except ValueError as error:
+        raise NotosError(f"{path} is not in UTF-8: {error}", hint=_HINT, keys=keys) from error
+    for at, raw in enumerate(raws, 1):
         start = number if text else at
         number = start
         plain = _COMMENT.sub("", raw)
@@ -163,9 +187,15 @@ def _lines(path: Path, outer: tuple[Path, ...], keys: tuple[str, ...]) -> Iterat
             continue
         other = path.parent / included[1].strip()
         if other in (path, *outer) or not other.is_file():
-            reason = "includes itself" if other in (path, *outer) else f"{other} is not a file"
+            reason = (
+                "includes itself"
+                if other in (path, *outer)
+                else f"{without_password(included[1].strip())} is not a file"
+            )
             raise NotosError(f"{where}: {reason}", hint="name another file", keys=keys)
-        yield from _lines(other, (*outer, path), keys)
+        if reason := fault(other):
+            raise NotosError(f"{where}: {other} {reason}", hint=_COPY, keys=keys)
+        yield from _lines(other, (*outer, path), keys, fault)
     if text.strip():
         yield _Line(f"{path}:{number}", path.parent, text.strip())
 

@@ -7,11 +7,12 @@ import hashlib
 import os
 import shutil
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from notos.errors import NotosError
 from notos.features.files import is_excluded
+from notos.programs import inside
 from notos.programs.kinds import failed
 
 # Names that version control, package managers, compilers and editors make.
@@ -30,20 +31,44 @@ def walk(folder: str, left_out: Sequence[str]) -> Iterator[str]:
     `left_out` are patterns as in `exclude`, besides IGNORED. One that begins with a slash is a path from the
     top of the folder. Links are not followed. Raises OSError.
     """
-    patterns = (*IGNORED, *(each for each in left_out if not each.startswith("/")))
-    tops = frozenset(each.lstrip("/") for each in left_out if each.startswith("/"))
+    excluded = _excluded(left_out)
 
     def below(prefix: str) -> Iterator[str]:
         with os.scandir(f"{folder}/{prefix}") as scanned:
             found = sorted(scanned, key=lambda each: os.fsencode(each.name))
         for each in found:
             path = prefix + each.name
-            if path not in tops and not is_excluded(path, patterns):
+            if not excluded(path):
                 yield path
                 if each.is_dir(follow_symlinks=False):
                     yield from below(f"{path}/")
 
     yield from below("")
+
+
+def _excluded(left_out: Sequence[str]) -> Callable[[str], bool]:
+    """Return a function that returns True for a relative path that is left out, without its parents."""
+    patterns = (*IGNORED, *(each for each in left_out if not each.startswith("/")))
+    tops = frozenset(each.lstrip("/") for each in left_out if each.startswith("/"))
+    return lambda path: path in tops or is_excluded(path, patterns)
+
+
+def fault(folder: str, path: Path, left_out: Sequence[str]) -> str:
+    """Return why the file `path` does not count in `folder`; "" if it does.
+
+    A link must lead to a file that counts too: nothing else shows a change of it.
+    """
+    top, excluded = Path(os.path.realpath(folder)), _excluded(left_out)
+    try:
+        real = inside.real(top, path)
+        written = Path(os.path.normpath(path)).relative_to(os.path.normpath(folder))
+    except ValueError:
+        return f"is outside of {folder}, or a link that leads out"
+    for each in (written, real.relative_to(top)):
+        for above in (each, *each.parents):
+            if excluded(str(above)):
+                return "is excluded from the source"
+    return ""
 
 
 def digest(folder: str, left_out: Sequence[str]) -> str:

@@ -30,6 +30,9 @@ class Sandbox:
     `readable` and `writable` are bind mounts, `links` symbolic links. With `network`, the sandbox shares the
     host's network and the files of name resolution. With `terminal`, the command may control the terminal.
 
+    With `inherited`, the command also gets the environment of the process that starts it: command lines are
+    visible to all users of this host, an environment is not (proc(5)).
+
     `root` is a folder of this host that is / in place of the tree, writable, for the user root of a user
     namespace without other users. /tmp, /run and /var/tmp are then empty.
 
@@ -45,6 +48,7 @@ class Sandbox:
     folder: str = "/"
     network: bool = False
     terminal: bool = False
+    inherited: bool = False
     root: Path | None = None
     system: Path | None = None
 
@@ -63,8 +67,9 @@ class Sandbox:
                 options += ["--ro-bind-try", os.path.realpath(name), name]
         if not self.terminal:
             options += ["--new-session"]
-        environment = {"PATH": PATH, "LC_ALL": "C", "HOME": "/tmp", **self.environment}
-        options += ["--chdir", self.folder, "--clearenv"]
+        usual = {"PATH": PATH, "LC_ALL": "C", **({} if self.inherited else {"HOME": "/tmp"})}
+        environment = {**usual, **self.environment}
+        options += ["--chdir", self.folder, *([] if self.inherited else ["--clearenv"])]
         for name, value in environment.items():
             options += ["--setenv", name, value]
         return [*self.tools.command("bwrap"), *options, "--", *words]

@@ -156,3 +156,82 @@ def test_a_path_above_the_package_is_refused(name: str, server: Registry, tmp_pa
         with pytest.raises(NotosError, match="invalid path"):
             npm_layout.lay_out("app", lock, cache, folder)
     assert not list(tmp_path.glob("evil"))
+
+
+def hostile(server: Registry, tmp_path: Path, entries: dict[str, Any], links: dict[str, str]) -> None:
+    """Lay out `entries` over a source with symbolic links; nothing may change outside of it."""
+    folder, outside, cache = tmp_path / "app", tmp_path / "outside", Cache(tmp_path / "cache")
+    (outside / "node_modules").mkdir(parents=True)
+    (outside / "cli.js").write_bytes(b"#!/bin/sh\r\n")
+    (outside / "cli.js").chmod(0o600)
+    folder.mkdir()
+    for path, target in links.items():
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).symlink_to(target.replace("@outside@", str(outside)))
+    (folder / "package-lock.json").write_text(json.dumps({"lockfileVersion": 3, "packages": entries}))
+    before = contents(outside)
+    lock = read(folder)
+    npm_layout.download(lock, cache, None)
+    try:
+        with pytest.raises(NotosError, match=r"^build\.app: ") as raised:
+            npm_layout.lay_out("app", lock, cache, folder)
+        assert raised.value.keys == KEYS
+    finally:
+        assert contents(outside) == before
+
+
+def a(server: Registry, **more: Any) -> dict[str, Any]:
+    data = tarball(PACKAGES["a"])
+    return {"version": "1", "resolved": f"{server.url}/a/-/a-1.0.0.tgz", "integrity": integrity(data), **more}
+
+
+LINK = {"link": True, "resolved": "tools/own"}
+
+
+@pytest.mark.parametrize("target", ["@outside@", "../../outside", "../../app/../outside/node_modules/.."])
+def test_a_source_s_link_does_not_lead_packages_out(target: str, server: Registry, tmp_path: Path) -> None:
+    hostile(server, tmp_path, {"packages/x/node_modules/a": a(server)}, {"packages/x": target})
+
+
+def test_a_source_s_link_does_not_lead_links_out(server: Registry, tmp_path: Path) -> None:
+    hostile(server, tmp_path, {"packages/x/node_modules/own": LINK}, {"packages/x": "@outside@"})
+
+
+def test_the_target_of_a_link_is_in_the_source(server: Registry, tmp_path: Path) -> None:
+    hostile(server, tmp_path, {"node_modules/own": LINK}, {"tools/own": "@outside@"})
+
+
+def test_a_program_outside_of_the_source_stays(server: Registry, tmp_path: Path) -> None:
+    entries = {"tools/own": {"bin": {"own": "cli.js"}}, "node_modules/own": LINK}
+    hostile(server, tmp_path, entries, {"tools/own/cli.js": "@outside@/cli.js"})
+
+
+def test_names_of_programs_stay_in_their_folder(server: Registry, tmp_path: Path) -> None:
+    """As in npm, programs with such names or files are left out."""
+    folder, cache = tmp_path / "app", Cache(tmp_path / "cache")
+    folder.mkdir()
+    programs = {"..": "cli.js", "": "cli.js", "x/": "cli.js", "y": "../../package.json", "../ok": "cli.js"}
+    lock = {"lockfileVersion": 3, "packages": {"node_modules/a": a(server, bin=programs)}}
+    (folder / "package-lock.json").write_text(json.dumps(lock))
+    npm_layout.download(read(folder), cache, None)
+    npm_layout.lay_out("app", read(folder), cache, folder)
+    assert [each.name for each in (folder / "node_modules/.bin").iterdir()] == ["ok"]
+
+
+def test_links_through_a_link_of_the_source(server: Registry, tmp_path: Path) -> None:
+    """They are relative to the folder where they really are."""
+    folder = tmp_path / "app"
+    (folder / "tools/own").mkdir(parents=True)
+    (folder / "packages").mkdir()
+    (folder / "packages/x").symlink_to("..")
+    lock = {"lockfileVersion": 3, "packages": {"packages/x/node_modules/own": LINK}}
+    (folder / "package-lock.json").write_text(json.dumps(lock))
+    npm_layout.lay_out("app", read(folder), Cache(tmp_path / "cache"), folder)
+    assert (folder / "node_modules/own").resolve() == folder / "tools/own"
+
+
+def test_two_packages_in_one_place(server: Registry, tmp_path: Path) -> None:
+    """An error of one line."""
+    hostile(
+        server, tmp_path, {"packages/x/node_modules/a": LINK, "node_modules/a": LINK}, {"packages/x": ".."}
+    )

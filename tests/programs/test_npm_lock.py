@@ -90,12 +90,80 @@ def test_errors_have_the_line(more: dict[str, Any], said: str, tmp_path: Path) -
     assert raised.value.keys == KEYS
 
 
+@pytest.mark.parametrize(
+    "place",
+    [
+        *("node_modules/../../../home/u/.ssh", "/home/u/node_modules/a", "../node_modules/a"),
+        *("node_modules", "node_modules/", "node_modules//a", "node_modules/./a", "node_modules/a/b"),
+        *("node_modules/.bin", "node_modules/@s", "x/node_modules/a/node_modules/..", "node_modules/a\nb"),
+        *("node_modules/a/node_modules", "node_modules/@s/.."),
+    ],
+)
+@pytest.mark.parametrize("link", [False, True])
+def test_places_outside_of_node_modules_are_refused(place: str, link: bool, tmp_path: Path) -> None:
+    more = {"resolved": "tools/own", "link": True} if link else entry()
+    with pytest.raises(NotosError, match=r"package-lock\.json:5: ") as raised:
+        read(tmp_path, {place: more})
+    assert raised.value.keys == KEYS
+    assert "\n" not in raised.value.message
+
+
+@pytest.mark.parametrize("target", ["/home/u", "..", "../other", "a/../../other", "a\0b", None, 1])
+def test_links_out_of_the_source_are_refused(target: object, tmp_path: Path) -> None:
+    with pytest.raises(NotosError, match=r"package-lock\.json:5: node_modules/a is a link "):
+        read(tmp_path, {"node_modules/a": {"link": True, "resolved": target}})
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ({"link": True, "resolved": None}, "is a link without a target"),
+        ({"os": 1}, "has an invalid os"),
+        ({"cpu": [1]}, "has an invalid cpu"),
+        ({"bin": {"a": 1}}, "has an invalid bin"),
+        ({"integrity": "sha512-"}, "has an invalid hash"),
+        ({"integrity": "sha256-AAAA"}, "has an invalid hash"),
+    ],
+)
+def test_values_of_another_type_are_errors_with_their_line(
+    more: dict[str, Any], said: str, tmp_path: Path
+) -> None:
+    with pytest.raises(NotosError, match=rf"package-lock\.json:5: node_modules/a .*{said}"):
+        read(tmp_path, {"node_modules/a": entry(**more)})
+
+
+def test_entries_that_are_not_objects(tmp_path: Path) -> None:
+    with pytest.raises(NotosError, match=r"package-lock\.json:5: node_modules/a is not an object"):
+        read(tmp_path, {"node_modules/a": ["x"]})
+    path = tmp_path / "package-lock.json"
+    for text in ('{"lockfileVersion": 3, "packages": [1]}', "[3]", "[" * 100_000):
+        path.write_text(text)
+        with pytest.raises(NotosError, match="is not a lock file of npm"):
+            npm_lock.read(path, "", MACHINE, KEYS)
+
+
+def test_a_package_below_a_link(tmp_path: Path) -> None:
+    """It would be in the way of the link."""
+    packages = {
+        "node_modules/own/node_modules/a": entry(),
+        "node_modules/own": {"resolved": "tools/own", "link": True},
+    }
+    with pytest.raises(NotosError, match=r"json:5: node_modules/own/node_modules/a is below a link"):
+        read(tmp_path, packages)
+
+
 def test_other_formats(tmp_path: Path) -> None:
     with pytest.raises(NotosError, match="has the format 1; formats 2 and 3"):
         read(tmp_path, {}, version=1)
     (tmp_path / "package-lock.json").write_text("{")
     with pytest.raises(NotosError, match="is not a lock file of npm"):
         npm_lock.read(tmp_path / "package-lock.json", "", MACHINE, KEYS)
+
+
+def test_passwords_of_addresses_are_not_shown(tmp_path: Path) -> None:
+    with pytest.raises(NotosError, match="comes from git") as raised:
+        read(tmp_path, {"node_modules/a": entry(resolved="git+https://user:secret@host/a.git#0123")})
+    assert "secret" not in raised.value.message
 
 
 def test_the_strongest_hash_counts() -> None:

@@ -77,3 +77,19 @@ def test_a_pipe_is_refused(folder: Path, tmp_path: Path) -> None:
     os.mkfifo(folder / "pipe")
     with pytest.raises(NotosError, match=r"pipe is not a file, folder or link: .* exclude: \[pipe\]"):
         source.copy("app", str(folder), LEFT_OUT, tmp_path / "copy", TIME)
+
+
+def test_files_that_do_not_count(folder: Path, tmp_path: Path) -> None:
+    """Each that the walk does not yield, with the files that links lead to, has a fault."""
+    (tmp_path / "common").write_text("x")
+    (folder / "out").symlink_to("../common")
+    (folder / "out-sub").symlink_to("..")
+    (folder / "hidden").symlink_to("log")
+    (folder / "loop").symlink_to("loop")
+    counted = set(source.walk(str(folder), LEFT_OUT))
+    for path in counted - {"out", "out-sub", "hidden"}:
+        assert source.fault(str(folder), folder / path, LEFT_OUT) == ""
+    for path in ("log", "build", "build/y", ".git/HEAD", "sub/__pycache__/a.pyc", "hidden"):
+        assert source.fault(str(folder), folder / path, LEFT_OUT) == "is excluded from the source"
+    for path in ("out", "out-sub/common", "../common", "sub/../../common", str(tmp_path / "common")):
+        assert "is outside of" in source.fault(str(folder), folder / path, LEFT_OUT)

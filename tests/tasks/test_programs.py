@@ -158,7 +158,11 @@ def test_a_python_program(project: Project, served: tuple[Path, Registry]) -> No
         requires=["needed>=1"],
         commands={"tool-a": "tool_a.cli:main"},
     )
-    setup = "from setuptools import setup\nsetup(name='pure', version='3.0', py_modules=['pure'])\n"
+    setup = (
+        "import os\nfrom setuptools import setup\n"
+        "with open('pure_place.py', 'w') as stream:\n    stream.write(os.getcwd())\n"
+        "setup(name='pure', version='3.0', py_modules=['pure', 'pure_place'])\n"
+    )
     pure = sdist(root / "files", "pure", "3.0", {"setup.py": setup, "pure.py": "x = 1\n"})
     index(root, [needed, tool, pure])
     lines = "".join(map(pinned, (needed, tool, pure)))
@@ -193,6 +197,8 @@ my-app = "my_app:main"
             f"{packages}/{name.parent / '__pycache__' / name.stem}.cpython-313.pyc".replace("/./", "/")
             in files
         )
+    # Compilers write the folder of a build into their output.
+    assert text(files, f"{packages}/pure_place.py") == "/tmp/archive/pure-3.0"
     for command in ("tool-a", "my-app"):
         assert text(files, f"opt/app/bin/{command}").startswith("#!/opt/app/bin/python3\n")
     assert files.get("opt/app/bin/python3") == Symlink("/usr/bin/python3")
@@ -272,6 +278,10 @@ def test_a_node_program(project: Project, served: tuple[Path, Registry]) -> None
             {"run": "true", "install": {"/opt/a": "main.o"}},
             r"install: the build made no main\.o; its folder has README",
         ),
+        (
+            {"run": "ln -s /etc/ssl dist", "install": {"/opt/a": "dist"}},
+            r"install: dist leads out of the source, to /etc/ssl",
+        ),
         ("true", r"the build made no file for the machine: name files in install"),
         ("mkdir -p $DESTDIR/etc; echo x >$DESTDIR/etc/x", r"the build made /etc.*programs are below /usr"),
         ("mkdir -p /opt/a; ln -s /source/x /opt/a/x", r"/opt/a/x is a link to /source/x, only in the build"),
@@ -335,12 +345,23 @@ def test_python_errors(project: Project, served: tuple[Path, Registry]) -> None:
         ({"package.json": '{"dependencies": {"a": "1"}}'}, {}, r"has no package-lock\.json; run `npm"),
         ({"go.mod": "module x", "setup.py": ""}, {}, r"has files of python and go"),
         ({"Makefile": ""}, {"install": {"/etc/x": "x"}}, r"install\./etc/x: programs are below /usr"),
+        (
+            {"requirements.txt": "", "setup.py": ""},
+            {"exclude": ["*.txt"]},
+            r"app/requirements\.txt is excluded from the source; the build needs it",
+        ),
+        ({"package.json": "", "package-lock.json": "../outside"}, {}, r"package-lock\.json is outside of"),
+        ({"Cargo.toml": "", "Cargo.lock": "/etc/Cargo.lock"}, {}, r"Cargo\.lock is outside of"),
         ({"Makefile": ""}, {"install": {"/bin/x": "x"}}, r"install\./bin/x: programs are below /usr"),
     ],
 )
 def test_errors_before_the_build(
     project: Project, files: dict[str, str], program: dict[str, Any], said: str
 ) -> None:
-    source(project, "app", files)
+    folder = source(project, "app", files)
+    for path, text in files.items():
+        if text.startswith(("/", ".")):  # links
+            (folder / path).unlink()
+            (folder / path).symlink_to(text)
     found = failure(project, {"app": {"source": "app", **program}})
     assert re.search(rf"config\.yaml:\d+: .*{said}", found), found

@@ -54,6 +54,13 @@ def test_what_is_readable_cannot_be_written(kernel_tools: ToolsTree, tmp_path: P
             run(box.command(["sh", "-c", script]))
 
 
+def test_an_inherited_environment_is_not_in_the_command_line(kernel_tools: ToolsTree) -> None:
+    command = Sandbox(kernel_tools, inherited=True).command(["sh", "-c", "echo $SECRET $HOME $PATH"])
+    assert not {"1234", "/home/u"} & set(command)
+    env = {"SECRET": "1234", "HOME": "/home/u", "PATH": "/nonexistent"}
+    assert run(command, env=env).decode().split() == ["1234", "/home/u", sandbox.PATH]
+
+
 def test_a_network_is_there_when_asked_for(kernel_tools: ToolsTree) -> None:
     ours = {line.split(":")[0].strip() for line in Path("/proc/net/dev").read_text().splitlines()[2:]}
     assert set(said(Sandbox(kernel_tools, network=True), "tail -n +3 /proc/net/dev | cut -d: -f1")) == ours
