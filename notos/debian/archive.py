@@ -92,11 +92,12 @@ class Archive:
 
     def not_allowed(self, name: str) -> list[tuple[PackageSource, str]]:
         """Return the sources that have a package `name` which they may not provide, with its version."""
-        found = []
-        for part in self._further:
-            if part.source and not part.allows(name):
-                found += [(part.source, stanza["Version"]) for stanza in part.index.stanzas(name)]
-        return found
+        return [
+            (part.source, version)
+            for part in self._further
+            for version in part.not_allowed(name)
+            if part.source
+        ]
 
     def versions(self, name: str) -> list[tuple[PackageSource | None, str]]:
         """Return all available versions of a package, each with its source (None: the distribution)."""

@@ -65,7 +65,7 @@ class Reader:
                 files, self.cache, progress=None, retries=self.retries, proxies=proxies
             )
             for file, path in zip(files, paths, strict=True):
-                yield Part(suite, signed_suite.index(path, file.path), self.architecture, source)
+                yield Part(suite, signed_suite.index(path, file.path), self.architecture, source, keys)
 
     def _suite(self, source: PackageSource, name: str, keys: tuple[str, ...]) -> SignedSuite:
         """Read and verify one suite of a source."""

@@ -351,6 +351,98 @@ def test_a_source_provides_only_what_it_names(world: World) -> None:
     assert archive.providers("libc6") == []
 
 
+HOSTILE = {
+    "twice": ("Package: tool\n", "Package: tool\nPackage: libc6\n"),
+    "twice in the other order": ("Package: tool\n", "Package: libc6\nPackage: tool\n"),
+    "at the end": ("Architecture:", "package: libc6\nArchitecture:"),
+    "a blank before the colon": ("Package: tool\n", "Package: tool\nPackage : libc6\n"),
+    "a blank before the first colon": ("Package: tool\n", "Package : libc6\nPackage: tool\n"),
+    "capitals": ("Package: tool\n", "Package: tool\nPACKAGE: libc6\n"),
+    "no blank": ("Package: tool\n", "Package: tool\npackage:libc6\n"),
+    "a letter that is a k in small letters": ("Package: tool\n", "Package: tool\nPac\u212aage: libc6\n"),
+    "another blank": ("Package: tool\n", "Package: tool\nPackage\xa0: libc6\n"),
+    "a continuation line": ("Package: tool\n", "Package: tool\n libc6\n"),
+    "an empty first line": ("Package: tool\n", "Package:\n libc6\nPackage: tool\n"),
+    "words": ("Package: tool\n", "Package: libc6 tool\n"),
+    "a return": ("Package: tool\n", "Package: tool\rPackage: libc6\n"),
+    "a form feed": ("Package: tool\n", "Package: tool\n\f\nPackage: libc6\n"),
+    "no character": ("Package: tool\n", "Package: libc6\0\nPackage: tool\n"),
+    "only capitals": ("Package: tool\n", "PACKAGE: libc6\n"),
+    "only with a blank": ("Package: tool\n", "Package : libc6\n"),
+    "a blank line": ("Description:", "\nPackage: libc6\nVersion: 9\nArchitecture: amd64\nDescription:"),
+    "a line of blanks": ("Description:", " \t\nPackage: libc6\nVersion: 9\nArchitecture: all\nDescription:"),
+    "a field of several lines": ("Description:", "Notes: x\n .\nPackage: libc6\nDescription:"),
+    "a comment": ("Description:", "# x\nPackage: libc6\nDescription:"),
+    "a comment with a line of it": ("Package: tool\n", "Package: tool\n# x\n libc6\n"),
+}
+
+
+@pytest.mark.parametrize(("old", "new"), HOSTILE.values(), ids=HOSTILE.keys())
+def test_a_stanza_of_a_package_that_is_not_allowed_and_of_one_that_is(
+    world: World, old: str, new: str
+) -> None:
+    """No text of an index makes a source provide a package that its `packages` does not allow."""
+    party = world.party("hostile")
+    party.publish(
+        Deb("tool", "9", provides="libc6 (= 9), tool-api"),
+        Deb("tool-x"),
+        stanzas=lambda text: text.replace(old, new, 1),
+    )
+    archive = world.archive(world.source(party, "tool*", pin="prefer"))
+    refused = 0
+    for name in ("tool", "tool-api", "libc6", "libc6\0", "PACKAGE"):
+        try:
+            found = [archive.newest(name), *archive.providers(name)]
+        except LockError as error:
+            assert error.keys == ("debian", "sources", "[0]")
+            refused += 1
+            continue
+        for each in filter(None, found):
+            assert each.name == name if each.name == "libc6" else each.name == "tool"
+            assert "libc6" not in each.provides
+            assert each.origin == "main" or each.name == "tool"
+    assert version(archive, "libc6") == "2.41 of the release"
+    assert refused < 3
+
+
+@pytest.mark.parametrize(
+    "provides",
+    [
+        "libc6",
+        "libc6:amd64 (= 9)",
+        "libc6:any",
+        "tool-api | libc6",
+        "libc6 | tool-api",
+        "tool-api,\n libc6 (= 9)",
+        "\n libc6",
+        "libc6 [amd64]",
+        "tool-api, , libc6",
+        "libc6 (9)",
+    ],
+)
+def test_provides_of_names_that_are_not_allowed(world: World, provides: str) -> None:
+    party = world.party("provides")
+    party.publish(Deb("tool", "9", provides=provides))
+    archive = world.archive(world.source(party, "tool*"))
+    assert archive.providers("libc6") == []
+    found = archive.newest("tool")
+    assert found is not None
+    assert found.provides in ("", "tool-api")
+
+
+@pytest.mark.parametrize("field", ["Version", "Filename", "SHA256", "Provides", "Depends", "Architecture"])
+def test_a_field_that_occurs_twice(world: World, field: str) -> None:
+    party = world.party("doubled")
+    party.publish(
+        Deb("tool", "2", provides="tool-api", depends="libc6"),
+        stanzas=lambda text: f"{text}{field.lower()} : 9\n",
+    )
+    with pytest.raises(LockError, match=f"invalid stanza of tool: the field {field} occurs twice") as caught:
+        world.archive(world.source(party, "tool")).newest("tool")
+    assert caught.value.keys == ("debian", "sources", "[0]")
+    assert world.archive(world.source(party, "tool*")).providers("tool-api") == []
+
+
 def test_what_a_source_may_not_provide_is_named(world: World) -> None:
     party = world.party("more")
     party.publish(TOOL, Deb("other", "1"))
