@@ -133,7 +133,9 @@ def fetch() -> None:
 
 def download(packages: "Sequence[LockedPackage]") -> None:
     """Download .debs into the cache. This needs neither network nor mirror if the cache has them all."""
-    from notos.debian import distribution
+    from dataclasses import replace
+
+    from notos.debian import distribution, policy
     from notos.debian.download import Download, has
     from notos.debian.download import fetch as get
     from notos.debian.package import LOCAL
@@ -150,7 +152,10 @@ def download(packages: "Sequence[LockedPackage]") -> None:
         missing = [each for each in missing if each not in these]
         if these:
             where = _where(debian)
-            get([each.download(where) for each in these], CACHE, progress=_show, proxies=where.proxies)
+            downloads = [
+                replace(each.download(where), keys=policy.keys_of(debian.sources, each)) for each in these
+            ]
+            get(downloads, CACHE, progress=_show, proxies=where.proxies)
 
 
 def _where(debian: "Debian") -> "Mirrors":

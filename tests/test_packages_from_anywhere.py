@@ -287,6 +287,24 @@ def test_an_index_that_expires_or_goes_back(world: World) -> None:
         assert locked(project)["packages"]["hello"]["version"] == "2"
 
 
+@pytest.mark.parametrize("fault", ["404", "wrong", "500"])
+def test_a_deb_that_cannot_be_downloaded_is_an_error_at_the_line_of_its_source(
+    world: World, fault: Fault
+) -> None:
+    good, bad = world.party("good"), world.party(f"bad{fault}")
+    good.publish(Deb("fine"))
+    bad.publish(hello("2"))
+    project = world.project(system={"packages": ["hello", "fine"]})
+    sources = [world.source(project, good, "fine"), world.source(project, bad, "hello")]
+    world.write(project, system={"packages": ["hello", "fine"]}, debian={"sources": sources})
+    world.server.faults[f"bad{fault}/pool/hello_2_amd64.deb"] = [fault] * 20
+    said = world.failed(project, "lock")
+    lines = (project / "config.yaml").read_text().splitlines()
+    number = next(at for at, line in enumerate(lines, 1) if f"/bad{fault}" in line)
+    assert f"config.yaml:{number}: " in said
+    assert "Traceback" not in said
+
+
 # --- the user's own .debs
 
 
