@@ -379,6 +379,26 @@ def test_only_and_closures_of_a_local_deb(world: World) -> None:
         ),
         ({"a.deb": b"not a deb"}, [{"deb": "a.deb"}], "a.deb is not a valid .deb: no ar magic at the start"),
         ({"a.deb": Deb("foo").build()[:90]}, [{"deb": "a.deb"}], "a.deb is not a valid .deb: "),
+        (
+            {"a.deb": Deb("Foo_Bar")},
+            [{"deb": "a.deb"}],
+            "a.deb has an invalid Package in its control file: 'Foo_Bar'",
+        ),
+        (
+            {"a.deb": Deb("foo", "v1")},
+            [{"deb": "a.deb"}],
+            "a.deb has an invalid Version in its control file: 'v1'",
+        ),
+        (
+            {"a.deb": Deb("foo", "1\nPackage: bar")},
+            [{"deb": "a.deb"}],
+            "a.deb is not a valid .deb: the field Package occurs twice",
+        ),
+        (
+            {"a.deb": Deb("foo", depends="libc6 ((")},
+            [{"deb": "a.deb"}],
+            "a.deb has an invalid control file: invalid relation: 'libc6 (('",
+        ),
         ({}, [{"deb": "a.deb"}], "a.deb does not exist"),
         ({"d/x": b""}, [{"deb": "d"}], "d has no .deb files"),
         ({}, [{"deb": "*.deb"}], "*.deb"),

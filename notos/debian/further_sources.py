@@ -118,9 +118,7 @@ class Reader:
             unreachable=unreachable,
         )
 
-    def _first(
-        self, urls: Sequence[str], read: Callable[[str, Retries], Release]
-    ) -> tuple[str, Release]:
+    def _first(self, urls: Sequence[str], read: Callable[[str, Retries], Release]) -> tuple[str, Release]:
         """Return the first address that `read` can read, and its result. Raises FetchError."""
         errors: list[FetchError] = []
         for url in urls:

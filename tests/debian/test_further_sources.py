@@ -333,9 +333,9 @@ def test_indexes_that_are_not_trustworthy(
         (("Filename: ", "Name: "), "has no Filename for tool"),
         (("Architecture: amd64\n", ""), "has no Architecture for tool"),
         (("SHA256: ", "SHA1: "), "has no SHA256 for tool"),
-        (("Depends: libc6", "Depends: libc6 ((="), "invalid relation in an index: 'libc6 ((='"),
-        (("Conflicts: no", "Conflicts: no ("), "invalid relation in an index: 'no ('"),
-        (("Provides: api", "Provides: api ("), "invalid relation in an index: 'api ('"),
+        (("Depends: libc6", "Depends: libc6 ((="), "invalid relation: 'libc6 ((='"),
+        (("Conflicts: no", "Conflicts: no ("), "invalid relation: 'no ('"),
+        (("Provides: api", "Provides: api ("), "invalid relation: 'api ('"),
     ],
 )
 def test_a_broken_stanza_is_an_error_of_its_source(
