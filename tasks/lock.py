@@ -81,15 +81,12 @@ def choose() -> None:
 
 
 def packages_with(file_name: str) -> list[str]:
-    """Return the packages of the archive that have a file of this name; none without a mirror."""
+    """Return the packages of the archive that have a file of this name. Raises NotosError."""
     from notos.debian.archive import Archive
-    from notos.errors import FetchError
 
-    try:
-        archive = Archive(MACHINE.debian, CACHE, MACHINE.target, progress=_show, where=_where)
-        return archive.packages_with(file_name)
-    except FetchError:  # only a hint is lost
-        return []
+    return Archive(MACHINE.debian, CACHE, MACHINE.target, progress=_show, where=_where).packages_with(
+        file_name
+    )
 
 
 def task_fetch() -> Task:

@@ -16,6 +16,7 @@ signed_suite    a suite and its indexes, verified
 policy          the packages that a source may provide, and their priority
 archive_part    an index with its policy
 further_sources the archives and suites in debian.sources
+contents        the packages that have a file, by Contents files
 local_debs      the .deb files that a config names
 known_debs      their names, kept in the cache
 archive         all available packages
