@@ -8,6 +8,7 @@
     ├── databases/ab/abcdef…     files that programs of packages make (system/databases.py)
     ├── compiled/ab/abcdef…      run-unit (system/run_unit.py)
     ├── releases/ab/abcdef…      dates of the indexes that this host has seen (debian/seen_releases.py)
+    ├── debs/ab/abcdef…          names of the user's .debs, by the state of the file (debian/known_debs.py)
     ├── tools/KEY/               tools trees
     ├── vendored/KEY/            modules of a program that its package manager has fetched
     ├── programs/KEY/            built programs (programs/build.py)
@@ -57,6 +58,10 @@ class Cache:
     def release(self, key: str) -> Path:
         """Return the path of the date of the index `key` (64 hex digits)."""
         return self.root / "releases" / key[:2] / key
+
+    def deb(self, key: str) -> Path:
+        """Return the path of the name of the user's .deb `key` (64 hex digits)."""
+        return self.root / "debs" / key[:2] / key
 
     def tools(self, key: str) -> Path:
         """Return the path of the tools tree `key`."""

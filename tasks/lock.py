@@ -81,15 +81,12 @@ def choose() -> None:
 
 
 def packages_with(file_name: str) -> list[str]:
-    """Return the packages of the archive that have a file of this name; none without a mirror."""
+    """Return the packages of the archive that have a file of this name. Raises NotosError."""
     from notos.debian.archive import Archive
-    from notos.errors import FetchError
 
-    try:
-        archive = Archive(MACHINE.debian, CACHE, MACHINE.target, progress=_show, where=_where)
-        return archive.packages_with(file_name)
-    except FetchError:  # only a hint is lost
-        return []
+    return Archive(MACHINE.debian, CACHE, MACHINE.target, progress=_show, where=_where).packages_with(
+        file_name
+    )
 
 
 def task_fetch() -> Task:
@@ -133,7 +130,9 @@ def fetch() -> None:
 
 def download(packages: "Sequence[LockedPackage]") -> None:
     """Download .debs into the cache. This needs neither network nor mirror if the cache has them all."""
-    from notos.debian import distribution
+    from dataclasses import replace
+
+    from notos.debian import distribution, policy
     from notos.debian.download import Download, has
     from notos.debian.download import fetch as get
     from notos.debian.package import LOCAL
@@ -150,7 +149,10 @@ def download(packages: "Sequence[LockedPackage]") -> None:
         missing = [each for each in missing if each not in these]
         if these:
             where = _where(debian)
-            get([each.download(where) for each in these], CACHE, progress=_show, proxies=where.proxies)
+            downloads = [
+                replace(each.download(where), keys=policy.keys_of(debian.sources, each)) for each in these
+            ]
+            get(downloads, CACHE, progress=_show, proxies=where.proxies)
 
 
 def _where(debian: "Debian") -> "Mirrors":

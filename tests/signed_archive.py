@@ -134,7 +134,8 @@ class SignedArchive:
         """
         mirror = self.root / ("debian-security" if suite.endswith("-security") else "debian")
         dists = mirror / "dists" / suite
-        stanzas, contents = [], ["bin/none\tmisc/none"]
+        stanzas = []
+        contents = {name: ["bin/none\tmisc/none"] for name in ("amd64", "all")}
         for each in debs:
             data = each.build()
             place = f"pool/main/{each.name}/{each.file_name}"
@@ -143,12 +144,17 @@ class SignedArchive:
                 f"{each.control()}Filename: {place}\nSize: {len(data)}\n"
                 f"SHA256: {hashlib.sha256(data).hexdigest()}\n"
             )
-            contents += [f"{path}    admin/{each.name}" for path in each.files]
+            if each.architecture in contents:
+                lines = [f"{path}    admin/{each.name}" for path in each.files]
+                contents[each.architecture] += lines
         packages = "\n".join(stanzas).encode()
         files = {
             "main/binary-amd64/Packages": packages,  # apt takes no compressed one without it
             "main/binary-amd64/Packages.xz": lzma.compress(packages),
-            "main/Contents-amd64.gz": gzip.compress("\n".join(contents).encode()),
+            **{
+                f"main/Contents-{name}.gz": gzip.compress("\n".join(lines).encode())
+                for name, lines in contents.items()
+            },
         }
         for component in empty:
             files[f"{component}/binary-amd64/Packages.xz"] = lzma.compress(b"")

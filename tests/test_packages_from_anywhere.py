@@ -287,6 +287,24 @@ def test_an_index_that_expires_or_goes_back(world: World) -> None:
         assert locked(project)["packages"]["hello"]["version"] == "2"
 
 
+@pytest.mark.parametrize("fault", ["404", "wrong", "500"])
+def test_a_deb_that_cannot_be_downloaded_is_an_error_at_the_line_of_its_source(
+    world: World, fault: Fault
+) -> None:
+    good, bad = world.party("good"), world.party(f"bad{fault}")
+    good.publish(Deb("fine"))
+    bad.publish(hello("2"))
+    project = world.project(system={"packages": ["hello", "fine"]})
+    sources = [world.source(project, good, "fine"), world.source(project, bad, "hello")]
+    world.write(project, system={"packages": ["hello", "fine"]}, debian={"sources": sources})
+    world.server.faults[f"bad{fault}/pool/hello_2_amd64.deb"] = [fault] * 20
+    said = world.failed(project, "lock")
+    lines = (project / "config.yaml").read_text().splitlines()
+    number = next(at for at, line in enumerate(lines, 1) if f"/bad{fault}" in line)
+    assert f"config.yaml:{number}: " in said
+    assert "Traceback" not in said
+
+
 # --- the user's own .debs
 
 
@@ -361,6 +379,26 @@ def test_only_and_closures_of_a_local_deb(world: World) -> None:
         ),
         ({"a.deb": b"not a deb"}, [{"deb": "a.deb"}], "a.deb is not a valid .deb: no ar magic at the start"),
         ({"a.deb": Deb("foo").build()[:90]}, [{"deb": "a.deb"}], "a.deb is not a valid .deb: "),
+        (
+            {"a.deb": Deb("Foo_Bar")},
+            [{"deb": "a.deb"}],
+            "a.deb has an invalid Package in its control file: 'Foo_Bar'",
+        ),
+        (
+            {"a.deb": Deb("foo", "v1")},
+            [{"deb": "a.deb"}],
+            "a.deb has an invalid Version in its control file: 'v1'",
+        ),
+        (
+            {"a.deb": Deb("foo", "1\nPackage: bar")},
+            [{"deb": "a.deb"}],
+            "a.deb is not a valid .deb: the field Package occurs twice",
+        ),
+        (
+            {"a.deb": Deb("foo", depends="libc6 ((")},
+            [{"deb": "a.deb"}],
+            "a.deb has an invalid control file: invalid relation: 'libc6 (('",
+        ),
         ({}, [{"deb": "a.deb"}], "a.deb does not exist"),
         ({"d/x": b""}, [{"deb": "d"}], "d has no .deb files"),
         ({}, [{"deb": "*.deb"}], "*.deb"),

@@ -55,17 +55,18 @@ class Repository:
         fields: Mapping[str, str | None] = {},
         stanzas: Callable[[str], str] = str,
         age: timedelta = timedelta(hours=1),
+        encoding: str = "utf-8",
     ) -> None:
         """Make `debs` all that a suite has; it is flat if its name ends in a slash.
 
-        `stanzas` alters the text of the index. `fields` of the Release replace those that it would have.
+        `stanzas` alters the text of the index, whose `encoding` should be UTF-8. `fields` of the Release replace those that it would have.
         """
         flat = suite.endswith("/")
         folder = self.root / suite if flat else self.root / "dists" / suite
         places = [(each, f"{'./' if flat else 'pool/'}{each.file_name}") for each in debs]
         for each, place in places:
             write(self.root / place, each.build())
-        text = stanzas("\n".join(each.stanza(place) for each, place in places)).encode()
+        text = stanzas("\n".join(each.stanza(place) for each, place in places)).encode(encoding)
         listed = ""
         for component in ("",) if flat else components:
             path = "Packages" if flat else f"{component}/binary-amd64/Packages"

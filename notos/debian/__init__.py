@@ -16,7 +16,9 @@ signed_suite    a suite and its indexes, verified
 policy          the packages that a source may provide, and their priority
 archive_part    an index with its policy
 further_sources the archives and suites in debian.sources
+contents        the packages that have a file, by Contents files
 local_debs      the .deb files that a config names
+known_debs      their names, kept in the cache
 archive         all available packages
 relation        versions and dependencies (deb-version(7), Debian policy 7.1)
 similar_names   suggestions for a package name that does not exist

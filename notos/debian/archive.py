@@ -8,18 +8,19 @@ The sources in the config follow, each for the packages that it may provide, and
 This module finds packages. lock/resolve.py selects them.
 """
 
-import gzip
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cached_property
+from io import BytesIO
 from pathlib import Path
+from typing import BinaryIO
 
 from notos.architecture import Architecture
 from notos.cache import Cache
 from notos.config.model import Debian, PackageSource
-from notos.debian import distribution, download, further_sources, mirror, release, signed_suite
+from notos.debian import contents, distribution, download, further_sources, mirror, release, signed_suite
 from notos.debian.archive_part import Part
 from notos.debian.download import Progress, Retries
 from notos.debian.keyring import Trust
@@ -92,28 +93,52 @@ class Archive:
 
     def not_allowed(self, name: str) -> list[tuple[PackageSource, str]]:
         """Return the sources that have a package `name` which they may not provide, with its version."""
-        found = []
-        for part in self._further:
-            if part.source and not part.allows(name):
-                found += [(part.source, stanza["Version"]) for stanza in part.index.stanzas(name)]
-        return found
+        return [
+            (part.source, version)
+            for part in self._further
+            for version in part.not_allowed(name)
+            if part.source
+        ]
 
     def versions(self, name: str) -> list[tuple[PackageSource | None, str]]:
         """Return all available versions of a package, each with its source (None: the distribution)."""
         return [(part.source, stanza["Version"]) for part in self._parts for stanza in part.stanzas(name)]
 
     def packages_with(self, file_name: str) -> list[str]:
-        """Return the packages that have a file called `file_name`. Slow: reads all of Contents."""
+        """Return the packages that have a file called `file_name`, for hints. Slow: reads all of Contents.
+
+        Raises FetchError if that fails and the package is not found.
+        """
         found: set[str] = set()
-        wanted = f"/{file_name}".encode()
-        for path in self._fetch(self._contents()):
-            with gzip.open(path) as stream:
-                for line in stream:
-                    if wanted in line:
-                        place, _, packages = line.decode(errors="replace").rpartition(" ")
-                        if place.rstrip().endswith(f"/{file_name}"):
-                            found.update(each.strip().rpartition("/")[2] for each in packages.split(","))
+        failed: FetchError | None = None
+        for name in (self.architecture.debian, "all"):
+            if found or (name == "all" and ".so" in file_name):  # no library is for all architectures
+                break
+            for file in self._contents(name):
+                try:
+                    found.update(contents.packages_with(file_name, self._stream(file)))
+                except FetchError as error:
+                    failed = failed or error
+        found &= self.names()
+        if failed and not found:
+            raise failed
         return sorted(found)
+
+    def _stream(self, file: File) -> BinaryIO:
+        """Return the compressed stream of a Contents file.
+
+        A mirror may have those of another day than its Release. They are good enough for a hint, because
+        only the names of packages in signed indexes count.
+        """
+        try:
+            (path,) = self._fetch([file])
+        except FetchError:
+            url, proxies = f"{file.suite.url}/{file.path}", self.mirrors.proxies
+            data = download.get(url, retries=self.retries.fewer, proxies=proxies)
+            if data is None:
+                raise
+            return BytesIO(data)
+        return path.open("rb")
 
     @cached_property
     def _parts(self) -> list[Part]:
@@ -168,9 +193,12 @@ class Archive:
             for file, path in zip(files, self._fetch(files), strict=True)
         ]
 
-    def _contents(self) -> list[File]:
-        """Return the Contents files: of each component, or in Ubuntu of each suite."""
-        name = f"Contents-{self.architecture.debian}.gz"
+    def _contents(self, architecture: str) -> list[File]:
+        """Return the Contents files: of each component, or in Ubuntu of each suite.
+
+        Those of Debian have packages of one architecture, and Contents-all those for all architectures.
+        """
+        name = f"Contents-{architecture}.gz"
         paths = [*(f"{component}/{name}" for component in self.debian.components), name]
         found = []
         for suite in self._suites:

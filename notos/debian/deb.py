@@ -4,11 +4,12 @@ Source: deb(5), which also lists the allowed tar formats and compressions.
 """
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
+from notos.debian.deb822 import stanza
 from notos.errors import PackageError
 from notos.formats import tar
 from notos.formats.tree import CHUNK, Directory, File, Symlink, Tree
@@ -79,6 +80,13 @@ def control(path: Path) -> dict[str, bytes]:
     with _named(path):
         tree, _ = _read_tar(path, "control.tar", everything)
         return {name: entry.read() for name, entry in tree.items() if isinstance(entry, File)}
+
+
+def fields(path: Path) -> Mapping[str, str]:
+    """Return the fields of the control file, none if there is no such file. Raises PackageError."""
+    files = control(path)
+    with _named(path):
+        return stanza(files.get("control", b"").decode(errors="replace"))
 
 
 @contextmanager

@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator, Mapping
 
+from notos.errors import PackageError
+
 KNOWN = (
     *("Package", "Version", "Architecture", "Filename", "Size", "SHA256"),
     *("Pre-Depends", "Depends", "Recommends", "Provides", "Conflicts", "Breaks", "Replaces"),
@@ -23,7 +25,8 @@ def stanza(text: str) -> dict[str, str]:
     """Return the fields of one stanza of a Packages file, each as a single line.
 
     Names of KNOWN fields are written as there. A Packages file has 69,000 stanzas; this is faster than
-    python-debian.
+    python-debian. Raises PackageError if a KNOWN field occurs twice, as dpkg does: readers disagree about
+    which of the two counts.
     """
     fields: dict[str, list[str]] = {}
     value: list[str] = []  # of a line without a field: ignored
@@ -34,5 +37,8 @@ def stanza(text: str) -> dict[str, str]:
             name, colon, first = line.partition(":")
             if colon:
                 name = name.rstrip()
-                fields[_WRITTEN.get(name.lower(), name)] = value = [first]
+                written = _WRITTEN.get(name.lower(), name)
+                if written in fields and written in KNOWN:
+                    raise PackageError(f"the field {written} occurs twice")
+                fields[written] = value = [first]
     return {name: " ".join(filter(None, map(str.strip, lines))) for name, lines in fields.items()}

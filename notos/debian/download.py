@@ -46,7 +46,8 @@ class Download:
 
     The digest is of `algorithm`, a name of hashlib.
     `others` are addresses to try after `url`. `gone`, `wrong` and `unreachable` are the hints for a server
-    that does not have the file, has different bytes, or cannot be reached.
+    that does not have the file, has different bytes, or cannot be reached. `keys` is the place in the config
+    that names the server, for errors.
     """
 
     name: str
@@ -58,6 +59,7 @@ class Download:
     unreachable: str = OTHER_MIRROR
     others: tuple[str, ...] = ()
     algorithm: str = "sha256"
+    keys: tuple[str, ...] = ()
 
     def place(self, cache: Cache) -> Path:
         """Return the path of the file in the cache, whether it exists or not."""
@@ -248,7 +250,9 @@ class _Work:
                 if isinstance(error, UnreachableError):
                     self._unreachable.add(host(url))
                 errors.append(error)
-        raise also_failed(errors[0], len(errors) - 1)
+        found = also_failed(errors[0], len(errors) - 1)
+        found.keys = found.keys or download.keys
+        raise found
 
     def close(self) -> None:
         for each in self._sessions:

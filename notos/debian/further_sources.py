@@ -1,7 +1,7 @@
 """The archives and suites in `debian.sources`: each is read and verified by its own keys alone."""
 
 import difflib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,12 +10,13 @@ from notos.cache import Cache
 from notos.config.model import Debian, PackageSource
 from notos.debian import distribution, keyring, policy, seen_releases, signed_suite
 from notos.debian.archive_part import Part
-from notos.debian.download import Retries
+from notos.debian.download import Retries, also_failed
 from notos.debian.keyring import Trust
 from notos.debian.mirror import Mirrors
 from notos.debian.network_errors import OTHER_MIRROR
+from notos.debian.release import Release
 from notos.debian.signed_suite import SignedSuite
-from notos.errors import LockError, NotosError, raise_all
+from notos.errors import FetchError, LockError, NotosError, raise_all
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,8 @@ class Reader:
             found = list(self._parts(source))
             raise_all(self._unmatched(source, found))
         except NotosError as error:
+            for each in error.parts or (error,):
+                each.keys = each.keys or policy.keys(self.debian.sources, source)
             return error
         return found
 
@@ -65,7 +68,7 @@ class Reader:
                 files, self.cache, progress=None, retries=self.retries, proxies=proxies
             )
             for file, path in zip(files, paths, strict=True):
-                yield Part(suite, signed_suite.index(path, file.path), self.architecture, source)
+                yield Part(suite, signed_suite.index(path, file.path), self.architecture, source, keys)
 
     def _suite(self, source: PackageSource, name: str, keys: tuple[str, ...]) -> SignedSuite:
         """Read and verify one suite of a source."""
@@ -77,39 +80,53 @@ class Reader:
             mirrors = (self.mirrors, *self.mirrors.others)
             is_security = distribution.is_security(name)
             addresses = [each.security if is_security else each.main for each in mirrors]
-            url, *others = dict.fromkeys(f"{each}/dists/{name}" for each in addresses)
+            urls = list(dict.fromkeys(f"{each}/dists/{name}" for each in addresses))
             trust = Trust(self.own.certs, self.own.signer, self.own.hint, f"suites in {place}", until, keys)
             unreachable = OTHER_MIRROR
         else:
-            origin, others, unreachable = source.url, [], f"check the url in {place}"
-            flat = name.endswith("/")
-            url = f"{source.url}/{name.removeprefix('./').strip('/')}".rstrip("/")
-            url = url if flat else f"{source.url}/dists/{name}"
+            origin, unreachable = source.url, f"check the url in {place}"
+            flat = f"{source.url}/{name.removeprefix('./').strip('/')}".rstrip("/")
+            urls = [flat if name.endswith("/") else f"{source.url}/dists/{name}"]
             trust = _trust(source, place, until, keys)
-        release = signed_suite.signed(
-            url,
-            name,
-            trust,
-            missing=missing,
-            keys=keys,
-            expected="" if name.endswith("/") else name,
-            check_valid_until=source.check_valid_until,
-            retries=self.retries,
-            proxies=self.mirrors.proxies,
-            unreachable=unreachable,
-        )
+
+        def read(url: str, retries: Retries) -> Release:
+            return signed_suite.signed(
+                url,
+                name,
+                trust,
+                missing=missing,
+                keys=keys,
+                expected="" if name.endswith("/") else name,
+                check_valid_until=source.check_valid_until,
+                retries=retries,
+                proxies=self.mirrors.proxies,
+                unreachable=unreachable,
+            )
+
+        # As for the release itself: of a mirror that the config names, its indexes are the only ones.
+        url, release = self._first(urls[:1] if self.mirrors.pinned else urls, read)
         if source.url and source.check_valid_until:
             seen_releases.check(url, release, self.cache, until=until, keys=keys)
         return SignedSuite(
             origin,
             url,
-            tuple(others),
+            tuple(each for each in urls if each != url),
             release,
             name,
             flat=name.endswith("/"),
             fallback=source.url is not None,
             unreachable=unreachable,
         )
+
+    def _first(self, urls: Sequence[str], read: Callable[[str, Retries], Release]) -> tuple[str, Release]:
+        """Return the first address that `read` can read, and its result. Raises FetchError."""
+        errors: list[FetchError] = []
+        for url in urls:
+            try:
+                return url, read(url, self.retries if url == urls[-1] else self.retries.fewer)
+            except FetchError as error:
+                errors.append(error)
+        raise also_failed(errors[0], len(errors) - 1)
 
     def _unmatched(self, source: PackageSource, parts: Sequence[Part]) -> Iterator[LockError]:
         """Yield an error for each pattern of a source that no package of it matches."""

@@ -5,6 +5,7 @@ module compares no versions and reads no archive.
 """
 
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,7 +16,9 @@ from notos.config.model import Machine, Package, PackageName
 from notos.config.package_lists import package_lists
 from notos.config.setting import TARGET
 from notos.config.yaml_source import Node, Problem, place_of
-from notos.errors import LockError, PackageError
+from notos.debian import known_debs
+from notos.debian.known_debs import Known
+from notos.errors import HostError, LockError, PackageError
 
 if TYPE_CHECKING:
     from notos.debian.package import LockedPackage
@@ -28,13 +31,13 @@ def expand(package: Package, node: Node) -> Iterator[Package]:
     """
     assert package.deb is not None, "the loader calls this for the key deb"
     place = place_of(node, "deb")
+    cache = _cache()
     seen: dict[str, tuple[str, Path]] = {}
     for file in _files(Path(package.deb), node):
         try:
-            fields = control(file)
+            name, version, architecture = known_debs.known(file, cache, _known)
         except PackageError as error:
             raise Problem(f"deb: {error.message}", place) from None
-        name, version, architecture = (fields[each] for each in ("Package", "Version", "Architecture"))
         if architecture not in (TARGET.debian, "all"):
             message = f"deb: {file} is for {architecture}, and the machine for {TARGET.debian}"
             raise Problem(message, place)
@@ -46,6 +49,18 @@ def expand(package: Package, node: Node) -> Iterator[Package]:
             )
             raise Problem(message, place)
         yield replace(package, name=PackageName(name), deb=str(file))  # type: ignore[arg-type]
+
+
+def _cache() -> Cache | None:
+    """Return the user's cache, None on a host without a home folder."""
+    with suppress(HostError):
+        return Cache.default()
+    return None
+
+
+def _known(path: Path) -> Known:
+    fields = control(path)
+    return Known(fields["Package"], fields["Version"], fields["Architecture"])
 
 
 def _files(path: Path, node: Node) -> list[Path]:
@@ -93,6 +108,7 @@ def control(path: Path) -> Mapping[str, str]:
     """Return the fields of a .deb's control file. Raises PackageError with the path for an invalid .deb."""
     from notos.debian import deb
     from notos.debian.deb822 import stanza
+    from notos.debian.package import SHAPES
 
     try:
         fields = stanza(deb.control(path)["control"].decode(errors="replace"))
@@ -101,8 +117,11 @@ def control(path: Path) -> Mapping[str, str]:
     except PackageError as error:
         reason = error.message.removeprefix(f"{path.name}: ").removeprefix("not a .deb: ")
         raise PackageError(f"{path} is not a valid .deb: {reason}") from None
-    if lacking := [each for each in ("Package", "Version", "Architecture") if not fields.get(each)]:
-        raise PackageError(f"{path} has no {lacking[0]} in its control file")
+    for name, shape in (("Package", "name"), ("Version", "version"), ("Architecture", "architecture")):
+        if not fields.get(name):
+            raise PackageError(f"{path} has no {name} in its control file")
+        if not SHAPES[shape].fullmatch(fields[name]):
+            raise PackageError(f"{path} has an invalid {name} in its control file: {fields[name]!r}")
     return fields
 
 
@@ -111,6 +130,7 @@ def locked(path: Path, architecture: Architecture) -> "LockedPackage":
     import hashlib
 
     from notos.debian.package import LOCAL, of_stanza
+    from notos.debian.relation import parse
 
     try:
         fields = control(path)
@@ -127,7 +147,14 @@ def locked(path: Path, architecture: Architecture) -> "LockedPackage":
         "Size": str(size),
         "SHA256": digest,
     }
-    return of_stanza({**fields, **own}, LOCAL, architecture.debian)
+    try:
+        found = of_stanza({**fields, **own}, LOCAL, architecture.debian)
+        for each in (found.depends, found.provides, found.conflicts):
+            parse(each)
+    except LockError as error:
+        message = f"{path} has an invalid control file: {error.message}"
+        raise LockError(message, hint="build it again", package=fields["Package"]) from error
+    return found
 
 
 def keep(path: Path, package: "LockedPackage", cache: Cache) -> None:

@@ -18,7 +18,6 @@ from pathlib import Path
 
 from notos.debian import deb
 from notos.debian.deb import Attributes
-from notos.debian.deb822 import stanza
 from notos.debian.relation import parse
 from notos.errors import PackageError, raise_all
 from notos.formats.tree import Directory, Entry, File, Symlink, Tree
@@ -197,7 +196,7 @@ def _replacing(one: _Claim, other: _Claim) -> _Claim | None:
 
 @cache
 def _control(path: Path) -> Mapping[str, str]:
-    return stanza(deb.control(path).get("control", b"").decode(errors="replace"))
+    return deb.fields(path)
 
 
 def _problem(one: Owner, other: Owner, kind: str, paths: list[str]) -> PackageError:

@@ -9,7 +9,7 @@ from notos.debian.mirror import Mirrors
 from notos.debian.relation import unrestricted
 from notos.errors import LockError
 
-_SHAPES = {
+SHAPES = {
     "name": re.compile(r"[a-z0-9][a-z0-9+.-]+"),  # Debian policy 5.6.1
     "version": re.compile(r"[0-9][A-Za-z0-9.+:~-]*"),  # 5.6.12
     "architecture": re.compile(r"[a-z0-9-]+"),
@@ -49,7 +49,7 @@ class LockedPackage:
     suite: str = ""
 
     def __post_init__(self) -> None:
-        for field, shape in _SHAPES.items():
+        for field, shape in SHAPES.items():
             value = getattr(self, field)
             if not isinstance(value, str) or not shape.fullmatch(value):
                 raise LockError(f"package {self.name}: invalid {field}: {value!r}")

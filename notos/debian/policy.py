@@ -5,10 +5,11 @@ with the highest priority count, and of these the newest version.
 """
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import cache
 
 from notos.config.model import PackageSource
+from notos.debian.package import LockedPackage
 from notos.debian.relation import parse
 
 OWN = 500  # the priority of the distribution's packages
@@ -38,6 +39,15 @@ def title(source: PackageSource) -> str:
 def keys(debian_sources: Iterable[PackageSource], source: PackageSource) -> tuple[str, ...]:
     """Return the path of a source in the config; an item of a list is named by its number."""
     return ("debian", "sources", f"[{list(debian_sources).index(source)}]")
+
+
+def keys_of(debian_sources: Sequence[PackageSource], package: LockedPackage) -> tuple[str, ...]:
+    """Return the path in the config of the source that has a package, () for one of the distribution."""
+    url = package.origin if "://" in package.origin else None
+    for source in debian_sources:
+        if source.url == url and package.suite in source.suites:
+            return keys(debian_sources, source)
+    return ()
 
 
 @cache

@@ -89,7 +89,7 @@ def _relation(text: str, architecture: str) -> Relation | None:
     """Return the relation, None if its restrictions exclude `architecture`."""
     match = _RELATION.fullmatch(text)
     if match is None:
-        raise LockError(f"invalid relation in an index: {text!r}", hint="set another debian.mirror")
+        raise LockError(f"invalid relation: {text!r}", hint="the archive is broken")
     if not _is_for(match["architectures"], architecture) or not _is_without_profile(match["profiles"]):
         return None
     version = match["version"] or ""

@@ -14,7 +14,6 @@ services/timers/…            files of systemd timers (unit_timers.py)
 import posixpath
 import re
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -161,9 +160,11 @@ class _Maker:
 
     def _check(self, unit: Unit, keys: Keys) -> None:
         """Raise ClosureError if only an init script has the unit's name, or only another package the unit."""
-        with suppress(NotosError):
+        try:
             self.files.load(unit.name)
             return
+        except NotosError as error:
+            problem = error
         if unit.file or self.packaged.has(unit.name):
             return  # its translation gives the reason
         if package := self.packaged.owner(unit.name):
@@ -173,7 +174,12 @@ class _Maker:
                 hint="write a unit of yours (unit: ./NAME.service) or a run script",
                 keys=keys,
             )
-        if found := self.facts.who_has(re.sub("@.*[.]", "@.", unit.name)):
+        try:
+            found = self.facts.who_has(re.sub("@.*[.]", "@.", unit.name))
+        except NotosError as error:
+            hint = f"{problem.hint}; it was not searched for in the archive: {error.message}"
+            raise ClosureError(problem.message, hint=hint.removeprefix("; "), keys=keys) from error
+        if found:
             raise ClosureError(
                 f"no package of the machine has the unit {unit.name}; it is in {either(found)}",
                 hint=f"add {'.'.join(keys)}.packages: [{found[0]}]",

@@ -1,5 +1,6 @@
 """A small signed archive: what is believed of it, and what is not."""
 
+import gzip
 import hashlib
 import re
 from collections.abc import Iterator, Mapping
@@ -171,6 +172,37 @@ def test_packages_with(archive: Archive, signed: SignedArchive) -> None:
         ]
     )
     assert archive.packages_with("libfoo.so.1") == ["libfoo1"]
+
+
+def test_packages_with_of_a_package_for_all_architectures(archive: Archive, signed: SignedArchive) -> None:
+    """They are in another file than those of the machine's architecture, which Debian's Contents lack."""
+    unit = "usr/lib/systemd/system/guard.service"
+    signed.publish([Deb("guard", architecture="all", files={unit: b""}), Deb("libfoo1", files={"x": b""})])
+    assert archive.packages_with("guard.service") == ["guard"]
+
+
+def replace_contents(signed: SignedArchive, data: bytes | None) -> None:
+    """Replace all Contents files, which are the only ones of gzip, by one that no Release lists."""
+    for path in signed.root.glob("debian*/dists/*/main/**/*"):
+        if path.is_file() and path.read_bytes()[:2] == b"\x1f\x8b":
+            path.unlink()
+    if data is not None:
+        (signed.root / f"debian/dists/{SUITE}/main/Contents-amd64.gz").write_bytes(gzip.compress(data))
+
+
+@pytest.mark.parametrize("by_hash", [True, False])
+def test_contents_of_another_day(archive: Archive, signed: SignedArchive, by_hash: bool) -> None:
+    """A mirror may have older Contents than its Release lists; no name of them counts that is not signed."""
+    unit = "usr/lib/systemd/system/smbd.service"
+    signed.publish([Deb("samba", files={unit: b""})], by_hash=by_hash)
+    replace_contents(signed, f"{unit}  net/samba,net/evil\n".encode())
+    assert archive.packages_with("smbd.service") == ["samba"]
+
+
+def test_contents_that_no_mirror_has(archive: Archive, signed: SignedArchive) -> None:
+    replace_contents(signed, None)
+    with pytest.raises(FetchError, match=r"no longer has Contents-amd64\.gz"):
+        archive.packages_with("smbd.service")
 
 
 def refused(archive: Archive) -> SignatureError:

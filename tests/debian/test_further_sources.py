@@ -24,10 +24,11 @@ from notos.config.model import (
 from notos.debian import policy
 from notos.debian.archive import Archive
 from notos.debian.download import Retries, fetch
+from notos.debian.mirror import Mirrors
 from notos.errors import FetchError, LockError, NotosError, SignatureError
 from notos.lock.candidates import Candidates
 from tests import third_party
-from tests.signed_archive import SUITE, Deb, Server, SignedArchive, serving, stamp
+from tests.signed_archive import SUITE, Deb, Fault, Server, SignedArchive, serving, stamp
 from tests.third_party import NOW, Repository
 
 TOOL = Deb("tool", "1")
@@ -137,6 +138,42 @@ def test_suites_of_the_distribution_need_neither_url_nor_key(world: World) -> No
     assert found is not None
     assert (found.version, found.origin, found.suite) == ("1.1", "security", "bookworm-security")
     fetch([found.download(archive.mirrors)], archive.cache)
+
+
+@pytest.fixture
+def other_mirror(world: World, tmp_path: Path) -> Iterator[tuple[Mirrors, Server]]:
+    """Yield mirrors with a fallback, which has a newer tool in the backports, and the fallback."""
+    other = SignedArchive(tmp_path / "other")
+    key = world.signed.key
+    other.publish([Deb("tool", "3")], suite=f"{SUITE}-backports", key=key)
+    world.signed.publish([Deb("tool", "2")], suite=f"{SUITE}-backports")
+    with serving(other.root) as server:
+        first = world.archive().mirrors
+        address = f"{server.url}/debian"
+        yield replace(first, others=(Mirrors(address, f"{address}-security"),), pinned=False), server
+
+
+@pytest.mark.parametrize("fault", ["500", "404", "wrong"])
+def test_a_suite_of_the_distribution_comes_from_the_first_mirror_that_has_it(
+    world: World, other_mirror: tuple[Mirrors, Server], fault: Fault
+) -> None:
+    mirrors, other = other_mirror
+    source = world.source(None, "tool", suites=(f"{SUITE}-backports",))
+    archive = replace(world.archive(source), where=lambda _: mirrors)
+    assert version(archive, "tool").startswith("2 of ")
+    assert other.requests == []
+    world.server.faults["backports/InRelease"] = [fault] * 9
+    archive = replace(archive)
+    found = archive.newest("tool")
+    assert found is not None
+    assert found.version == "3"
+    fetch([found.download(archive.mirrors)], archive.cache)
+    world.server.faults["backports/InRelease"] = [fault] * 9
+    with pytest.raises(FetchError):
+        replace(archive, where=lambda _: replace(mirrors, pinned=True)).newest("tool")
+    other.faults["backports/InRelease"] = ["500"] * 9
+    with pytest.raises(FetchError, match=r"the fallback mirror failed too"):
+        replace(archive).newest("tool")
 
 
 # --- keys
@@ -283,13 +320,65 @@ def test_indexes_that_are_not_trustworthy(
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (("Version: 2", "Note: x"), "has no Version for tool"),
+        (("Version: 2", "Version:"), "has no Version for tool"),
+        (("Version: 2", "Version: a b"), "invalid stanza of tool: Invalid version string 'a b'"),
+        (("Version: 2", "Version: a:b"), "invalid stanza of tool: Invalid version string 'a:b'"),
+        (("Version: 2", "Version: a"), "package tool: invalid version: 'a'"),
+        (("Size: ", "Size: x"), "invalid stanza of tool in the index: "),
+        (("Size: ", "Size: -"), "package tool: invalid size"),
+        (("Filename: ", "Name: "), "has no Filename for tool"),
+        (("Architecture: amd64\n", ""), "has no Architecture for tool"),
+        (("SHA256: ", "SHA1: "), "has no SHA256 for tool"),
+        (("Depends: libc6", "Depends: libc6 ((="), "invalid relation: 'libc6 ((='"),
+        (("Conflicts: no", "Conflicts: no ("), "invalid relation: 'no ('"),
+        (("Provides: api", "Provides: api ("), "invalid relation: 'api ('"),
+    ],
+)
+def test_a_broken_stanza_is_an_error_of_its_source(
+    world: World, change: tuple[str, str], message: str
+) -> None:
+    broken, good = world.party("broken"), world.party("whole")
+    good.publish(Deb("other"))
+    broken.publish(
+        Deb("tool", "2", depends="libc6", provides="api", conflicts="no"),
+        Deb("tool-x"),
+        stanzas=lambda text: text.replace(*change, 1),
+    )
+    archive = world.archive(world.source(good, "other"), world.source(broken, "tool*"))
+    with pytest.raises(LockError) as caught:
+        archive.newest("tool")
+    assert message in caught.value.message
+    assert caught.value.keys == ("debian", "sources", "[1]")
+    assert archive.newest("tool-x") is not None
+
+
+def test_a_name_that_is_not_utf_8(world: World) -> None:
+    """Such a package cannot be named; the others of the index can."""
+    party = world.party("latin1")
+    party.publish(
+        Deb("tool", "2"),
+        Deb("tool-\u00fc", "2"),
+        Deb("tool-x"),
+        compressions=("",),
+        encoding="latin-1",
+    )
+    archive = world.archive(world.source(party, "tool*"))
+    assert {"tool", "tool-x"} == {each for each in archive.names() if each.startswith("tool")}
+    assert version(archive, "tool").startswith("2 of ")
+
+
 @pytest.mark.parametrize("fault", ["wrong", "longer", "cut", "404"])
 def test_an_index_that_is_not_the_signed_one(world: World, fault: Any) -> None:
     party = world.party("damaged")
     party.publish(Deb("tool", "2"))
     world.server.faults["Packages.gz"] = [fault] * 9
-    with pytest.raises(FetchError):
+    with pytest.raises(FetchError) as caught:
         world.archive(world.source(party, "tool")).newest("tool")
+    assert caught.value.keys == ("debian", "sources", "[0]")
 
 
 def test_an_older_index_than_one_seen_before(world: World) -> None:
@@ -310,6 +399,7 @@ def test_a_server_that_does_not_answer(world: World) -> None:
     with pytest.raises(FetchError) as caught:
         world.archive(source).newest("tool")
     assert "debian.sources (http://127.0.0.1:9/x)" in caught.value.hint
+    assert caught.value.keys == ("debian", "sources", "[0]")
 
 
 def test_the_errors_of_all_sources_are_one(world: World) -> None:
@@ -349,6 +439,98 @@ def test_a_source_provides_only_what_it_names(world: World) -> None:
     (provider,) = archive.providers("tool-api")
     assert (provider.name, provider.provides) == ("tool", "tool-api")
     assert archive.providers("libc6") == []
+
+
+HOSTILE = {
+    "twice": ("Package: tool\n", "Package: tool\nPackage: libc6\n"),
+    "twice in the other order": ("Package: tool\n", "Package: libc6\nPackage: tool\n"),
+    "at the end": ("Architecture:", "package: libc6\nArchitecture:"),
+    "a blank before the colon": ("Package: tool\n", "Package: tool\nPackage : libc6\n"),
+    "a blank before the first colon": ("Package: tool\n", "Package : libc6\nPackage: tool\n"),
+    "capitals": ("Package: tool\n", "Package: tool\nPACKAGE: libc6\n"),
+    "no blank": ("Package: tool\n", "Package: tool\npackage:libc6\n"),
+    "a letter that is a k in small letters": ("Package: tool\n", "Package: tool\nPac\u212aage: libc6\n"),
+    "another blank": ("Package: tool\n", "Package: tool\nPackage\xa0: libc6\n"),
+    "a continuation line": ("Package: tool\n", "Package: tool\n libc6\n"),
+    "an empty first line": ("Package: tool\n", "Package:\n libc6\nPackage: tool\n"),
+    "words": ("Package: tool\n", "Package: libc6 tool\n"),
+    "a return": ("Package: tool\n", "Package: tool\rPackage: libc6\n"),
+    "a form feed": ("Package: tool\n", "Package: tool\n\f\nPackage: libc6\n"),
+    "no character": ("Package: tool\n", "Package: libc6\0\nPackage: tool\n"),
+    "only capitals": ("Package: tool\n", "PACKAGE: libc6\n"),
+    "only with a blank": ("Package: tool\n", "Package : libc6\n"),
+    "a blank line": ("Description:", "\nPackage: libc6\nVersion: 9\nArchitecture: amd64\nDescription:"),
+    "a line of blanks": ("Description:", " \t\nPackage: libc6\nVersion: 9\nArchitecture: all\nDescription:"),
+    "a field of several lines": ("Description:", "Notes: x\n .\nPackage: libc6\nDescription:"),
+    "a comment": ("Description:", "# x\nPackage: libc6\nDescription:"),
+    "a comment with a line of it": ("Package: tool\n", "Package: tool\n# x\n libc6\n"),
+}
+
+
+@pytest.mark.parametrize(("old", "new"), HOSTILE.values(), ids=HOSTILE.keys())
+def test_a_stanza_of_a_package_that_is_not_allowed_and_of_one_that_is(
+    world: World, old: str, new: str
+) -> None:
+    """No text of an index makes a source provide a package that its `packages` does not allow."""
+    party = world.party("hostile")
+    party.publish(
+        Deb("tool", "9", provides="libc6 (= 9), tool-api"),
+        Deb("tool-x"),
+        stanzas=lambda text: text.replace(old, new, 1),
+    )
+    archive = world.archive(world.source(party, "tool*", pin="prefer"))
+    refused = 0
+    for name in ("tool", "tool-api", "libc6", "libc6\0", "PACKAGE"):
+        try:
+            found = [archive.newest(name), *archive.providers(name)]
+        except LockError as error:
+            assert error.keys == ("debian", "sources", "[0]")
+            refused += 1
+            continue
+        for each in filter(None, found):
+            assert each.name == name if each.name == "libc6" else each.name == "tool"
+            assert "libc6" not in each.provides
+            assert each.origin == "main" or each.name == "tool"
+    assert version(archive, "libc6") == "2.41 of the release"
+    assert refused < 3
+
+
+@pytest.mark.parametrize(
+    "provides",
+    [
+        "libc6",
+        "libc6:amd64 (= 9)",
+        "libc6:any",
+        "tool-api | libc6",
+        "libc6 | tool-api",
+        "tool-api,\n libc6 (= 9)",
+        "\n libc6",
+        "libc6 [amd64]",
+        "tool-api, , libc6",
+        "libc6 (9)",
+    ],
+)
+def test_provides_of_names_that_are_not_allowed(world: World, provides: str) -> None:
+    party = world.party("provides")
+    party.publish(Deb("tool", "9", provides=provides))
+    archive = world.archive(world.source(party, "tool*"))
+    assert archive.providers("libc6") == []
+    found = archive.newest("tool")
+    assert found is not None
+    assert found.provides in ("", "tool-api")
+
+
+@pytest.mark.parametrize("field", ["Version", "Filename", "SHA256", "Provides", "Depends", "Architecture"])
+def test_a_field_that_occurs_twice(world: World, field: str) -> None:
+    party = world.party("doubled")
+    party.publish(
+        Deb("tool", "2", provides="tool-api", depends="libc6"),
+        stanzas=lambda text: f"{text}{field.lower()} : 9\n",
+    )
+    with pytest.raises(LockError, match=f"invalid stanza of tool: the field {field} occurs twice") as caught:
+        world.archive(world.source(party, "tool")).newest("tool")
+    assert caught.value.keys == ("debian", "sources", "[0]")
+    assert world.archive(world.source(party, "tool*")).providers("tool-api") == []
 
 
 def test_what_a_source_may_not_provide_is_named(world: World) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from notos.architecture import AMD64
-from notos.errors import NotosError
+from notos.errors import FetchError, NotosError
 from notos.features.join import join
 from notos.features.model import Feature, Features, Service, Unit, UnitTimer
 from notos.formats.tree import File, Tree
@@ -129,6 +129,21 @@ def test_a_unit_of_another_package() -> None:
             unit_services.build(features({"smbd": Unit(unit)}), PACKAGED, facts)
         assert caught.value.message == f"no package of the machine has the unit {unit}; it is in samba"
         assert caught.value.hint == "add services.smbd.packages: [samba]"
+
+
+def test_a_unit_that_cannot_be_searched_for() -> None:
+    def fail(_: str) -> list[str]:
+        raise FetchError("the mirror is away", hint="try again")
+
+    for name, hint in (("wbe", 'did you mean "web.service"?; '), ("smbd", "")):
+        with pytest.raises(NotosError) as caught:
+            unit_services.build(
+                features({name: Unit(f"{name}.service")}), PACKAGED, replace(FACTS, who_has=fail)
+            )
+        assert caught.value.message == f"no package has the unit {name}.service"
+        assert hint in caught.value.hint
+        assert "it was not searched for in the archive: the mirror is away" in caught.value.hint
+        assert caught.value.keys == ("services", name)
 
 
 def test_all_errors_at_once() -> None:
