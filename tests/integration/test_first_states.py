@@ -99,6 +99,7 @@ class Machine:
         for name in ("states", "bin", "tmp", "etc"):
             (root / name).mkdir(parents=True)
         applets = ("sh", "mkdir", "cp", "mv", "rm", "sync", "cat", "touch", "chown", "chmod", "ln", "install")
+        applets += ("readlink", "sleep")
         for name in applets:
             (root / "bin" / name).write_text(f'#!/bin/sh\nexec {" ".join(busybox)} {name} "$@"\n')
         (root / "bin/busybox").write_text(f'#!/bin/sh\nexec {" ".join(busybox)} "$@"\n')
@@ -111,6 +112,7 @@ class Machine:
             "kept=/var/lib/notos/first-states": f"kept={root}/kept",
             "folders=/var/lib/notos/etc": f"folders={root}/folders",
             "logs=/var/log/first-states": f"logs={root}/logs",
+            "lock=/run/notos/first-state.lock": f"lock={root}/run/lock",
             ". /etc/runit/step": f". {root}/step",
         }.items():
             assert text.count(f"{line}\n") == 1
@@ -120,16 +122,20 @@ class Machine:
     def state(self, name: str, text: str) -> None:
         (self.root / "states" / name).write_text(text.replace("@", str(self.root)))
 
-    def run(self) -> str:
-        done = subprocess.run(
+    def begin(self) -> "subprocess.Popen[str]":
+        return subprocess.Popen(
             [*self._busybox, "sh", str(self.root / "runner")],
             env={"PATH": str(self.root / "bin")},
-            capture_output=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             text=True,
-            check=False,
         )
-        assert done.stderr == ""
-        return done.stdout
+
+    def run(self) -> str:
+        with self.begin() as process:
+            out, err = process.communicate()
+        assert err == ""
+        return out
 
     def kill(self) -> None:
         """Leave what an interrupted run of the state `x` leaves."""
@@ -176,6 +182,26 @@ def test_a_failure_is_one_line_and_the_others_go_on(made_up: Machine) -> None:
     assert not (made_up.root / "result").exists()
     (made_up.root / "broken").unlink()
     assert made_up.run() == "making the first state of x...\n"
+
+
+def test_a_second_run_waits_for_the_first(made_up: Machine) -> None:
+    """A boot and a switch may begin at the same time."""
+    made_up.state("00-x", STATE.replace("false_if_broken;", "touch @/begun; sleep 2; false_if_broken;"))
+    with made_up.begin() as first:
+        while not (made_up.root / "begun").exists():
+            assert first.poll() is None
+        assert made_up.run() == ""
+        assert first.communicate() == ("making the first state of x...\n", "")
+    assert made_up.read("runs") == "made\n"
+    assert "undone" not in made_up.read("logs/x")
+
+
+def test_a_run_that_was_killed_holds_no_lock(made_up: Machine) -> None:
+    made_up.state("00-x", STATE)
+    (made_up.root / "run").mkdir()
+    (made_up.root / "run/lock").symlink_to("1")
+    assert made_up.run() == "making the first state of x...\n"
+    assert not list((made_up.root / "run").iterdir())
 
 
 def test_an_interrupted_run_is_made_again(made_up: Machine) -> None:
