@@ -27,6 +27,7 @@ _MAKE_ROOM = "give it more vm.memory or a disk, or delete old generations there:
 
 MOMENT = 2.0  # seconds to watch services after their start
 _LOOK = 0.2  # seconds between two checks of scripts/switch/settle
+FIRST_STATES = 600  # seconds for the first states of packages, before the machine waits for a confirmation
 _FEWEST = 6  # checks, also after a slow switch: a service that ends at once may run in a single one
 
 
@@ -131,7 +132,8 @@ def _private(text: str) -> str:
 def turn(remote: Remote, todo: Plan, *, limit: int) -> list[str]:
     """Switch the machine; return its output lines. It reverts unless confirmed within `limit` seconds.
 
-    Raises MachineError if the switch fails; the machine then still runs the old system.
+    First states of packages may take FIRST_STATES seconds before. Raises MachineError if the switch fails;
+    the machine then still runs the old system.
     """
     text = script(
         "turn",
@@ -142,13 +144,15 @@ def turn(remote: Remote, todo: Plan, *, limit: int) -> list[str]:
         again=todo.changes.again,
         limit=limit,
         generation=todo.generation,
+        longest=FIRST_STATES,
     )
     done = remote.call(script("apart"), [text.encode()])
     lines = [line for line in done.out.decode(errors="replace").splitlines() if line != "setting up /etc..."]
     if done.status == LOST:
         raise MachineError(
             f"{remote.address}: connection lost during the switch",
-            hint=f"if the machine still runs, it reverts by itself within {limit} s",
+            hint=f"if the machine still runs, it reverts by itself within {limit} s; "
+            f"new packages with first states may need up to {FIRST_STATES} s before",
         )
     if done.status == 3:
         raise problem(remote.address, done)

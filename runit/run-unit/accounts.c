@@ -122,6 +122,7 @@ char *find_account(struct account *account, const struct plan *plan, const char 
     memset(account, 0, sizeof *account);
     *status = STATUS_USER;
     account->given = user != NULL;
+    account->has_group = group != NULL;
     if (plan_yes(plan, "dynamicuser") && (user == NULL || getpwnam(user) == NULL)) {
         if (user == NULL) {
             char *stem = copy(unit);

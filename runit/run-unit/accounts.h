@@ -9,6 +9,7 @@
 
 struct account {
     bool given; /* the plan names a user */
+    bool has_group; /* the plan names a group */
     bool dynamic;
     uid_t uid;
     gid_t gid;

@@ -99,6 +99,7 @@ class Machine:
         for name in ("states", "bin", "tmp", "etc"):
             (root / name).mkdir(parents=True)
         applets = ("sh", "mkdir", "cp", "mv", "rm", "sync", "cat", "touch", "chown", "chmod", "ln", "install")
+        applets += ("readlink", "sleep")
         for name in applets:
             (root / "bin" / name).write_text(f'#!/bin/sh\nexec {" ".join(busybox)} {name} "$@"\n')
         (root / "bin/busybox").write_text(f'#!/bin/sh\nexec {" ".join(busybox)} "$@"\n')
@@ -111,6 +112,7 @@ class Machine:
             "kept=/var/lib/notos/first-states": f"kept={root}/kept",
             "folders=/var/lib/notos/etc": f"folders={root}/folders",
             "logs=/var/log/first-states": f"logs={root}/logs",
+            "lock=/run/notos/first-state.lock": f"lock={root}/run/lock",
             ". /etc/runit/step": f". {root}/step",
         }.items():
             assert text.count(f"{line}\n") == 1
@@ -120,16 +122,20 @@ class Machine:
     def state(self, name: str, text: str) -> None:
         (self.root / "states" / name).write_text(text.replace("@", str(self.root)))
 
-    def run(self) -> str:
-        done = subprocess.run(
+    def begin(self) -> "subprocess.Popen[str]":
+        return subprocess.Popen(
             [*self._busybox, "sh", str(self.root / "runner")],
             env={"PATH": str(self.root / "bin")},
-            capture_output=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             text=True,
-            check=False,
         )
-        assert done.stderr == ""
-        return done.stdout
+
+    def run(self) -> str:
+        with self.begin() as process:
+            out, err = process.communicate()
+        assert err == ""
+        return out
 
     def kill(self) -> None:
         """Leave what an interrupted run of the state `x` leaves."""
@@ -178,6 +184,26 @@ def test_a_failure_is_one_line_and_the_others_go_on(made_up: Machine) -> None:
     assert made_up.run() == "making the first state of x...\n"
 
 
+def test_a_second_run_waits_for_the_first(made_up: Machine) -> None:
+    """A boot and a switch may begin at the same time."""
+    made_up.state("00-x", STATE.replace("false_if_broken;", "touch @/begun; sleep 2; false_if_broken;"))
+    with made_up.begin() as first:
+        while not (made_up.root / "begun").exists():
+            assert first.poll() is None
+        assert made_up.run() == ""
+        assert first.communicate() == ("making the first state of x...\n", "")
+    assert made_up.read("runs") == "made\n"
+    assert "undone" not in made_up.read("logs/x")
+
+
+def test_a_run_that_was_killed_holds_no_lock(made_up: Machine) -> None:
+    made_up.state("00-x", STATE)
+    (made_up.root / "run").mkdir()
+    (made_up.root / "run/lock").symlink_to("1")
+    assert made_up.run() == "making the first state of x...\n"
+    assert not list((made_up.root / "run").iterdir())
+
+
 def test_an_interrupted_run_is_made_again(made_up: Machine) -> None:
     made_up.state("00-x", STATE)
     made_up.kill()
@@ -210,3 +236,146 @@ def test_files_in_etc_are_kept(made_up: Machine) -> None:
     key.write_text("mine\n")
     made_up.run()
     assert key.read_text() == "mine\n"
+
+
+def from_notos(made_up: Machine, package: str, **programs: str) -> Path:
+    """Add a real first state below the machine's folder, and programs; return the folder."""
+    root = made_up.root
+    text = (ROOT / "runit/first-states" / package).read_text()
+    for top in ("/var/", "/etc/", "/usr/lib/postgresql", "/usr/share/"):
+        text = text.replace(top, f"{root}{top}")
+    text = (
+        text.replace(" -o postgres -g postgres", "")
+        .replace(" -o mysql -g mysql", "")
+        .replace(" -o openldap -g openldap", "")
+    )
+    (root / f"states/00-{package}").write_text(text)
+    applets = ("find", "head", "grep", "sed", "mktemp", "chgrp", "rmdir")
+    for name in applets:
+        programs.setdefault(name, f'exec {" ".join(made_up._busybox)} {name} "$@"')
+    for name, script_ in {"chown": ":", "chgrp": ":", **programs}.items():
+        (root / "bin" / name).write_text(f"#!/bin/sh\n{script_.replace('@/', f'{root}/')}\n")
+        (root / "bin" / name).chmod(0o755)
+    return root
+
+
+INSTALL_DB = "mkdir -p @/var/lib/mysql/mysql; [ ! -e @/broken ]"
+
+
+def test_databases_from_elsewhere_stay(made_up: Machine) -> None:
+    """A folder with data but without the system tables is not made, and not emptied by the next boots."""
+    root = from_notos(made_up, "mariadb-server", bash=INSTALL_DB)
+    mine = root / "var/lib/mysql/shop/orders.ibd"
+    mine.parent.mkdir(parents=True)
+    mine.write_text("mine")
+    for _ in range(2):
+        said = made_up.run().splitlines()
+        assert f"{mine.parents[1]} is not empty, but incomplete; it stays as it is" in said
+        assert mine.read_text() == "mine"
+    assert not (root / "var/lib/mysql/.notos-new").exists()
+    (root / "kept/mariadb-server.unfinished").touch()
+    made_up.run()
+    assert mine.read_text() == "mine"
+
+
+def test_a_new_database_beside_files_of_packages(made_up: Machine) -> None:
+    """A failure removes what the run has made, and nothing else."""
+    root = from_notos(made_up, "mariadb-server", bash=INSTALL_DB)
+    data = root / "var/lib/mysql"
+    (data / "lost+found").mkdir(parents=True)
+    (data / "debian-11.8.flag").touch()
+    (root / "broken").touch()
+    assert "failed" in made_up.run()
+    assert sorted(each.name for each in data.iterdir()) == ["debian-11.8.flag", "lost+found"]
+    (root / "broken").unlink()
+    assert "failed" not in made_up.run()
+    assert (data / "mysql").is_dir()
+
+
+CREATE = """
+mkdir -p @/var/lib/postgresql/17/main @/etc/postgresql/17/main
+echo new >@/etc/postgresql/17/main/postgresql.conf
+echo new >@/etc/postgresql/17/main/pg_hba.conf
+[ ! -e @/broken ] && echo 17 >@/var/lib/postgresql/17/main/PG_VERSION
+"""
+
+
+def cluster(made_up: Machine) -> tuple[Path, Path]:
+    """Return the folders of the configuration and of the data of a cluster, with a configuration."""
+    root = from_notos(made_up, "postgresql-common", pg_createcluster=CREATE, pg_updatedicts=":")
+    program = root / "usr/lib/postgresql/17/bin/initdb"
+    program.parent.mkdir(parents=True)
+    program.touch(0o755)
+    conf, data = root / "etc/postgresql/17/main", root / "var/lib/postgresql/17/main"
+    for folder in (conf, data):
+        folder.mkdir(parents=True)
+    for name in ("postgresql.conf", "pg_hba.conf", "mine.conf"):
+        (conf / name).write_text("mine\n")
+    return conf, data
+
+
+def test_a_cluster_from_elsewhere_stays(made_up: Machine) -> None:
+    conf, data = cluster(made_up)
+    (data / "base").mkdir()
+    (data / "PG_VERSION").touch()
+    assert "is not empty, but incomplete" in made_up.run()
+    (made_up.root / "kept/postgresql-common.unfinished").touch()
+    made_up.run()
+    assert (data / "base").is_dir()
+    assert (conf / "postgresql.conf").read_text() == "mine\n"
+
+
+def test_the_configuration_of_an_earlier_cluster_stays(made_up: Machine) -> None:
+    conf, data = cluster(made_up)
+    (made_up.root / "broken").touch()
+    assert "failed" in made_up.run()
+    assert {each.name: each.read_text() for each in conf.iterdir() if each.suffix == ".conf"} == {
+        "postgresql.conf": "mine\n",
+        "pg_hba.conf": "mine\n",
+        "mine.conf": "mine\n",
+    }
+    (made_up.root / "broken").unlink()
+    assert "failed" not in made_up.run()
+    assert (conf / "postgresql.conf.old").read_text() == "mine\n"
+    assert (conf / "postgresql.conf").read_text() == "new\n"
+    assert (data / "PG_VERSION").read_text() == "17\n"
+
+
+def test_a_failure_removes_no_file_of_the_config(made_up: Machine) -> None:
+    """Two keys of nsd are of the config, and the other two cannot be made."""
+    root = from_notos(made_up, "nsd", **{"nsd-control-setup": "echo x >@/etc/nsd/nsd_control.key; exit 1"})
+    keys = root / "etc/nsd"
+    keys.mkdir(parents=True)
+    for name in ("nsd_server.key", "nsd_server.pem"):
+        (keys / name).write_text("mine")
+    assert "failed" in made_up.run()
+    assert sorted(each.name for each in keys.iterdir()) == ["nsd_server.key", "nsd_server.pem"]
+
+
+def test_the_boot_after_an_interrupted_run_keeps_files_of_the_config(made_up: Machine) -> None:
+    root = from_notos(made_up, "bind9", **{"rndc-confgen": "exit 1"})
+    (root / "kept").mkdir()
+    (root / "kept/bind9.unfinished").write_text(f"another-boot {root}/etc/bind/rndc.key\n")
+    (root / "etc/bind").mkdir()
+    (root / "etc/bind/rndc.key").write_text("mine")
+    assert made_up.run() == ""
+    assert (root / "etc/bind/rndc.key").read_text() == "mine"
+
+
+def test_a_configuration_of_slapd_that_was_not_complete(made_up: Machine) -> None:
+    """The directory from an earlier machine stays; a configuration that failed is not taken as made."""
+    configuration = made_up.root / "etc/ldap/slapd.d"
+    root = from_notos(
+        made_up, "slapd", slappasswd="echo x", slapadd='touch "@/etc/ldap/slapd.d/cn=config.ldif"; exit 1'
+    )
+    (root / "usr/share/slapd").mkdir(parents=True)
+    (root / "usr/share/slapd/slapd.init.ldif").touch()
+    (root / "var/lib/ldap").mkdir(parents=True)
+    (root / "var/lib/ldap/data.mdb").write_text("mine")
+    (configuration / "cn=config").mkdir(parents=True)
+    (configuration / "cn=config/mine.ldif").write_text("mine")
+    for _ in range(2):
+        assert "failed" in made_up.run()
+        assert (root / "var/lib/ldap/data.mdb").read_text() == "mine"
+        assert (configuration / "cn=config.old/mine.ldif").read_text() == "mine"
+        assert not (configuration / "cn=config.ldif").exists()

@@ -221,6 +221,50 @@ def test_owners_of_existing_files_change(scene: Scene) -> None:
     assert [each.split()[1] for each in log] == ["1234", "1234", "1234", "1234", "0"]
 
 
+def test_a_link_of_a_service_is_not_followed(scene: Scene) -> None:
+    """The account owns `one`, and made one/two a link. A link in a folder of root's alone is followed."""
+    make = "mkdir -p /opt/lib /opt/etc/x; touch /opt/etc/passwd; mount --bind /opt/lib /var/lib; chmod 755 /var/lib"
+    links = "mkdir /var/lib/one; ln -s /opt/etc /var/lib/one/two; chown -Rh 1234:1234 /var/lib/one"
+    scene.before = f"mount -t tmpfs tmpfs /opt; {make}; {links}; stat -c %u /opt/etc >/run/before"
+    show = ("stoppost", ":", "/bin/sh", "sh", "-c", "stat -c %u /opt/etc /opt/etc/passwd /opt/etc/x")
+    for name in ("one/two", "one/two/x"):
+        lines = [("user", "web"), ("dir", "state", "one", "0755"), ("dir", "state", name, "0700"), show]
+        log = scene.result(*lines, shell("echo started"))[1]
+        assert "started" not in log
+        assert log.startswith("test.service: step STATE_DIRECTORY: /var/lib/one/two")
+    scene.before = (
+        f"mount -t tmpfs tmpfs /opt; {make}; mkdir /opt/drive; ln -s /opt/drive /var/lib/one; chmod 755 /opt"
+    )
+    lines = [("user", "web"), ("dir", "state", "one", "0755")]
+    assert scene.result(*lines, shell("stat -c %u /opt/drive"))[1] == "1234\n"
+
+
+def test_a_link_of_a_service_is_not_followed_at_the_end(scene: Scene) -> None:
+    victim = scene.run / "victim/one"
+    victim.mkdir(parents=True)
+    lines = [("user", "web"), ("dir", "runtime", "a", "0755"), ("dir", "runtime", "a/b/one", "0755")]
+    scene.result(*lines, shell("mv /run/a/b /run/a/c && ln -s /run/victim /run/a/b"))
+    assert victim.is_dir()
+
+
+def test_set_user_id_bits_end_with_the_owner(scene: Scene) -> None:
+    """A program of another account must not become one of the unit's account, nor of root's."""
+    make = "mkdir /var/lib/one; cp /bin/true /var/lib/one/x; chmod 6755 /var/lib/one/x"
+    scene.before = f"mount -t tmpfs tmpfs /var/lib; {make}"
+    lines = [("user", "web"), ("dir", "state", "one", "0755")]
+    assert scene.result(*lines, shell("stat -c '%u %a' /var/lib/one/x"))[1] == "1234 755\n"
+
+
+@pytest.mark.parametrize(
+    ("line", "owner"),
+    [(("user", "root"), "0 0"), (("group", "log"), "1300 1500"), (("nnp", "no"), "1300 1301")],
+)
+def test_without_an_account_the_owner_stays(scene: Scene, line: tuple[str, ...], owner: str) -> None:
+    scene.before = "mount -t tmpfs tmpfs /var/lib; mkdir -p /var/lib/one; chown 1300:1301 /var/lib/one"
+    lines = [line, ("dir", "state", "one", "0755")]
+    assert scene.result(*lines, shell("stat -c '%u %g' /var/lib/one"))[1] == f"{owner}\n"
+
+
 @pytest.mark.parametrize(("preserve", "kept"), [("no", False), ("yes", True), ("restart", False)])
 def test_runtime_directories_end_with_the_unit(scene: Scene, preserve: str, kept: bool) -> None:
     lines = [("dir", "runtime", "one", "0755"), ("preserve", preserve)]

@@ -1,0 +1,57 @@
+"""The script of a switch (scripts/switch/turn), in part: its wait for the first states of packages."""
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from notos.live.status import script
+from tests.conftest import Tool
+
+_STUBS = """
+stopServices() { :; }
+runAgain() { :; }
+startServices() { echo started; }
+turn
+echo "status $?"
+"""
+
+
+def turned(root: Path, busybox: list[str], runner: str, longest: int) -> list[str]:
+    """Return the output of the step `turn` with a runner of first states."""
+    runit = root / "runit"
+    (runit / "first-states").mkdir(parents=True)
+    (runit / "first-state").write_text(f"#!/bin/sh\n{runner}")
+    (runit / "first-state").chmod(0o755)
+    (root / "activate").write_text("")
+    values = {"old": str(root), "stop": (), "start": (), "again": (), "limit": 30, "generation": 0}
+    text = script("turn", new=str(root), longest=longest, **values)
+    text = text.partition("if [ ! -L /etc ]; then")[0].replace("/etc/runit/", f"{runit}/")
+    text = text.replace("export PATH=/usr/sbin:/usr/bin\n", "").replace("stat -c %Y $services", "echo 1")
+    done = subprocess.run(
+        [*busybox, "sh", "-c", text + _STUBS], capture_output=True, text=True, check=False, timeout=60
+    )
+    assert done.stderr == ""
+    return done.stdout.splitlines()
+
+
+@pytest.fixture
+def busybox(tool: Tool) -> list[str]:
+    return [str(word) for word in tool("busybox")]
+
+
+@pytest.mark.parametrize("runner", ["sleep 1; echo made\n", "echo made; exit 1\n"])
+def test_services_start_after_the_first_states(tmp_path: Path, busybox: list[str], runner: str) -> None:
+    assert turned(tmp_path, busybox, runner, 60) == ["made", "started", "status 0"]
+
+
+def test_no_service_starts_with_an_unfinished_state(tmp_path: Path, busybox: list[str]) -> None:
+    """All processes of the runner are killed: no later change can meet the next run."""
+    late = tmp_path / "late"
+    runner = f"(sleep 4; touch {late}) &\nwait\n"
+    assert turned(tmp_path, busybox, runner, 1) == [
+        "the first states of packages took more than 1 s",
+        "status 1",
+    ]
+    subprocess.run(["sleep", "4"], check=True)
+    assert not late.exists()
