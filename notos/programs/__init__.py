@@ -18,5 +18,5 @@ vendoring         modules that cargo and go fetch
 
 Modules without a test module of their own name are tested by
 
-    tests/tasks/test_programs.py: build, build_tree, dependencies, python, checks
+    tests/tasks/test_programs.py: build_tree, python, checks
 """

@@ -17,13 +17,14 @@ from urllib.request import url2pathname
 from notos.debian import download
 from notos.errors import FetchError
 from notos.host.proxy import without_password
+from notos.programs import wheels
 from notos.programs.requirements import Digest, Requirements
 
 _SIMPLE = "application/vnd.pypi.simple.v1"
 _ACCEPT = f"{_SIMPLE}+json, {_SIMPLE}+html; q=0.2, text/html; q=0.1"
 _KNOWN = ("sha256", "sha384", "sha512")
 _SECTIONS = ("global", "install")  # of pip's configuration; a later one wins
-_HINT = "pip's configuration names the index (index-url); `pip config list` shows it"
+HINT = "pip's configuration names the index (index-url); `pip config list` shows it"
 
 
 class Places(NamedTuple):
@@ -98,12 +99,21 @@ def links(name: str, where: Places, get: Callable[[str], bytes | None]) -> Itera
         yield from _on_page(f"{each.rstrip('/')}/{name}/", get)
 
 
+def at_address(url: str) -> Link:
+    """Return the file at `url`, whose digests nothing shows. Raises ValueError for an invalid address."""
+    path = _local(url)
+    if path is not None:
+        return Link(path.name, str(path), frozenset())
+    address = urldefrag(url).url
+    return Link(unquote(urlsplit(address).path.rpartition("/")[2]), address, frozenset())
+
+
 def fetch_page(url: str) -> bytes | None:
     """Return the page at `url`, None if it does not exist. Raises FetchError."""
     try:
         return download.get(url, headers={"Accept": _ACCEPT})
     except FetchError as error:
-        raise FetchError(error.message, hint=_HINT) from error
+        raise FetchError(error.message, hint=HINT) from error
 
 
 def _on_page(url: str, get: Callable[[str], bytes | None]) -> Iterator[Link]:
@@ -116,8 +126,15 @@ def _on_page(url: str, get: Callable[[str], bytes | None]) -> Iterator[Link]:
         return
     rows = _of_json(text) if text.lstrip().startswith(b"{") else _of_html(text)
     for file, href, digests in rows:
-        address = _with_password(urljoin(url, href), url)
-        path = _local(address)
+        if not wheels.FILE.fullmatch(file):
+            continue  # of no wheel or source archive, or hostile
+        try:
+            address = _with_password(urljoin(url, href), url)
+            path = _local(address)
+        except ValueError:
+            continue
+        if path is not None and _local(url) is None:
+            continue  # a server does not name files of this host
         yield Link(file, str(path) if path is not None else address, digests)
 
 
@@ -138,19 +155,27 @@ def _of_json(text: bytes) -> Iterator[tuple[str, str, frozenset[Digest]]]:
     try:
         for each in json.loads(text)["files"]:
             hashes = each.get("hashes", {}).items()
-            yield each["filename"], each["url"], frozenset(Digest(*row) for row in hashes if row[0] in _KNOWN)
+            yield (
+                str(each["filename"]),
+                str(each["url"]),
+                frozenset(Digest(*row) for row in hashes if row[0] in _KNOWN),
+            )
     except (ValueError, LookupError, TypeError, AttributeError) as error:
-        raise FetchError("the index's answer is not of the simple repository API", hint=_HINT) from error
+        raise FetchError("the index's answer is not of the simple repository API", hint=HINT) from error
 
 
 def _of_html(text: bytes) -> Iterator[tuple[str, str, frozenset[Digest]]]:
     parser = _Anchors()
     parser.feed(text.decode(errors="replace"))
     for href in parser.found:
-        address, fragment = urldefrag(href)
+        try:
+            address, fragment = urldefrag(href)
+            file = unquote(urlsplit(address).path.rpartition("/")[2])
+        except ValueError:
+            continue  # an invalid address
         kind, _, value = fragment.partition("=")
         digests = frozenset((Digest(kind, value.lower()),)) if kind in _KNOWN else frozenset()
-        yield unquote(urlsplit(address).path.rpartition("/")[2]), address, digests
+        yield file, address, digests
 
 
 class _Anchors(HTMLParser):

@@ -5,14 +5,14 @@ import json
 import shutil
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from itertools import starmap
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from notos import atomic, errors
 from notos.cache import Cache
-from notos.debian.download import Download, Progress, fetch
+from notos.debian.download import Download, Progress, fetch, get
 from notos.errors import FetchError, NotosError, SignatureError
+from notos.host.proxy import without_password
 from notos.programs import python_index, wheels
 from notos.programs.python_index import Link, Places
 from notos.programs.requirements import Digest, Pinned
@@ -21,7 +21,7 @@ from notos.programs.wheels import Python
 if TYPE_CHECKING:
     from packaging.tags import Tag
 
-_FORMAT = 1
+_FORMAT = 2
 _SHOWN = 3  # platforms in a message
 _JOBS = 8
 
@@ -75,7 +75,7 @@ def ensure(
             return chosen
     except (OSError, ValueError, TypeError):
         pass
-    chosen = choose(pinned, python, places(), keys)
+    chosen = choose(pinned, python, places(), keys, cache)
     local = [each for each in chosen if "://" not in each.url]
     for each in local:
         _copy(each, cache)
@@ -102,18 +102,25 @@ def ensure(
     return chosen
 
 
-def choose(pinned: Sequence[Pinned], python: Python, places: Places, keys: tuple[str, ...]) -> list[Chosen]:
-    """Return the best fitting file of each package. Raises NotosError with all packages without one."""
+def choose(
+    pinned: Sequence[Pinned], python: Python, places: Places, keys: tuple[str, ...], cache: Cache
+) -> list[Chosen]:
+    """Return the best fitting file of each package. Raises NotosError with all packages without one.
+
+    A file whose digest nothing shows is fetched into `cache`.
+    """
     ranks = {tag: number for number, tag in enumerate(wheels.tags(python))}
 
     def one(wanted: Pinned) -> Chosen | NotosError:
         try:
             if wanted.url:
-                return _at_address(wanted)
+                return _at_address(wanted, ranks, python, cache)
             found = list(python_index.links(wanted.name, places, python_index.fetch_page))
-            return _best(wanted, found, ranks, python)
+            return _best(wanted, found, ranks, python, cache)
         except NotosError as error:
             return error
+        except OSError as error:
+            return NotosError(f"{wanted.where}: cannot read {error.filename}: {error.strerror}")
 
     with ThreadPoolExecutor(_JOBS) as pool:
         results = list(pool.map(one, pinned))
@@ -124,13 +131,23 @@ def choose(pinned: Sequence[Pinned], python: Python, places: Places, keys: tuple
     return [each for each in results if isinstance(each, Chosen)]
 
 
-def _at_address(wanted: Pinned) -> Chosen:
-    file = wanted.url.partition("#")[0].rpartition("/")[2]
-    version = file.removeprefix(wanted.name).split("-")[1:2]
-    return Chosen(wanted.name, "".join(version), file, min(wanted.digests), wanted.url)
+def _at_address(wanted: Pinned, ranks: "dict[Tag, int]", python: Python, cache: Cache) -> Chosen:
+    """Return the file at the address of `wanted`. Raises NotosError."""
+    try:
+        link = python_index.at_address(wanted.url)
+    except ValueError as error:
+        shown = without_password(wanted.url)
+        raise NotosError(f"{wanted.where}: invalid address {shown}", hint="correct it") from error
+    version = wheels.version_of(link.file, wanted.name)
+    if not version:
+        message = f"{wanted.where}: {link.file} is not the name of a wheel or source archive of {wanted.name}"
+        raise NotosError(message, hint="correct the address")
+    return _best(wanted._replace(version=version), [link], ranks, python, cache)
 
 
-def _best(wanted: Pinned, found: Sequence[Link], ranks: "dict[Tag, int]", python: Python) -> Chosen:
+def _best(
+    wanted: Pinned, found: Sequence[Link], ranks: "dict[Tag, int]", python: Python, cache: Cache
+) -> Chosen:
     """Return the file with the lowest rank of those with a digest of `wanted`. Raises NotosError."""
     version = str(wanted.version)
     title = f"{wanted.where}: {wanted.name}=={version}"
@@ -141,16 +158,17 @@ def _best(wanted: Pinned, found: Sequence[Link], ranks: "dict[Tag, int]", python
     of_version = [each for each in found if _is_of(each.file, wanted.name, version)]
     if not of_version:
         raise NotosError(f"{title}: no index has this version", hint="pin another version")
-    matching = [(each, digest) for each in of_version if (digest := _agreed(each, wanted)) is not None]
+    names = ", ".join(each.file for each in of_version[:_SHOWN])
+    unmatched = SignatureError(
+        f"{title}: no file has one of the hashes that are written there ({names})",
+        hint="somebody changed the file or the hashes; pin them again if you trust the index",
+    )
+    matching = [(each, allowed) for each in of_version if (allowed := _allowed(each, wanted))]
     if not matching:
-        names = ", ".join(each.file for each in of_version[:_SHOWN])
-        raise SignatureError(
-            f"{title}: no file has one of the hashes that are written there ({names})",
-            hint="somebody changed the file or the hashes; pin them again if you trust the index",
-        )
+        raise unmatched
     ranked = [
-        (rank, each.file, each, digest)
-        for each, digest in matching
+        (rank, each.file, each, allowed)
+        for each, allowed in matching
         if (rank := wheels.rank(each.file, wanted.name, version, ranks)) is not None
     ]
     if not ranked:
@@ -162,8 +180,30 @@ def _best(wanted: Pinned, found: Sequence[Link], ranks: "dict[Tag, int]", python
             f"those with a hash are for {', '.join(kinds[:_SHOWN])}{more}",
             hint="pin a version that has one, with its hash",
         )
-    _, _, link, digest = min(ranked, key=lambda row: row[:2])
-    return Chosen(wanted.name, version, link.file, digest, link.url)
+    for rank, _, link, allowed in sorted(ranked, key=lambda row: row[:2]):
+        if rank == len(ranks) and (absent := _absent(wanted, of_version)):
+            raise NotosError(
+                f"{title}: only a source archive fits, but no index has the file with the hash {absent}, "
+                "which may be a wheel",
+                hint="try again later, or remove that hash",
+            )
+        digest = min(allowed) if link.digests or len(allowed) == 1 else _identify(link, allowed, cache)
+        if digest is not None:
+            return Chosen(wanted.name, version, link.file, digest, link.url)
+    raise unmatched
+
+
+def _absent(wanted: Pinned, found: Sequence[Link]) -> str:
+    """Return a hash of `wanted` that no file in `found` has; "" if all are known, or none can be.
+
+    Without this check, the choice would depend on the day: an index may be updated slowly.
+    """
+    if not all(each.digests for each in found):
+        return ""
+    listed = {digest for each in found for digest in each.digests}
+    algorithms = {each.algorithm for each in listed}
+    lost = sorted(each for each in wanted.digests - listed if each.algorithm in algorithms)
+    return f"{lost[0].algorithm}:{lost[0].value}" if lost else ""
 
 
 def _is_of(file: str, name: str, version: str) -> bool:
@@ -180,14 +220,32 @@ def _is_of(file: str, name: str, version: str) -> bool:
     return found[0] == name and found[1] == Version(version)
 
 
-def _agreed(link: Link, wanted: Pinned) -> Digest | None:
-    """Return the digest of a file that `wanted` allows, None if there is none."""
+def _allowed(link: Link, wanted: Pinned) -> frozenset[Digest]:
+    """Return the digests of `wanted` that a file may have; all of them if nothing shows its own."""
     if link.digests:
-        return min(link.digests & wanted.digests, default=None)
+        return link.digests & wanted.digests
     if "://" in link.url:  # the index has no digests, so the download shows
-        return next(iter(wanted.digests)) if len(wanted.digests) == 1 else None
-    own = starmap(_digest, ((link.url, kind) for kind in {each.algorithm for each in wanted.digests}))
-    return min(frozenset(own) & wanted.digests, default=None)
+        return wanted.digests
+    kinds = {each.algorithm for each in wanted.digests}
+    return frozenset(_digest(link.url, kind) for kind in kinds) & wanted.digests
+
+
+def _identify(link: Link, allowed: frozenset[Digest], cache: Cache) -> Digest | None:
+    """Return which of the digests a file has, None if none; with one, keep the file. Raises FetchError."""
+    if "://" not in link.url:
+        return min(allowed)
+    data = get(link.url, unreachable=python_index.HINT)
+    if data is None:
+        raise FetchError(
+            f"the server no longer has {link.file} ({without_password(link.url)})", hint=python_index.HINT
+        )
+    for digest in sorted(allowed):
+        if hashlib.new(digest.algorithm, data).hexdigest() == digest.value:
+            place = cache.download(digest.value, digest.algorithm)
+            place.parent.mkdir(parents=True, exist_ok=True)
+            atomic.write(place, data)
+            return digest
+    return None
 
 
 def _digest(path: str, algorithm: str) -> Digest:

@@ -3,14 +3,17 @@
 Sources: PEP 425 (tags), PEP 600 (manylinux), PEP 508 (markers), PEP 427 (names of wheels).
 """
 
+import re
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from notos.architecture import Architecture
 
 if TYPE_CHECKING:
     from packaging.tags import Tag
+    from packaging.version import Version
 
+FILE = re.compile(r"[A-Za-z0-9._+!-]+")  # the name of a wheel or source archive
 # The older names of manylinux by the minor version of glibc.
 _OLDER = {17: "manylinux2014", 12: "manylinux2010", 5: "manylinux1"}
 
@@ -93,6 +96,22 @@ def rank(file: str, name: str, version: str, ranks: "dict[Tag, int]") -> int | N
     except (InvalidWheelFilename, InvalidSdistFilename, InvalidVersion):
         return None
     return best if same else None
+
+
+def version_of(file: str, name: str) -> "Version | None":
+    """Return the version of a wheel or a source archive; None if its name is not of the package `name`."""
+    from packaging.utils import canonicalize_name, parse_sdist_filename, parse_wheel_filename
+
+    if not FILE.fullmatch(file):
+        return None
+    try:
+        found: tuple[Any, ...] = (
+            parse_wheel_filename(file) if file.endswith(".whl") else parse_sdist_filename(file)
+        )
+    except ValueError:
+        return None
+    version: Version = found[1]
+    return version if found[0] == canonicalize_name(name) else None
 
 
 def platforms_of(files: Iterable[str]) -> list[str]:

@@ -1,5 +1,6 @@
 """Indexes in both forms, and pip's configuration: pip itself is the judge."""
 
+import json
 import subprocess
 import sys
 from dataclasses import replace
@@ -100,3 +101,23 @@ def test_pip_s_own_index_is_in_its_help(monkeypatch: pytest.MonkeyPatch) -> None
         check=True,
     ).stdout
     assert python_index.default_in(said) == "http://index.example/simple"
+
+
+@pytest.mark.parametrize("as_json", [True, False])
+def test_hostile_pages(as_json: bool) -> None:
+    """Names that are paths, addresses that are invalid, and files of this host are left out."""
+    rows = [
+        ("a-1.0.tar.gz", "a-1.0.tar.gz"),
+        ("../a-1.0.tar.gz", "..%2Fa-1.0.tar.gz"),
+        ("a-1.0-py3-none-any./../x.whl", "a-1.0-py3-none-any.%2F..%2Fx.whl"),
+        ("a-1.0\n.tar.gz", "a-1.0%0A.tar.gz"),
+        ("a-2.0.tar.gz", "http://[/a-2.0.tar.gz"),
+        ("a-3.0.tar.gz", "file:///etc/a-3.0.tar.gz"),
+    ]
+    if as_json:
+        page = json.dumps({"files": [{"filename": file, "url": url} for file, url in rows]})
+    else:
+        page = "".join(f'<a href="{url}">x</a>' for _, url in rows)
+    where = Places(("https://x.example/simple",), ())
+    found = python_index.links("a", where, lambda _: page.encode())
+    assert [each.url for each in found] == ["https://x.example/simple/a/a-1.0.tar.gz"]

@@ -98,6 +98,88 @@ def test_an_address_in_the_file(root: Path, server: Registry, tmp_path: Path) ->
     assert ensure(tmp_path, text, server, Cache(tmp_path / "cache")) == [made.name]
 
 
+@pytest.mark.parametrize("form", ["{url}", "{url}?x=1#egg=a", "{url}#sha256=0", "{quoted}", "{file}"])
+@pytest.mark.parametrize("kind", ["wheel", "sdist"])
+def test_forms_of_addresses(form: str, kind: str, root: Path, server: Registry, tmp_path: Path) -> None:
+    """Of several hashes, any may be the file's."""
+    folder, cache = root / "files", Cache(tmp_path / "cache")
+    made = wheel(folder, "a", "1.0+b", {"a.py": ""}) if kind == "wheel" else sdist(folder, "a", "1.0+b", {})
+    address = f"{server.url}/files/{made.name}"
+    text = form.format(url=address, quoted=address.replace("+", "%2B"), file=made.as_uri())
+    text = f"a @ {text} --hash=sha256:{'0' * 64} --hash=sha256:{sha256(made)} --hash=sha512:{'f' * 128}\n"
+    (found,) = python_packages.ensure(
+        read(tmp_path, text), PYTHON, cache, KEYS, places=lambda: Places((), ())
+    )
+    assert (found.package, found.version, found.file) == ("a", "1.0+b", made.name)
+    assert found.is_wheel == (kind == "wheel")
+    assert found.place(cache).read_bytes() == made.read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("file", "said"),
+    [
+        ("b-1.0.tar.gz", "b-1.0.tar.gz is not the name of a wheel or source archive of a"),
+        ("a.tar.gz", "is not the name"),
+        ("a-1.0-py3-none-any.%2F..%2Fx.whl", "is not the name"),
+        ("a-1.0-1%2F..%2Fx-py3-none-any.whl", "is not the name"),
+        ("", "is not the name"),
+        ("a-1.0-cp313-cp313-win_amd64.whl", "no wheel is for Python 3.13"),
+        ("a-1.0-py3-none-any.whl", "no longer has a-1.0-py3-none-any.whl"),
+    ],
+)
+def test_addresses_of_other_files(file: str, said: str, server: Registry, tmp_path: Path) -> None:
+    hashes = f"--hash=sha256:{'0' * 64} --hash=sha256:{'1' * 64}"
+    with pytest.raises(NotosError) as raised:
+        ensure(tmp_path, f"a @ {server.url}/{file} {hashes}\n", server, Cache(tmp_path / "cache"))
+    assert said in raised.value.message
+    assert raised.value.keys == KEYS
+
+
+def test_an_invalid_address(server: Registry, tmp_path: Path) -> None:
+    pinned = read(tmp_path, f"a @ https://x.example/a-1.0.tar.gz --hash=sha256:{'0' * 64}\n")[0]
+    invalid = pinned._replace(url="https://u:secret@[/a-1.0.tar.gz")
+    with pytest.raises(NotosError, match=r"requirements\.txt:1: invalid address https://\[") as raised:
+        places = Places((), ())
+        python_packages.ensure([invalid], PYTHON, Cache(tmp_path), KEYS, places=lambda: places)
+    assert raised.value.keys == KEYS
+
+
+def test_a_missing_file_of_this_host(server: Registry, tmp_path: Path) -> None:
+    with pytest.raises(NotosError, match=r"requirements\.txt:1: cannot read /missing/a-1\.0\.tar\.gz"):
+        text = f"a @ file:///missing/a-1.0.tar.gz --hash=sha256:{'0' * 64}\n"
+        ensure(tmp_path, text, server, Cache(tmp_path / "cache"))
+
+
+def test_an_index_without_hashes(root: Path, server: Registry, tmp_path: Path) -> None:
+    """The file is compared with all hashes that are written down; only the best one is fetched."""
+    files = [wheel(root / "files", "a", "1.0", {"a.py": tag}, tag=tag) for tag in TAGS]
+    index(root, files, digests=False)
+    text = f"a==1.0 {' '.join(f'--hash=sha256:{sha256(each)}' for each in files)}\n"
+    cache = Cache(tmp_path / "cache")
+    assert ensure(tmp_path, text, server, cache) == [files[0].name]
+    assert server.requests == ["/simple/a/", f"/files/{files[0].name}"]
+    # If the best one has no hash there, the next one counts.
+    text = f"a==1.0 {' '.join(f'--hash=sha256:{sha256(each)}' for each in files[1:])}\n"
+    assert ensure(tmp_path, text, server, cache) == [files[1].name]
+    text = f"a==1.0 --hash=sha256:{'0' * 64} --hash=sha256:{'1' * 64}\n"
+    with pytest.raises(NotosError, match="no file has one of the hashes"):
+        ensure(tmp_path, text, server, cache)
+
+
+def test_a_choice_does_not_depend_on_the_day(root: Path, server: Registry, tmp_path: Path) -> None:
+    """A source archive is no substitute for a wheel that the index lacks today."""
+    best = wheel(root / "files", "a", "1.0", {"a.py": ""})
+    archive = sdist(root / "files", "a", "1.0", {})
+    text = f"a==1.0 --hash=sha256:{sha256(best)} --hash=sha256:{sha256(archive)} --hash=sha512:{'0' * 128}\n"
+    index(root, [archive])
+    with pytest.raises(NotosError, match=f"only a source archive fits, .*sha256:{sha256(best)}, which may"):
+        ensure(tmp_path, text, server, Cache(tmp_path / "cache"))
+    index(root, [best, archive])
+    assert ensure(tmp_path, text, server, Cache(tmp_path / "cache")) == [best.name]
+    text = f"a==1.0 --hash=sha256:{sha256(archive)}\n"
+    assert ensure(tmp_path, text, server, Cache(tmp_path / "cache")) == [archive.name]
+
+
 def test_a_folder_of_wheels(root: Path, tmp_path: Path) -> None:
     made = wheel(root, "a", "1.0", {"a.py": ""})
     cache = Cache(tmp_path / "cache")
