@@ -17,6 +17,7 @@ from tasks.uptodate import Present, UnlessAsked
 
 if TYPE_CHECKING:
     from notos.config.model import Debian
+    from notos.debian.archive import Archive
     from notos.debian.download import Progress
     from notos.debian.mirror import Mirrors
     from notos.debian.package import LockedPackage
@@ -82,11 +83,15 @@ def choose() -> None:
 
 def packages_with(file_name: str) -> list[str]:
     """Return the packages of the archive that have a file of this name. Raises NotosError."""
+    return _archive().packages_with(file_name)
+
+
+@cache
+def _archive() -> "Archive":
+    """Return the machine's archive. Cached: one build may search for the units of several services."""
     from notos.debian.archive import Archive
 
-    return Archive(MACHINE.debian, CACHE, MACHINE.target, progress=_show, where=_where).packages_with(
-        file_name
-    )
+    return Archive(MACHINE.debian, CACHE, MACHINE.target, progress=_show, where=_where)
 
 
 def task_fetch() -> Task:

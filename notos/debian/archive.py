@@ -134,11 +134,18 @@ class Archive:
             (path,) = self._fetch([file])
         except FetchError:
             url, proxies = f"{file.suite.url}/{file.path}", self.mirrors.proxies
-            data = download.get(url, retries=self.retries.fewer, proxies=proxies)
-            if data is None:
-                raise
-            return BytesIO(data)
+            if url not in self._of_another_day:
+                data = download.get(url, retries=self.retries.fewer, proxies=proxies)
+                if data is None:
+                    raise
+                self._of_another_day[url] = data
+            return BytesIO(self._of_another_day[url])
         return path.open("rb")
+
+    @cached_property
+    def _of_another_day(self) -> dict[str, bytes]:
+        """Contents files that are not the signed ones, by address."""
+        return {}
 
     @cached_property
     def _parts(self) -> list[Part]:
