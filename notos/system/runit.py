@@ -8,6 +8,7 @@ scripts/NAME             scripts of the config's `boot`; a fragment runs each
 post-boot/NN-name        fragments that stage-2 sources at its end
 first-state              makes the first states of packages; only if the machine has some
 first-states/NN-PACKAGE  each first state, in their order; waiting: services that start after them
+stop-order               services that stop after others, a line for each wave; only if the machine has some
 services/NAME/           run; finish, which waits longer after each failure; log/run; of a unit the files of
                          unit_services.py; reads: patterns of files, whose change makes switch.py restart
                          the service
@@ -20,11 +21,12 @@ from notos.errors import ScriptError
 from notos.features.model import Features, Service
 from notos.formats.tree import File, Tree
 from notos.integration import first_states
-from notos.system import service_folder, template
+from notos.system import service_folder, template, unit_plan
 from notos.system.template import Value
 
 NAME = "runit"
 ALWAYS = ("1", "2", "3", "ctrlaltdel", "shutdown", "environment", "step")
+STOP_ORDER = "stop-order"
 SUPERVISE = "/run/runit"  # the state of runsv, because the services themselves are read-only
 
 
@@ -56,6 +58,14 @@ def build(
         if service.reads and "reads" not in files:
             files.text("reads", "".join(f"{each}\n" for each in service.reads))
         _add_service(tree, source, service.name, files, log=service.log)
+    units = {name: folder.get("unit") for name, folder in folders.items()}
+    plans = {
+        name: entry.read().decode("utf-8", "replace")
+        for name, entry in units.items()
+        if isinstance(entry, File)
+    }
+    if waves := unit_plan.stop_order(plans):
+        tree.text(STOP_ORDER, "".join(f"{' '.join(each)}\n" for each in waves))
     if states:
         _add_first_states(tree, source, features, states)
     return tree

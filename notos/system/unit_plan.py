@@ -5,7 +5,7 @@ doubled, a tab is \\t and a line break is \\n. runit/run-unit has the list of ke
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from notos.features.model import Features, Keys, Unit
@@ -55,6 +55,35 @@ def lines(text: str) -> Iterator[Line]:
                 re.sub(r"\\[\\tn]", lambda found: _ESCAPES[found[0]], each) for each in line.split("\t")
             )
             yield Line(key, tuple(values))
+
+
+def stop_order(plans: Mapping[str, str]) -> list[list[str]]:
+    """Return the services that stop after others, in waves: the reverse of After=, as systemd stops them.
+
+    `plans` has the plans of units by service. Services in none of the waves stop first, at the same time. The
+    number of a wave is the length of the longest chain of services that come after. In a cycle, one of its
+    dependencies counts for nothing.
+    """
+    after = {
+        name: [each for key, values in lines(plan) if key == "after" for each in values]
+        for name, plan in plans.items()
+    }
+    waits: dict[str, list[str]] = {}
+    for name in sorted(after):
+        for each in after[name]:
+            waits.setdefault(each, []).append(name)
+    waves = dict[str, int]()
+
+    def wave(name: str, path: tuple[str, ...]) -> int:
+        if name not in waves:
+            others = [each for each in waits.get(name, ()) if each not in path]
+            waves[name] = max((wave(each, (*path, name)) + 1 for each in others), default=0)
+        return waves[name]
+
+    for name in sorted(waits):
+        wave(name, (name,))
+    last = max(waves.values(), default=0)
+    return [sorted(name for name in waves if waves[name] == number) for number in range(1, last + 1)]
 
 
 def commands(text: str) -> Iterator[Command]:

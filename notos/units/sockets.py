@@ -21,7 +21,8 @@ _LISTEN = {
 _TOS = {"low-delay": 16, "throughput": 8, "reliability": 4, "low-cost": 2}
 _NETLINK = (
     *("route", "firewall", "inet-diag", "nflog", "xfrm", "selinux", "iscsi", "audit", "fib-lookup"),
-    *("connector", "netfilter", "ip6-fw", "dnrtmsg", "kobject-uevent", "scsitransport", "rdma"),
+    *("connector", "netfilter", "ip6-fw", "dnrtmsg", "kobject-uevent", "generic", "scsitransport"),
+    *("ecryptfs", "rdma"),
 )
 _NAME = re.compile(r"[ -9;-~]{1,255}")  # of a file descriptor: no colon, no control characters
 Parser = Callable[[str], str]
@@ -246,21 +247,31 @@ def _netlink(text: str) -> str:
     return text
 
 
+def _short(name: str) -> str:
+    """Return the name of a local socket, at most 107 bytes (unix(7)). Raises ValueError."""
+    if len(name.encode("utf-8", "surrogateescape")) > 107:
+        raise ValueError(f"{name} is too long for a socket")
+    return name
+
+
 def _socket_address(text: str) -> str:
     """Return an address as run-unit reads it. Raises ValueError."""
     if text.startswith("/"):
         path = _run(text)
-        if len(path) > 107:
-            raise ValueError(f"{path} is too long for a socket")
-        return path
+        return _short(path)
     if text.startswith("@") and len(text) > 1:
+        return _short(text)
+    if match := re.fullmatch(r"vsock(?:-stream|-dgram|-seqpacket)?:(\d*):(\d+)", text, re.ASCII):
+        # The key has the type of the socket.
+        if max(int(match[1] or 0), int(match[2])) < 2**32:
+            return f"vsock:{match[1]}:{match[2]}"
+    elif re.fullmatch(r"\d+", text, re.ASCII) and 0 < int(text) < 65536:
         return text
-    if re.fullmatch(r"vsock(-stream|-dgram|-seqpacket)?:\d*:\d+", text):
-        return text
-    if text.isdigit() and 0 < int(text) < 65536:
-        return text
-    match = re.fullmatch(r"\[([0-9a-fA-F:.]+)\]:(\d+)(%[\w.-]+)?|([0-9.]+):(\d+)", text)
+    match = re.fullmatch(r"\[([0-9a-fA-F:.]+)\]:(\d+)(%[\w.-]+)?|([0-9.]+):(\d+)", text, re.ASCII)
     if match and 0 < int(match[2] or match[5]) < 65536:
-        ipaddress.ip_address(match[1] or match[4])
+        if match[1]:
+            ipaddress.IPv6Address(match[1])
+        else:
+            ipaddress.IPv4Address(match[4])
         return text
     raise ValueError(f"{text} is not an address")

@@ -129,8 +129,7 @@ static bool comes_back(const char *service) {
 /* Return true while the unit of a service is in its start, which has a time limit. */
 static bool starts_with_limit(const char *service) {
     char *path = format(STATES "/%s.unit/state", service), *text = read_file(path, 256, NULL);
-    bool starts = text != NULL && state_process(text) != 0 &&
-                  (starts_with(text, "starting ") || starts_with(text, "restarting "));
+    bool starts = text != NULL && state_process(text) != 0 && starts_with(text, "starting ");
     free(path);
     free(text);
     return starts;
@@ -156,7 +155,8 @@ static void pull(const struct unit *unit, const char *key, char letter) {
         }
 }
 
-/* Return the first service of `key` for which the unit still waits, or that failed; NULL if all are settled.
+/* Return the first service of `key` for which the unit still waits, or that failed; NULL if all are settled. One
+ * that restarts has failed once: that settles it, unless the unit needs it.
  */
 static const char *unsettled(const struct unit *unit, const char *key, bool *failed) {
     for (const struct line *line = NULL; (line = plan_next(&unit->plan, key, line)) != NULL;)
@@ -167,7 +167,7 @@ static const char *unsettled(const struct unit *unit, const char *key, bool *fai
             if (state == STATE_DOWN && needed && comes_back(service))
                 state = STATE_PENDING; /* it is being restarted */
             *failed = needed && (state == STATE_FAILED || state == STATE_DOWN);
-            if (*failed || state == STATE_PENDING || state == STATE_RESTARTING)
+            if (*failed || state == STATE_PENDING || (state == STATE_RESTARTING && needed))
                 return service;
         }
     return NULL;
@@ -176,7 +176,9 @@ static const char *unsettled(const struct unit *unit, const char *key, bool *fai
 /* Wait until the services after which this unit starts are ready. */
 enum wait wait_for_services(struct unit *unit) {
     uint64_t began = now();
-    const char *waits = NULL;
+    const char *waits = NULL, *restarts = NULL;
+    if (unit->stop)
+        return WAIT_STOPPED;
     pull(unit, "conflicts", 'd');
     pull(unit, "requires", 'u');
     pull(unit, "bindsto", 'u');
@@ -190,7 +192,10 @@ enum wait wait_for_services(struct unit *unit) {
             say("not started: the service %s, which it requires, is not running", service);
             return WAIT_FAILED;
         }
-        if (starts_with_limit(service))
+        /* Its first start has a limit of its own. From its first restart on, the limit is this one. */
+        if (state_of(service) == STATE_RESTARTING)
+            restarts = service;
+        if (service != restarts && starts_with_limit(service))
             began = now();
         if (now() - began >= MOST_WAIT) {
             say("the service %s is not ready after %d s; starting without it", service,

@@ -60,10 +60,17 @@ static void take_signals(struct unit *unit) {
     }
 }
 
-/* A main process that is no child has ended: its status is unknown, so it counts as success. */
+/* Take note of the end of a main process that was no child. If it became one, it has been reaped with its status.
+ * Else its status is unknown and counts as success.
+ */
 static void end_main(struct unit *unit) {
+    struct pollfd watch = {.fd = unit->main_watch, .events = POLLIN};
+    if (unit->main != 0 && poll(&watch, 1, 0) != 1)
+        return; /* a message has just named another one */
     close(unit->main_watch);
     unit->main_watch = -1;
+    if (unit->main == 0)
+        return;
     unit->main = 0;
     unit->main_ended = true;
     unit->main_status = 0;

@@ -248,6 +248,11 @@ static _Noreturn void become(struct command *command, int pipe) {
     mode_t mask = (mode_t)strtoul(plan_text(plan, "umask", "0022"), NULL, 8) & 0777;
     set_keyring(command);
     umask(0022);
+    bool filters = command->sandboxed && command->unit->seccomp != NULL;
+    struct sock_fprog filter;
+    /* The sandbox may hide its file. */
+    if (filters && (status = read_filter(&filter, command->unit->seccomp)) != 0)
+        give_up(status, command->unit->seccomp);
     if (command->sandboxed) {
         status = enter_namespaces(command->unit);
         if (status == 0)
@@ -277,8 +282,7 @@ static _Noreturn void become(struct command *command, int pipe) {
     char *bare[] = {(char *)program, NULL};
     if (arguments == NULL || arguments[0] == NULL)
         arguments = bare;
-    if (command->sandboxed && command->unit->seccomp != NULL &&
-        (status = install_filter(command->unit->seccomp)) != 0)
+    if (filters && (status = install_filter(&filter)) != 0)
         give_up(status, command->unit->seccomp);
     execve(program, arguments, command->environment.at);
     give_up(STATUS_EXEC, program);

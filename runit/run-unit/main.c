@@ -42,7 +42,6 @@
 
 #define USAGE "usage: run-unit [--once | --check] FOLDER | run-unit --ready NAME\n"
 #define STATES "/run/runit"
-#define MOST_STARTS 1000
 #define MOST_RESTARTS 200
 
 enum { EXIT_FAILED = 1, EXIT_USAGE = 100, EXIT_PLAN = 111 };
@@ -53,10 +52,11 @@ void set_state(const struct unit *unit, const char *state) {
     bool active = strcmp(state, "active") == 0 || strcmp(state, "reloading") == 0;
     if (!active)
         unlink(ready);
+    /* The same file until the unit is no longer ready: another one means a restart. */
+    if (active && access(ready, F_OK) != 0)
+        replace_file(ready, text);
     if (!replace_file(path, text))
         say("%s: %s", path, strerror(errno));
-    if (active)
-        replace_file(ready, text);
     free(path);
     free(ready);
     free(text);
@@ -66,24 +66,39 @@ bool is_type(const struct unit *unit, const char *type) {
     return strcmp(plan_text(&unit->plan, "type", "simple"), type) == 0;
 }
 
+/* Return StartLimitBurst=. */
+static uint64_t start_burst(const struct unit *unit) {
+    const struct line *line = plan_last(&unit->plan, "startlimit");
+    uint64_t burst = 5;
+    if (line != NULL)
+        parse_number(line->fields[1], UINT32_MAX, &burst);
+    return burst;
+}
+
 /* Return true if the unit may start now: not more than BURST times in the interval. */
 static bool within_limit(const struct unit *unit) {
-    static uint64_t starts[MOST_STARTS];
-    static size_t count;
+    static uint64_t *starts;
+    static size_t count, size;
     const struct line *line = plan_last(&unit->plan, "startlimit");
-    uint64_t interval = 10 * SECOND, burst = 5, kept = 0;
-    if (line != NULL) {
+    uint64_t interval = 10 * SECOND, burst = start_burst(unit);
+    size_t kept = 0;
+    if (line != NULL)
         parse_time(line->fields[0], &interval);
-        parse_number(line->fields[1], MOST_STARTS - 1, &burst);
-    }
     if (interval == 0 || burst == 0)
         return true;
     for (size_t at = 0; at < count; at++)
         if (interval == FOREVER || now() - starts[at] < interval)
             starts[kept++] = starts[at];
     count = kept;
-    if (count >= burst || count >= MOST_STARTS)
+    if (count >= burst)
         return false;
+    if (count == size) {
+        uint64_t *larger = realloc(starts, (size + 64) * sizeof *starts);
+        if (larger == NULL)
+            return false;
+        starts = larger;
+        size += 64;
+    }
     starts[count++] = now();
     return true;
 }
@@ -227,8 +242,10 @@ static int run(struct unit *unit) {
         uint64_t pause = restart_pause(unit, count), until = pause == FOREVER ? FOREVER : now() + pause;
         while (!unit->stop && now() < until)
             wait_event(unit, until);
+        if (unit->stop)
+            return end(unit, "stopped", 0);
         /* Begin with fresh memory: a unit may restart forever, and small texts are not freed. */
-        if (count >= MOST_RESTARTS && !unit->stop && unit->sockets.count == 0)
+        if (count >= MOST_RESTARTS && count >= start_burst(unit) && unit->sockets.count == 0)
             execl("/proc/self/exe", "run-unit", unit->folder, (char *)NULL);
     }
     bool good = unit->result == RESULT_SUCCESS || unit->result == RESULT_CONDITION;
@@ -283,6 +300,7 @@ static bool claim_state(const struct unit *unit) {
         say("it runs already");
         return false;
     }
+    unlink(format("%s/ready", unit->state));
     return true;
 }
 

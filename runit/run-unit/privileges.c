@@ -217,9 +217,8 @@ static int change_user(const struct account *account, uint64_t kept) {
     return set(&held) ? 0 : STATUS_CAPABILITIES;
 }
 
-/* Install the filter at `path`, an array of struct sock_filter. The process may lack privileges afterwards.
- */
-int install_filter(const char *path) {
+/* Read the filter at `path`, an array of struct sock_filter. Return 0 or an exit status, with errno set. */
+int read_filter(struct sock_fprog *filter, const char *path) {
     size_t length;
     char *bytes = read_file(path, MOST_FILTER, &length);
     if (bytes == NULL || length == 0 || length % sizeof(struct sock_filter) != 0 ||
@@ -228,8 +227,13 @@ int install_filter(const char *path) {
             errno = EINVAL;
         return STATUS_SECCOMP;
     }
-    struct sock_fprog program = {(unsigned short)(length / sizeof(struct sock_filter)), (void *)bytes};
-    if (syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program) == 0)
+    *filter = (struct sock_fprog){(unsigned short)(length / sizeof(struct sock_filter)), (void *)bytes};
+    return 0;
+}
+
+/* Install a filter. The process may lack privileges afterwards. */
+int install_filter(const struct sock_fprog *filter) {
+    if (syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, filter) == 0)
         return 0;
     if (errno == ENOSYS || (errno == EINVAL && prctl(PR_GET_SECCOMP, 0, 0, 0, 0) < 0)) {
         say("this kernel has no seccomp; ignoring the filter of system calls");

@@ -1,6 +1,8 @@
 /* The privileges of a command. */
 #ifndef PRIVILEGES_H
 #define PRIVILEGES_H
+#include <linux/filter.h>
+
 #include "accounts.h"
 
 int capability_number(const char *name);
@@ -10,5 +12,6 @@ bool may_use(int number);
 uint64_t kept_capabilities(const struct plan *plan);
 int drop_privileges(const struct plan *plan, const struct account *account, bool filters, bool set_user,
                     bool sandboxed);
-int install_filter(const char *path);
+int read_filter(struct sock_fprog *filter, const char *path);
+int install_filter(const struct sock_fprog *filter);
 #endif

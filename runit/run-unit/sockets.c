@@ -77,7 +77,8 @@ static bool refuse(int error) {
     return false;
 }
 
-/* Read an address of a stream, datagram or sequential socket: a path, @NAME, PORT, IPv4:PORT or [IPv6]:PORT.
+/* Read an address of a stream, datagram or sequential socket: a path, @NAME, vsock:CID:PORT, PORT, IPv4:PORT,
+ * [IPv6]:PORT or [IPv6]:PORT%INTERFACE.
  */
 static bool parse_address(const char *text, union address *address, socklen_t *length) {
     uint64_t port;
@@ -102,7 +103,10 @@ static bool parse_address(const char *text, union address *address, socklen_t *l
         *length = sizeof address->machine;
         return middle != NULL || refuse(EINVAL);
     }
-    char *host = copy(text), *colon = strrchr(host, ':'), *scope;
+    char *host = copy(text), *scope = strchr(host, '%'), *colon;
+    if (scope != NULL)
+        *scope++ = '\0';
+    colon = strrchr(host, ':');
     if (!parse_number(colon != NULL ? colon + 1 : host, 65535, &port))
         return refuse(EINVAL);
     if (colon != NULL)
@@ -121,9 +125,11 @@ static bool parse_address(const char *text, union address *address, socklen_t *l
     if (host[strlen(host) - 1] != ']')
         return refuse(EINVAL);
     host[strlen(host) - 1] = '\0';
-    if ((scope = strchr(host, '%')) != NULL) {
-        *scope = '\0';
-        address->six.sin6_scope_id = if_nametoindex(scope + 1);
+    if (scope != NULL) {
+        uint64_t number = if_nametoindex(scope);
+        if (number == 0 && !parse_number(scope, INT32_MAX, &number))
+            return refuse(ENODEV);
+        address->six.sin6_scope_id = (uint32_t)number;
     }
     return inet_pton(AF_INET6, host + 1, &address->six.sin6_addr) == 1 || refuse(EINVAL);
 }
@@ -136,6 +142,13 @@ static bool set_options(int fd, const struct line *line, const union address *ad
         if ((text = option(line, integers[at].name)) == NULL)
             continue;
         int value = strcmp(text, "yes") == 0 ? 1 : atoi(text);
+        /* Root may exceed the limits of net.core. */
+        int forced = integers[at].level != SOL_SOCKET         ? 0
+                     : integers[at].option == SO_RCVBUF ? SO_RCVBUFFORCE
+                     : integers[at].option == SO_SNDBUF ? SO_SNDBUFFORCE
+                                                        : 0;
+        if (forced != 0 && setsockopt(fd, SOL_SOCKET, forced, &value, sizeof value) == 0)
+            continue;
         if (setsockopt(fd, integers[at].level, integers[at].option, &value, sizeof value) != 0)
             say("socket %s: cannot set %s: %s; ignoring it", line->fields[1], integers[at].name,
                 strerror(errno));
@@ -153,7 +166,9 @@ static bool set_options(int fd, const struct line *line, const union address *ad
            setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, text, (socklen_t)strlen(text) + 1) == 0;
 }
 
-/* Set the owner of a socket's or pipe's file, and make the links to it. */
+/* Set the owner of a socket's or pipe's file, and make the links to it. An account that owns the folder may have
+ * replaced the file by a link: that is not followed.
+ */
 static bool own_file(const struct line *line, const char *path) {
     const char *user = option(line, "user"), *group = option(line, "group");
     uid_t uid = (uid_t)-1;
@@ -170,7 +185,7 @@ static bool own_file(const struct line *line, const char *path) {
         if (find_account(&account, &none, "", &status) == NULL)
             gid = account.gid;
     }
-    if (chown(path, uid, gid) != 0)
+    if (lchown(path, uid, gid) != 0)
         return false;
     for (size_t at = 3; at < line->count; at++)
         if (starts_with(line->fields[at], "symlink=")) {
@@ -207,11 +222,15 @@ static int open_netlink(const struct line *line) {
     static const struct {
         const char *name;
         int protocol;
-    } families[] = {{"route", NETLINK_ROUTE},
-                    {"kobject-uevent", NETLINK_KOBJECT_UEVENT},
-                    {"audit", NETLINK_AUDIT},
-                    {"netfilter", NETLINK_NETFILTER},
-                    {"generic", NETLINK_GENERIC}};
+    } families[] = {{"route", NETLINK_ROUTE},           {"firewall", NETLINK_FIREWALL},
+                    {"inet-diag", NETLINK_INET_DIAG},   {"nflog", NETLINK_NFLOG},
+                    {"xfrm", NETLINK_XFRM},             {"selinux", NETLINK_SELINUX},
+                    {"iscsi", NETLINK_ISCSI},           {"audit", NETLINK_AUDIT},
+                    {"fib-lookup", NETLINK_FIB_LOOKUP}, {"connector", NETLINK_CONNECTOR},
+                    {"netfilter", NETLINK_NETFILTER},   {"ip6-fw", NETLINK_IP6_FW},
+                    {"dnrtmsg", NETLINK_DNRTMSG},       {"kobject-uevent", NETLINK_KOBJECT_UEVENT},
+                    {"generic", NETLINK_GENERIC},       {"scsitransport", NETLINK_SCSITRANSPORT},
+                    {"ecryptfs", NETLINK_ECRYPTFS},     {"rdma", NETLINK_RDMA}};
     size_t length = strcspn(line->fields[1], " ");
     union address address = {.netlink = {.nl_family = AF_NETLINK}};
     address.netlink.nl_groups = (unsigned)strtoul(line->fields[1] + length, NULL, 10);

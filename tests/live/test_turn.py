@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from notos.live.status import script
-from tests.conftest import Tool
+from tests.conftest import ROOT, Tool
 
 _STUBS = """
 stopServices() { :; }
@@ -55,3 +55,20 @@ def test_no_service_starts_with_an_unfinished_state(tmp_path: Path, busybox: lis
     ]
     subprocess.run(["sleep", "4"], check=True)
     assert not late.exists()
+
+
+def test_units_stop_in_the_reverse_of_after(tmp_path: Path, busybox: list[str]) -> None:
+    text = (ROOT / "scripts/switch/turn").read_text()
+    text = text[text.index("stopWave() {") : text.index("# Stop services and their runsv processes")]
+    (tmp_path / "stop-order").write_text("web\ndb gone\n")
+    for name in ("db", "own", "web", "app"):
+        (tmp_path / name).mkdir()
+        if name != "own":
+            (tmp_path / name / "stop-seconds").touch()
+    places = " ".join(str(tmp_path / name) for name in ("db", "own", "web", "app"))
+    stub = 'stopUnit() { sleep 0.2; echo "${1##*/}"; }\n'
+    script_ = f'{stub}{text.replace("/etc/runit/", f"{tmp_path}/")}places="{places}"\nstopUnits\n'
+    done = subprocess.run(
+        [*busybox, "sh", "-c", script_], capture_output=True, text=True, check=True, timeout=60
+    )
+    assert done.stdout.split() == ["app", "web", "db"]

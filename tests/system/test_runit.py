@@ -15,6 +15,7 @@ from notos.features.model import Feature, Script
 from notos.features.model import Service as RunitService
 from notos.formats.tree import File, Symlink, Tree
 from notos.system import runit
+from tests.conftest import Tool
 
 ROOT = Path(__file__).resolve().parents[2]
 STEP = (ROOT / "scripts/step").read_text()
@@ -158,3 +159,39 @@ def test_first_states(tmp_path: Path) -> None:
     assert text(tree, "first-states/waiting") == "web app\n"
     assert text(tree, "first-states/01-postfix") == (ROOT / "runit/first-states/postfix").read_text()
     assert {"ssl-cert", "postfix"} < set(runit.first_state_names(SOURCE))
+
+
+SV = r"""#!/bin/sh
+case $* in
+-w\ *) sleep 0.3; echo "ended ${4##*/} within $2" >>@/log ;;
+down*) echo "down ${2##*/}" >>@/log ;;
+esac
+"""
+
+
+def stopping(root: Path, shell: list[str], order: str) -> list[str]:
+    """Return what the third stage does with services of a made-up machine."""
+    for name in ("app", "db", "slow", "web", "own"):
+        folder = root / "run/service" / name
+        folder.mkdir(parents=True)
+        if name != "own":
+            (folder / "stop-seconds").write_text("400\n" if name == "slow" else "20\n")
+    (root / "stop-order").write_text(order)
+    (root / "bin").mkdir()
+    (root / "bin/sv").write_text(SV.replace("@", str(root)))
+    (root / "bin/sv").chmod(0o755)
+    text = (ROOT / "runit/3").read_text()
+    begin, end = text.index("# Stop the services $@"), text.index("step 'Stopping processes...'")
+    part = text[begin:end].replace("/run/service", f"{root}/run/service").replace("/etc/runit/", f"{root}/")
+    script = f"PATH={root}/bin:$PATH\nstep() {{ :; }}\n{part}"
+    subprocess.run([*shell, "sh", "-c", script], check=True, timeout=60)
+    return (root / "log").read_text().splitlines()
+
+
+def test_a_shutdown_stops_services_in_waves(tmp_path: Path, tool: Tool) -> None:
+    log = stopping(tmp_path, [str(word) for word in tool("busybox")], "web\ndb own\n")
+    assert log[:2] == ["down app", "down slow"]
+    assert sorted(log[2:4]) == ["ended app within 20", "ended slow within 300"]
+    assert log[4:6] == ["down web", "ended web within 20"]
+    assert sorted(log[6:8]) == ["down db", "down own"]
+    assert log[8] == "ended db within 20"

@@ -32,3 +32,17 @@ def test_without_contexts_of_selinux() -> None:
     plan = "pre\t\t/usr/bin/install\tinstall\t-Z\t-d\t/run/x\nstart\t\t/usr/bin/x\tx\t-Z\nname\tx.service\n"
     kept = "pre\t\t/usr/bin/install\tinstall\t-d\t/run/x\nstart\t\t/usr/bin/x\tx\t-Z\nname\tx.service\n"
     assert unit_plan.without_labels(plan) == kept
+
+
+def test_services_stop_in_the_reverse_of_after() -> None:
+    plans = {
+        "app": "name\tapp.service\nafter\tweb\tdb\n",
+        "web": "after\tdb\tproxy\n",
+        "db": "",
+        "alone": "",
+        "x": "after\ty\n",
+        "y": "after\tx\n",  # a cycle
+    }
+    waves = unit_plan.stop_order(plans)
+    assert [[each for each in wave if each not in "xy"] for wave in waves] == [["web"], ["db", "proxy"]]
+    assert unit_plan.stop_order({"a": "after\ta\n", "b": ""}) == []

@@ -1,5 +1,6 @@
 """Folders of services with systemd units, and what a switch compares of them."""
 
+import subprocess
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +14,7 @@ from notos.features.model import Feature, Features, Service, Unit, UnitTimer
 from notos.formats.tree import File, Tree
 from notos.system import runit, unit_plan, unit_services
 from notos.system.packaged_units import PackagedUnits
+from tests.conftest import Tool
 
 ROOT = Path(__file__).resolve().parents[2]
 SOURCE = Tree.from_directory(ROOT / "runit")
@@ -69,6 +71,7 @@ def test_a_service_has_its_plan_and_scripts() -> None:
     plan = dict(unit_plan.lines(text(tree, "services/web/unit")))
     assert plan["name"] == ("web.service",)
     assert plan["after"] == ("db",), "by its name in runit"
+    assert text(tree, "stop-order") == "db\n"
     (command,) = unit_plan.commands(text(tree, "services/db/unit"))
     assert command.words == ("/usr/sbin/db", "17-main")
     assert text(tree, "services/web/reads").split("\n") == [
@@ -155,3 +158,23 @@ def test_all_errors_at_once() -> None:
     assert 'no package has the unit wbe.service: did you mean "web.service"?' in found["services", "wbe"]
     expected = "old-daemon has no unit old.service, only the init script /etc/init.d/old"
     assert expected in found["services", "old"]
+
+
+@pytest.mark.parametrize("script", ["finish", "control/k"])
+@pytest.mark.parametrize(
+    ("line", "killed"),
+    [("killmode\tprocess\n", False), ("killmode\tnone\n", False), ("killmode\tmixed\n", True), ("", True)],
+)
+def test_a_killed_run_unit_leaves_what_its_unit_leaves(
+    tmp_path: Path, tool: Tool, script: str, line: str, *, killed: bool
+) -> None:
+    folder, group = tmp_path / "x", tmp_path / "cgroup/x"
+    for each in (folder / "supervise", group):
+        each.mkdir(parents=True)
+    (folder / "supervise/stat").write_text("run\n")
+    (folder / "unit").write_text(f"name\tx.service\nstart\t:\t/bin/x\tkillmode\tnone\n{line}")
+    (group / "cgroup.kill").touch()
+    text = (ROOT / "runit/unit" / script).read_text().replace("/sys/fs/cgroup/notos", f"{tmp_path}/cgroup")
+    words = [*(str(word) for word in tool("busybox")), "sh", "-c", text, script, "-1", "9"]
+    subprocess.run(words, cwd=folder, check=False, timeout=60)
+    assert (group / "cgroup.kill").read_text() == ("1\n" if killed else "")

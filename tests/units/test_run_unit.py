@@ -559,3 +559,47 @@ def test_ready_is_the_check(scene: Scene) -> None:
         running.until("active")
         assert ready() == 0
         running.stop()
+
+
+def test_a_stop_in_the_pause_starts_no_other_service(scene: Scene) -> None:
+    """Neither does a stop that comes before the unit looks for the services that it needs."""
+    folder = scene.run / "runit/other"
+    folder.mkdir(parents=True)
+    (folder / "status").write_bytes(bytes(17) + b"d\0\0")
+    os.mkfifo(folder / "control")
+    reader = os.open(folder / "control", os.O_RDWR | os.O_NONBLOCK)
+    lines = [("restart", "always"), ("restartsec", "infinity"), ("wants", "other"), shell("exit 1")]
+    try:
+        with scene.start(*lines) as running:
+            running.until("restarting")
+            assert os.read(reader, 9) == b"u"
+            assert running.stop() == 0
+            with pytest.raises(BlockingIOError):
+                os.read(reader, 9)
+    finally:
+        os.close(reader)
+
+
+def test_many_starts_are_within_a_large_limit(scene: Scene) -> None:
+    count = scene.run / "count"
+    script = f"echo x >>{count}; [ $(wc -l <{count}) -lt 8 ]"
+    limit = ("startlimit", "100000000", "1000")
+    assert scene.result(("restart", "on-success"), FAST, limit, shell(script))[0] == 1
+    assert count.read_text() == "x\n" * 8
+
+
+def test_a_reload_is_no_new_start(scene: Scene) -> None:
+    """A switch takes another file `ready` as a restart (scripts/switch/settle)."""
+    ready = scene.run / "runit/svc.unit/ready"
+    ready.parent.mkdir(parents=True)
+    ready.write_text("active 1 success\n")  # of a run-unit that was killed
+    with scene.start(shell("exit 0", key="reload"), shell("sleep 1", key="pre"), shell(FOREVER)) as running:
+        running.until("starting")
+        assert not ready.exists()
+        running.until("active")
+        before = ready.stat().st_ino
+        running.signal(signal.SIGHUP)
+        running._wait((scene.run / "runit/svc.unit/reload").exists, "the reload")
+        running.until("active")
+        assert ready.stat().st_ino == before
+        running.stop()

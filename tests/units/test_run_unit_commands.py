@@ -223,7 +223,7 @@ def test_owners_of_existing_files_change(scene: Scene) -> None:
 
 def test_a_link_of_a_service_is_not_followed(scene: Scene) -> None:
     """The account owns `one`, and made one/two a link. A link in a folder of root's alone is followed."""
-    make = "mkdir -p /opt/lib /opt/etc/x; touch /opt/etc/passwd; mount --bind /opt/lib /var/lib; chmod 755 /var/lib"
+    make = "mkdir -p /opt/lib /opt/etc/x; touch /opt/etc/passwd; mount --bind /opt/lib /var/lib"
     links = "mkdir /var/lib/one; ln -s /opt/etc /var/lib/one/two; chown -Rh 1234:1234 /var/lib/one"
     scene.before = f"mount -t tmpfs tmpfs /opt; {make}; {links}; stat -c %u /opt/etc >/run/before"
     show = ("stoppost", ":", "/bin/sh", "sh", "-c", "stat -c %u /opt/etc /opt/etc/passwd /opt/etc/x")
@@ -242,7 +242,7 @@ def test_a_link_of_a_service_is_not_followed(scene: Scene) -> None:
 def test_a_link_of_a_service_is_not_followed_at_the_end(scene: Scene) -> None:
     victim = scene.run / "victim/one"
     victim.mkdir(parents=True)
-    lines = [("user", "web"), ("dir", "runtime", "a", "0755"), ("dir", "runtime", "a/b/one", "0755")]
+    lines = [("user", "web"), ("dir", "runtime", "a/b/one", "0755"), ("dir", "runtime", "a", "0755")]
     scene.result(*lines, shell("mv /run/a/b /run/a/c && ln -s /run/victim /run/a/b"))
     assert victim.is_dir()
 

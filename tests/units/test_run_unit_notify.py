@@ -166,3 +166,22 @@ def test_hostile_messages(scene: Scene, text: str) -> None:
         fds = list(Path(f"/proc/{running.pid}/fd").iterdir())
         assert len(fds) < 14  # descriptors of messages are closed
         running.stop()
+
+
+@pytest.mark.parametrize(("ends", "said"), [("os._exit(3)", "status=3"), ("os.abort()", "signal=ABRT")])
+def test_the_status_of_a_main_process_that_was_adopted(scene: Scene, ends: str, said: str) -> None:
+    """Its parent ends after the message, so that run-unit gets it as a child, and its crash is one."""
+    code = f"""
+pid = os.fork()
+if pid == 0:
+    while os.getppid() == {{parent}}: time.sleep(0.01)
+    time.sleep(0.3)
+    {ends}
+send(f"MAINPID={{pid}}\\nREADY=1")
+time.sleep(0.3)
+""".replace("{parent}", "parent").replace("{pid}", "{pid}")
+    code = "parent = os.getpid()\n" + code
+    for _ in range(3):
+        status, log = scene.result(("type", "notify"), service(code))
+        assert status == 1
+        assert said in log

@@ -247,3 +247,12 @@ def test_mounts_of_a_command_are_its_own(places: Scene) -> None:
     lines = [("mountflags", "private"), shell("cat /proc/self/mountinfo")]
     log = places.result(*lines)[1]
     assert " master:" not in log and " shared:" not in log
+
+
+@pytest.mark.parametrize(("line", "end"), [(("hide", ""), ()), (("tmpfs",), ("ro",))], ids=["hide", "tmpfs"])
+def test_a_sandbox_that_hides_the_filter(scene: Scene, line: tuple[str, ...], end: tuple[str, ...]) -> None:
+    """The filter of system calls is read before: here it allows all (seccomp(2), SECCOMP_RET_ALLOW)."""
+    (scene.folder / "seccomp").write_bytes(bytes.fromhex("060000000000ff7f"))
+    hides = (*line, str(scene.folder), *end)
+    status, log = scene.result(hides, ("seccomp", "yes"), shell("grep ^Seccomp: /proc/self/status"))
+    assert (status, log.split()) == (0, ["Seccomp:", "2"])

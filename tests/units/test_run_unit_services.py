@@ -224,3 +224,24 @@ def test_processes_of_a_killed_run_unit_are_ended(scene: Scene) -> None:
         running.until_log("ending 1 processes that were left")
         running.until("active")
         running.stop()
+
+
+def test_a_service_that_restarts_has_failed_once(scene: Scene) -> None:
+    """That ends the wait of those after it, as the first failed start job does in systemd."""
+    state(scene, "other", "starting")
+    with scene.start(("after", "other"), FOREVER) as running:
+        running.until("waiting")
+        state(scene, "other", "restarting")
+        running.until("active")
+        running.stop()
+
+
+def test_a_needed_service_that_restarts(scene: Scene) -> None:
+    state(scene, "other", "restarting")
+    with scene.start(("after", "other"), ("requires", "other"), FOREVER) as running:
+        running.until("waiting")
+        time.sleep(0.5)
+        assert running.state == "waiting"
+        state(scene, "other", "active")
+        running.until("active")
+        running.stop()

@@ -115,3 +115,34 @@ def test_a_socket_as_standard_input(scene: Scene) -> None:
     lines = [("listen", "stream", "/run/one", "first"), ("stdin", "socket"), ("stdout", "journal")]
     _, log = scene.result(*lines, shell("readlink /proc/self/fd/0"))
     assert log.startswith("socket:")
+
+
+def test_an_address_of_an_interface(scene: Scene) -> None:
+    """Its scope is after the port, a name or a number."""
+    scene.before = "ip addr add fe80::1/64 dev lo nodad"
+    lines = [
+        ("listen", "stream", f"[fe80::1]:{4000 + at}%{each}", "x") for at, each in enumerate(("lo", "1"))
+    ]
+    found = said(scene, ("listen", "stream", "[::1]:80", "x"), *lines)
+    assert "'fe80::1" in found[2]
+    status, log = scene.result(("listen", "stream", "[fe80::1]:80%none", "x"), PROGRAM)
+    assert status == 1
+    assert "cannot listen on [fe80::1]:80%none: No such device" in log
+
+
+@pytest.mark.parametrize("family", ["generic", "xfrm", "inet-diag"])
+def test_families_of_netlink(scene: Scene, family: str) -> None:
+    number = {"generic": 16, "xfrm": 6, "inet-diag": 4}[family]  # linux/netlink.h
+    try:
+        socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, number).close()
+    except OSError:
+        pytest.skip("this kernel does not have it")
+    assert said(scene, ("listen", "netlink", family, "x"))[1].startswith("AF_NETLINK SOCK_RAW")
+
+
+def test_large_buffers(scene: Scene) -> None:
+    """Root may exceed net.core.rmem_max, and the service gets what its unit says."""
+    code = "from socket import *; s = socket(fileno=3); "
+    code += "print(*(s.getsockopt(SOL_SOCKET, each) for each in (SO_RCVBUF, SO_SNDBUF)))"
+    line = ("listen", "datagram", "127.0.0.1:4001", "x", "rcvbuf=50000000", "sndbuf=50000000")
+    assert scene.result(line, ("start", ":", PYTHON, "p", "-c", code))[1] == "100000000 100000000\n"

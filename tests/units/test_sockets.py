@@ -66,7 +66,19 @@ ADDRESSES = (
         "/var/run/x",
         "1.2.3.4:x",
         "/a b",
+        "[1.2.3.4]:80",
+        "٣",
+        "@" + "x" * 107,
+        "/" + "ä" * 60,
+        "vsock-stream:2:1234",
+        "vsock:2:4294967296",
     ),
+)
+
+
+FAMILIES = (
+    *("firewall", "inet-diag", "nflog", "xfrm", "selinux", "iscsi", "audit", "fib-lookup", "connector"),
+    *("netfilter", "ip6-fw", "dnrtmsg", "generic", "scsitransport", "ecryptfs", "rdma"),
 )
 
 
@@ -76,6 +88,7 @@ def test_the_judge_of_addresses_is_systemd(systemd: Systemd, tmp_path: Path) -> 
     lines += [
         f"ListenNetlink={each}" for each in ("route 5", "route", "foo 1", "audit x", "kobject-uevent 1")
     ]
+    lines += [f"ListenNetlink={each}" for each in FAMILIES]
     text = "\n".join(("[Socket]", "Accept=no", *lines, ""))
     (tmp_path / "x.socket").write_text(text)
     (tmp_path / "x.service").write_text(SERVICE)
@@ -155,3 +168,11 @@ def test_settings_of_the_config() -> None:
     found = translate("x.service", files(units), context(overrides=given))
     assert listeners(found) == [("stream", "8080", "x.socket")]
     assert ("limit", "NOFILE", "5", "5") in parsed(found.plan)
+
+
+@pytest.mark.parametrize("kind", ["vsock", "vsock-stream", "vsock-dgram"])
+def test_the_key_has_the_type_of_a_socket(kind: str) -> None:
+    """As in systemd, where ListenStream= wins."""
+    assert listeners(made(x_service=SERVICE, x_socket=f"[Socket]\nListenStream={kind}:2:1234\n")) == [
+        ("stream", "vsock:2:1234", "x.socket")
+    ]
