@@ -16,6 +16,7 @@ from tasks.session import asked_for
 from tasks.uptodate import Present, UnlessAsked
 
 if TYPE_CHECKING:
+    from notos.architecture import Architecture
     from notos.config.model import Debian
     from notos.debian.archive import Archive
     from notos.debian.download import Progress
@@ -83,15 +84,15 @@ def choose() -> None:
 
 def packages_with(file_name: str) -> list[str]:
     """Return the packages of the archive that have a file of this name. Raises NotosError."""
-    return _archive().packages_with(file_name)
+    return _archive(MACHINE.debian, MACHINE.target).packages_with(file_name)
 
 
 @cache
-def _archive() -> "Archive":
-    """Return the machine's archive. Cached: one build may search for the units of several services."""
+def _archive(debian: "Debian", architecture: "Architecture") -> "Archive":
+    """Return an archive. Cached: one build may search for the units of several services."""
     from notos.debian.archive import Archive
 
-    return Archive(MACHINE.debian, CACHE, MACHINE.target, progress=_show, where=_where)
+    return Archive(debian, CACHE, architecture, progress=_show, where=_where)
 
 
 def task_fetch() -> Task:

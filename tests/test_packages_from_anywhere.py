@@ -293,7 +293,7 @@ def test_a_deb_that_cannot_be_downloaded_is_an_error_at_the_line_of_its_source(
 ) -> None:
     good, bad = world.party("good"), world.party(f"bad{fault}")
     good.publish(Deb("fine"))
-    bad.publish(hello("2"))
+    bad.publish(hello("2", f"a download that ends in {fault}"))
     project = world.project(system={"packages": ["hello", "fine"]})
     sources = [world.source(project, good, "fine"), world.source(project, bad, "hello")]
     world.write(project, system={"packages": ["hello", "fine"]}, debian={"sources": sources})

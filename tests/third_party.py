@@ -59,7 +59,8 @@ class Repository:
     ) -> None:
         """Make `debs` all that a suite has; it is flat if its name ends in a slash.
 
-        `stanzas` alters the text of the index, whose `encoding` should be UTF-8. `fields` of the Release replace those that it would have.
+        `stanzas` alters the text of the index, whose `encoding` should be UTF-8.
+        `fields` of the Release replace those that it would have.
         """
         flat = suite.endswith("/")
         folder = self.root / suite if flat else self.root / "dists" / suite
