@@ -155,8 +155,8 @@ static void pull(const struct unit *unit, const char *key, char letter) {
         }
 }
 
-/* Return the first service of `key` for which the unit still waits, or that failed; NULL if all are settled. One
- * that restarts has failed once: that settles it, unless the unit needs it.
+/* Return the first service of `key` for which the unit still waits, or that failed; NULL if all are settled.
+ * One that restarts has failed once: that settles it, unless the unit needs it.
  */
 static const char *unsettled(const struct unit *unit, const char *key, bool *failed) {
     for (const struct line *line = NULL; (line = plan_next(&unit->plan, key, line)) != NULL;)
