@@ -8,7 +8,7 @@
 #define MOST_GROUPS 256
 
 struct account {
-    bool given; /* the plan names a user */
+    bool given;     /* the plan names a user */
     bool has_group; /* the plan names a group */
     bool dynamic;
     uid_t uid;

@@ -155,8 +155,8 @@ static void pull(const struct unit *unit, const char *key, char letter) {
         }
 }
 
-/* Return the first service of `key` for which the unit still waits, or that failed; NULL if all are settled. One
- * that restarts has failed once: that settles it, unless the unit needs it.
+/* Return the first service of `key` for which the unit still waits, or that failed; NULL if all are settled.
+ * One that restarts has failed once: that settles it, unless the unit needs it.
  */
 static const char *unsettled(const struct unit *unit, const char *key, bool *failed) {
     for (const struct line *line = NULL; (line = plan_next(&unit->plan, key, line)) != NULL;)
@@ -205,7 +205,9 @@ enum wait wait_for_services(struct unit *unit) {
         if (service != waits)
             set_state(unit, "waiting");
         waits = service;
+        unit->waits = true;
         wait_event(unit, now() + STEP);
+        unit->waits = false;
         if (unit->stop)
             return WAIT_STOPPED;
     }
@@ -262,6 +264,8 @@ void take_changes(struct unit *unit) {
             unit->reload |= is_reload(event);
             at += (ssize_t)(sizeof *event + event->len);
         }
+    if (unit->waits)
+        return; /* it does not run: it can only wait on */
     for (size_t key = 0; key < sizeof keys / sizeof *keys; key++)
         for (const struct line *line = NULL; (line = plan_next(&unit->plan, keys[key], line)) != NULL;)
             for (size_t at = 0; at < line->count; at++) {

@@ -62,8 +62,9 @@ bool make_parents(const char *path, mode_t mode) {
     return done;
 }
 
-/* Open the folder `path`. `make`: make those that are missing, with the mode 0755. A link is followed only if no
- * service can have made it: its folder is root's and nobody else may write there. Return -1 with errno set.
+/* Open the folder `path`. `make`: make those that are missing, with the mode 0755. A link is followed only if
+ * no service can have made it: its folder is root's and nobody else may write there. Return -1 with errno
+ * set.
  */
 static int open_folder(const char *path, bool make) {
     char *rest = copy(path), *name = rest, *slash;
@@ -74,13 +75,15 @@ static int open_folder(const char *path, bool make) {
         if (*name == '\0')
             continue;
         struct stat found;
-        if (make && mkdirat(folder, name, 0755) != 0 && errno != EEXIST && errno != EROFS && errno != EACCES) {
+        if (make && mkdirat(folder, name, 0755) != 0 && errno != EEXIST && errno != EROFS &&
+            errno != EACCES) {
             close(folder);
             folder = -1;
             break;
         }
         bool safe = fstat(folder, &found) == 0 && found.st_uid == 0 && (found.st_mode & 022) == 0;
-        int next = openat(folder, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | (safe ? 0 : O_NOFOLLOW)), error = errno;
+        int next = openat(folder, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | (safe ? 0 : O_NOFOLLOW)),
+            error = errno;
         close(folder);
         errno = error;
         folder = next;
@@ -140,8 +143,8 @@ static bool give_below(int folder, uid_t uid, gid_t gid) {
     return done;
 }
 
-/* Set the mode of an open directory, and the owner of it; of all below it too if the owner differs. Without User=
- * or Group= the unit has no account of its own, and the owner stays.
+/* Set the mode of an open directory, and the owner of it; of all below it too if the owner differs. Without
+ * User= or Group= the unit has no account of its own, and the owner stays.
  */
 static bool adjust(int fd, mode_t mode, const struct account *account, bool owned) {
     struct stat found;

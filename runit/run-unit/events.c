@@ -60,8 +60,8 @@ static void take_signals(struct unit *unit) {
     }
 }
 
-/* Take note of the end of a main process that was no child. If it became one, it has been reaped with its status.
- * Else its status is unknown and counts as success.
+/* Take note of the end of a main process that was no child. If it became one, it has been reaped with its
+ * status. Else its status is unknown and counts as success.
  */
 static void end_main(struct unit *unit) {
     struct pollfd watch = {.fd = unit->main_watch, .events = POLLIN};

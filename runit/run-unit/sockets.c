@@ -143,7 +143,7 @@ static bool set_options(int fd, const struct line *line, const union address *ad
             continue;
         int value = strcmp(text, "yes") == 0 ? 1 : atoi(text);
         /* Root may exceed the limits of net.core. */
-        int forced = integers[at].level != SOL_SOCKET         ? 0
+        int forced = integers[at].level != SOL_SOCKET   ? 0
                      : integers[at].option == SO_RCVBUF ? SO_RCVBUFFORCE
                      : integers[at].option == SO_SNDBUF ? SO_SNDBUFFORCE
                                                         : 0;
@@ -166,8 +166,8 @@ static bool set_options(int fd, const struct line *line, const union address *ad
            setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, text, (socklen_t)strlen(text) + 1) == 0;
 }
 
-/* Set the owner of a socket's or pipe's file, and make the links to it. An account that owns the folder may have
- * replaced the file by a link: that is not followed.
+/* Set the owner of a socket's or pipe's file, and make the links to it. An account that owns the folder may
+ * have replaced the file by a link: that is not followed.
  */
 static bool own_file(const struct line *line, const char *path) {
     const char *user = option(line, "user"), *group = option(line, "group");
@@ -222,15 +222,24 @@ static int open_netlink(const struct line *line) {
     static const struct {
         const char *name;
         int protocol;
-    } families[] = {{"route", NETLINK_ROUTE},           {"firewall", NETLINK_FIREWALL},
-                    {"inet-diag", NETLINK_INET_DIAG},   {"nflog", NETLINK_NFLOG},
-                    {"xfrm", NETLINK_XFRM},             {"selinux", NETLINK_SELINUX},
-                    {"iscsi", NETLINK_ISCSI},           {"audit", NETLINK_AUDIT},
-                    {"fib-lookup", NETLINK_FIB_LOOKUP}, {"connector", NETLINK_CONNECTOR},
-                    {"netfilter", NETLINK_NETFILTER},   {"ip6-fw", NETLINK_IP6_FW},
-                    {"dnrtmsg", NETLINK_DNRTMSG},       {"kobject-uevent", NETLINK_KOBJECT_UEVENT},
-                    {"generic", NETLINK_GENERIC},       {"scsitransport", NETLINK_SCSITRANSPORT},
-                    {"ecryptfs", NETLINK_ECRYPTFS},     {"rdma", NETLINK_RDMA}};
+    } families[] = {{"route", NETLINK_ROUTE},
+                    {"firewall", NETLINK_FIREWALL},
+                    {"inet-diag", NETLINK_INET_DIAG},
+                    {"nflog", NETLINK_NFLOG},
+                    {"xfrm", NETLINK_XFRM},
+                    {"selinux", NETLINK_SELINUX},
+                    {"iscsi", NETLINK_ISCSI},
+                    {"audit", NETLINK_AUDIT},
+                    {"fib-lookup", NETLINK_FIB_LOOKUP},
+                    {"connector", NETLINK_CONNECTOR},
+                    {"netfilter", NETLINK_NETFILTER},
+                    {"ip6-fw", NETLINK_IP6_FW},
+                    {"dnrtmsg", NETLINK_DNRTMSG},
+                    {"kobject-uevent", NETLINK_KOBJECT_UEVENT},
+                    {"generic", NETLINK_GENERIC},
+                    {"scsitransport", NETLINK_SCSITRANSPORT},
+                    {"ecryptfs", NETLINK_ECRYPTFS},
+                    {"rdma", NETLINK_RDMA}};
     size_t length = strcspn(line->fields[1], " ");
     union address address = {.netlink = {.nl_family = AF_NETLINK}};
     address.netlink.nl_groups = (unsigned)strtoul(line->fields[1] + length, NULL, 10);

@@ -45,6 +45,7 @@ struct unit {
 
     bool stop;                       /* TERM */
     bool reload;                     /* HUP */
+    bool waits;                      /* for services before its start */
     bool depends_stop;               /* a service that this one needs was stopped */
     bool ready, reloading, stopping; /* of notifications */
     bool watchdog_failed;

@@ -98,8 +98,22 @@ class Machine:
         self._busybox = busybox
         for name in ("states", "bin", "tmp", "etc"):
             (root / name).mkdir(parents=True)
-        applets = ("sh", "mkdir", "cp", "mv", "rm", "sync", "cat", "touch", "chown", "chmod", "ln", "install")
-        applets += ("readlink", "sleep")
+        applets = (
+            "readlink",
+            "sleep",
+            "sh",
+            "mkdir",
+            "cp",
+            "mv",
+            "rm",
+            "sync",
+            "cat",
+            "touch",
+            "chown",
+            "chmod",
+            "ln",
+            "install",
+        )
         for name in applets:
             (root / "bin" / name).write_text(f'#!/bin/sh\nexec {" ".join(busybox)} {name} "$@"\n')
         (root / "bin/busybox").write_text(f'#!/bin/sh\nexec {" ".join(busybox)} "$@"\n')

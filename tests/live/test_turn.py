@@ -24,8 +24,18 @@ def turned(root: Path, busybox: list[str], runner: str, longest: int) -> list[st
     (runit / "first-state").write_text(f"#!/bin/sh\n{runner}")
     (runit / "first-state").chmod(0o755)
     (root / "activate").write_text("")
-    values = {"old": str(root), "stop": (), "start": (), "again": (), "limit": 30, "generation": 0}
-    text = script("turn", new=str(root), longest=longest, **values)
+    folder, none = str(root), tuple[str, ...]()
+    text = script(
+        "turn",
+        old=folder,
+        new=folder,
+        stop=none,
+        start=none,
+        again=none,
+        limit=30,
+        generation=0,
+        longest=longest,
+    )
     text = text.partition("if [ ! -L /etc ]; then")[0].replace("/etc/runit/", f"{runit}/")
     text = text.replace("export PATH=/usr/sbin:/usr/bin\n", "").replace("stat -c %Y $services", "echo 1")
     done = subprocess.run(

@@ -157,6 +157,9 @@ def test_a_unit_restarts_with_another(scene: Scene) -> None:
         running.until("active")
         state(scene, "other", "stopping")
         running.until_log("stopping with the service other")
+        running.until("waiting")
+        (scene.run / "runit/other.unit/state.new").write_text("x")  # the first half of the next change
+        time.sleep(0.3)
         state(scene, "other", "starting")
         running.until("waiting")
         state(scene, "other", "active")
