@@ -230,7 +230,7 @@ def test_processes_of_a_killed_run_unit_are_ended(scene: Scene) -> None:
 
 
 def test_a_service_that_restarts_has_failed_once(scene: Scene) -> None:
-    """That ends the wait of those after it, as the first failed start job does in systemd."""
+    """Services after it wait no longer. In systemd the first failed start job ends their wait too."""
     state(scene, "other", "starting")
     with scene.start(("after", "other"), FOREVER) as running:
         running.until("waiting")
