@@ -120,7 +120,8 @@ def page(machine: Machine) -> None:
 
 
 def controls(machine: Machine) -> None:
-    """Check reload, restart, stop and start by sv, and a kill of run-unit."""
+    """Check reload, restart, stop and start by sv, and a kill of run-unit. A stop also ends `boxed`."""
+    machine.wait_for_unit("boxed")
     (main,) = machine.succeed("cat /run/nginx.pid").split()
     machine.succeed("sv reload nginx")
     machine.wait_until_succeeds("grep ^active /run/runit/nginx.unit/state")
@@ -129,6 +130,8 @@ def controls(machine: Machine) -> None:
     assert machine.succeed("cat /run/nginx.pid").split() != [main]
     machine.succeed("sv -w 60 stop nginx")
     machine.fail("busybox pidof nginx", "[ -e /run/runit/nginx.unit/ready ]")
+    machine.wait_until_succeeds("sv status boxed | grep '^down'")
+    machine.succeed("grep 'stopping with the service nginx' /var/log/boxed/current")
     machine.succeed("sv -w 60 start nginx", "sv -w 60 check nginx")
     machine.succeed("kill -KILL $(cat /run/runit/nginx/pid)")
     machine.wait_for_unit("nginx")
@@ -137,7 +140,7 @@ def controls(machine: Machine) -> None:
 
 def boxed(machine: Machine) -> None:
     """Check the sandbox from inside; readiness comes after nginx."""
-    machine.succeed("sv -w 120 check boxed")
+    machine.succeed("sv -w 120 start boxed")
     machine.wait_for_unit("boxed")
     assert machine.succeed("cat /var/lib/boxed/results") == BOXED
     machine.fail("[ -e /tmp/new ]")

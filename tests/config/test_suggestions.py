@@ -12,6 +12,7 @@ from notos import loader
 from notos.config import shapes
 from notos.config.model import Machine
 from notos.config.shapes import ListOf, MapOf, Scalar, Shape, Struct
+from notos.debian.release import KEYS
 from notos.errors import ConfigError
 
 Keys = tuple[str, ...]
@@ -290,7 +291,8 @@ def test_advice_for_foreign_keys_loads() -> None:
         for found in re.findall(r"(?:write |etc: |services: )((?:\w+): (?:\{.*\}|\[.*\]|[\w.]+))", advice):
             key = found.partition(":")[0]
             if key in tops and "…" not in found:
-                text = found.replace("NAME", "web")
+                text = found.replace("NAME", "web").replace("URL", "https://packages.example/debian")
+                text = text.replace("FILE", str(next(iter(sorted(KEYS.iterdir())))))
                 left = problems(Path("c.yaml"), f"name: x\n{text}\n")
                 assert not left or key == "imports", found
                 seen += 1
