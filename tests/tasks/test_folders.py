@@ -192,7 +192,7 @@ def moved(folder: Path, target: Path) -> None:
             ["stage2", "runit"],
             "ERROR: cannot write the build folder's .doit.db: database or disk is full; ",
         ),
-        ("112k", ["stage2", "runit"], "FAILED   runit: build/tiny, "),
+        ("112k", ["stage2", "runit"], "FAILED   lock: build/tiny, "),
     ],
 )
 def test_a_full_disk(project: Project, size: str, words: list[str], message: str) -> None:
