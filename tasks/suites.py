@@ -27,7 +27,7 @@ class Suite:
 
 
 SUITES = (
-    Suite("test", "everything except the subjects of the other suites", 10, ("tests",), parallel=True),
+    Suite("test", "everything except the subjects of the other suites", 25, ("tests",), parallel=True),
     Suite(
         "test-machines",
         "machines with a drive, switches of running machines, remote builders, and the test driver",
