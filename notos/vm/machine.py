@@ -31,7 +31,7 @@ _LATER = "the first states of packages are being made"
 _LEAVE = 2.0  # seconds for the connection to break when the machine goes down
 
 
-_STATE_OF_UNIT = re.compile(r"([a-z]+) \d+ ([a-z-]+)")  # as run-unit writes it
+_STATE_OF_UNIT = re.compile(r"([a-z]+) (\d+) ([a-z-]+)")  # as run-unit writes it, with its process
 
 
 class Result(NamedTuple):
@@ -273,11 +273,12 @@ class Machine(Devices):
                 raise MachineError(f"{self.name} has no service {name}; it has {services}")
             state, _, more = last.partition("\n")
             unit = _STATE_OF_UNIT.fullmatch(more)
-            if unit and (unit[1] == "skipped" or unit.groups() == ("inactive", "success")):
+            if unit and (unit[1] == "skipped" or (unit[1], unit[3]) == ("inactive", "success")):
                 return True
             ages = re.findall(r"(\w+): [^:]*: \(pid \d+\) (\d+)s", state)
             stays = bool(ages) and "want down" not in state
-            ready = not unit or unit[1] in ("active", "reloading")
+            # A run-unit that was killed leaves its state.
+            ready = not unit or (unit[1] in ("active", "reloading") and f"(pid {unit[2]})" in state)
             return ready and stays and all(each == "run" and int(age) >= steady for each, age in ages)
 
         self._until(up, seconds, lambda: f"service {name} does not run: {_service(last)}")
@@ -414,7 +415,7 @@ def _service(status: str) -> str:
     """Return a service's state for a message: `status` is what sv prints, and a record if it has ended."""
     state, _, ended = status.partition("\n")
     if unit := _STATE_OF_UNIT.fullmatch(ended):
-        return f"its unit is {unit[1]}, with the result {unit[2]}; now {state}"
+        return f"its unit is {unit[1]}, with the result {unit[3]}; now {state}"
     restarts = "want down" not in state and ("want up" in state or not state.startswith("down: "))
     if restarts and (found := re.fullmatch(r"\d+ (\d+) (-?\d+)", ended)):
         return f"it ended with status {found[2]}, and starts again {found[1]} s later; now {state}"
