@@ -1,6 +1,7 @@
 """File trees, and readers and writers of file formats for them.
 
 names              names of files as text
+c_escapes          escapes of C in systemd's files
 tree               files, links and folders in memory
 usr_merge          /bin/x and /usr/bin/x as one path
 tar, xz            readers, for debian/deb and kernel/source

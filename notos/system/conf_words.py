@@ -8,16 +8,12 @@ import re
 from collections.abc import Iterator, Mapping
 
 from notos.config.setting import TARGET
+from notos.formats.c_escapes import escape, joined
 
 WHITESPACE = " \t\n\r"
 # A specifier that only the booted machine can resolve is this character and the specifier's letter.
 LATE = "\0"
 _LATE_LETTERS = "bHlmqv"
-_SIMPLE = {
-    **{"a": "\a", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v"},
-    **{"\\": "\\", '"': '"', "'": "'", "s": " "},
-}
-_NUMERIC = re.compile(r"x([0-9a-fA-F]{2})|u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|([0-7]{3})")
 _EARLY = {
     **{"t": "/run", "S": "/var/lib", "C": "/var/cache", "L": "/var/log", "T": "/tmp", "V": "/var/tmp"},
     **{"h": "/root", "u": "root", "U": "0", "g": "root", "G": "0"},
@@ -83,7 +79,7 @@ def _word(text: str, escapes: bool) -> tuple[str, str]:
     else:
         if quote:
             raise LineError(f"No closing quotation: {quote} is missing")
-    return _joined(out), text[at:]
+    return joined(out), text[at:]
 
 
 def unescaped(text: str) -> str:
@@ -97,34 +93,15 @@ def unescaped(text: str) -> str:
         taken, length = _escape(text, at + 1)
         out.append(taken)
         at += 1 + length
-    return _joined(out)
+    return joined(out)
 
 
 def _escape(text: str, at: int) -> tuple[str, int]:
     """Return the character of the escape at `at`, after the backslash, and the escape's length."""
-    simple = _SIMPLE.get(text[at : at + 1])
-    if simple is not None:
-        return simple, 1
-    found = _NUMERIC.match(text, at)
-    if found:
-        byte = found[1] or found[4]
-        number = int(byte, 16 if found[1] else 8) if byte else int(found[2] or found[3], 16)
-        if byte and 0 < number < 256:
-            return bytes([number]).decode("utf-8", "surrogateescape"), len(found[0])
-        if not byte and number and (found[2] or _is_character(number)):
-            encoded = chr(number).encode("utf-8", "surrogatepass")
-            return encoded.decode("utf-8", "surrogateescape"), len(found[0])
-    raise LineError(f"\\{text[at : at + 1]} is not a valid escape")
-
-
-def _is_character(number: int) -> bool:
-    surrogate, none = 0xD800 <= number <= 0xDFFF, 0xFDD0 <= number <= 0xFDEF or number & 0xFFFE == 0xFFFE
-    return number <= 0x10FFFF and not surrogate and not none
-
-
-def _joined(parts: list[str]) -> str:
-    """Join characters; bytes that escapes made may form characters only together."""
-    return "".join(parts).encode("utf-8", "surrogateescape").decode("utf-8", "surrogateescape")
+    found = escape(text, at)
+    if found is None:
+        raise LineError(f"\\{text[at : at + 1]} is not a valid escape")
+    return found
 
 
 def expanded(text: str, release: Mapping[str, str], *, accounts: bool = False) -> str:

@@ -3,14 +3,9 @@
 Bytes that are not UTF-8 are surrogate escapes, as os.fsdecode makes them.
 """
 
-import re
+from notos.formats.c_escapes import escape, joined
 
 WHITESPACE = " \t\n\r"
-_SIMPLE = {
-    **{"a": "\a", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v"},
-    **{"\\": "\\", '"': '"', "'": "'", "s": " "},
-}
-_NUMERIC = re.compile(r"x([0-9a-fA-F]{2})|u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|([0-7]{3})")
 
 
 class WordError(ValueError):
@@ -69,13 +64,13 @@ def first_word(
             if not single:
                 while at < size and text[at] in separators:
                     at += 1
-                return _joined(out), text[at:] if at < size else None
-            return _joined(out), text[at:]
+                return joined(out), text[at:] if at < size else None
+            return joined(out), text[at:]
         else:
             out.append(char)
     if quote:
         raise WordError("unbalanced quotes")
-    return _joined(out), None
+    return joined(out), None
 
 
 def _backslash(
@@ -90,7 +85,7 @@ def _backslash(
     char = text[at]
     if not unescape and not escaped_separators:
         return char, 1
-    found = _escape(text, at) if unescape else None
+    found = escape(text, at) if unescape else None
     if found:
         return found
     if escaped_separators and (char in separators or char == "\\"):
@@ -118,43 +113,10 @@ def unescaped(text: str) -> str:
         char = text[at]
         at += 1
         if char == "\\":
-            found = _escape(text, at)
+            found = escape(text, at)
             if not found:
                 raise WordError(f"unknown escape \\{text[at : at + 1]}")
             char, length = found
             at += length
         out.append(char)
-    return _joined(out)
-
-
-def _escape(text: str, at: int) -> tuple[str, int] | None:
-    """Return the character of the escape at `at`, after the backslash, and its length; None if invalid."""
-    simple = _SIMPLE.get(text[at : at + 1])
-    if simple is not None:
-        return simple, 1
-    found = _NUMERIC.match(text, at)
-    if not found:
-        return None
-    byte = found[1] or found[4]
-    number = int(byte, 16 if found[1] else 8) if byte else int(found[2] or found[3], 16)
-    if byte:
-        return (
-            (bytes([number]).decode("utf-8", "surrogateescape"), len(found[0])) if 0 < number < 256 else None
-        )
-    if not number or (found[3] and not _is_character(number)):
-        return None
-    encoded = chr(number).encode("utf-8", "surrogatepass")
-    return encoded.decode("utf-8", "surrogateescape"), len(found[0])
-
-
-def _is_character(number: int) -> bool:
-    surrogate, none = 0xD800 <= number <= 0xDFFF, 0xFDD0 <= number <= 0xFDEF or number & 0xFFFE == 0xFFFE
-    return number <= 0x10FFFF and not surrogate and not none
-
-
-def _joined(parts: list[str]) -> str:
-    """Join characters; bytes that escapes made may form characters only together."""
-    text = "".join(parts)
-    return (
-        text if text.isascii() else text.encode("utf-8", "surrogateescape").decode("utf-8", "surrogateescape")
-    )
+    return joined(out)
