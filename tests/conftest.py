@@ -99,12 +99,9 @@ def tool(tools_tree: ToolsTree) -> Tool:
 @pytest.fixture(scope="session")
 def compiler_key() -> tuple[ToolsTree, str]:
     """Return the tools tree that compiles run-unit, and its key; its lock is in build/."""
-    from notos.debian import download
     from notos.debian.unpack import Unpack
     from notos.features.model import Features
-    from notos.lock import lockfile
     from notos.lock.request import Request
-    from notos.lock.resolve import resolve
     from notos.system import contents
     from notos.toolchain import tools_tree
 
@@ -112,24 +109,8 @@ def compiler_key() -> tuple[ToolsTree, str]:
     cache, build, name = Cache.default(), architecture.host(), contents.TOOLS_RUN_UNIT
     archive = Archive(machine.debian, cache, build)
     packages = contents.tool_packages(name, Features(), build, build)
-
-    def fetch(found: object) -> None:
-        downloads = [each.download(archive.mirrors) for each in found]  # type: ignore[attr-defined]
-        download.fetch(downloads, cache, proxies=archive.mirrors.proxies)
-
-    kept = ROOT / "build/tests/run-unit.lock"
-    kept.parent.mkdir(parents=True, exist_ok=True)
     requests = {str(each.name): Request(each.closure or "elf", each.only, each.exclude) for each in packages}
-    locked = resolve(
-        {name: requests},
-        suite=archive.debian.suite,
-        base=lockfile.read(kept),
-        archive=archive,
-        cache=cache,
-        fetch=fetch,
-    )
-    lockfile.write(kept, locked)
-    rows = locked.set(name)
+    rows = peers.locked(requests, archive, ROOT / "build/tests/run-unit.lock")
     key = tools_tree.key((each.sha256 for each in rows), packages)
     options = {str(each.name): each for each in packages}
     debs = [
@@ -141,7 +122,7 @@ def compiler_key() -> tuple[ToolsTree, str]:
         for each in rows
     ]
     if not cache.tools(key).exists():
-        fetch(rows)
+        peers.fetch(rows, archive)
     return tools_tree.ensure(cache, key, build, debs), key
 
 

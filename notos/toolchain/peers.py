@@ -1,6 +1,7 @@
 """A tools tree of reference programs from Debian, for tests and benchmarks. No build uses it."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 from notos.debian import download
@@ -22,26 +23,31 @@ def tree(names: Iterable[str], archive: Archive, kept: Path, *, closure: str = "
     `kept` is the path of their lock file, which is read and written. `closure` is one of resolve.py; with
     "depends", the tree includes all Debian dependencies.
     """
-    cache = archive.cache
-
-    def fetch(packages: Sequence[LockedPackage]) -> None:
-        mirrors = archive.mirrors
-        download.fetch([each.download(mirrors) for each in packages], cache, proxies=mirrors.proxies)
-
-    kept.parent.mkdir(parents=True, exist_ok=True)
-    locked = resolve(
-        {SET: dict.fromkeys(names, Request(closure))},
-        suite=archive.debian.suite,
-        base=lockfile.read(kept),
-        archive=archive,
-        cache=cache,
-        fetch=fetch,
-    )
-    lockfile.write(kept, locked)
-    packages = locked.set(SET)
-    key = tools_tree.key(each.sha256 for each in packages)
+    packages = locked(dict.fromkeys(names, Request(closure)), archive, kept)
+    cache, key = archive.cache, tools_tree.key(each.sha256 for each in packages)
     if not cache.tools(key).exists():
-        fetch(packages)
+        fetch(packages, archive)
     return tools_tree.ensure(
         cache, key, archive.architecture, [Unpack(cache.download(each.sha256)) for each in packages]
     )
+
+
+def locked(requests: Mapping[str, Request], archive: Archive, kept: Path) -> tuple[LockedPackage, ...]:
+    """Return the packages of a tree for `requests`. `kept` is the path of their lock file."""
+    kept.parent.mkdir(parents=True, exist_ok=True)
+    found = resolve(
+        {SET: requests},
+        suite=archive.debian.suite,
+        base=lockfile.read(kept),
+        archive=archive,
+        cache=archive.cache,
+        fetch=partial(fetch, archive=archive),
+    )
+    lockfile.write(kept, found)
+    return found.set(SET)
+
+
+def fetch(packages: Sequence[LockedPackage], archive: Archive) -> None:
+    """Download packages into the archive's cache."""
+    mirrors = archive.mirrors
+    download.fetch([each.download(mirrors) for each in packages], archive.cache, proxies=mirrors.proxies)
