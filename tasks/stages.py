@@ -8,7 +8,7 @@ from notos.features.model import Text
 from notos.formats.tree import File, Tree
 from notos.home import own
 from notos.system import contents
-from tasks import lock, project, reporter, sets, system
+from tasks import lock, project, reporter, run_unit, sets, system
 from tasks.config import CACHE, FEATURES, MACHINE, manifest
 from tasks.graph import Task, action, files
 from tasks.inputs import recorded
@@ -131,7 +131,7 @@ def task_runit() -> Task:
     return {
         "actions": [action(render_runit)],
         "file_dep": [
-            *files(RUNIT),
+            *files(*_runit_parts()),
             STEP,
             *files(*FEATURES.runit_sources),
             sets.path(contents.SYSTEM),
@@ -142,6 +142,11 @@ def task_runit() -> Task:
         "targets": [manifest("runit")],
         "clean": True,
     }
+
+
+def _runit_parts() -> list[str]:
+    """Return the files and folders of runit/ that the object is made from: all but the source of run-unit."""
+    return [str(each) for each in Path(RUNIT).iterdir() if str(each) != run_unit.SOURCE]
 
 
 @recorded
@@ -162,7 +167,8 @@ def render_runit() -> None:
     from notos.integration import first_states
     from notos.system import packaged_units, programs, runit, unit_services
 
-    source = Tree.from_directory(Path(RUNIT))
+    folder = Path(run_unit.SOURCE).name
+    source = Tree.from_directory(Path(RUNIT), left_out=lambda name: name == folder)
     source.text("step", Path(STEP).read_text(), executable=True)
     debs = sets.debs(contents.SYSTEM, CACHE, system.packages())
     services = [each.name for each in FEATURES.services if not each.keys]
@@ -171,9 +177,9 @@ def render_runit() -> None:
         project.add("runit", runit.NAME, runit.build(FEATURES, source, states=states))
         return
     packaged = packaged_units.read(project.tree("units"))
-    run_unit = f"{project.get('run-unit').path}/run-unit"
+    program = f"{project.get('run-unit').path}/run-unit"
     exists = programs.finder(project.tree("system-path"), FEATURES.placed)
-    facts = unit_services.Facts(MACHINE.target, hostname(), source, run_unit, exists, lock.packages_with)
+    facts = unit_services.Facts(MACHINE.target, hostname(), source, program, exists, lock.packages_with)
     made = unit_services.build(FEATURES, packaged, facts)
     for line in made.notes:
         reporter.note(line)

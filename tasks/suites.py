@@ -6,7 +6,6 @@ import sys
 from pathlib import Path
 
 from notos.structs import dataclass
-from tasks import gallery
 from tasks.developer_tools import run
 from tasks.graph import Task, action
 from tasks.usage import TESTS, options, paths_from_caller, usage
@@ -112,6 +111,8 @@ def _suite(name: str) -> Task:
 
 def test(suite: Suite, tests: str | None = None) -> None:
     """Run a suite, or the tests of --tests, with live output. Print what it omits. Raises ToolError."""
+    from tasks import gallery
+
     if words := (tests or "").split():
         run([sys.executable, "-m", "pytest", *paths_from_caller(words)])
         return
@@ -133,6 +134,8 @@ def left_out(suite: Suite) -> list[Suite]:
 
 def pytest_words(suite: Suite) -> list[str]:
     """Return pytest's arguments for a suite: parallel test files, and a plugin that shows the progress."""
+    from tasks import gallery
+
     ignored = [f"--ignore={path}" for each in left_out(suite) for path in _omitted(each)]
     # A machine under TCG takes one processor. With more than six, the longest test file decides.
     workers = min(len(os.sched_getaffinity(0)), 6) if suite.parallel else 1

@@ -16,11 +16,10 @@ from notos.config.model import Machine, Package, PackageName
 from notos.config.package_lists import package_lists
 from notos.config.setting import TARGET
 from notos.config.yaml_source import Node, Problem, place_of
-from notos.debian import known_debs
-from notos.debian.known_debs import Known
 from notos.errors import HostError, LockError, PackageError
 
 if TYPE_CHECKING:
+    from notos.debian.known_debs import Known
     from notos.debian.package import LockedPackage
 
 
@@ -29,6 +28,8 @@ def expand(package: Package, node: Node) -> Iterator[Package]:
 
     The path is a file, a folder whose .debs count, or a pattern.
     """
+    from notos.debian import known_debs
+
     assert package.deb is not None, "the loader calls this for the key deb"
     place = place_of(node, "deb")
     cache = _cache()
@@ -58,7 +59,9 @@ def _cache() -> Cache | None:
     return None
 
 
-def _known(path: Path) -> Known:
+def _known(path: Path) -> "Known":
+    from notos.debian.known_debs import Known
+
     fields = control(path)
     return Known(fields["Package"], fields["Version"], fields["Architecture"])
 
