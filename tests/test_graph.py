@@ -145,6 +145,7 @@ TABLE = [
     # One that is implied and is named is loaded before the others.
     ("config.yaml", "[virtio_rng]", "[virtio_rng, overlay]", {"modules", "stage1", "initrd"}),
     ("runit/services/sshd-openssh/run", "-D -e", "-D", {"runit"}),  # not in this machine: the same bytes
+    ("runit/run-unit/main.c", "EXIT_USAGE = 100", "EXIT_USAGE = 101", set()),  # a machine without units
     ("notos/formats/cpio.py", "BLOCK = 512", "BLOCK = 1024", {"initrd"}),
     ("scripts/runvm.sh", "-nographic", "-display none -nographic", {"runvm"}),
 ]

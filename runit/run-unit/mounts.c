@@ -1,7 +1,7 @@
 /* The mounts of a mount namespace: changes of paths, applied from / down to deeper paths.
  *
- * All trees that a change shows are cloned first, from the namespace as it was. So a change never sees the
- * effect of another, and the deepest change of a path wins. Sources: mount_setattr(2), open_tree of
+ * All trees that changes show are cloned before the first change. So a change never sees the effect of
+ * another, and the deepest change of a path wins. Sources: mount_setattr(2), open_tree of
  * util-linux's and the kernel's documentation (Documentation/filesystems/mount_api.rst).
  */
 #include "mounts.h"

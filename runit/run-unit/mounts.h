@@ -5,7 +5,7 @@
 
 enum change {
     CHANGE_READ_ONLY, /* the tree at the path, read-only */
-    CHANGE_WRITABLE,  /* the tree at the path, as it was before */
+    CHANGE_WRITABLE,  /* the tree at the path, without changes */
     CHANGE_NO_EXEC,   /* programs in the tree do not run */
     CHANGE_EXEC,      /* they run again */
     CHANGE_HIDDEN,    /* an empty folder or file that nobody can open */

@@ -252,7 +252,7 @@ def test_which_packages_a_change_of_sources_concerns(
 def test_damaged_sources(tmp_path: Path, sources: object) -> None:
     path = tmp_path / "config.lock"
     data = json.loads(lockfile.encode(make(package("bash"))))
-    assert "sources" not in data, "a lock without sources is as it was before they existed"
+    assert "sources" not in data, "a lock without sources has the bytes of older locks"
     path.write_text(json.dumps({**data, "sources": sources}))
     with pytest.raises(LockError, match=r"config\.lock"):
         lockfile.read(path)
